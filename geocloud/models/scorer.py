@@ -1,0 +1,98 @@
+"""A network and its card as a scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+from geocloud.calibration import Calibration
+from geocloud.models.card import ModelCard, read_card
+from geocloud.models.networks import Network, build_network
+from geocloud.models.weights import load_weights
+from geocloud.raster import FloatArray, PatchBatch
+from geocloud.scorers.contract import Level, Scorer, require_bands
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkScorer:
+    """Runs a network over blocks. Threads may share it: it is never changed after loading."""
+
+    network: torch.nn.Module
+    card: ModelCard
+    device: torch.device
+    bf16: bool = False
+    """Run in bfloat16 where an operator allows it."""
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights file."""
+        return self.card.sha256
+
+    @property
+    def level(self) -> Level:
+        """The card's level."""
+        return self.card.level
+
+    @property
+    def block(self) -> int:
+        """The card's block, patches a side."""
+        return self.card.block
+
+    @property
+    def halo(self) -> int:
+        """The card's halo, pixels."""
+        return self.card.halo
+
+    @property
+    def calibration(self) -> Calibration:
+        """The card's calibration."""
+        return self.card.calibration
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Bands in channel order, required then optional."""
+        return self.card.bands + self.card.optional_bands
+
+    def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
+        """The card's bands that the scene has; ModelError where a required one is missing."""
+        return require_bands(self.name, available, self.card.bands, self.card.optional_bands)
+
+    def score(self, batch: PatchBatch) -> FloatArray:
+        """(n, side, side) or (n, block, block) float32, higher = cloudier."""
+        x, present = self._channels(batch)
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            raw = cast("Network", self.network).raw_score(x, present)
+        halo = self.halo if self.level == "pixel" else 0
+        inner = slice(halo, raw.shape[-1] - halo)
+        score = raw.float()[:, inner, inner].cpu().numpy() * np.float32(self.calibration.sign)
+        return cast("FloatArray", score)
+
+    def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The batch in channel order, missing bands 0, and which bands are present."""
+        present = torch.tensor([band in batch.bands for band in self.channels])
+        x = torch.zeros((batch.data.shape[0], len(self.channels), *batch.data.shape[2:]))
+        for channel, band in enumerate(self.channels):
+            if band in batch.bands:
+                x[:, channel] = torch.from_numpy(batch.data[:, batch.bands.index(band)])
+        layout = torch.channels_last if x.shape[1] > 1 else torch.contiguous_format
+        return x.to(self.device, memory_format=layout), present.to(self.device)
+
+
+def load_model(folder: Path, device: str = "cpu", *, bf16: bool = False) -> Scorer:
+    """The scorer of a model folder; ModelError where card or weights are missing, damaged or do not fit."""
+    card = read_card(folder)
+    network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
+    load_weights(network, folder, card.sha256)
+    network.eval().requires_grad_(requires_grad=False)
+    network.to(device=torch.device(device), memory_format=torch.channels_last)
+    return NetworkScorer(network, card, torch.device(device), bf16)
