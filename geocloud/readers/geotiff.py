@@ -14,7 +14,7 @@ from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
 from geocloud.readers.bands import COMMON_NAMES, name_bands, name_wavelength
 from geocloud.readers.options import SceneOptions
-from geocloud.readers.radiometry import assume_radiometry
+from geocloud.readers.radiometry import assume_radiometry, tagged_radiometry
 from geocloud.readers.spec import BandSource, Radiometry, SceneSpec
 
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
@@ -32,11 +32,13 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
     with dataset:
         numbers = _bands(dataset, source, options)
         notes: list[str] = []
-        sources = tuple(_band_source(dataset, name, number, options) for name, number in numbers.items())
-        for origin in dict.fromkeys(band.radiometry.origin for band in sources):
-            if origin not in ("given", "the file's tags"):
-                radiometry = next(band.radiometry for band in sources if band.radiometry.origin == origin)
-                notes.append(f"reflectance = DN * {radiometry.scale:.6g} + {radiometry.offset:g} ({origin})")
+        radiometries = _radiometries(dataset, numbers, options)
+        sources = tuple(
+            _band_source(dataset, name, number, radiometries[name]) for name, number in numbers.items()
+        )
+        for radiometry in dict.fromkeys(radiometries.values()):
+            if radiometry.origin not in ("given", "the file's tags"):
+                notes.append(f"reflectance = DN * {radiometry.scale:.6g} + {radiometry.offset:g} ({radiometry.origin})")
         georef = raster_georef(dataset, source)
         if not georef.located:
             notes.append("the scene has no georeference; its mask has none either")
@@ -123,12 +125,19 @@ def _by_wavelength(dataset: Any) -> dict[str, int]:  # noqa: ANN401 - rasterio i
     return found
 
 
-def _band_source(dataset: Any, name: str, index: int, options: SceneOptions) -> BandSource:  # noqa: ANN401
-    """File, number, radiometry and nodata of one band."""
+def _radiometries(dataset: Any, numbers: dict[str, int], options: SceneOptions) -> dict[str, Radiometry]:  # noqa: ANN401
+    """Band -> scale and offset: as given, else by each band's tags, else one assumption for all others."""
     if options.scale is not None or options.offset is not None:
-        radiometry = Radiometry(options.scale or 1.0, options.offset or 0.0)
-    else:
-        radiometry = assume_radiometry(dataset, index)
+        scale = 1.0 if options.scale is None else options.scale
+        return dict.fromkeys(numbers, Radiometry(scale, options.offset or 0.0))
+    found = {name: tagged_radiometry(dataset, number) for name, number in numbers.items()}
+    silent = [number for name, number in numbers.items() if found[name] is None]
+    assumed = assume_radiometry(dataset, silent) if silent else Radiometry()
+    return {name: radiometry or assumed for name, radiometry in found.items()}
+
+
+def _band_source(dataset: Any, name: str, index: int, radiometry: Radiometry) -> BandSource:  # noqa: ANN401
+    """File, number, radiometry and nodata of one band."""
     flags = dataset.mask_flag_enums[index - 1]
     masked = MaskFlags.alpha in flags or (MaskFlags.per_dataset in flags and MaskFlags.nodata not in flags)
     return BandSource(name, dataset.name, index, radiometry, dataset.nodatavals[index - 1], masked=masked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,20 @@ SAMPLES = 4
 SAMPLE_SIDE = 128
 
 
-def assume_radiometry(dataset: Any, index: int) -> Radiometry:  # noqa: ANN401 - rasterio is untyped
-    """Scale and offset of one band, from its tags, its file's name, its type, and at last from some of its values."""
+def tagged_radiometry(dataset: Any, index: int) -> Radiometry | None:  # noqa: ANN401 - rasterio is untyped
+    """Scale and offset of one band as its tags give them; None where they say nothing."""
     scale, offset = dataset.scales[index - 1], dataset.offsets[index - 1]
-    if (scale, offset) != (1.0, 0.0):
-        return Radiometry(scale, offset, "the file's tags")
+    return None if (scale, offset) == (1.0, 0.0) else Radiometry(scale, offset, "the file's tags")
+
+
+def assume_radiometry(dataset: Any, indexes: Sequence[int]) -> Radiometry:  # noqa: ANN401 - rasterio is untyped
+    """One scale for a file that gives none: from its name, its type, and at last from some of its values."""
     if _LANDSAT_C2_L2_NAME.search(dataset.name):
         return LANDSAT_C2_L2
-    if dataset.dtypes[index - 1] == "uint8":
+    dtype = dataset.dtypes[indexes[0] - 1]
+    if dtype == "uint8":
         return Radiometry(1 / 255, 0.0, "8-bit values, 255 read as reflectance 1")
-    return _from_values(_high_value(dataset, index), dataset.dtypes[index - 1])
+    return _from_values(_high_value(dataset, indexes), dtype)
 
 
 def _from_values(high: float, dtype: str) -> Radiometry:
@@ -38,7 +43,7 @@ def _from_values(high: float, dtype: str) -> Radiometry:
     return Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000")
 
 
-def _high_value(dataset: Any, index: int) -> float:  # noqa: ANN401 - rasterio is untyped
+def _high_value(dataset: Any, indexes: Sequence[int]) -> float:  # noqa: ANN401 - rasterio is untyped
     """99th percentile of a few small windows spread over the scene, nodata left out; 0 where all is nodata."""
     rows = np.linspace(0, max(dataset.height - SAMPLE_SIDE, 0), SAMPLES).astype(int)
     cols = np.linspace(0, max(dataset.width - SAMPLE_SIDE, 0), SAMPLES).astype(int)
@@ -46,7 +51,7 @@ def _high_value(dataset: Any, index: int) -> float:  # noqa: ANN401 - rasterio i
     seen = []
     for row in np.unique(rows):
         for col in np.unique(cols):
-            values = dataset.read(index, window=RasterioWindow(int(col), int(row), *size), masked=True)
+            values = dataset.read(list(indexes), window=RasterioWindow(int(col), int(row), *size), masked=True)
             finite = values.compressed().astype(np.float64)
             seen.append(finite[np.isfinite(finite)])
     values = np.concatenate(seen)
