@@ -77,12 +77,11 @@ def _has_data(window: Window, segment: Segment, shape: tuple[int, int]) -> bool:
 def _cut(window: Window, segment: Segment, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
     """One block with halo: (band, h, w) filled data and (h, w) valid.
 
-    Reflection can ask for pixels that a small segment does not hold (a scene smaller than its halo holds them all).
+    Reflection never reaches back beyond the block and its own halo, so that a block is the same in any segment; the
+    far part of a block that hangs well over the scene's edge repeats that line instead.
     """
-    rows = reflect(window.row, window.stop_row, shape[0]) - segment.origin[0]
-    cols = reflect(window.col, window.stop_col, shape[1]) - segment.origin[1]
-    rows = np.clip(rows, 0, segment.raster.valid.shape[0] - 1)
-    cols = np.clip(cols, 0, segment.raster.valid.shape[1] - 1)
+    rows = np.maximum(reflect(window.row, window.stop_row, shape[0]), window.row) - segment.origin[0]
+    cols = np.maximum(reflect(window.col, window.stop_col, shape[1]), window.col) - segment.origin[1]
     valid = segment.raster.valid[np.ix_(rows, cols)]
     data = segment.raster.data[:, rows[:, None], cols[None, :]]
     fill_nodata(data, valid)
