@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from geocloud.raster import FloatArray
 
 CloudSide = Literal["high", "low"]
+PAPER_THRESHOLD = 0.02
+"""Cherif, Ziada and Habib, "Image anomaly detection": mean squared error above which a patch is an anomaly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Calibration:
     """Knots (raw, P(cloud)), raw ascending, P monotone towards the cloudy side; empty: a step at the threshold."""
     unit: str = ""
     """What a raw score is, such as `mean squared error`."""
+    alternatives: tuple[tuple[str, float], ...] = ()
+    """(rule, raw threshold) of other rules that were tried, for `--threshold RULE`."""
 
     def __post_init__(self) -> None:
         """The curve must be a monotone function; later code trusts it."""
@@ -78,6 +82,13 @@ class Calibration:
         cloud = score >= self.cut
         p = np.where(cloud, np.maximum(p, np.float32(0.5)), np.minimum(p, below))
         return np.where(np.isnan(score), np.float32(np.nan), p).astype(np.float32)
+
+    def by_rule(self, rule: str) -> Calibration:
+        """Cut by the threshold of a rule's name: the one in force, an alternative, or the paper's 0.02; else KeyError."""
+        if rule == self.rule.name:
+            return self
+        known = {"paper": PAPER_THRESHOLD, **dict(self.alternatives)}
+        return self.at(known[rule], ThresholdRule(rule))
 
     def at(self, threshold: float, rule: ThresholdRule) -> Calibration:
         """The same scorer cut elsewhere; its P(cloud) curve moves with the threshold so that P is 0.5 there."""

@@ -111,6 +111,7 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
     calibration = dict(raw["calibration"])
     calibration["rule"] = ThresholdRule(**calibration.get("rule", {}))
     calibration["curve"] = tuple((float(x), float(p)) for x, p in calibration.get("curve", ()))
+    calibration["alternatives"] = tuple((str(k), float(v)) for k, v in calibration.get("alternatives", ()))
     calibration["threshold"] = float(calibration["threshold"])
     training = dict(raw.get("training", {}))
     training["data"] = tuple(map(str, training.get("data", ())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from geocloud.georef import Georef
 from geocloud.raster import Raster
@@ -42,6 +42,9 @@ class SceneReader(Protocol):
     @property
     def file_block(self) -> tuple[int, int, int]:
         """(height, width, bytes a pixel of all bands) of the blocks the files are stored in, for sizing caches."""
+
+    def describe(self) -> dict[str, Any]:
+        """What was understood, as JSON values: source, shape, crs, bands with their file, number, scale, offset, nodata."""
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """The window's reflectance in these bands; the window must lie inside the scene.

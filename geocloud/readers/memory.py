@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,16 @@ class MemoryScene(Closing):
     def file_block(self) -> tuple[int, int, int]:
         """No file: nothing to cache."""
         return 1, 1, 0
+
+    def describe(self) -> dict[str, Any]:
+        """Bands that are reflectance already."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "height": self.georef.shape[0],
+            "width": self.georef.shape[1],
+            "bands": {band: {"scale": 1.0, "offset": 0.0} for band in self.bands},
+        }
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """Copies of the window's pixels."""

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
@@ -63,6 +65,31 @@ class RasterScene(Closing):
         """How the files are stored."""
         return self.spec.file_block
 
+    def describe(self) -> dict[str, Any]:
+        """What was understood; see SceneReader."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "height": self.georef.shape[0],
+            "width": self.georef.shape[1],
+            "crs": CRS.from_wkt(self.georef.crs_wkt).to_string() if self.georef.crs_wkt else None,
+            "transform": list(self.georef.transform)[:6],
+            "gcps": len(self.georef.gcps),
+            "bands": {
+                source.band: {
+                    "file": source.path,
+                    "number": source.index,
+                    "scale": source.radiometry.scale,
+                    "offset": source.radiometry.offset,
+                    "from": source.radiometry.origin,
+                    "nodata": source.nodata,
+                    "masked": source.masked,
+                }
+                for source in self.spec.sources
+            },
+            "notes": list(self.notes),
+        }
+
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """Reflectance and valid pixels of the window; see SceneReader."""
         if self._closed:
@@ -115,9 +142,9 @@ class RasterScene(Closing):
                     transform=self.georef.transform,
                     height=self.georef.shape[0],
                     width=self.georef.shape[1],
-                    resampling=rasterio.enums.Resampling.bilinear
+                    resampling=Resampling.bilinear
                     if self.spec.fill is None or path != self.spec.fill.path
-                    else rasterio.enums.Resampling.nearest,
+                    else Resampling.nearest,
                 )
             handles[path] = handle
             with self._lock:

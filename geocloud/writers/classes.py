@@ -42,7 +42,7 @@ def colormap(codes: tuple[int, ...]) -> dict[int, Colour]:
 
 
 def write_attribute_table(path: Path, codes: tuple[int, ...]) -> None:
-    """Write GDAL's sidecar `.aux.xml` of a raster at `path` with its class names and colours (PAM, GDAL data model)."""
+    """Write GDAL's sidecar `.tif.aux.xml` at `path`: class names and colours of a mask (PAM, GDAL's data model)."""
     fields = (("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8), ("Alpha", 0, 9))
     lines = ["<PAMDataset>", '  <PAMRasterBand band="1">', '    <GDALRasterAttributeTable tableType="thematic">']
     for index, (name, kind, usage) in enumerate(fields):
@@ -53,7 +53,7 @@ def write_attribute_table(path: Path, codes: tuple[int, ...]) -> None:
         cells = "".join(f"<F>{value}</F>" for value in (entry.code, entry.name, *entry.colour))
         lines.append(f'      <Row index="{index}">{cells}</Row>')
     lines += ["    </GDALRasterAttributeTable>", "  </PAMRasterBand>", "</PAMDataset>", ""]
-    path.with_name(path.name + ".aux.xml").write_text("\n".join(lines), encoding="utf-8")
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 def write_qgis_style(path: Path, codes: tuple[int, ...]) -> None:

@@ -76,7 +76,7 @@ class RowWriter:
             "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer", "interleave": "pixel",
         }  # fmt: skip
         with raster_errors(path):
-            self._file = rasterio.open(path, "w", **profile, **_location(georef))
+            self._file = rasterio.open(path, "w+", **profile, **_location(georef))
             self._describe(tags)
 
     def _describe(self, tags: Mapping[str, str]) -> None:

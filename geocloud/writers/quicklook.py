@@ -21,9 +21,9 @@ class Preview:
     """Gathers every nth pixel of a scene as its segments are read; at most MAX_SIDE pixels a side."""
 
     def __init__(self, shape: tuple[int, int], bands: Sequence[str]) -> None:
-        """Take red, green and blue of the bands a scorer reads."""
+        """Take red, green and blue of the bands a scorer reads; one it does not read is drawn from its first."""
         self.step = max(1, -(-max(shape) // MAX_SIDE))
-        self._channels = [list(bands).index(band) for band in ("red", "green", "blue")]
+        self._channels = [list(bands).index(band) if band in bands else 0 for band in ("red", "green", "blue")]
         self._rgb = np.full((3, *(-(-side // self.step) for side in shape)), np.nan, dtype=np.float32)
 
     def add(self, segment: Segment) -> None:
