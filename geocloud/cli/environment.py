@@ -7,6 +7,7 @@ variables are dropped before rasterio is imported.
 from __future__ import annotations
 
 import os
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,3 +21,21 @@ def protect_environment() -> None:
         return
     for name in LEAKED:
         os.environ.pop(name, None)
+    warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # the commands say so themselves
+
+
+def check_projections() -> None:
+    """EPSG:32633 must survive a round trip; EnvironmentProblem where projection data are broken."""
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    from geocloud.errors import EnvironmentProblem
+
+    try:
+        works = CRS.from_epsg(32633).to_epsg() == 32633
+    except CRSError:
+        works = False
+    if not works:
+        raise EnvironmentProblem(
+            "projection data do not work here (EPSG:32633 is not found); unset PROJ_LIB and PROJ_DATA, or reinstall rasterio"
+        )

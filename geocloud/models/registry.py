@@ -35,7 +35,7 @@ def model_folder(name: str) -> Path:
     raise ModelError(f"no model {name!r}: give a model folder or one of {', '.join(names)}")
 
 
-def load_scorer(name: str = DEFAULT_MODEL, device: str = "cpu", *, bf16: bool = False) -> Scorer:
+def load_scorer(name: str = DEFAULT_MODEL, device: str = "auto", *, bf16: bool = False) -> Scorer:
     """The scorer of a name or model folder; torch is imported only where there are weights to run."""
     if name in NULL_MODELS:
         return NULL_MODELS[name]()

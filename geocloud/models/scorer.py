@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from geocloud.calibration import Calibration
+from geocloud.errors import UsageError
 from geocloud.models.card import ModelCard, read_card
 from geocloud.models.networks import Network, build_network
 from geocloud.models.weights import load_weights
@@ -69,6 +70,8 @@ class NetworkScorer:
 
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, side, side) or (n, block, block) float32, higher = cloudier."""
+        if self.device.type == "cpu" and torch.get_num_threads() != 1:
+            torch.set_num_threads(1)  # parallelism is over segments: threads of one operator wait for each other
         x, present = self._channels(batch)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             raw = cast("Network", self.network).raw_score(x, present)
@@ -88,11 +91,28 @@ class NetworkScorer:
         return x.to(self.device, memory_format=layout), present.to(self.device)
 
 
-def load_model(folder: Path, device: str = "cpu", *, bf16: bool = False) -> Scorer:
-    """The scorer of a model folder; ModelError where card or weights are missing, damaged or do not fit."""
+def choose_device(name: str) -> torch.device:
+    """`auto` takes a GPU where there is one; UsageError for one that is not there."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
+    if not available.get(name, False):
+        usable = ", ".join(kind for kind, there in available.items() if there)
+        raise UsageError(f"device {name!r} is not available here; use auto or one of {usable}")
+    return torch.device(name)
+
+
+def load_model(folder: Path, device: str = "auto", *, bf16: bool = False) -> Scorer:
+    """The scorer of a model folder.
+
+    Raises:
+        ModelError: card or weights are missing, damaged or do not fit each other.
+        UsageError: the device is not available.
+    """
+    place = choose_device(device)
     card = read_card(folder)
     network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
     load_weights(network, folder, card.sha256)
     network.eval().requires_grad_(requires_grad=False)
-    network.to(device=torch.device(device), memory_format=torch.channels_last)
-    return NetworkScorer(network, card, torch.device(device), bf16)
+    network.to(device=place, memory_format=torch.channels_last)
+    return NetworkScorer(network, card, place, bf16)

@@ -13,7 +13,7 @@ from rasterio.errors import RasterioError
 from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
 from geocloud.readers.bands import COMMON_NAMES, name_bands, name_wavelength
-from geocloud.readers.options import SceneOptions
+from geocloud.readers.options import SceneOptions, scene_name
 from geocloud.readers.radiometry import assume_radiometry, tagged_radiometry
 from geocloud.readers.spec import BandSource, Radiometry, SceneSpec
 
@@ -44,8 +44,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
             notes.append("the scene has no georeference; its mask has none either")
         height, width = dataset.block_shapes[0]
         depth = sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-        name = Path(source.rstrip("/").split("?")[0]).stem
-        return SceneSpec(name, source, georef, sources, (height, width, depth), tuple(notes))
+        return SceneSpec(scene_name(source), source, georef, sources, (height, width, depth), tuple(notes))
 
 
 def open_raster(source: str) -> Any:  # noqa: ANN401 - rasterio is untyped

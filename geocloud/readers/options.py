@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,8 @@ class SceneOptions:
         """An offset alone, or a scale of 0, has no meaning."""
         if self.scale is not None and not 0 < abs(self.scale) < float("inf"):
             raise ValueError(f"scale {self.scale} must be a number other than 0")
+
+
+def scene_name(source: str) -> str:
+    """The stem outputs are named after: the file's or product folder's name without suffix, a URL's query left out."""
+    return PurePath(source.rstrip("/\\").split("?")[0]).stem
