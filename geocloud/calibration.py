@@ -84,7 +84,7 @@ class Calibration:
         return np.where(np.isnan(score), np.float32(np.nan), p).astype(np.float32)
 
     def by_rule(self, rule: str) -> Calibration:
-        """Cut by the threshold of a rule's name: the one in force, an alternative, or the paper's 0.02; else KeyError."""
+        """Cut by the threshold of a named rule: the one in force, an alternative, or the paper's; else KeyError."""
         if rule == self.rule.name:
             return self
         known = {"paper": PAPER_THRESHOLD, **dict(self.alternatives)}
@@ -102,6 +102,4 @@ def logistic_curve(threshold: float, spread: float, cloud_is: CloudSide) -> tupl
     steps = np.linspace(-8, 8, 33)
     slope = 1.0 if cloud_is == "high" else -1.0
     ps: NDArray[np.float64] = 1 / (1 + np.exp(-slope * steps))
-    return tuple(
-        (float(threshold + spread * step), float(p)) for step, p in zip(steps, ps, strict=True)
-    )
+    return tuple((float(threshold + spread * step), float(p)) for step, p in zip(steps, ps, strict=True))

@@ -94,7 +94,7 @@ def trace(mask: ByteArray, values: NDArray[Any], row: int = 0) -> Shapes:
     xy = np.array(coords, dtype=np.float64).reshape(-1, 2)
     offsets = np.array(ring_ends), np.array(polygon_ends)
     pixels, weight = ring_sums(xy, offsets, values)
-    geometry = shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy + (0, row), offsets)
+    geometry = shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy + np.array([0, row]), offsets)
     return Shapes(geometry, np.array(codes, dtype=np.uint8), pixels, weight)
 
 
@@ -140,7 +140,7 @@ def edge_ids(shapes: Shapes, width: int, row: int) -> NDArray[np.int64]:
     burnt: NDArray[np.int32] = features.rasterize(
         burn, out_shape=(1, width), transform=Affine.translation(0, row), dtype=np.int32
     )
-    return burnt[0].astype(np.int64)
+    return np.asarray(burnt[0], dtype=np.int64)
 
 
 def connect(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -163,7 +163,7 @@ def merge(parts: Shapes, group: NDArray[np.int64]) -> Shapes:
     """One polygon a group, in the order of first parts."""
     firsts, index, sizes = np.unique(group, return_inverse=True, return_counts=True)
     pixels = np.bincount(index, parts.pixels).astype(np.int64)
-    weight = np.bincount(index, parts.weight)
+    weight = np.bincount(index, parts.weight).astype(np.float64)
     geometry = parts.geometry[firsts].copy()
     order = np.argsort(index, kind="stable")
     ends = np.cumsum(sizes)

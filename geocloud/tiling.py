@@ -48,12 +48,15 @@ def cut_blocks(
         here = windows[start : start + batch_size]
         blocks = [_cut(window.grow(halo), segment, grid.shape) for window in here]
         yield PatchBatch(
-            tuple(here), np.stack([data for data, _ in blocks]), np.stack([valid for _, valid in blocks]), bands
+            tuple(here),
+            np.stack([data for data, _ in blocks]),
+            np.stack([valid for _, valid in blocks]),
+            bands,
         )
 
 
 def reflect(start: int, stop: int, size: int) -> NDArray[np.intp]:
-    """Indices start..stop-1 folded back into 0..size-1 by reflection without repeating the edge: -1 -> 1, size -> size-2.
+    """Indices start..stop-1 folded into 0..size-1 by reflection without repeating the edge: -1 -> 1.
 
     As numpy.pad(mode="reflect"), for any distance beyond the edge.
     """

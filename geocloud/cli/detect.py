@@ -6,7 +6,7 @@ import signal
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import click
 
@@ -18,7 +18,8 @@ from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.readers.options import scene_name
 from geocloud.scorers.contract import Scorer
-from geocloud.verbs.detect import DetectOptions, detect as detect_scene
+from geocloud.verbs.detect import DetectOptions
+from geocloud.verbs.detect import detect as detect_scene
 from geocloud.verbs.detection import OutputPaths
 from geocloud.writers.vectors import VectorFormat
 
@@ -35,19 +36,34 @@ from geocloud.writers.vectors import VectorFormat
 @click.option("--threshold", type=Threshold(), help="Raw score, or a rule of the model's card; default: the card's.")
 @click.option("--min-area", type=float, default=0.0, help="Leave out clouds smaller than this many m².")
 @click.option("--score", is_flag=True, help="Write P(cloud) as a raster too.")
-@click.option("--polygons", type=click.Choice(get_args(VectorFormat)), default="geojson", show_default=True,
-              help="Format of the polygons.")
+@click.option(
+    "--polygons",
+    type=click.Choice(get_args(VectorFormat)),
+    default="geojson",
+    show_default=True,
+    help="Format of the polygons.",
+)
 @click.option("--pixel-polygons", is_flag=True, help="Polygons in pixel coordinates where there is no georeference.")
 @click.option("--quicklook", is_flag=True, help="Write a PNG of scene and mask side by side too.")
 @click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
 @click.option("--polygons-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the polygons' path.")
 @click.option("--score-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the score's path.")
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto", show_default=True,
-              help="Where the network runs.")
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where the network runs.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one a core.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
-@click.option("--progress", type=click.Choice(get_args(ProgressMode)), default="auto", show_default=True,
-              help="A bar, JSON lines for programs, or nothing.")
+@click.option(
+    "--progress",
+    type=click.Choice(get_args(ProgressMode)),
+    default="auto",
+    show_default=True,
+    help="A bar, JSON lines for programs, or nothing.",
+)
 @click.option("--stop-on-stdin-eof", is_flag=True, help="Cancel once standard input is closed.")
 @one_sentence
 def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - click's own values
@@ -127,14 +143,16 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPat
         by_name[scene_name(scene)].append(scene)
     for name, same in by_name.items():
         if len(same) > 1:
-            raise UsageError(f"{same[0]} and {same[1]} would both write {name}_cloudmask.tif; run them into two folders")
+            raise UsageError(
+                f"{same[0]} and {same[1]} would both write {name}_cloudmask.tif; run them into two folders"
+            )
     return Path(given["out"])
 
 
 def _polygon_format(given: dict[str, Any]) -> VectorFormat:
     """As chosen; with --mask-file the suffix of --polygons-file decides, and without that there are none."""
     if given["mask_file"] is None:
-        return given["polygons"]  # type: ignore[no-any-return]
+        return cast("VectorFormat", given["polygons"])
     if given["polygons_file"] is None:
         return "none"
     suffix = given["polygons_file"].suffix.lstrip(".").lower()
@@ -142,4 +160,4 @@ def _polygon_format(given: dict[str, Any]) -> VectorFormat:
     if suffix not in get_args(VectorFormat):
         kinds = ", ".join(f".{kind}" for kind in get_args(VectorFormat) if kind != "none")
         raise UsageError(f"{given['polygons_file']} has the suffix .{suffix}; polygons are written as {kinds}")
-    return suffix  # type: ignore[no-any-return]
+    return cast("VectorFormat", suffix)

@@ -37,5 +37,6 @@ def check_projections() -> None:
         works = False
     if not works:
         raise EnvironmentProblem(
-            "projection data do not work here (EPSG:32633 is not found); unset PROJ_LIB and PROJ_DATA, or reinstall rasterio"
+            "projection data do not work here (EPSG:32633 is not found); "
+            "unset PROJ_LIB and PROJ_DATA, or reinstall rasterio"
         )

@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
-    """Find clouds in satellite scenes with an autoencoder.
+    r"""Find clouds in satellite scenes with an autoencoder.
 
     \b
     geocloud detect scene.tif --out clouds     mask and polygons of a scene

@@ -54,7 +54,8 @@ def _text(card: ModelCard) -> str:
         f"{card.name} ({card.kind}): {card.description}",
         f"  bands        {', '.join(card.bands)}{optional}",
         f"  score        {cal.unit or 'raw score'}, a {card.level}; cloud {side} {cal.threshold:.4g}",
-        f"  threshold    rule {cal.rule}" + (f", on {cal.rule.data}" if cal.rule.data else "")
+        f"  threshold    rule {cal.rule}"
+        + (f", on {cal.rule.data}" if cal.rule.data else "")
         + (f": {cal.rule.figure}" if cal.rule.figure else ""),
         f"  supervision  {card.training.supervision}: {SUPERVISIONS[card.training.supervision]}",
         *(f"  data         {line}" for line in card.training.data),

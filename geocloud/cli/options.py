@@ -12,7 +12,7 @@ from geocloud.readers.options import SceneOptions
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class BandList(click.ParamType):
+class BandList(click.ParamType):  # type: ignore[type-arg]
     """`blue=1,green=2,red=3` as a dict of band numbers."""
 
     name = "bands"
@@ -28,7 +28,7 @@ class BandList(click.ParamType):
             self.fail(f"{value!r} is not of the form blue=1,green=2,red=3,nir=4", param, ctx)
 
 
-class Threshold(click.ParamType):
+class Threshold(click.ParamType):  # type: ignore[type-arg]
     """A number, or the name of a rule."""
 
     name = "threshold"

@@ -103,7 +103,7 @@ class BarReporter:
         self._bar.update(self._task, completed=100)
         click.echo(sentence(summary))
 
-    def failure(self, scene: str, error: Exception) -> None:
+    def failure(self, scene: str, error: Exception) -> None:  # noqa: ARG002 - the sentence names it
         """One sentence on stderr."""
         self._bar.stop()
         print_error(error)
@@ -121,7 +121,13 @@ class JsonReporter:
         """Say who is speaking, then keep a heartbeat."""
         self._cancellation = cancellation
         self._lock = threading.Lock()
-        self._last: dict[str, Any] = {"event": "progress", "percent": 0, "stage": "load", "done": 0, "total": 1}
+        self._last: dict[str, Any] = {
+            "event": "progress",
+            "percent": 0,
+            "stage": "load",
+            "done": 0,
+            "total": 1,
+        }
         self._said = time.monotonic()
         self._over = threading.Event()
         self._say({"event": "start", "protocol": PROTOCOL, "pid": os.getpid()})

@@ -77,8 +77,8 @@ class NetworkScorer:
             raw = cast("Network", self.network).raw_score(x, present)
         halo = self.halo if self.level == "pixel" else 0
         inner = slice(halo, raw.shape[-1] - halo)
-        score = raw.float()[:, inner, inner].cpu().numpy() * np.float32(self.calibration.sign)
-        return cast("FloatArray", score)
+        score: FloatArray = raw.float()[:, inner, inner].cpu().numpy() * np.float32(self.calibration.sign)
+        return score
 
     def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch in channel order, missing bands 0, and which bands are present."""
@@ -114,5 +114,8 @@ def load_model(folder: Path, device: str = "auto", *, bf16: bool = False) -> Sco
     network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
     load_weights(network, folder, card.sha256)
     network.eval().requires_grad_(requires_grad=False)
-    network.to(device=place, memory_format=torch.channels_last)
+    network.to(place)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return NetworkScorer(network, card, place, bf16)

@@ -39,8 +39,9 @@ def load_weights(network: torch.nn.Module, folder: Path, sha256: str) -> None:
         )
     try:
         tensors = load(content)
-        network.load_state_dict({name: value.float() if value.is_floating_point() else value
-                                 for name, value in tensors.items()})
+        network.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+        )
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"{path} does not fit the network its card names ({reason})") from error

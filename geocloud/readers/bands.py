@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 COMMON_NAMES = (
-    "coastal", "blue", "green", "red", "rededge", "nir", "swir16", "swir22", "cirrus",
+    "coastal",
+    "blue",
+    "green",
+    "red",
+    "rededge",
+    "nir",
+    "swir16",
+    "swir22",
+    "cirrus",
 )
 """STAC's common names of the bands that geocloud tells apart."""
 SCORED = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
@@ -26,13 +34,31 @@ class SensorNames:
 SENSORS = (
     SensorNames(
         "Sentinel-2",
-        {"B1": "coastal", "B2": "blue", "B3": "green", "B4": "red", "B5": "rededge", "B8": "nir", "B8A": "nir",
-         "B10": "cirrus", "B11": "swir16", "B12": "swir22"},
+        {
+            "B1": "coastal",
+            "B2": "blue",
+            "B3": "green",
+            "B4": "red",
+            "B5": "rededge",
+            "B8": "nir",
+            "B8A": "nir",
+            "B10": "cirrus",
+            "B11": "swir16",
+            "B12": "swir22",
+        },
     ),
     SensorNames(
         "Landsat 8-9",
-        {"B1": "coastal", "B2": "blue", "B3": "green", "B4": "red", "B5": "nir", "B6": "swir16", "B7": "swir22",
-         "B9": "cirrus"},
+        {
+            "B1": "coastal",
+            "B2": "blue",
+            "B3": "green",
+            "B4": "red",
+            "B5": "nir",
+            "B6": "swir16",
+            "B7": "swir22",
+            "B9": "cirrus",
+        },
     ),
     SensorNames(
         "Landsat 4-7",
@@ -42,16 +68,35 @@ SENSORS = (
 
 WORDS = {
     **{name: name for name in COMMON_NAMES},
-    "nir08": "nir", "nir1": "nir", "near infrared": "nir", "near-infrared": "nir", "infrared": "nir", "nir band": "nir",
-    "swir1": "swir16", "swir 1": "swir16", "swir2": "swir22", "swir 2": "swir22",
-    "coastal aerosol": "coastal", "deep blue": "coastal", "red edge": "rededge",
-    "b": "blue", "g": "green", "r": "red", "n": "nir",
+    "nir08": "nir",
+    "nir1": "nir",
+    "near infrared": "nir",
+    "near-infrared": "nir",
+    "infrared": "nir",
+    "nir band": "nir",
+    "swir1": "swir16",
+    "swir 1": "swir16",
+    "swir2": "swir22",
+    "swir 2": "swir22",
+    "coastal aerosol": "coastal",
+    "deep blue": "coastal",
+    "red edge": "rededge",
+    "b": "blue",
+    "g": "green",
+    "r": "red",
+    "n": "nir",
 }
 """Words in descriptions -> common name."""
 
 WAVELENGTHS = {
-    "coastal": (0.43, 0.455), "blue": (0.455, 0.53), "green": (0.53, 0.60), "red": (0.62, 0.69),
-    "nir": (0.77, 0.90), "cirrus": (1.35, 1.40), "swir16": (1.55, 1.75), "swir22": (2.05, 2.35),
+    "coastal": (0.43, 0.455),
+    "blue": (0.455, 0.53),
+    "green": (0.53, 0.60),
+    "red": (0.62, 0.69),
+    "nir": (0.77, 0.90),
+    "cirrus": (1.35, 1.40),
+    "swir16": (1.55, 1.75),
+    "swir22": (2.05, 2.35),
 }
 """Common name -> (from, to) central wavelength in micrometres."""
 

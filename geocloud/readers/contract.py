@@ -44,7 +44,7 @@ class SceneReader(Protocol):
         """(height, width, bytes a pixel of all bands) of the blocks the files are stored in, for sizing caches."""
 
     def describe(self) -> dict[str, Any]:
-        """What was understood, as JSON values: source, shape, crs, bands with their file, number, scale, offset, nodata."""
+        """What was understood, as JSON values: source, size, crs, and of each band file, number, scale, offset."""
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """The window's reflectance in these bands; the window must lie inside the scene.

@@ -31,14 +31,13 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
     dataset = open_raster(source)
     with dataset:
         numbers = _bands(dataset, source, options)
-        notes: list[str] = []
         radiometries = _radiometries(dataset, numbers, options)
-        sources = tuple(
-            _band_source(dataset, name, number, radiometries[name]) for name, number in numbers.items()
-        )
-        for radiometry in dict.fromkeys(radiometries.values()):
-            if radiometry.origin not in ("given", "the file's tags"):
-                notes.append(f"reflectance = DN * {radiometry.scale:.6g} + {radiometry.offset:g} ({radiometry.origin})")
+        sources = tuple(_band_source(dataset, name, number, radiometries[name]) for name, number in numbers.items())
+        notes = [
+            f"reflectance = DN * {radiometry.scale:.6g} + {radiometry.offset:g} ({radiometry.origin})"
+            for radiometry in dict.fromkeys(radiometries.values())
+            if radiometry.origin not in ("given", "the file's tags")
+        ]
         georef = raster_georef(dataset, source)
         if not georef.located:
             notes.append("the scene has no georeference; its mask has none either")
@@ -90,8 +89,11 @@ def _bands(dataset: Any, source: str, options: SceneOptions) -> dict[str, int]: 
         )
     found = name_bands(dataset.descriptions) or _by_wavelength(dataset)
     if not {"blue", "green", "red"} <= found.keys():
-        found = {_COLOURS[colour]: i for i, colour in zip(dataset.indexes, dataset.colorinterp, strict=True)
-                 if colour in _COLOURS} | {name: i for name, i in found.items() if name not in _COLOURS.values()}
+        found = {
+            _COLOURS[colour]: i
+            for i, colour in zip(dataset.indexes, dataset.colorinterp, strict=True)
+            if colour in _COLOURS
+        } | {name: i for name, i in found.items() if name not in _COLOURS.values()}
     if not {"blue", "green", "red"} <= found.keys():
         seen = ", ".join(f"{i}={text!r}" for i, text in zip(dataset.indexes, dataset.descriptions, strict=True))
         raise InputError(f"{source} does not say which of its bands are blue, green and red ({seen}); {_ASK}")

@@ -34,7 +34,7 @@ class BandSum:
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, side, side) float32: the weighted sum; nodata included, since the stitcher drops it."""
         weight = np.array([dict(self.weights)[band] for band in batch.bands], dtype=np.float32)
-        return np.einsum("b,nbhw->nhw", weight, batch.data)
+        return np.asarray(np.einsum("b,nbhw->nhw", weight, batch.data), dtype=np.float32)
 
 
 def brightness() -> Scorer:
@@ -50,9 +50,7 @@ def brightness() -> Scorer:
 def hot() -> Scorer:
     """Haze optimised transform with fixed coefficients, blue - 0.5 red (Zhu and Woodcock 2012, eq. 3); above 0.12."""
     curve = logistic_curve(0.12, 0.03, "high")
-    return BandSum(
-        "hot", (("blue", 1.0), ("red", -0.5)), Calibration(0.12, "high", _FIXED, curve, "blue - 0.5 red")
-    )
+    return BandSum("hot", (("blue", 1.0), ("red", -0.5)), Calibration(0.12, "high", _FIXED, curve, "blue - 0.5 red"))
 
 
 NULL_MODELS = {"brightness": brightness, "hot": hot}

@@ -102,7 +102,9 @@ def choose_threshold(scorer: Scorer, threshold: float | str | None) -> Calibrati
         try:
             return scorer.calibration.by_rule(threshold)
         except KeyError as error:
-            rules = ", ".join(dict.fromkeys((scorer.calibration.rule.name, "paper", *dict(scorer.calibration.alternatives))))
+            rules = ", ".join(
+                dict.fromkeys((scorer.calibration.rule.name, "paper", *dict(scorer.calibration.alternatives)))
+            )
             raise UsageError(
                 f"threshold rule {threshold!r} is not in the card of {scorer.name}, which has {rules}; "
                 "give a number or calibrate the model"

@@ -98,7 +98,7 @@ class Detection:
         return geopandas.read_file(self.polygons_path)
 
     def to_xarray(self) -> xarray.DataArray:
-        """The mask as (y, x) uint8 with coordinates of pixel centres in its CRS, given as `crs_wkt` in the attributes."""
+        """The mask as (y, x) uint8 at pixel centres; its CRS stands in the attributes as `crs_wkt`."""
         import xarray
 
         with rasterio.open(self.mask_path) as dataset:

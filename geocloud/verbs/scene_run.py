@@ -44,7 +44,7 @@ class RunOptions:
 class SceneRun:
     """Scores a scene into scratch files, then turns those into staged outputs."""
 
-    def __init__(  # noqa: PLR0913 - the six things a run is made of
+    def __init__(
         self,
         scene: SceneReader,
         scorer: Scorer,
@@ -146,7 +146,10 @@ class SceneRun:
         if not self.valid:
             notes = (*notes, "the scene is wholly nodata, so it has no cloud cover")
         if not self.georef.located and not self.options.polygons:
-            notes = (*notes, "no polygons without a georeference; --pixel-polygons gives them in pixel coordinates")
+            notes = (
+                *notes,
+                "no polygons without a georeference; --pixel-polygons gives them in pixel coordinates",
+            )
         return Detection(
             scene=self.scene.source,
             mask_path=self.paths.mask,
@@ -165,12 +168,13 @@ class SceneRun:
 
 def read_every(path: Path, step: int) -> NDArray[np.uint8]:
     """Every nth pixel of a raster's first band in both directions, read a few rows at a time."""
+    rows = max(step, STRIP // step * step)
+    parts = []
     with rasterio.open(path) as dataset:
-        rows = max(step, STRIP // step * step)
-        return np.concatenate([
-            dataset.read(1, window=RasterioWindow(0, row, dataset.width, min(rows, dataset.height - row)))[::step, ::step]
-            for row in range(0, dataset.height, rows)
-        ])  # fmt: skip
+        for row in range(0, dataset.height, rows):
+            window = RasterioWindow(0, row, dataset.width, min(rows, dataset.height - row))
+            parts.append(dataset.read(1, window=window)[::step, ::step])
+    return np.concatenate(parts)
 
 
 def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> dict[str, str]:

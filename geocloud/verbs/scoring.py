@@ -75,7 +75,7 @@ def scored_rows(
 
 
 def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = None) -> tuple[FloatArray, BoolArray]:
-    """(height, width) scores, NaN where nodata, and valid of a whole scene in memory: for evaluation and small scenes."""
+    """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation."""
     rows = list(scored_rows(scene, scorer, threads=threads))
     return np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
 

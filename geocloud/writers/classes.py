@@ -43,8 +43,19 @@ def colormap(codes: tuple[int, ...]) -> dict[int, Colour]:
 
 def write_attribute_table(path: Path, codes: tuple[int, ...]) -> None:
     """Write GDAL's sidecar `.tif.aux.xml` at `path`: class names and colours of a mask (PAM, GDAL's data model)."""
-    fields = (("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8), ("Alpha", 0, 9))
-    lines = ["<PAMDataset>", '  <PAMRasterBand band="1">', '    <GDALRasterAttributeTable tableType="thematic">']
+    fields = (
+        ("Value", 0, 5),
+        ("Class", 2, 2),
+        ("Red", 0, 6),
+        ("Green", 0, 7),
+        ("Blue", 0, 8),
+        ("Alpha", 0, 9),
+    )
+    lines = [
+        "<PAMDataset>",
+        '  <PAMRasterBand band="1">',
+        '    <GDALRasterAttributeTable tableType="thematic">',
+    ]
     for index, (name, kind, usage) in enumerate(fields):
         lines.append(
             f'      <FieldDefn index="{index}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'

@@ -40,10 +40,11 @@ class Preview:
         self._rgb[:, row : row + len(rows), col : col + len(cols)] = data
 
     def picture(self) -> NDArray[np.uint8]:
-        """(h, w, 3) uint8, stretched from the 1st to the 99th percentile of all three bands, nodata grey."""
+        """(h, w, 3) uint8, nodata grey; stretched so that ground stays visible beside bright cloud and snow."""
         finite = self._rgb[np.isfinite(self._rgb)]
-        low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 1.0)
-        stretched = np.clip((self._rgb - low) / max(high - low, 1e-6), 0, 1) ** (1 / 1.4) * 255
+        low, middle, high = np.percentile(finite, (1, 50, 99)) if finite.size else (0.0, 0.5, 1.0)
+        high = min(high, low + 5 * (middle - low) + 0.05)
+        stretched = np.clip((self._rgb - low) / max(high - low, 1e-6), 0, 1) ** (1 / 1.8) * 255
         return np.nan_to_num(stretched, nan=_NODATA_GREY).astype(np.uint8).transpose(1, 2, 0)
 
 
