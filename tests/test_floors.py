@@ -19,7 +19,10 @@ FLOORS = {
     5: ("cli", "__main__"),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
-ALLOWED_LIBRARIES = {0: {"numpy", "affine"}, 1: {"numpy", "affine", "rasterio", "shapely", "geopandas", "pyproj", "PIL"}}
+ALLOWED_LIBRARIES = {
+    0: {"numpy", "affine"},
+    1: {"numpy", "affine", "rasterio", "shapely", "geopandas", "pyproj", "PIL"},
+}
 OPTIONAL_IN_FUNCTIONS = {"matplotlib", "pyarrow", "xarray", "rioxarray", "pystac", "zarr", "defusedxml", "pandas"}
 
 

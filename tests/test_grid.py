@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geocloud.grid import PatchGrid
 
@@ -21,9 +22,7 @@ def test_every_pixel_lies_in_exactly_one_block(shape: tuple[int, int], block: in
 
 
 @given(sizes, st.integers(1, 4), st.integers(1, 400_000))
-def test_segments_cover_the_scene_in_order_within_their_bound(
-    shape: tuple[int, int], block: int, most: int
-) -> None:
+def test_segments_cover_the_scene_in_order_within_their_bound(shape: tuple[int, int], block: int, most: int) -> None:
     seen = np.zeros(shape, dtype=int)
     last = (-1, -1)
     for window in PatchGrid(shape, block).segments(most):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rasterio import features
 
-import geocloud.polygons as polygons
+from geocloud import polygons
 from geocloud.polygons import PolygonTracer, burn
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from testutils import BlurScorer, EchoScorer, coordinate_scene
 
+from geocloud.georef import Georef
 from geocloud.grid import PatchGrid
 from geocloud.raster import Raster
 from geocloud.readers import MemoryScene
-from geocloud.georef import Georef
 from geocloud.stitching import Stitcher
 from geocloud.tiling import cut_blocks, fill_nodata, read_segments, reflect
 from geocloud.verbs.scoring import score_scene, scored_rows
@@ -78,7 +79,7 @@ def test_nodata_is_filled_with_the_mean_of_the_block_and_scored_nan() -> None:
 
 def test_wholly_nodata_blocks_never_reach_the_scorer() -> None:
     class Refusing(EchoScorer):
-        def score(self, batch):  # noqa: ANN001, ANN202
+        def score(self, batch):
             assert batch.valid.any(axis=(1, 2)).all()
             return super().score(batch)
 
