@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from geocloud.errors import UsageError
 from geocloud.histogram import ScoreHistogram, add_up
 
-PAPER_THRESHOLD = 0.02
-"""Cherif, Ziada, Habib: above it an anomaly; read off the histogram of the errors of normal pictures."""
+
 Tagged = Literal["clear", "cloudy"]
 DoubleArray = NDArray[np.float64]
 
@@ -47,13 +46,13 @@ def conformal_cut(scenes: Sequence[ScoreHistogram], bound: float, tagged: Tagged
     Raises:
         UsageError: the bound is not within 0..1, or the scenes are too few for it.
     """
-    n = len(scenes)
+    n = sum(bool((scene.clear if tagged == "clear" else scene.cloud).any()) for scene in scenes)
     if not 0 < bound < 1:
         raise UsageError(f"false-alarm bound {bound:g} must lie between 0 and 1, as 0.05")
     allowed = bound * (n + 1) / n - 1 / n if n else -1.0
     if allowed < 0:
-        raise UsageError(f"{n} scenes are too few for a bound of {bound:g}; it needs {int(np.ceil(1 / bound - 1))} or a "
-                         "higher --parameter")
+        raise UsageError(f"{n} scenes are too few for a bound of {bound:g}; it needs {int(np.ceil(1 / bound - 1))} "
+                         "or a higher --parameter")
     return _bounded_cut(scenes, allowed, tagged)
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from geocloud.calibration import Calibration, CloudSide, ThresholdRule, logistic_curve
+from geocloud.calibration import PAPER_THRESHOLD, Calibration, CloudSide, ThresholdRule, logistic_curve
 from geocloud.histogram import EXACT_BITS, PIXEL_BITS, ScoreHistogram, add_up, histogram
 from geocloud.models.card import ModelCard, TrainingRecord
 from geocloud.models.networks import build_network
 from geocloud.models.networks.conv import HALO
 from geocloud.models.scorer import NetworkScorer
 from geocloud.readers.pictures import DataSet
-from geocloud.rules import PAPER_THRESHOLD, false_alarms, fit_spread, quantile_cut
+from geocloud.rules import false_alarms, fit_spread, quantile_cut
 from geocloud.scorers.contract import Level
 from geocloud.scorers.patches import score_patches
 from geocloud.training.data import Fit, Patches, PatchRequest, cut_patches
@@ -158,12 +158,13 @@ def _held_out_errors(
 def _calibrate(scenes: list[ScoreHistogram], options: TrainOptions, data: str) -> Calibration:
     """Threshold and curve from the errors of normal data: they should stay below it, whatever normal is."""
     cloud_is: CloudSide = "high" if options.normal == "clear" else "low"
+    quantile = quantile_cut(scenes, options.quantile, "clear")
     if (options.rule or SETTINGS[options.kind].rule) == "paper":
-        name, parameter, threshold = "paper", None, PAPER_THRESHOLD
+        rule, threshold = ThresholdRule("paper", None, data), PAPER_THRESHOLD
     else:
-        name, parameter = "quantile", options.quantile
-        threshold = quantile_cut(scenes, options.quantile, "clear")
+        rule, threshold = ThresholdRule("quantile", options.quantile, data), quantile
     above = false_alarms(scenes, threshold, "clear")
-    rule = ThresholdRule(name, parameter, data, f"{100 * above:.2f} % of held-out {options.normal} data above")
+    rule = replace(rule, figure=f"{100 * above:.2f} % of held-out {options.normal} data at or above")
     curve = logistic_curve(threshold, fit_spread(scenes, threshold), cloud_is)
-    return Calibration(threshold, cloud_is, rule, curve, "mean squared error")
+    others = (("quantile", quantile),) if rule.name == "paper" else ()
+    return Calibration(threshold, cloud_is, rule, curve, "mean squared error", others)
