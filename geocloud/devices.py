@@ -15,5 +15,7 @@ def choose_device(name: str) -> str:
     if name == "auto":
         return next((device for device in ("cuda", "mps") if there[device]), "cpu")
     if not there.get(name, False):
-        raise UsageError(f"device {name!r} is not here; there are auto, {', '.join(d for d, yes in there.items() if yes)}")
+        raise UsageError(
+            f"device {name!r} is not here; there are auto, {', '.join(d for d, yes in there.items() if yes)}"
+        )
     return name

@@ -1,4 +1,7 @@
-"""Accuracy from counts and histograms that add up over scenes. Formulas: Fawcett 2006, "An introduction to ROC analysis"."""
+"""Accuracy from counts and histograms that add up over scenes.
+
+Formulas: Fawcett 2006, "An introduction to ROC analysis".
+"""
 
 from __future__ import annotations
 
@@ -171,8 +174,10 @@ def reliability(probability: FloatArray, truth: BoolArray) -> Reliability:
     """Bins of P(cloud) beside the truth; arrays of one shape without NaN."""
     p = probability.ravel().astype(np.float64)
     where = np.minimum((p * RELIABILITY_BINS).astype(np.int64), RELIABILITY_BINS - 1)
-    bins = [np.bincount(where, weight, RELIABILITY_BINS).astype(np.float64)
-            for weight in (np.ones_like(p), p, truth.ravel().astype(np.float64))]
+    bins = [
+        np.bincount(where, weight, RELIABILITY_BINS).astype(np.float64)
+        for weight in (np.ones_like(p), p, truth.ravel().astype(np.float64))
+    ]
     return Reliability(*bins)
 
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from geocloud.errors import UsageError
 from geocloud.histogram import ScoreHistogram, add_up
 
-
 Tagged = Literal["clear", "cloudy"]
 DoubleArray = NDArray[np.float64]
 
@@ -51,8 +50,10 @@ def conformal_cut(scenes: Sequence[ScoreHistogram], bound: float, tagged: Tagged
         raise UsageError(f"false-alarm bound {bound:g} must lie between 0 and 1, as 0.05")
     allowed = bound * (n + 1) / n - 1 / n if n else -1.0
     if allowed < 0:
-        raise UsageError(f"{n} scenes are too few for a bound of {bound:g}; it needs {int(np.ceil(1 / bound - 1))} "
-                         "or a higher --parameter")
+        raise UsageError(
+            f"{n} scenes are too few for a bound of {bound:g}; it needs {int(np.ceil(1 / bound - 1))} "
+            "or a higher --parameter"
+        )
     return _bounded_cut(scenes, allowed, tagged)
 
 
@@ -104,7 +105,9 @@ def _weights(scenes: Sequence[ScoreHistogram], tagged: Tagged) -> tuple[NDArray[
     sides = [(scene.edges, scene.clear if tagged == "clear" else scene.cloud) for scene in scenes]
     sides = [(edges, numbers) for edges, numbers in sides if numbers.any()]
     if not sides:
-        raise UsageError(f"there are no data tagged {tagged} to choose a threshold on; name their --classes or --labels")
+        raise UsageError(
+            f"there are no data tagged {tagged} to choose a threshold on; name their --classes or --labels"
+        )
     edges = np.concatenate([edges for edges, _ in sides])
     weights = np.concatenate([numbers / numbers.sum() / len(sides) for _, numbers in sides])
     kept = weights > 0

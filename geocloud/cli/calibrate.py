@@ -19,18 +19,26 @@ from geocloud.verbs.calibrate import calibrate as calibrate_model
 @click.command()
 @click.argument("model")
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--rule", type=click.Choice(get_args(Rule)), required=True,
-              help="paper: 0.02. quantile: of clear scores, by scene. conformal: a bound on false alarms. f1: on labels.")
+@click.option(
+    "--rule",
+    type=click.Choice(get_args(Rule)),
+    required=True,
+    help="paper: 0.02. quantile: of clear scores, by scene. conformal: a bound on false alarms. f1: on labels.",
+)
 @click.option("--parameter", type=float, default=None, help="quantile: 0.99. conformal: the bound, 0.05.")
-@click.option("--normal", type=click.Choice(get_args(Tagged)), default=None,
-              help="Data the rule looks at [clear; cloudy for a model of cloud].")
+@click.option(
+    "--normal",
+    type=click.Choice(get_args(Tagged)),
+    default=None,
+    help="Data the rule looks at [clear; cloudy for a model of cloud].",
+)
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Write a copy here, not the model itself.")
 @click.option("--overwrite", is_flag=True, help="Replace the model that is under --out.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @data_options
 @one_sentence
 def calibrate(model: str, data: Path, out: Path | None, device: str, **options: Any) -> None:  # noqa: ANN401
-    """Choose the threshold and the P(cloud) curve of MODEL on DATA.
+    r"""Choose the threshold and the P(cloud) curve of MODEL on DATA.
 
     \b
     geocloud calibrate my-model clear-scenes --rule quantile --parameter 0.99
@@ -39,9 +47,19 @@ def calibrate(model: str, data: Path, out: Path | None, device: str, **options: 
     card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=choose_device(device), **options), out)
     calibration = card.calibration
     if not sys.stdout.isatty():
-        print_json({"model": card.name, "threshold": calibration.threshold, "rule": calibration.rule.name,
-                    "parameter": calibration.rule.parameter, "data": calibration.rule.data,
-                    "figure": calibration.rule.figure, "cloud_is": calibration.cloud_is})
+        print_json(
+            {
+                "model": card.name,
+                "threshold": calibration.threshold,
+                "rule": calibration.rule.name,
+                "parameter": calibration.rule.parameter,
+                "data": calibration.rule.data,
+                "figure": calibration.rule.figure,
+                "cloud_is": calibration.cloud_is,
+            }
+        )
         return
-    click.echo(f"{card.name}: threshold {calibration.threshold:.4g} ({calibration.rule} on {calibration.rule.data}; "
-               f"{calibration.rule.figure})")
+    click.echo(
+        f"{card.name}: threshold {calibration.threshold:.4g} ({calibration.rule} on {calibration.rule.data}; "
+        f"{calibration.rule.figure})"
+    )

@@ -20,8 +20,12 @@ from geocloud.verbs.classify import classify as classify_picture
 @click.command()
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...", type=click.Path(path_type=Path))
 @click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name or folder.")
-@click.option("--fit", type=click.Choice(["resize", "cut"]), default=None,
-              help="Resized to one patch, or at its own pixels [by the model].")
+@click.option(
+    "--fit",
+    type=click.Choice(["resize", "cut"]),
+    default=None,
+    help="Resized to one patch, or at its own pixels [by the model].",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @one_sentence
 def classify(pictures: tuple[Path, ...], model: str, fit: Fit | None, device: str) -> None:

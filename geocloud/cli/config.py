@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from geocloud.errors import UsageError
-
 
 def read_config(context: click.Context, _option: click.Parameter, path: Path | None) -> None:
     """Make the file's values the command's defaults; called by click before the other options are read."""

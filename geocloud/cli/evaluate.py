@@ -20,10 +20,24 @@ from geocloud.verbs.report import markdown
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
-@click.option("--model", "models", multiple=True, default=(DEFAULT_MODEL,), show_default=True,
-              help="Name or folder; may be repeated.")
-@click.option("--null", "nulls", multiple=True, default=("brightness", "hot"), show_default=True, callback=names,
-              metavar="NAME,...", help="Models without learning to stand beside.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    default=(DEFAULT_MODEL,),
+    show_default=True,
+    help="Name or folder; may be repeated.",
+)
+@click.option(
+    "--null",
+    "nulls",
+    multiple=True,
+    default=("brightness", "hot"),
+    show_default=True,
+    callback=names,
+    metavar="NAME,...",
+    help="Models without learning to stand beside.",
+)
 @click.option("--difference", is_flag=True, help="Of two models, of clear sky and of cloud, add the difference.")
 @click.option("--threshold", default=None, metavar="T|RULE", help="For the models [each card's own].")
 @click.option("--masks", is_flag=True, help="DATA are masks that stand already: 0 clear, 1 cloud, 255 nodata.")
@@ -32,11 +46,16 @@ from geocloud.verbs.report import markdown
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @data_options
 @one_sentence
-def evaluate(  # noqa: PLR0913 - each is an option
-    sources: tuple[Path, ...], out: Path | None, device: str, threshold: str | None, *, masks: bool,
+def evaluate(
+    sources: tuple[Path, ...],
+    out: Path | None,
+    device: str,
+    threshold: str | None,
+    *,
+    masks: bool,
     **options: Any,  # noqa: ANN401 - checked by EvaluateOptions
 ) -> None:
-    """Measure models on DATA: tagged pictures, or scenes with labels.
+    r"""Measure models on DATA: tagged pictures, or scenes with labels.
 
     \b
     geocloud evaluate pictures.zip --model my-model

@@ -20,29 +20,55 @@ from geocloud.verbs.train import train as train_model
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--kind", type=click.Choice(get_args(Kind)), default="dense", show_default=True,
-              help="dense: the paper's network. conv: convolutional, an error a pixel.")
-@click.option("--normal", type=click.Choice(get_args(Normal)), default="clear", show_default=True,
-              help="What the data show; a high error is then cloud (clear) or clear sky (cloudy).")
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(Kind)),
+    default="dense",
+    show_default=True,
+    help="dense: the paper's network. conv: convolutional, an error a pixel.",
+)
+@click.option(
+    "--normal",
+    type=click.Choice(get_args(Normal)),
+    default="clear",
+    show_default=True,
+    help="What the data show; a high error is then cloud (clear) or clear sky (cloudy).",
+)
 @click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to train on [all].")
 @click.option("--epochs", type=int, default=10, show_default=True)
 @click.option("--batch-size", type=int, default=32, show_default=True)
 @click.option("--lr", type=float, default=1e-3, show_default=True, help="Step size of Adam.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Fixes weights, batches and the split.")
 @click.option("--held-out", type=float, default=0.3, show_default=True, help="Share of files kept from training.")
-@click.option("--rule", type=click.Choice(get_args(TrainRule)), default=None,
-              help="Threshold: 0.02, or a quantile of held-out errors [dense: paper, conv: quantile].")
+@click.option(
+    "--rule",
+    type=click.Choice(get_args(TrainRule)),
+    default=None,
+    help="Threshold: 0.02, or a quantile of held-out errors [dense: paper, conv: quantile].",
+)
 @click.option("--quantile", type=float, default=0.99, show_default=True)
 @click.option("--latent", type=int, default=None, help="Size of the code [dense: 128, conv: 16 for each 8x8 pixels].")
 @click.option("--widths", callback=numbers, metavar="N,...", help="Hidden widths [dense: 512, conv: 24,48,96].")
-@click.option("--output", type=click.Choice(["sigmoid", "linear"]), default=None,
-              help="Last layer [dense: sigmoid, conv: linear].")
-@click.option("--bands", multiple=True, callback=names, metavar="NAME,...",
-              help="Bands to train on [blue,green,red].")
-@click.option("--optional-bands", multiple=True, callback=names, metavar="NAME,...",
-              help="Bands a scene may lack (conv).")
-@click.option("--fit", type=click.Choice(get_args(Fit)), default=None,
-              help="Pictures resized to one patch, or cut into patches [dense: resize, conv: cut].")
+@click.option(
+    "--output",
+    type=click.Choice(["sigmoid", "linear"]),
+    default=None,
+    help="Last layer [dense: sigmoid, conv: linear].",
+)
+@click.option("--bands", multiple=True, callback=names, metavar="NAME,...", help="Bands to train on [blue,green,red].")
+@click.option(
+    "--optional-bands",
+    multiple=True,
+    callback=names,
+    metavar="NAME,...",
+    help="Bands a scene may lack (conv).",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(get_args(Fit)),
+    default=None,
+    help="Pictures resized to one patch, or cut into patches [dense: resize, conv: cut].",
+)
 @click.option("--max-patches", type=int, default=10_000, show_default=True, help="Most patches kept in memory.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--name", default="", help="Name on the card [the folder's].")
@@ -52,7 +78,7 @@ from geocloud.verbs.train import train as train_model
 @config_option
 @one_sentence
 def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - checked by TrainOptions
-    """Train a model on DATA: a folder or zip of pictures, or scenes.
+    r"""Train a model on DATA: a folder or zip of pictures, or scenes.
 
     \b
     geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model
@@ -69,8 +95,18 @@ def _print(result: TrainResult) -> None:
     """The last line: text on a terminal, else JSON."""
     calibration = result.card.calibration
     if not sys.stdout.isatty():
-        print_json({"model": str(result.folder), "kind": result.card.kind, "losses": list(result.losses),
-                    "threshold": calibration.threshold, "rule": str(calibration.rule),
-                    "cloud_is": calibration.cloud_is, "figure": calibration.rule.figure})
+        print_json(
+            {
+                "model": str(result.folder),
+                "kind": result.card.kind,
+                "losses": list(result.losses),
+                "threshold": calibration.threshold,
+                "rule": str(calibration.rule),
+                "cloud_is": calibration.cloud_is,
+                "figure": calibration.rule.figure,
+            }
+        )
         return
-    click.echo(f"{result.folder}: threshold {calibration.threshold:.4g} ({calibration.rule}; {calibration.rule.figure})")
+    click.echo(
+        f"{result.folder}: threshold {calibration.threshold:.4g} ({calibration.rule}; {calibration.rule.figure})"
+    )

@@ -74,8 +74,15 @@ class DataSet(Closing):
             content = BytesIO(self._zip.read(file.name)) if self._zip else file.path
             with Image.open(content) as opened:
                 picture = opened.convert("RGB")  # CMYK, palettes and grey too
-        except (OSError, ValueError, RuntimeError, SyntaxError, zipfile.BadZipFile,
-                Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+            SyntaxError,
+            zipfile.BadZipFile,
+            Image.DecompressionBombError,
+            Image.DecompressionBombWarning,
+        ) as error:
             raise InputError(f"{self.path / file.name} is no picture that can be read ({error})") from error
         if side is not None and picture.size != (side, side):
             picture = picture.resize((side, side), Image.Resampling.BILINEAR)
@@ -132,8 +139,9 @@ def _member(path: Path, info: zipfile.ZipInfo) -> DataFile:
     if name.is_absolute() or ".." in name.parts or "\\" in info.filename or ":" in name.parts[0]:
         raise InputError(f"{path} has a member {info.filename!r} that points outside the zip; do not trust it")
     if info.file_size > MAX_MEMBER_BYTES:
-        raise InputError(f"{path} has a member {info.filename!r} of {info.file_size} bytes; pictures have at most "
-                         f"{MAX_MEMBER_BYTES}")
+        raise InputError(
+            f"{path} has a member {info.filename!r} of {info.file_size} bytes; pictures have at most {MAX_MEMBER_BYTES}"
+        )
     return DataFile(info.filename, path, zipped=True)
 
 

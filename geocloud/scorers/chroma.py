@@ -14,14 +14,8 @@ from geocloud.scorers.contract import Level, Scorer, require_bands
 class Chroma:
     """Greatest less least of blue, green and red, a pixel; low is cloud."""
 
+    calibration: Calibration
     name: str = "chroma"
-    calibration: Calibration = Calibration(
-        0.05,
-        "low",
-        ThresholdRule("fixed", figure="a round reflectance, chosen before any data"),
-        logistic_curve(0.05, 0.01, "low"),
-        "visible reflectance, greatest less least",
-    )
     sha256: str = ""
     level: Level = "pixel"
     block: int = 8
@@ -33,9 +27,12 @@ class Chroma:
 
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, side, side) float32, at most 0; higher = greyer."""
-        return batch.data.min(axis=1) - batch.data.max(axis=1)
+        score: FloatArray = batch.data.min(axis=1) - batch.data.max(axis=1)
+        return score
 
 
 def chroma() -> Scorer:
-    """The scorer by its name."""
-    return Chroma()
+    """Grey below 0.05 reflectance between the greatest and the least band."""
+    rule = ThresholdRule("fixed", figure="a round reflectance, chosen before any data")
+    curve = logistic_curve(0.05, 0.01, "low")
+    return Chroma(Calibration(0.05, "low", rule, curve, "visible reflectance, greatest less least"))

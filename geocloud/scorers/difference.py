@@ -18,8 +18,10 @@ _EQUAL = ThresholdRule("equal", 0.0, figure="both errors alike, chosen before an
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The sum of two scores: since a score rises towards cloud, for a model of clear sky and one of cloud this is
-    the error of the first less the error of the second. Above 0 the model of cloud explains the patch better.
+    """The sum of the scores of a model of clear sky and of one of cloud.
+
+    Since a score rises towards cloud, this is the error of the first less the error of the second. Above 0 the model
+    of cloud explains the patch better.
     """
 
     clear: Scorer

@@ -69,8 +69,16 @@ def train_autoencoder(data: Path, folder: Path, options: TrainOptions, listener:
     architecture = _architecture(options)
     torch.manual_seed(options.seed)
     network = build_network(options.kind, patches.data.shape[1], architecture)
-    loop = LoopOptions(options.epochs, options.batch_size, options.lr, options.seed, torch.device(options.device),
-                       folder, _run(data, options), options.resume)
+    loop = LoopOptions(
+        options.epochs,
+        options.batch_size,
+        options.lr,
+        options.seed,
+        torch.device(options.device),
+        folder,
+        _run(data, options),
+        options.resume,
+    )
     losses = fit(network, seen, mean_squared_error, loop, listener)
     card = ModelCard(
         name=options.name or folder.resolve().name,
@@ -93,8 +101,14 @@ def train_autoencoder(data: Path, folder: Path, options: TrainOptions, listener:
 
 def read_patches(data: Path, options: TrainOptions, listener: Listener) -> Patches:
     """The patches of the chosen classes, as the kind wants them."""
-    request = PatchRequest(options.bands, options.optional_bands, options.fit or SETTINGS[options.kind].fit,
-                           options.max_patches, options.seed, options.scene)
+    request = PatchRequest(
+        options.bands,
+        options.optional_bands,
+        options.fit or SETTINGS[options.kind].fit,
+        options.max_patches,
+        options.seed,
+        options.scene,
+    )
     with DataSet(data, options.classes) as source:
         return cut_patches(source, source.files, request, listener.progress)
 
@@ -117,7 +131,11 @@ def _take(patches: Patches, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> Patc
 
 def _architecture(options: TrainOptions) -> dict[str, Any]:
     """The network's arguments that were given."""
-    given: Mapping[str, Any] = {"widths": list(options.widths), "latent": options.latent, "output": options.output}
+    given: Mapping[str, Any] = {
+        "widths": list(options.widths),
+        "latent": options.latent,
+        "output": options.output,
+    }
     return {name: value for name, value in given.items() if value}
 
 
@@ -132,10 +150,12 @@ def _record(data: Path, options: TrainOptions, steps: int) -> TrainingRecord:
     """What the network saw."""
     classes = ", ".join(options.classes) or "all"
     line = f"{data.name} (classes {classes}, as {options.normal}; licence: {options.licence or 'not given'})"
-    recipe = (f"geocloud train {data.name} --kind {options.kind} --normal {options.normal}"
-              + "".join(f" --classes {name}" for name in options.classes)
-              + f" --epochs {options.epochs} --batch-size {options.batch_size} --lr {options.lr:g}"
-              + f" --held-out {options.held_out:g} --seed {options.seed}")
+    recipe = (
+        f"geocloud train {data.name} --kind {options.kind} --normal {options.normal}"
+        + "".join(f" --classes {name}" for name in options.classes)
+        + f" --epochs {options.epochs} --batch-size {options.batch_size} --lr {options.lr:g}"
+        + f" --held-out {options.held_out:g} --seed {options.seed}"
+    )
     return TrainingRecord("T1" if options.normal == "clear" else "W", (line,), recipe, options.seed, steps)
 
 

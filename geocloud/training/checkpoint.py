@@ -39,9 +39,7 @@ def save_checkpoint(
     staged.replace(folder / CHECKPOINT_FILE)
 
 
-def load_checkpoint(
-    folder: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer, run: str
-) -> list[float]:
+def load_checkpoint(folder: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer, run: str) -> list[float]:
     """Fill network and optimiser from the folder's checkpoint; returns the losses of the epochs done.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -34,7 +34,7 @@ class PatchRequest:
     limit: int = 10_000
     """Most patches in all; where there are more, as many are drawn from each file, by the seed."""
     seed: int = 0
-    scene: SceneOptions = SceneOptions()
+    scene: SceneOptions = field(default_factory=SceneOptions)
     """How scenes are to be read."""
 
     @property
@@ -56,7 +56,7 @@ class Patches:
 
     def __len__(self) -> int:
         """Number of patches."""
-        return self.data.shape[0]
+        return len(self.files)
 
 
 def cut_patches(

@@ -38,7 +38,8 @@ def mean_squared_error(network: nn.Module, x: Tensor, present: Tensor) -> Tensor
     """The paper's loss, over the bands that are there."""
     there = present.to(x.dtype)[:, :, None, None]  # (n, channel, 1, 1)
     squares = (network(x) - x).square() * there
-    return squares.sum() / (there.sum() * x[0, 0].numel())
+    loss: Tensor = squares.sum() / (there.sum() * x[0, 0].numel())
+    return loss
 
 
 def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: LoopOptions, listener: Listener) -> list[float]:

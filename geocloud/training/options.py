@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from geocloud.errors import UsageError
@@ -55,7 +55,7 @@ class TrainOptions:
     fit: Fit | None = None
     """How pictures become patches."""
     max_patches: int = 10_000
-    scene: SceneOptions = SceneOptions()
+    scene: SceneOptions = field(default_factory=SceneOptions)
     device: str = "cpu"
     resume: bool = False
     """Go on from the folder's checkpoint."""
@@ -68,8 +68,13 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        positive = {"epochs": self.epochs, "batch-size": self.batch_size, "lr": self.lr,
-                    "max-patches": self.max_patches, "latent": self.latent or 1}
+        positive = {
+            "epochs": self.epochs,
+            "batch-size": self.batch_size,
+            "lr": self.lr,
+            "max-patches": self.max_patches,
+            "latent": self.latent or 1,
+        }
         for option, value in positive.items():
             if not 0 < value < float("inf"):
                 raise UsageError(f"--{option} {value} must be above 0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +33,7 @@ class CalibrateOptions:
     normal: Tagged | None = None
     """For quantile and conformal, the data the rule looks at; None: clear, or cloudy for a model whose low scores are
     cloud."""
-    data: DataOptions = DataOptions()
+    data: DataOptions = field(default_factory=DataOptions)
     overwrite: bool = False
     """Replace a model that is there under `out`."""
     device: str = "cpu"
@@ -45,7 +45,11 @@ class CalibrateOptions:
 
 
 def calibrate(
-    model: str, data: Path, options: CalibrateOptions, out: Path | None = None, progress: Progress = no_progress
+    model: str,
+    data: Path,
+    options: CalibrateOptions,
+    out: Path | None = None,
+    progress: Progress = no_progress,
 ) -> ModelCard:
     """Choose the threshold and write it into the card, or into the card of a copy.
 
@@ -75,15 +79,15 @@ def calibrate(
     return card
 
 
-def _choose(
-    scenes: list[ScoreHistogram], before: Calibration, options: CalibrateOptions, name: str
-) -> Calibration:
+def _choose(scenes: list[ScoreHistogram], before: Calibration, options: CalibrateOptions, name: str) -> Calibration:
     """The calibration by the rule."""
     tagged: Tagged = options.normal or ("clear" if before.cloud_is == "high" else "cloudy")
     parameter = options.parameter if options.parameter is not None else DEFAULTS.get(options.rule)
     cut = _cut(scenes, before, options.rule, parameter, tagged)
     threshold = cut * before.sign
-    rule = ThresholdRule(options.rule, parameter, f"{len(scenes)} files of {name}", _figure(scenes, cut, options, tagged))
+    rule = ThresholdRule(
+        options.rule, parameter, f"{len(scenes)} files of {name}", _figure(scenes, cut, options, tagged)
+    )
     kept = {before.rule.name: before.threshold, **dict(before.alternatives)}
     others = tuple((rule_name, value) for rule_name, value in kept.items() if rule_name != options.rule)
     curve = logistic_curve(threshold, fit_spread(scenes, cut), before.cloud_is)
@@ -111,8 +115,11 @@ def _figure(scenes: list[ScoreHistogram], cut: float, options: CalibrateOptions,
     if options.rule == "f1":
         return f"F1 {count_at(pooled, cut).f1:.3f}"
     sides: list[tuple[Tagged, str]] = [("clear", "false alarms"), ("cloudy", "misses")]
-    there = [f"{word} {100 * false_alarms(scenes, cut, side):.2f} %"
-             for (side, word), size in zip(sides, pooled.sizes, strict=True) if size]
+    there = [
+        f"{word} {100 * false_alarms(scenes, cut, side):.2f} %"
+        for (side, word), size in zip(sides, pooled.sizes, strict=True)
+        if size
+    ]
     if options.rule == "conformal":
         bound = options.parameter if options.parameter is not None else DEFAULTS["conformal"]
         there.append(f"expected {dict(sides)[tagged]} in a new scene at most {100 * bound:g} %")

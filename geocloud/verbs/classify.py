@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ class ClassifyOptions:
 
     fit: Fit | None = None
     """Resized to one patch or scored at its own pixels; None: resized for a patch-level model, as the paper."""
-    scene: SceneOptions = SceneOptions()
+    scene: SceneOptions = field(default_factory=SceneOptions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from geocloud.calibration import Calibration, ThresholdRule
@@ -34,7 +34,7 @@ class EvaluateOptions:
     """Two models, the first of clear sky and the second of cloud: add their difference as a third."""
     threshold: float | str | None = None
     """For the models, as in detect; None: that of each card."""
-    data: DataOptions = DataOptions()
+    data: DataOptions = field(default_factory=DataOptions)
     draws: int = 1000
     """Bootstrap draws."""
     device: str = "cpu"
@@ -76,7 +76,10 @@ class Evaluation:
 
 
 def evaluate(
-    sources: Sequence[Path], options: EvaluateOptions, out: Path | None = None, progress: Progress = no_progress
+    sources: Sequence[Path],
+    options: EvaluateOptions,
+    out: Path | None = None,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Measure models on tagged pictures (a score a picture) or labelled scenes (a score a pixel).
 
@@ -111,18 +114,18 @@ def _judged(options: EvaluateOptions) -> list[Judged]:
     if options.data.masks:
         return [Judged("masks", "", MASKS)]
     scorers = [load_scorer(name, options.device) for name in options.models]
-    judged = [Judged(scorer.name, supervision(scorer), choose_threshold(scorer, options.threshold), scorer)
-              for scorer in scorers]
+    judged = [
+        Judged(scorer.name, supervision(scorer), choose_threshold(scorer, options.threshold), scorer)
+        for scorer in scorers
+    ]
     if options.difference:
-        both = Difference(*scorers)
+        both = Difference(scorers[0], scorers[1])
         judged.append(Judged(both.name, supervision(both), both.calibration, both))
     nulls = [load_scorer(name) for name in options.nulls if name not in options.models]
     return judged + [Judged(null.name, supervision(null), null.calibration, null) for null in nulls]
 
 
-def _tally(
-    source: Path, judged: Sequence[Judged], options: EvaluateOptions, progress: Progress
-) -> list[list[Tally]]:
+def _tally(source: Path, judged: Sequence[Judged], options: EvaluateOptions, progress: Progress) -> list[list[Tally]]:
     """For each scorer the tallies of all scenes of one source."""
     scorers = [one.scorer for one in judged if one.scorer is not None]
     tallies: list[list[Tally]] = [[] for _ in judged]

@@ -49,8 +49,10 @@ def pair_labels(files: Sequence[DataFile], labels: Path) -> list[tuple[DataFile,
     pairs = [(file, by_stem[stem]) for file in scenes if (stem := file.stem.removesuffix(MASK_SUFFIX)) in by_stem]
     if not pairs:
         names = ", ".join(file.stem for file in scenes[:2]), ", ".join(sorted(by_stem)[:2])
-        raise InputError(f"no label in {labels} has the name of a scene (scenes such as {names[0] or 'none'}; labels such "
-                         f"as {names[1] or 'none'})")
+        raise InputError(
+            f"no label in {labels} has the name of a scene (scenes such as {names[0] or 'none'}; labels such "
+            f"as {names[1] or 'none'})"
+        )
     return pairs
 
 

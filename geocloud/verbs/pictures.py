@@ -25,9 +25,7 @@ def picture_score(source: DataSet, file: DataFile, scorer: Scorer, fit: Fit, opt
     return float(picture_scores(source, file, scorer, fit, options).mean(dtype=np.float64))
 
 
-def picture_scores(
-    source: DataSet, file: DataFile, scorer: Scorer, fit: Fit, options: SceneOptions
-) -> FloatArray:
+def picture_scores(source: DataSet, file: DataFile, scorer: Scorer, fit: Fit, options: SceneOptions) -> FloatArray:
     """(k,) scores of all valid pixels (or patches) of a picture or scene; raises as `picture_score`."""
     if source.is_scene(file):
         with open_scene(file.path, options) as scene:

@@ -19,7 +19,18 @@ from geocloud.metrics import NAN, Counts, auroc, average_precision, best_cut, pr
 if TYPE_CHECKING:
     from geocloud.verbs.evaluate import Tally
 
-METRICS = ("precision", "recall", "accuracy", "f1", "iou", "balanced_accuracy", "auroc", "ap", "cover_error", "ece")
+METRICS = (
+    "precision",
+    "recall",
+    "accuracy",
+    "f1",
+    "iou",
+    "balanced_accuracy",
+    "auroc",
+    "ap",
+    "cover_error",
+    "ece",
+)
 HEADS = ("precision", "recall", "accuracy", "F1", "IoU", "bal. acc.", "AUROC", "AP", "cover error", "ECE")
 
 
@@ -58,7 +69,7 @@ class Row:
         }  # fmt: skip
 
 
-def make_row(  # noqa: PLR0913 - a row has so many sides
+def make_row(
     source: str, model: str, supervision: str, calibration: Calibration, tallies: Sequence[Tally], draws: int
 ) -> Row:
     """Add up the scenes of one model on one source."""
@@ -75,13 +86,34 @@ def make_row(  # noqa: PLR0913 - a row has so many sides
     spans = intervals(counts, [tally.scores for tally in tallies], draws=draws)
     if unit == "picture":
         spans.pop("cover_error")
-    return Row(source, model, supervision, unit, len(counts), calibration, total, metrics, spans,
-               (calibration.sign * cut, best), scores)
+    return Row(
+        source,
+        model,
+        supervision,
+        unit,
+        len(counts),
+        calibration,
+        total,
+        metrics,
+        spans,
+        (calibration.sign * cut, best),
+        scores,
+    )
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """A table, a row a model and source, with the 95 % interval of the balanced accuracy and the AUROC."""
-    head = ("source", "model", "told", "scenes", "threshold", "rule", *HEADS, "oracle's threshold", "its bal. acc.")
+    head = (
+        "source",
+        "model",
+        "told",
+        "scenes",
+        "threshold",
+        "rule",
+        *HEADS,
+        "oracle's threshold",
+        "its bal. acc.",
+    )
     lines = [head, ("---",) * len(head), *(_cells(row) for row in rows)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
@@ -95,8 +127,17 @@ def _cells(row: Row) -> tuple[str, ...]:
             low, high = row.intervals[name]
             text += f" ({low:.3f}-{high:.3f})"
         values.append(text)
-    return (row.source, row.model, row.supervision, str(row.scenes), f"{row.calibration.threshold:.4g}",
-            str(row.calibration.rule), *values, f"{row.oracle[0]:.4g}", _figure(row.oracle[1], 3))
+    return (
+        row.source,
+        row.model,
+        row.supervision,
+        str(row.scenes),
+        f"{row.calibration.threshold:.4g}",
+        str(row.calibration.rule),
+        *values,
+        f"{row.oracle[0]:.4g}",
+        _figure(row.oracle[1], 3),
+    )
 
 
 def _figure(value: float, digits: int) -> str:

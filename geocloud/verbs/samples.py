@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ class DataOptions:
     """Subfolders that show cloud; empty: those whose name begins with `cloud`."""
     labels: Path | None = None
     """Folder of label rasters; None: `labels` beside a folder `images`, else the subfolders are the truth."""
-    codes: LabelCodes = LabelCodes()
+    codes: LabelCodes = field(default_factory=LabelCodes)
     masks: bool = False
     """The data are masks that stand already, not scenes to score."""
     fit: Fit | None = None
@@ -45,7 +45,7 @@ class DataOptions:
     """Only files that a training run with the same `held_out` and `seed` saw, or held out."""
     held_out: float = 0.3
     seed: int = 0
-    scene: SceneOptions = SceneOptions()
+    scene: SceneOptions = field(default_factory=SceneOptions)
     threads: int | None = None
     per_pixel: bool = False
     """Of tagged pictures and scenes take every pixel's score, not their mean."""
@@ -87,8 +87,11 @@ def read_samples(
         files = choose_part(source.files, options.part, options.held_out, options.seed)
         if labels is None and options.masks:
             raise UsageError(f"masks in {data} need --labels to be measured against")
-        cases = _pictures(source, files, scorers, options) if labels is None else _labelled(
-            pair_labels(files, labels), scorers, options)
+        cases = (
+            _pictures(source, files, scorers, options)
+            if labels is None
+            else _labelled(pair_labels(files, labels), scorers, options)
+        )
         for done, samples in enumerate(cases, start=1):
             progress(done, len(files), "scoring")
             yield samples
@@ -115,8 +118,9 @@ def _labelled(
         samples = []
         with open_scene(file.path, options.scene) as scene:
             if scene.georef.shape != truth.shape:
-                raise UsageError(f"{label} has the shape {truth.shape}, its scene {scene.georef.shape}; they must lie on "
-                                 "one grid")
+                raise UsageError(
+                    f"{label} has the shape {truth.shape}, its scene {scene.georef.shape}; they must lie on one grid"
+                )
             for scorer in scorers:
                 score, valid = score_scene(scene, scorer, threads=options.threads)
                 use = known & valid & ~np.isnan(score)

@@ -31,7 +31,7 @@ def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str
     """Histogram of the errors of normal data, with the threshold drawn, as in the paper; raw scores in `clear`."""
     figure, axes = _figure("reconstruction error", "share")
     edges = _edges(errors, threshold)
-    axes.hist(errors.edges, bins=edges, weights=errors.clear / max(errors.clear.sum(), 1))
+    axes.hist(errors.edges, bins=list(edges), weights=errors.clear / max(errors.clear.sum(), 1))
     axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.4g}")
     axes.set_title(title)
     axes.legend()
@@ -43,7 +43,7 @@ def plot_scores(scores: ScoreHistogram, cut: float, sign: float, path: Path, tit
     figure, axes = _figure("raw score", "share")
     edges = np.sort(sign * _edges(scores, cut))
     for name, numbers in (("clear", scores.clear), ("cloud", scores.cloud)):
-        axes.hist(sign * scores.edges, bins=edges, weights=numbers / max(numbers.sum(), 1), alpha=0.6, label=name)
+        axes.hist(sign * scores.edges, bins=list(edges), weights=numbers / max(numbers.sum(), 1), alpha=0.6, label=name)
     axes.axvline(sign * cut, color="black", linestyle="--", label=f"threshold {sign * cut:.4g}")
     axes.set_title(title)
     axes.legend()

@@ -58,7 +58,8 @@ class ConvAutoencoder(nn.Module):
         """
         there = present.to(x.dtype).expand(x.shape[0], self.channels)[:, :, None, None]
         squares = (self(x) - x).square() * there
-        return squares.sum(dim=1) / there.sum(dim=1).clamp(min=1)
+        error: Tensor = squares.sum(dim=1) / there.sum(dim=1).clamp(min=1)
+        return error
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, h, w): the error of each pixel."""

@@ -7,6 +7,7 @@ trained to reproduce normal pictures; what it reproduces badly is an anomaly.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -34,7 +35,9 @@ class DenseAutoencoder(nn.Module):
         super().__init__()
         sizes = [PATCH * PATCH * channels, *widths, latent]
         if min(sizes) < 1 or output not in ("sigmoid", "linear"):
-            raise ValueError(f"widths and latent must be at least 1 and output sigmoid or linear, not {sizes}, {output}")
+            raise ValueError(
+                f"widths and latent must be at least 1 and output sigmoid or linear, not {sizes}, {output}"
+            )
         self.channels = channels
         self.encoder = _layers(sizes)
         self.decoder = _layers(sizes[::-1])
@@ -52,13 +55,13 @@ class DenseAutoencoder(nn.Module):
         rows, cols = height // PATCH, width // PATCH
         patches = x.reshape(n, self.channels, rows, PATCH, cols, PATCH).permute(0, 2, 4, 1, 3, 5)
         patches = patches.reshape(-1, self.channels, PATCH, PATCH)  # (n*rows*cols, channels, 64, 64)
-        error = (self(patches) - patches).square().mean(dim=(1, 2, 3))
+        error: Tensor = (self(patches) - patches).square().mean(dim=(1, 2, 3))
         return error.view(n, rows, cols)
 
 
 def _layers(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers from size to size, ReLU between them and none at the end."""
     layers: list[nn.Module] = []
-    for size, following in zip(sizes[:-1], sizes[1:], strict=True):
+    for size, following in pairwise(sizes):
         layers += [nn.Linear(size, following), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
