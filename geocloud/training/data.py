@@ -100,6 +100,7 @@ def _cut_scene(data: DataSet, file: DataFile, request: PatchRequest, share: int)
     """Patches on the scene's grid that are wholly data."""
     pieces: list[Piece] = []
     with open_scene(file.path, request.scene) as scene:
+        _require(request.bands, scene.bands, file)
         bands = tuple(band for band in request.channels if band in scene.bands)
         windows = _whole_windows(scene.georef.shape)
         for i in _draw(len(windows), len(windows), request.seed, file.name):
@@ -113,17 +114,22 @@ def _cut_scene(data: DataSet, file: DataFile, request: PatchRequest, share: int)
 
 def _arrange(data: FloatArray, bands: Sequence[str], request: PatchRequest, file: DataFile) -> Piece:
     """The patch in channel order, missing optional bands 0."""
-    missing = [band for band in request.bands if band not in bands]
-    if missing:
-        raise InputError(
-            f"{file.name} has no {', '.join(missing)} among its bands {', '.join(bands)}; leave it out, or name "
-            "fewer --bands"
-        )
+    _require(request.bands, bands, file)
     patch = np.zeros((len(request.channels), PATCH, PATCH), dtype=np.float32)
     for channel, band in enumerate(request.channels):
         if band in bands:
             patch[channel] = data[bands.index(band)]
     return patch, np.array([band in bands for band in request.channels])
+
+
+def _require(wanted: Sequence[str], there: Sequence[str], file: DataFile) -> None:
+    """InputError where a band is missing."""
+    missing = [band for band in wanted if band not in there]
+    if missing:
+        raise InputError(
+            f"{file.name} has no {', '.join(missing)} among its bands {', '.join(there)}; leave it out, or name "
+            "other --bands"
+        )
 
 
 def _whole_windows(shape: Sequence[int]) -> list[Window]:
