@@ -25,7 +25,10 @@ def _land(generator):
 
 def _cloud(generator):
     """(64, 64, 3) uint8: bright, grey, smooth."""
-    return np.broadcast_to(np.linspace(generator.uniform(170, 200), 240, 64)[:, None, None], (64, 64, 3)).astype(np.uint8)
+    ramp = np.linspace(generator.uniform(170, 200), 240, 64)[:, None, None]
+    return np.broadcast_to(ramp, (64, 64, 3)).astype(np.uint8)
+        np.uint8
+    )
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +44,17 @@ def tagged(tmp_path_factory) -> Path:
 
 
 def _train(tagged, folder, normal, class_name):
-    options = TrainOptions(kind="dense", normal=normal, classes=(class_name,), epochs=25, batch_size=4, latent=8,
-                           widths=(32,), rule="quantile", quantile=0.9)
+    options = TrainOptions(
+        kind="dense",
+        normal=normal,
+        classes=(class_name,),
+        epochs=25,
+        batch_size=4,
+        latent=8,
+        widths=(32,),
+        rule="quantile",
+        quantile=0.9,
+    )
     return train(tagged, folder, options).folder
 
 
@@ -73,9 +85,16 @@ def labelled(tmp_path_factory) -> Path:
         data[:, :5] = 0
         label = np.where(cloud, 2, 0).astype(np.uint8)
         label[80:] = 9
-        profile = {"driver": "GTiff", "height": 90, "width": 130, "crs": "EPSG:32633",
-                   "transform": from_origin(500_000, 5_000_000, 10, 10)}
-        with rasterio.open(folder / "images" / f"s{number}.tif", "w", count=4, dtype="uint16", nodata=0, **profile) as file:
+        profile = {
+            "driver": "GTiff",
+            "height": 90,
+            "width": 130,
+            "crs": "EPSG:32633",
+            "transform": from_origin(500_000, 5_000_000, 10, 10),
+        }
+        with rasterio.open(
+            folder / "images" / f"s{number}.tif", "w", count=4, dtype="uint16", nodata=0, **profile
+        ) as file:
             file.write(data.astype(np.uint16))
             for band, name in enumerate(("blue", "green", "red", "nir"), start=1):
                 file.set_band_description(band, name)

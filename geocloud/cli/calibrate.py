@@ -9,8 +9,7 @@ from typing import Any, get_args
 import click
 
 from geocloud.cli.common import one_sentence, print_json
-from geocloud.cli.data_options import data_options, take_data_options
-from geocloud.devices import choose_device
+from geocloud.cli.data_options import data_options, device_option, take_data_options
 from geocloud.rules import Tagged
 from geocloud.verbs.calibrate import CalibrateOptions, Rule
 from geocloud.verbs.calibrate import calibrate as calibrate_model
@@ -34,7 +33,7 @@ from geocloud.verbs.calibrate import calibrate as calibrate_model
 )
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Write a copy here, not the model itself.")
 @click.option("--overwrite", is_flag=True, help="Replace the model that is under --out.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_option
 @data_options
 @one_sentence
 def calibrate(model: str, data: Path, out: Path | None, device: str, **options: Any) -> None:  # noqa: ANN401
@@ -44,7 +43,7 @@ def calibrate(model: str, data: Path, out: Path | None, device: str, **options: 
     geocloud calibrate my-model clear-scenes --rule quantile --parameter 0.99
     """
     chosen = take_data_options(options)
-    card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=choose_device(device), **options), out)
+    card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=device, **options), out)
     calibration = card.calibration
     if not sys.stdout.isatty():
         print_json(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from geocloud.cli.common import one_sentence, print_error, print_json
-from geocloud.devices import choose_device
+from geocloud.cli.data_options import device_option
+from geocloud.cli.options import as_scene_options, scene_options
 from geocloud.errors import InputError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.training.data import Fit
@@ -26,18 +28,20 @@ from geocloud.verbs.classify import classify as classify_picture
     default=None,
     help="Resized to one patch, or at its own pixels [by the model].",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_option
+@scene_options
 @one_sentence
-def classify(pictures: tuple[Path, ...], model: str, fit: Fit | None, device: str) -> None:
+def classify(pictures: tuple[Path, ...], model: str, fit: Fit | None, device: str, **scene: Any) -> None:  # noqa: ANN401
     """Say of each PICTURE whether it is cloudy or not cloudy.
 
     A picture that cannot be read is named and the others go on; the exit code is then 1.
     """
-    scorer = load_scorer(model, choose_device(device))
+    options = ClassifyOptions(fit, as_scene_options(**scene))
+    scorer = load_scorer(model, device)
     failed = False
     for path in pictures:
         try:
-            _print(classify_picture(path, scorer, ClassifyOptions(fit)))
+            _print(classify_picture(path, scorer, options))
         except InputError as error:
             failed = True
             print_error(error)

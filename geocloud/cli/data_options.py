@@ -9,12 +9,20 @@ from typing import Any, TypeVar, get_args
 import click
 
 from geocloud.cli.lists import names, numbers
+from geocloud.cli.options import as_scene_options, scene_options
 from geocloud.training.data import Fit
 from geocloud.training.split import Part
 from geocloud.verbs.labels import LabelCodes
 from geocloud.verbs.samples import DataOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+device_option = click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where the network runs.",
+)
 _OPTIONS = (
     click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
     click.option(
@@ -55,7 +63,7 @@ def data_options(command: Command) -> Command:
     """Add them to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
-    return command
+    return scene_options(command)
 
 
 def take_data_options(given: dict[str, Any], *, masks: bool = False) -> DataOptions:
@@ -64,4 +72,5 @@ def take_data_options(given: dict[str, Any], *, masks: bool = False) -> DataOpti
     taken = {
         name: given.pop(name) for name in ("classes", "cloudy", "labels", "fit", "part", "held_out", "seed", "threads")
     }
-    return DataOptions(codes=codes, masks=masks, **taken)
+    scene = as_scene_options(given.pop("bands"), given.pop("scale"), given.pop("offset"))
+    return DataOptions(codes=codes, scene=scene, masks=masks, **taken)

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from geocloud.cli.common import one_sentence, print_json
-from geocloud.cli.data_options import data_options, take_data_options
+from geocloud.cli.data_options import data_options, device_option, take_data_options
 from geocloud.cli.lists import names
-from geocloud.devices import choose_device
+from geocloud.cli.options import Threshold
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.verbs.evaluate import EvaluateOptions
 from geocloud.verbs.evaluate import evaluate as evaluate_models
@@ -39,18 +39,18 @@ from geocloud.verbs.report import markdown
     help="Models without learning to stand beside.",
 )
 @click.option("--difference", is_flag=True, help="Of two models, of clear sky and of cloud, add the difference.")
-@click.option("--threshold", default=None, metavar="T|RULE", help="For the models [each card's own].")
+@click.option("--threshold", type=Threshold(), metavar="T|RULE", help="For the models [each card's own].")
 @click.option("--masks", is_flag=True, help="DATA are masks that stand already: 0 clear, 1 cloud, 255 nodata.")
 @click.option("--draws", type=int, default=1000, show_default=True, help="Bootstrap draws of scenes.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for JSON, Markdown and plots.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_option
 @data_options
 @one_sentence
 def evaluate(
     sources: tuple[Path, ...],
     out: Path | None,
     device: str,
-    threshold: str | None,
+    threshold: float | str | None,
     *,
     masks: bool,
     **options: Any,  # noqa: ANN401 - checked by EvaluateOptions
@@ -62,18 +62,10 @@ def evaluate(
     geocloud evaluate data/images --labels data/labels --cloud-codes 192,255 --ignore-codes 0
     """
     data = take_data_options(options, masks=masks)
-    chosen = EvaluateOptions(data=data, device=choose_device(device), threshold=_number(threshold), **options)
+    chosen = EvaluateOptions(data=data, device=device, threshold=threshold, **options)
     rows = evaluate_models(sources, chosen, out).rows
     if sys.stdout.isatty():
         click.echo(markdown(rows), nl=False)
         return
     for row in rows:
         print_json(row.record())
-
-
-def _number(threshold: str | None) -> float | str | None:
-    """A number where it reads as one, else the name of a rule."""
-    try:
-        return float(threshold) if threshold is not None else None
-    except ValueError:
-        return threshold

@@ -10,7 +10,10 @@ import click
 
 from geocloud.cli.common import one_sentence, print_json
 from geocloud.cli.config import config_option
+from geocloud.cli.data_options import device_option
 from geocloud.cli.lists import names, numbers
+from geocloud.cli.options import as_scene_options, scene_options
+from geocloud.readers.pictures import PICTURE_BANDS
 from geocloud.training.data import Fit
 from geocloud.training.options import Kind, Listener, Normal, TrainOptions, TrainRule
 from geocloud.verbs.train import TrainResult
@@ -55,14 +58,17 @@ from geocloud.verbs.train import train as train_model
     default=None,
     help="Last layer [dense: sigmoid, conv: linear].",
 )
-@click.option("--bands", multiple=True, callback=names, metavar="NAME,...", help="Bands to train on [blue,green,red].")
 @click.option(
-    "--optional-bands",
+    "--channels", multiple=True, callback=names, metavar="NAME,...", help="Bands to train on [blue,green,red]."
+)
+@click.option(
+    "--optional-channels",
     multiple=True,
     callback=names,
     metavar="NAME,...",
     help="Bands a scene may lack (conv).",
 )
+@scene_options
 @click.option(
     "--fit",
     type=click.Choice(get_args(Fit)),
@@ -70,7 +76,7 @@ from geocloud.verbs.train import train as train_model
     help="Pictures resized to one patch, or cut into patches [dense: resize, conv: cut].",
 )
 @click.option("--max-patches", type=int, default=10_000, show_default=True, help="Most patches kept in memory.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_option
 @click.option("--name", default="", help="Name on the card [the folder's].")
 @click.option("--licence", default="", help="Licence of the data, for the card.")
 @click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
@@ -83,12 +89,11 @@ def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - c
     \b
     geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model
     """
-    from geocloud.devices import choose_device
-
-    device = choose_device(options.pop("device"))
-    options["bands"] = options["bands"] or TrainOptions().bands
+    scene = as_scene_options(options.pop("bands"), options.pop("scale"), options.pop("offset"))
+    channels, optional = options.pop("channels") or PICTURE_BANDS, options.pop("optional_channels")
     listener = Listener(epoch=lambda epoch, loss: click.echo(f"Epoch:{epoch}, Loss:{loss:.4f}"))
-    _print(train_model(data, folder, TrainOptions(device=device, **options), listener))
+    chosen = TrainOptions(bands=channels, optional_bands=optional, scene=scene, **options)
+    _print(train_model(data, folder, chosen, listener))
 
 
 def _print(result: TrainResult) -> None:

@@ -15,7 +15,7 @@ from geocloud.histogram import EXACT_BITS, PIXEL_BITS, ScoreHistogram, add_up, h
 from geocloud.models.card import ModelCard, TrainingRecord
 from geocloud.models.networks import build_network
 from geocloud.models.networks.conv import HALO
-from geocloud.models.scorer import NetworkScorer
+from geocloud.models.scorer import NetworkScorer, choose_device
 from geocloud.readers.pictures import DataSet
 from geocloud.rules import false_alarms, fit_spread, quantile_cut
 from geocloud.scorers.contract import Level
@@ -74,7 +74,7 @@ def train_autoencoder(data: Path, folder: Path, options: TrainOptions, listener:
         options.batch_size,
         options.lr,
         options.seed,
-        torch.device(options.device),
+        choose_device(options.device),
         folder,
         _run(data, options),
         options.resume,

@@ -128,7 +128,7 @@ def _require(wanted: Sequence[str], there: Sequence[str], file: DataFile) -> Non
     if missing:
         raise InputError(
             f"{file.name} has no {', '.join(missing)} among its bands {', '.join(there)}; leave it out, or name "
-            "other --bands"
+            "other --channels"
         )
 
 

@@ -56,7 +56,7 @@ class TrainOptions:
     """How pictures become patches."""
     max_patches: int = 10_000
     scene: SceneOptions = field(default_factory=SceneOptions)
-    device: str = "cpu"
+    device: str = "auto"
     resume: bool = False
     """Go on from the folder's checkpoint."""
     overwrite: bool = False
@@ -83,7 +83,7 @@ class TrainOptions:
         if not 0 < self.quantile < 1:
             raise UsageError(f"--quantile {self.quantile:g} must lie between 0 and 1")
         if self.kind == "dense" and self.optional_bands:
-            raise UsageError("the dense network needs all its bands; use --kind conv for --optional-bands")
+            raise UsageError("the dense network needs all its bands; use --kind conv for optional ones")
 
 
 @dataclass(frozen=True, slots=True)

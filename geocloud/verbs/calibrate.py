@@ -36,7 +36,7 @@ class CalibrateOptions:
     data: DataOptions = field(default_factory=DataOptions)
     overwrite: bool = False
     """Replace a model that is there under `out`."""
-    device: str = "cpu"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         """Only two rules take a number."""

@@ -37,7 +37,7 @@ class EvaluateOptions:
     data: DataOptions = field(default_factory=DataOptions)
     draws: int = 1000
     """Bootstrap draws."""
-    device: str = "cpu"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

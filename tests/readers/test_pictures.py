@@ -32,8 +32,9 @@ def test_bands_are_named_truthfully(tmp_path):
     np.testing.assert_allclose(picture[:, 0, 0] * 255, [50, 100, 200])  # blue, green, red
 
 
-@pytest.mark.parametrize(("name", "mode"), [("a.jpg", "CMYK"), ("a.jpg", "L"), ("a.png", "P"), ("a.png", "1"),
-                                            ("a.tif", "RGB")])
+@pytest.mark.parametrize(
+    ("name", "mode"), [("a.jpg", "CMYK"), ("a.jpg", "L"), ("a.png", "P"), ("a.png", "1"), ("a.tif", "RGB")]
+)
 def test_every_colour_mode_becomes_three_bands(tmp_path, name, mode):
     with DataSet(_save(tmp_path, name, (240, 240, 240), mode=mode)) as data:
         picture = data.read(data.files[0], 64)

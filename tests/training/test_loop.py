@@ -28,8 +28,10 @@ def _run(folder, epochs, *, resume=False, network=None, patches=None, lr=1e-3, l
     return network, losses
 
 
-@pytest.mark.parametrize("make", [lambda: DenseAutoencoder(3, widths=(32,), latent=8),
-                                  lambda: ConvAutoencoder(3, widths=(8, 8, 8), latent=4)])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: DenseAutoencoder(3, widths=(32,), latent=8), lambda: ConvAutoencoder(3, widths=(8, 8, 8), latent=4)],
+)
 def test_training_drives_the_loss_down(tmp_path, make):
     torch.manual_seed(0)
     _, losses = _run(tmp_path, 30, network=make(), lr=2e-3)
