@@ -1,0 +1,1 @@
+"""Training: data, one loop, and a trainer for each kind of network."""
