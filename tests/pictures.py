@@ -27,8 +27,6 @@ def _cloud(generator):
     """(64, 64, 3) uint8: bright, grey, smooth."""
     ramp = np.linspace(generator.uniform(170, 200), 240, 64)[:, None, None]
     return np.broadcast_to(ramp, (64, 64, 3)).astype(np.uint8)
-        np.uint8
-    )
 
 
 @pytest.fixture(scope="session")

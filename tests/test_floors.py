@@ -12,7 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "geocloud"
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration"),
-    1: ("readers", "writers", "tiling", "stitching", "polygons", "geodesy", "metrics", "histogram", "bootstrap", "rules", "parallel", "masking"),
+    1: (
+        *("readers", "writers", "tiling", "stitching", "polygons", "geodesy", "parallel"),
+        *("metrics", "histogram", "bootstrap", "rules"),
+    ),
     2: ("scorers", "models", "training"),
     3: ("verbs",),
     4: ("scale",),
