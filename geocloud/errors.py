@@ -52,7 +52,7 @@ class ModelError(GeocloudError):
     code = "model"
 
 
-class EnvironmentProblem(GeocloudError):
+class EnvironmentProblem(GeocloudError):  # noqa: N818 - EnvironmentError is a builtin
     """The installation itself is broken (projection data, GDAL drivers)."""
 
     code = "env"

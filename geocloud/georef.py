@@ -10,13 +10,16 @@ Gcp = tuple[float, float, float, float, float]
 """A ground control point: row, column (pixels), x, y, z (units of the GCPs' CRS)."""
 
 
+_IDENTITY = Affine.identity()
+
+
 @dataclass(frozen=True, slots=True)
 class Georef:
     """Grid and reference system of a scene."""
 
     shape: tuple[int, int]
     """(height, width) in pixels."""
-    transform: Affine = Affine.identity()
+    transform: Affine = _IDENTITY
     """(column, row) of a pixel's upper left corner -> (x, y) in the CRS; identity where there is none."""
     crs_wkt: str = ""
     """The CRS as WKT 2, of the transform or else of the GCPs; empty where the scene has none."""
@@ -26,7 +29,7 @@ class Georef:
     @property
     def located(self) -> bool:
         """True where pixels can be placed on the Earth: a CRS and either a transform or GCPs."""
-        return bool(self.crs_wkt) and (self.transform != Affine.identity() or bool(self.gcps))
+        return bool(self.crs_wkt) and (self.transform != _IDENTITY or bool(self.gcps))
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

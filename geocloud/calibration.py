@@ -1,0 +1,105 @@
+"""From a raw score to cloud or not: threshold, direction and P(cloud) of one scorer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geocloud.raster import FloatArray
+
+CloudSide = Literal["high", "low"]
+PAPER_THRESHOLD = 0.02
+"""Cherif, Ziada and Habib, "Image anomaly detection": mean squared error above which a patch is an anomaly."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRule:
+    """How a threshold was chosen, so that anyone can judge and repeat it."""
+
+    name: str = "given"
+    """`paper`, `quantile`, `conformal`, `synthetic`, `f1`, or `given` on the command line."""
+    parameter: float | None = None
+    """The rule's own number: a quantile, a false-alarm bound; None where it has none."""
+    data: str = ""
+    """The data it was chosen on, in words; empty for none."""
+    figure: str = ""
+    """What the rule reached on that data, such as `balanced accuracy 0.93`."""
+
+    def __str__(self) -> str:
+        """The rule as printed: name and parameter."""
+        return self.name if self.parameter is None else f"{self.name} {self.parameter:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Reads scores. A *score* is higher for cloudier; a *raw* score keeps the model's own unit and direction."""
+
+    threshold: float
+    """In raw units."""
+    cloud_is: CloudSide = "high"
+    """`high`: raw scores at or above the threshold are cloud. `low`: at or below (an error that clouds keep small)."""
+    rule: ThresholdRule = field(default_factory=ThresholdRule)
+    """Where the threshold comes from."""
+    curve: tuple[tuple[float, float], ...] = ()
+    """Knots (raw, P(cloud)), raw ascending, P monotone towards the cloudy side; empty: a step at the threshold."""
+    unit: str = ""
+    """What a raw score is, such as `mean squared error`."""
+    alternatives: tuple[tuple[str, float], ...] = ()
+    """(rule, raw threshold) of other rules that were tried, for `--threshold RULE`."""
+
+    def __post_init__(self) -> None:
+        """The curve must be a monotone function; later code trusts it."""
+        raws, ps = [raw for raw, _ in self.curve], [p for _, p in self.curve]
+        rising = ps if self.cloud_is == "high" else ps[::-1]
+        if self.cloud_is not in ("high", "low"):
+            raise ValueError(f"cloud_is must be 'high' or 'low', not {self.cloud_is!r}")
+        if not np.isfinite([self.threshold, *raws, *ps]).all():
+            raise ValueError("threshold and curve must be finite numbers")
+        if raws != sorted(set(raws)) or rising != sorted(rising) or any(not 0 <= p <= 1 for p in ps):
+            raise ValueError("curve knots must ascend in raw score and be monotone probabilities")
+
+    @property
+    def sign(self) -> float:
+        """+1 where high raw scores are cloud, -1 where low ones are: score = sign * raw, and back."""
+        return 1.0 if self.cloud_is == "high" else -1.0
+
+    @property
+    def cut(self) -> np.float32:
+        """The threshold as a score: a pixel is cloud where score >= cut."""
+        return np.float32(self.sign * self.threshold)
+
+    def probability(self, score: FloatArray) -> FloatArray:
+        """P(cloud) of each score, float32 0..1, NaN where the score is NaN; at least 0.5 exactly where cloud."""
+        if not self.curve:
+            step = np.where(score >= self.cut, np.float32(1), np.float32(0))
+            return np.where(np.isnan(score), np.float32(np.nan), step).astype(np.float32)
+        raws, ps = np.array(self.curve, dtype=np.float64).T
+        p = np.interp(score * self.sign, raws, ps).astype(np.float32)
+        below = np.nextafter(np.float32(0.5), np.float32(0))
+        cloud = score >= self.cut
+        p = np.where(cloud, np.maximum(p, np.float32(0.5)), np.minimum(p, below))
+        return np.where(np.isnan(score), np.float32(np.nan), p).astype(np.float32)
+
+    def by_rule(self, rule: str) -> Calibration:
+        """Cut by the threshold of a named rule: the one in force, an alternative, or the paper's; else KeyError."""
+        if rule == self.rule.name:
+            return self
+        known = {"paper": PAPER_THRESHOLD, **dict(self.alternatives)}
+        return self.at(known[rule], ThresholdRule(rule))
+
+    def at(self, threshold: float, rule: ThresholdRule) -> Calibration:
+        """The same scorer cut elsewhere; its P(cloud) curve moves with the threshold so that P is 0.5 there."""
+        shift = threshold - self.threshold
+        curve = tuple((raw + shift, p) for raw, p in self.curve)
+        return replace(self, threshold=threshold, rule=rule, curve=curve)
+
+
+def logistic_curve(threshold: float, spread: float, cloud_is: CloudSide) -> tuple[tuple[float, float], ...]:
+    """Knots of a logistic P(cloud) that is 0.5 at `threshold` and 0.73 one `spread` (raw units) to the cloudy side."""
+    steps = np.linspace(-8, 8, 33)
+    slope = 1.0 if cloud_is == "high" else -1.0
+    ps: NDArray[np.float64] = 1 / (1 + np.exp(-slope * steps))
+    return tuple((float(threshold + spread * step), float(p)) for step, p in zip(steps, ps, strict=True))

@@ -1,0 +1,163 @@
+"""`geocloud detect`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import click
+
+from geocloud.cli.common import one_sentence
+from geocloud.cli.environment import check_projections
+from geocloud.cli.options import Threshold, as_scene_options, scene_options
+from geocloud.cli.reporter import ProgressMode, Reporter, make_reporter
+from geocloud.errors import Cancelled, GeocloudError, UsageError
+from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.readers.options import scene_name
+from geocloud.scorers.contract import Scorer
+from geocloud.verbs.detect import DetectOptions
+from geocloud.verbs.detect import detect as detect_scene
+from geocloud.verbs.detection import OutputPaths
+from geocloud.writers.vectors import VectorFormat
+
+
+@click.command(
+    epilog="\b\nExamples:\n  geocloud detect scene.tif --out clouds\n"
+    "  geocloud detect *.tif --out clouds --min-area 10000 --polygons gpkg\n"
+    "  geocloud detect picture.tif --bands red=1,green=2,blue=3 --scale 0.0001 --out clouds"
+)
+@click.argument("scenes", metavar="SCENE...", nargs=-1, required=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the outputs.")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name of a model, or a model folder.")
+@scene_options
+@click.option("--threshold", type=Threshold(), help="Raw score, or a rule of the model's card; default: the card's.")
+@click.option("--min-area", type=float, default=0.0, help="Leave out clouds smaller than this many m².")
+@click.option("--score", is_flag=True, help="Write P(cloud) as a raster too.")
+@click.option(
+    "--polygons",
+    type=click.Choice(get_args(VectorFormat)),
+    default="geojson",
+    show_default=True,
+    help="Format of the polygons.",
+)
+@click.option("--pixel-polygons", is_flag=True, help="Polygons in pixel coordinates where there is no georeference.")
+@click.option("--quicklook", is_flag=True, help="Write a PNG of scene and mask side by side too.")
+@click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
+@click.option("--polygons-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the polygons' path.")
+@click.option("--score-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the score's path.")
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where the network runs.",
+)
+@click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one a core.")
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option(
+    "--progress",
+    type=click.Choice(get_args(ProgressMode)),
+    default="auto",
+    show_default=True,
+    help="A bar, JSON lines for programs, or nothing.",
+)
+@click.option("--stop-on-stdin-eof", is_flag=True, help="Cancel once standard input is closed.")
+@one_sentence
+def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - click's own values
+    """Find the clouds of one or more scenes.
+
+    For each SCENE it writes STEM_cloudmask.tif (0 clear, 1 cloud, 255 nodata) and STEM_clouds.geojson into --out, and
+    prints one summary, as a JSON line where stdout is not a terminal.
+    """
+    check_projections()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    out = _outputs(scenes, given)
+    options = DetectOptions(
+        model=given["model"],
+        scene=as_scene_options(given["bands"], given["scale"], given["offset"]),
+        threshold=given["threshold"],
+        min_area=given["min_area"],
+        polygons=_polygon_format(given),
+        pixel_polygons=given["pixel_polygons"],
+        score=given["score"],
+        quicklook=given["quicklook"],
+        overwrite=given["overwrite"],
+        device=given["device"],
+        threads=given["threads"],
+    )
+    reporter = make_reporter(given["progress"], stop_on_stdin_eof=given["stop_on_stdin_eof"])
+    try:
+        code = _run(scenes, out, options, reporter)
+    finally:
+        reporter.close()
+    sys.exit(code)
+
+
+def _run(scenes: tuple[str, ...], out: Path | OutputPaths, options: DetectOptions, reporter: Reporter) -> int:
+    """All scenes in turn; the exit code. One that fails does not stop the others."""
+    try:
+        scorer: Scorer = load_scorer(options.model, options.device)
+    except GeocloudError as error:
+        reporter.failure("", error)
+        return error.exit_code
+    failed: list[tuple[str, int]] = []
+    for scene in scenes:
+        try:
+            reporter.start(scene)
+            result = detect_scene(scene, out, options, scorer=scorer, progress=reporter.progress)
+            reporter.result(result.summary())
+        except (Cancelled, KeyboardInterrupt):
+            reporter.failure(scene, Cancelled("cancelled"))
+            return Cancelled.exit_code
+        except MemoryError:
+            reporter.failure(scene, GeocloudError(f"{scene} needs more memory than there is; use fewer --threads"))
+            failed.append((scene, 1))
+        except GeocloudError as error:
+            reporter.failure(scene, error)
+            failed.append((scene, error.exit_code))
+    if failed and len(scenes) > 1:
+        names = ", ".join(scene for scene, _ in failed)
+        click.echo(f"{len(failed)} of {len(scenes)} scenes failed: {names}", err=True)
+        return 1
+    return failed[0][1] if failed else 0
+
+
+def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPaths:
+    """The folder, or the named files of one scene; UsageError where neither or both are given, or stems collide."""
+    if given["mask_file"] is not None:
+        if len(scenes) > 1 or given["out"] is not None:
+            raise UsageError("--mask-file names the output of one scene, without --out; for several give --out DIR")
+        if given["quicklook"]:
+            raise UsageError("--quicklook is written into --out DIR; leave out --mask-file")
+        polygons = given["polygons_file"] or given["mask_file"].with_suffix(".geojson")
+        return OutputPaths(given["mask_file"], polygons, given["score_file"])
+    if given["polygons_file"] is not None or given["score_file"] is not None:
+        raise UsageError("--polygons-file and --score-file go with --mask-file; or give --out DIR")
+    if given["out"] is None:
+        raise UsageError("where to? give --out DIR, or --mask-file for one scene")
+    by_name = defaultdict(list)
+    for scene in scenes:
+        by_name[scene_name(scene)].append(scene)
+    for name, same in by_name.items():
+        if len(same) > 1:
+            raise UsageError(
+                f"{same[0]} and {same[1]} would both write {name}_cloudmask.tif; run them into two folders"
+            )
+    return Path(given["out"])
+
+
+def _polygon_format(given: dict[str, Any]) -> VectorFormat:
+    """As chosen; with --mask-file the suffix of --polygons-file decides, and without that there are none."""
+    if given["mask_file"] is None:
+        return cast("VectorFormat", given["polygons"])
+    if given["polygons_file"] is None:
+        return "none"
+    suffix = given["polygons_file"].suffix.lstrip(".").lower()
+    suffix = "geojson" if suffix == "json" else suffix
+    if suffix not in get_args(VectorFormat):
+        kinds = ", ".join(f".{kind}" for kind in get_args(VectorFormat) if kind != "none")
+        raise UsageError(f"{given['polygons_file']} has the suffix .{suffix}; polygons are written as {kinds}")
+    return cast("VectorFormat", suffix)

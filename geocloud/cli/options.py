@@ -1,0 +1,60 @@
+"""Options that several commands take, and how their texts become values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from geocloud.readers.options import SceneOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class BandList(click.ParamType):  # type: ignore[type-arg]
+    """`blue=1,green=2,red=3` as a dict of band numbers."""
+
+    name = "bands"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, int]:  # noqa: ANN401
+        """Parse; click's own usage error where it is not of that form."""
+        if isinstance(value, dict):
+            return value
+        try:
+            pairs = [part.split("=") for part in value.split(",")]
+            return {name.strip().lower(): int(number) for name, number in pairs}
+        except ValueError:
+            self.fail(f"{value!r} is not of the form blue=1,green=2,red=3,nir=4", param, ctx)
+
+
+class Threshold(click.ParamType):  # type: ignore[type-arg]
+    """A number, or the name of a rule."""
+
+    name = "threshold"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:  # noqa: ANN401, ARG002
+        """A float where it reads as one."""
+        try:
+            return float(value)
+        except ValueError:
+            return str(value)
+
+
+def scene_options(function: F) -> F:
+    """--bands, --scale and --offset."""
+    for option in (
+        click.option("--offset", type=float, help="Reflectance = DN * scale + offset; default: what the scene says."),
+        click.option("--scale", type=float, help="Reflectance = DN * scale + offset; default: what the scene says."),
+        click.option("--bands", type=BandList(), help="Band numbers, as in blue=1,green=2,red=3,nir=4."),
+    ):
+        function = option(function)
+    return function
+
+
+def as_scene_options(bands: dict[str, int] | None, scale: float | None, offset: float | None) -> SceneOptions:
+    """The three options as one value; click's usage error where they make no sense."""
+    try:
+        return SceneOptions(bands or {}, scale, offset)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error

@@ -1,0 +1,75 @@
+"""From pixel coordinates to the Earth, and areas on the ellipsoid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from rasterio.control import GroundControlPoint
+from rasterio.transform import GCPTransformer
+
+from geocloud.georef import Georef
+
+EDGE_SAMPLES = 16
+"""A long straight edge is bent by a change of projection: it is cut into pieces of 1/16 of the scene's extent."""
+
+
+def to_crs_coordinates(geometry: NDArray[Any], georef: Georef) -> NDArray[Any]:
+    """Polygons from pixel coordinates (column, row) into the scene's CRS, by its transform or else its GCPs."""
+    if not georef.gcps:
+        a, b, c, d, e, f = tuple(georef.transform)[:6]
+        return np.asarray(shapely.transform(geometry, lambda xy: xy @ [[a, d], [b, e]] + [c, f]))
+    points = [GroundControlPoint(row=r, col=c, x=x, y=y, z=z) for r, c, x, y, z in georef.gcps]
+    with GCPTransformer(points) as transformer:
+
+        def locate(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+            xs, ys = transformer.xy(xy[:, 1], xy[:, 0], offset="ul")
+            return np.column_stack([xs, ys])
+
+        return np.asarray(shapely.transform(geometry, locate))
+
+
+def equal_area_crs(georef: Georef) -> CRS:
+    """A Lambert azimuthal equal-area CRS on the WGS 84 ellipsoid, centred on the scene (Snyder 1987, ch. 24).
+
+    Areas in it are areas on the ellipsoid, anywhere: over poles and the antimeridian as well.
+    """
+    lon, lat = scene_centre(georef)
+    return CRS.from_dict({"proj": "laea", "lat_0": lat, "lon_0": lon, "ellps": "WGS84", "units": "m"})
+
+
+def scene_centre(georef: Georef) -> tuple[float, float]:
+    """(longitude, latitude) of the middle of the scene in degrees, WGS 84."""
+    height, width = georef.shape
+    middle = to_crs_coordinates(np.array([shapely.Point(width / 2, height / 2)]), georef)[0]
+    to_degrees = Transformer.from_crs(CRS.from_wkt(georef.crs_wkt), "EPSG:4326", always_xy=True)
+    lon, lat = to_degrees.transform(middle.x, middle.y)
+    return float(lon), float(lat)
+
+
+def geodesic_areas(geometry: NDArray[Any], georef: Georef) -> NDArray[np.float64]:
+    """Areas in m² on the WGS 84 ellipsoid of polygons given in the scene's CRS."""
+    if not len(geometry):
+        return np.zeros(0)
+    crs = CRS.from_wkt(georef.crs_wkt)
+    to_equal_area = Transformer.from_crs(crs, equal_area_crs(georef), always_xy=True)
+    bounds = shapely.total_bounds(geometry)
+    longest = max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / EDGE_SAMPLES
+    bent = shapely.segmentize(geometry, longest) if longest > 0 else geometry
+
+    def project(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(to_equal_area.transform(xy[:, 0], xy[:, 1]))
+
+    return np.asarray(shapely.area(shapely.transform(bent, project)), dtype=np.float64)
+
+
+def pixel_area(georef: Georef) -> float:
+    """Area in m² of the middle pixel on the ellipsoid."""
+    height, width = georef.shape
+    corner = Affine.translation(width // 2, height // 2)
+    square = shapely.Polygon([corner @ xy for xy in ((0, 0), (1, 0), (1, 1), (0, 1))])
+    return float(geodesic_areas(to_crs_coordinates(np.array([square]), georef), georef)[0])

@@ -1,0 +1,1 @@
+"""Networks, their weights and cards, and the names users know them by."""

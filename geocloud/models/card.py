@@ -1,0 +1,128 @@
+"""The card: all that is needed to use weights rightly, as a JSON file beside them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from geocloud.calibration import Calibration, ThresholdRule
+from geocloud.errors import ModelError
+from geocloud.scorers.contract import Level
+
+CARD_FILE = "card.json"
+MAX_CARD_BYTES = 1 << 20
+Supervision = str
+SUPERVISIONS = {
+    "T0": "no tags, no labels",
+    "T1": "patches tagged clear",
+    "T2": "patches tagged clear, and simulated cloud",
+    "W": "patches tagged clear and cloudy",
+    "S": "pixel labels",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """What a network saw, so that others can judge and repeat it."""
+
+    supervision: Supervision = "T1"
+    """A key of SUPERVISIONS."""
+    data: tuple[str, ...] = ()
+    """A line a source, with its licence."""
+    recipe: str = ""
+    """The command or configuration that repeats the training."""
+    seed: int = 0
+    steps: int = 0
+    """Optimiser steps taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model without its weights."""
+
+    name: str
+    kind: str
+    """A key of geocloud.models.networks.KINDS."""
+    bands: tuple[str, ...]
+    """Bands the network needs, in channel order."""
+    optional_bands: tuple[str, ...] = ()
+    """Bands it also takes where a scene has them, in channel order after `bands`."""
+    architecture: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the network's constructor."""
+    level: Level = "pixel"
+    block: int = 8
+    """Patches along each side of the squares the network scores."""
+    halo: int = 0
+    """Context pixels round a block."""
+    calibration: Calibration = field(default_factory=lambda: Calibration(0.0))
+    training: TrainingRecord = field(default_factory=TrainingRecord)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """Figures by data set, as `geocloud evaluate` prints them."""
+    description: str = ""
+    limits: str = ""
+    """What the model is known to get wrong."""
+    sha256: str = ""
+    """Of the weights file."""
+    precision: str = "fp32"
+    """The lowest precision whose masks were checked against fp32: fp32 or bf16."""
+
+    def __post_init__(self) -> None:
+        """Bounds that a hostile or mistyped card would break."""
+        if not self.name or len(self.name) > 100 or any(sep in self.name for sep in "/\\\0"):
+            raise ValueError(f"name {self.name[:40]!r} must be 1 to 100 characters without slashes")
+        if not 1 <= len(self.bands) <= 64 or len(set(self.bands + self.optional_bands)) != len(
+            self.bands + self.optional_bands
+        ):
+            raise ValueError("bands must be 1 to 64 different names")
+        if self.level not in ("patch", "pixel"):
+            raise ValueError(f"level must be patch or pixel, not {self.level!r}")
+        if not 1 <= self.block <= 32 or not 0 <= self.halo <= 512:
+            raise ValueError(f"block must be 1 to 32 and halo 0 to 512, not {self.block} and {self.halo}")
+        if self.training.supervision not in SUPERVISIONS:
+            raise ValueError(f"supervision must be one of {', '.join(SUPERVISIONS)}")
+        if self.precision not in ("fp32", "bf16"):
+            raise ValueError(f"precision must be fp32 or bf16, not {self.precision!r}")
+
+
+def write_card(card: ModelCard, folder: Path) -> Path:
+    """Write `card.json` into the folder and return its path."""
+    path = folder / CARD_FILE
+    path.write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a model folder; ModelError where there is none or it is no valid card."""
+    path = folder / CARD_FILE
+    if not path.is_file():
+        raise ModelError(f"{folder} is no model folder: it has no {CARD_FILE}; make one with geocloud train")
+    if path.stat().st_size > MAX_CARD_BYTES:
+        raise ModelError(f"{path} has {path.stat().st_size} bytes, a card has at most {MAX_CARD_BYTES}")
+    try:
+        return _parse(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path} is not a valid model card ({error}); train or fetch the model again") from error
+
+
+def _parse(raw: dict[str, Any]) -> ModelCard:
+    """A card from JSON values; raises the dataclasses' own errors."""
+    calibration = dict(raw["calibration"])
+    calibration["rule"] = ThresholdRule(**calibration.get("rule", {}))
+    calibration["curve"] = tuple((float(x), float(p)) for x, p in calibration.get("curve", ()))
+    calibration["alternatives"] = tuple((str(k), float(v)) for k, v in calibration.get("alternatives", ()))
+    calibration["threshold"] = float(calibration["threshold"])
+    training = dict(raw.get("training", {}))
+    training["data"] = tuple(map(str, training.get("data", ())))
+    fields = {
+        **raw,
+        "bands": tuple(map(str, raw["bands"])),
+        "optional_bands": tuple(map(str, raw.get("optional_bands", ()))),
+        "architecture": dict(raw.get("architecture", {})),
+        "block": int(raw["block"]),
+        "halo": int(raw["halo"]),
+        "calibration": Calibration(**calibration),
+        "training": TrainingRecord(**training),
+    }
+    return ModelCard(**fields)

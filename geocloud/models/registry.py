@@ -1,0 +1,44 @@
+"""Names to scorers: the models in the box, the null models, and model folders of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geocloud.errors import ModelError
+from geocloud.models.card import CARD_FILE, ModelCard, read_card
+from geocloud.scorers.contract import Scorer
+from geocloud.scorers.nulls import NULL_MODELS
+
+SHIPPED = Path(__file__).parent / "shipped"
+DEFAULT_MODEL = "default"
+"""Read as the name in `shipped/DEFAULT`."""
+
+
+def default_name() -> str:
+    """Name of the model that is used when none is asked for."""
+    return (SHIPPED / "DEFAULT").read_text(encoding="utf-8").strip()
+
+
+def shipped_cards() -> list[ModelCard]:
+    """Cards of the models in the box, by name."""
+    return [read_card(path.parent) for path in sorted(SHIPPED.glob(f"*/{CARD_FILE}"))]
+
+
+def model_folder(name: str) -> Path:
+    """The folder of a shipped model's name or of a path; ModelError with the names there are."""
+    shipped = SHIPPED / (default_name() if name == DEFAULT_MODEL else name)
+    if "/" not in name and "\\" not in name and (shipped / CARD_FILE).is_file():
+        return shipped
+    if Path(name).is_dir():
+        return Path(name)
+    names = sorted([*(path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")), *NULL_MODELS])
+    raise ModelError(f"no model {name!r}: give a model folder or one of {', '.join(names)}")
+
+
+def load_scorer(name: str = DEFAULT_MODEL, device: str = "auto", *, bf16: bool = False) -> Scorer:
+    """The scorer of a name or model folder; torch is imported only where there are weights to run."""
+    if name in NULL_MODELS:
+        return NULL_MODELS[name]()
+    from geocloud.models.scorer import load_model
+
+    return load_model(model_folder(name), device, bf16=bf16)

@@ -1,0 +1,121 @@
+"""A network and its card as a scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+from geocloud.calibration import Calibration
+from geocloud.errors import UsageError
+from geocloud.models.card import ModelCard, read_card
+from geocloud.models.networks import Network, build_network
+from geocloud.models.weights import load_weights
+from geocloud.raster import FloatArray, PatchBatch
+from geocloud.scorers.contract import Level, Scorer, require_bands
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkScorer:
+    """Runs a network over blocks. Threads may share it: it is never changed after loading."""
+
+    network: torch.nn.Module
+    card: ModelCard
+    device: torch.device
+    bf16: bool = False
+    """Run in bfloat16 where an operator allows it."""
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights file."""
+        return self.card.sha256
+
+    @property
+    def level(self) -> Level:
+        """The card's level."""
+        return self.card.level
+
+    @property
+    def block(self) -> int:
+        """The card's block, patches a side."""
+        return self.card.block
+
+    @property
+    def halo(self) -> int:
+        """The card's halo, pixels."""
+        return self.card.halo
+
+    @property
+    def calibration(self) -> Calibration:
+        """The card's calibration."""
+        return self.card.calibration
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Bands in channel order, required then optional."""
+        return self.card.bands + self.card.optional_bands
+
+    def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
+        """The card's bands that the scene has; ModelError where a required one is missing."""
+        return require_bands(self.name, available, self.card.bands, self.card.optional_bands)
+
+    def score(self, batch: PatchBatch) -> FloatArray:
+        """(n, side, side) or (n, block, block) float32, higher = cloudier."""
+        if self.device.type == "cpu" and torch.get_num_threads() != 1:
+            torch.set_num_threads(1)  # parallelism is over segments: threads of one operator wait for each other
+        x, present = self._channels(batch)
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            raw = cast("Network", self.network).raw_score(x, present)
+        halo = self.halo if self.level == "pixel" else 0
+        inner = slice(halo, raw.shape[-1] - halo)
+        score: FloatArray = raw.float()[:, inner, inner].cpu().numpy() * np.float32(self.calibration.sign)
+        return score
+
+    def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The batch in channel order, missing bands 0, and which bands are present."""
+        present = torch.tensor([band in batch.bands for band in self.channels])
+        x = torch.zeros((batch.data.shape[0], len(self.channels), *batch.data.shape[2:]))
+        for channel, band in enumerate(self.channels):
+            if band in batch.bands:
+                x[:, channel] = torch.from_numpy(batch.data[:, batch.bands.index(band)])
+        layout = torch.channels_last if x.shape[1] > 1 else torch.contiguous_format
+        return x.to(self.device, memory_format=layout), present.to(self.device)
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` takes a GPU where there is one; UsageError for one that is not there."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
+    if not available.get(name, False):
+        usable = ", ".join(kind for kind, there in available.items() if there)
+        raise UsageError(f"device {name!r} is not available here; use auto or one of {usable}")
+    return torch.device(name)
+
+
+def load_model(folder: Path, device: str = "auto", *, bf16: bool = False) -> Scorer:
+    """The scorer of a model folder.
+
+    Raises:
+        ModelError: card or weights are missing, damaged or do not fit each other.
+        UsageError: the device is not available.
+    """
+    place = choose_device(device)
+    card = read_card(folder)
+    network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
+    load_weights(network, folder, card.sha256)
+    network.eval().requires_grad_(requires_grad=False)
+    network.to(place)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return NetworkScorer(network, card, place, bf16)

@@ -1,0 +1,58 @@
+"""From digital numbers to reflectance when the file itself does not say how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from rasterio.windows import Window as RasterioWindow
+
+from geocloud.readers.spec import Radiometry
+
+LANDSAT_C2_L2 = Radiometry(2.75e-5, -0.2, "Landsat Collection 2 Level 2")
+"""USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide, section 6."""
+_LANDSAT_C2_L2_NAME = re.compile(r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}_\d{8}_02", re.IGNORECASE)
+SAMPLES = 4
+SAMPLE_SIDE = 128
+
+
+def tagged_radiometry(dataset: Any, index: int) -> Radiometry | None:  # noqa: ANN401 - rasterio is untyped
+    """Scale and offset of one band as its tags give them; None where they say nothing."""
+    scale, offset = dataset.scales[index - 1], dataset.offsets[index - 1]
+    return None if (scale, offset) == (1.0, 0.0) else Radiometry(scale, offset, "the file's tags")
+
+
+def assume_radiometry(dataset: Any, indexes: Sequence[int]) -> Radiometry:  # noqa: ANN401 - rasterio is untyped
+    """One scale for a file that gives none: from its name, its type, and at last from some of its values."""
+    if _LANDSAT_C2_L2_NAME.search(dataset.name):
+        return LANDSAT_C2_L2
+    dtype = dataset.dtypes[indexes[0] - 1]
+    if dtype == "uint8":
+        return Radiometry(1 / 255, 0.0, "8-bit values, 255 read as reflectance 1")
+    return _from_values(_high_value(dataset, indexes), dtype)
+
+
+def _from_values(high: float, dtype: str) -> Radiometry:
+    """The usual scales by how high values go; `high` is their 99th percentile."""
+    if dtype.startswith("float") and high <= 5:
+        return Radiometry(1.0, 0.0, "values, already reflectance")
+    if high <= 255:
+        return Radiometry(1 / 255, 0.0, f"values up to {high:g}, read as 8-bit")
+    return Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000")
+
+
+def _high_value(dataset: Any, indexes: Sequence[int]) -> float:  # noqa: ANN401 - rasterio is untyped
+    """99th percentile of a few small windows spread over the scene, nodata left out; 0 where all is nodata."""
+    rows = np.linspace(0, max(dataset.height - SAMPLE_SIDE, 0), SAMPLES).astype(int)
+    cols = np.linspace(0, max(dataset.width - SAMPLE_SIDE, 0), SAMPLES).astype(int)
+    size = min(SAMPLE_SIDE, dataset.width), min(SAMPLE_SIDE, dataset.height)
+    seen = []
+    for row in np.unique(rows):
+        for col in np.unique(cols):
+            values = dataset.read(list(indexes), window=RasterioWindow(int(col), int(row), *size), masked=True)
+            finite = values.compressed().astype(np.float64)
+            seen.append(finite[np.isfinite(finite)])
+    values = np.concatenate(seen)
+    return float(np.percentile(values, 99)) if values.size else 0.0

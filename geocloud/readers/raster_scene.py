@@ -1,0 +1,180 @@
+"""Reads a scene from raster files, through rasterio."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from geocloud.errors import InputError
+from geocloud.georef import Georef
+from geocloud.raster import BoolArray, FloatArray, Raster
+from geocloud.readers.contract import Closing, SceneReader
+from geocloud.readers.spec import BandSource, SceneSpec
+from geocloud.window import Window
+
+
+class RasterScene(Closing):
+    """A scene of one file or of a file a band; one handle a thread and file, opened when first read."""
+
+    def __init__(self, spec: SceneSpec) -> None:
+        """Keep the spec; no file is opened yet."""
+        self.spec = spec
+        self._sources = {source.band: source for source in spec.sources}
+        self._local = threading.local()
+        self._opened: list[Any] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The stem that outputs are named after."""
+        return self.spec.name
+
+    @property
+    def source(self) -> str:
+        """As the user named it."""
+        return self.spec.source
+
+    @property
+    def georef(self) -> Georef:
+        """Grid and reference system."""
+        return self.spec.georef
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Recognised bands."""
+        return tuple(self._sources)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed."""
+        return self.spec.notes
+
+    @property
+    def file_block(self) -> tuple[int, int, int]:
+        """How the files are stored."""
+        return self.spec.file_block
+
+    def describe(self) -> dict[str, Any]:
+        """What was understood; see SceneReader."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "height": self.georef.shape[0],
+            "width": self.georef.shape[1],
+            "crs": CRS.from_wkt(self.georef.crs_wkt).to_string() if self.georef.crs_wkt else None,
+            "transform": list(self.georef.transform)[:6],
+            "gcps": len(self.georef.gcps),
+            "bands": {
+                source.band: {
+                    "file": source.path,
+                    "number": source.index,
+                    "scale": source.radiometry.scale,
+                    "offset": source.radiometry.offset,
+                    "from": source.radiometry.origin,
+                    "nodata": source.nodata,
+                    "masked": source.masked,
+                }
+                for source in self.spec.sources
+            },
+            "notes": list(self.notes),
+        }
+
+    def read(self, window: Window, bands: Sequence[str]) -> Raster:
+        """Reflectance and valid pixels of the window; see SceneReader."""
+        if self._closed:
+            raise ValueError(f"scene {self.name} is closed")
+        sources = [self._sources[band] for band in bands]
+        try:
+            return self._read(window, sources)
+        except RasterioError as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise InputError(
+                f"{self.source} cannot be read at rows {window.row} to {window.stop_row} ({reason}); "
+                "the file is damaged or incomplete: fetch it again"
+            ) from error
+
+    def _read(self, window: Window, sources: Sequence[BandSource]) -> Raster:
+        """Files in turn: bands of one file are read together, since its blocks hold them together."""
+        data: FloatArray = np.empty((len(sources), *window.shape), dtype=np.float32)
+        missing = np.zeros(window.shape, dtype=bool)
+        zeros: list[BoolArray] = []
+        for path in dict.fromkeys(source.path for source in sources):
+            here = [(row, source) for row, source in enumerate(sources) if source.path == path]
+            handle, area = self._handle(path), _rasterio_window(window)
+            raw = handle.read([source.index for _, source in here], window=area)
+            if here[0][1].masked:
+                missing |= handle.read_masks(here[0][1].index, window=area) == 0
+            for values, (row, source) in zip(raw, here, strict=True):
+                empty = _nodata(values, source.nodata)
+                if source.nodata == 0:
+                    zeros.append(empty)
+                else:
+                    missing |= empty
+                np.multiply(values, np.float32(source.radiometry.scale), out=data[row], casting="unsafe")
+                data[row] += np.float32(source.radiometry.offset)
+        if zeros:
+            missing |= np.logical_and.reduce(zeros)
+        if self.spec.fill is not None:
+            quality = self._handle(self.spec.fill.path).read(1, window=_rasterio_window(window))
+            missing |= (quality >> self.spec.fill.bit & 1).astype(bool)
+        return Raster(data, ~missing)
+
+    def _handle(self, path: str) -> Any:  # noqa: ANN401 - rasterio is untyped
+        """This thread's handle, on the scene's grid: a file on another grid is read through a warped view."""
+        handles: dict[str, Any] = self._local.__dict__.setdefault("handles", {})
+        if path not in handles:
+            handle = rasterio.open(path)
+            if (handle.height, handle.width) != self.georef.shape:
+                handle = WarpedVRT(
+                    handle,
+                    crs=self.georef.crs_wkt,
+                    transform=self.georef.transform,
+                    height=self.georef.shape[0],
+                    width=self.georef.shape[1],
+                    resampling=Resampling.bilinear
+                    if self.spec.fill is None or path != self.spec.fill.path
+                    else Resampling.nearest,
+                )
+            handles[path] = handle
+            with self._lock:
+                self._opened.append(handle)
+        return handles[path]
+
+    def close(self) -> None:
+        """Close the handles of all threads."""
+        self._closed = True
+        with self._lock:
+            while self._opened:
+                self._opened.pop().close()
+
+
+def _rasterio_window(window: Window) -> RasterioWindow:
+    return RasterioWindow(window.col, window.row, window.width, window.height)
+
+
+def _nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
+    """True where a band holds no data: its nodata value, NaN or infinity.
+
+    A nodata of 0 is special to the caller: dark ground takes that value too, so there a pixel counts as nodata only
+    where all bands are 0.
+    """
+    empty: BoolArray = np.zeros(values.shape, dtype=bool) if values.dtype.kind in "iu" else ~np.isfinite(values)
+    if nodata is not None and not np.isnan(nodata):
+        empty |= values == nodata
+    return empty
+
+
+def _scene(scene: RasterScene) -> SceneReader:
+    """Type assertion: a RasterScene is a SceneReader."""
+    return scene

@@ -1,0 +1,1 @@
+"""Anything that scores: the contract and the scorers that need no weights."""

@@ -1,0 +1,64 @@
+"""The contract every scorer keeps, whether two lines of numpy or a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+from geocloud.calibration import Calibration
+from geocloud.errors import ModelError
+from geocloud.raster import FloatArray, PatchBatch
+
+Level = Literal["patch", "pixel"]
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Scores blocks of patches; *higher = cloudier* is the scorer's promise, whatever its network computes.
+
+    Behaviour: `score` is a pure function of the batch, safe to call from several threads at once, and gives the same
+    numbers for a block however it is batched. It never sees pixels outside the block and its halo.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name users know it by."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of its weights; empty where it has none."""
+
+    @property
+    def level(self) -> Level:
+        """`pixel`: a score a pixel. `patch`: a score a 64x64 patch."""
+
+    @property
+    def block(self) -> int:
+        """Patches along each side of the squares it is given."""
+
+    @property
+    def halo(self) -> int:
+        """Context pixels it is given round a block."""
+
+    @property
+    def calibration(self) -> Calibration:
+        """Direction, threshold and P(cloud) of its scores."""
+
+    def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
+        """The bands it takes of those a scene has, in its own order; ModelError where one it needs is missing."""
+
+    def score(self, batch: PatchBatch) -> FloatArray:
+        """(n, side, side) for `pixel`, (n, block, block) for `patch`; float32, NaN = not scored."""
+
+
+def require_bands(
+    name: str, available: Sequence[str], required: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The required bands and those optional ones the scene has; ModelError names what is missing."""
+    missing = [band for band in required if band not in available]
+    if missing:
+        raise ModelError(
+            f"model {name} needs the bands {', '.join(required)}, but the scene has no {', '.join(missing)} among "
+            f"{', '.join(available) or 'its bands'}: name them, as in --bands blue=1,green=2,red=3"
+        )
+    return (*required, *(band for band in optional if band in available))

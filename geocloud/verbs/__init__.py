@@ -1,0 +1,1 @@
+"""One function a user verb. They print nothing: the command line does."""

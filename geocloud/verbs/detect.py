@@ -1,0 +1,126 @@
+"""Detect: a scene in, a georeferenced cloud mask and polygons out."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from geocloud.calibration import Calibration, ThresholdRule
+from geocloud.errors import UsageError
+from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.progress import Progress, no_progress
+from geocloud.readers import SceneOptions, SceneReader, open_scene
+from geocloud.scorers.contract import Scorer
+from geocloud.verbs.detection import Detection, OutputPaths, read_detection
+from geocloud.verbs.scene_run import RunOptions, SceneRun
+from geocloud.writers.staging import staged
+from geocloud.writers.vectors import VectorFormat
+
+
+@dataclass(frozen=True, slots=True)
+class DetectOptions:
+    """How to detect; the defaults need nothing."""
+
+    model: str = DEFAULT_MODEL
+    """Name of a shipped model or a model folder."""
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    """Bands, scale and offset where the scene does not say."""
+    threshold: float | str | None = None
+    """Raw score in the model's unit, or the name of a rule in its card; None: the card's own."""
+    min_area: float = 0.0
+    """Clouds smaller than this many m² (geodesic) are left out of mask and polygons alike."""
+    polygons: VectorFormat = "geojson"
+    """Format of the polygons file, or `none`."""
+    pixel_polygons: bool = False
+    """Write polygons in pixel coordinates where a scene has no georeference."""
+    score: bool = False
+    """Write P(cloud) as a raster too."""
+    quicklook: bool = False
+    """Write a PNG of scene and mask side by side too."""
+    overwrite: bool = False
+    """Replace outputs that exist; otherwise they are kept."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
+    threads: int | None = None
+    """Scoring threads; None: one a core."""
+
+    def __post_init__(self) -> None:
+        """Numbers a user can mistype."""
+        if self.min_area < 0 or not np.isfinite(self.min_area):
+            raise UsageError(f"min_area {self.min_area} must be 0 or more square metres")
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"threads {self.threads} must be 1 or more")
+
+
+def detect(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str] | OutputPaths,
+    options: DetectOptions | None = None,
+    *,
+    scorer: Scorer | None = None,
+    progress: Progress = no_progress,
+) -> Detection:
+    """Find the clouds of one scene and write mask, polygons and what else is asked for.
+
+    Args:
+        source: path or URL of the scene.
+        out: folder for the outputs, or their paths one by one.
+        options: how; defaults where None.
+        scorer: a loaded model to use instead of `options.model`, for many scenes.
+        progress: called as work goes on; may raise Cancelled.
+
+    Raises:
+        InputError, ModelError, OutputError, UsageError: one sentence each; no output is touched then.
+    """
+    options = options or DetectOptions()
+    started = time.perf_counter()
+    progress(0, 1, "load")
+    with open_scene(source, options.scene) as scene:
+        paths = out if isinstance(out, OutputPaths) else OutputPaths.in_folder(Path(out), scene.name, options)
+        if paths.mask.exists() and not options.overwrite:
+            return read_detection(paths)
+        scorer = scorer or load_scorer(options.model, options.device)
+        _check(scene, options)
+        calibration = choose_threshold(scorer, options.threshold)
+        with staged(paths.mask.stem) as staging:
+            run = SceneRun(scene, scorer, calibration, _run_options(scene, options), paths, staging)
+            run.score(progress)
+            run.finish(progress)
+            staging.commit(last=paths.mask)
+    return run.detection(time.perf_counter() - started)
+
+
+def choose_threshold(scorer: Scorer, threshold: float | str | None) -> Calibration:
+    """The scorer's calibration, cut where the user says; UsageError for a rule its card does not know."""
+    if threshold is None:
+        return scorer.calibration
+    if isinstance(threshold, str):
+        try:
+            return scorer.calibration.by_rule(threshold)
+        except KeyError as error:
+            rules = ", ".join(
+                dict.fromkeys((scorer.calibration.rule.name, "paper", *dict(scorer.calibration.alternatives)))
+            )
+            raise UsageError(
+                f"threshold rule {threshold!r} is not in the card of {scorer.name}, which has {rules}; "
+                "give a number or calibrate the model"
+            ) from error
+    if not np.isfinite(threshold):
+        raise UsageError(f"threshold {threshold} must be a finite number")
+    return scorer.calibration.at(threshold, ThresholdRule("given"))
+
+
+def _check(scene: SceneReader, options: DetectOptions) -> None:
+    """Refuse before anything is written what could only fail at the end."""
+    if options.min_area and not scene.georef.located:
+        raise UsageError(f"{scene.source} has no georeference, so areas in m² are unknown; leave out --min-area")
+
+
+def _run_options(scene: SceneReader, options: DetectOptions) -> RunOptions:
+    """What of the options concerns the run; polygons only where they can be placed or pixel ones are wanted."""
+    placed = scene.georef.located or options.pixel_polygons
+    return RunOptions(options.min_area, polygons=options.polygons != "none" and placed, threads=options.threads)

@@ -1,0 +1,169 @@
+"""What a detection left on disk, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import rasterio
+
+from geocloud.errors import OutputError
+from geocloud.raster import CLEAR, NODATA
+
+if TYPE_CHECKING:
+    import geopandas
+    import xarray
+
+
+class _Wishes(Protocol):
+    """The part of the options that decides which files are written."""
+
+    @property
+    def polygons(self) -> str: ...
+    @property
+    def score(self) -> bool: ...
+    @property
+    def quicklook(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPaths:
+    """Where a scene's outputs go."""
+
+    mask: Path
+    polygons: Path
+    score: Path | None = None
+    quicklook: Path | None = None
+
+    @classmethod
+    def in_folder(cls, folder: Path, stem: str, wishes: _Wishes) -> OutputPaths:
+        """STEM_cloudmask.tif, STEM_clouds.*, STEM_cloudscore.tif and STEM_quicklook.png in one folder."""
+        suffix = "geojson" if wishes.polygons == "none" else wishes.polygons
+        return cls(
+            folder / f"{stem}_cloudmask.tif",
+            folder / f"{stem}_clouds.{suffix}",
+            folder / f"{stem}_cloudscore.tif" if wishes.score else None,
+            folder / f"{stem}_quicklook.png" if wishes.quicklook else None,
+        )
+
+    @property
+    def attribute_table(self) -> Path:
+        """GDAL's sidecar of the mask with class names."""
+        return self.mask.with_name(self.mask.name + ".aux.xml")
+
+    @property
+    def style(self) -> Path:
+        """QGIS's sidecar of the mask."""
+        return self.mask.with_suffix(".qml")
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The result for one scene."""
+
+    scene: str
+    """The source as the user named it."""
+    mask_path: Path
+    """uint8 COG: 0 clear, 1 cloud, 255 nodata."""
+    polygons_path: Path | None
+    score_path: Path | None
+    quicklook_path: Path | None
+    cloud_cover: float
+    """Percent of the valid pixels; NaN where there are none."""
+    polygon_count: int | None
+    """None where no polygons were made."""
+    model: str
+    threshold: float
+    """In the model's raw unit."""
+    rule: str
+    """How the threshold was chosen."""
+    seconds: float
+    notes: tuple[str, ...] = ()
+    """What had to be assumed."""
+    kept: bool = False
+    """True where the outputs existed and were left as they are."""
+
+    @property
+    def polygons(self) -> geopandas.GeoDataFrame:
+        """The clouds, read from the polygons file when asked for; OutputError where none was written."""
+        if self.polygons_path is None:
+            raise OutputError(f"no polygons were written for {self.scene}; ask for a polygon format")
+        import geopandas
+
+        if self.polygons_path.suffix == ".parquet":
+            return geopandas.read_parquet(self.polygons_path)
+        return geopandas.read_file(self.polygons_path)
+
+    def to_xarray(self) -> xarray.DataArray:
+        """The mask as (y, x) uint8 at pixel centres; its CRS stands in the attributes as `crs_wkt`."""
+        import xarray
+
+        with rasterio.open(self.mask_path) as dataset:
+            rows, cols = np.arange(dataset.height) + 0.5, np.arange(dataset.width) + 0.5
+            transform = dataset.transform
+            coords = {}
+            if transform.is_rectilinear:
+                coords = {"y": transform.f + rows * transform.e, "x": transform.c + cols * transform.a}
+            attrs = {
+                "crs_wkt": dataset.crs.to_wkt() if dataset.crs else "",
+                "transform": list(transform)[:6],
+                "_FillValue": NODATA,
+                **dataset.tags(),
+            }
+            return xarray.DataArray(dataset.read(1), coords, ("y", "x"), name="cloudmask", attrs=attrs)
+
+    def summary(self) -> dict[str, Any]:
+        """JSON values, as the command line prints them."""
+        return {
+            "scene": self.scene,
+            "mask": self.mask_path,
+            "polygons": self.polygons_path,
+            "score": self.score_path,
+            "quicklook": self.quicklook_path,
+            "cloud_percent": None if np.isnan(self.cloud_cover) else round(self.cloud_cover, 3),
+            "polygon_count": self.polygon_count,
+            "model": self.model,
+            "threshold": self.threshold,
+            "threshold_rule": self.rule,
+            "seconds": round(self.seconds, 2),
+            "kept": self.kept,
+            "notes": self.notes,
+        }
+
+
+def read_detection(paths: OutputPaths) -> Detection:
+    """The detection whose outputs already stand there, counted from its mask; OutputError where that is no mask."""
+    try:
+        with rasterio.open(paths.mask) as dataset:
+            tags = dataset.tags()
+            valid, cloud = 0, 0
+            for rows in _row_strips(dataset):
+                valid += int((rows != NODATA).sum())
+                cloud += int(((rows != NODATA) & (rows != CLEAR)).sum())
+    except rasterio.errors.RasterioError as error:
+        raise OutputError(f"{paths.mask} exists but is no mask ({error}); pass --overwrite to replace it") from error
+    return Detection(
+        scene=tags.get("GEOCLOUD_SOURCE", ""),
+        mask_path=paths.mask,
+        polygons_path=paths.polygons if paths.polygons.exists() else None,
+        score_path=paths.score if paths.score is not None and paths.score.exists() else None,
+        quicklook_path=paths.quicklook if paths.quicklook is not None and paths.quicklook.exists() else None,
+        cloud_cover=100 * cloud / valid if valid else float("nan"),
+        polygon_count=None,
+        model=tags.get("GEOCLOUD_MODEL", ""),
+        threshold=float(tags.get("GEOCLOUD_THRESHOLD", "nan")),
+        rule=tags.get("GEOCLOUD_THRESHOLD_RULE", ""),
+        seconds=0.0,
+        kept=True,
+    )
+
+
+def _row_strips(dataset: Any) -> Iterator[np.typing.NDArray[np.uint8]]:  # noqa: ANN401 - rasterio is untyped
+    """Rows of the first band, 512 at a time."""
+    from rasterio.windows import Window as RasterioWindow
+
+    for row in range(0, dataset.height, 512):
+        yield dataset.read(1, window=RasterioWindow(0, row, dataset.width, min(512, dataset.height - row)))

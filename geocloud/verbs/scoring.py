@@ -1,0 +1,87 @@
+"""Scene -> scored rows: the middle of the walk, shared by every verb that scores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import rasterio
+
+from geocloud.grid import PatchGrid
+from geocloud.parallel import map_ordered, read_ahead
+from geocloud.raster import BoolArray, FloatArray
+from geocloud.readers.cache import cache_bytes
+from geocloud.readers.contract import SceneReader
+from geocloud.scorers.contract import Scorer
+from geocloud.stitching import ScoredRows, Stitcher, place_blocks
+from geocloud.tiling import Segment, cut_blocks, read_segments
+from geocloud.window import Window
+
+SEGMENT_PIXELS = 1_600_000
+"""Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""
+BATCH_PATCHES = 64
+"""Patches given to a network at once: convolutions are quickest while a batch fits the processor's cache."""
+Observer = Callable[[Segment], None]
+
+
+def scored_rows(
+    scene: SceneReader,
+    scorer: Scorer,
+    *,
+    threads: int | None = None,
+    observe: Observer | None = None,
+    segment_pixels: int = SEGMENT_PIXELS,
+) -> Iterator[ScoredRows]:
+    """Full-width rows of a scene's scores from the top, each as soon as it is final.
+
+    One thread reads ahead, `threads` threads score (each network call on one core alone), the caller's thread
+    stitches. Scores do not depend on `threads` or `segment_pixels`.
+
+    Args:
+        scene: what to score.
+        scorer: what scores it.
+        threads: scoring threads; None: one a core.
+        observe: called with every segment as it is read, in order, from the reading thread.
+        segment_pixels: pixels of a piece of work.
+
+    Raises:
+        ModelError: the scene lacks a band the scorer needs.
+        InputError: the scene cannot be read to its end.
+    """
+    bands = scorer.choose_bands(scene.bands)
+    grid = PatchGrid(scene.georef.shape, scorer.block)
+    batch_size = max(1, BATCH_PATCHES // scorer.block**2)
+
+    def segments() -> Iterator[Segment]:
+        rows = grid.side + 2 * scorer.halo
+        with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene.file_block, grid.shape[1], rows)):
+            for segment in read_segments(scene, bands, grid, scorer.halo, segment_pixels):
+                if observe is not None:
+                    observe(segment)
+                yield segment
+
+    def score(segment: Segment) -> tuple[Window, FloatArray, BoolArray]:
+        batches = cut_blocks(segment, grid, scorer.halo, bands, batch_size)
+        scored = [(batch.windows, scorer.score(batch)) for batch in batches]
+        valid = segment.raster.valid[segment.window.slices(segment.origin)]
+        return segment.window, place_blocks(segment.window, scored, grid.shape), valid
+
+    stitcher = Stitcher(grid)
+    for window, scores, valid in map_ordered(score, read_ahead(segments(), 1), threads or cores()):
+        rows = stitcher.add(window, scores, valid)
+        if rows is not None:
+            yield rows
+
+
+def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = None) -> tuple[FloatArray, BoolArray]:
+    """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation."""
+    rows = list(scored_rows(scene, scorer, threads=threads))
+    return np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

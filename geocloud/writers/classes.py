@@ -1,0 +1,106 @@
+"""Codes, names and colours of a mask's classes, and the files that tell other programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+Colour = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskClass:
+    """One code of a mask."""
+
+    code: int
+    name: str
+    colour: Colour
+    """Red, green, blue, alpha, 0-255."""
+
+
+CLASSES = (
+    MaskClass(0, "clear", (0, 0, 0, 0)),
+    MaskClass(1, "cloud", (255, 255, 255, 255)),
+    MaskClass(2, "thin cloud", (176, 214, 255, 255)),
+    MaskClass(3, "haze or smoke", (214, 170, 120, 255)),
+    MaskClass(4, "dust", (224, 190, 60, 255)),
+    MaskClass(5, "cloud shadow", (70, 70, 90, 255)),
+    MaskClass(255, "nodata", (0, 0, 0, 0)),
+)
+"""All codes a mask may hold; 0, 1 and 255 unless more classes are asked for."""
+
+
+def classes_of(codes: tuple[int, ...]) -> tuple[MaskClass, ...]:
+    """The classes of these codes, in order of code."""
+    return tuple(entry for entry in CLASSES if entry.code in codes)
+
+
+def colormap(codes: tuple[int, ...]) -> dict[int, Colour]:
+    """A TIFF palette: it has no alpha, so clear is drawn dark there and only styles make it transparent."""
+    return {entry.code: (*entry.colour[:3], 255) for entry in classes_of(codes)}
+
+
+def write_attribute_table(path: Path, codes: tuple[int, ...]) -> None:
+    """Write GDAL's sidecar `.tif.aux.xml` at `path`: class names and colours of a mask (PAM, GDAL's data model)."""
+    fields = (
+        ("Value", 0, 5),
+        ("Class", 2, 2),
+        ("Red", 0, 6),
+        ("Green", 0, 7),
+        ("Blue", 0, 8),
+        ("Alpha", 0, 9),
+    )
+    lines = [
+        "<PAMDataset>",
+        '  <PAMRasterBand band="1">',
+        '    <GDALRasterAttributeTable tableType="thematic">',
+    ]
+    for index, (name, kind, usage) in enumerate(fields):
+        lines.append(
+            f'      <FieldDefn index="{index}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
+        )
+    for index, entry in enumerate(classes_of(codes)):
+        cells = "".join(f"<F>{value}</F>" for value in (entry.code, entry.name, *entry.colour))
+        lines.append(f'      <Row index="{index}">{cells}</Row>')
+    lines += ["    </GDALRasterAttributeTable>", "  </PAMRasterBand>", "</PAMDataset>", ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def write_qgis_style(path: Path, codes: tuple[int, ...]) -> None:
+    """Write a QGIS layer style at `path` (`.qml`): named classes, clear transparent."""
+    entries = "\n".join(
+        f'        <paletteEntry value="{entry.code}" color="#{entry.colour[0]:02x}{entry.colour[1]:02x}'
+        f'{entry.colour[2]:02x}" alpha="{entry.colour[3]}" label={quoteattr(entry.name)}/>'
+        for entry in classes_of(codes)
+        if entry.code != 255
+    )
+    path.write_text(_QML.format(entries=entries), encoding="utf-8")
+
+
+_QML = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
+<qgis version="3.22.16" styleCategories="Symbology|Transparency" hasScaleBasedVisibilityFlag="0">
+  <pipe>
+    <provider>
+      <resampling enabled="false" zoomedInResamplingMethod="nearestNeighbour" \
+zoomedOutResamplingMethod="nearestNeighbour" maxOversampling="2"/>
+    </provider>
+    <rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1" nodataColor="">
+      <rasterTransparency/>
+      <minMaxOrigin>
+        <limits>None</limits>
+        <extent>WholeRaster</extent>
+        <statAccuracy>Estimated</statAccuracy>
+      </minMaxOrigin>
+      <colorPalette>
+{entries}
+      </colorPalette>
+    </rasterrenderer>
+    <brightnesscontrast brightness="0" contrast="0" gamma="1"/>
+    <huesaturation colorizeOn="0" grayscaleMode="0" saturation="0"/>
+    <rasterresampler maxOversampling="2"/>
+    <resamplingStage>resamplingFilter</resamplingStage>
+  </pipe>
+  <blendMode>0</blendMode>
+</qgis>
+"""

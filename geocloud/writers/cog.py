@@ -1,0 +1,129 @@
+"""Rasters on the scene's grid, written row by row and copied to a cloud-optimised GeoTIFF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
+from rasterio.shutil import copy
+from rasterio.windows import Window as RasterioWindow
+
+from geocloud.errors import OutputError
+from geocloud.georef import Georef
+from geocloud.writers.classes import colormap
+
+BLOCK = 512
+SCORE_SCALE = 0.004
+"""P(cloud) = DN * 0.004, DN 0-250, 255 nodata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What kind of raster is written."""
+
+    resampling: str
+    """Of overviews: `MODE` for codes, `AVERAGE` for numbers."""
+    predictor: str
+    """`NO` or `YES`, TIFF's differencing before compression."""
+    dtype: str = "uint8"
+    nodata: float | None = 255
+    bands: int = 1
+    scale: float = 1.0
+    codes: tuple[int, ...] = ()
+    """Class codes to give a palette; empty for numbers."""
+    description: str = ""
+
+
+MASK = Product("MODE", "NO", codes=(0, 1, 255), description="cloud mask")
+SCORE = Product("AVERAGE", "YES", scale=SCORE_SCALE, description="P(cloud)")
+
+
+@contextmanager
+def raster_errors(path: Path) -> Iterator[None]:
+    """Turn GDAL's and the system's failures to write into one sentence."""
+    try:
+        yield
+    except (RasterioError, OSError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise OutputError(f"{path} cannot be written ({reason}); choose another folder or make room") from error
+
+
+class RowWriter:
+    """Writes full-width rows of a raster to a plain tiled GeoTIFF, from the top."""
+
+    def __init__(self, path: Path, georef: Georef, product: Product, tags: Mapping[str, str]) -> None:
+        """Create the file.
+
+        Raises:
+            OutputError: it cannot be created.
+        """
+        self.path, self._product = path, product
+        profile: dict[str, Any] = {
+            "driver": "GTiff", "dtype": product.dtype, "count": product.bands, "nodata": product.nodata,
+            "height": georef.shape[0], "width": georef.shape[1],
+            "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK,
+            "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer", "interleave": "pixel",
+        }  # fmt: skip
+        with raster_errors(path):
+            self._file = rasterio.open(path, "w+", **profile, **_location(georef))
+            self._describe(tags)
+
+    def _describe(self, tags: Mapping[str, str]) -> None:
+        self._file.update_tags(**tags)
+        if self._product.description:
+            self._file.set_band_description(1, self._product.description)
+        if self._product.scale != 1.0:
+            self._file.scales = (self._product.scale,) * self._product.bands
+        if self._product.codes:
+            self._file.write_colormap(1, colormap(self._product.codes))
+            self._file.colorinterp = [ColorInterp.palette]
+
+    def write(self, row: int, rows: NDArray[Any]) -> None:
+        """Rows (h, width) or (band, h, width), beginning at the raster's row `row`."""
+        cube = rows if rows.ndim == 3 else rows[None]
+        with raster_errors(self.path):
+            self._file.write(cube, window=RasterioWindow(0, row, cube.shape[2], cube.shape[1]))
+
+    def read(self, row: int, height: int) -> NDArray[Any]:
+        """Rows (h, width) of the first band already written."""
+        rows: NDArray[Any] = self._file.read(1, window=RasterioWindow(0, row, self._file.width, height))
+        return rows
+
+    def close(self) -> None:
+        """Flush the file."""
+        with raster_errors(self.path):
+            self._file.close()
+
+
+def copy_to_cog(source: Path, target: Path, product: Product, threads: int = 1) -> None:
+    """Copy a GeoTIFF to a COG with overviews and statistics; OutputError where it cannot be written."""
+    with raster_errors(target):
+        copy(
+            str(source), str(target), driver="COG", compress="DEFLATE", predictor=product.predictor,
+            overview_resampling=product.resampling, bigtiff="IF_SAFER", blocksize=BLOCK,
+            statistics="YES", num_threads=str(threads),
+        )  # fmt: skip
+
+
+def quantise(p: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """P(cloud) 0..1 as 0-250, NaN as 255; rounded down, so that 125 and more is exactly what the mask calls cloud."""
+    return np.where(np.isnan(p), np.float32(255), np.floor(p * np.float32(250))).astype(np.uint8)
+
+
+def _location(georef: Georef) -> dict[str, Any]:
+    """CRS with transform or GCPs, as rasterio's profile takes them."""
+    crs = CRS.from_wkt(georef.crs_wkt) if georef.crs_wkt else None
+    if georef.gcps:
+        points = [GroundControlPoint(row=r, col=c, x=x, y=y, z=z) for r, c, x, y, z in georef.gcps]
+        return {"gcps": points, "crs": crs}
+    return {"crs": crs, "transform": georef.transform}

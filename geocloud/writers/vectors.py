@@ -1,0 +1,72 @@
+"""Polygons as vector files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from geocloud.errors import MissingExtraError, OutputError
+from geocloud.geodesy import geodesic_areas, to_crs_coordinates
+from geocloud.georef import Georef
+from geocloud.polygons import Shapes
+from geocloud.writers.classes import CLASSES
+
+if TYPE_CHECKING:
+    import geopandas
+
+VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet", "none"]
+_DRIVERS = {"gpkg": "GPKG", "fgb": "FlatGeobuf"}
+
+
+def to_frame(shapes: Shapes, georef: Georef, scene: str) -> geopandas.GeoDataFrame:
+    """Polygons with their attributes: class, area_m2 (geodesic, missing without georeference), mean_score, scene.
+
+    mean_score is the mean P(cloud) inside. Coordinates are the scene's CRS, or pixels (column, row) without one.
+    """
+    import geopandas
+
+    located = georef.located
+    geometry = to_crs_coordinates(shapes.geometry, georef) if located and len(shapes) else shapes.geometry
+    names = {entry.code: entry.name for entry in CLASSES}
+    areas = geodesic_areas(geometry, georef) if located else np.full(len(shapes), np.nan)
+    return geopandas.GeoDataFrame(
+        {
+            "class": np.array([names.get(code, str(code)) for code in shapes.code.tolist()], dtype=object),
+            "area_m2": areas.round(1),
+            "mean_score": (shapes.weight / np.maximum(shapes.pixels, 1)).round(4),
+            "scene": np.full(len(shapes), scene, dtype=object),
+        },
+        geometry=geometry,
+        crs=georef.crs_wkt if located else None,
+    )
+
+
+def write_vectors(frame: geopandas.GeoDataFrame, path: Path, layer: str = "clouds") -> None:
+    """Write a frame by the path's suffix: .geojson (RFC 7946 where it has a CRS), .gpkg, .fgb or .parquet.
+
+    Raises:
+        OutputError: the file cannot be written.
+        MissingExtraError: .parquet without pyarrow.
+    """
+    kind = path.suffix.lstrip(".").lower()
+    try:
+        if kind == "parquet":
+            _write_parquet(frame, path)
+        elif kind in _DRIVERS:
+            frame.to_file(path, driver=_DRIVERS[kind], layer=layer, geometry_type="Polygon")
+        elif frame.crs is None:
+            frame.to_file(path, driver="GeoJSON", geometry_type="Polygon")
+        else:
+            frame.to_file(path, driver="GeoJSON", RFC7946="YES", geometry_type="Polygon")
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"{path} cannot be written ({error}); choose another folder or make room") from error
+
+
+def _write_parquet(frame: geopandas.GeoDataFrame, path: Path) -> None:
+    try:
+        import pyarrow  # noqa: F401 - only to say what is missing
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", "GeoParquet") from error
+    frame.to_parquet(path)
