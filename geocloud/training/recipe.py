@@ -33,7 +33,7 @@ class UnmixConfig:
     """Share of crops a source."""
     widths: tuple[int, ...] = (24, 48, 96, 128, 160)
     scenes: tuple[dict[str, Any], ...] = ()
-    """Unlabelled scenes: ``files`` relative to the data folder, and ``boxes`` seen to be clear or cloudy."""
+    """Unlabelled scenes: ``files`` in the data folder, ``boxes`` seen to be clear or cloudy, scale, offset, counts."""
 
     @classmethod
     def read(cls, path: Path) -> "UnmixConfig":
@@ -50,5 +50,6 @@ def load(config: UnmixConfig, root: Path, left_out: frozenset[str] = frozenset()
         scenes += surfaces.load_folder(root / "labelled" / folder, config.supervision)
     for entry in config.scenes:
         files = [root / name for name in entry["files"]]
-        scenes.append(surfaces.load_unlabelled(files, entry["boxes"], entry.get("offset", 0.0)))
+        keys = {k: entry[k] for k in ("boxes", "scale", "offset") if k in entry}
+        scenes.append(surfaces.load_unlabelled(files, **keys, counts=tuple(entry.get("counts", (3, 4, 6)))))
     return [scene for scene in scenes if scene.name not in left_out]

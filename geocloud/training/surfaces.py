@@ -78,24 +78,32 @@ def _scene(
     return TrainingScene(name, source, half, target, weight, bands)
 
 
-def load_unlabelled(files: list[Path], boxes: list[list[int]], offset: float = 0) -> TrainingScene:
-    """A scene without labels, of 4 to 6 bands of DN x10000, with boxes that were seen to be clear or cloudy.
+def load_unlabelled(
+    files: list[Path],
+    boxes: list[list[int]],
+    scale: float = 1e-4,
+    offset: float = 0,
+    counts: tuple[int, ...] = (3, 4, 6),
+) -> TrainingScene:
+    """A scene without labels, of 4 to 6 bands and nodata 0, with boxes that were seen to be clear or cloudy.
 
     Args:
         files: one file of all bands, or a file each in the order of BANDS, brought to the grid of the first.
         boxes: each [row, column, row, column, CLEAR or CLOUD], last row and column excluded.
-        offset: added to reflectance = DN / 10000.
+        scale: reflectance = DN * scale + offset.
+        offset: see there.
+        counts: numbers of bands it may be shown with, as far as it has them.
     """
     first = _read(files[0])
     planes = [first, *(_read(file, first.shape[1:]) for file in files[1:])]
-    data = np.concatenate(planes).astype(np.float32) / np.float32(10000) + np.float32(offset)
+    data = np.concatenate(planes).astype(np.float32) * np.float32(scale) + np.float32(offset)
     nodata = first[0] == 0
     data[:, nodata] = data[:, ~nodata].mean(1, keepdims=True)
     known = np.full(data.shape[1:], UNKNOWN, np.uint8)
     for top, left, bottom, right, value in boxes:
         known[top:bottom, left:right] = value
     name = files[0].stem if len(files) == 1 else files[0].parent.name
-    return _scene(name, "scenes", data, known, tuple(n for n in (3, 4, 6) if n <= len(data)))
+    return _scene(name, "scenes", data, known, tuple(n for n in counts if n <= len(data)))
 
 
 def crop(scene: TrainingScene, size: int, rng: Generator) -> Tensor:
