@@ -95,7 +95,9 @@ def mix(surface: Array, opacity: Array, rng: np.random.Generator) -> Array:
     """Clouds over their own shadows over the surface: x = (1 - a) * surface * shade + a * cloud."""
     shadow = np.roll(opacity, (22, -28), axis=(0, 1))
     shade = 1 - 0.62 * shadow * np.array([0.85, 0.95, 1.0, 1.05])[:, None, None]
-    cloud = (0.55 + 0.35 * opacity + 0.06 * (fractal(rng, 2.2) - 0.5)) * np.array([1.0, 0.99, 0.985, 1.0])[:, None, None]
+    cloud = (0.55 + 0.35 * opacity + 0.06 * (fractal(rng, 2.2) - 0.5)) * np.array([1.0, 0.99, 0.985, 1.0])[
+        :, None, None
+    ]
     return (1 - opacity) * surface * shade + opacity * cloud
 
 

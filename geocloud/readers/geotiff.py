@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
         InputError: no such file, not a raster, fewer than 3 bands, bands not recognised, located by RPCs only.
         UsageError: `options.bands` names a band number the file does not have.
     """
-    dataset = open_raster(source)
-    with dataset:
+    with open_raster(source) as dataset, damaged(source):
         numbers = _bands(dataset, source, options)
         radiometries = _radiometries(dataset, numbers, options)
         sources = tuple(_band_source(dataset, name, number, radiometries[name]) for name, number in numbers.items())
@@ -46,6 +47,16 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
         return SceneSpec(scene_name(source), source, georef, sources, (height, width, depth), tuple(notes))
 
 
+@contextmanager
+def damaged(source: str) -> Iterator[None]:
+    """Turn rasterio's failure to read pixels into one sentence."""
+    try:
+        yield
+    except RasterioError as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise InputError(f"{source} cannot be read ({reason}); it is damaged or incomplete: fetch it again") from error
+
+
 def open_raster(source: str) -> Any:  # noqa: ANN401 - rasterio is untyped
     """A rasterio dataset, or one sentence that says why not."""
     remote = "://" in source or source.startswith("/vsi")
@@ -57,7 +68,9 @@ def open_raster(source: str) -> Any:  # noqa: ANN401 - rasterio is untyped
         return rasterio.open(source)
     except RasterioError as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{source} is not a raster that can be opened ({reason})") from error
+        raise InputError(
+            f"{source} is not a raster that can be opened ({reason}); it may be damaged or incomplete"
+        ) from error
 
 
 def raster_georef(dataset: Any, source: str) -> Georef:  # noqa: ANN401 - rasterio is untyped

@@ -101,7 +101,7 @@ class RasterScene(Closing):
             reason = str(error.__cause__ or error).splitlines()[0]
             raise InputError(
                 f"{self.source} cannot be read at rows {window.row} to {window.stop_row} ({reason}); "
-                "the file is damaged or incomplete: fetch it again"
+                "it is damaged or incomplete: fetch it again"
             ) from error
 
     def _read(self, window: Window, sources: Sequence[BandSource]) -> Raster:

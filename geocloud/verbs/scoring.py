@@ -31,7 +31,7 @@ def scored_rows(
     *,
     threads: int | None = None,
     observe: Observer | None = None,
-    segment_pixels: int = SEGMENT_PIXELS,
+    segment_pixels: int | None = None,
 ) -> Iterator[ScoredRows]:
     """Full-width rows of a scene's scores from the top, each as soon as it is final.
 
@@ -43,7 +43,7 @@ def scored_rows(
         scorer: what scores it.
         threads: scoring threads; None: one a core.
         observe: called with every segment as it is read, in order, from the reading thread.
-        segment_pixels: pixels of a piece of work.
+        segment_pixels: pixels of a piece of work; None: SEGMENT_PIXELS.
 
     Raises:
         ModelError: the scene lacks a band the scorer needs.
@@ -56,7 +56,7 @@ def scored_rows(
     def segments() -> Iterator[Segment]:
         rows = grid.side + 2 * scorer.halo
         with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene.file_block, grid.shape[1], rows)):
-            for segment in read_segments(scene, bands, grid, scorer.halo, segment_pixels):
+            for segment in read_segments(scene, bands, grid, scorer.halo, segment_pixels or SEGMENT_PIXELS):
                 if observe is not None:
                     observe(segment)
                 yield segment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -57,7 +58,9 @@ def write_vectors(frame: geopandas.GeoDataFrame, path: Path, layer: str = "cloud
         elif kind in _DRIVERS:
             frame.to_file(path, driver=_DRIVERS[kind], layer=layer, geometry_type="Polygon")
         elif frame.crs is None:
-            frame.to_file(path, driver="GeoJSON", geometry_type="Polygon")
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="'crs' was not provided")  # pixel coordinates have none
+                frame.to_file(path, driver="GeoJSON", geometry_type="Polygon")
         else:
             frame.to_file(path, driver="GeoJSON", RFC7946="YES", geometry_type="Polygon")
     except (OSError, RuntimeError) as error:

@@ -1,0 +1,38 @@
+"""Paths and scenes that tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from testutils import write_scene
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The sample scene: blue, green, red, nir with a nodata edge."""
+    return ROOT / "sample_data" / "scene.tif"
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Real imagery; skips where there is none."""
+    named = os.environ.get("GEOCLOUD_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not (folder / "labelled").is_dir():
+        pytest.skip("real imagery is not here: set GEOCLOUD_DATA to its folder")
+    return folder
+
+
+@pytest.fixture
+def make_scene(tmp_path: Path) -> Callable[..., Path]:
+    """Write a small scene into the test's folder; see testutils.write_scene."""
+
+    def make(name: str = "scene.tif", **options: object) -> Path:
+        return write_scene(tmp_path / name, **options)
+
+    return make

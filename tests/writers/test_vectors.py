@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import CRS
+
+from geocloud.georef import Georef
+from geocloud.polygons import Shapes, concatenate, trace
+from geocloud.writers.vectors import to_frame, write_vectors
+
+UTM = Georef((100, 100), Affine(10, 0, 500000, 0, -10, 5000000), CRS.from_epsg(32633).to_wkt())
+FORMATS = ("geojson", "gpkg", "fgb", "parquet")
+
+
+def two_clouds() -> Shapes:
+    mask = np.zeros((100, 100), dtype=np.uint8)
+    mask[10:20, 10:30] = 1
+    mask[50:60, 50:60] = 1
+    mask[54:56, 54:56] = 0
+    return trace(mask, np.full((100, 100), 0.75))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_format_is_read_back_with_its_attributes(tmp_path: Path, kind: str) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="the parquet extra is not installed")
+    path = tmp_path / f"clouds.{kind}"
+    frame = to_frame(two_clouds(), UTM, "scene")
+    write_vectors(frame, path)
+    back = geopandas.read_parquet(path) if kind == "parquet" else geopandas.read_file(path)
+    back = back.to_crs(UTM.crs_wkt)
+    back = back.iloc[np.argsort(back["area_m2"])]
+    assert set(back.columns) == {"class", "area_m2", "mean_score", "scene", "geometry"}
+    assert back["class"].tolist() == ["cloud", "cloud"]
+    assert back["mean_score"].tolist() == [0.75, 0.75]
+    np.testing.assert_allclose(back["area_m2"], [9600 / 0.9996**2, 20000 / 0.9996**2], rtol=1e-4)
+    np.testing.assert_allclose(shapely.area(back.geometry), [9600, 20000], rtol=1e-4)
+
+
+def test_geojson_is_rfc_7946(tmp_path: Path) -> None:
+    path = tmp_path / "clouds.geojson"
+    write_vectors(to_frame(two_clouds(), UTM, "scene"), path)
+    content = json.loads(path.read_text())
+    assert "crs" not in content
+    for feature in content["features"]:
+        outer, *holes = feature["geometry"]["coordinates"]
+        assert shapely.LinearRing(outer).is_ccw
+        assert all(not shapely.LinearRing(hole).is_ccw for hole in holes)
+        assert all(-180 <= x <= 180 and -90 <= y <= 90 for x, y in outer)
+        assert all(len(str(x).split(".")[1]) <= 7 for x, _ in outer)
+
+
+def test_a_cloud_across_the_antimeridian_is_split(tmp_path: Path) -> None:
+    georef = Georef((100, 400), Affine(1000, 0, 600000, 0, -1000, 300000), CRS.from_epsg(32660).to_wkt())
+    mask = np.zeros((100, 400), dtype=np.uint8)
+    mask[40:50, 10:390] = 1
+    path = tmp_path / "clouds.geojson"
+    write_vectors(to_frame(trace(mask, np.ones(mask.shape)), georef, "scene"), path)
+    geometry = json.loads(path.read_text())["features"][0]["geometry"]
+    assert geometry["type"] == "MultiPolygon"
+    for polygon in geometry["coordinates"]:
+        xs = [x for x, _ in polygon[0]]
+        assert max(xs) - min(xs) < 10
+
+
+@pytest.mark.parametrize("kind", ("geojson", "gpkg", "fgb"))
+def test_no_clouds_is_a_file_without_features(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"clouds.{kind}"
+    write_vectors(to_frame(concatenate([]), UTM, "scene"), path)
+    assert len(geopandas.read_file(path)) == 0
+
+
+def test_pixel_coordinates_carry_no_crs_and_no_area(tmp_path: Path) -> None:
+    path = tmp_path / "clouds.geojson"
+    write_vectors(to_frame(two_clouds(), Georef((100, 100)), "scene"), path)
+    feature = json.loads(path.read_text())["features"][0]
+    assert feature["properties"]["area_m2"] is None
+    assert [30, 10] in [list(map(int, point)) for point in feature["geometry"]["coordinates"][0]]
