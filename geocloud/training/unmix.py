@@ -55,7 +55,7 @@ class Run:
         """A new run, or the one that the checkpoint holds."""
         self.config, self.checkpoint, self.step = config, checkpoint, 0
         self.rng = Generator().manual_seed(config.seed)
-        self.student, self.teacher = (UnmixNet(config.widths) for _ in range(2))
+        self.student, self.teacher = (UnmixNet(widths=config.widths) for _ in range(2))
         if start is not None:
             self.student.load_state_dict(torch.load(start, weights_only=True)["teacher"])
         self.teacher.load_state_dict(self.student.state_dict())
@@ -93,7 +93,7 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimiser.step()
         follow(self.teacher, self.student, min(self.config.average, (self.step + 1) / (self.step + 10)))
-        return terms
+        return {name: term.detach() for name, term in terms.items()}
 
     def _save(self) -> None:
         """Write the checkpoint whole or not at all."""

@@ -18,7 +18,7 @@ RGB = torch.tensor([[1, 1, 1, 0, 0, 0, 0.0]])
 
 def network(seed=0):
     torch.manual_seed(seed)
-    return UnmixNet(WIDTHS).eval()
+    return UnmixNet(widths=WIDTHS).eval()
 
 
 def ground(n, size, seed):
@@ -61,6 +61,17 @@ def test_score_is_the_logit_of_the_opacity():
     assert torch.equal(network().score(x, RGB), network()(x, RGB).logit)
 
 
+def test_raw_score_takes_any_size():
+    x = torch.rand((2, 7, 70, 41), generator=torch.Generator().manual_seed(0))
+
+    assert network().raw_score(x, RGB[0].bool()).shape == (2, 70, 41)
+
+
+def test_other_channels_are_refused():
+    with pytest.raises(ValueError, match="must be 7"):
+        UnmixNet(channels=3)
+
+
 def test_the_slope_is_the_exponent_of_the_cloud_colour():
     out = network()(torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0)), RGB)
     exponent = (out.cloud[:, :1] / out.cloud[:, 2:3]).log() / torch.log(torch.tensor(0.49 / 0.665))
@@ -91,7 +102,7 @@ def test_opacity_finds_simulated_cloud_on_ground_never_seen(trained):
 
 def test_saved_and_loaded_and_folded_give_the_same_scores(trained, tmp_path):
     save_file(trained.state_dict(), tmp_path / "weights.safetensors")
-    again = UnmixNet(WIDTHS).eval()
+    again = UnmixNet(widths=WIDTHS).eval()
     again.load_state_dict(load_file(tmp_path / "weights.safetensors"))
     x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0))
 

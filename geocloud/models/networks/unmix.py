@@ -26,6 +26,10 @@ WAVELENGTHS = (0.49, 0.56, 0.665, 0.842, 1.61, 2.2, 1.375)
 OPTIONAL = BANDS[3:]
 """Bands that a scene may lack: zero filled, and said to be absent by a plane of their own."""
 REFERENCE_WAVELENGTH = 0.56
+BRIGHTEST = 1.5
+"""Reflectance at which inputs are cut, as in training."""
+GRID = 32
+"""Heights and widths must be multiples of it: the half grid, halved four times."""
 
 
 class Unmixed(NamedTuple):
@@ -83,13 +87,21 @@ class UnmixNet(nn.Module):
     """U-Net on the half grid whose heads are the parts of a mixed pixel.
 
     Args:
+        channels: band channels; always the seven of BANDS.
         widths: channels of each level, from the half grid down; each next level halves the grid.
         blocks: residual blocks of each level on the way down.
     """
 
-    def __init__(self, widths: Sequence[int] = (24, 48, 96, 128, 160), blocks: Sequence[int] = (0, 1, 1, 1, 1)) -> None:
-        """Random weights."""
+    def __init__(
+        self,
+        channels: int = len(BANDS),
+        widths: Sequence[int] = (24, 48, 96, 128, 160),
+        blocks: Sequence[int] = (0, 1, 1, 1, 1),
+    ) -> None:
+        """Random weights; ValueError for any other number of channels."""
         super().__init__()
+        if channels != len(BANDS):
+            raise ValueError(f"channels must be {len(BANDS)}, the bands {', '.join(BANDS)}, not {channels}")
         self.stem = _conv(4 * len(BANDS) + len(OPTIONAL), widths[0])
         self.down = nn.ModuleList()
         for i, width in enumerate(widths):
@@ -123,6 +135,13 @@ class UnmixNet(nn.Module):
             slope=slope,
             shadow=torch.sigmoid(veil[:, 1:].float() - 3),
         )
+
+    def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
+        """The contract of a scorer's network: (n, h, w) logit of the opacity, for any height and width."""
+        height, width = x.shape[-2:]
+        padding = (0, -width % GRID, 0, -height % GRID)
+        even = F.pad(x.clamp(0, BRIGHTEST), padding, mode="replicate") if any(padding) else x.clamp(0, BRIGHTEST)
+        return self.score(even, present.to(x.dtype).expand(len(x), -1))[:, 0, :height, :width]
 
     def score(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, 1, h, w) logit of the opacity only: what detection needs, without the other heads' cost."""

@@ -1,0 +1,1 @@
+"""What networks are trained from: scenes and their tags, simulated clouds, batches, recipes."""
