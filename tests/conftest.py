@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pictures import clear_model, cloudy_model, labelled, tagged  # noqa: F401 - fixtures
 from testutils import write_scene
 
 ROOT = Path(__file__).parent.parent

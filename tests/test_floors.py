@@ -12,7 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "geocloud"
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration"),
-    1: ("readers", "writers", "tiling", "stitching", "polygons", "geodesy", "metrics", "parallel", "masking"),
+    1: (
+        *("readers", "writers", "tiling", "stitching", "polygons", "geodesy", "parallel"),
+        *("metrics", "histogram", "bootstrap", "rules"),
+    ),
     2: ("scorers", "models", "training"),
     3: ("verbs",),
     4: ("scale",),
@@ -34,7 +37,7 @@ def imports(path: Path) -> list[tuple[str, bool]]:
     """(module, inside a function) of every import but those for type checkers alone."""
     found = []
 
-    def visit(node: ast.AST, inside: bool) -> None:
+    def visit(node: ast.AST, *, inside: bool) -> None:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             return
         if isinstance(node, ast.Import):
@@ -42,14 +45,14 @@ def imports(path: Path) -> list[tuple[str, bool]]:
         elif isinstance(node, ast.ImportFrom):
             found.append((node.module or "", inside))
         for child in ast.iter_child_nodes(node):
-            visit(child, inside or isinstance(node, ast.FunctionDef))
+            visit(child, inside=inside or isinstance(node, ast.FunctionDef))
 
     visit(ast.parse(path.read_text(encoding="utf-8")), inside=False)
     return found
 
 
 def room_of(module: str) -> str:
-    return (module.split(".") + ["", ""])[1]
+    return [*module.split("."), "", ""][1]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))

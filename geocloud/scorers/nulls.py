@@ -9,6 +9,7 @@ import numpy as np
 
 from geocloud.calibration import Calibration, ThresholdRule, logistic_curve
 from geocloud.raster import FloatArray, PatchBatch
+from geocloud.scorers.chroma import chroma
 from geocloud.scorers.contract import Level, Scorer, require_bands
 
 _FIXED = ThresholdRule("fixed", figure="a round reflectance, chosen before any data")
@@ -53,5 +54,5 @@ def hot() -> Scorer:
     return BandSum("hot", (("blue", 1.0), ("red", -0.5)), Calibration(0.12, "high", _FIXED, curve, "blue - 0.5 red"))
 
 
-NULL_MODELS = {"brightness": brightness, "hot": hot}
+NULL_MODELS = {"brightness": brightness, "hot": hot, "chroma": chroma}
 """Names to constructors."""

@@ -1,1 +1,1 @@
-"""What networks are trained from: scenes and their tags, simulated clouds, batches, recipes."""
+"""Training: data, one loop, and a trainer for each kind of network."""

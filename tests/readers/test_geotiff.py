@@ -142,7 +142,7 @@ class TestBands:
     def test_wrong_name_or_number(self, make_scene: Make) -> None:
         with pytest.raises(UsageError, match="band name 'purple' is unknown; there are"):
             open_scene(make_scene(), SceneOptions({"purple": 1}))
-        with pytest.raises(UsageError, match="red=9 is not in .* which has bands 1 to 4"):
+        with pytest.raises(UsageError, match=r"red=9 is not in .* which has bands 1 to 4"):
             open_scene(make_scene(), SceneOptions({"red": 9}))
 
     def test_wavelength_tags(self, make_scene: Make) -> None:

@@ -69,7 +69,7 @@ def test_a_cloud_across_the_antimeridian_is_split(tmp_path: Path) -> None:
         assert max(xs) - min(xs) < 10
 
 
-@pytest.mark.parametrize("kind", ("geojson", "gpkg", "fgb"))
+@pytest.mark.parametrize("kind", ["geojson", "gpkg", "fgb"])
 def test_no_clouds_is_a_file_without_features(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"clouds.{kind}"
     write_vectors(to_frame(concatenate([]), UTM, "scene"), path)

@@ -1,0 +1,64 @@
+"""`geocloud calibrate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.data_options import data_options, device_option, take_data_options
+from geocloud.rules import Tagged
+from geocloud.verbs.calibrate import CalibrateOptions, Rule
+from geocloud.verbs.calibrate import calibrate as calibrate_model
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--rule",
+    type=click.Choice(get_args(Rule)),
+    required=True,
+    help="paper: 0.02. quantile: of clear scores, by scene. conformal: a bound on false alarms. f1: on labels.",
+)
+@click.option("--parameter", type=float, default=None, help="quantile: 0.99. conformal: the bound, 0.05.")
+@click.option(
+    "--normal",
+    type=click.Choice(get_args(Tagged)),
+    default=None,
+    help="Data the rule looks at [clear; cloudy for a model of cloud].",
+)
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Write a copy here, not the model itself.")
+@click.option("--overwrite", is_flag=True, help="Replace the model that is under --out.")
+@device_option
+@data_options
+@one_sentence
+def calibrate(model: str, data: Path, out: Path | None, device: str, **options: Any) -> None:  # noqa: ANN401
+    r"""Choose the threshold and the P(cloud) curve of MODEL on DATA.
+
+    \b
+    geocloud calibrate my-model clear-scenes --rule quantile --parameter 0.99
+    """
+    chosen = take_data_options(options)
+    card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=device, **options), out)
+    calibration = card.calibration
+    if not sys.stdout.isatty():
+        print_json(
+            {
+                "model": card.name,
+                "threshold": calibration.threshold,
+                "rule": calibration.rule.name,
+                "parameter": calibration.rule.parameter,
+                "data": calibration.rule.data,
+                "figure": calibration.rule.figure,
+                "cloud_is": calibration.cloud_is,
+            }
+        )
+        return
+    click.echo(
+        f"{card.name}: threshold {calibration.threshold:.4g} ({calibration.rule} on {calibration.rule.data}; "
+        f"{calibration.rule.figure})"
+    )

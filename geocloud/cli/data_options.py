@@ -1,0 +1,76 @@
+"""Options of the commands that score labelled data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from geocloud.cli.lists import names, numbers
+from geocloud.cli.options import as_scene_options, scene_options
+from geocloud.training.data import Fit
+from geocloud.training.split import Part
+from geocloud.verbs.labels import LabelCodes
+from geocloud.verbs.samples import DataOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+device_option = click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where the network runs.",
+)
+_OPTIONS = (
+    click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
+    click.option(
+        "--cloudy",
+        multiple=True,
+        callback=names,
+        metavar="NAME,...",
+        help="Subfolders that show cloud [those named cloud...].",
+    ),
+    click.option(
+        "--labels",
+        type=click.Path(path_type=Path),
+        default=None,
+        help="Folder of label rasters, matched by stem [`labels` beside `images`].",
+    ),
+    click.option("--cloud-codes", callback=numbers, metavar="N,...", help="Label codes of cloud [all above 0]."),
+    click.option("--ignore-codes", callback=numbers, metavar="N,...", help="Label codes that are not measured."),
+    click.option(
+        "--fit",
+        type=click.Choice(get_args(Fit)),
+        default=None,
+        help="Pictures resized to one patch, or at their own pixels [by the model].",
+    ),
+    click.option(
+        "--part",
+        type=click.Choice(get_args(Part)),
+        default="all",
+        show_default=True,
+        help="Only the files that a training with the same --held-out and --seed saw, or held out.",
+    ),
+    click.option("--held-out", type=float, default=0.3, show_default=True, help="See --part."),
+    click.option("--seed", type=int, default=0, show_default=True, help="See --part."),
+    click.option("--threads", type=click.IntRange(min=1), default=None, help="Scoring threads [one a core]."),
+)
+
+
+def data_options(command: Command) -> Command:
+    """Add them to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return scene_options(command)
+
+
+def take_data_options(given: dict[str, Any], *, masks: bool = False) -> DataOptions:
+    """Take them out of a command's values."""
+    codes = LabelCodes(given.pop("cloud_codes"), given.pop("ignore_codes"))
+    taken = {
+        name: given.pop(name) for name in ("classes", "cloudy", "labels", "fit", "part", "held_out", "seed", "threads")
+    }
+    scene = as_scene_options(given.pop("bands"), given.pop("scale"), given.pop("offset"))
+    return DataOptions(codes=codes, scene=scene, masks=masks, **taken)

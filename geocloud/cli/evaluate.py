@@ -1,0 +1,71 @@
+"""`geocloud evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.data_options import data_options, device_option, take_data_options
+from geocloud.cli.lists import names
+from geocloud.cli.options import Threshold
+from geocloud.models.registry import DEFAULT_MODEL
+from geocloud.verbs.evaluate import EvaluateOptions
+from geocloud.verbs.evaluate import evaluate as evaluate_models
+from geocloud.verbs.report import markdown
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    default=(DEFAULT_MODEL,),
+    show_default=True,
+    help="Name or folder; may be repeated.",
+)
+@click.option(
+    "--null",
+    "nulls",
+    multiple=True,
+    default=("brightness", "hot"),
+    show_default=True,
+    callback=names,
+    metavar="NAME,...",
+    help="Models without learning to stand beside.",
+)
+@click.option("--difference", is_flag=True, help="Of two models, of clear sky and of cloud, add the difference.")
+@click.option("--threshold", type=Threshold(), metavar="T|RULE", help="For the models [each card's own].")
+@click.option("--masks", is_flag=True, help="DATA are masks that stand already: 0 clear, 1 cloud, 255 nodata.")
+@click.option("--draws", type=int, default=1000, show_default=True, help="Bootstrap draws of scenes.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for JSON, Markdown and plots.")
+@device_option
+@data_options
+@one_sentence
+def evaluate(
+    sources: tuple[Path, ...],
+    out: Path | None,
+    device: str,
+    threshold: float | str | None,
+    *,
+    masks: bool,
+    **options: Any,  # noqa: ANN401 - checked by EvaluateOptions
+) -> None:
+    r"""Measure models on DATA: tagged pictures, or scenes with labels.
+
+    \b
+    geocloud evaluate pictures.zip --model my-model
+    geocloud evaluate data/images --labels data/labels --cloud-codes 192,255 --ignore-codes 0
+    """
+    data = take_data_options(options, masks=masks)
+    chosen = EvaluateOptions(data=data, device=device, threshold=threshold, **options)
+    rows = evaluate_models(sources, chosen, out).rows
+    if sys.stdout.isatty():
+        click.echo(markdown(rows), nl=False)
+        return
+    for row in rows:
+        print_json(row.record())

@@ -1,0 +1,81 @@
+"""The convolutional sister of the paper's network: any number of bands, an error for every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+Output = Literal["sigmoid", "linear"]
+
+STRIDE = 8
+"""Pixels a side that one code vector stands for; a block and its halo are multiples of it."""
+HALO = 32
+"""Context pixels: the code sees 15 pixels on each side and the decoder mixes 7 more, rounded up to whole strides."""
+
+
+class ConvAutoencoder(nn.Module):
+    """Three halvings to a code map and three doublings back; no skip connections, which would let anything through.
+
+    Nothing in it looks at a whole patch (no normalisation over pixels), so a pixel's error depends on its
+    surroundings within HALO only.
+    """
+
+    def __init__(
+        self, channels: int, widths: Sequence[int] = (24, 48, 96), latent: int = 16, output: Output = "linear"
+    ) -> None:
+        """Build the layers.
+
+        Args:
+            channels: bands.
+            widths: features at a half, a quarter and an eighth of the resolution.
+            latent: values of the code, for each 8x8 pixels.
+            output: `linear`, or `sigmoid` for reflectance within 0..1.
+        """
+        super().__init__()
+        if len(widths) != 3 or min(*widths, latent) < 1 or output not in ("sigmoid", "linear"):
+            raise ValueError(f"three widths and a latent of at least 1 are needed, not {widths} and {latent}")
+        half, quarter, eighth = widths
+        self.channels = channels
+        self.encoder = nn.Sequential(
+            *_down(channels, half), *_down(half, quarter), *_down(quarter, eighth), _conv(eighth, latent)
+        )
+        self.decoder = nn.Sequential(
+            *_up(latent, eighth), *_up(eighth, quarter), *_up(quarter, half), _conv(half, channels)
+        )
+        self.squash: nn.Module = nn.Sigmoid() if output == "sigmoid" else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, channels, h, w), h and w multiples of 8 → its reconstruction, of the same shape."""
+        drawn: Tensor = self.squash(self.decoder(self.encoder(x)))
+        return drawn
+
+    def error(self, x: Tensor, present: Tensor) -> Tensor:
+        """(n, h, w) mean squared error over the bands that are there, reflectance².
+
+        `present` is (channels,) for all or (n, channels) for each; x is 0 in the bands that are missing.
+        """
+        there = present.to(x.dtype).expand(x.shape[0], self.channels)[:, :, None, None]
+        squares = (self(x) - x).square() * there
+        error: Tensor = squares.sum(dim=1) / there.sum(dim=1).clamp(min=1)
+        return error
+
+    def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
+        """(n, h, w): the error of each pixel."""
+        return self.error(x, present)
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution that keeps the size or divides it by its stride."""
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, padding_mode="reflect")
+
+
+def _down(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    """Half the resolution."""
+    return _conv(inputs, outputs, stride=2), nn.SiLU()
+
+
+def _up(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    """Features, then double the resolution."""
+    return _conv(inputs, outputs), nn.SiLU(), nn.Upsample(scale_factor=2, mode="nearest")

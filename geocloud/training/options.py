@@ -1,0 +1,96 @@
+"""What a training run is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from geocloud.errors import UsageError
+from geocloud.progress import Progress, no_progress
+from geocloud.readers import SceneOptions
+from geocloud.readers.pictures import PICTURE_BANDS
+from geocloud.training.data import Fit
+
+Kind = Literal["dense", "conv"]
+Normal = Literal["clear", "cloudy"]
+TrainRule = Literal["paper", "quantile"]
+EpochReport = Callable[[int, float], None]
+"""Called with the epoch, from 1, and its mean loss."""
+
+
+def no_report(epoch: int, loss: float) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """Options of `train`; those that are None take the kind's own value."""
+
+    kind: Kind = "dense"
+    normal: Normal = "clear"
+    """What the training data show. `clear`: a high error is cloud. `cloudy`: a low error is cloud."""
+    classes: tuple[str, ...] = ()
+    """Subfolders taken as normal; empty: all."""
+    epochs: int = 10
+    batch_size: int = 32
+    lr: float = 1e-3
+    """Adam's step size."""
+    seed: int = 0
+    """Fixes weights, batches, patches and the split."""
+    held_out: float = 0.3
+    """Share of the files that is kept from training, for the threshold and for `evaluate --part held-out`."""
+    rule: TrainRule | None = None
+    """`paper`: 0.02. `quantile`: that quantile of held-out normal errors. None: paper for dense, quantile for conv."""
+    quantile: float = 0.99
+    latent: int | None = None
+    """Size of the code."""
+    widths: tuple[int, ...] = ()
+    """Hidden widths; empty: the network's own."""
+    output: Literal["sigmoid", "linear"] | None = None
+    """Last layer."""
+    bands: tuple[str, ...] = PICTURE_BANDS
+    optional_bands: tuple[str, ...] = ()
+    """Bands a scene may lack; conv only."""
+    fit: Fit | None = None
+    """How pictures become patches."""
+    max_patches: int = 10_000
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    device: str = "auto"
+    resume: bool = False
+    """Go on from the folder's checkpoint."""
+    overwrite: bool = False
+    """Replace a model that is there."""
+    name: str = ""
+    """The card's name; empty: the folder's."""
+    licence: str = ""
+    """Licence of the data, for the card."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        positive = {
+            "epochs": self.epochs,
+            "batch-size": self.batch_size,
+            "lr": self.lr,
+            "max-patches": self.max_patches,
+            "latent": self.latent or 1,
+        }
+        for option, value in positive.items():
+            if not 0 < value < float("inf"):
+                raise UsageError(f"--{option} {value} must be above 0")
+        if not 0 < self.held_out < 1:
+            raise UsageError(f"--held-out {self.held_out:g} must lie between 0 and 1: a threshold needs unseen files")
+        if not 0 < self.quantile < 1:
+            raise UsageError(f"--quantile {self.quantile:g} must lie between 0 and 1")
+        if self.kind == "dense" and self.optional_bands:
+            raise UsageError("the dense network needs all its bands; use --kind conv for optional ones")
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Whom to tell how far a run is; the library itself prints nothing."""
+
+    progress: Progress = no_progress
+    """(done, total, stage)."""
+    epoch: EpochReport = no_report
+    """After each epoch."""

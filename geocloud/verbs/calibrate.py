@@ -1,0 +1,158 @@
+"""`calibrate`: a model's threshold and P(cloud) curve, chosen by a rule on data."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from geocloud.calibration import PAPER_THRESHOLD, Calibration, ThresholdRule, logistic_curve
+from geocloud.errors import InputError, OutputError, UsageError
+from geocloud.histogram import ScoreHistogram, add_up, histogram
+from geocloud.metrics import best_cut, count_at
+from geocloud.models.card import ModelCard, read_card, write_card
+from geocloud.models.registry import SHIPPED, load_scorer, model_folder
+from geocloud.models.weights import WEIGHTS_FILE
+from geocloud.progress import Progress, no_progress
+from geocloud.rules import Tagged, conformal_cut, false_alarms, fit_spread, quantile_cut
+from geocloud.verbs.samples import DataOptions, read_samples
+
+Rule = Literal["paper", "quantile", "conformal", "f1"]
+DEFAULTS = {"quantile": 0.99, "conformal": 0.05}
+"""The parameters of the rules that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateOptions:
+    """Which rule, on what."""
+
+    rule: Rule
+    parameter: float | None = None
+    """quantile: the share of the data on its own side (0.99). conformal: the bound on false alarms (0.05)."""
+    normal: Tagged | None = None
+    """For quantile and conformal, the data the rule looks at; None: clear, or cloudy for a model whose low scores are
+    cloud."""
+    data: DataOptions = field(default_factory=DataOptions)
+    overwrite: bool = False
+    """Replace a model that is there under `out`."""
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Only two rules take a number."""
+        if self.parameter is not None and self.rule not in DEFAULTS:
+            raise UsageError(f"rule {self.rule} takes no parameter; {' and '.join(DEFAULTS)} do")
+
+
+def calibrate(
+    model: str,
+    data: Path,
+    options: CalibrateOptions,
+    out: Path | None = None,
+    progress: Progress = no_progress,
+) -> ModelCard:
+    """Choose the threshold and write it into the card, or into the card of a copy.
+
+    The threshold that was in force stays in the card as an alternative, by the name of its rule.
+
+    Args:
+        model: name or folder.
+        data: tagged pictures or labelled scenes.
+        options: the rule.
+        out: folder of the copy; None: the model's own folder, refused for a shipped model.
+        progress: called after each scene.
+
+    Raises:
+        OutputError: a shipped model without `out`, or `out` holds a model. UsageError: the data do not fit the rule.
+        InputError, ModelError: data or model cannot be read.
+    """
+    folder = model_folder(model)
+    card = read_card(folder)
+    target = _target(folder, out, options)
+    scenes = _scenes(model, data, options, progress)
+    calibration = _choose(scenes, card.calibration, options, data.name)
+    card = replace(card, calibration=calibration)
+    if target != folder:
+        card = replace(card, name=target.resolve().name)
+        _copy(folder, target)
+    write_card(card, target)
+    return card
+
+
+def _choose(scenes: list[ScoreHistogram], before: Calibration, options: CalibrateOptions, name: str) -> Calibration:
+    """The calibration by the rule."""
+    tagged: Tagged = options.normal or ("clear" if before.cloud_is == "high" else "cloudy")
+    parameter = options.parameter if options.parameter is not None else DEFAULTS.get(options.rule)
+    cut = _cut(scenes, before, options.rule, parameter, tagged)
+    threshold = cut * before.sign
+    rule = ThresholdRule(
+        options.rule, parameter, f"{len(scenes)} files of {name}", _figure(scenes, cut, options, tagged)
+    )
+    kept = {before.rule.name: before.threshold, **dict(before.alternatives)}
+    others = tuple((rule_name, value) for rule_name, value in kept.items() if rule_name != options.rule)
+    curve = logistic_curve(threshold, fit_spread(scenes, cut), before.cloud_is)
+    return Calibration(threshold, before.cloud_is, rule, curve, before.unit, others)
+
+
+def _cut(
+    scenes: list[ScoreHistogram], before: Calibration, rule: Rule, parameter: float | None, tagged: Tagged
+) -> float:
+    """The score at and above which is cloud."""
+    if rule == "paper":
+        return PAPER_THRESHOLD * before.sign
+    if rule == "f1":
+        cut, _ = best_cut(add_up(scenes), "f1")
+        if cut != cut:  # noqa: PLR0124 - NaN
+            raise UsageError("rule f1 needs clear and cloudy data; name --classes and --cloudy, or --labels")
+        return cut
+    number = parameter if parameter is not None else DEFAULTS[rule]
+    return (quantile_cut if rule == "quantile" else conformal_cut)(scenes, number, tagged)
+
+
+def _figure(scenes: list[ScoreHistogram], cut: float, options: CalibrateOptions, tagged: Tagged) -> str:
+    """What the threshold reaches on the data."""
+    pooled = add_up(scenes)
+    if options.rule == "f1":
+        return f"F1 {count_at(pooled, cut).f1:.3f}"
+    sides: list[tuple[Tagged, str]] = [("clear", "false alarms"), ("cloudy", "misses")]
+    there = [
+        f"{word} {100 * false_alarms(scenes, cut, side):.2f} %"
+        for (side, word), size in zip(sides, pooled.sizes, strict=True)
+        if size
+    ]
+    if options.rule == "conformal":
+        bound = options.parameter if options.parameter is not None else DEFAULTS["conformal"]
+        there.append(f"expected {dict(sides)[tagged]} in a new scene at most {100 * bound:g} %")
+    return ", ".join(there)
+
+
+def _scenes(model: str, data: Path, options: CalibrateOptions, progress: Progress) -> list[ScoreHistogram]:
+    """A histogram of each file: of every pixel, but for f1 of what carries the truth, pixels or whole pictures."""
+    scorer = load_scorer(model, options.device)
+    chosen = replace(options.data, per_pixel=options.rule != "f1")
+    samples = (row[0] for row in read_samples(data, [scorer], chosen, progress))
+    scenes = [histogram(sample.score, sample.truth, sample.bits) for sample in samples if sample.score.size]
+    if not scenes:
+        raise InputError(f"{data} has no labelled pixel to choose a threshold on; look at --ignore-codes")
+    return scenes
+
+
+def _target(folder: Path, out: Path | None, options: CalibrateOptions) -> Path:
+    """Where the card goes, checked before the work."""
+    if out is None:
+        if SHIPPED.resolve() in folder.resolve().parents:
+            raise OutputError(f"{folder.name} is a shipped model and is never rewritten; give --out for a copy")
+        return folder
+    if out.resolve() != folder.resolve() and (out / "card.json").exists() and not options.overwrite:
+        raise OutputError(f"{out} already holds a model; give another --out or --overwrite")
+    return out
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """The weights beside the new card."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        if target.resolve() != folder.resolve():
+            shutil.copyfile(folder / WEIGHTS_FILE, target / WEIGHTS_FILE)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written ({error.strerror}); give another --out") from error

@@ -1,0 +1,82 @@
+"""Human labels: rasters of codes on the grid of a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+
+from geocloud.errors import InputError
+from geocloud.raster import CLOUD, NODATA, BoolArray, FloatArray
+from geocloud.readers.pictures import SUFFIXES, DataFile
+
+MASK_SUFFIX = "_cloudmask"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCodes:
+    """What the codes of a label raster mean."""
+
+    cloud: tuple[int, ...] = ()
+    """Codes of cloud; empty: every code above 0 that is not ignored."""
+    ignore: tuple[int, ...] = ()
+    """Codes of pixels that are not measured."""
+
+
+def find_labels(data: Path, given: Path | None) -> Path | None:
+    """The folder of labels: the given one, or `labels` beside or in the data folder where there is `images` too."""
+    if given is not None:
+        if not given.is_dir():
+            raise InputError(f"{given} is no folder of labels")
+        return given
+    if data.name == "images" and (data.parent / "labels").is_dir():
+        return data.parent / "labels"
+    return data / "labels" if (data / "images").is_dir() and (data / "labels").is_dir() else None
+
+
+def pair_labels(files: Sequence[DataFile], labels: Path) -> list[tuple[DataFile, Path]]:
+    """Each scene with the label of its stem; a mask's `_cloudmask` is left out of the stem.
+
+    Raises:
+        InputError: not one has a label.
+    """
+    by_stem = {path.stem: path for path in sorted(labels.iterdir()) if path.suffix.lower() in SUFFIXES}
+    scenes = [file for file in files if labels not in file.path.parents]
+    pairs = [(file, by_stem[stem]) for file in scenes if (stem := file.stem.removesuffix(MASK_SUFFIX)) in by_stem]
+    if not pairs:
+        names = ", ".join(file.stem for file in scenes[:2]), ", ".join(sorted(by_stem)[:2])
+        raise InputError(
+            f"no label in {labels} has the name of a scene (scenes such as {names[0] or 'none'}; labels such "
+            f"as {names[1] or 'none'})"
+        )
+    return pairs
+
+
+def read_truth(path: Path, codes: LabelCodes) -> tuple[BoolArray, BoolArray]:
+    """(height, width) True = cloud, and True = labelled."""
+    values = _read(path)
+    known = ~np.isin(values, codes.ignore)
+    cloud = np.isin(values, codes.cloud) if codes.cloud else values > 0
+    return cloud & known, known
+
+
+def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[FloatArray, BoolArray]:
+    """A mask as scores, 1 cloud and 0 not, and True = valid."""
+    values = _read(path)
+    if values.shape != shape:
+        raise InputError(f"{path} has the shape {values.shape}, its label {shape}; they must lie on one grid")
+    return (values == CLOUD).astype(np.float32), values != NODATA
+
+
+def _read(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """The first band."""
+    try:
+        with rasterio.open(path) as raster:
+            values: np.ndarray[tuple[int, int], np.dtype[np.int64]] = raster.read(1).astype(np.int64)
+            return values
+    except RasterioError as error:
+        raise InputError(f"{path} is no raster that can be read ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,154 @@
+"""Scores beside the truth: what `calibrate` and `evaluate` read, a picture or scene at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from geocloud.errors import UsageError
+from geocloud.grid import PATCH
+from geocloud.histogram import EXACT_BITS, PIXEL_BITS
+from geocloud.progress import Progress, no_progress
+from geocloud.raster import BoolArray, FloatArray
+from geocloud.readers import SceneOptions, open_scene
+from geocloud.readers.pictures import PICTURE_BANDS, DataFile, DataSet
+from geocloud.scorers.contract import Scorer
+from geocloud.scorers.patches import score_patches
+from geocloud.training.data import Fit
+from geocloud.training.split import Part, choose_part
+from geocloud.verbs.labels import LabelCodes, find_labels, pair_labels, read_mask, read_truth
+from geocloud.verbs.pictures import picture_scores
+from geocloud.verbs.scoring import score_scene
+
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """What the data are and which of them to use."""
+
+    classes: tuple[str, ...] = ()
+    """Subfolders to use; empty: all."""
+    cloudy: tuple[str, ...] = ()
+    """Subfolders that show cloud; empty: those whose name begins with `cloud`."""
+    labels: Path | None = None
+    """Folder of label rasters; None: `labels` beside a folder `images`, else the subfolders are the truth."""
+    codes: LabelCodes = field(default_factory=LabelCodes)
+    masks: bool = False
+    """The data are masks that stand already, not scenes to score."""
+    fit: Fit | None = None
+    """How pictures become patches; None: resized for a patch-level model, cut for a pixel-level one."""
+    part: Part = "all"
+    """Only files that a training run with the same `held_out` and `seed` saw, or held out."""
+    held_out: float = 0.3
+    seed: int = 0
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    threads: int | None = None
+    per_pixel: bool = False
+    """Of tagged pictures and scenes take every pixel's score, not their mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture or scene as one scorer sees it."""
+
+    name: str
+    score: FloatArray
+    """(k,) scores, higher = cloudier: a picture's mean, or those of the labelled valid pixels of a scene."""
+    truth: BoolArray
+    """(k,) True = cloud."""
+
+    @property
+    def bits(self) -> int:
+        """Fineness of its histogram: a picture's score is kept exactly."""
+        return EXACT_BITS if self.score.size == 1 else PIXEL_BITS
+
+
+def read_samples(
+    data: Path, scorers: Sequence[Scorer], options: DataOptions, progress: Progress = no_progress
+) -> Iterator[list[Sample]]:
+    """For each picture or scene a sample of every scorer; each file is read once.
+
+    Args:
+        data: folder or zip of tagged pictures, folder of scenes, or of masks.
+        scorers: what scores; for masks one stand-in entry is given back whatever is here.
+        options: truth and selection.
+        progress: called after each file.
+
+    Raises:
+        InputError: data or labels cannot be read or do not match. UsageError: options do not fit the data.
+        ModelError: a scene lacks a band.
+    """
+    labels = find_labels(data, options.labels)
+    with DataSet(data, options.classes) as source:
+        files = choose_part(source.files, options.part, options.held_out, options.seed)
+        if labels is None and options.masks:
+            raise UsageError(f"masks in {data} need --labels to be measured against")
+        cases = (
+            _pictures(source, files, scorers, options)
+            if labels is None
+            else _labelled(pair_labels(files, labels), scorers, options)
+        )
+        for done, samples in enumerate(cases, start=1):
+            progress(done, len(files), "scoring")
+            yield samples
+
+
+def cloudy_classes(classes: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
+    """The classes that show cloud: those chosen, else those named so; none where all data are clear."""
+    unknown = [name for name in chosen if name not in classes]
+    if unknown:
+        raise UsageError(f"cloudy class {unknown[0]!r} is not among the classes {', '.join(classes)}")
+    return tuple(chosen) or tuple(name for name in classes if name.lower().startswith("cloud"))
+
+
+def _labelled(
+    pairs: Sequence[tuple[DataFile, Path]], scorers: Sequence[Scorer], options: DataOptions
+) -> Iterator[list[Sample]]:
+    """Pixels of scenes, or of masks, beside label rasters."""
+    for file, label in pairs:
+        truth, known = read_truth(label, options.codes)
+        if options.masks:
+            score, valid = read_mask(file.path, truth.shape)
+            yield [Sample(file.stem, score[known & valid], truth[known & valid])]
+            continue
+        samples = []
+        with open_scene(file.path, options.scene) as scene:
+            if scene.georef.shape != truth.shape:
+                raise UsageError(
+                    f"{label} has the shape {truth.shape}, its scene {scene.georef.shape}; they must lie on one grid"
+                )
+            for scorer in scorers:
+                score, valid = score_scene(scene, scorer, threads=options.threads)
+                use = known & valid & ~np.isnan(score)
+                samples.append(Sample(file.stem, score[use], truth[use]))
+        yield samples
+
+
+def _pictures(
+    source: DataSet, files: Sequence[DataFile], scorers: Sequence[Scorer], options: DataOptions
+) -> Iterator[list[Sample]]:
+    """One score a picture; resized ones go through the scorers in batches."""
+    cloudy = cloudy_classes(source.classes, options.cloudy)
+    fit = options.fit or ("resize" if scorers[0].level == "patch" else "cut")
+    means = not options.per_pixel or all(scorer.level == "patch" for scorer in scorers)
+    for start in range(0, len(files), BATCH):
+        batch = files[start : start + BATCH]
+        if means and fit == "resize" and not any(source.is_scene(file) for file in batch):
+            scores = _resized(source, batch, scorers)
+        else:
+            each = [[picture_scores(source, file, one, fit, options.scene) for one in scorers] for file in batch]
+            scores = [[one.mean(keepdims=True) if means else one for one in row] for row in each]
+        for file, row in zip(batch, scores, strict=True):
+            truth = file.tag in cloudy
+            yield [Sample(file.name, score, np.full(score.shape, truth)) for score in row]
+
+
+def _resized(source: DataSet, files: Sequence[DataFile], scorers: Sequence[Scorer]) -> list[list[FloatArray]]:
+    """(file, scorer) mean scores, (1,) each, of pictures resized to one patch."""
+    patches = np.stack([source.read(file, PATCH) for file in files])
+    maps = [score_patches(scorer, patches, PICTURE_BANDS) for scorer in scorers]
+    return [[scores[i].mean(keepdims=True).ravel() for scores in maps] for i in range(len(files))]

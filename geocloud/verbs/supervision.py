@@ -1,0 +1,15 @@
+"""What a scorer was told in training, for every table."""
+
+from __future__ import annotations
+
+from geocloud.models.card import ModelCard
+from geocloud.scorers.contract import Scorer
+from geocloud.scorers.difference import Difference
+
+
+def supervision(scorer: Scorer) -> str:
+    """A key of geocloud.models.card.SUPERVISIONS: a card's own, W for two models together, T0 for null models."""
+    if isinstance(scorer, Difference):
+        return "W"
+    card = getattr(scorer, "card", None)
+    return card.training.supervision if isinstance(card, ModelCard) else "T0"

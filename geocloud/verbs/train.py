@@ -1,0 +1,87 @@
+"""`train`: a model folder from pictures or scenes of one class."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from geocloud.errors import OutputError
+from geocloud.models.card import CARD_FILE, ModelCard, write_card
+from geocloud.training.options import Listener, TrainOptions
+
+if TYPE_CHECKING:
+    from geocloud.training.autoencoder import Trained
+
+TRAINERS = {
+    "dense": "geocloud.training.autoencoder:train_autoencoder",
+    "conv": "geocloud.training.autoencoder:train_autoencoder",
+}
+"""Kind to its trainer, (data, folder, options, listener) -> Trained: new kinds are added here."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What `train` made."""
+
+    folder: Path
+    card: ModelCard
+    losses: tuple[float, ...]
+    """Mean loss of each epoch."""
+
+
+def train(data: Path, folder: Path, options: TrainOptions, listener: Listener | None = None) -> TrainResult:
+    """Train a model and write weights, card, `log.csv`, `loss.png` and `errors.png` into its folder.
+
+    The card comes last: a folder with a card is complete.
+
+    Args:
+        data: folder or zip of pictures, a scene, or a folder of scenes.
+        folder: the model folder; made where it is not there.
+        options: what to train and how.
+        listener: told how far it is.
+
+    Raises:
+        OutputError: the folder holds a model already, or cannot be written.
+        InputError: the data cannot be read. UsageError: options that do not fit them. ModelError: nothing to resume.
+    """
+    from geocloud.models.weights import save_weights
+
+    _prepare(folder, options)
+    module, name = TRAINERS[options.kind].split(":")
+    trainer = cast("Callable[[Path, Path, TrainOptions, Listener], Trained]", getattr(import_module(module), name))
+    trained = trainer(data, folder, options, listener or Listener())
+    (folder / CARD_FILE).unlink(missing_ok=True)
+    card = replace(trained.card, sha256=save_weights(trained.network, folder))
+    _write_record(folder, card, trained)
+    write_card(card, folder)
+    return TrainResult(folder, card, trained.losses)
+
+
+def _prepare(folder: Path, options: TrainOptions) -> None:
+    """Make the folder; a model in it is never replaced unasked."""
+    if (folder / CARD_FILE).exists() and not (options.overwrite or options.resume):
+        raise OutputError(f"{folder} already holds a model; give another --out, or --resume or --overwrite")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written ({error.strerror}); give another --out") from error
+
+
+def _write_record(folder: Path, card: ModelCard, trained: Trained) -> None:
+    """The log and the two pictures."""
+    from geocloud.writers.plots import plot_errors, plot_loss
+
+    with (folder / "log.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", "loss"])
+        writer.writerows((epoch, f"{loss:.8g}") for epoch, loss in enumerate(trained.losses, start=1))
+    plot_loss(trained.losses, folder / "loss.png")
+    title = f"{card.name}: held-out normal data"
+    plot_errors(trained.errors, card.calibration.threshold, folder / "errors.png", title)

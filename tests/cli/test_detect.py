@@ -1,0 +1,182 @@
+"""The real program, as people and other programs call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import rasterio
+from rio_cogeo import cog_validate
+from testutils import clean_environment, run_cli, write_scene
+
+Make = Callable[..., Path]
+NULL = ("--model", "brightness")
+
+
+def test_one_json_line_a_scene_when_piped(make_scene: Make, tmp_path: Path) -> None:
+    one, two = make_scene("one.tif"), make_scene("two.tif")
+    result = run_cli("detect", one, two, "--out", tmp_path / "out", *NULL)
+    assert result.returncode == 0
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [Path(line["mask"]).name for line in lines] == ["one_cloudmask.tif", "two_cloudmask.tif"]
+    assert lines[0]["cloud_percent"] == pytest.approx(100 * 1250 / 13000, abs=0.001)
+    assert lines[0]["polygon_count"] == 2
+    assert lines[0]["threshold_rule"] == "fixed"
+    assert "reflectance = DN * 0.0001" in result.stderr
+
+
+def test_one_scene_failing_does_not_stop_the_others(make_scene: Make, tmp_path: Path) -> None:
+    good = make_scene("good.tif")
+    result = run_cli("detect", tmp_path / "absent.tif", good, "--out", tmp_path / "out", *NULL)
+    assert result.returncode == 1
+    assert (tmp_path / "out" / "good_cloudmask.tif").exists()
+    assert "absent.tif does not exist" in result.stderr
+    assert "1 of 2 scenes failed" in result.stderr
+
+
+def test_two_scenes_of_one_name_are_refused_before_anything_starts(make_scene: Make, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    one, other = make_scene("same.tif"), write_scene(tmp_path / "sub" / "same.tif")
+    result = run_cli("detect", one, other, "--out", tmp_path / "out", *NULL)
+    assert result.returncode == 2
+    assert str(one) in result.stderr
+    assert str(other) in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_named_files(make_scene: Make, tmp_path: Path) -> None:
+    files = {"--mask-file": "a/m.tif", "--polygons-file": "b/p.gpkg", "--score-file": "c/s.tif"}
+    arguments = [part for flag, name in files.items() for part in (flag, tmp_path / name)]
+    assert run_cli("detect", make_scene(), *arguments, *NULL).returncode == 0
+    assert all((tmp_path / name).exists() for name in files.values())
+
+
+def test_protocol_1(make_scene: Make, tmp_path: Path) -> None:
+    result = run_cli("detect", make_scene(), "--out", tmp_path / "out", "--progress", "json", *NULL)
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert events[0]["event"] == "start"
+    assert events[0]["protocol"] == 1
+    assert events[-1]["event"] == "result"
+    assert {"scene", "mask", "polygons", "score", "polygon_count", "cloud_percent", "seconds", "model"} <= set(
+        events[-1]
+    )
+    percents = [event["percent"] for event in events if event["event"] == "progress"]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    failed = run_cli("detect", tmp_path / "no.tif", "--out", tmp_path / "o", "--progress", "json", *NULL)
+    last = json.loads(failed.stdout.splitlines()[-1])
+    assert (last["event"], last["code"]) == ("error", "input")
+    assert failed.returncode == 1
+
+
+def test_closed_stdin_cancels(tmp_path: Path) -> None:
+    path = write_scene(tmp_path / "large.tif", shape=(6000, 2000), compress="deflate")
+    command = [sys.executable, "-m", "geocloud", "detect", str(path), "--out", str(tmp_path / "out"), *NULL,
+               "--progress", "json", "--stop-on-stdin-eof"]  # fmt: skip
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if '"inference"' in line:
+                process.stdin.close()
+                break
+        rest = process.stdout.read()
+        assert process.wait(30) == 130
+    assert json.loads(rest.splitlines()[-1])["event"] == "cancelled"
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("variable", ["PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"])
+def test_a_leaked_environment_does_no_harm(make_scene: Make, tmp_path: Path, variable: str) -> None:
+    (tmp_path / "foreign").mkdir()
+    environment = clean_environment(**{variable: str(tmp_path / "foreign")})
+    assert run_cli("detect", make_scene(), "--out", tmp_path / "out", *NULL, env=environment).returncode == 0
+    with rasterio.open(tmp_path / "out" / "scene_cloudmask.tif") as mask:
+        assert mask.crs.to_epsg() == 32633
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
+def test_killed_at_any_moment_nothing_half_written_stays_and_the_next_run_clears_up(tmp_path: Path) -> None:
+    path = write_scene(tmp_path / "scene.tif", shape=(3000, 1500), compress="deflate")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "geocloud", "detect", str(path), "--out", str(out), *NULL, "--score"]
+    for delay in (0.8, 1.1, 1.3, 1.5, 1.8, 2.2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        mask = out / "scene_cloudmask.tif"
+        if mask.exists():
+            assert cog_validate(mask)[0]
+            assert (out / "scene_clouds.geojson").exists()
+            mask.unlink()
+    assert run_cli("detect", path, "--out", out, "--score", *NULL).returncode == 0
+    assert cog_validate(out / "scene_cloudmask.tif")[0]
+    assert not list(out.glob(".*"))
+
+
+def corrupted(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "card.json").write_text('{"name": "x"')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        ("absent", "does not exist"),
+        ("text", "not a raster"),
+        ("truncated", "damaged or incomplete"),
+        ("two bands", "has 2 bands"),
+        ("unwritable", "cannot be written"),
+        ("wrong band", "'purple' is unknown"),
+        ("wrong band number", "which has bands 1 to 4"),
+        ("model", "no model 'nonsense': give a model folder or one of"),
+        ("card", "not a valid model card"),
+        ("threshold", "rule 'magic' is not in the card"),
+        ("nowhere", "give --out DIR"),
+    ],
+)
+def test_bad_input_is_one_sentence(make_scene: Make, tmp_path: Path, case: str, sentence: str) -> None:
+    good, out = make_scene(), tmp_path / "out"
+    (tmp_path / "text.tif").write_text("no raster")
+    whole = good.read_bytes()
+    (tmp_path / "short.tif").write_bytes(whole[: len(whole) // 2])
+    arguments = {
+        "absent": (tmp_path / "no.tif", "--out", out, *NULL),
+        "text": (tmp_path / "text.tif", "--out", out, *NULL),
+        "truncated": (tmp_path / "short.tif", "--out", out, *NULL),
+        "two bands": (make_scene("two.tif", bands=2, names=None), "--out", out, *NULL),
+        "unwritable": (good, "--out", tmp_path / "text.tif" / "out", *NULL),
+        "wrong band": (good, "--out", out, "--bands", "purple=1", *NULL),
+        "wrong band number": (good, "--out", out, "--bands", "red=9", *NULL),
+        "model": (good, "--out", out, "--model", "nonsense"),
+        "card": (good, "--out", out, "--model", corrupted(tmp_path / "model")),
+        "threshold": (good, "--out", out, "--threshold", "magic", *NULL),
+        "nowhere": (good, *NULL),
+    }[case]
+    result = run_cli("detect", *arguments)
+    assert result.returncode in (1, 2)
+    assert sentence in result.stderr
+    assert len([line for line in result.stderr.splitlines() if line.startswith("error:")]) == 1
+    assert "Traceback" not in result.stderr
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_info_and_version_and_models() -> None:
+    assert "detect" in run_cli("--help").stdout
+    assert json.loads(run_cli("version", "--json").stdout)["protocol"] == 1
+    assert "brightness" in run_cli("models", "list").stdout
+
+
+def test_info_tells_bands_scale_and_grid(make_scene: Make) -> None:
+    described = json.loads(run_cli("info", make_scene(), "--json").stdout)
+    assert list(described["bands"]) == ["blue", "green", "red", "nir"]
+    assert described["crs"] == "EPSG:32633"
+    assert described["resolution"] == [10, 10]
+    assert "nir         band 4, reflectance = DN * 0.0001" in run_cli("info", make_scene("b.tif")).stdout

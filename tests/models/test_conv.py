@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from geocloud.errors import ModelError
+from geocloud.models.networks import build_network
+from geocloud.models.networks.conv import HALO
+
+
+def _network(channels=3):
+    torch.manual_seed(0)
+    return build_network("conv", channels, {"widths": [6, 8, 10], "latent": 4}).eval()
+
+
+@torch.inference_mode()
+def test_nothing_beyond_the_halo_changes_a_score():
+    network, there = _network(), torch.ones(3, dtype=torch.bool)
+    scene = torch.rand(1, 3, 64 + 4 * HALO, 64 + 4 * HALO)
+    near = scene[..., HALO:-HALO, HALO:-HALO]
+    whole = network.raw_score(scene, there)[:, 2 * HALO : -2 * HALO, 2 * HALO : -2 * HALO]
+    torch.testing.assert_close(whole, network.raw_score(near, there)[:, HALO:-HALO, HALO:-HALO])
+
+
+@torch.inference_mode()
+def test_missing_bands_are_left_out_of_the_error():
+    network = _network(4)
+    x = torch.rand(2, 4, 64, 64)
+    x[:, 3] = 0
+    score = network.raw_score(x, torch.tensor([True, True, True, False]))
+    torch.testing.assert_close(score, (network(x) - x)[:, :3].square().mean(dim=1))
+
+
+def test_sizes_and_wrong_arguments():
+    assert _network(7).raw_score(torch.rand(1, 7, 128, 64), torch.ones(7, dtype=torch.bool)).shape == (1, 128, 64)
+    with pytest.raises(ModelError, match="three widths"):
+        build_network("conv", 3, {"widths": [1, 2]})

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+
+from geocloud.errors import ModelError
+from geocloud.models.networks.conv import ConvAutoencoder
+from geocloud.models.networks.dense import DenseAutoencoder
+from geocloud.training.checkpoint import CHECKPOINT_FILE
+from geocloud.training.data import Patches
+from geocloud.training.loop import LoopOptions, fit, mean_squared_error
+from geocloud.training.options import Listener
+
+
+def _patches(number=12):
+    """Stripes of random direction and brightness."""
+    generator = np.random.default_rng(0)
+    rows, cols = np.mgrid[:64, :64] / 64
+    waves = [0.4 + 0.3 * np.sin(9 * (a * rows + b * cols)) for a, b in generator.normal(0, 1, (number, 2))]
+    data = np.repeat(np.stack(waves)[:, None], 3, axis=1).astype(np.float32)
+    return Patches(data, np.ones((number, 3), dtype=bool), tuple(map(str, range(number))))
+
+
+def _run(folder, epochs, *, resume=False, network=None, patches=None, lr=1e-3, listener=None):
+    torch.manual_seed(0)
+    network = network or DenseAutoencoder(3, widths=(16,), latent=4)
+    options = LoopOptions(epochs, 4, lr, 0, torch.device("cpu"), folder, "a run", resume)
+    losses = fit(network, patches or _patches(), mean_squared_error, options, listener or Listener())
+    return network, losses
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: DenseAutoencoder(3, widths=(32,), latent=8), lambda: ConvAutoencoder(3, widths=(8, 8, 8), latent=4)],
+)
+def test_training_drives_the_loss_down(tmp_path, make):
+    torch.manual_seed(0)
+    _, losses = _run(tmp_path, 30, network=make(), lr=2e-3)
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path):
+    (tmp_path / "once").mkdir()
+    (tmp_path / "twice").mkdir()
+    once, losses = _run(tmp_path / "once", 5)
+    _run(tmp_path / "twice", 2)
+    twice, resumed = _run(tmp_path / "twice", 5, resume=True)
+    assert resumed == losses
+    for mine, other in zip(once.parameters(), twice.parameters(), strict=True):
+        assert torch.equal(mine, other)
+
+
+def test_who_listens_hears_every_epoch_and_the_end(tmp_path):
+    epochs, steps = [], []
+    listener = Listener(lambda *step: steps.append(step), lambda *epoch: epochs.append(epoch))
+    _, losses = _run(tmp_path, 2, listener=listener)
+    assert epochs == [(1, losses[0]), (2, losses[1])]
+    assert steps[-1] == (24, 24, "training")
+
+
+def test_damaged_or_foreign_checkpoints_are_one_sentence(tmp_path):
+    with pytest.raises(ModelError, match="to resume from"):
+        _run(tmp_path, 1, resume=True)
+    _run(tmp_path, 1)
+    with pytest.raises(ModelError, match="damaged or does not fit"):
+        _run(tmp_path, 2, resume=True, network=DenseAutoencoder(3, widths=(8,), latent=4))
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"\x08\0\0\0\0\0\0\0{}      nonsense")
+    with pytest.raises(ModelError, match=r"with other options|damaged"):
+        _run(tmp_path, 2, resume=True)
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"short")
+    with pytest.raises(ModelError, match="damaged"):
+        _run(tmp_path, 2, resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
+    patches = _patches()
+    patches.data[:] = 1e30
+    with pytest.raises(ModelError, match="lower --lr"):
+        _run(tmp_path, 3, patches=patches)
+
+
+def test_missing_bands_do_not_enter_the_loss():
+    network = ConvAutoencoder(2, widths=(4, 4, 4), latent=2)
+    x = torch.rand(2, 2, 64, 64)
+    x[1, 1] = 0
+    present = torch.tensor([[True, True], [True, False]])
+    squares = (network(x) - x).square()
+    expected = (squares[0].sum() + squares[1, 0].sum()) / (3 * 64 * 64)
+    assert mean_squared_error(network, x, present).item() == pytest.approx(expected.item())
