@@ -22,6 +22,7 @@ from geocloud.errors import ModelError
 KINDS = {
     "dense": "geocloud.models.networks.dense:DenseAutoencoder",
     "conv": "geocloud.models.networks.conv:ConvAutoencoder",
+    "unmix": "geocloud.models.networks.unmix:UnmixNet",
 }
 """Kind to module and class."""
 

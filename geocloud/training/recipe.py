@@ -1,0 +1,55 @@
+"""A recipe of the unmixing autoencoder: every number of its training, as a TOML file has it."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geocloud.training import surfaces
+from geocloud.training.surfaces import Supervision, TrainingScene
+
+
+@dataclass(frozen=True, slots=True)
+class UnmixConfig:
+    """A recipe, as its TOML file has it."""
+
+    supervision: Supervision = "tags"
+    seed: int = 0
+    steps: int = 6000
+    batch: int = 8
+    size: int = 192
+    rate: float = 2e-3
+    decay: float = 0.02
+    average: float = 0.998
+    """Share of the running average kept at each step."""
+    simulated: float = 0.6
+    """Share of crops under a simulated cloud."""
+    teach_from: int = 1000
+    """Step from which the teacher's answers are used; at or past ``steps``: never."""
+    teach_every: int = 500
+    trust: float = 0.5
+    """Weight of a teacher's most confident answer; tags weigh 1."""
+    weights: dict[str, float] | None = None
+    """Share of crops a source."""
+    widths: tuple[int, ...] = (24, 48, 96, 128, 160)
+    scenes: tuple[dict[str, Any], ...] = ()
+    """Unlabelled scenes: ``files`` in the data folder, ``boxes`` seen to be clear or cloudy, scale, offset, counts."""
+
+    @classmethod
+    def read(cls, path: Path) -> "UnmixConfig":
+        """The recipe of a TOML file."""
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+        frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**frozen)
+
+
+def load(config: UnmixConfig, root: Path, left_out: frozenset[str] = frozenset()) -> list[TrainingScene]:
+    """All training scenes of a recipe but those left out by name."""
+    scenes: list[TrainingScene] = []
+    for folder in ("s2cmc", "l8biome", "s2chips"):
+        scenes += surfaces.load_folder(root / "labelled" / folder, config.supervision)
+    for entry in config.scenes:
+        files = [root / name for name in entry["files"]]
+        keys = {k: entry[k] for k in ("boxes", "scale", "offset") if k in entry}
+        scenes.append(surfaces.load_unlabelled(files, **keys, counts=tuple(entry.get("counts", (3, 4, 6)))))
+    return [scene for scene in scenes if scene.name not in left_out]

@@ -1,0 +1,136 @@
+"""Simulated clouds: opacity fields, colours and shadows laid over known surfaces.
+
+Everything is a pure function of a ``torch.Generator``. Fields are octaves of value noise, as in
+SatelliteCloudGenerator (Czerkawski et al. 2023); the cloud's colour is a brightness times a power of wavelength, the
+form of Ångström's law for veils: exponent 0 for cloud, below 0 for haze and smoke, above 0 for dust.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from torch import Generator, Tensor
+
+from geocloud.models.networks.unmix import REFERENCE_WAVELENGTH, WAVELENGTHS, mix
+
+
+class Veil(NamedTuple):
+    """A simulated cloud for each patch of a batch."""
+
+    opacity: Tensor
+    """(n, band, h, w) 0..1, displaced from band to band where the cloud is high (parallax)."""
+    cloud: Tensor
+    """(n, band, h, w) reflectance where it is opaque."""
+    slope: Tensor
+    """(n, 1, 1, 1) exponent of its brightness over wavelength."""
+    shadow: Tensor
+    """(n, 1, h, w) share of light lost on the ground, 0..1."""
+
+    def over(self, surface: Tensor) -> Tensor:
+        """(n, band, h, w) the surface seen through the cloud and in its shadow."""
+        return mix(surface, self.cloud, self.opacity, self.shadow)
+
+
+def surface_under(mixed: Tensor, veil: Veil) -> Tensor:
+    """(n, band, h, w) the surface again: the mixing formula solved for it; wants opacity and shadow below 1."""
+    return (mixed - veil.opacity * veil.cloud) / ((1 - veil.opacity) * (1 - veil.shadow))
+
+
+def uniform(shape: tuple[int, ...], low: float, high: float, rng: Generator) -> Tensor:
+    """Uniform random numbers from ``low`` to ``high``."""
+    return torch.rand(shape, generator=rng) * (high - low) + low
+
+
+def chance(n: int, share: float, rng: Generator) -> Tensor:
+    """(n, 1, 1, 1) True for about that share of the batch."""
+    return torch.rand((n, 1, 1, 1), generator=rng) < share
+
+
+def value_noise(n: int, size: int, rng: Generator, octaves: int = 6) -> Tensor:
+    """(n, 1, size, size) fractal noise scaled to 0..1 each; streets and streaks where the grid is stretched."""
+    decay = uniform((n, 1, 1, 1), 0.35, 0.75, rng)
+    stretch = 2 ** int(torch.randint(0, 3, (1,), generator=rng))
+    rows_first = bool(torch.rand(1, generator=rng) < 0.5)
+    half = size // 2
+    total = torch.zeros(n, 1, half, half)
+    for octave in range(octaves):
+        fine = min(2 ** (octave + 1) + 1, half)
+        coarse = max(2, fine // stretch)
+        grid = (fine, coarse) if rows_first else (coarse, fine)
+        noise = torch.rand((n, 1, *grid), generator=rng)
+        total += decay**octave * F.interpolate(noise, size=(half, half), mode="bicubic", align_corners=True)
+    total = F.interpolate(total, size=(size, size), mode="bilinear", align_corners=False)
+    low, high = total.amin((2, 3), keepdim=True), total.amax((2, 3), keepdim=True)
+    return (total - low) / (high - low)
+
+
+def opacity_field(n: int, size: int, rng: Generator) -> Tensor:
+    """(n, 1, size, size) opacity: a fifth thin veils only, an eighth overcast, the rest broken cloud of any edge."""
+    field = value_noise(n, size, rng)
+    cut = uniform((n, 1, 1, 1), 0.2, 0.75, rng)
+    gain = torch.exp(uniform((n, 1, 1, 1), 0.4, 3.2, rng))
+    broken = ((field - cut) * gain).clamp(0, 1)
+    thin = (field - cut * 0.8).clamp(min=0) * uniform((n, 1, 1, 1), 0.3, 1.2, rng)
+    overcast = uniform((n, 1, 1, 1), 0.6, 1.0, rng) + 0.6 * (field - 0.5)
+    kind = torch.rand((n, 1, 1, 1), generator=rng)
+    opacity = torch.where(kind < 0.3, thin, torch.where(kind < 0.42, overcast, broken))
+    return opacity.clamp(0, 1) * uniform((n, 1, 1, 1), 0.75, 1.0, rng)
+
+
+def procedural_cloud(n: int, size: int, rng: Generator) -> tuple[Tensor, Tensor]:
+    """Cloud reflectance (n, 7, size, size) and its slope (n, 1, 1, 1): mostly flat, some haze or smoke, some dust."""
+    kind = torch.rand((n, 1, 1, 1), generator=rng)
+    slope = 0.12 * torch.randn((n, 1, 1, 1), generator=rng)
+    slope = torch.where(kind < 0.10, uniform((n, 1, 1, 1), -1.8, -0.5, rng), slope)
+    slope = torch.where(kind > 0.95, uniform((n, 1, 1, 1), 0.5, 1.3, rng), slope)
+    bright = torch.where(kind > 0.95, uniform((n, 1, 1, 1), 0.2, 0.5, rng), uniform((n, 1, 1, 1), 0.3, 1.05, rng))
+    texture = 1 + uniform((n, 1, 1, 1), 0, 0.6, rng) * (value_noise(n, size, rng) - 0.6)
+    ratio = torch.tensor(WAVELENGTHS).view(1, -1, 1, 1) / REFERENCE_WAVELENGTH
+    tint = 1 + 0.03 * torch.randn((n, 7, 1, 1), generator=rng)
+    return bright * texture * ratio**slope * tint * infrared_dimming(n, rng), slope
+
+
+def infrared_dimming(n: int, rng: Generator) -> Tensor:
+    """(n, 7, 1, 1) share of the visible brightness left a band: ice absorbs in SWIR, low cloud hides from cirrus."""
+    factor = torch.ones(n, 7, 1, 1)
+    factor[:, 4:5] = uniform((n, 1, 1, 1), 0.2, 0.95, rng)
+    factor[:, 5:6] = factor[:, 4:5] * uniform((n, 1, 1, 1), 0.65, 1.05, rng)
+    factor[:, 6:7] = 0.25 * torch.rand((n, 1, 1, 1), generator=rng) ** 3 + 0.002
+    return factor
+
+
+def displace(field: Tensor, rows: int, columns: int) -> Tensor:
+    """(n, c, h, w) the field moved by whole pixels; what leaves on one side is repeated at the other."""
+    pad = max(abs(rows), abs(columns))
+    wide = F.pad(field, (pad, pad, pad, pad), mode="replicate")
+    height, width = field.shape[-2:]
+    return wide[..., pad - rows : pad - rows + height, pad - columns : pad - columns + width]
+
+
+def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None) -> Veil:
+    """Clouds for a batch.
+
+    Args:
+        n: patches in the batch.
+        size: their height and width in pixels.
+        rng: the source of all randomness.
+        texture: (n, 7, size, size) real overcast reflectance, used in half of the patches; None for none.
+    """
+    opacity = opacity_field(n, size, rng)
+    cloud, slope = procedural_cloud(n, size, rng)
+    if texture is not None:
+        real = chance(n, 0.5, rng)
+        cloud, slope = torch.where(real, texture, cloud), torch.where(real, torch.zeros_like(slope), slope)
+    rows, columns = (int(v) for v in torch.randint(-24, 25, (2,), generator=rng))
+    strength = uniform((n, 1, 1, 1), 0.2, 0.8, rng) * chance(n, 0.5, rng)
+    shadow = strength * F.avg_pool2d(displace(opacity, rows, columns), 5, stride=1, padding=2)
+    return Veil(parallax(opacity, rng), cloud, slope, shadow)
+
+
+def parallax(opacity: Tensor, rng: Generator) -> Tensor:
+    """(n, 7, h, w) the opacity a band: in a quarter of all batches moved by up to two pixels between bands."""
+    if torch.rand(1, generator=rng) > 0.25:
+        return opacity.expand(-1, 7, -1, -1)
+    step = torch.randint(-1, 2, (2,), generator=rng)
+    order = (0, 1, 2, 0, -1, -2, 1)
+    return torch.cat([displace(opacity, int(k * step[0]), int(k * step[1])) for k in order], 1)

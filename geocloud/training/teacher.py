@@ -1,0 +1,56 @@
+"""The teacher: the running average of the student's weights, which answers where supervision is silent."""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from torch import Tensor
+
+from geocloud.models.networks.unmix import BANDS, UnmixNet
+from geocloud.training.surfaces import TrainingScene
+
+DETECT_GAIN, DETECT_LOGIT = 1.5, -2.0
+"""P(cloud) in training = sigmoid(gain * (logit of opacity - detect logit)); -2 is the logit of an opacity of 0.12."""
+
+
+def ask_teacher(
+    teacher: UnmixNet, scenes: list[TrainingScene], told: list[Tensor], trust: float
+) -> list[TrainingScene]:
+    """Fill what supervision leaves unknown with the teacher's answer, mean of two flips, weighted by its confidence.
+
+    Args:
+        teacher: the averaged network, in evaluation mode.
+        scenes: as trained on last.
+        told: (h, w) a scene, True where supervision itself speaks.
+        trust: weight of a fully confident answer.
+    """
+    taught = []
+    for scene, sure in zip(scenes, told, strict=True):
+        if sure.all():
+            taught.append(scene)
+            continue
+        answer = detect_probability(teacher, scene.data, max(scene.bands))
+        target = torch.where(sure, scene.target, answer.half())
+        weight = torch.where(sure, 1.0, trust * (2 * answer - 1).abs()).half()
+        taught.append(replace(scene, target=target, weight=weight))
+    return taught
+
+
+@torch.inference_mode()
+def detect_probability(network: UnmixNet, data: Tensor, bands: int) -> Tensor:
+    """(h, w) probability of cloud of a whole scene (band, h, w), mean over itself and its mirror image."""
+    x = F.pad(data.float(), (0, 0, 0, 0, 0, len(BANDS) - len(data)))[None].clamp(0, 1.5)
+    height, width = x.shape[-2:]
+    x = F.pad(x, (0, -width % 32, 0, -height % 32), mode="reflect")
+    present = (torch.arange(len(BANDS)) < bands).float()[None]
+    with torch.autocast("cpu", torch.bfloat16):
+        logit = network.score(x, present) + network.score(x.flip(-1), present).flip(-1)
+    return torch.sigmoid(DETECT_GAIN * (logit[0, 0, :height, :width] / 2 - DETECT_LOGIT))
+
+
+@torch.no_grad()
+def follow(teacher: UnmixNet, student: UnmixNet, keep: float) -> None:
+    """Running average of weights and batch-norm statistics."""
+    for slow, fast in zip(teacher.state_dict().values(), student.state_dict().values(), strict=True):
+        if slow.is_floating_point():
+            slow.mul_(keep).add_(fast, alpha=1 - keep)

@@ -1,0 +1,164 @@
+"""Training of the unmixing autoencoder, read from top to bottom.
+
+A batch is made of crops of real scenes, most of them under a simulated cloud. What is known of a pixel (from tags of
+patches, or from pixel labels for the supervised twin, or from a teacher where it is confident) and what was simulated
+are joined into one target. The teacher is the running average of the weights, asked anew every so many steps.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from torch import Generator, Tensor
+
+from geocloud.models.networks.unmix import Unmixed, UnmixNet
+from geocloud.training.batches import VISIBLE, Batch, Batches
+from geocloud.training.recipe import UnmixConfig, load
+from geocloud.training.surfaces import TrainingScene
+from geocloud.training.teacher import DETECT_GAIN, DETECT_LOGIT, ask_teacher, follow
+
+Progress = Callable[[int, int, str], None]
+"""Called with steps done, steps in all, and the terms of the loss."""
+
+
+def train_unmix(
+    config: UnmixConfig,
+    data_root: Path,
+    out_dir: Path,
+    progress: Progress,
+    left_out: frozenset[str] = frozenset(),
+    start: Path | None = None,
+) -> UnmixNet:
+    """Train a recipe on the data folder; taken up again from ``out_dir/checkpoint.pt`` where there is one.
+
+    Args:
+        config: the recipe.
+        data_root: folder with ``labelled`` and ``scenes``.
+        out_dir: where the checkpoint is kept.
+        progress: called every 50 steps.
+        left_out: names of scenes held back for evaluation.
+        start: checkpoint of an earlier training whose average to start from; None for random weights.
+
+    Returns:
+        The averaged network, in evaluation mode.
+    """
+    torch.manual_seed(config.seed)
+    run = Run(config, out_dir / "checkpoint.pt", start)
+    return run.fit(load(config, data_root, left_out), progress)
+
+
+class Run:
+    """The state of one training, and its loop."""
+
+    def __init__(self, config: UnmixConfig, checkpoint: Path, start: Path | None = None) -> None:
+        """A new run, or the one that the checkpoint holds."""
+        self.config, self.checkpoint, self.step = config, checkpoint, 0
+        self.rng = Generator().manual_seed(config.seed)
+        self.student, self.teacher = (UnmixNet(widths=config.widths) for _ in range(2))
+        if start is not None:
+            self.student.load_state_dict(torch.load(start, weights_only=True)["teacher"])
+        self.teacher.load_state_dict(self.student.state_dict())
+        self.teacher.eval()
+        self.optimiser = torch.optim.AdamW(self.student.parameters(), lr=config.rate, weight_decay=config.decay)
+        if checkpoint.exists():
+            self._resume()
+
+    def fit(self, scenes: list[TrainingScene], progress: Progress) -> UnmixNet:
+        """Step until the recipe's last step; returns the averaged network."""
+        config, first = self.config, self.step
+        told = [scene.weight == 1 for scene in scenes]
+        batches = Batches(scenes, config, self.rng)
+        for self.step in range(first, config.steps):
+            late = self.step - config.teach_from
+            if late >= 0 and (late % config.teach_every == 0 or self.step == first):
+                batches.scenes = ask_teacher(self.teacher, batches.scenes, told, config.trust)
+            terms = self._learn(batches.draw())
+            if self.step % 50 == 0:
+                progress(self.step, config.steps, " ".join(f"{k} {float(v):.3f}" for k, v in terms.items()))
+            if (self.step + 1) % 250 == 0 or self.step + 1 == config.steps:
+                self._save()
+        return self.teacher
+
+    def _learn(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the student, and the average after it."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(self.step, self.config)
+        with torch.autocast("cpu", torch.bfloat16):
+            out = self.student(batch.x, batch.present)
+        corner = torch.randint(0, 2, (2,), generator=self.rng).tolist()
+        terms = losses(out, batch, (corner[0], corner[1]))
+        self.optimiser.zero_grad()
+        torch.autograd.backward(torch.stack(list(terms.values())).sum())
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        self.optimiser.step()
+        follow(self.teacher, self.student, min(self.config.average, (self.step + 1) / (self.step + 10)))
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _save(self) -> None:
+        """Write the checkpoint whole or not at all."""
+        state = {
+            "student": self.student.state_dict(),
+            "teacher": self.teacher.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step + 1,
+            "rng": self.rng.get_state(),
+        }
+        torch.save(state, self.checkpoint.with_suffix(".tmp"))
+        self.checkpoint.with_suffix(".tmp").replace(self.checkpoint)
+
+    def _resume(self) -> None:
+        """Take everything from the checkpoint."""
+        saved = torch.load(self.checkpoint, weights_only=True)
+        for name in ("student", "teacher", "optimiser"):
+            getattr(self, name).load_state_dict(saved[name])
+        self.rng.set_state(saved["rng"])
+        self.step = saved["step"]
+
+
+def rate_at(step: int, config: UnmixConfig) -> float:
+    """Learning rate: a short ramp, then half a cosine down to a hundredth."""
+    ramp = min(1.0, (step + 1) / 100)
+    fall = 0.5 * (1 + float(torch.cos(torch.tensor(3.14159265 * step / config.steps))))
+    return config.rate * ramp * (0.01 + 0.99 * fall)
+
+
+def losses(out: Unmixed, batch: Batch, corner: tuple[int, int] = (0, 0)) -> dict[str, Tensor]:
+    """The terms of the loss, weighted: detection leads; the parts of the mixture and their sum keep it physical.
+
+    Args:
+        out: what the network said.
+        batch: what was shown and wanted.
+        corner: the one of each 2x2 pixels at which the seven-band terms are computed (a quarter of their cost).
+    """
+    logit = DETECT_GAIN * (out.logit - DETECT_LOGIT)
+    loss = F.binary_cross_entropy_with_logits(logit, batch.target, reduction="none")
+    return {"detect": _mean(loss, batch.weight)} | _mixture_losses(_thin(out, corner), batch, corner)
+
+
+def _mixture_losses(out: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:
+    """Each part against what was simulated where the ground is known to be clear; their sum everywhere."""
+    x, clean, opacity, cloud, shadow, clear = (
+        part[..., corner[0] :: 2, corner[1] :: 2]
+        for part in (batch.x, batch.clean, batch.veil.opacity, batch.veil.cloud, batch.veil.shadow, batch.known_clear)
+    )
+    shown, opacity = batch.present[..., None, None], opacity[:, :3].mean(1, keepdim=True)
+    laid, veiled = (opacity > VISIBLE).float(), clear * (opacity.amax((2, 3), keepdim=True) > 0)
+    return {
+        "opacity": _mean((out.opacity - opacity).abs(), clear),
+        "remix": _mean((out.reconstruction() - x).abs(), shown.expand_as(x)),
+        "surface": _mean((out.surface - clean).abs(), clear * shown),
+        "cloud": 0.3 * _mean((out.cloud - cloud).abs(), laid * opacity * shown),
+        "slope": 0.1 * _mean((out.slope - batch.veil.slope).abs(), laid),
+        "shadow": 0.3 * _mean((out.shadow - shadow).abs(), veiled),
+    }
+
+
+def _thin(out: Unmixed, corner: tuple[int, int]) -> Unmixed:
+    """One of each 2x2 pixels of every map."""
+    return Unmixed(*(part[..., corner[0] :: 2, corner[1] :: 2] for part in out))
+
+
+def _mean(value: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean; 0 where nothing weighs."""
+    return (value * weight).sum() / weight.sum().clamp(min=1)

@@ -1,0 +1,129 @@
+"""The unmixing autoencoder: it mixes as it should, learns from tags and simulation alone, and saves exactly."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from geocloud.models.networks.fold import folded
+from geocloud.models.networks.unmix import UnmixNet, mix
+from geocloud.training.batches import Batches
+from geocloud.training.recipe import UnmixConfig
+from geocloud.training.simulator import simulate, value_noise
+from geocloud.training.surfaces import TrainingScene
+from geocloud.training.unmix import Run
+
+WIDTHS = (8, 12, 16, 16, 16)
+RGB = torch.tensor([[1, 1, 1, 0, 0, 0, 0.0]])
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return UnmixNet(widths=WIDTHS).eval()
+
+
+def ground(n, size, seed):
+    """Smooth coloured ground with fields of their own brightness; (n, 4, size, size) reflectance 0.02..0.3."""
+    rng = torch.Generator().manual_seed(seed)
+    colour = torch.tensor([0.5, 0.8, 1.0, 1.6]).view(1, 4, 1, 1)
+    fields = torch.nn.functional.interpolate(torch.rand((n, 1, size // 8, size // 8), generator=rng), size=size)
+    return (0.05 + 0.08 * value_noise(n, size, rng) + 0.05 * fields) * colour
+
+
+def clear_scenes(n=6, size=96, seed=1):
+    nothing, all_of_it = torch.zeros(size, size).half(), torch.ones(size, size).half()
+    return [
+        TrainingScene(f"ground_{i}", "toy", data.half(), nothing, all_of_it, (3, 4))
+        for i, data in enumerate(ground(n, size, seed))
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    config = UnmixConfig(steps=60, batch=4, size=64, rate=5e-3, average=0.9, teach_from=60, widths=WIDTHS)
+    torch.manual_seed(0)
+    return Run(config, tmp_path_factory.mktemp("run") / "checkpoint.pt").fit(clear_scenes(), lambda *_: None)
+
+
+def test_shapes_ranges_and_reconstruction_from_the_parts():
+    x = torch.rand((2, 7, 64, 96), generator=torch.Generator().manual_seed(0))
+    out = network()(x, torch.ones(2, 7))
+
+    assert out.logit.shape == out.shadow.shape == out.slope.shape == (2, 1, 64, 96)
+    assert out.surface.shape == out.cloud.shape == x.shape
+    assert out.opacity.min() >= 0
+    assert out.opacity.max() <= 1
+    assert torch.equal(out.reconstruction(), mix(out.surface, out.cloud, out.opacity, out.shadow))
+
+
+def test_score_is_the_logit_of_the_opacity():
+    x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0))
+
+    assert torch.equal(network().score(x, RGB), network()(x, RGB).logit)
+
+
+def test_raw_score_takes_any_size():
+    x = torch.rand((2, 7, 70, 41), generator=torch.Generator().manual_seed(0))
+
+    assert network().raw_score(x, RGB[0].bool()).shape == (2, 70, 41)
+
+
+def test_other_channels_are_refused():
+    with pytest.raises(ValueError, match="must be 7"):
+        UnmixNet(channels=3)
+
+
+def test_the_slope_is_the_exponent_of_the_cloud_colour():
+    out = network()(torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0)), RGB)
+    exponent = (out.cloud[:, :1] / out.cloud[:, 2:3]).log() / torch.log(torch.tensor(0.49 / 0.665))
+
+    torch.testing.assert_close(exponent, out.slope, atol=1e-4, rtol=1e-4)
+
+
+def test_an_absent_band_is_told_from_a_black_one():
+    x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0))
+    x[:, 3:] = 0
+
+    assert not torch.allclose(network().score(x, RGB), network().score(x, torch.ones(1, 7)))
+
+
+def test_opacity_finds_simulated_cloud_on_ground_never_seen(trained):
+    clean = torch.nn.functional.pad(ground(4, 64, seed=99), (0, 0, 0, 0, 0, 3))
+    veil = simulate(4, 64, torch.Generator().manual_seed(98))
+    present = torch.tensor([[1, 1, 1, 1, 0, 0, 0.0]]).expand(4, -1)
+    with torch.no_grad():
+        score = trained.score((veil.over(clean) * present[..., None, None]).clamp(0, 1.5), present)
+    opacity = veil.opacity[:, :3].mean(1, keepdim=True)
+    cloud, clear = score[opacity > 0.3], score[opacity < 0.02]
+
+    better = (cloud[:, None] > clear[torch.randperm(len(clear))[:500]]).float().mean()
+    assert len(cloud) > 500
+    assert better > 0.8  # the AUROC; chance is 0.5
+
+
+def test_saved_and_loaded_and_folded_give_the_same_scores(trained, tmp_path):
+    save_file(trained.state_dict(), tmp_path / "weights.safetensors")
+    again = UnmixNet(widths=WIDTHS).eval()
+    again.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0))
+
+    with torch.no_grad():
+        assert torch.equal(again.score(x, RGB), trained.score(x, RGB))
+        torch.testing.assert_close(folded(trained).score(x, RGB), trained.score(x, RGB), atol=1e-4, rtol=1e-4)
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
+    config = UnmixConfig(steps=2, batch=2, size=64, teach_from=2, widths=WIDTHS)
+    finished = Run(config, tmp_path / "a.pt").fit(clear_scenes(2), lambda *_: None)
+
+    resumed = Run(config, tmp_path / "a.pt")
+    assert resumed.step == 2
+    weights = zip(finished.parameters(), resumed.teacher.parameters(), strict=True)
+    assert all(torch.equal(x, y) for x, y in weights)
+
+
+def test_the_same_seed_draws_the_same_batch():
+    config = UnmixConfig(batch=2, size=64)
+    first, again = (Batches(clear_scenes(2), config, torch.Generator().manual_seed(5)).draw() for _ in range(2))
+
+    assert torch.equal(first.x, again.x)
+    assert torch.equal(first.target, again.target)

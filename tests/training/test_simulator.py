@@ -1,0 +1,83 @@
+"""The simulator: its mixing formula inverts, its clouds lie in physical ranges, and a seed repeats them."""
+
+import torch
+
+from geocloud.training.simulator import displace, opacity_field, procedural_cloud, simulate, surface_under, value_noise
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_mixing_inverts_on_noiseless_data():
+    surface = torch.rand((4, 7, 64, 64), generator=generator(1), dtype=torch.float64) * 0.6
+    veil = simulate(4, 64, generator())
+    veil = veil._replace(opacity=veil.opacity.double().clamp(max=0.95), shadow=veil.shadow.double())
+
+    again = surface_under(veil.over(surface), veil)
+
+    torch.testing.assert_close(again, surface, atol=1e-10, rtol=0)
+
+
+def test_no_opacity_and_no_shadow_leave_the_surface():
+    surface = torch.rand((2, 7, 64, 64), generator=generator(1))
+    veil = simulate(2, 64, generator())
+    nothing = veil._replace(opacity=torch.zeros_like(veil.opacity), shadow=torch.zeros_like(veil.shadow))
+
+    assert torch.equal(nothing.over(surface), surface)
+
+
+def test_full_opacity_shows_the_cloud_alone():
+    surface = torch.rand((2, 7, 64, 64), generator=generator(1))
+    veil = simulate(2, 64, generator())
+    opaque = veil._replace(opacity=torch.ones_like(veil.opacity))
+
+    assert torch.equal(opaque.over(surface), veil.cloud)
+
+
+def test_ranges_and_shapes():
+    veil = simulate(16, 96, generator())
+
+    assert veil.opacity.shape == veil.cloud.shape == (16, 7, 96, 96)
+    assert veil.shadow.shape == (16, 1, 96, 96)
+    for field, low, high in ((veil.opacity, 0, 1), (veil.shadow, 0, 0.8), (veil.cloud, 0, 2)):
+        assert field.min() >= low
+        assert field.max() <= high
+
+
+def test_opacity_fields_hold_clear_thin_and_opaque_pixels():
+    field = opacity_field(64, 64, generator())
+    shares = [((field >= low) & (field < high)).float().mean() for low, high in ((0, 0.04), (0.04, 0.4), (0.4, 1.01))]
+
+    assert all(share > 0.1 for share in shares)
+
+
+def test_same_seed_same_clouds_and_another_seed_others():
+    first, again, other = (simulate(2, 64, generator(seed)) for seed in (3, 3, 4))
+
+    assert torch.equal(first.opacity, again.opacity)
+    assert torch.equal(first.cloud, again.cloud)
+    assert not torch.equal(first.opacity, other.opacity)
+
+
+def test_slope_is_the_exponent_of_the_visible_brightness():
+    cloud, slope = procedural_cloud(256, 16, generator())
+    log_blue_over_red = (cloud[:, 0].mean((1, 2)) / cloud[:, 2].mean((1, 2))).log()
+    expected = slope.flatten() * torch.log(torch.tensor(0.49 / 0.665))
+
+    assert (log_blue_over_red - expected).abs().mean() < 0.06
+
+
+def test_displace_moves_down_and_right():
+    field = torch.zeros(1, 1, 9, 9)
+    field[..., 4, 4] = 1
+
+    assert displace(field, 2, 3)[0, 0, 6, 7] == 1
+    assert displace(field, 2, 3).sum() == 1
+
+
+def test_noise_spans_zero_to_one_each():
+    noise = value_noise(5, 48, generator())
+
+    assert torch.equal(noise.amin((1, 2, 3)), torch.zeros(5))
+    assert torch.equal(noise.amax((1, 2, 3)), torch.ones(5))
