@@ -21,7 +21,7 @@ from geocloud.scorers.contract import Scorer
 from geocloud.verbs.detect import DetectOptions
 from geocloud.verbs.detect import detect as detect_scene
 from geocloud.verbs.detection import OutputPaths
-from geocloud.writers.vectors import VectorFormat
+from geocloud.writers.vectors import VectorFormat, vector_format
 
 
 @click.command(
@@ -155,9 +155,4 @@ def _polygon_format(given: dict[str, Any]) -> VectorFormat:
         return cast("VectorFormat", given["polygons"])
     if given["polygons_file"] is None:
         return "none"
-    suffix = given["polygons_file"].suffix.lstrip(".").lower()
-    suffix = "geojson" if suffix == "json" else suffix
-    if suffix not in get_args(VectorFormat):
-        kinds = ", ".join(f".{kind}" for kind in get_args(VectorFormat) if kind != "none")
-        raise UsageError(f"{given['polygons_file']} has the suffix .{suffix}; polygons are written as {kinds}")
-    return cast("VectorFormat", suffix)
+    return vector_format(given["polygons_file"])

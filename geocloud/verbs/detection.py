@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import xarray
 
 
+MASK_SUFFIX = "_cloudmask"
+"""What a mask's stem has after the scene's."""
+
+
 class _Wishes(Protocol):
     """The part of the options that decides which files are written."""
 
@@ -43,7 +47,7 @@ class OutputPaths:
         """STEM_cloudmask.tif, STEM_clouds.*, STEM_cloudscore.tif and STEM_quicklook.png in one folder."""
         suffix = "geojson" if wishes.polygons == "none" else wishes.polygons
         return cls(
-            folder / f"{stem}_cloudmask.tif",
+            folder / f"{stem}{MASK_SUFFIX}.tif",
             folder / f"{stem}_clouds.{suffix}",
             folder / f"{stem}_cloudscore.tif" if wishes.score else None,
             folder / f"{stem}_quicklook.png" if wishes.quicklook else None,

@@ -13,8 +13,7 @@ from rasterio.errors import RasterioError
 from geocloud.errors import InputError
 from geocloud.raster import CLOUD, NODATA, BoolArray, FloatArray
 from geocloud.readers.pictures import SUFFIXES, DataFile
-
-MASK_SUFFIX = "_cloudmask"
+from geocloud.verbs.detection import MASK_SUFFIX
 
 
 @dataclass(frozen=True, slots=True)

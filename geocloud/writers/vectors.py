@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 
-from geocloud.errors import MissingExtraError, OutputError
+from geocloud.errors import MissingExtraError, OutputError, UsageError
 from geocloud.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.georef import Georef
 from geocloud.polygons import Shapes
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 
 VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet", "none"]
 _DRIVERS = {"gpkg": "GPKG", "fgb": "FlatGeobuf"}
+
+
+def vector_format(path: Path) -> VectorFormat:
+    """The format that a file's suffix asks for; UsageError with those there are."""
+    suffix = path.suffix.lstrip(".").lower()
+    suffix = "geojson" if suffix == "json" else suffix
+    kinds = [kind for kind in get_args(VectorFormat) if kind != "none"]
+    if suffix not in kinds:
+        allowed = ", ".join(f".{kind}" for kind in kinds)
+        raise UsageError(f"{path} has the suffix {path.suffix!r}; polygons are written as {allowed}")
+    return cast("VectorFormat", suffix)
 
 
 def to_frame(shapes: Shapes, georef: Georef, scene: str) -> geopandas.GeoDataFrame:

@@ -1,0 +1,84 @@
+"""polygonize, apply-mask and patches, through the program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from rasterio import features
+from rasterio.merge import merge
+from rio_cogeo import cog_validate
+from testutils import run_cli, write_scene
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def masked(make_scene: Make, tmp_path: Path) -> tuple[Path, Path]:
+    """A scene and its mask."""
+    scene = make_scene(nodata=0)
+    result = run_cli("detect", scene, "--out", tmp_path / "out", "--model", "brightness", "--polygons", "none")
+    return scene, Path(json.loads(result.stdout)["mask"])
+
+
+def test_polygonize_gives_the_mask_back(masked: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "clouds.gpkg"
+    result = run_cli("polygonize", masked[1], "--out", out)
+    assert json.loads(result.stdout)["polygon_count"] == 2
+    frame = geopandas.read_file(out)
+    assert set(frame.columns) == {"class", "area_m2", "mean_score", "scene", "geometry"}
+    assert frame["scene"][0] == "scene"
+    with rasterio.open(masked[1]) as mask:
+        assert (features.rasterize(frame.geometry, mask.shape, transform=mask.transform) == mask.read(1)).all()
+    assert "exists" in run_cli("polygonize", masked[1], "--out", out).stderr
+    run_cli("polygonize", masked[1], "--out", out, "--min-area", 10000, "--overwrite")
+    assert len(geopandas.read_file(out)) == 1
+
+
+def test_polygonize_refuses_what_is_no_mask_and_unknown_suffixes(masked: tuple[Path, Path], tmp_path: Path) -> None:
+    assert "a mask holds uint8" in run_cli("polygonize", masked[0], "--out", tmp_path / "a.gpkg").stderr
+    assert "written as .geojson, .gpkg" in run_cli("polygonize", masked[1], "--out", tmp_path / "a.shp").stderr
+
+
+def test_apply_mask_changes_cloud_and_nothing_else(masked: tuple[Path, Path], tmp_path: Path) -> None:
+    scene, mask = masked
+    with rasterio.open(scene, "r+") as dataset:
+        dataset.update_tags(PROJECT="alpine")
+        dataset.scales = (1e-4,) * 4
+    out = tmp_path / "clear.tif"
+    result = run_cli("apply-mask", scene, mask, "--out", out)
+    assert json.loads(result.stdout)["removed_percent"] == pytest.approx(100 * 1250 / 13000, abs=0.001)
+    with rasterio.open(scene) as before, rasterio.open(out) as after, rasterio.open(mask) as codes:
+        cloud = codes.read(1) == 1
+        assert (after.read()[:, cloud] == 0).all()
+        assert (after.read()[:, ~cloud] == before.read()[:, ~cloud]).all()
+        assert (after.dtypes, after.descriptions, after.scales) == (before.dtypes, before.descriptions, before.scales)
+        assert (after.crs, after.transform, after.nodata) == (before.crs, before.transform, 0)
+        assert after.tags()["PROJECT"] == "alpine"
+    assert cog_validate(out)[0]
+
+
+def test_a_mask_of_another_scene_is_refused(masked: tuple[Path, Path], tmp_path: Path) -> None:
+    other = write_scene(tmp_path / "other.tif", shape=(50, 50))
+    result = run_cli("apply-mask", other, masked[1], "--out", tmp_path / "x.tif")
+    assert result.returncode == 1
+    assert "is not on the grid of" in result.stderr
+    assert not (tmp_path / "x.tif").exists()
+
+
+def test_patches_put_together_again_are_the_scene(make_scene: Make, tmp_path: Path) -> None:
+    data = np.random.default_rng(5).integers(1, 9000, (4, 150, 200)).astype(np.uint16)
+    data[:, :64, :64] = 0
+    scene = make_scene(data=data, nodata=0)
+    result = run_cli("patches", scene, "--out", tmp_path / "patches")
+    files = sorted((tmp_path / "patches").iterdir())
+    assert json.loads(result.stdout)["patches"] == len(files) == 3 * 4 - 1
+    whole, transform = merge(files)
+    with rasterio.open(scene) as dataset:
+        assert transform == dataset.transform
+        assert (whole == dataset.read()).all()
