@@ -45,7 +45,8 @@ class Batches:
         self.overcast = surfaces.overcast(scenes, config.size)
         share = config.weights or {}
         counts = {s.source: sum(o.source == s.source for o in scenes) for s in scenes}
-        self.odds = torch.tensor([share.get(s.source, 1.0) / counts[s.source] for s in scenes])
+        self.shares = torch.tensor([share.get(s.source, 1.0) / counts[s.source] for s in scenes])
+        self.odds = self.shares
 
     def draw(self) -> Batch:
         """One batch."""
@@ -53,7 +54,7 @@ class Batches:
         picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
         planes = torch.stack([surfaces.crop(scene, size, rng) for scene in picked])
         present = torch.stack([surfaces.choose_bands(scene.bands, rng) for scene in picked])
-        clean = surfaces.change_radiometry(planes[:, :7], rng)
+        clean = surfaces.change_radiometry(planes[:, :7], self.config.gain, rng)
         laid = chance(n, self.config.simulated, rng).float()
         veil = simulate(n, size, rng, self._texture(n, size))
         veil = veil._replace(opacity=veil.opacity * laid, shadow=veil.shadow * laid)

@@ -27,6 +27,10 @@ class UnmixConfig:
     teach_from: int = 1000
     """Step from which the teacher's answers are used; at or past ``steps``: never."""
     teach_every: int = 500
+    mine: float = 0.0
+    """How much oftener a scene is drawn that the teacher gets wholly wrong against its tags; 0 draws all alike."""
+    gain: float = 0.25
+    """Largest change of the log gain of a crop."""
     trust: float = 0.5
     """Weight of a teacher's most confident answer; tags weigh 1."""
     weights: dict[str, float] | None = None

@@ -156,11 +156,11 @@ def choose_bands(counts: tuple[int, ...], rng: Generator) -> Tensor:
     return present
 
 
-def change_radiometry(x: Tensor, rng: Generator) -> Tensor:
+def change_radiometry(x: Tensor, largest: float, rng: Generator) -> Tensor:
     """Gain of scene and band, offset and gamma; half of the time clipped as 8-bit pictures are."""
     n = len(x)
     jitter = torch.tensor(BAND_JITTER).view(1, -1, 1, 1) * torch.randn((n, x.shape[1], 1, 1), generator=rng)
-    gain = torch.exp(uniform((n, 1, 1, 1), -0.25, 0.25, rng) + jitter)
+    gain = torch.exp(uniform((n, 1, 1, 1), -largest, largest, rng) + jitter * (largest / 0.25))
     gamma = torch.exp(0.06 * torch.randn((n, 1, 1, 1), generator=rng))
     offset = 0.008 * torch.randn((n, 1, 1, 1), generator=rng) * (x[:, :1].amax((2, 3), keepdim=True) > 0)
     top = torch.where(torch.rand((n, 1, 1, 1), generator=rng) < 0.5, 1.0, 1.5)

@@ -1,6 +1,7 @@
 """The teacher: the running average of the student's weights, which answers where supervision is silent."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
@@ -13,10 +14,17 @@ DETECT_GAIN, DETECT_LOGIT = 1.5, -2.0
 """P(cloud) in training = sigmoid(gain * (logit of opacity - detect logit)); -2 is the logit of an opacity of 0.12."""
 
 
-def ask_teacher(
-    teacher: UnmixNet, scenes: list[TrainingScene], told: list[Tensor], trust: float
-) -> list[TrainingScene]:
-    """Fill what supervision leaves unknown with the teacher's answer, mean of two flips, weighted by its confidence.
+class Lesson(NamedTuple):
+    """What a teacher makes of the training scenes."""
+
+    scenes: list[TrainingScene]
+    """The scenes with its answers where supervision is silent."""
+    errors: Tensor
+    """(scene,) mean difference between its answer and what supervision told, 0..1; 0 where nothing was told."""
+
+
+def ask_teacher(teacher: UnmixNet, scenes: list[TrainingScene], told: list[Tensor], trust: float) -> Lesson:
+    """Ask for every scene: mean of two flips, weighted by its confidence.
 
     Args:
         teacher: the averaged network, in evaluation mode.
@@ -24,16 +32,14 @@ def ask_teacher(
         told: (h, w) a scene, True where supervision itself speaks.
         trust: weight of a fully confident answer.
     """
-    taught = []
+    taught, errors = [], []
     for scene, sure in zip(scenes, told, strict=True):
-        if sure.all():
-            taught.append(scene)
-            continue
         answer = detect_probability(teacher, scene.data, max(scene.bands))
         target = torch.where(sure, scene.target, answer.half())
         weight = torch.where(sure, 1.0, trust * (2 * answer - 1).abs()).half()
         taught.append(replace(scene, target=target, weight=weight))
-    return taught
+        errors.append(((answer - target.float()).abs() * sure).sum() / sure.sum().clamp(min=1))
+    return Lesson(taught, torch.stack(errors))
 
 
 @torch.inference_mode()

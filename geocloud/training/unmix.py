@@ -72,7 +72,8 @@ class Run:
         for self.step in range(first, config.steps):
             late = self.step - config.teach_from
             if late >= 0 and (late % config.teach_every == 0 or self.step == first):
-                batches.scenes = ask_teacher(self.teacher, batches.scenes, told, config.trust)
+                lesson = ask_teacher(self.teacher, batches.scenes, told, config.trust)
+                batches.scenes, batches.odds = lesson.scenes, batches.shares * (1 + config.mine * lesson.errors)
             terms = self._learn(batches.draw())
             if self.step % 50 == 0:
                 progress(self.step, config.steps, " ".join(f"{k} {float(v):.3f}" for k, v in terms.items()))

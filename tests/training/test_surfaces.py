@@ -1,0 +1,83 @@
+"""Tags hide pixel labels, crops keep bands with their targets, and the radiometry stays in range."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from geocloud.training.surfaces import (
+    CLEAR,
+    CLOUD,
+    UNKNOWN,
+    TrainingScene,
+    change_radiometry,
+    choose_bands,
+    crop,
+    load_folder,
+    overcast,
+    tags_of,
+)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def scene(size=128):
+    target = torch.zeros(size, size).half()
+    target[:, size // 2 :] = 1
+    data = torch.stack([target, 1 - target, torch.full_like(target, 0.5)])
+    return TrainingScene("half", "toy", data, target, torch.ones(size, size).half(), (3,))
+
+
+def test_a_patch_of_two_classes_becomes_unknown():
+    label = np.full((128, 128), CLEAR, np.uint8)
+    label[64:, 64:] = CLOUD
+    label[0, 127] = CLOUD
+    tagged = tags_of(label)
+
+    assert (tagged[:, :64] == CLEAR).all()
+    assert (tagged[:64, 64:] == UNKNOWN).all()
+    assert (tagged[64:, 64:] == CLOUD).all()
+
+
+def test_crops_turn_bands_and_target_together():
+    for seed in range(8):
+        planes = crop(scene(), 64, generator(seed))
+
+        assert planes.shape == (9, 64, 64)
+        torch.testing.assert_close(planes[0], planes[7])
+        assert not planes[3:7].any()
+
+
+def test_overcast_windows_hold_nothing_but_cloud():
+    assert [(y, x) for _, y, x in overcast([scene()], 64)] == [(0, 64), (64, 64)]
+
+
+def test_bands_shown_are_a_leading_number_of_them():
+    shown = {tuple(choose_bands((3, 4), generator(seed)).tolist()) for seed in range(20)}
+
+    assert shown == {(1, 1, 1, 0, 0, 0, 0), (1, 1, 1, 1, 0, 0, 0)}
+
+
+def test_radiometry_stays_in_range_and_changes_brightness():
+    x = torch.rand((8, 7, 16, 16), generator=generator(1))
+    changed = change_radiometry(x, 0.25, generator())
+
+    assert changed.min() >= 0
+    assert changed.max() <= 1.5
+    assert (changed - x).abs().mean() > 0.02
+
+
+def test_catalogue_pictures_come_as_blue_green_red_reflectance(tmp_path):
+    folder = tmp_path / "s2cmc"
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True)
+    red_picture = np.zeros((64, 64, 3), np.uint8)
+    red_picture[..., 0] = 255
+    Image.fromarray(red_picture).save(folder / "images" / "a.png")
+    Image.fromarray(np.full((64, 64), 255, np.uint8)).save(folder / "labels" / "a.png")
+
+    (loaded,) = load_folder(folder, "tags")
+
+    assert loaded.data.mean((1, 2)).tolist() == [0, 0, 1]
+    assert loaded.target.float().mean() == 1
