@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import ModelError
@@ -14,6 +14,8 @@ from geocloud.scorers.contract import Level
 CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
 Supervision = str
+Precision = Literal["auto", "fp32", "bf16"]
+"""What a network runs in; `auto` decides by card and machine."""
 SUPERVISIONS = {
     "T0": "no tags, no labels",
     "T1": "patches tagged clear",

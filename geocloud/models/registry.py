@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from geocloud.errors import ModelError
-from geocloud.models.card import CARD_FILE, ModelCard, read_card
+from geocloud.models.card import CARD_FILE, ModelCard, Precision, read_card
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.nulls import NULL_MODELS
 
@@ -35,10 +35,10 @@ def model_folder(name: str) -> Path:
     raise ModelError(f"no model {name!r}: give a model folder or one of {', '.join(names)}")
 
 
-def load_scorer(name: str = DEFAULT_MODEL, device: str = "auto", *, bf16: bool = False) -> Scorer:
+def load_scorer(name: str = DEFAULT_MODEL, device: str = "auto", precision: Precision = "auto") -> Scorer:
     """The scorer of a name or model folder; torch is imported only where there are weights to run."""
     if name in NULL_MODELS:
         return NULL_MODELS[name]()
     from geocloud.models.scorer import load_model
 
-    return load_model(model_folder(name), device, bf16=bf16)
+    return load_model(model_folder(name), device, precision)

@@ -12,8 +12,9 @@ import torch
 
 from geocloud.calibration import Calibration
 from geocloud.errors import UsageError
-from geocloud.models.card import ModelCard, read_card
+from geocloud.models.card import ModelCard, Precision, read_card
 from geocloud.models.networks import Network, build_network
+from geocloud.models.networks.fold import folded
 from geocloud.models.weights import load_weights
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.contract import Level, Scorer, require_bands
@@ -102,7 +103,15 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def load_model(folder: Path, device: str = "auto", *, bf16: bool = False) -> Scorer:
+def runs_bf16(precision: Precision, card: ModelCard, place: torch.device) -> bool:
+    """Whether to run in bfloat16: `auto` does where the card allows it and the device has instructions for it."""
+    if precision != "auto":
+        return precision == "bf16"
+    native = torch.cpu._is_avx512_bf16_supported() if place.type == "cpu" else place.type == "cuda"  # noqa: SLF001 - torch tells it nowhere else
+    return card.precision == "bf16" and bool(native)
+
+
+def load_model(folder: Path, device: str = "auto", precision: Precision = "auto") -> Scorer:
     """The scorer of a model folder.
 
     Raises:
@@ -113,9 +122,8 @@ def load_model(folder: Path, device: str = "auto", *, bf16: bool = False) -> Sco
     card = read_card(folder)
     network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
     load_weights(network, folder, card.sha256)
-    network.eval().requires_grad_(requires_grad=False)
-    network.to(place)
+    network = folded(network).requires_grad_(requires_grad=False).to(place)
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return NetworkScorer(network, card, place, bf16)
+    return NetworkScorer(network, card, place, runs_bf16(precision, card, place))

@@ -11,6 +11,7 @@ import numpy as np
 
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import UsageError
+from geocloud.models.card import Precision
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions, SceneReader, open_scene
@@ -45,6 +46,8 @@ class DetectOptions:
     """Replace outputs that exist; otherwise they are kept."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
+    precision: Precision = "auto"
+    """`fp32`, `bf16`, or `auto`: bf16 where the model's card allows it and the machine has instructions for it."""
     threads: int | None = None
     """Scoring threads; None: one a core."""
 
@@ -83,7 +86,7 @@ def detect(
         paths = out if isinstance(out, OutputPaths) else OutputPaths.in_folder(Path(out), scene.name, options)
         if paths.mask.exists() and not options.overwrite:
             return read_detection(paths)
-        scorer = scorer or load_scorer(options.model, options.device)
+        scorer = scorer or load_scorer(options.model, options.device, options.precision)
         _check(scene, options)
         calibration = choose_threshold(scorer, options.threshold)
         with staged(paths.mask.stem) as staging:
