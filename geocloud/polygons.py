@@ -13,7 +13,7 @@ from rasterio import features
 
 from geocloud.raster import CLEAR, NODATA, ByteArray
 
-STRIP_PIXELS = 8 << 20
+STRIP_PIXELS = 2 << 20
 """Pixels traced at once: bounds the memory of a strip however wide the scene is."""
 
 

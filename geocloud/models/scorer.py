@@ -84,12 +84,12 @@ class NetworkScorer:
     def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch in channel order, missing bands 0, and which bands are present."""
         present = torch.tensor([band in batch.bands for band in self.channels])
-        x = torch.zeros((batch.data.shape[0], len(self.channels), *batch.data.shape[2:]))
+        dtype = torch.bfloat16 if self.bf16 else torch.float32
+        x = torch.zeros((batch.data.shape[0], len(self.channels), *batch.data.shape[2:]), dtype=dtype)
         for channel, band in enumerate(self.channels):
             if band in batch.bands:
                 x[:, channel] = torch.from_numpy(batch.data[:, batch.bands.index(band)])
-        layout = torch.channels_last if x.shape[1] > 1 else torch.contiguous_format
-        return x.to(self.device, memory_format=layout), present.to(self.device)
+        return x.to(self.device), present.to(self.device)
 
 
 def choose_device(name: str) -> torch.device:
