@@ -80,7 +80,7 @@ def labelled(tmp_path_factory) -> Path:
         cloud[20:70, 30 + 20 * number : 100] = True
         brightness = np.where(cloud, 5000, 900) + generator.normal(0, 1500, cloud.shape)
         data = np.clip(brightness, 1, 9000)[None] * np.array([1.0, 1.05, 0.95, 1.4])[:, None, None]
-        data[:, :5] = 0
+        data[:, :, 128:] = 0
         label = np.where(cloud, 2, 0).astype(np.uint8)
         label[80:] = 9
         profile = {

@@ -1,0 +1,107 @@
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+
+from geocloud.errors import InputError, ModelError, OutputError, UsageError
+from geocloud.models.registry import load_scorer
+from geocloud.models.weights import WEIGHTS_FILE
+from geocloud.readers import open_scene
+from geocloud.training.options import TrainOptions
+from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.train import train
+
+QUICK = TrainOptions(classes=("field",), epochs=2, batch_size=8, latent=4, widths=(8,))
+
+
+def test_a_model_folder_holds_all_that_the_readme_promises(clear_model):
+    assert {"weights.safetensors", "card.json", "loss.png", "errors.png", "log.csv"} <= {
+        path.name for path in clear_model.iterdir()
+    }
+    losses = [float(row["loss"]) for row in csv.DictReader((clear_model / "log.csv").read_text().splitlines())]
+    assert len(losses) == 25
+    assert losses[-1] < 0.5 * losses[0]
+    card = json.loads((clear_model / "card.json").read_text())
+    assert (card["calibration"]["cloud_is"], card["training"]["supervision"]) == ("high", "T1")
+    assert "--normal clear --classes field" in card["training"]["recipe"]
+
+
+def test_the_quantile_threshold_leaves_its_share_of_held_out_errors_above(clear_model, cloudy_model):
+    for folder in (clear_model, cloudy_model):
+        calibration = load_scorer(str(folder)).calibration
+        assert calibration.rule.name == "quantile"
+        assert float(calibration.rule.figure.split()[0]) <= 10
+        assert calibration.threshold > 0
+        assert dict(calibration.curve)[calibration.threshold] == pytest.approx(0.5)
+
+
+def test_the_paper_s_threshold_is_its_own_and_the_quantile_stands_by(tagged, tmp_path):
+    calibration = train(tagged, tmp_path / "m", QUICK).card.calibration
+    assert (calibration.rule.name, calibration.threshold) == ("paper", 0.02)
+    assert calibration.by_rule("quantile").threshold == dict(calibration.alternatives)["quantile"]
+
+
+def test_a_seed_gives_the_same_weights(tagged, tmp_path):
+    first, again, other = (
+        train(tagged, tmp_path / name, replace(QUICK, seed=seed)).card.sha256
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert first == again != other
+
+
+def test_a_model_is_never_replaced_unasked(tagged, tmp_path):
+    before = train(tagged, tmp_path / "m", QUICK)
+    with pytest.raises(OutputError, match="already holds a model"):
+        train(tagged, tmp_path / "m", QUICK)
+    after = train(tagged, tmp_path / "m", replace(QUICK, epochs=3, resume=True))
+    assert after.losses[:2] == before.losses
+    with pytest.raises(ModelError, match="other options or data"):
+        train(tagged, tmp_path / "m", replace(QUICK, lr=0.5, resume=True))
+
+
+def test_what_cannot_be_trained_is_one_sentence(tagged, tmp_path):
+    with pytest.raises(UsageError, match="'desert' is not among the subfolders"):
+        train(tagged, tmp_path / "m", replace(QUICK, classes=("desert",)))
+    with pytest.raises(InputError, match="does not exist"):
+        train(tmp_path / "nowhere", tmp_path / "m", QUICK)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        train(tagged, tmp_path / "file" / "m", QUICK)
+    for wrong in ({"epochs": 0}, {"lr": -1.0}, {"held_out": 1.0}, {"quantile": 2.0}, {"optional_bands": ("nir",)}):
+        with pytest.raises(UsageError):
+            replace(QUICK, **wrong)
+
+
+def test_damaged_weights_are_one_sentence(tagged, tmp_path):
+    train(tagged, tmp_path / "m", QUICK)
+    path = tmp_path / "m" / WEIGHTS_FILE
+    path.write_bytes(path.read_bytes()[:-9] + b"corrupted")
+    with pytest.raises(ModelError, match="damaged"):
+        load_scorer(str(tmp_path / "m"))
+
+
+def test_conv_trains_on_scenes_and_scores_each_pixel_even_without_the_optional_band(labelled, tmp_path):
+    options = TrainOptions(kind="conv", epochs=1, widths=(4, 4, 4), latent=2, optional_bands=("nir",), batch_size=2)
+    result = train(labelled / "images", tmp_path / "m", options)
+    assert (result.card.level, result.card.halo, result.card.bands) == ("pixel", 32, ("blue", "green", "red"))
+    scorer = load_scorer(str(tmp_path / "m"))
+    rgb = tmp_path / "rgb.tif"
+    with (
+        rasterio.open(labelled / "images" / "s0.tif") as scene,
+        rasterio.open(rgb, "w", **{**scene.profile, "count": 3}) as file,
+    ):
+        file.write(scene.read([1, 2, 3]))
+        file.descriptions = ("blue", "green", "red")
+    for path in (labelled / "images" / "s0.tif", rgb):
+        with open_scene(path) as scene:
+            score, valid = score_scene(scene, scorer, threads=1)
+        assert score.shape == (90, 130)
+        np.testing.assert_array_equal(np.isfinite(score), valid)
+
+
+def test_a_single_scene_can_be_trained_on(labelled, tmp_path):
+    options = TrainOptions(epochs=1, widths=(4,), latent=2, batch_size=1)
+    assert train(labelled / "images" / "s0.tif", tmp_path / "m", options).card.training.steps >= 1
