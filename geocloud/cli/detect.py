@@ -84,7 +84,7 @@ def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - cli
     out = _outputs(scenes, given)
     options = DetectOptions(
         model=given["model"],
-        scene=as_scene_options(given["bands"], given["scale"], given["offset"]),
+        scene=as_scene_options(given["bands"], given["scale"], given["offset"], allow_external=given["allow_external"]),
         threshold=given["threshold"],
         min_area=given["min_area"],
         polygons=_polygon_format(given),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -16,9 +17,9 @@ from geocloud.readers import open_scene
 @scene_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @one_sentence
-def info(scene: str, bands: dict[str, int] | None, scale: float | None, offset: float | None, *, as_json: bool) -> None:
+def info(scene: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click's own values
     """Show what geocloud understands of a scene: grid, bands, scale, nodata."""
-    with open_scene(scene, as_scene_options(bands, scale, offset)) as reader:
+    with open_scene(scene, as_scene_options(**given)) as reader:
         described = reader.describe()
         described["resolution"] = list(reader.georef.resolution)
         described["bounds"] = list(reader.georef.bounds) if reader.georef.located and not reader.georef.gcps else None
@@ -33,13 +34,23 @@ def _text(described: dict[str, Any]) -> str:
     x, y = described["resolution"]
     lines = [
         f"{described['source']}",
+        f"  kind        {described['kind']}" + (f", taken {described['taken']}" if described["taken"] else ""),
         f"  grid        {described['width']} x {described['height']} pixels of {x:g} x {y:g}",
         f"  CRS         {described['crs'] or 'none'}" + (f", {described['gcps']} GCPs" if described["gcps"] else ""),
     ]
     for name, band in described["bands"].items():
         nodata = "none" if band.get("nodata") is None else f"{band['nodata']:g}"
         lines.append(
-            f"  {name:<11} band {band['number']}, reflectance = DN * {band['scale']:.6g} + {band['offset']:g}, "
+            f"  {name:<11} {_place(described, band)}, reflectance = DN * {band['scale']:.6g} + {band['offset']:g}, "
             f"nodata {nodata}"
         )
+    if described["fill"]:
+        lines.append(f"  fill        {described['fill']}")
     return "\n".join([*lines, *(f"  note: {note}" for note in described["notes"])])
+
+
+def _place(described: dict[str, Any], band: dict[str, Any]) -> str:
+    """Where a band is stored: its number in a single raster, its file's name in a product."""
+    if band["file"] == described["source"]:
+        return f"band {band['number']}"
+    return re.split(r"[/\\\\]", band["file"])[-1] + (f" band {band['number']}" if band["number"] > 1 else "")

@@ -42,8 +42,11 @@ class Threshold(click.ParamType):  # type: ignore[type-arg]
 
 
 def scene_options(function: F) -> F:
-    """--bands, --scale and --offset."""
+    """--bands, --scale, --offset and --allow-external."""
     for option in (
+        click.option(
+            "--allow-external", is_flag=True, help="Let a local STAC item or VRT name files outside its own folder."
+        ),
         click.option("--offset", type=float, help="Reflectance = DN * scale + offset; default: what the scene says."),
         click.option("--scale", type=float, help="Reflectance = DN * scale + offset; default: what the scene says."),
         click.option("--bands", type=BandList(), help="Band numbers, as in blue=1,green=2,red=3,nir=4."),
@@ -52,9 +55,11 @@ def scene_options(function: F) -> F:
     return function
 
 
-def as_scene_options(bands: dict[str, int] | None, scale: float | None, offset: float | None) -> SceneOptions:
-    """The three options as one value; click's usage error where they make no sense."""
+def as_scene_options(
+    bands: dict[str, int] | None, scale: float | None, offset: float | None, *, allow_external: bool = False
+) -> SceneOptions:
+    """The four options as one value; click's usage error where they make no sense."""
     try:
-        return SceneOptions(bands or {}, scale, offset)
+        return SceneOptions(bands or {}, scale, offset, allow_external)
     except ValueError as error:
         raise click.UsageError(str(error)) from error

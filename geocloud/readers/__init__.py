@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Union
 
 from geocloud.readers.contract import SceneReader
-from geocloud.readers.geotiff import describe_raster
+from geocloud.readers.dispatch import open_path
 from geocloud.readers.memory import MemoryScene
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.raster_scene import RasterScene
 
-__all__ = ["MemoryScene", "RasterScene", "SceneOptions", "SceneReader", "open_scene"]
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["MemoryScene", "RasterScene", "SceneOptions", "SceneReader", "Source", "open_scene"]
+
+Source = Union[str, os.PathLike[str], SceneReader, "xarray.DataArray", "xarray.Dataset"]
+"""What a user may give as a scene: a path or URL, an xarray object, or a reader already open."""
 
 
-def open_scene(source: str | os.PathLike[str], options: SceneOptions | None = None) -> SceneReader:
-    """A reader of the scene at a path or URL; only metadata is read yet.
+def open_scene(source: Source, options: SceneOptions | None = None) -> SceneReader:
+    """A reader of a scene; only metadata is read yet. A reader that is given is returned as it is.
+
+    `docs/scenes.md` lists the kinds, `geocloud.readers.dispatch` the signs they are told apart by.
 
     Raises:
         InputError: it cannot be used as a scene; the message says why and what to do.
         UsageError: an option does not fit the scene.
+        MissingExtraError: a kind that needs an optional package.
     """
-    return RasterScene(describe_raster(os.fspath(source), options or SceneOptions()))
+    options = options or SceneOptions()
+    if isinstance(source, str | os.PathLike):
+        return open_path(os.fspath(source), options)
+    if isinstance(source, SceneReader):
+        return source
+    from geocloud.readers.array_scene import open_array
+
+    return open_array(source, options)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+
+from geocloud.readers.sensors import SENSORS, SensorProfile
 
 COMMON_NAMES = (
     "coastal",
@@ -20,51 +21,6 @@ COMMON_NAMES = (
 """STAC's common names of the bands that geocloud tells apart."""
 SCORED = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Those that a scorer may take, in the order users read them."""
-
-
-@dataclass(frozen=True, slots=True)
-class SensorNames:
-    """How one family of sensors names its bands."""
-
-    sensor: str
-    names: Mapping[str, str]
-    """Band name as in products, upper case without a leading zero or `SR_` -> common name."""
-
-
-SENSORS = (
-    SensorNames(
-        "Sentinel-2",
-        {
-            "B1": "coastal",
-            "B2": "blue",
-            "B3": "green",
-            "B4": "red",
-            "B5": "rededge",
-            "B8": "nir",
-            "B8A": "nir",
-            "B10": "cirrus",
-            "B11": "swir16",
-            "B12": "swir22",
-        },
-    ),
-    SensorNames(
-        "Landsat 8-9",
-        {
-            "B1": "coastal",
-            "B2": "blue",
-            "B3": "green",
-            "B4": "red",
-            "B5": "nir",
-            "B6": "swir16",
-            "B7": "swir22",
-            "B9": "cirrus",
-        },
-    ),
-    SensorNames(
-        "Landsat 4-7",
-        {"B1": "blue", "B2": "green", "B3": "red", "B4": "nir", "B5": "swir16", "B7": "swir22"},
-    ),
-)
 
 WORDS = {
     **{name: name for name in COMMON_NAMES},
@@ -109,18 +65,24 @@ def name_bands(descriptions: Sequence[str | None]) -> dict[str, int]:
     Words win over product names, the sensor that explains most bands wins over others, and of two bands with one
     name the first is taken, Sentinel-2's B08 before its narrower B8A.
     """
-    words = [WORDS.get((text or "").strip().lower().replace("_", " "), "") for text in descriptions]
-    products = [_product_name(text or "") for text in descriptions]
-    best: list[str] = words
-    for sensor in SENSORS:
+    names = name_each(descriptions)
+    found: dict[str, int] = {}
+    order = sorted(range(len(names)), key=lambda index: product_band(descriptions[index] or "") == "B8A")
+    for index in order:
+        if names[index]:
+            found.setdefault(names[index], index + 1)
+    return dict(sorted(found.items(), key=lambda item: COMMON_NAMES.index(item[0])))
+
+
+def name_each(descriptions: Sequence[str | None], sensors: Sequence[SensorProfile] = SENSORS) -> list[str]:
+    """The common name of each description, an empty string where it is not recognised; several may share one."""
+    best = [_word(text or "") for text in descriptions]
+    products = [product_band(text or "") for text in descriptions]
+    for sensor in sensors:
         named = [sensor.names.get(product, "") for product in products]
         if _explained(named) > _explained(best):
             best = named
-    found: dict[str, int] = {}
-    for number, name in sorted(enumerate(best, start=1), key=lambda item: products[item[0] - 1] == "B8A"):
-        if name:
-            found.setdefault(name, number)
-    return dict(sorted(found.items(), key=lambda item: COMMON_NAMES.index(item[0])))
+    return best
 
 
 def name_wavelength(micrometres: float) -> str:
@@ -128,10 +90,17 @@ def name_wavelength(micrometres: float) -> str:
     return next((name for name, (low, high) in WAVELENGTHS.items() if low <= micrometres < high), "")
 
 
-def _product_name(text: str) -> str:
+def product_band(text: str) -> str:
     """`S2A_..._B02_60m`, `SR_B2`, `Band 2` -> `B2`; empty where nothing looks like one."""
     match = _PRODUCT_NAME.search(text.lower())
     return f"B{match.group(1).upper()}" if match else ""
+
+
+def _word(text: str) -> str:
+    """The common name of a text that is a word for it, or ends with one of three letters and more after a separator."""
+    whole = text.strip().lower().replace("_", " ").replace("-", " ")
+    last = whole.rpartition(" ")[2]
+    return WORDS.get(whole, "") or (WORDS.get(last, "") if len(last) > 2 else "")
 
 
 def _explained(names: Sequence[str]) -> int:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
 
 from geocloud.errors import InputError, UsageError
-from geocloud.georef import Georef
 from geocloud.readers.bands import COMMON_NAMES, name_bands, name_wavelength
+from geocloud.readers.opening import damaged, open_raster, raster_georef
 from geocloud.readers.options import SceneOptions, scene_name
 from geocloud.readers.radiometry import assume_radiometry, tagged_radiometry
 from geocloud.readers.spec import BandSource, Radiometry, SceneSpec
@@ -30,7 +25,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
         InputError: no such file, not a raster, fewer than 3 bands, bands not recognised, located by RPCs only.
         UsageError: `options.bands` names a band number the file does not have.
     """
-    with open_raster(source) as dataset, damaged(source):
+    with open_raster(source, allow_external=options.allow_external) as dataset, damaged(source):
         numbers = _bands(dataset, source, options)
         radiometries = _radiometries(dataset, numbers, options)
         sources = tuple(_band_source(dataset, name, number, radiometries[name]) for name, number in numbers.items())
@@ -44,50 +39,9 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
             notes.append("the scene has no georeference; its mask has none either")
         height, width = dataset.block_shapes[0]
         depth = sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-        return SceneSpec(scene_name(source), source, georef, sources, (height, width, depth), tuple(notes))
-
-
-@contextmanager
-def damaged(source: str) -> Iterator[None]:
-    """Turn rasterio's failure to read pixels into one sentence."""
-    try:
-        yield
-    except RasterioError as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise InputError(f"{source} cannot be read ({reason}); it is damaged or incomplete: fetch it again") from error
-
-
-def open_raster(source: str) -> Any:  # noqa: ANN401 - rasterio is untyped
-    """A rasterio dataset, or one sentence that says why not."""
-    remote = "://" in source or source.startswith("/vsi")
-    if not remote and not Path(source).exists():
-        raise InputError(f"{source} does not exist; give the path of a scene")
-    if not remote and Path(source).is_file() and Path(source).stat().st_size == 0:
-        raise InputError(f"{source} is empty (0 bytes); fetch it again")
-    try:
-        return rasterio.open(source)
-    except RasterioError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{source} is not a raster that can be opened ({reason}); it may be damaged or incomplete"
-        ) from error
-
-
-def raster_georef(dataset: Any, source: str) -> Georef:  # noqa: ANN401 - rasterio is untyped
-    """Grid and reference system; InputError for a scene located by RPCs only."""
-    shape = dataset.height, dataset.width
-    if dataset.crs and not dataset.transform.is_identity:
-        return Georef(shape, dataset.transform, dataset.crs.to_wkt())
-    points, crs = dataset.gcps
-    if points and crs:
-        gcps = tuple((point.row, point.col, point.x, point.y, point.z or 0.0) for point in points)
-        return Georef(shape, crs_wkt=crs.to_wkt(), gcps=gcps)
-    if dataset.rpcs is not None:
-        raise InputError(
-            f"{source} is located by RPCs only, which need a terrain model; "
-            "orthorectify it first, as with gdalwarp -rpc"
+        return SceneSpec(
+            scene_name(source), source, georef, sources, (height, width, depth), tuple(notes), kind=dataset.driver
         )
-    return Georef(shape, dataset.transform, dataset.crs.to_wkt() if dataset.crs else "")
 
 
 def _bands(dataset: Any, source: str, options: SceneOptions) -> dict[str, int]:  # noqa: ANN401
@@ -98,7 +52,7 @@ def _bands(dataset: Any, source: str, options: SceneOptions) -> dict[str, int]: 
     if len(data_bands) < 3:
         raise InputError(
             f"{source} has {len(data_bands)} band{'s' * (len(data_bands) != 1)}; "
-            "a scene needs at least blue, green and red"
+            "a scene needs at least blue, green and red: give the folder where bands are files of their own"
         )
     found = name_bands(dataset.descriptions) or _by_wavelength(dataset)
     if not {"blue", "green", "red"} <= found.keys():

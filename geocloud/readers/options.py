@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+
+from geocloud.readers.paths import scene_name
+
+__all__ = ["SceneOptions", "scene_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +20,10 @@ class SceneOptions:
     """Reflectance = DN * scale + offset; None: found from the file."""
     offset: float | None = None
     """See scale."""
+    allow_external: bool = False
+    """Let a local document (STAC item, VRT) name files outside its own folder."""
 
     def __post_init__(self) -> None:
         """An offset alone, or a scale of 0, has no meaning."""
         if self.scale is not None and not 0 < abs(self.scale) < float("inf"):
             raise ValueError(f"scale {self.scale} must be a number other than 0")
-
-
-def scene_name(source: str) -> str:
-    """The stem outputs are named after: the file's or product folder's name without suffix, a URL's query left out."""
-    return PurePath(source.rstrip("/\\").split("?")[0]).stem

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rasterio.windows import Window as RasterioWindow
 
+from geocloud.readers.sensors import LANDSAT_C2_L2
 from geocloud.readers.spec import Radiometry
 
-LANDSAT_C2_L2 = Radiometry(2.75e-5, -0.2, "Landsat Collection 2 Level 2")
-"""USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide, section 6."""
+EIGHT_BIT = Radiometry(1 / 255, 0.0, "8-bit values, 255 read as reflectance 1")
 _LANDSAT_C2_L2_NAME = re.compile(r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}_\d{8}_02", re.IGNORECASE)
 SAMPLES = 4
 SAMPLE_SIDE = 128
@@ -27,11 +28,18 @@ def tagged_radiometry(dataset: Any, index: int) -> Radiometry | None:  # noqa: A
 def assume_radiometry(dataset: Any, indexes: Sequence[int]) -> Radiometry:  # noqa: ANN401 - rasterio is untyped
     """One scale for a file that gives none: from its name, its type, and at last from some of its values."""
     if _LANDSAT_C2_L2_NAME.search(dataset.name):
-        return LANDSAT_C2_L2
+        return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, LANDSAT_C2_L2.product)
     dtype = dataset.dtypes[indexes[0] - 1]
     if dtype == "uint8":
-        return Radiometry(1 / 255, 0.0, "8-bit values, 255 read as reflectance 1")
+        return EIGHT_BIT
     return _from_values(_high_value(dataset, indexes), dtype)
+
+
+def radiometry_of_values(values: NDArray[np.float64], dtype: str) -> Radiometry:
+    """One scale for numbers that come without one, from some valid values and their type."""
+    if dtype == "uint8":
+        return EIGHT_BIT
+    return _from_values(float(np.percentile(values, 99)) if values.size else 0.0, dtype)
 
 
 def _from_values(high: float, dtype: str) -> Radiometry:

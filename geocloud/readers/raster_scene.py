@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
@@ -19,6 +18,7 @@ from geocloud.errors import InputError
 from geocloud.georef import Georef
 from geocloud.raster import BoolArray, FloatArray, Raster
 from geocloud.readers.contract import Closing, SceneReader
+from geocloud.readers.opening import open_quietly
 from geocloud.readers.spec import BandSource, SceneSpec
 from geocloud.window import Window
 
@@ -70,6 +70,9 @@ class RasterScene(Closing):
         return {
             "name": self.name,
             "source": self.source,
+            "kind": self.spec.kind,
+            "taken": self.spec.taken or None,
+            "item": self.spec.item or None,
             "height": self.georef.shape[0],
             "width": self.georef.shape[1],
             "crs": CRS.from_wkt(self.georef.crs_wkt).to_string() if self.georef.crs_wkt else None,
@@ -87,6 +90,7 @@ class RasterScene(Closing):
                 }
                 for source in self.spec.sources
             },
+            "fill": f"bit {self.spec.fill.bit} of {self.spec.fill.path}" if self.spec.fill else None,
             "notes": list(self.notes),
         }
 
@@ -116,7 +120,7 @@ class RasterScene(Closing):
             if here[0][1].masked:
                 missing |= handle.read_masks(here[0][1].index, window=area) == 0
             for values, (row, source) in zip(raw, here, strict=True):
-                empty = _nodata(values, source.nodata)
+                empty = is_nodata(values, source.nodata)
                 if source.nodata == 0:
                     zeros.append(empty)
                 else:
@@ -134,22 +138,30 @@ class RasterScene(Closing):
         """This thread's handle, on the scene's grid: a file on another grid is read through a warped view."""
         handles: dict[str, Any] = self._local.__dict__.setdefault("handles", {})
         if path not in handles:
-            handle = rasterio.open(path)
-            if (handle.height, handle.width) != self.georef.shape:
-                handle = WarpedVRT(
-                    handle,
-                    crs=self.georef.crs_wkt,
-                    transform=self.georef.transform,
-                    height=self.georef.shape[0],
-                    width=self.georef.shape[1],
-                    resampling=Resampling.bilinear
-                    if self.spec.fill is None or path != self.spec.fill.path
-                    else Resampling.nearest,
-                )
-            handles[path] = handle
+            handle = open_quietly(path)
             with self._lock:
                 self._opened.append(handle)
+            if not _on_grid(handle, self.georef):
+                handle = self._warped(handle, path)
+                with self._lock:
+                    self._opened.append(handle)
+            handles[path] = handle
         return handles[path]
+
+    def _warped(self, handle: Any, path: str) -> WarpedVRT:  # noqa: ANN401 - rasterio is untyped
+        """A view of a file on the scene's grid: bands bilinear with nodata left out, quality bits nearest."""
+        quality = self.spec.fill is not None and path == self.spec.fill.path
+        nodata = next((source.nodata for source in self.spec.sources if source.path == path), None)
+        return WarpedVRT(
+            handle,
+            crs=self.georef.crs_wkt,
+            transform=self.georef.transform,
+            height=self.georef.shape[0],
+            width=self.georef.shape[1],
+            resampling=Resampling.nearest if quality else Resampling.bilinear,
+            src_nodata=None if quality else nodata,
+            nodata=None if quality else nodata,
+        )
 
     def close(self) -> None:
         """Close the handles of all threads."""
@@ -163,7 +175,14 @@ def _rasterio_window(window: Window) -> RasterioWindow:
     return RasterioWindow(window.col, window.row, window.width, window.height)
 
 
-def _nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
+def _on_grid(handle: Any, georef: Georef) -> bool:  # noqa: ANN401 - rasterio is untyped
+    """True where a file's pixels are the scene's pixels."""
+    if (handle.height, handle.width) != georef.shape:
+        return False
+    return georef.transform.is_identity or handle.transform.almost_equals(georef.transform, 1e-6)
+
+
+def is_nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
     """True where a band holds no data: its nodata value, NaN or infinity.
 
     A nodata of 0 is special to the caller: dark ground takes that value too, so there a pixel counts as nodata only

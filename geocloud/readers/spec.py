@@ -56,3 +56,9 @@ class SceneSpec:
     """(height, width, bytes a pixel of all bands)."""
     notes: tuple[str, ...] = ()
     fill: FillSource | None = None
+    kind: str = "raster"
+    """What it was recognised as, in words."""
+    taken: str = ""
+    """Time of acquisition, ISO 8601; empty where unknown."""
+    item: str = ""
+    """Path or URL of the STAC item it was read from; empty where it was none."""

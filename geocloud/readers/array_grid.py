@@ -1,0 +1,78 @@
+"""Where an xarray object lies: dimensions, transform and CRS, by rioxarray or the CF conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from geocloud.errors import InputError
+from geocloud.georef import Georef
+
+if TYPE_CHECKING:
+    import xarray
+
+PLANES = (("y", "x"), ("lat", "lon"), ("latitude", "longitude"), ("northing", "easting"), ("Y", "X"))
+"""Names of the two dimensions of the ground, as usual in the field."""
+REGULAR = 1e-3
+"""Steps between coordinates may differ by this share of a step."""
+
+
+def plane_of(array: xarray.DataArray | xarray.Dataset) -> tuple[Hashable, Hashable]:
+    """Names of the (row, column) dimensions; InputError where they are not recognised."""
+    for y, x in PLANES:
+        if y in array.dims and x in array.dims:
+            return y, x
+    raise InputError(f"the array has the dimensions {', '.join(map(str, array.dims))}; rename two of them to y and x")
+
+
+def array_georef(array: xarray.DataArray) -> Georef:
+    """Grid and reference system of a (y, x) array; no georeference where it has neither coordinates nor CRS."""
+    y, x = plane_of(array)
+    shape = array.sizes[y], array.sizes[x]
+    mapping = grid_mapping(array)
+    transform = _transform(array, y, x, mapping)
+    return Georef(shape, transform or Affine.identity(), crs_wkt(array, mapping) if transform else "")
+
+
+def grid_mapping(array: xarray.DataArray) -> Mapping[str, Any]:
+    """Attributes of the CF grid mapping variable, `spatial_ref` by rioxarray's habit; empty where there is none."""
+    name = array.encoding.get("grid_mapping") or array.attrs.get("grid_mapping") or "spatial_ref"
+    return array.coords[name].attrs if name in array.coords else {}
+
+
+def crs_wkt(array: xarray.DataArray, mapping: Mapping[str, Any]) -> str:
+    """The CRS as WKT: from the grid mapping, an `epsg` coordinate or the attribute `crs`; empty where there is none."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    epsg = array.coords["epsg"].item() if "epsg" in array.coords and array.coords["epsg"].ndim == 0 else None
+    given = mapping.get("crs_wkt") or mapping.get("spatial_ref") or epsg or array.attrs.get("crs")
+    try:
+        if given:
+            return str(CRS.from_user_input(given).to_wkt())
+        return str(CRS.from_cf(dict(mapping)).to_wkt()) if mapping.get("grid_mapping_name") else ""
+    except (CRSError, KeyError, ValueError) as error:
+        raise InputError(f"the array's CRS {str(given)[:60]!r} is not understood; set it with rio.write_crs") from error
+
+
+def _transform(array: xarray.DataArray, y: Hashable, x: Hashable, mapping: Mapping[str, Any]) -> Affine | None:
+    """From the coordinates of pixel centres, else from the grid mapping's GeoTransform."""
+    if y in array.coords and x in array.coords and min(array.sizes[y], array.sizes[x]) > 1:
+        left, width = _axis(np.asarray(array.coords[x].values, dtype=np.float64), x)
+        top, height = _axis(np.asarray(array.coords[y].values, dtype=np.float64), y)
+        return Affine(width, 0, left, 0, height, top)
+    if "GeoTransform" in mapping:
+        return Affine.from_gdal(*(float(value) for value in str(mapping["GeoTransform"]).split()))
+    return None
+
+
+def _axis(centres: NDArray[np.float64], name: Hashable) -> tuple[float, float]:
+    """(first edge, step) of evenly spaced centres; InputError where they are not."""
+    step = float(centres[-1] - centres[0]) / (len(centres) - 1)
+    if not step or np.abs(np.diff(centres) - step).max() > REGULAR * abs(step):
+        raise InputError(f"the coordinates along {name} are not evenly spaced; bring the array to a regular grid first")
+    return float(centres[0]) - step / 2, step

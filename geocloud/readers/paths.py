@@ -1,0 +1,118 @@
+"""Where files are, and which files a document may name.
+
+The reading rule: what the user names may be anywhere. A remote document never names local files. A local document
+names files beside or below itself, or remote ones, unless the user allows more.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+from geocloud.errors import InputError
+
+REMOTE_SCHEMES = ("https", "http", "s3", "gs", "az", "oss", "ftp")
+"""Schemes of URLs that rasterio reads over a network."""
+REMOTE_VSI = ("/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsiwebhdfs/")
+"""GDAL's own prefixes of the same."""
+ARCHIVES = {".zip": "/vsizip/", ".tar": "/vsitar/", ".tgz": "/vsitar/"}
+"""Suffix of an archive -> the prefix with which GDAL reads in it."""
+REMOTE_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_MAX_RETRY": "4",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "GDAL_HTTP_TIMEOUT": "60",
+}
+"""GDAL's settings for files that are not on a disk: no listing of folders, a few retries, an end to waiting."""
+_PRODUCT_SUFFIXES = (".safe", ".zarr", ".tar")
+_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}$")
+
+
+def is_remote(path: str) -> bool:
+    """True for URLs and GDAL paths that lead over a network, archives on a network included."""
+    text = path.lower()
+    if text.startswith("/vsi"):
+        return any(prefix in text for prefix in REMOTE_VSI) or any(f"/{s}://" in text for s in REMOTE_SCHEMES)
+    return urlsplit(text).scheme.rpartition("+")[2] in REMOTE_SCHEMES
+
+
+def is_virtual(path: str) -> bool:
+    """True where the path is no plain path of this machine's file system."""
+    return "://" in path or path.startswith("/vsi")
+
+
+def scene_name(source: str) -> str:
+    """The stem outputs are named after: the last part of a path without suffix, a URL's query left out.
+
+    A folder's name keeps its dots but for .SAFE and .zarr: `Path.stem` would cut `S2A.v1.2` there.
+    """
+    path = source.split("?", maxsplit=1)[0] if "://" in source else source
+    name = re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path
+    if not is_virtual(source) and Path(source).is_dir():
+        return _without(name, _PRODUCT_SUFFIXES)
+    name = _SUFFIX.sub("", name) if not name.startswith(".") else name
+    return _without(name, _PRODUCT_SUFFIXES)
+
+
+def _without(name: str, suffixes: tuple[str, ...]) -> str:
+    cut = next((suffix for suffix in suffixes if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(cut)] or name
+
+
+def resolve(document: str, href: str, *, allow_external: bool = False) -> str:
+    """The path or URL that a document means by `href`, by the reading rule.
+
+    Args:
+        document: path or URL of the document.
+        href: as written in it: absolute, relative to it, or a URL.
+        allow_external: the user's word that a local document may name any file.
+
+    Raises:
+        InputError: the rule forbids it.
+    """
+    if is_remote(document):
+        target = href if is_virtual(href) else _join_remote(document, href)
+    elif href.lower().startswith("file://"):
+        target = unquote(urlsplit(href).path)
+    else:
+        target = href if is_virtual(href) else os.path.normpath(Path(document).parent / href)
+    check_named(document, target, allow_external=allow_external)
+    return target
+
+
+def check_named(document: str, target: str, *, allow_external: bool = False) -> None:
+    """InputError where a document may not name a target, given as a path from here or a URL."""
+    if _surely_remote(target):
+        return
+    if is_remote(document):
+        raise InputError(f"{document} is remote and names the local file {target}, which is never read; fetch both")
+    if allow_external or (not is_virtual(target) and _within(Path(target), Path(document).parent)):
+        return
+    archive = document.rpartition("/")[0]
+    if is_virtual(document) and target.startswith(f"{archive}/") and ".." not in target:
+        return
+    raise InputError(
+        f"{document} names {target}, which is not beside or below it; pass --allow-external if you trust the document"
+    )
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _surely_remote(path: str) -> bool:
+    """A plain URL of a known scheme, or GDAL's prefix for one, without any other path hidden in it."""
+    if path.startswith("/vsi"):
+        return path.lower().startswith(REMOTE_VSI) and path.count("/vsi") == 1
+    return urlsplit(path).scheme.lower() in REMOTE_SCHEMES
+
+
+def _join_remote(document: str, href: str) -> str:
+    """`href` relative to the document's URL, for schemes that urllib does not join as well."""
+    if document.startswith("/vsi"):
+        return document.rsplit("/", 1)[0] + "/" + href.removeprefix("./")
+    scheme, rest = document.split("://", 1)
+    joined = urljoin(f"https://{rest}", href)
+    return f"{scheme}://{joined.removeprefix('https://')}"

@@ -1,0 +1,164 @@
+"""STAC items as documents: loading them, and what their assets say of bands, scale and nodata (1.0 and 1.1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from geocloud.errors import InputError
+from geocloud.readers.bands import WORDS, name_each, name_wavelength
+from geocloud.readers.paths import is_remote
+from geocloud.readers.sensors import SENTINEL2_FROM_04
+from geocloud.readers.spec import Radiometry
+from geocloud.readers.tree import MAX_METADATA_BYTES, Tree
+from geocloud.version import __version__
+
+TIMEOUT_SECONDS = 60
+_OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+
+
+@dataclass(frozen=True, slots=True)
+class AssetBand:
+    """One band of one asset."""
+
+    band: str
+    """Common name."""
+    key: str
+    """The asset's key in the item."""
+    index: int
+    """Band number in the asset's file, from 1."""
+    asset: Mapping[str, Any]
+    radiometry: Radiometry | None
+    """None where the item says nothing."""
+    nodata: float | None
+    narrow: bool = False
+    """True for a band that only stands in, as nir08 for nir."""
+
+
+def load_item(source: str) -> dict[str, Any]:
+    """A STAC item from a path or URL; InputError where it is none. Its links are never followed."""
+    try:
+        content = _fetch(source) if is_remote(source) else Path(source).read_bytes()
+        item = json.loads(content)
+    except (OSError, URLError, ValueError, RecursionError) as error:
+        raise InputError(f"{source} cannot be read as a STAC item ({error}); check the path or URL") from error
+    if not is_item(item):
+        kind = item.get("type", "JSON") if isinstance(item, dict) else "JSON"
+        raise InputError(f"{source} is a {kind}, not a STAC item; give the path or URL of one item")
+    return dict(item)
+
+
+def is_item(document: object) -> bool:
+    """True for a JSON value that is a STAC item."""
+    return isinstance(document, dict) and document.get("type") == "Feature" and isinstance(document.get("assets"), dict)
+
+
+def _fetch(url: str) -> bytes:
+    if not url.lower().startswith(("http://", "https://")):
+        raise OSError("items are fetched over http and https only")
+    request = Request(url, headers={"User-Agent": f"geocloud/{__version__}", "Accept": "application/geo+json, */*"})  # noqa: S310 - the scheme is checked above
+    with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        return bytes(answer.read(MAX_METADATA_BYTES))
+
+
+def asset_bands(item: Mapping[str, Any]) -> list[AssetBand]:
+    """All recognised bands of an item's assets, in the item's order."""
+    found: list[AssetBand] = []
+    for key, asset in item["assets"].items():
+        if not isinstance(asset, dict) or not isinstance(asset.get("href"), str):
+            continue
+        entries = _band_entries(item, asset) or [{"name": key}]
+        for index, entry in enumerate(entries, start=1):
+            band = _common_name(entry)
+            if band:
+                radiometry, nodata = _numbers(item, asset, entry, index)
+                narrow = (entry.get("eo:common_name") or entry.get("common_name") or entry.get("name")) == "nir08"
+                found.append(AssetBand(band, key, index, asset, radiometry, nodata, narrow=narrow))
+    return found
+
+
+def _band_entries(item: Mapping[str, Any], asset: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """An asset's bands: STAC 1.1's `bands`, 1.0's `eo:bands`, or numbers into the item's own list as before 1.0."""
+    entries = asset.get("bands") or asset.get("eo:bands") or []
+    shared = item.get("properties", {}).get("eo:bands") or []
+    looked_up = [shared[entry] if isinstance(entry, int) and entry < len(shared) else entry for entry in entries]
+    return [entry if isinstance(entry, dict) else {} for entry in looked_up]
+
+
+def _common_name(entry: Mapping[str, Any]) -> str:
+    """A band's common name by STAC's field, else by its name, else by its wavelength."""
+    common = entry.get("eo:common_name") or entry.get("common_name")
+    if common:
+        return WORDS.get(str(common), "")
+    named = name_each([str(entry.get("name", ""))])[0]
+    wavelength = entry.get("eo:center_wavelength") or entry.get("center_wavelength")
+    return named or (name_wavelength(float(wavelength)) if wavelength else "")
+
+
+def _numbers(
+    item: Mapping[str, Any], asset: Mapping[str, Any], entry: Mapping[str, Any], index: int
+) -> tuple[Radiometry | None, float | None]:
+    """Scale and offset, and nodata, of a band: 1.1's fields on the band or asset, or 1.0's `raster:bands`."""
+    listed: Sequence[Mapping[str, Any]] = asset.get("raster:bands") or ()
+    raster = listed[index - 1] if index <= len(listed) else {}
+    layers = (raster, entry, asset)
+    scale = _first(layers, "scale", "raster:scale")
+    offset = _first(layers, "offset", "raster:offset")
+    nodata = _first(layers, "nodata")
+    number = float(nodata) if nodata is not None and str(nodata).lower() != "nan" else None
+    return _radiometry(item.get("properties", {}), scale, offset), number
+
+
+def _radiometry(properties: Mapping[str, Any], scale: object, offset: object) -> Radiometry | None:
+    """An item's scale and offset; the offset is dropped where the item says that it is applied already."""
+    applied = any(properties.get(key) is True for key in _OFFSET_APPLIED)
+    if scale is None and offset is None:
+        return _sentinel2_default(properties, applied=applied)
+    given = Radiometry(float(str(scale or 1)), float(str(offset or 0)), "the STAC item")
+    if not applied:
+        return given
+    return Radiometry(given.scale, 0.0, "the STAC item, whose offset is applied already")
+
+
+def _sentinel2_default(properties: Mapping[str, Any], *, applied: bool) -> Radiometry | None:
+    """For Sentinel-2 items that give no scale: by the processing baseline they state."""
+    baseline = str(properties.get("s2:processing_baseline", ""))
+    if not baseline.replace(".", "", 1).isdigit():
+        return None
+    offset = SENTINEL2_FROM_04.offset if float(baseline) >= 4 and not applied else 0.0
+    return Radiometry(SENTINEL2_FROM_04.scale, offset, f"the STAC item's processing baseline {baseline}")
+
+
+def _first(layers: Sequence[Mapping[str, Any]], *keys: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The first value that is not None, by layer and then by key."""
+    return next((layer[key] for layer in layers for key in keys if layer.get(key) is not None), None)
+
+
+def read_items_beside(tree: Tree) -> tuple[dict[str, Radiometry], str]:
+    """File name in lower case -> scale and offset, and the time taken, of the STAC items among a folder's files."""
+    found: dict[str, Radiometry] = {}
+    taken = ""
+    for name in tree.names():
+        if not name.lower().endswith(".json"):
+            continue
+        try:
+            item = json.loads(tree.read(name))
+        except (ValueError, RecursionError):
+            continue
+        if is_item(item):
+            taken = taken or item_time(item)
+            for band in asset_bands(item):
+                if band.radiometry is not None:
+                    found[band.asset["href"].partition("?")[0].rpartition("/")[2].lower()] = band.radiometry
+    return found, taken
+
+
+def item_time(item: Mapping[str, Any]) -> str:
+    """When the item's scene was taken, ISO 8601; empty where it does not say."""
+    properties = item.get("properties") or {}
+    return str(properties.get("datetime") or properties.get("start_datetime") or "")
