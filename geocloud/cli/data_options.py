@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from geocloud.cli.lists import names, numbers
-from geocloud.cli.options import as_scene_options, scene_options
+from geocloud.cli.options import scene_options, take_scene_options
 from geocloud.training.data import Fit
 from geocloud.training.split import Part
 from geocloud.verbs.labels import LabelCodes
@@ -72,5 +72,5 @@ def take_data_options(given: dict[str, Any], *, masks: bool = False) -> DataOpti
     taken = {
         name: given.pop(name) for name in ("classes", "cloudy", "labels", "fit", "part", "held_out", "seed", "threads")
     }
-    scene = as_scene_options(given.pop("bands"), given.pop("scale"), given.pop("offset"))
+    scene = take_scene_options(given)
     return DataOptions(codes=codes, scene=scene, masks=masks, **taken)

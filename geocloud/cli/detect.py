@@ -12,7 +12,7 @@ import click
 
 from geocloud.cli.common import one_sentence
 from geocloud.cli.environment import check_projections
-from geocloud.cli.options import Threshold, as_scene_options, scene_options
+from geocloud.cli.options import Threshold, scene_options, take_scene_options
 from geocloud.cli.reporter import ProgressMode, Reporter, make_reporter
 from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
@@ -84,7 +84,7 @@ def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - cli
     out = _outputs(scenes, given)
     options = DetectOptions(
         model=given["model"],
-        scene=as_scene_options(given["bands"], given["scale"], given["offset"], allow_external=given["allow_external"]),
+        scene=take_scene_options(given),
         threshold=given["threshold"],
         min_area=given["min_area"],
         polygons=_polygon_format(given),

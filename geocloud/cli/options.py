@@ -63,3 +63,8 @@ def as_scene_options(
         return SceneOptions(bands or {}, scale, offset, allow_external)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def take_scene_options(given: dict[str, Any]) -> SceneOptions:
+    """The same, taken out of a command's other values."""
+    return as_scene_options(**{name: given.pop(name) for name in ("bands", "scale", "offset", "allow_external")})

@@ -12,7 +12,7 @@ from geocloud.cli.common import one_sentence, print_json
 from geocloud.cli.config import config_option
 from geocloud.cli.data_options import device_option
 from geocloud.cli.lists import names, numbers
-from geocloud.cli.options import as_scene_options, scene_options
+from geocloud.cli.options import scene_options, take_scene_options
 from geocloud.readers.pictures import PICTURE_BANDS
 from geocloud.training.data import Fit
 from geocloud.training.options import Kind, Listener, Normal, TrainOptions, TrainRule
@@ -89,7 +89,7 @@ def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - c
     \b
     geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model
     """
-    scene = as_scene_options(options.pop("bands"), options.pop("scale"), options.pop("offset"))
+    scene = take_scene_options(options)
     channels, optional = options.pop("channels") or PICTURE_BANDS, options.pop("optional_channels")
     listener = Listener(epoch=lambda epoch, loss: click.echo(f"Epoch:{epoch}, Loss:{loss:.4f}"))
     chosen = TrainOptions(bands=channels, optional_bands=optional, scene=scene, **options)

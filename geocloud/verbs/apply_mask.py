@@ -13,7 +13,7 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.errors import InputError, UsageError
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, NODATA
-from geocloud.readers.geotiff import damaged, open_raster
+from geocloud.readers.opening import damaged, open_raster
 from geocloud.verbs.polygonize import STRIP, mask_rows
 from geocloud.writers.cog import Product, copy_to_cog, raster_errors
 from geocloud.writers.staging import staged

@@ -10,7 +10,7 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.errors import UsageError
 from geocloud.grid import PatchGrid
 from geocloud.progress import Progress, no_progress
-from geocloud.readers.geotiff import damaged, open_raster
+from geocloud.readers.opening import damaged, open_raster
 from geocloud.readers.options import scene_name
 from geocloud.writers.cog import raster_errors
 from geocloud.writers.staging import writing

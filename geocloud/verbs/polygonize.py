@@ -14,7 +14,7 @@ from geocloud.errors import InputError, UsageError
 from geocloud.polygons import PolygonTracer
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, NODATA, ByteArray
-from geocloud.readers.geotiff import damaged, open_raster, raster_georef
+from geocloud.readers.opening import damaged, open_raster, raster_georef
 from geocloud.readers.options import scene_name
 from geocloud.verbs.detection import MASK_SUFFIX
 from geocloud.writers.staging import staged
