@@ -16,7 +16,7 @@ from geocloud.models.registry import SHIPPED, load_scorer, model_folder
 from geocloud.models.weights import WEIGHTS_FILE
 from geocloud.progress import Progress, no_progress
 from geocloud.rules import Tagged, conformal_cut, false_alarms, fit_spread, quantile_cut
-from geocloud.verbs.samples import DataOptions, read_samples
+from geocloud.verbs.samples import DataOptions, read_samples, source_name
 
 Rule = Literal["paper", "quantile", "conformal", "f1"]
 DEFAULTS = {"quantile": 0.99, "conformal": 0.05}
@@ -70,7 +70,7 @@ def calibrate(
     card = read_card(folder)
     target = _target(folder, out, options)
     scenes = _scenes(model, data, options, progress)
-    calibration = _choose(scenes, card.calibration, options, data.name)
+    calibration = _choose(scenes, card.calibration, options, source_name(data))
     card = replace(card, calibration=calibration)
     if target != folder:
         card = replace(card, name=target.resolve().name)

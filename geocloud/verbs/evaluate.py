@@ -16,7 +16,7 @@ from geocloud.scorers.contract import Scorer
 from geocloud.scorers.difference import Difference
 from geocloud.verbs.detect import choose_threshold
 from geocloud.verbs.report import Row, make_row, write_report
-from geocloud.verbs.samples import DataOptions, Sample, read_samples
+from geocloud.verbs.samples import DataOptions, Sample, read_samples, source_name
 from geocloud.verbs.supervision import supervision
 
 MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
@@ -101,7 +101,7 @@ def evaluate(
     for source in sources:
         tallies = _tally(source, judged, options, progress)
         rows += [
-            make_row(_name(source), one.name, one.supervision, one.calibration, tally, options.draws)
+            make_row(source_name(source), one.name, one.supervision, one.calibration, tally, options.draws)
             for one, tally in zip(judged, tallies, strict=True)
         ]
     if out is not None:
@@ -145,12 +145,6 @@ def _measure(sample: Sample, calibration: Calibration) -> Tally:
         histogram(sample.score, sample.truth, sample.bits),
         reliability(calibration.probability(sample.score), sample.truth),
     )
-
-
-def _name(source: Path) -> str:
-    """What a source is called: its folder, or the folder of its `images`."""
-    path = source.resolve()
-    return path.parent.name if path.name in ("images", "masks") else path.stem
 
 
 def _make(out: Path) -> None:

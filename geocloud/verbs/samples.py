@@ -97,6 +97,12 @@ def read_samples(
             yield samples
 
 
+def source_name(data: Path) -> str:
+    """What a data set is called in tables and cards: its folder or file, or the folder that holds its `images`."""
+    path = data.resolve()
+    return path.parent.name if path.name in ("images", "masks") else path.stem
+
+
 def cloudy_classes(classes: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
     """The classes that show cloud: those chosen, else those named so; none where all data are clear."""
     unknown = [name for name in chosen if name not in classes]
