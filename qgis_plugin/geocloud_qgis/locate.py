@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404 - running the installed program is what this plugin does
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
@@ -100,7 +100,7 @@ def read_versions(program: Path, environ: Mapping[str, str], *, check: bool = Fa
     """
     command = [str(program), "version", "--json", *(["--check"] if check else [])]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603 - a list of arguments, never a shell
             command,
             env=dict(environ),
             stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
-import subprocess
+import subprocess  # nosec B404 - running the installed program is what this plugin does
 import threading
 import time
 from contextlib import suppress
@@ -84,7 +84,7 @@ def _start(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Pop
     """The process, in a session of its own, so that killing it takes what it started with it."""
     windows = os.name == "nt"
     try:
-        return subprocess.Popen(
+        return subprocess.Popen(  # nosec B603 - a list of arguments, never a shell
             list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
