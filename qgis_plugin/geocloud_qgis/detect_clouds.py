@@ -44,7 +44,7 @@ class DetectClouds(GeocloudAlgorithm):
             "Bands": "which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says.",
             "Threshold": "a raw score or a rule of the model's card; empty: the model's own.",
             "Smallest cloud": "clouds smaller than this many square metres are left out.",
-            "Scale, Offset": "reflectance = value × scale + offset; empty: as the file says.",
+            "Scale, Offset": "reflectance = value * scale + offset; empty: as the file says.",
         },
         {
             "Cloud mask": "0 clear, 1 cloud, 255 no data.",
@@ -85,9 +85,7 @@ class DetectClouds(GeocloudAlgorithm):
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
         source = layer_source(layer)
         paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name, *_ in OUTPUTS}
-        result = self.run_program(
-            ["detect", source, *self._options(parameters, context, paths)], feedback
-        )
+        result = self.run_program(["detect", source, *self._options(parameters, context, paths)], feedback)
         scene = PurePath(source.rstrip("/\\")).stem
         for name, _, style, title in OUTPUTS:
             dress(context, paths[name], f"{scene} {title}", Stylist(style, f"Clouds of {scene}", layer.id()))

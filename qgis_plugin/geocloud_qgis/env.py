@@ -25,7 +25,7 @@ program would then find no EPSG code."""
 
 
 def clean_environment(
-    environ: Mapping[str, str], windows: Optional[bool] = None, qgis_prefix: str = ""
+    environ: Mapping[str, str], *, windows: Optional[bool] = None, qgis_prefix: str = ""
 ) -> dict[str, str]:
     """A copy of `environ` for the child: without DROPPED, without QGIS's folders on PATH, with UTF-8 for Python."""
     windows = os.name == "nt" if windows is None else windows

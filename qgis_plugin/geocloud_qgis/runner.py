@@ -72,7 +72,7 @@ def run(
     """
     process = _start(command, environ)
     try:
-        return _Run(process, listener, needs_result).to_end()
+        return _Run(process, listener, needs_result=needs_result).to_end()
     finally:
         _kill(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
@@ -113,7 +113,7 @@ def _kill(process: subprocess.Popen) -> None:
 class _Run:
     """One run: two threads read its pipes into a queue, this thread acts on what comes."""
 
-    def __init__(self, process: subprocess.Popen, listener: Listener, needs_result: bool) -> None:
+    def __init__(self, process: subprocess.Popen, listener: Listener, *, needs_result: bool) -> None:
         self.process, self.listener, self.needs_result = process, listener, needs_result
         self.lines: queue.Queue[tuple[Callable[[str], None], str]] = queue.Queue()
         self.readers = [self._read(process.stdout, self._out), self._read(process.stderr, self._err)]

@@ -41,7 +41,9 @@ def test_detect_with_the_default_model(qgis_process, scene, tmp_path):
 
 
 def test_a_failure_is_no_success(qgis_process, scene, tmp_path):
-    done = qgis_process("run", "geocloud:detectclouds", f"--INPUT={scene}", "--MODEL=no", f"--MASK={tmp_path / 'm.tif'}")
+    done = qgis_process(
+        "run", "geocloud:detectclouds", f"--INPUT={scene}", "--MODEL=no", f"--MASK={tmp_path / 'm.tif'}"
+    )
     assert done.returncode != 0
     assert "no model 'no'" in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -74,8 +74,11 @@ def open_dialog():
 
 def detect(layer):
     dialog = open_dialog()
-    chosen = dialog.getParametersPanel().createProcessingParameters()["INPUT"] if hasattr(
-        dialog.getParametersPanel(), "createProcessingParameters") else dialog.createProcessingParameters()["INPUT"]
+    chosen = (
+        dialog.getParametersPanel().createProcessingParameters()["INPUT"]
+        if hasattr(dialog.getParametersPanel(), "createProcessingParameters")
+        else dialog.createProcessingParameters()["INPUT"]
+    )
     assert chosen in (layer.id(), layer.source()), chosen
     save(dialog, "qgis-dialog")
     dialog.runButton().click()
