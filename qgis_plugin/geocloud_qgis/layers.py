@@ -53,24 +53,35 @@ class Stylist(QgsProcessingLayerPostProcessorInterface):
 def into_group(root, layer_id: str, name: str, scene_id: str) -> None:  # noqa: ANN001
     """Move a layer into the group `name`, made just above the scene's layer where there is none."""
     node = root.findLayer(layer_id)
-    if node is None or (node.parent() is not None and node.parent() != root):
-        return  # not in the project, or in a group that QGIS's own options chose
+    if node is None or node.parent().name() == _results_group():
+        return  # not in the project, or where QGIS's own options put results
     group = root.findGroup(name)
     if group is None:
         scene = root.findLayer(scene_id)
         parent = scene.parent() if scene is not None else root
         at = parent.children().index(scene) if scene is not None else 0
         group = parent.insertGroup(at, name)
-    group.insertChildNode(_rank(group, node.name()), node.clone())
-    root.removeChildNode(node)
+    # The copy first: a layer that is nowhere in the tree would leave the project.
+    group.insertChildNode(_place(group, node), node.clone())
+    node.parent().removeChildNode(node)
 
 
-def _rank(group, name: str) -> int:  # noqa: ANN001
-    """Where a layer goes in its group: polygons above the mask above the score."""
-    order = ("polygons", "mask", "score")
-    ranks = [next((i for i, word in enumerate(order) if word in child.name()), 3) for child in group.children()]
-    own = next((i for i, word in enumerate(order) if word in name), 3)
-    return sum(rank < own for rank in ranks)
+def _results_group() -> str:
+    """The group that the user has chosen for all results in Processing's options, or a name that no group has."""
+    from processing.core.ProcessingConfig import ProcessingConfig
+
+    return ProcessingConfig.getSetting(ProcessingConfig.RESULTS_GROUP_NAME) or "\0"
+
+
+def _place(group, node) -> int:  # noqa: ANN001
+    """Where a layer goes in its group: polygons above the mask above the score; -1 is the end."""
+    children = group.children()
+    below = [i for i, child in enumerate(children) if child != node and _rank(child.name()) > _rank(node.name())]
+    return below[0] if below else -1
+
+
+def _rank(name: str) -> int:
+    return next((rank for rank, word in enumerate(("polygons", "mask", "score")) if word in name), 3)
 
 
 def dress(context: QgsProcessingContext, destination: str, name: str, stylist: Stylist) -> None:

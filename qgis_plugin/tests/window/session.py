@@ -9,9 +9,10 @@ import time
 import traceback
 from pathlib import Path
 
-from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import Qgis, QgsApplication, QgsContrastEnhancement, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import QAction, QApplication
+from qgis.PyQt.QtGui import QImage
+from qgis.PyQt.QtWidgets import QAction, QApplication, QDockWidget, QProgressBar
 from qgis.utils import iface, loadPlugin, startPlugin
 
 FOLDER = Path(os.environ["GEOCLOUD_WINDOW"])
@@ -35,7 +36,8 @@ def pause(seconds):
 
 def save(widget, name):
     pause(0.5)
-    assert widget.grab().save(str(FOLDER / f"{name}.png"))
+    picture = widget.grab().toImage().convertToFormat(QImage.Format.Format_Indexed8)  # small enough to commit
+    assert picture.save(str(FOLDER / f"{name}.png"), "PNG", 0)
 
 
 def show_scene():
@@ -44,12 +46,28 @@ def show_scene():
     renderer.setRedBand(3)
     renderer.setGreenBand(2)
     renderer.setBlueBand(1)
+    for stretch in (
+        renderer.setRedContrastEnhancement,
+        renderer.setGreenContrastEnhancement,
+        renderer.setBlueContrastEnhancement,
+    ):
+        enhancement = QgsContrastEnhancement(Qgis.DataType.UInt16)
+        enhancement.setMinimumValue(0)
+        enhancement.setMaximumValue(4500)
+        enhancement.setContrastEnhancementAlgorithm(
+            QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum
+        )
+        stretch(enhancement)
     QgsProject.instance().addMapLayer(layer)
     QgsProject.instance().setCrs(layer.crs())
     iface.setActiveLayer(layer)
     iface.mapCanvas().setExtent(layer.extent())
     wait_for_map()
     return layer
+
+
+def _close_panel(name):
+    iface.mainWindow().findChild(QDockWidget, name).close()
 
 
 def wait_for_map():
@@ -74,15 +92,12 @@ def open_dialog():
 
 def detect(layer):
     dialog = open_dialog()
-    chosen = (
-        dialog.getParametersPanel().createProcessingParameters()["INPUT"]
-        if hasattr(dialog.getParametersPanel(), "createProcessingParameters")
-        else dialog.createProcessingParameters()["INPUT"]
-    )
+    chosen = dialog.createProcessingParameters()["INPUT"]
     assert chosen in (layer.id(), layer.source()), chosen
     save(dialog, "qgis-dialog")
     dialog.runButton().click()
     wait(lambda: QgsProject.instance().layerTreeRoot().findGroup("Clouds of scene") is not None)
+    wait(lambda: dialog.runButton().isEnabled())
     pause(1)
     dialog.close()
 
@@ -138,7 +153,7 @@ def cancel_a_second_run():
     iface.setActiveLayer(big)
     dialog = open_dialog()
     dialog.runButton().click()
-    wait(lambda: dialog.progressBar().value() > 4)
+    wait(lambda: dialog.findChild(QProgressBar).value() > 4)
     save(dialog, "qgis-running")
     started = time.monotonic()
     dialog.cancelButton().click()
@@ -169,6 +184,7 @@ def session():
         if not QgsApplication.processingRegistry().providerById("geocloud"):
             assert loadPlugin("geocloud_qgis") and startPlugin("geocloud_qgis")
         iface.mainWindow().resize(1180, 760)
+        _close_panel("Browser")
         layer = show_scene()
         detect(layer)
         check_pixels(check_result())
