@@ -11,6 +11,8 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
+M_ARENA_MAX = -8
+"""glibc's mallopt parameter: number of heaps (malloc.h)."""
 LEAKED = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH", "GDAL_PAM_PROXY_DIR")
 
 
@@ -22,6 +24,17 @@ def protect_environment() -> None:
     for name in LEAKED:
         os.environ.pop(name, None)
     warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # the commands say so themselves
+
+
+def bound_heaps() -> None:
+    """One heap for all threads: glibc otherwise keeps what each thread has freed, some 100 MB here; no-op elsewhere."""
+    import ctypes
+    import sys
+
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_ARENA_MAX, 1)
 
 
 def check_projections() -> None:
