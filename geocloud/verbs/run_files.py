@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from geocloud.calibration import Calibration
 from geocloud.georef import Georef
 from geocloud.readers.coarse import CoarseScene
 from geocloud.readers.contract import SceneReader
+from geocloud.readers.paths import is_virtual
 from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
 from geocloud.version import __version__
@@ -52,6 +54,16 @@ def read_every(path: Path, step: int) -> NDArray[np.uint8]:
             window = RasterioWindow(0, row, dataset.width, min(rows, dataset.height - row))
             parts.append(dataset.read(1, window=window)[::step, ::step])
     return np.concatenate(parts)
+
+
+def seen_from(document: Path, source: str) -> str:
+    """A source as a link in a document has it: a URL as it is, a local path relative to the document."""
+    if is_virtual(source) or not Path(source).exists():
+        return source
+    try:
+        return Path(os.path.relpath(source, document.parent)).as_posix()
+    except ValueError:  # another drive
+        return Path(source).resolve().as_uri()
 
 
 def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> dict[str, str]:

@@ -18,7 +18,7 @@ from geocloud.readers.contract import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
 from geocloud.verbs.detection import Detection, OutputPaths
-from geocloud.verbs.run_files import STRIP, expand, provenance, read_every, write_encoded
+from geocloud.verbs.run_files import STRIP, expand, provenance, read_every, seen_from, write_encoded
 from geocloud.verbs.scoring import cores, scored_rows
 from geocloud.writers.classes import write_attribute_table, write_qgis_style, written_classes
 from geocloud.writers.cog import MASK, SCORE, RowWriter, copy_to_cog, quantise
@@ -174,7 +174,7 @@ class SceneRun:
             self.georef,
             100 * self.cloud / self.valid if self.valid else float("nan"),
             described.get("taken") or "",
-            described.get("item") or self.scene.source,
+            seen_from(self.paths.item, described.get("item") or self.scene.source),
             provenance(self.scene, self.scorer, self.calibration),
             written_classes(MASK.codes, encoding.codes),
             encoding.nodata,

@@ -1,0 +1,154 @@
+"""xarray objects and Zarr stores: bands, grid and scale from what they carry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from products import assert_twin, read_all
+from testutils import write_scene
+
+import geocloud
+from geocloud import DetectOptions, SceneOptions, open_scene
+from geocloud.errors import InputError, UsageError
+
+xarray = pytest.importorskip("xarray")
+BANDS = ("blue", "green", "red", "nir")
+rng = np.random.default_rng(3)
+NUMBERS = rng.integers(200, 9000, (4, 50, 70)).astype(np.uint16)
+NUMBERS[:, :10, :10] = 0
+WKT_ATTRS = {"crs_wkt": __import__("rasterio").crs.CRS.from_epsg(32633).to_wkt()}
+
+
+def cube(**more: object):
+    """(band, y, x) as rioxarray leaves it: labels, pixel centres, a CF grid mapping."""
+    coords = {"band": list(BANDS), "x": 500005 + 10 * np.arange(70.0), "y": 4999995 - 10 * np.arange(50.0)}
+    array = xarray.DataArray(NUMBERS, coords, ("band", "y", "x"), attrs={"_FillValue": 0, **more})
+    return array.assign_coords(spatial_ref=xarray.DataArray(0, attrs=WKT_ATTRS))
+
+
+def twin() -> dict[str, np.ndarray]:
+    return {band: values / 10000 for band, values in zip(BANDS, NUMBERS, strict=True)}
+
+
+VALID = NUMBERS[0] > 0
+LAYOUTS = {
+    "labels": lambda: cube(),
+    "transposed": lambda: cube().transpose("y", "x", "band"),
+    "one time": lambda: cube().expand_dims("time"),
+    "common names": lambda: cube().assign_coords(band=["B02", "x", "y", "z"], common_name=("band", list(BANDS))),
+    "product names": lambda: cube().assign_coords(band=["B02", "B03", "B04", "B08"]),
+    "descriptions": lambda: cube(long_name=BANDS).assign_coords(band=[1, 2, 3, 4]),
+    "wavelengths": lambda: cube().assign_coords(band=[1, 2, 3, 4], wavelength=("band", [490.0, 560, 665, 842])),
+    "epsg coordinate": lambda: cube().drop_vars("spatial_ref").assign_coords(epsg=32633),
+    "crs attribute": lambda: cube(crs="EPSG:32633").drop_vars("spatial_ref"),
+    "dataset": lambda: cube().to_dataset("band"),
+    "dataset of one": lambda: cube().to_dataset(name="reflectance"),
+    "dask": lambda: cube().chunk({"y": 16, "x": 16}) if importlib_has("dask") else cube(),
+}
+
+
+def importlib_has(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_equals_its_twin(layout: str) -> None:
+    with open_scene(LAYOUTS[layout]()) as scene:
+        assert_twin(scene, twin(), VALID)
+        assert scene.describe()["crs"] == "EPSG:32633"
+        assert tuple(scene.georef.transform)[:6] == (10, 0, 500000, 0, -10, 5000000)
+
+
+def test_attributes_and_nan_tell_scale_and_nodata() -> None:
+    with open_scene(cube(scale_factor=2e-4, add_offset=-0.1)) as scene:
+        np.testing.assert_allclose(read_all(scene).data[2], NUMBERS[2] * 2e-4 - 0.1, atol=1e-6)
+    decoded = (cube().where(VALID) / 10000).astype(np.float32)
+    with open_scene(decoded) as scene:
+        assert_twin(scene, twin(), VALID)
+        assert "already reflectance" in scene.notes[0]
+
+
+def test_a_grid_that_goes_up_stays_so() -> None:
+    with open_scene(cube().isel(y=slice(None, None, -1))) as scene:
+        assert scene.georef.transform.e == 10
+        assert scene.georef.transform.f == 4999500
+
+
+def test_without_coordinates_there_is_no_georeference() -> None:
+    with open_scene(xarray.DataArray(NUMBERS, {"band": list(BANDS)}, ("band", "y", "x"))) as scene:
+        assert not scene.georef.located
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda a: a.assign_coords(x=np.arange(70.0) ** 2), "are not evenly spaced"),
+        (lambda a: a.rename(x="u"), "rename two of them to y and x"),
+        (lambda a: xarray.concat([a, a], "time"), "select one time"),
+        (lambda a: a.assign_coords(band=[1, 2, 3, 4]), "has no blue and no green and no red band"),
+        (lambda a: a.assign_coords(spatial_ref=xarray.DataArray(0, attrs={"crs_wkt": "nonsense"})), "is not understood"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(change, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        open_scene(change(cube()))
+
+
+def test_band_numbers_can_be_given() -> None:
+    array = cube().assign_coords(band=[1, 2, 3, 4])
+    with open_scene(array, SceneOptions({"blue": 1, "green": 2, "red": 3, "nir": 4})) as scene:
+        assert_twin(scene, twin(), VALID)
+    with pytest.raises(UsageError, match="which has bands 1 to 4"):
+        open_scene(array, SceneOptions({"blue": 5}))
+
+
+def test_detect_takes_an_array_and_answers_on_its_coordinates(tmp_path: Path) -> None:
+    array = cube()
+    detection = geocloud.detect(array, tmp_path, DetectOptions(model="brightness"))
+    mask = detection.to_xarray()
+    np.testing.assert_array_equal(mask.x, array.x)
+    np.testing.assert_array_equal(mask.y, array.y)
+    bright = NUMBERS[:3].astype(np.float32).mean(axis=0) / 10000 >= 0.25
+    assert (mask.values == np.where(VALID, bright, 255)).mean() > 0.999
+
+
+def test_after_close_a_read_is_refused() -> None:
+    scene = open_scene(cube())
+    scene.close()
+    with pytest.raises(ValueError, match="is closed"):
+        read_all(scene)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_zarr_equals_its_twin(tmp_path: Path, scaled: bool) -> None:
+    pytest.importorskip("zarr")
+    path = tmp_path / "cube.v1.zarr"
+    dataset = cube().to_dataset("band")
+    for band in BANDS:
+        dataset[band].attrs.pop("_FillValue", None)
+        dataset[band].encoding = {"_FillValue": 0, "chunks": (16, 32)} | ({"scale_factor": 1e-4} if scaled else {})
+        if scaled:
+            dataset[band] = (dataset[band].where(VALID) / 10000).assign_attrs({})
+            dataset[band].encoding = {"_FillValue": 0, "scale_factor": 1e-4, "dtype": "uint16", "chunks": (16, 32)}
+    dataset.to_zarr(path, consolidated=False)
+    with open_scene(path) as scene:
+        assert scene.name == "cube.v1"
+        assert_twin(scene, twin(), VALID)
+        assert scene.describe()["crs"] == "EPSG:32633"
+
+
+def test_a_folder_that_is_no_store(tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    (tmp_path / "a.zarr").mkdir()
+    with pytest.raises(InputError, match="is not a Zarr store that can be opened"):
+        open_scene(tmp_path / "a.zarr")
+
+
+def test_an_open_reader_is_returned_as_it_is(tmp_path: Path) -> None:
+    scene = open_scene(write_scene(tmp_path / "a.tif"))
+    assert open_scene(scene) is scene
+    scene.close()
