@@ -11,8 +11,8 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
-from geocloud.readers import MemoryScene, SceneReader
 from geocloud.raster import Raster
+from geocloud.readers import MemoryScene, SceneReader
 from geocloud.window import Window
 
 UTM = "EPSG:32633"
@@ -87,7 +87,8 @@ def write_landsat(folder: Path, **options: Any) -> tuple[Path, dict[str, np.ndar
     band_file(product / case(f"{name}_QA_PIXEL.TIF"), quality, **place)
     files = "".join(f'    FILE_NAME_BAND_{band[1:]} = "{name}_{band}.TIF"\n' for band in data)
     gains = "".join(
-        f"    REFLECTANCE_MULT_BAND_{band[1:]} = 2.0000E-05\n    REFLECTANCE_ADD_BAND_{band[1:]} = -0.100000\n" for band in data
+        f"    REFLECTANCE_MULT_BAND_{band[1:]} = 2.0000E-05\n    REFLECTANCE_ADD_BAND_{band[1:]} = -0.100000\n"
+        for band in data
     )
     text = f"""GROUP = LANDSAT_METADATA_FILE
   GROUP = PRODUCT_CONTENTS
@@ -155,7 +156,11 @@ def assert_twin(scene: SceneReader, data: dict[str, np.ndarray], valid: np.ndarr
     stack = np.stack([data[band] for band in scene.bands]).astype(np.float32)
     twin = MemoryScene(Raster(stack, valid), scene.bands, scene.georef)
     height, width = scene.georef.shape
-    for window in (Window(0, 0, height, width), Window(5, 7, height - 9, width - 8), Window(height - 1, width - 1, 1, 1)):
+    for window in (
+        Window(0, 0, height, width),
+        Window(5, 7, height - 9, width - 8),
+        Window(height - 1, width - 1, 1, 1),
+    ):
         ours, expected = scene.read(window, scene.bands), twin.read(window, scene.bands)
         np.testing.assert_array_equal(ours.valid, expected.valid)
         np.testing.assert_allclose(ours.data[:, ours.valid], expected.data[:, ours.valid], rtol=0, atol=2e-6)

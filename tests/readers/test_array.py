@@ -43,7 +43,7 @@ LAYOUTS = {
     "wavelengths": lambda: cube().assign_coords(band=[1, 2, 3, 4], wavelength=("band", [490.0, 560, 665, 842])),
     "epsg coordinate": lambda: cube().drop_vars("spatial_ref").assign_coords(epsg=32633),
     "crs attribute": lambda: cube(crs="EPSG:32633").drop_vars("spatial_ref"),
-    "dataset": lambda: cube().to_dataset("band"),
+    "dataset": lambda: xarray.Dataset({band: cube().sel(band=band, drop=True) for band in BANDS}),
     "dataset of one": lambda: cube().to_dataset(name="reflectance"),
     "dask": lambda: cube().chunk({"y": 16, "x": 16}) if importlib_has("dask") else cube(),
 }
@@ -90,7 +90,10 @@ def test_without_coordinates_there_is_no_georeference() -> None:
         (lambda a: a.rename(x="u"), "rename two of them to y and x"),
         (lambda a: xarray.concat([a, a], "time"), "select one time"),
         (lambda a: a.assign_coords(band=[1, 2, 3, 4]), "has no blue and no green and no red band"),
-        (lambda a: a.assign_coords(spatial_ref=xarray.DataArray(0, attrs={"crs_wkt": "nonsense"})), "is not understood"),
+        (
+            lambda a: a.assign_coords(spatial_ref=xarray.DataArray(0, attrs={"crs_wkt": "nonsense"})),
+            "is not understood",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(change, sentence: str) -> None:

@@ -49,7 +49,9 @@ def test_three_spellings_of_the_metadata_are_one(tmp_path: Path) -> None:
         assert lookup(groups, "SUN_ELEVATION") == "40.5"
 
 
-@pytest.mark.parametrize(("content", "suffix"), [(b"\x00\x01", "txt"), (b"{", "json"), (b"<a>", "xml"), (b"A = B", "txt")])
+@pytest.mark.parametrize(
+    ("content", "suffix"), [(b"\x00\x01", "txt"), (b"{", "json"), (b"<a>", "xml"), (b"A = B", "txt")]
+)
 def test_what_is_no_metadata_is_one_sentence(content: bytes, suffix: str) -> None:
     with pytest.raises(InputError, match="fetch it again"):
         read_mtl(content, f"x_MTL.{suffix}")

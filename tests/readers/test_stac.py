@@ -39,7 +39,10 @@ def at_10_m(data: dict, scale: float, offset: float) -> dict:
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
 def test_equals_its_twin(tmp_path: Path, version: str) -> None:
-    links = [{"rel": "root", "href": "https://nowhere.invalid/catalog.json"}, {"rel": "collection", "href": "../gone.json"}]
+    links = [
+        {"rel": "root", "href": "https://nowhere.invalid/catalog.json"},
+        {"rel": "collection", "href": "../gone.json"},
+    ]
     path, data = write_item(tmp_path, version, links=links, drop=("swir16",))
     with open_scene(path) as scene:
         assert_twin(scene, at_10_m(data, 1e-4, -0.1), data["blue"] > 0)
@@ -64,14 +67,18 @@ def test_coarser_assets_are_aligned(tmp_path: Path) -> None:
 
 
 def test_sentinel_2_without_scale_goes_by_its_baseline(tmp_path: Path) -> None:
-    path, data = write_item(tmp_path, properties={"s2:processing_baseline": "04.00"}, drop=("swir16",), scale=None, offset=None)
+    path, data = write_item(
+        tmp_path, properties={"s2:processing_baseline": "04.00"}, drop=("swir16",), scale=None, offset=None
+    )
     with open_scene(path) as scene:
         assert_twin(scene, at_10_m(data, 1e-4, -0.1), (data["blue"] > 0))
 
 
 def test_missing_and_dangling_assets_are_named(tmp_path: Path) -> None:
     path, _ = write_item(tmp_path, drop=("red",))
-    with pytest.raises(InputError, match=r"has no red band \(red: not among its assets blue, green, nir, swir16, thumb"):
+    with pytest.raises(
+        InputError, match=r"has no red band \(red: not among its assets blue, green, nir, swir16, thumb"
+    ):
         open_scene(path)
     path, _ = write_item(tmp_path)
     (tmp_path / "nir.tif").unlink()
