@@ -73,7 +73,7 @@ def write_safe(folder: Path, level: str = "L1C", **options: Any) -> tuple[Path, 
 
 
 def write_landsat(folder: Path, **options: Any) -> tuple[Path, dict[str, np.ndarray]]:
-    """A Collection 2 Level 1 folder in a polar CRS, its numbers by band; options: upper, spacecraft, elevation, bands."""
+    """A Collection 2 Level 1 folder in a polar CRS, its numbers by band; options: lower, spacecraft, elevation."""
     name = options.get("name", "LC09_L1GT_220113_20240105_20240105_02_T2")
     product, case = folder / name, str.lower if options.get("lower") else str
     place = {"crs": "EPSG:3031", "transform": from_origin(-1200000, 900000, 30, 60)}

@@ -34,7 +34,7 @@ def twin() -> dict[str, np.ndarray]:
 
 VALID = NUMBERS[0] > 0
 LAYOUTS = {
-    "labels": lambda: cube(),
+    "labels": cube,
     "transposed": lambda: cube().transpose("y", "x", "band"),
     "one time": lambda: cube().expand_dims("time"),
     "common names": lambda: cube().assign_coords(band=["B02", "x", "y", "z"], common_name=("band", list(BANDS))),
@@ -127,7 +127,7 @@ def test_after_close_a_read_is_refused() -> None:
 
 
 @pytest.mark.parametrize("scaled", [False, True])
-def test_zarr_equals_its_twin(tmp_path: Path, scaled: bool) -> None:
+def test_zarr_equals_its_twin(tmp_path: Path, *, scaled: bool) -> None:
     pytest.importorskip("zarr")
     path = tmp_path / "cube.v1.zarr"
     dataset = cube().to_dataset("band")

@@ -17,7 +17,7 @@ NAMES = {"B2": "blue", "B3": "green", "B4": "red", "B5": "nir", "B6": "swir16"}
 
 
 @pytest.mark.parametrize("lower", [False, True])
-def test_collection_2_level_1_equals_its_twin(tmp_path: Path, lower: bool) -> None:
+def test_collection_2_level_1_equals_its_twin(tmp_path: Path, *, lower: bool) -> None:
     folder, data = write_landsat(tmp_path, lower=lower)
     sine = math.sin(math.radians(30))
     twin = {NAMES[band]: (values * 2e-5 - 0.1) / sine for band, values in data.items()}
@@ -40,7 +40,7 @@ def test_older_sensors_number_bands_otherwise(tmp_path: Path) -> None:
 
 
 def test_three_spellings_of_the_metadata_are_one(tmp_path: Path) -> None:
-    text = b'GROUP = L\n GROUP = G\n  SPACECRAFT_ID = "LANDSAT_8"\n  SUN_ELEVATION = 40.5\n END_GROUP = G\nEND_GROUP = L\nEND'
+    text = b'GROUP = L\n GROUP = G\n SPACECRAFT_ID = "LANDSAT_8"\n SUN_ELEVATION = 40.5\n END_GROUP = G\nEND_GROUP = L'
     xml = b"<L><G><SPACECRAFT_ID>LANDSAT_8</SPACECRAFT_ID><SUN_ELEVATION>40.5</SUN_ELEVATION></G></L>"
     as_json = b'{"L": {"G": {"SPACECRAFT_ID": "LANDSAT_8", "SUN_ELEVATION": "40.5"}}}'
     for content, suffix in ((text, "txt"), (xml, "xml"), (as_json, "json")):
@@ -79,7 +79,7 @@ def test_a_file_that_the_metadata_names_but_is_absent_is_named(tmp_path: Path) -
 
 
 def test_without_the_quality_band_a_note_says_so(tmp_path: Path) -> None:
-    folder, data = write_landsat(tmp_path)
+    folder, _ = write_landsat(tmp_path)
     (folder / f"{folder.name}_QA_PIXEL.TIF").unlink()
     with open_scene(folder) as scene:
         assert "quality band is absent" in scene.notes[0]

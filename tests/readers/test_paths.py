@@ -52,7 +52,7 @@ def test_a_folders_dots_are_no_suffix(tmp_path: Path) -> None:
         ("C:\\data\\a.tif", False),
     ],
 )
-def test_what_is_remote(path: str, remote: bool) -> None:
+def test_what_is_remote(path: str, *, remote: bool) -> None:
     assert is_remote(path) is remote
 
 

@@ -40,7 +40,7 @@ def at_10_m(data: dict, scale: float, offset: float) -> dict:
 @pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
 def test_equals_its_twin(tmp_path: Path, version: str) -> None:
     links = [
-        {"rel": "root", "href": "https://nowhere.invalid/catalog.json"},
+        {"rel": "root", "href": "https://nowhere.invalid/a.json"},
         {"rel": "collection", "href": "../gone.json"},
     ]
     path, data = write_item(tmp_path, version, links=links, drop=("swir16",))
@@ -53,7 +53,7 @@ def test_equals_its_twin(tmp_path: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize(("applied", "offset"), [(True, 0.0), (False, -0.1)])
-def test_an_applied_offset_is_not_applied_again(tmp_path: Path, applied: bool, offset: float) -> None:
+def test_an_applied_offset_is_not_applied_again(tmp_path: Path, *, applied: bool, offset: float) -> None:
     path, data = write_item(tmp_path, properties={"earthsearch:boa_offset_applied": applied}, drop=("swir16",))
     with open_scene(path) as scene:
         assert_twin(scene, at_10_m(data, 1e-4, offset), data["blue"] > 0)
@@ -76,9 +76,7 @@ def test_sentinel_2_without_scale_goes_by_its_baseline(tmp_path: Path) -> None:
 
 def test_missing_and_dangling_assets_are_named(tmp_path: Path) -> None:
     path, _ = write_item(tmp_path, drop=("red",))
-    with pytest.raises(
-        InputError, match=r"has no red band \(red: not among its assets blue, green, nir, swir16, thumb"
-    ):
+    with pytest.raises(InputError, match=r"has no red band \(red: not among its assets blue, green, nir, swir16"):
         open_scene(path)
     path, _ = write_item(tmp_path)
     (tmp_path / "nir.tif").unlink()
