@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "geocloud"
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration"),
     1: (
-        *("readers", "writers", "tiling", "stitching", "polygons", "geodesy", "parallel"),
+        *("readers", "writers", "tiling", "stitching", "polygons", "geodesy", "parallel", "dilation"),
         *("metrics", "histogram", "bootstrap", "rules"),
     ),
     2: ("scorers", "models", "training"),

@@ -21,6 +21,7 @@ from geocloud.scorers.contract import Scorer
 from geocloud.verbs.detect import DetectOptions
 from geocloud.verbs.detect import detect as detect_scene
 from geocloud.verbs.detection import OutputPaths
+from geocloud.writers.encodings import EncodingName
 from geocloud.writers.vectors import VectorFormat, vector_format
 
 
@@ -45,6 +46,16 @@ from geocloud.writers.vectors import VectorFormat, vector_format
 )
 @click.option("--pixel-polygons", is_flag=True, help="Polygons in pixel coordinates where there is no georeference.")
 @click.option("--quicklook", is_flag=True, help="Write a PNG of scene and mask side by side too.")
+@click.option("--stac", is_flag=True, help="Write a STAC item beside the mask too.")
+@click.option(
+    "--encoding",
+    type=click.Choice(get_args(EncodingName)),
+    default="geocloud",
+    show_default=True,
+    help="Codes of the mask.",
+)
+@click.option("--dilate", type=click.IntRange(0), default=0, help="Grow clouds by this many pixels.")
+@click.option("--resolution", type=float, help="Score coarser than the scene, at this many metres a pixel.")
 @click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
 @click.option("--polygons-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the polygons' path.")
 @click.option("--score-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the score's path.")
@@ -102,6 +113,10 @@ def _options(given: dict[str, Any]) -> DetectOptions:
         pixel_polygons=given["pixel_polygons"],
         score=given["score"],
         quicklook=given["quicklook"],
+        stac=given["stac"],
+        encoding=given["encoding"],
+        dilate=given["dilate"],
+        resolution=given["resolution"],
         overwrite=given["overwrite"],
         device=given["device"],
         precision=given["precision"],
@@ -143,7 +158,8 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPat
         if given["quicklook"]:
             raise UsageError("--quicklook is written into --out DIR; leave out --mask-file")
         polygons = given["polygons_file"] or given["mask_file"].with_suffix(".geojson")
-        return OutputPaths(given["mask_file"], polygons, given["score_file"])
+        item = given["mask_file"].with_suffix(".json") if given["stac"] else None
+        return OutputPaths(given["mask_file"], polygons, given["score_file"], item=item)
     if given["polygons_file"] is not None or given["score_file"] is not None:
         raise UsageError("--polygons-file and --score-file go with --mask-file; or give --out DIR")
     if given["out"] is None:

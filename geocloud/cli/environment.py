@@ -23,7 +23,8 @@ def protect_environment() -> None:
         return
     for name in LEAKED:
         os.environ.pop(name, None)
-    warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # the commands say so themselves
+    for message in ("Dataset has no geotransform", "The given matrix is equal to Affine.identity"):
+        warnings.filterwarnings("ignore", message=message)  # the commands say so themselves
 
 
 def bound_heaps() -> None:

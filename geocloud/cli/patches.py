@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.options import as_scene_options, scene_options
 from geocloud.verbs.patches import write_patches
 
 
 @click.command(epilog="\b\nExample:\n  geocloud patches scene.tif --out patches")
 @click.argument("scene")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the patches.")
+@scene_options
 @click.option("--overwrite", is_flag=True, help="Replace patches that exist.")
 @one_sentence
-def patches(scene: str, out: Path, *, overwrite: bool) -> None:
+def patches(scene: str, out: Path, *, overwrite: bool, **given: Any) -> None:  # noqa: ANN401 - click's own values
     """Write a scene's 64x64 patches as georeferenced GeoTIFFs; wholly nodata ones are left out."""
-    count = write_patches(scene, out, overwrite=overwrite)
+    count = write_patches(scene, out, as_scene_options(**given), overwrite=overwrite)
     print_json({"scene": scene, "out": str(out), "patches": count})

@@ -56,6 +56,11 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
     return RasterScene(describe_tree(str(root), tree)(str(root), tree, options))
 
 
+def is_single_raster(source: str) -> bool:
+    """True for a file that rasterio opens as it is, and not a product, item or store."""
+    return not is_zarr(source) and not is_stac(source) and product_root(source) is None
+
+
 def is_zarr(source: str) -> bool:
     """True for the path or URL of a Zarr store."""
     bare = source.partition("?")[0].rstrip("/")

@@ -1,101 +1,169 @@
-"""Apply a mask: the scene with its cloud as nodata, everything else kept."""
+"""Apply a mask: the scene with its clouds as nodata, all else kept."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterioWindow
 
 from geocloud.errors import InputError, UsageError
+from geocloud.georef import Georef
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import CLEAR, NODATA
-from geocloud.readers.opening import damaged, open_raster
-from geocloud.verbs.polygonize import STRIP, mask_rows
-from geocloud.writers.cog import Product, copy_to_cog, raster_errors
+from geocloud.raster import CLEAR, NODATA, BoolArray
+from geocloud.readers import SceneOptions, open_scene
+from geocloud.readers.contract import SceneReader
+from geocloud.readers.dispatch import is_single_raster
+from geocloud.readers.masks import STRIP, MaskFile
+from geocloud.readers.opening import damaged, open_raster, raster_georef
+from geocloud.window import Window
+from geocloud.writers.cog import Product, RowWriter, copy_to_cog
+from geocloud.writers.copying import copy_description, copy_profile
+from geocloud.writers.encodings import EncodingName
 from geocloud.writers.staging import staged
 
 
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """How to apply a mask."""
+
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    """For products: bands, scale and offset where they do not say."""
+    nodata: float | None = None
+    """Value to write in clouds; None: the scene's own, else one that no pixel has."""
+    classes: tuple[int, ...] = ()
+    """Mask codes that become nodata; empty: all but clear and nodata."""
+    encoding: EncodingName | None = None
+    """The mask's codes; None: as its tags say."""
+    overwrite: bool = False
+    threads: int = 1
+    """For compression."""
+
+
 def apply_mask(
-    scene: str,
-    mask: str,
-    out: Path,
+    scene: str | os.PathLike[str],
+    mask: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    options: ApplyOptions | None = None,
     *,
-    nodata: float | None = None,
-    overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> float:
-    """Write the scene as a COG whose cloudy pixels are nodata in every band; returns the percent of pixels removed.
+    """Write a scene as a COG with its clouds as nodata in every band; returns the percent of pixels removed.
 
-    Type, bands, tags, scales, colours and descriptions stay. The nodata value is the scene's own, else the given one,
-    else 0 for integers and NaN for floats.
+    A single raster keeps type, scales, tags, names and colours, and has overviews. A product of several files becomes
+    one float32 raster of reflectance, nodata NaN, a band for each that was recognised.
 
     Raises:
-        InputError: scene or mask cannot be read, or they are not on one grid.
-        UsageError: `out` exists.
-        OutputError: `out` cannot be written.
+        InputError: scene or mask cannot be used, or they are not on one grid.
+        OutputError: the output cannot be written.
+        UsageError: the output exists, or no value is free to mean nodata and none is given.
     """
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists; pass --overwrite to replace it")
-    with open_raster(scene) as source, open_raster(mask) as codes, damaged(scene), staged(out.stem) as staging:
-        _same_grid(source, codes, scene, mask)
-        value = _nodata_value(source, nodata)
-        work = staging.scratch(out, "scene.tif")
-        removed = 0
-        with raster_errors(out), rasterio.open(work, "w", **_profile(source, value)) as target:
-            _describe(source, target)
-            for row, strip in mask_rows(codes, mask):
-                window = RasterioWindow(0, row, source.width, len(strip))
-                cloud = (strip != CLEAR) & (strip != NODATA)
-                pixels: NDArray[Any] = source.read(window=window)
-                pixels[:, cloud] = value
-                target.write(pixels, window=window)
-                removed += int(cloud.sum())
-                progress(row + len(strip), source.height, "write")
-        copy_to_cog(work, staging.path(out), Product("AVERAGE", "YES", dtype=source.dtypes[0]))
-        staging.commit(last=out)
-        return 100 * removed / float(source.width * source.height)
+    options, target, name = options or ApplyOptions(), Path(out), os.fspath(scene)
+    if target.exists() and not options.overwrite:
+        raise UsageError(f"{target} exists; pass --overwrite to replace it")
+    if target.suffix.lower() not in (".tif", ".tiff"):
+        raise UsageError(f"{target} has the suffix {target.suffix or 'none'}; a GeoTIFF is written: name it .tif")
+    with MaskFile(Path(mask), options.encoding) as codes, staged(target.stem) as staging:
+        scratch, final = staging.scratch(target, "masked.tif"), staging.path(target)
+        if is_single_raster(name):
+            with open_raster(name, allow_external=options.scene.allow_external) as dataset, damaged(name):
+                check_grid(name, raster_georef(dataset, name), codes)
+                removed = _copy_masked(dataset, codes, scratch, options, progress)
+                copied = Product("AVERAGE", "YES", dtype=dataset.dtypes[0])
+        else:
+            with open_scene(name, options.scene) as reader:
+                check_grid(name, reader.georef, codes)
+                removed, copied = _write_bands(reader, codes, scratch, options, progress)
+        copy_to_cog(scratch, final, copied, options.threads)
+        staging.commit(last=target)
+    height, width = codes.georef.shape
+    return 100 * removed / (height * width)
 
 
-def _same_grid(source: Any, codes: Any, scene: str, mask: str) -> None:  # noqa: ANN401 - rasterio is untyped
-    """InputError where the mask is of another scene."""
-    near = source.transform.almost_equals(codes.transform, precision=1e-6)
-    if source.shape != codes.shape or source.crs != codes.crs or not near:
+def check_grid(scene: str, georef: Georef, mask: MaskFile) -> None:
+    """InputError where a mask does not lie on the scene's pixels."""
+    same = georef.transform.almost_equals(mask.georef.transform, 1e-6)
+    if georef.shape != mask.georef.shape or not same:
         raise InputError(
-            f"{mask} is not on the grid of {scene} ({codes.width}x{codes.height} {codes.crs} against "
-            f"{source.width}x{source.height} {source.crs}); give the mask of this scene"
+            f"{mask.path} ({mask.georef.shape[1]}x{mask.georef.shape[0]} pixels) is not on the grid of {scene} "
+            f"({georef.shape[1]}x{georef.shape[0]}); make the mask from this scene, as with geocloud detect"
         )
 
 
-def _nodata_value(source: Any, given: float | None) -> float:  # noqa: ANN401 - rasterio is untyped
-    """The scene's own nodata value first: it already means that."""
+def _clouds(codes: NDArray[np.uint8], classes: Sequence[int]) -> BoolArray:
+    """True where a mask's codes become nodata."""
+    cloud: BoolArray = np.isin(codes, classes) if classes else (codes != CLEAR) & (codes != NODATA)
+    return cloud
+
+
+def _copy_masked(source: Any, mask: MaskFile, path: Path, options: ApplyOptions, progress: Progress) -> int:  # noqa: ANN401
+    """A copy of a raster with nodata in clouds, alpha and internal masks 0 there; returns how many pixels those are."""
+    removed = 0
+    alpha = [ColorInterp.alpha is colour for colour in source.colorinterp]
+    flags = source.mask_flag_enums[0]
+    internal = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags and MaskFlags.nodata not in flags
+    nodata = 0 if any(alpha) or internal else _nodata_value(source, options)
+    profile = copy_profile(source)
+    if not any(alpha) and not internal:
+        profile["nodata"] = nodata
+    fill = np.where(alpha, 0, nodata).astype(source.dtypes[0])
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as target:
+        copy_description(source, target)
+        for row, codes in mask.strips():
+            window = RasterioWindow(0, row, source.width, len(codes))
+            data, cloud = source.read(window=window), _clouds(codes, options.classes)
+            data[:, cloud] = fill[:, None]
+            target.write(data, window=window)
+            if internal:
+                target.write_mask((source.dataset_mask(window=window) > 0) & ~cloud, window=window)
+            removed += int(cloud.sum())
+            progress(row + len(codes), source.height, "write")
+    return removed
+
+
+def _nodata_value(source: Any, options: ApplyOptions) -> float:  # noqa: ANN401 - rasterio is untyped
+    """The value for clouds: as given, as the file has it, NaN for floats, else one of two that no pixel has."""
+    kind = np.dtype(source.dtypes[0])
+    if options.nodata is not None:
+        if kind.kind in "iu" and not np.iinfo(kind).min <= options.nodata <= np.iinfo(kind).max:
+            raise UsageError(f"--nodata {options.nodata:g} does not fit the scene's type {kind}; give one that does")
+        return options.nodata
     if source.nodata is not None:
         return float(source.nodata)
-    if given is not None:
-        return given
-    return 0.0 if np.dtype(source.dtypes[0]).kind in "iu" else float("nan")
+    if kind.kind == "f":
+        return float("nan")
+    free = {0, int(np.iinfo(kind).max)}
+    for row in range(0, source.height, STRIP):
+        data = source.read(window=RasterioWindow(0, row, source.width, min(STRIP, source.height - row)))
+        free = {value for value in free if not (data == value).any()}
+    if not free:
+        raise UsageError(
+            f"{source.name} has no nodata value and its pixels take 0 and {np.iinfo(kind).max}; give one with --nodata"
+        )
+    return float(min(free))
 
 
-def _profile(source: Any, nodata: float) -> dict[str, Any]:  # noqa: ANN401 - rasterio is untyped
-    """A tiled GeoTIFF like the scene."""
-    profile = {
-        "driver": "GTiff", "dtype": source.dtypes[0], "count": source.count, "nodata": nodata,
-        "height": source.height, "width": source.width, "crs": source.crs, "transform": source.transform,
-        "tiled": True, "blockxsize": STRIP, "blockysize": STRIP, "compress": "deflate", "zlevel": 1,
-        "bigtiff": "if_safer",
-    }  # fmt: skip
-    points, crs = source.gcps
-    return profile | ({"gcps": points, "crs": crs} if points else {})
-
-
-def _describe(source: Any, target: Any) -> None:  # noqa: ANN401 - rasterio is untyped
-    """Tags, scales, descriptions, colours."""
-    target.update_tags(**source.tags())
-    target.descriptions = source.descriptions
-    target.scales, target.offsets = source.scales, source.offsets
-    target.colorinterp = source.colorinterp
-    for index in source.indexes:
-        target.update_tags(index, **{k: v for k, v in source.tags(index).items() if not k.startswith("STATISTICS_")})
+def _write_bands(
+    scene: SceneReader, mask: MaskFile, scratch: Path, options: ApplyOptions, progress: Progress
+) -> tuple[int, Product]:
+    """All recognised bands of a product as reflectance, NaN in clouds and where there is no data."""
+    product = Product("AVERAGE", "YES", "float32", float("nan"), len(scene.bands), description=scene.bands[0])
+    writer = RowWriter(scratch, scene.georef, product, {"GEOCLOUD_SOURCE": scene.source})
+    writer.describe_bands(scene.bands)
+    removed = 0
+    for row, codes in mask.strips():
+        raster = scene.read(Window(row, 0, *codes.shape), scene.bands)
+        cloud = _clouds(codes, options.classes)
+        raster.data[:, ~raster.valid | cloud] = np.nan
+        removed += int(cloud.sum())
+        writer.write(row, raster.data)
+        progress(row + len(codes), scene.georef.shape[0], "write")
+    writer.close()
+    return removed, product

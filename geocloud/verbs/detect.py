@@ -11,15 +11,21 @@ import numpy as np
 
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import UsageError
+from geocloud.geodesy import pixel_area
 from geocloud.models.card import Precision
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.progress import Progress, no_progress
-from geocloud.readers import SceneOptions, SceneReader, open_scene
+from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
 from geocloud.scorers.contract import Scorer
 from geocloud.verbs.detection import Detection, OutputPaths, read_detection
 from geocloud.verbs.scene_run import RunOptions, SceneRun
+from geocloud.writers.encodings import EncodingName
+from geocloud.writers.stac import require_pystac
 from geocloud.writers.staging import staged
 from geocloud.writers.vectors import VectorFormat
+
+MAX_DILATE = 500
+"""Pixels; beyond that a mask says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,14 @@ class DetectOptions:
     """Write P(cloud) as a raster too."""
     quicklook: bool = False
     """Write a PNG of scene and mask side by side too."""
+    stac: bool = False
+    """Write a STAC item beside the mask too."""
+    encoding: EncodingName = "geocloud"
+    """Codes of the mask: geocloud's own, Sentinel-2's SCL or Landsat's QA_PIXEL."""
+    dilate: int = 0
+    """Pixels by which clouds grow, in mask, polygons and cloud cover alike; min_area then means the grown clouds."""
+    resolution: float | None = None
+    """Metres: score the scene as if its pixels were this large; outputs stay on its own grid. None: as it is."""
     overwrite: bool = False
     """Replace outputs that exist; otherwise they are kept."""
     device: str = "auto"
@@ -57,10 +71,14 @@ class DetectOptions:
             raise UsageError(f"min_area {self.min_area} must be 0 or more square metres")
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"threads {self.threads} must be 1 or more")
+        if not 0 <= self.dilate <= MAX_DILATE:
+            raise UsageError(f"dilate {self.dilate} must be 0 to {MAX_DILATE} pixels")
+        if self.resolution is not None and not 0 < self.resolution < float("inf"):
+            raise UsageError(f"resolution {self.resolution} must be more than 0 metres")
 
 
 def detect(
-    source: str | os.PathLike[str],
+    source: Source,
     out: str | os.PathLike[str] | OutputPaths,
     options: DetectOptions | None = None,
     *,
@@ -70,7 +88,7 @@ def detect(
     """Find the clouds of one scene and write mask, polygons and what else is asked for.
 
     Args:
-        source: path or URL of the scene.
+        source: path or URL of the scene, an xarray object, or a reader.
         out: folder for the outputs, or their paths one by one.
         options: how; defaults where None.
         scorer: a loaded model to use instead of `options.model`, for many scenes.
@@ -121,9 +139,28 @@ def _check(scene: SceneReader, options: DetectOptions) -> None:
     """Refuse before anything is written what could only fail at the end."""
     if options.min_area and not scene.georef.located:
         raise UsageError(f"{scene.source} has no georeference, so areas in m² are unknown; leave out --min-area")
+    if options.resolution and not scene.georef.located:
+        raise UsageError(f"{scene.source} has no georeference, so metres are unknown; leave out --resolution")
+    if options.stac:
+        require_pystac()
 
 
 def _run_options(scene: SceneReader, options: DetectOptions) -> RunOptions:
     """What of the options concerns the run; polygons only where they can be placed or pixel ones are wanted."""
     placed = scene.georef.located or options.pixel_polygons
-    return RunOptions(options.min_area, polygons=options.polygons != "none" and placed, threads=options.threads)
+    return RunOptions(
+        options.min_area,
+        polygons=options.polygons != "none" and placed,
+        threads=options.threads,
+        dilate=options.dilate,
+        factor=_factor(scene, options.resolution),
+        encoding=options.encoding,
+    )
+
+
+def _factor(scene: SceneReader, resolution: float | None) -> int:
+    """How many of the scene's pixels, along a side, make one of about `resolution` metres; at least 1."""
+    if resolution is None:
+        return 1
+    side: float = pixel_area(scene.georef) ** 0.5
+    return max(1, round(resolution / side))

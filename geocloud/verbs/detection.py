@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import rasterio
 
-from geocloud.errors import OutputError
+from geocloud.errors import InputError, OutputError
 from geocloud.raster import CLEAR, NODATA
+from geocloud.readers.masks import MaskFile
 
 if TYPE_CHECKING:
     import geopandas
@@ -31,6 +31,8 @@ class _Wishes(Protocol):
     def score(self) -> bool: ...
     @property
     def quicklook(self) -> bool: ...
+    @property
+    def stac(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,18 @@ class OutputPaths:
     polygons: Path
     score: Path | None = None
     quicklook: Path | None = None
+    item: Path | None = None
 
     @classmethod
     def in_folder(cls, folder: Path, stem: str, wishes: _Wishes) -> OutputPaths:
-        """STEM_cloudmask.tif, STEM_clouds.*, STEM_cloudscore.tif and STEM_quicklook.png in one folder."""
+        """STEM_cloudmask.tif, STEM_clouds.*, STEM_cloudscore.tif, STEM_quicklook.png, STEM_cloudmask.json in it."""
         suffix = "geojson" if wishes.polygons == "none" else wishes.polygons
         return cls(
             folder / f"{stem}{MASK_SUFFIX}.tif",
             folder / f"{stem}_clouds.{suffix}",
             folder / f"{stem}_cloudscore.tif" if wishes.score else None,
             folder / f"{stem}_quicklook.png" if wishes.quicklook else None,
+            folder / f"{stem}{MASK_SUFFIX}.json" if wishes.stac else None,
         )
 
     @property
@@ -87,6 +91,8 @@ class Detection:
     seconds: float
     notes: tuple[str, ...] = ()
     """What had to be assumed."""
+    item_path: Path | None = None
+    """The STAC item beside the mask; None where none was asked for."""
     kept: bool = False
     """True where the outputs existed and were left as they are."""
 
@@ -127,6 +133,7 @@ class Detection:
             "polygons": self.polygons_path,
             "score": self.score_path,
             "quicklook": self.quicklook_path,
+            "stac": self.item_path,
             "cloud_percent": None if np.isnan(self.cloud_cover) else round(self.cloud_cover, 3),
             "polygon_count": self.polygon_count,
             "model": self.model,
@@ -141,13 +148,12 @@ class Detection:
 def read_detection(paths: OutputPaths) -> Detection:
     """The detection whose outputs already stand there, counted from its mask; OutputError where that is no mask."""
     try:
-        with rasterio.open(paths.mask) as dataset:
-            tags = dataset.tags()
-            valid, cloud = 0, 0
-            for rows in _row_strips(dataset):
+        with MaskFile(paths.mask) as mask:
+            tags, valid, cloud = mask.tags, 0, 0
+            for _, rows in mask.strips():
                 valid += int((rows != NODATA).sum())
                 cloud += int(((rows != NODATA) & (rows != CLEAR)).sum())
-    except rasterio.errors.RasterioError as error:
+    except InputError as error:
         raise OutputError(f"{paths.mask} exists but is no mask ({error}); pass --overwrite to replace it") from error
     return Detection(
         scene=tags.get("GEOCLOUD_SOURCE", ""),
@@ -161,13 +167,6 @@ def read_detection(paths: OutputPaths) -> Detection:
         threshold=float(tags.get("GEOCLOUD_THRESHOLD", "nan")),
         rule=tags.get("GEOCLOUD_THRESHOLD_RULE", ""),
         seconds=0.0,
+        item_path=paths.item if paths.item is not None and paths.item.exists() else None,
         kept=True,
     )
-
-
-def _row_strips(dataset: Any) -> Iterator[np.typing.NDArray[np.uint8]]:  # noqa: ANN401 - rasterio is untyped
-    """Rows of the first band, 512 at a time."""
-    from rasterio.windows import Window as RasterioWindow
-
-    for row in range(0, dataset.height, 512):
-        yield dataset.read(1, window=RasterioWindow(0, row, dataset.width, min(512, dataset.height - row)))

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import rasterio
-from numpy.typing import NDArray
-from rasterio.windows import Window as RasterioWindow
 
 from geocloud.calibration import Calibration
+from geocloud.dilation import Dilater, Rows
 from geocloud.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.polygons import PolygonTracer, Shapes, burn
 from geocloud.progress import Progress
 from geocloud.raster import CLEAR, CLOUD, NODATA
+from geocloud.readers.coarse import CoarseScene
 from geocloud.readers.contract import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
 from geocloud.verbs.detection import Detection, OutputPaths
+from geocloud.verbs.run_files import STRIP, expand, provenance, read_every, seen_from, write_encoded
 from geocloud.verbs.scoring import cores, scored_rows
-from geocloud.version import __version__
-from geocloud.writers.classes import write_attribute_table, write_qgis_style
+from geocloud.writers.classes import write_attribute_table, write_qgis_style, written_classes
 from geocloud.writers.cog import MASK, SCORE, RowWriter, copy_to_cog, quantise
+from geocloud.writers.encodings import ENCODINGS, EncodingName
 from geocloud.writers.quicklook import Preview, write_quicklook
+from geocloud.writers.stac import ItemRecord, write_item
 from geocloud.writers.staging import Staging
 from geocloud.writers.vectors import to_frame, write_vectors
-
-STRIP = 512
-"""Rows handled at once where a written raster is read back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,11 @@ class RunOptions:
     """Square metres."""
     polygons: bool = True
     threads: int | None = None
+    dilate: int = 0
+    """Pixels by which clouds grow."""
+    factor: int = 1
+    """Side, in the scene's pixels, of the squares that are scored as one pixel."""
+    encoding: EncodingName = "geocloud"
 
 
 class SceneRun:
@@ -60,36 +63,45 @@ class SceneRun:
         self.shapes: Shapes | None = None
         bands = scorer.choose_bands(scene.bands)
         tags = provenance(scene, scorer, calibration)
-        self._preview = Preview(self.georef.shape, bands) if paths.quicklook else None
+        self._scored = CoarseScene(scene, options.factor) if options.factor > 1 else scene
+        self._preview = Preview(self._scored.georef.shape, bands) if paths.quicklook else None
         self._mask = RowWriter(staging.scratch(paths.mask, "mask.tif"), self.georef, MASK, tags)
         self._score = (
             RowWriter(staging.scratch(paths.score, "score.tif"), self.georef, SCORE, tags) if paths.score else None
         )
         traced = options.polygons or options.min_area
         self._tracer = PolygonTracer(self.georef.shape[1]) if traced else None
+        self._dilater = Dilater(self.georef.shape[1], options.dilate) if options.dilate else None
 
     def score(self, progress: Progress) -> None:
         """Score all rows into the scratch files, tracing polygons on the way."""
         height = self.georef.shape[0]
         observe = self._preview.add if self._preview else None
-        for rows in scored_rows(self.scene, self.scorer, threads=self.options.threads, observe=observe):
+        for part in scored_rows(self._scored, self.scorer, threads=self.options.threads, observe=observe):
+            rows = expand(part, self._scored) if isinstance(self._scored, CoarseScene) else part
             self._take(rows)
             progress(rows.row + len(rows.score), height, "inference")
+        if self._dilater is not None:
+            self._keep(self._dilater.finish())
 
     def _take(self, rows: ScoredRows) -> None:
         """Threshold final rows and hand them to mask, score and polygons."""
         codes = np.where(rows.score >= self.calibration.cut, np.uint8(CLOUD), np.uint8(CLEAR))
         codes[~rows.valid] = NODATA
-        self._mask.write(rows.row, codes)
         self.valid += int(rows.valid.sum())
-        self.cloud += int((codes == CLOUD).sum())
-        if self._score is None and self._tracer is None:
-            return
-        p = self.calibration.probability(rows.score)
+        wanted = self._score is not None or self._tracer is not None
+        p = self.calibration.probability(rows.score) if wanted else rows.score
         if self._score is not None:
             self._score.write(rows.row, quantise(p))
-        if self._tracer is not None:
-            self._tracer.add(codes, p)
+        self._keep(self._dilater.add(codes, p) if self._dilater else [(rows.row, codes, p)])
+
+    def _keep(self, final: Iterable[Rows]) -> None:
+        """Write, count and trace rows of the mask that nothing changes any more but the least area."""
+        for row, codes, p in final:
+            self._mask.write(row, codes)
+            self.cloud += int((codes == CLOUD).sum())
+            if self._tracer is not None:
+                self._tracer.add(codes, p)
 
     def finish(self, progress: Progress) -> None:
         """From scratch files to staged outputs: polygons, sidecars, COGs."""
@@ -106,6 +118,7 @@ class SceneRun:
             self._score.close()
             copy_to_cog(self._score.path, self.staging.path(self.paths.score), SCORE, threads)
         self._finish_mask(threads)
+        self._finish_item()
         progress(1, 1, "write")
 
     def _without_small(self, shapes: Shapes) -> Shapes:
@@ -133,16 +146,48 @@ class SceneRun:
         """The mask's COG, class names and style; the quicklook, drawn from the mask as written."""
         self._mask.close()
         staged_mask = self.staging.path(self.paths.mask)
-        copy_to_cog(self._mask.path, staged_mask, MASK, threads)
-        write_attribute_table(self.staging.path(self.paths.attribute_table), MASK.codes)
-        write_qgis_style(self.staging.path(self.paths.style), MASK.codes)
+        encoding, values = self.options.encoding, ENCODINGS[self.options.encoding].codes
+        written = self._mask.path
+        if encoding != "geocloud":
+            written = self.staging.scratch(self.paths.mask, "encoded.tif")
+            write_encoded(self._mask.path, written, self.georef, encoding)
+        copy_to_cog(written, staged_mask, MASK, threads)
+        write_attribute_table(self.staging.path(self.paths.attribute_table), MASK.codes, values)
+        write_qgis_style(self.staging.path(self.paths.style), MASK.codes, values)
         if self._preview is not None and self.paths.quicklook is not None:
-            mask = read_every(staged_mask, self._preview.step)
+            mask = read_every(self._mask.path, self._preview.step * self.options.factor)
             write_quicklook(self.staging.path(self.paths.quicklook), self._preview.picture(), mask)
+
+    def _finish_item(self) -> None:
+        """The STAC item, once all other files are there."""
+        if self.paths.item is None:
+            return
+        files = {
+            "mask": self.paths.mask,
+            "score": self.paths.score,
+            "polygons": self.paths.polygons if self.shapes is not None else None,
+            "quicklook": self.paths.quicklook,
+        }
+        described, encoding = self.scene.describe(), ENCODINGS[self.options.encoding]
+        record = ItemRecord(
+            self.scene.name,
+            self.georef,
+            100 * self.cloud / self.valid if self.valid else float("nan"),
+            described.get("taken") or "",
+            seen_from(self.paths.item, described.get("item") or self.scene.source),
+            provenance(self.scene, self.scorer, self.calibration),
+            written_classes(MASK.codes, encoding.codes),
+            encoding.nodata,
+            {key: (self.staging.path(path), path.name) for key, path in files.items() if path is not None},
+        )
+        write_item(self.staging.path(self.paths.item), record)
 
     def detection(self, seconds: float) -> Detection:
         """What the run left, as returned to the user."""
         notes = self.scene.notes
+        if self.options.factor > 1:
+            side = self.options.factor
+            notes = (*notes, f"scored coarser than the scene: squares of {side}x{side} pixels as one")
         if not self.valid:
             notes = (*notes, "the scene is wholly nodata, so it has no cloud cover")
         if not self.georef.located and not self.options.polygons:
@@ -163,33 +208,5 @@ class SceneRun:
             rule=str(self.calibration.rule),
             seconds=seconds,
             notes=notes,
+            item_path=self.paths.item,
         )
-
-
-def read_every(path: Path, step: int) -> NDArray[np.uint8]:
-    """Every nth pixel of a raster's first band in both directions, read a few rows at a time."""
-    rows = max(step, STRIP // step * step)
-    parts = []
-    with rasterio.open(path) as dataset:
-        for row in range(0, dataset.height, rows):
-            window = RasterioWindow(0, row, dataset.width, min(rows, dataset.height - row))
-            parts.append(dataset.read(1, window=window)[::step, ::step])
-    return np.concatenate(parts)
-
-
-def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> dict[str, str]:
-    """Tags every output carries: which model, cut where, from which bands of which source."""
-    described = scene.describe()["bands"]
-    bands = scorer.choose_bands(scene.bands)
-    return {
-        "GEOCLOUD_VERSION": __version__,
-        "GEOCLOUD_MODEL": scorer.name,
-        "GEOCLOUD_MODEL_SHA256": scorer.sha256,
-        "GEOCLOUD_THRESHOLD": repr(float(calibration.threshold)),
-        "GEOCLOUD_THRESHOLD_RULE": str(calibration.rule),
-        "GEOCLOUD_BANDS": ",".join(bands),
-        "GEOCLOUD_REFLECTANCE": "; ".join(
-            f"{band} = DN * {described[band]['scale']:.8g} + {described[band]['offset']:.8g}" for band in bands
-        ),
-        "GEOCLOUD_SOURCE": scene.source,
-    }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from xml.sax.saxutils import quoteattr
 
+NO_VALUES: Mapping[int, int] = MappingProxyType({})
 Colour = tuple[int, int, int, int]
 
 
@@ -41,8 +44,16 @@ def colormap(codes: tuple[int, ...]) -> dict[int, Colour]:
     return {entry.code: (*entry.colour[:3], 255) for entry in classes_of(codes)}
 
 
-def write_attribute_table(path: Path, codes: tuple[int, ...]) -> None:
-    """Write GDAL's sidecar `.tif.aux.xml` at `path`: class names and colours of a mask (PAM, GDAL's data model)."""
+def written_classes(codes: tuple[int, ...], values: Mapping[int, int]) -> tuple[MaskClass, ...]:
+    """The classes of these codes as another encoding writes them: code -> value."""
+    return tuple(replace(entry, code=values.get(entry.code, entry.code)) for entry in classes_of(codes))
+
+
+def write_attribute_table(path: Path, codes: tuple[int, ...], values: Mapping[int, int] = NO_VALUES) -> None:
+    """Write GDAL's sidecar `.tif.aux.xml` at `path`: class names and colours of a mask (PAM, GDAL's data model).
+
+    `values` maps codes to what is written for them in another encoding.
+    """
     fields = (
         ("Value", 0, 5),
         ("Class", 2, 2),
@@ -60,20 +71,19 @@ def write_attribute_table(path: Path, codes: tuple[int, ...]) -> None:
         lines.append(
             f'      <FieldDefn index="{index}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
         )
-    for index, entry in enumerate(classes_of(codes)):
+    for index, entry in enumerate(written_classes(codes, values)):
         cells = "".join(f"<F>{value}</F>" for value in (entry.code, entry.name, *entry.colour))
         lines.append(f'      <Row index="{index}">{cells}</Row>')
     lines += ["    </GDALRasterAttributeTable>", "  </PAMRasterBand>", "</PAMDataset>", ""]
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
-def write_qgis_style(path: Path, codes: tuple[int, ...]) -> None:
+def write_qgis_style(path: Path, codes: tuple[int, ...], values: Mapping[int, int] = NO_VALUES) -> None:
     """Write a QGIS layer style at `path` (`.qml`): named classes, clear transparent."""
     entries = "\n".join(
         f'        <paletteEntry value="{entry.code}" color="#{entry.colour[0]:02x}{entry.colour[1]:02x}'
         f'{entry.colour[2]:02x}" alpha="{entry.colour[3]}" label={quoteattr(entry.name)}/>'
-        for entry in classes_of(codes)
-        if entry.code != 255
+        for entry in written_classes(tuple(code for code in codes if code != 255), values)
     )
     path.write_text(_QML.format(entries=entries), encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,7 @@ class RowWriter:
             "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer", "interleave": "pixel",
         }  # fmt: skip
         with raster_errors(path):
-            self._file = rasterio.open(path, "w+", **profile, **_location(georef))
+            self._file = rasterio.open(path, "w+", **profile, **location(georef))
             self._describe(tags)
 
     def _describe(self, tags: Mapping[str, str]) -> None:
@@ -87,6 +87,10 @@ class RowWriter:
         if self._product.codes:
             self._file.write_colormap(1, colormap(self._product.codes))
             self._file.colorinterp = [ColorInterp.palette]
+
+    def describe_bands(self, names: Sequence[str]) -> None:
+        """Name all bands."""
+        self._file.descriptions = tuple(names)
 
     def write(self, row: int, rows: NDArray[Any]) -> None:
         """Rows (h, width) or (band, h, width), beginning at the raster's row `row`."""
@@ -120,7 +124,7 @@ def quantise(p: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.where(np.isnan(p), np.float32(255), np.floor(p * np.float32(250))).astype(np.uint8)
 
 
-def _location(georef: Georef) -> dict[str, Any]:
+def location(georef: Georef) -> dict[str, Any]:
     """CRS with transform or GCPs, as rasterio's profile takes them."""
     crs = CRS.from_wkt(georef.crs_wkt) if georef.crs_wkt else None
     if georef.gcps:

@@ -1,0 +1,76 @@
+"""Clouds grown by a few pixels, row by row: a mask's dilation with a disk, holding only the rows it needs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, ByteArray
+
+Rows = tuple[int, ByteArray, NDArray[Any]]
+"""(first row, codes (h, width), values (h, width)) of consecutive rows."""
+
+
+def disk(radius: int) -> list[int]:
+    """Half the width, in pixels, of a disk's rows from -radius to +radius: those with dx² + dy² <= radius²."""
+    return [int((radius * radius - dy * dy) ** 0.5) for dy in range(-radius, radius + 1)]
+
+
+class Dilater:
+    """Takes a mask from the top and hands its dilation on, `radius` rows later; the rest at the end.
+
+    Clear pixels within the disk of a cloud become cloud; nodata stays nodata.
+    """
+
+    def __init__(self, width: int, radius: int) -> None:
+        """Start at row 0 of a mask this wide; radius in pixels, 0 changes nothing."""
+        self._width, self._radius, self._row = width, radius, 0
+        self._above: BoolArray = np.zeros((radius, width), dtype=bool)
+        self._waiting: deque[tuple[ByteArray, NDArray[Any]]] = deque()
+        self._cloud: BoolArray = np.zeros((0, width), dtype=bool)
+
+    def add(self, codes: ByteArray, values: NDArray[Any]) -> Iterator[Rows]:
+        """The next rows, and what goes with them; yields the rows that nothing can change any more."""
+        self._waiting.append((codes, values))
+        cloud = (codes != CLEAR) & (codes != NODATA)
+        self._cloud = np.concatenate([self._cloud, cloud])
+        ready = len(self._cloud) - self._radius
+        if ready > 0:
+            yield self._emit(ready, np.concatenate([self._above, self._cloud]))
+
+    def finish(self) -> Iterator[Rows]:
+        """The rows still held."""
+        below = np.zeros((self._radius, self._width), dtype=bool)
+        if len(self._cloud):
+            yield self._emit(len(self._cloud), np.concatenate([self._above, self._cloud, below]))
+
+    def _emit(self, count: int, cloud: BoolArray) -> Rows:
+        """The first `count` waiting rows; `cloud` holds them with `radius` rows above and below."""
+        grown = dilate(cloud, self._radius)[:count]
+        codes = np.concatenate([part for part, _ in self._waiting])
+        values = np.concatenate([part for _, part in self._waiting])
+        done = codes[:count].copy()
+        done[grown & (done == CLEAR)] = CLOUD
+        row, self._row = self._row, self._row + count
+        self._waiting = deque([(codes[count:], values[count:])])
+        self._above = cloud[count : count + self._radius]
+        self._cloud = self._cloud[count:]
+        return row, done, values[:count]
+
+
+def dilate(cloud: BoolArray, radius: int) -> BoolArray:
+    """(h - 2 radius, width) dilation with a disk of the inner rows of a (h, width) mask."""
+    height = len(cloud) - 2 * radius
+    table = np.zeros((len(cloud), cloud.shape[1] + 2 * radius + 1), dtype=np.int32)
+    table[:, radius + 1 : cloud.shape[1] + radius + 1] = cloud.cumsum(axis=1)
+    table[:, cloud.shape[1] + radius + 1 :] = table[:, [cloud.shape[1] + radius]]
+    grown = np.zeros((height, cloud.shape[1]), dtype=bool)
+    for offset, half in enumerate(disk(radius)):
+        rows = table[offset : offset + height]
+        right, left = radius + half + 1, radius - half
+        grown |= rows[:, right : right + cloud.shape[1]] > rows[:, left : left + cloud.shape[1]]
+    return grown

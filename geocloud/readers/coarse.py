@@ -1,0 +1,112 @@
+"""A scene seen at a coarser resolution, and the way back to its own grid."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from affine import Affine
+
+from geocloud.georef import Georef
+from geocloud.raster import BoolArray, FloatArray, Raster
+from geocloud.readers.contract import Closing, SceneReader
+from geocloud.window import Window
+
+
+class CoarseScene(Closing):
+    """Every `factor` x `factor` pixels of a scene as one: the mean of the valid ones, valid where any is.
+
+    It remembers which of the scene's own pixels are valid until `take_valid` asks for them, so that the scene is read
+    only once.
+    """
+
+    def __init__(self, scene: SceneReader, factor: int) -> None:
+        """`factor` 1 or more; the last row and column may cover fewer pixels."""
+        self.fine, self.factor = scene, factor
+        height, width = scene.georef.shape
+        shape = -(-height // factor), -(-width // factor)
+        transform = scene.georef.transform @ Affine.scale(factor)
+        self._georef = Georef(shape, transform, scene.georef.crs_wkt)
+        self._valid: dict[int, BoolArray] = {}
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The scene's."""
+        return self.fine.name
+
+    @property
+    def source(self) -> str:
+        """The scene's."""
+        return self.fine.source
+
+    @property
+    def georef(self) -> Georef:
+        """The coarse grid."""
+        return self._georef
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The scene's."""
+        return self.fine.bands
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The scene's."""
+        return self.fine.notes
+
+    @property
+    def file_block(self) -> tuple[int, int, int]:
+        """In coarse pixels."""
+        height, width, depth = self.fine.file_block
+        return max(1, height // self.factor), max(1, width // self.factor), depth * self.factor**2
+
+    def describe(self) -> dict[str, Any]:
+        """The scene's."""
+        return self.fine.describe()
+
+    def read(self, window: Window, bands: Sequence[str]) -> Raster:
+        """Means of reflectance; see SceneReader."""
+        step = self.factor
+        area = Window(window.row * step, window.col * step, window.height * step, window.width * step)
+        area = area.clip(self.fine.georef.shape)
+        raster = self.fine.read(area, bands)
+        self._remember(area, raster.valid)
+        return average(raster, window.shape, step)
+
+    def _remember(self, area: Window, valid: BoolArray) -> None:
+        with self._lock:
+            for row in range(max(area.row, self._taken), area.stop_row):
+                kept = self._valid.setdefault(row, np.zeros(self.fine.georef.shape[1], dtype=bool))
+                kept[area.col : area.stop_col] = valid[row - area.row]
+
+    def take_valid(self, row: int, height: int) -> BoolArray:
+        """(height, width) which of the scene's own pixels are valid, of rows that were read; forgotten after."""
+        with self._lock:
+            self._taken = row + height
+            return np.stack([self._valid.pop(line) for line in range(row, row + height)])
+
+    def close(self) -> None:
+        """Close the scene."""
+        self.fine.close()
+
+
+def average(raster: Raster, shape: tuple[int, int], step: int) -> Raster:
+    """A raster of `shape`, each pixel the mean of the valid ones among step x step."""
+    data, valid = raster.data, raster.valid
+    short = shape[0] * step - valid.shape[0], shape[1] * step - valid.shape[1]
+    if any(short):
+        data = np.pad(data, ((0, 0), (0, short[0]), (0, short[1])))
+        valid = np.pad(valid, ((0, short[0]), (0, short[1])))
+    count = valid.reshape(shape[0], step, shape[1], step).sum(axis=(1, 3))
+    kept = np.where(valid, data, np.float32(0)).reshape(len(data), shape[0], step, shape[1], step)
+    mean: FloatArray = (kept.sum(axis=(2, 4)) / np.maximum(count, 1)).astype(np.float32)
+    return Raster(mean, count > 0)
+
+
+def _scene(scene: CoarseScene) -> SceneReader:
+    """Type assertion: a CoarseScene is a SceneReader."""
+    return scene

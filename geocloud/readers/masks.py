@@ -1,0 +1,71 @@
+"""A mask file, ours or a sensor's own, read row by row as our codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from rasterio.windows import Window as RasterioWindow
+
+from geocloud.errors import InputError
+from geocloud.georef import Georef
+from geocloud.raster import CLEAR, NODATA, ByteArray
+from geocloud.readers.opening import damaged, open_raster, raster_georef
+from geocloud.writers.encodings import ENCODINGS, TAG, EncodingName, decode
+
+STRIP = 512
+
+
+class MaskFile:
+    """A mask that is open for reading."""
+
+    def __init__(self, path: Path, encoding: EncodingName | None = None) -> None:
+        """Open it; `encoding` None: as its tags say, else geocloud's own codes.
+
+        Raises:
+            InputError: it is no raster of one band of whole numbers.
+        """
+        self.path = path
+        self._dataset = open_raster(str(path))
+        if self._dataset.count != 1 or self._dataset.dtypes[0] not in ("uint8", "uint16", "int16"):
+            kind = f"{self._dataset.count} bands of {self._dataset.dtypes[0]}"
+            self._dataset.close()
+            raise InputError(
+                f"{path} holds {kind}; a mask holds uint8 codes, 0 clear, 1 cloud, 255 nodata: see geocloud detect"
+            )
+        self.tags: dict[str, str] = self._dataset.tags()
+        told = self.tags.get(TAG, "geocloud")
+        self.encoding: EncodingName = encoding or cast("EncodingName", told if told in ENCODINGS else "geocloud")
+        self.georef: Georef = raster_georef(self._dataset, str(path))
+
+    def read(self, row: int, height: int) -> ByteArray:
+        """Rows (height, width) of our codes."""
+        window = RasterioWindow(0, row, self._dataset.width, height)
+        with damaged(str(self.path)):
+            values = self._dataset.read(1, window=window)
+        codes = decode(values, self.encoding)
+        nodata = self._dataset.nodata
+        if self.encoding == "geocloud" and nodata not in (None, CLEAR):
+            codes[values == nodata] = NODATA
+        return codes
+
+    def strips(self, rows: int = STRIP) -> Iterator[tuple[int, ByteArray]]:
+        """(first row, codes) from the top, so many rows at once."""
+        for row in range(0, self.georef.shape[0], rows):
+            yield row, self.read(row, min(rows, self.georef.shape[0] - row))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._dataset.close()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()

@@ -1,0 +1,58 @@
+"""Copies of a raster, or of parts of it, that keep what it says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasterio.enums import ColorInterp
+
+from geocloud.writers.cog import BLOCK
+
+LOSSLESS = ("deflate", "lzw", "zstd", "packbits", "lzma")
+_STRUCTURE = ("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "xml:VRT", "TIFF")
+"""Tag domains that GDAL makes itself."""
+_STALE = ("STATISTICS_", "AREA_OR_POINT")
+"""Tags that a change of pixels makes wrong, or that GDAL writes itself."""
+
+
+def copy_profile(source: Any) -> dict[str, Any]:  # noqa: ANN401 - rasterio is untyped
+    """The profile of a tiled GeoTIFF with the grid, types and nodata of an open raster, compressed without loss."""
+    compress = str(source.profile.get("compress", "")).lower()
+    profile: dict[str, Any] = {
+        "driver": "GTiff", "width": source.width, "height": source.height, "count": source.count,
+        "dtype": source.dtypes[0], "nodata": source.nodata, "crs": source.crs, "transform": source.transform,
+        "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer",
+        "compress": compress if compress in LOSSLESS else "deflate",
+        "interleave": source.profile.get("interleave", "pixel"),
+    }  # fmt: skip
+    points, crs = source.gcps
+    if points:
+        profile |= {"gcps": points, "crs": crs}
+        del profile["transform"]
+    if source.colorinterp[:3] == (ColorInterp.red, ColorInterp.green, ColorInterp.blue):
+        profile["photometric"] = "rgb"
+    return profile
+
+
+def copy_description(source: Any, target: Any) -> None:  # noqa: ANN401 - rasterio is untyped
+    """Give a new raster the tags, names, units, scales, colours and RPCs of another with the same bands."""
+    for domain in ("", *(name for name in source.tag_namespaces() if name not in _STRUCTURE)):
+        _copy_tags(source, target, 0, domain)
+    target.colorinterp = source.colorinterp
+    target.descriptions = source.descriptions
+    target.scales, target.offsets = source.scales, source.offsets
+    target.units = source.units
+    for band in source.indexes:
+        for domain in ("", *(name for name in source.tag_namespaces(band) if name not in _STRUCTURE)):
+            _copy_tags(source, target, band, domain)
+        if source.colorinterp[band - 1] is ColorInterp.palette:
+            target.write_colormap(band, source.colormap(band))
+    if source.rpcs is not None:
+        target.rpcs = source.rpcs
+
+
+def _copy_tags(source: Any, target: Any, band: int, domain: str) -> None:  # noqa: ANN401 - rasterio is untyped
+    where = {"ns": domain} if domain else {}
+    tags = {key: text for key, text in source.tags(band, **where).items() if not key.startswith(_STALE)}
+    if tags:
+        target.update_tags(band, **where, **tags)

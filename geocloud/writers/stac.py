@@ -1,0 +1,194 @@
+"""A STAC item beside a mask: what was found, from what, by what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from rasterio.crs import CRS
+from rasterio.warp import transform_geom
+
+from geocloud.errors import MissingExtraError
+from geocloud.geodesy import to_crs_coordinates
+from geocloud.georef import Georef
+from geocloud.version import __version__
+from geocloud.writers.classes import MaskClass
+from geocloud.writers.cog import SCORE_SCALE
+
+if TYPE_CHECKING:
+    import pystac
+
+COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+MEDIA_TYPES = {
+    ".geojson": "application/geo+json",
+    ".gpkg": "application/geopackage+sqlite3",
+    ".fgb": "application/vnd.flatgeobuf",
+    ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
+}
+PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+EDGE_POINTS = 9
+"""Points along each side of the footprint: a straight side in a projection is bent in longitude and latitude."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """What an item tells."""
+
+    name: str
+    """The scene's name; the item's id is NAME_cloudmask."""
+    georef: Georef
+    cloud_cover: float
+    """Percent of the valid pixels, NaN where there are none."""
+    taken: str
+    """When the scene was taken, ISO 8601, or empty."""
+    source: str
+    """Path or URL of the scene or of its STAC item."""
+    tags: Mapping[str, str]
+    """The provenance tags of the mask."""
+    classes: tuple[MaskClass, ...]
+    """The mask's codes, as written."""
+    nodata: int
+    assets: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+    """Key (mask, score, polygons, quicklook) -> the staged file, and its name in the end."""
+
+
+def write_item(path: Path, record: ItemRecord) -> None:
+    """Write a STAC 1.1 item at `path`; hrefs are relative to it.
+
+    Raises:
+        MissingExtraError: pystac is not installed.
+    """
+    require_pystac()
+    import pystac
+
+    now = datetime.now(UTC)
+    taken = parse_time(record.taken)
+    outline = footprint(record.georef)
+    item = pystac.Item(
+        f"{record.name}_cloudmask",
+        geometry=outline,
+        bbox=list(shapely.geometry.shape(outline).bounds) if outline else None,
+        datetime=taken or now,
+        properties=_properties(record, now, told=taken is not None),
+    )
+    item.stac_extensions.append(PROCESSING)
+    _locate(item, record)
+    for key, (staged, name) in record.assets.items():
+        item.add_asset(key, _asset(key, name))
+        _describe_asset(item.assets[key], key, staged, record)
+    item.add_link(pystac.Link("derived_from", record.source))
+    text = json.dumps(item.to_dict(include_self_link=False, transform_hrefs=False), indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def require_pystac() -> None:
+    """MissingExtraError where pystac is not installed, so that a run can say so before it begins."""
+    try:
+        import pystac  # noqa: F401 - only to say what is missing
+    except ImportError as error:
+        raise MissingExtraError("pystac", "stac", "A STAC item") from error
+
+
+def footprint(georef: Georef) -> dict[str, Any] | None:
+    """The scene's outline as GeoJSON in longitude and latitude, cut at the antimeridian; None without georeference."""
+    if not georef.located:
+        return None
+    height, width = georef.shape
+    steps = np.linspace(0, 1, EDGE_POINTS)[:-1]
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height), (0, 0)], dtype=float)
+    ring = np.concatenate([start + np.outer(steps, end - start) for start, end in pairwise(corners)])
+    placed = to_crs_coordinates(np.array([shapely.Polygon(ring[::-1])]), georef)[0]
+    crs = CRS.from_wkt(georef.crs_wkt)
+    geometry: dict[str, Any] = transform_geom(
+        crs, "EPSG:4326", shapely.geometry.mapping(placed), antimeridian_cutting=True, precision=7
+    )
+    return geometry
+
+
+def parse_time(text: str) -> datetime | None:
+    """An ISO 8601 time as UTC, or None where it is none; a date is its beginning."""
+    try:
+        time = datetime.fromisoformat(text[:26] + "Z" if len(text) > 27 and text.endswith("Z") else text)
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _properties(record: ItemRecord, now: datetime, *, told: bool) -> dict[str, Any]:
+    """Processing, and what geocloud alone knows."""
+    own = {f"geocloud:{key.removeprefix('GEOCLOUD_').lower()}": text for key, text in record.tags.items() if text}
+    properties = {
+        "created": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "processing:datetime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "processing:software": {"geocloud": __version__},
+        "processing:lineage": f"cloud mask by model {record.tags.get('GEOCLOUD_MODEL', '')}",
+        **own,
+    }
+    return properties if told else {**properties, "geocloud:datetime_is": "the time of processing"}
+
+
+def _locate(item: pystac.Item, record: ItemRecord) -> None:
+    """Cloud cover and projection."""
+    from pystac.extensions.eo import EOExtension
+    from pystac.extensions.projection import ProjectionExtension
+
+    if not np.isnan(record.cloud_cover):
+        EOExtension.ext(item, add_if_missing=True).cloud_cover = round(record.cloud_cover, 3)
+    projection = ProjectionExtension.ext(item, add_if_missing=True)
+    projection.shape = list(record.georef.shape)
+    if record.georef.crs_wkt:
+        code = CRS.from_wkt(record.georef.crs_wkt).to_epsg()
+        projection.code = f"EPSG:{code}" if code else None
+        if not code:
+            projection.wkt2 = record.georef.crs_wkt
+    if record.georef.located and not record.georef.gcps:
+        projection.transform = list(record.georef.transform)[:6]
+
+
+def _asset(key: str, name: str) -> pystac.Asset:
+    import pystac
+
+    kinds = {
+        "mask": (COG, "Cloud mask", ["data", "cloud"]),
+        "score": (COG, "P(cloud)", ["data"]),
+        "polygons": (MEDIA_TYPES.get(Path(name).suffix, ""), "Clouds as polygons", ["data"]),
+        "quicklook": (MEDIA_TYPES[".png"], "Scene and mask side by side", ["overview"]),
+    }
+    media_type, title, roles = kinds[key]
+    return pystac.Asset(f"./{name}", title=title, media_type=media_type or None, roles=roles)
+
+
+def _describe_asset(asset: pystac.Asset, key: str, staged: Path, record: ItemRecord) -> None:
+    """File size and hash; of rasters the type, nodata, scale and classes."""
+    from pystac.extensions.classification import Classification, ClassificationExtension
+    from pystac.extensions.file import FileExtension
+    from pystac.extensions.raster import DataType, RasterBand, RasterExtension
+
+    digest = hashlib.sha256(staged.read_bytes()).hexdigest()
+    FileExtension.ext(asset, add_if_missing=True).apply(size=staged.stat().st_size, checksum=f"1220{digest}")
+    if key == "mask":
+        kind = DataType.UINT16 if max(entry.code for entry in record.classes) > 255 else DataType.UINT8
+        RasterExtension.ext(asset, add_if_missing=True).bands = [
+            RasterBand.create(nodata=record.nodata, data_type=kind)
+        ]
+        ClassificationExtension.ext(asset, add_if_missing=True).classes = [
+            Classification.create(
+                value=entry.code,
+                name=entry.name.replace(" ", "-"),
+                description=entry.name,
+                color_hint="{:02X}{:02X}{:02X}".format(*entry.colour[:3]),
+            )
+            for entry in record.classes
+        ]
+    if key == "score":
+        band = RasterBand.create(nodata=255, data_type=DataType.UINT8, scale=SCORE_SCALE, offset=0.0)
+        RasterExtension.ext(asset, add_if_missing=True).bands = [band]
