@@ -90,10 +90,21 @@ def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - cli
     For each SCENE it writes STEM_cloudmask.tif (0 clear, 1 cloud, 255 nodata) and STEM_clouds.geojson into --out, and
     prints one summary, as a JSON line where stdout is not a terminal.
     """
-    check_projections()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    out = _outputs(scenes, given)
-    options = DetectOptions(
+    reporter = make_reporter(given["progress"], stop_on_stdin_eof=given["stop_on_stdin_eof"])
+    try:
+        code = _run(scenes, _outputs(scenes, given), _options(given), reporter)
+    except GeocloudError as error:  # before the first scene: a program that listens hears of it too
+        reporter.failure("", error)
+        code = error.exit_code
+    finally:
+        reporter.close()
+    sys.exit(code)
+
+
+def _options(given: dict[str, Any]) -> DetectOptions:
+    """The command's options as the verb takes them."""
+    return DetectOptions(
         model=given["model"],
         scene=take_scene_options(given),
         threshold=given["threshold"],
@@ -111,21 +122,12 @@ def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - cli
         precision=given["precision"],
         threads=given["threads"],
     )
-    reporter = make_reporter(given["progress"], stop_on_stdin_eof=given["stop_on_stdin_eof"])
-    try:
-        code = _run(scenes, out, options, reporter)
-    finally:
-        reporter.close()
-    sys.exit(code)
 
 
 def _run(scenes: tuple[str, ...], out: Path | OutputPaths, options: DetectOptions, reporter: Reporter) -> int:
     """All scenes in turn; the exit code. One that fails does not stop the others."""
-    try:
-        scorer: Scorer = load_scorer(options.model, options.device, options.precision)
-    except GeocloudError as error:
-        reporter.failure("", error)
-        return error.exit_code
+    check_projections()
+    scorer: Scorer = load_scorer(options.model, options.device, options.precision)
     failed: list[tuple[str, int]] = []
     for scene in scenes:
         try:

@@ -8,7 +8,7 @@ from typing import cast
 
 import click
 
-from geocloud.cli.environment import protect_environment
+from geocloud.cli.environment import bound_heaps, protect_environment
 
 COMMANDS = {
     "detect": "geocloud.cli.detect:detect",
@@ -71,5 +71,6 @@ def cli() -> None:
 def main() -> None:
     """Entry point: defends against a leaked environment, then runs the command."""
     protect_environment()
+    bound_heaps()
     cli(prog_name="geocloud")
     sys.exit(0)

@@ -16,8 +16,9 @@ PACKAGES = ("torch", "rasterio", "numpy", "geopandas", "shapely", "pyogrio", "py
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--check", is_flag=True, help="Also test projections and name the device; takes seconds.")
 @one_sentence
-def version(*, as_json: bool) -> None:
+def version(*, as_json: bool, check: bool) -> None:
     """Show the versions of geocloud and of what it stands on."""
     record = {"geocloud": __version__, "protocol": 1, "python": platform.python_version()}
     for package in PACKAGES:
@@ -25,7 +26,19 @@ def version(*, as_json: bool) -> None:
             record[package] = installed(package)
         except PackageNotFoundError:
             record[package] = "missing"
+    if check:
+        record |= _checked()
     if as_json:
         print_json(record)
     else:
         click.echo("\n".join(f"{name} {value}" for name, value in record.items() if name != "protocol"))
+
+
+def _checked() -> dict[str, str]:
+    """What can only be known by trying; EnvironmentProblem where projections do not work."""
+    import torch
+
+    from geocloud.cli.environment import check_projections
+
+    check_projections()
+    return {"device": "cuda" if torch.cuda.is_available() else "cpu", "projections": "ok"}

@@ -1,0 +1,8 @@
+"""Geocloud for QGIS: cloud masks from the installed geocloud program."""
+
+
+def classFactory(iface):  # noqa: ANN001, ANN201, N802 - QGIS looks for this name
+    """The plugin, as QGIS's plugin loader asks for it."""
+    from .plugin import GeocloudPlugin
+
+    return GeocloudPlugin(iface)

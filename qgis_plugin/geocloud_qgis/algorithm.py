@@ -1,0 +1,109 @@
+"""What the algorithms share: running the program, passing on what it says, failing with its sentence once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Sequence
+
+from qgis.core import QgsProcessingAlgorithm, QgsProcessingException, QgsProcessingFeedback
+from qgis.PyQt.QtGui import QIcon
+
+from . import settings
+from .runner import Listener, ProgramCancelled, ProgramError, run
+
+ICON = Path(__file__).parent / "icon.svg"
+
+
+class FeedbackListener(Listener):
+    """Passes a run on to QGIS's feedback."""
+
+    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+        """Keep the feedback."""
+        self._feedback = feedback
+
+    def progress(self, percent: float) -> None:
+        """The bar."""
+        self._feedback.setProgress(percent)
+
+    def stage(self, text: str) -> None:
+        """The line above the bar."""
+        self._feedback.setProgressText(text)
+
+    def info(self, text: str) -> None:
+        """A line of the log."""
+        self._feedback.pushInfo(text)
+
+    def warning(self, text: str) -> None:
+        """A line of the log that stands out."""
+        self._feedback.pushWarning(text)
+
+    def cancelled(self) -> bool:
+        """True once the user pressed Cancel."""
+        return self._feedback.isCanceled()
+
+
+def as_exception(error: ProgramError) -> QgsProcessingException:
+    """The sentence and its hint, as QGIS shows them once."""
+    return QgsProcessingException(f"{error}\n{error.hint}" if error.hint else str(error))
+
+
+class GeocloudAlgorithm(QgsProcessingAlgorithm):
+    """An algorithm that runs one command of the program."""
+
+    NAME = TITLE = SUMMARY = HELP = ""
+    TAGS: Sequence[str] = ("cloud", "mask", "satellite", "sentinel", "landsat")
+
+    def name(self) -> str:
+        """For scripts and models; never changes."""
+        return self.NAME
+
+    def displayName(self) -> str:  # noqa: N802 - QGIS's name
+        """For the toolbox."""
+        return self.TITLE
+
+    def shortDescription(self) -> str:  # noqa: N802 - QGIS's name
+        """For the tooltip."""
+        return self.SUMMARY
+
+    def shortHelpString(self) -> str:  # noqa: N802 - QGIS's name
+        """For the panel beside the parameters."""
+        return self.HELP
+
+    def helpUrl(self) -> str:  # noqa: N802 - QGIS's name
+        """The manual."""
+        return "https://github.com/geocloud/geocloud/blob/main/docs/qgis.md"
+
+    def tags(self) -> list[str]:
+        """Words to search for."""
+        return list(self.TAGS)
+
+    def icon(self) -> QIcon:
+        """The plugin's icon."""
+        return QIcon(str(ICON))
+
+    def createInstance(self) -> QgsProcessingAlgorithm:  # noqa: N802 - QGIS's name
+        """A new one for each run."""
+        return type(self)()
+
+    def run_program(
+        self, arguments: Sequence[str], feedback: QgsProcessingFeedback, *, needs_result: bool = True
+    ) -> dict[str, Any]:
+        """Run the program with `arguments`; its result. Raises on failure and on cancel, since returning is success."""
+        try:
+            command = [str(settings.program()), *arguments]
+            feedback.pushCommandInfo(" ".join(command))
+            return run(command, settings.environment(), FeedbackListener(feedback), needs_result=needs_result)
+        except ProgramError as error:
+            raise as_exception(error) from error
+        except ProgramCancelled as error:
+            raise QgsProcessingException("Cancelled; nothing was written.") from error
+
+
+def help_text(summary: str, parameters: dict[str, str], outputs: dict[str, str]) -> str:
+    """HTML for the panel: what it does, then a paragraph for each parameter and output."""
+    parts = [f"<p>{summary}</p>"]
+    for title, entries in (("Parameters", parameters), ("Results", outputs)):
+        if entries:
+            parts.append(f"<h3>{title}</h3>")
+            parts += [f"<p><b>{name}</b>: {text}</p>" for name, text in entries.items()]
+    return "\n".join(parts)

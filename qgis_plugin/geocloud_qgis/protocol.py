@@ -1,0 +1,41 @@
+"""What the program says with `--progress json`: protocol 1, one JSON object a line on stdout.
+
+Imports no qgis.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Optional
+
+PROTOCOL = 1
+STAGES = {
+    "load": "Opening the scene and the model",
+    "inference": "Looking for clouds",
+    "polygons": "Tracing polygons",
+    "write": "Writing the results",
+}
+"""Stage names of the protocol -> what the user reads."""
+
+
+def parse_line(line: str) -> Optional[dict[str, Any]]:
+    """The event of a line, or None where it is no event."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def stage_text(event: dict[str, Any]) -> str:
+    """A progress event's stage for the user; an unknown stage by its own name."""
+    stage = str(event.get("stage", ""))
+    return STAGES.get(stage, stage)
+
+
+def percent(event: dict[str, Any]) -> float:
+    """A progress event's percent, 0 to 100 whatever the line says."""
+    try:
+        return min(100.0, max(0.0, float(event.get("percent", 0))))
+    except (TypeError, ValueError):
+        return 0.0

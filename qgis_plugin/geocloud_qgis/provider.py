@@ -1,0 +1,40 @@
+"""The Processing provider `geocloud`."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from .algorithm import ICON
+from .check_installation import CheckInstallation
+from .detect_clouds import DetectClouds
+from .mask_tools import ApplyMask, Polygonize
+
+
+class GeocloudProvider(QgsProcessingProvider):
+    """Progress, cancel, batch, models, history and qgis_process come with it."""
+
+    def id(self) -> str:
+        """The first half of `geocloud:detectclouds`."""
+        return "geocloud"
+
+    def name(self) -> str:
+        """For the toolbox."""
+        return "Geocloud"
+
+    def icon(self) -> QIcon:
+        """The plugin's icon."""
+        return QIcon(str(ICON))
+
+    def loadAlgorithms(self) -> None:  # noqa: N802 - QGIS's name
+        """All four."""
+        for algorithm in (DetectClouds, Polygonize, ApplyMask, CheckInstallation):
+            self.addAlgorithm(algorithm())
+
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:  # noqa: N802 - QGIS's name
+        """Masks and scores are COGs."""
+        return ["tif"]
+
+    def supportedOutputVectorLayerExtensions(self) -> list[str]:  # noqa: N802 - QGIS's name
+        """What the program writes and every QGIS reads; the first is the default."""
+        return ["gpkg", "geojson", "fgb"]

@@ -1,0 +1,258 @@
+"""Runs the program: passes on what it says, cancels it, and turns its end into a result or one sentence.
+
+Imports no qgis.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess  # nosec B404 - running the installed program is what this plugin does
+import threading
+import time
+from contextlib import suppress
+from typing import IO, Any, Callable, Mapping, Optional, Sequence
+
+from .protocol import PROTOCOL, parse_line, percent, stage_text
+
+KILL_SECONDS = 4.0
+"""After cancelling, the time the program has to clear up before it is killed."""
+_POLL_SECONDS = 0.1
+_STDERR_LINES = 200
+
+
+class ProgramError(Exception):
+    """The program failed; `str(error)` is one sentence for the user, the hint the way out where there is one."""
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        """Keep both apart."""
+        super().__init__(text)
+        self.hint = hint
+
+
+class ProgramCancelled(Exception):  # noqa: N818 - it is no failure
+    """The user stopped the run."""
+
+
+class Listener:
+    """Who hears of a run; override what is wanted."""
+
+    def progress(self, percent: float) -> None:
+        """So much is done, 0 to 100."""
+
+    def stage(self, text: str) -> None:
+        """A new stage begins."""
+
+    def info(self, text: str) -> None:
+        """Something worth a line in the log."""
+
+    def warning(self, text: str) -> None:
+        """Something the user should see."""
+
+    def cancelled(self) -> bool:
+        """True once the run is no longer wanted."""
+        return False
+
+
+def run(
+    command: Sequence[str], environ: Mapping[str, str], listener: Listener, *, needs_result: bool = True
+) -> dict[str, Any]:
+    """Run `command`, which speaks protocol 1, to its end; its `result` event.
+
+    Args:
+        command: the program and its arguments, as a list: no shell ever sees them.
+        environ: the child's whole environment.
+        listener: hears of progress and is asked whether to go on.
+        needs_result: False for a command without the protocol, where exit code 0 alone is success.
+
+    Raises:
+        ProgramError: it could not be started, failed, or ended without a result.
+        ProgramCancelled: the listener cancelled it; it is gone.
+    """
+    process = _start(command, environ)
+    try:
+        return _Run(process, listener, needs_result=needs_result).to_end()
+    finally:
+        _kill(process)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with suppress(OSError):
+                pipe.close()
+
+
+def _start(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen:
+    """The process, in a session of its own, so that killing it takes what it started with it."""
+    windows = os.name == "nt"
+    try:
+        return subprocess.Popen(  # nosec B603 - a list of arguments, never a shell
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environ),
+            creationflags=subprocess.CREATE_NO_WINDOW if windows else 0,
+            start_new_session=not windows,
+        )
+    except OSError as error:
+        raise ProgramError(f"{command[0]} cannot be started ({error.strerror or error})") from error
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """End it at once where it still runs, with the processes it started."""
+    if process.poll() is not None:
+        return
+    with suppress(OSError):
+        if os.name == "nt":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(KILL_SECONDS)
+
+
+class _Run:
+    """One run: two threads read its pipes into a queue, this thread acts on what comes."""
+
+    def __init__(self, process: subprocess.Popen, listener: Listener, *, needs_result: bool) -> None:
+        self.process, self.listener, self.needs_result = process, listener, needs_result
+        self.lines: queue.Queue[tuple[Callable[[str], None], str]] = queue.Queue()
+        self.readers = [self._read(process.stdout, self._out), self._read(process.stderr, self._err)]
+        self.result: Optional[dict[str, Any]] = None
+        self.error: Optional[dict[str, Any]] = None
+        self.was_cancelled = False
+        self.stderr: list[str] = []
+        self.last_stage = ""
+
+    def to_end(self) -> dict[str, Any]:
+        """Act on lines until the process has ended and all is read; then its result."""
+        deadline = None
+        while self.process.poll() is None or any(reader.is_alive() for reader in self.readers):
+            self._act(_POLL_SECONDS)
+            if deadline is None and self.listener.cancelled():
+                deadline = time.monotonic() + KILL_SECONDS
+                self._ask_to_stop()
+            if deadline is not None and time.monotonic() > deadline:
+                break
+            if self.process.poll() is not None and self._drained():
+                break
+        if deadline is not None:
+            _kill(self.process)
+            raise ProgramCancelled("cancelled")
+        while self._act(0):
+            pass
+        return self._outcome()
+
+    def _ask_to_stop(self) -> None:
+        """Close its stdin, which the program watches; one without the protocol is told by a signal."""
+        with suppress(OSError):
+            self.process.stdin.close()
+        if not self.needs_result:
+            with suppress(OSError):
+                self.process.terminate()
+
+    def _drained(self) -> bool:
+        """True once the readers are done; a process left behind by the program may hold the pipes open for ever."""
+        for reader in self.readers:
+            reader.join(1.0)
+        return True
+
+    def _act(self, wait: float) -> bool:
+        """Act on one line; False where there is none."""
+        try:
+            handle, line = self.lines.get(timeout=wait) if wait else self.lines.get_nowait()
+        except queue.Empty:
+            return False
+        handle(line)
+        return True
+
+    def _read(self, pipe: IO[bytes], handle: Callable[[str], None]) -> threading.Thread:
+        """A thread that puts the pipe's lines into the queue, in UTF-8 whatever comes."""
+
+        def read() -> None:
+            with suppress(OSError, ValueError):
+                for line in pipe:
+                    self.lines.put((handle, line.decode("utf-8", "replace").rstrip("\r\n")))
+
+        thread = threading.Thread(target=read, name="geocloud-reader", daemon=True)
+        thread.start()
+        return thread
+
+    def _out(self, line: str) -> None:
+        """A line of stdout: an event, or free text that belongs in the log."""
+        event = parse_line(line)
+        if event is None:
+            if line.strip():
+                self.listener.info(line)
+            return
+        handle = getattr(self, "_on_" + event["event"], None)
+        if handle is not None:
+            handle(event)
+
+    def _err(self, line: str) -> None:
+        """A line of stderr, kept for the end: it may be the sentence that the error will be told with."""
+        if line.strip():
+            self.stderr = [*self.stderr, line][-_STDERR_LINES:]
+
+    def _on_start(self, event: dict[str, Any]) -> None:
+        if event.get("protocol") != PROTOCOL:
+            raise ProgramError(
+                f"this geocloud speaks protocol {event.get('protocol')}, the plugin protocol {PROTOCOL}",
+                "update the older of the two",
+            )
+
+    def _on_progress(self, event: dict[str, Any]) -> None:
+        stage = stage_text(event)
+        if stage and stage != self.last_stage:
+            self.last_stage = stage
+            self.listener.stage(stage)
+        self.listener.progress(percent(event))
+
+    def _on_log(self, event: dict[str, Any]) -> None:
+        say = self.listener.warning if event.get("level") == "warning" else self.listener.info
+        say(str(event.get("text", "")))
+
+    def _on_result(self, event: dict[str, Any]) -> None:
+        self.result = event
+
+    def _on_error(self, event: dict[str, Any]) -> None:
+        self.error = event
+
+    def _on_cancelled(self, event: dict[str, Any]) -> None:  # noqa: ARG002
+        self.was_cancelled = True
+
+    def _outcome(self) -> dict[str, Any]:
+        """Success is exit code 0 and a result; everything else is one sentence."""
+        code = self.process.returncode
+        if self.was_cancelled or code == 130:
+            raise ProgramCancelled("cancelled")
+        if self.error is not None:
+            text, hint = str(self.error.get("text", "")), str(self.error.get("hint", ""))
+            self._log_stderr(without=text)
+            raise ProgramError(text or f"geocloud failed ({_ending(code)})", hint)
+        if code != 0:
+            raise self._from_stderr(code)
+        self._log_stderr()
+        if self.result is None and self.needs_result:
+            raise ProgramError("geocloud ended without a result", "is this program really geocloud?")
+        return self.result or {}
+
+    def _from_stderr(self, code: int) -> ProgramError:
+        """The sentence after `error:` where there is one, else how it ended and its last words."""
+        for number, line in enumerate(self.stderr):
+            if line.lower().startswith("error: "):
+                hint = " ".join(more.strip() for more in self.stderr[number + 1 :] if more.startswith("  "))
+                return ProgramError(line[len("error: ") :], hint)
+        last = f": {self.stderr.pop()}" if self.stderr else ""
+        self._log_stderr()
+        return ProgramError(f"geocloud stopped unexpectedly ({_ending(code)}){last}")
+
+    def _log_stderr(self, without: str = "") -> None:
+        """Put stderr into the log, but not the sentence that is told anyway."""
+        for line in self.stderr:
+            if not without or without not in line:
+                self.listener.info(line)
+
+
+def _ending(code: int) -> str:
+    """An exit code for the user; a negative one is a signal's number."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

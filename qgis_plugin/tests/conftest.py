@@ -1,0 +1,28 @@
+"""What all tiers share. GEOCLOUD_EXECUTABLE names the real program; tiers that need it fail without it."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+PLUGIN = Path(__file__).parent.parent
+ROOT = PLUGIN.parent
+sys.path.insert(0, str(PLUGIN))
+
+
+@pytest.fixture(scope="session")
+def program():
+    """The real program."""
+    named = os.environ.get("GEOCLOUD_EXECUTABLE")
+    if not named:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+            "GEOCLOUD_EXECUTABLE does not name the program"
+        )
+    return named
+
+
+@pytest.fixture(scope="session")
+def scene():
+    """The sample scene."""
+    return str(ROOT / "sample_data" / "scene.tif")

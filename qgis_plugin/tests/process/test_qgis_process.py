@@ -1,0 +1,54 @@
+"""`qgis_process` in a clean profile, with the built zip and the shipped model."""
+
+import json
+import os
+import subprocess
+import zipfile
+
+import pytest
+from make_zip import make_zip
+
+
+@pytest.fixture(scope="module")
+def qgis_process(tmp_path_factory):
+    """Run qgis_process with the zip's plugin enabled; Debian's wrapper is broken, so its .bin is called."""
+    home = tmp_path_factory.mktemp("home")
+    zipfile.ZipFile(make_zip(home / "plugin.zip")).extractall(home / "plugins")
+    (home / "run").mkdir(mode=0o700)
+    environ = {
+        **os.environ,
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home / "run"),
+        "QT_QPA_PLATFORM": "offscreen",
+        "QGIS_PLUGINPATH": str(home / "plugins"),
+    }
+
+    def call(*arguments):
+        command = ["/usr/bin/qgis_process.bin", *arguments]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+    call("plugins", "enable", "geocloud_qgis")
+    return call
+
+
+def test_detect_with_the_default_model(qgis_process, scene, tmp_path):
+    outputs = [f"--MASK={tmp_path / 'm.tif'}", f"--POLYGONS={tmp_path / 'p.geojson'}"]
+    done = qgis_process("--json", "run", "geocloud:detectclouds", f"--INPUT={scene}", *outputs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads(done.stdout)["results"]
+    assert 0.05 < results["CLOUD_FRACTION"] < 0.95
+    assert len(json.loads((tmp_path / "p.geojson").read_text())["features"]) == results["POLYGON_COUNT"]
+
+
+def test_a_failure_is_no_success(qgis_process, scene, tmp_path):
+    done = qgis_process(
+        "run", "geocloud:detectclouds", f"--INPUT={scene}", "--MODEL=no", f"--MASK={tmp_path / 'm.tif'}"
+    )
+    assert done.returncode != 0
+    assert "no model 'no'" in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_parameters(qgis_process):
+    done = qgis_process("help", "geocloud:detectclouds")
+    assert all(name in done.stdout for name in ("INPUT", "THRESHOLD", "MIN_AREA", "CLOUD_FRACTION"))

@@ -1,0 +1,216 @@
+"""Run inside a real QGIS by `qgis --code`: detects, looks at the result, cancels a second run, saves screenshots.
+
+Writes `outcome.json` into $GEOCLOUD_WINDOW: {} where all is well, else what went wrong.
+"""
+
+import json
+import os
+import re
+import time
+import traceback
+from pathlib import Path
+
+from qgis.core import Qgis, QgsApplication, QgsContrastEnhancement, QgsProject, QgsRasterLayer
+from qgis.PyQt.QtCore import QTimer
+from qgis.PyQt.QtWidgets import QAction, QApplication, QDockWidget, QProgressBar, QTextEdit
+from qgis.utils import iface, loadPlugin, startPlugin
+
+FOLDER = Path(os.environ["GEOCLOUD_WINDOW"])
+SCENE = os.environ["GEOCLOUD_SCENE"]
+BIG = os.environ["GEOCLOUD_BIG"]
+
+
+def wait(condition, seconds=90):
+    """Let QGIS go on until the condition holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited too long"
+        QApplication.processEvents()
+        time.sleep(0.02)
+
+
+def pause(seconds):
+    until = time.monotonic() + seconds
+    wait(lambda: time.monotonic() > until)
+
+
+def save(widget, name):
+    pause(0.5)
+    assert widget.grab().save(str(FOLDER / f"{name}.png"))
+
+
+def show_scene():
+    layer = QgsRasterLayer(SCENE, "scene")
+    renderer = layer.renderer()
+    renderer.setRedBand(3)
+    renderer.setGreenBand(2)
+    renderer.setBlueBand(1)
+    for stretch in (
+        renderer.setRedContrastEnhancement,
+        renderer.setGreenContrastEnhancement,
+        renderer.setBlueContrastEnhancement,
+    ):
+        enhancement = QgsContrastEnhancement(Qgis.DataType.UInt16)
+        enhancement.setMinimumValue(0)
+        enhancement.setMaximumValue(4500)
+        enhancement.setContrastEnhancementAlgorithm(
+            QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum
+        )
+        stretch(enhancement)
+    QgsProject.instance().addMapLayer(layer)
+    QgsProject.instance().setCrs(layer.crs())
+    iface.setActiveLayer(layer)
+    iface.mapCanvas().setExtent(layer.extent())
+    wait_for_map()
+    return layer
+
+
+def _close_panel(name):
+    iface.mainWindow().findChild(QDockWidget, name).close()
+
+
+def wait_for_map():
+    iface.mapCanvas().refresh()
+    pause(1)
+    wait(lambda: not iface.mapCanvas().isDrawing())
+
+
+def open_dialog():
+    """As a user does: the action in the Raster menu."""
+    action = iface.mainWindow().findChild(QAction, "geocloudDetect")
+    assert action is not None, "no action"
+    action.trigger()
+    import geocloud_qgis  # noqa: F401
+    from qgis.utils import plugins
+
+    dialog = plugins["geocloud_qgis"].dialog
+    assert dialog.isVisible()
+    dialog.resize(860, 640)
+    return dialog
+
+
+def detect(layer):
+    dialog = open_dialog()
+    chosen = dialog.createProcessingParameters()["INPUT"]
+    assert chosen in (layer.id(), layer.source()), chosen
+    save(dialog, "qgis-dialog")
+    dialog.runButton().click()
+    wait(lambda: QgsProject.instance().layerTreeRoot().findGroup("Clouds of scene") is not None)
+    wait(lambda: dialog.runButton().isEnabled())
+    pause(1)
+    dialog.close()
+
+
+def check_result():
+    group = QgsProject.instance().layerTreeRoot().findGroup("Clouds of scene")
+    layers = {node.name(): node.layer() for node in group.children()}
+    assert list(layers) == ["scene cloud polygons", "scene cloud mask"], list(layers)
+    mask = layers["scene cloud mask"]
+    assert [entry.label for entry in mask.renderer().classes()] == ["clear", "cloud"]
+    legend = QgsProject.instance().layerTreeRoot().findLayer(mask.id())
+    labels = [node.data(0) for node in iface.layerTreeView().layerTreeModel().layerLegendNodes(legend)]
+    assert "cloud" in labels, labels
+    assert layers["scene cloud polygons"].featureCount() > 0
+    return mask
+
+
+def check_pixels(mask):
+    """Where the mask says cloud, the map's colour changes with the mask; where clear, it does not."""
+    wait_for_map()
+    with_mask = iface.mapCanvas().grab().toImage()
+    node = QgsProject.instance().layerTreeRoot().findLayer(mask.id())
+    node.setItemVisibilityChecked(False)
+    wait_for_map()
+    without = iface.mapCanvas().grab().toImage()
+    node.setItemVisibilityChecked(True)
+    wait_for_map()
+    to_pixels = iface.mapCanvas().getCoordinateTransform()
+    extent, changed = mask.extent(), {0: [], 1: []}
+    for row in range(1, 24):
+        for col in range(1, 24):
+            x = extent.xMinimum() + extent.width() * col / 24
+            y = extent.yMinimum() + extent.height() * row / 24
+            value, ok = mask.dataProvider().sample(_point(x, y), 1)
+            at = to_pixels.transform(_point(x, y))
+            if ok and int(value) in changed:
+                at = int(at.x()), int(at.y())
+                changed[int(value)].append(with_mask.pixel(*at) != without.pixel(*at))
+    assert changed[0] and sum(changed[0]) < 0.1 * len(changed[0]), "clear is not transparent"
+    assert changed[1] and sum(changed[1]) > 0.9 * len(changed[1]), "cloud is not drawn"
+
+
+def _point(x, y):
+    from qgis.core import QgsPointXY
+
+    return QgsPointXY(x, y)
+
+
+def _plain(log):
+    """The log's text without its mark-up, which holds slashes too; no computer's paths belong in the manual."""
+    return "<pre style='white-space: pre-wrap'>" + log.toPlainText() + "</pre>"
+
+
+def cancel_a_second_run():
+    big = QgsRasterLayer(BIG, "big")
+    QgsProject.instance().addMapLayer(big)
+    QgsProject.instance().layerTreeRoot().findLayer(big.id()).setItemVisibilityChecked(False)
+    iface.setActiveLayer(big)
+    dialog = open_dialog()
+    dialog.runButton().click()
+    wait(lambda: dialog.findChild(QProgressBar).value() > 4)
+    log = dialog.findChild(QTextEdit, "txtLog")
+    log.setHtml(re.sub(r"(/[\w.-]+)+/(?!pre>)", "…/", _plain(log)))
+    save(dialog, "qgis-running")
+    started = time.monotonic()
+    dialog.cancelButton().click()
+    wait(lambda: dialog.runButton().isEnabled(), 10)
+    assert time.monotonic() - started < 5
+    assert QgsProject.instance().layerTreeRoot().findGroup("Clouds of big") is None
+    dialog.close()
+    QgsProject.instance().removeMapLayer(big)
+
+
+def settings_dialog():
+    from geocloud_qgis.settings_dialog import SettingsDialog
+
+    dialog = SettingsDialog(iface.mainWindow())
+    dialog.path.setText("")
+    dialog.show()
+    wait(lambda: dialog.test_button.isEnabled())
+    assert dialog.status.text() == "Works.", dialog.status.text()
+    lines = dialog.report.toPlainText().splitlines()
+    dialog.report.setPlainText(
+        "\n".join(["program …/bin/geocloud", lines[1].split(" on ")[0] + " on Linux", *lines[2:]])
+    )  # no computer's paths in the manual
+    save(dialog, "qgis-settings")
+    dialog.close()
+
+
+def session():
+    outcome = {}
+    try:
+        if not QgsApplication.processingRegistry().providerById("geocloud"):
+            assert loadPlugin("geocloud_qgis") and startPlugin("geocloud_qgis")
+        iface.mainWindow().resize(1180, 760)
+        _close_panel("Browser")
+        layer = show_scene()
+        detect(layer)
+        check_pixels(check_result())
+        save(iface.mainWindow(), "qgis-result")
+        settings_dialog()
+        cancel_a_second_run()
+    except BaseException:  # noqa: BLE001 - all of it is told
+        outcome["error"] = traceback.format_exc()
+        iface.mainWindow().grab().save(str(FOLDER / "failed.png"))
+    (FOLDER / "outcome.json").write_text(json.dumps(outcome))
+    os._exit(0)
+
+
+def begin():
+    QTimer.singleShot(1000, session)
+
+
+if iface.mainWindow().isVisible():
+    begin()
+else:
+    iface.initializationCompleted.connect(begin)

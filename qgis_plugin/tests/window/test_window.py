@@ -1,0 +1,49 @@
+"""A real QGIS window under Xvfb. GEOCLOUD_SCREENSHOTS names a folder to keep the screenshots in."""
+
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+from make_zip import make_zip
+
+NAMES = ("qgis-dialog", "qgis-running", "qgis-result", "qgis-settings")
+
+
+def test_window(program, scene, tmp_path):
+    home, out = tmp_path / "home", tmp_path / "out"
+    for folder in (home, out):
+        folder.mkdir(mode=0o700)
+    plugins = home / ".local/share/QGIS/QGIS3/profiles/default/python/plugins"
+    zipfile.ZipFile(make_zip(tmp_path / "plugin.zip")).extractall(plugins)
+    environ = {
+        **os.environ,
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home),
+        "GEOCLOUD_EXECUTABLE": program,
+        "GEOCLOUD_SCENE": scene,
+        "GEOCLOUD_BIG": enlarged(scene, tmp_path),
+        "GEOCLOUD_WINDOW": str(out),
+    }
+    environ.pop("QT_QPA_PLATFORM", None)
+    session = Path(__file__).parent / "session.py"
+    command = ["xvfb-run", "-a", "-s", "-screen 0 1280x900x24", "qgis", "--noversioncheck", "--nologo", "--code"]
+    subprocess.run([*command, str(session)], env=environ, timeout=300, check=False, capture_output=True)
+    outcome = json.loads((out / "outcome.json").read_text())
+    keep = os.environ.get("GEOCLOUD_SCREENSHOTS")
+    if keep:
+        for picture in out.glob("*.png"):
+            shutil.copy(picture, keep)
+    assert outcome == {}, outcome["error"]
+    assert all((out / f"{name}.png").stat().st_size > 5000 for name in NAMES)
+
+
+def enlarged(scene, folder):
+    """The scene at so many pixels that a run can be cancelled."""
+    copy = shutil.copy(scene, folder / "copy.tif")  # the program reads a VRT's files beside it only
+    target = folder / "big.vrt"
+    code = "import sys; from osgeo import gdal; gdal.Translate(*sys.argv[1:], format='VRT', width=12000, height=12000)"
+    subprocess.run(["/usr/bin/python3", "-c", code, str(target), str(copy)], check=True)
+    return str(target)
