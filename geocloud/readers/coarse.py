@@ -15,6 +15,10 @@ from geocloud.readers.contract import Closing, SceneReader
 from geocloud.window import Window
 
 
+READ_PIXELS = 1 << 22
+"""Pixels of the scene that are in memory at once."""
+
+
 class CoarseScene(Closing):
     """Every `factor` x `factor` pixels of a scene as one: the mean of the valid ones, valid where any is.
 
@@ -70,6 +74,17 @@ class CoarseScene(Closing):
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """Means of reflectance; see SceneReader."""
+        data: FloatArray = np.empty((len(bands), *window.shape), dtype=np.float32)
+        valid = np.empty(window.shape, dtype=bool)
+        rows = max(1, READ_PIXELS // (window.width * self.factor**2))
+        for start in range(0, window.height, rows):
+            strip = Window(window.row + start, window.col, min(rows, window.height - start), window.width)
+            part = self._read(strip, bands)
+            data[:, start : start + strip.height] = part.data
+            valid[start : start + strip.height] = part.valid
+        return Raster(data, valid)
+
+    def _read(self, window: Window, bands: Sequence[str]) -> Raster:
         step = self.factor
         area = Window(window.row * step, window.col * step, window.height * step, window.width * step)
         area = area.clip(self.fine.georef.shape)

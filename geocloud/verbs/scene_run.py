@@ -19,7 +19,7 @@ from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
 from geocloud.verbs.detection import Detection, OutputPaths
 from geocloud.verbs.run_files import STRIP, expand, provenance, read_every, seen_from, write_encoded
-from geocloud.verbs.scoring import cores, scored_rows
+from geocloud.verbs.scoring import SEGMENT_PIXELS, cores, scored_rows
 from geocloud.writers.classes import write_attribute_table, write_qgis_style, written_classes
 from geocloud.writers.cog import MASK, SCORE, RowWriter, copy_to_cog, quantise
 from geocloud.writers.encodings import ENCODINGS, EncodingName
@@ -77,7 +77,10 @@ class SceneRun:
         """Score all rows into the scratch files, tracing polygons on the way."""
         height = self.georef.shape[0]
         observe = self._preview.add if self._preview else None
-        for part in scored_rows(self._scored, self.scorer, threads=self.options.threads, observe=observe):
+        segment = SEGMENT_PIXELS // self.options.factor**2
+        threads = self.options.threads
+        scored = scored_rows(self._scored, self.scorer, threads=threads, observe=observe, segment_pixels=segment)
+        for part in scored:
             rows = expand(part, self._scored) if isinstance(self._scored, CoarseScene) else part
             self._take(rows)
             progress(rows.row + len(rows.score), height, "inference")
