@@ -14,7 +14,6 @@ from geocloud.raster import BoolArray, FloatArray, Raster
 from geocloud.readers.contract import Closing, SceneReader
 from geocloud.window import Window
 
-
 READ_PIXELS = 1 << 22
 """Pixels of the scene that are in memory at once."""
 
