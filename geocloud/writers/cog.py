@@ -23,6 +23,8 @@ from geocloud.georef import Georef
 from geocloud.writers.classes import colormap
 
 BLOCK = 512
+COPY_CACHE = 64 << 20
+"""Bytes of GDAL's block cache while copying: its default is a share of the machine's memory, which a tall scene fills."""
 SCORE_SCALE = 0.004
 """P(cloud) = DN * 0.004, DN 0-250, 255 nodata."""
 
@@ -111,7 +113,7 @@ class RowWriter:
 
 def copy_to_cog(source: Path, target: Path, product: Product, threads: int = 1) -> None:
     """Copy a GeoTIFF to a COG with overviews and statistics; OutputError where it cannot be written."""
-    with raster_errors(target):
+    with raster_errors(target), rasterio.Env(GDAL_CACHEMAX=COPY_CACHE):
         copy(
             str(source), str(target), driver="COG", compress="DEFLATE", predictor=product.predictor,
             overview_resampling=product.resampling, bigtiff="IF_SAFER", blocksize=BLOCK,
