@@ -24,7 +24,7 @@ from geocloud.writers.classes import colormap
 
 BLOCK = 512
 COPY_CACHE = 64 << 20
-"""Bytes of GDAL's block cache while copying: its default is a share of the machine's memory, which a tall scene fills."""
+"""Bytes of GDAL's block cache while copying; its default, a share of the machine's memory, fills with height."""
 SCORE_SCALE = 0.004
 """P(cloud) = DN * 0.004, DN 0-250, 255 nodata."""
 
