@@ -37,7 +37,7 @@ class ApplyOptions:
     scene: SceneOptions = field(default_factory=SceneOptions)
     """For products: bands, scale and offset where they do not say."""
     nodata: float | None = None
-    """Value to write in clouds; None: the scene's own, else one that no pixel has."""
+    """Value to write in clouds; None: the scene's own, else one that no pixel has, else an internal mask says it."""
     classes: tuple[int, ...] = ()
     """Mask codes that become nodata; empty: all but clear and nodata."""
     encoding: EncodingName | None = None
@@ -63,7 +63,7 @@ def apply_mask(
     Raises:
         InputError: scene or mask cannot be used, or they are not on one grid.
         OutputError: the output cannot be written.
-        UsageError: the output exists, or no value is free to mean nodata and none is given.
+        UsageError: the output exists, or the nodata value given does not fit the type.
     """
     options, target, name = options or ApplyOptions(), Path(out), os.fspath(scene)
     if target.exists() and not options.overwrite:
@@ -109,11 +109,10 @@ def _copy_masked(source: Any, mask: MaskFile, path: Path, options: ApplyOptions,
     alpha = [ColorInterp.alpha is colour for colour in source.colorinterp]
     flags = source.mask_flag_enums[0]
     internal = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags and MaskFlags.nodata not in flags
-    nodata = 0 if any(alpha) or internal else _nodata_value(source, options)
-    profile = copy_profile(source)
-    if not any(alpha) and not internal:
-        profile["nodata"] = nodata
-    fill = np.where(alpha, 0, nodata).astype(source.dtypes[0])
+    nodata = None if any(alpha) or internal else _nodata_value(source, options)
+    internal = internal or (nodata is None and not any(alpha))
+    profile = copy_profile(source) | {"nodata": nodata}
+    fill = np.where(alpha, 0, 0 if nodata is None else nodata).astype(source.dtypes[0])
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as target:
         copy_description(source, target)
         for row, codes in mask.strips():
@@ -128,8 +127,11 @@ def _copy_masked(source: Any, mask: MaskFile, path: Path, options: ApplyOptions,
     return removed
 
 
-def _nodata_value(source: Any, options: ApplyOptions) -> float:  # noqa: ANN401 - rasterio is untyped
-    """The value for clouds: as given, as the file has it, NaN for floats, else one of two that no pixel has."""
+def _nodata_value(source: Any, options: ApplyOptions) -> float | None:  # noqa: ANN401 - rasterio is untyped
+    """The value for clouds: as given, as the file has it, NaN for floats, else one that no pixel has.
+
+    None where the type's first and last value are both taken: an internal mask says it then.
+    """
     kind = np.dtype(source.dtypes[0])
     if options.nodata is not None:
         if kind.kind in "iu" and not np.iinfo(kind).min <= options.nodata <= np.iinfo(kind).max:
@@ -143,11 +145,7 @@ def _nodata_value(source: Any, options: ApplyOptions) -> float:  # noqa: ANN401 
     for row in range(0, source.height, STRIP):
         data = source.read(window=RasterioWindow(0, row, source.width, min(STRIP, source.height - row)))
         free = {value for value in free if not (data == value).any()}
-    if not free:
-        raise UsageError(
-            f"{source.name} has no nodata value and its pixels take 0 and {np.iinfo(kind).max}; give one with --nodata"
-        )
-    return float(min(free))
+    return float(min(free)) if free else None
 
 
 def _write_bands(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,13 +78,14 @@ class SceneRun:
         """Score all rows into the scratch files, tracing polygons on the way."""
         height = self.georef.shape[0]
         observe = self._preview.add if self._preview else None
-        segment = SEGMENT_PIXELS // self.options.factor**2
+        segment = max(1, SEGMENT_PIXELS // self.options.factor**2)
         threads = self.options.threads
         scored = scored_rows(self._scored, self.scorer, threads=threads, observe=observe, segment_pixels=segment)
-        for part in scored:
-            rows = expand(part, self._scored) if isinstance(self._scored, CoarseScene) else part
-            self._take(rows)
-            progress(rows.row + len(rows.score), height, "inference")
+        with closing(scored):  # its reading thread must end before the scene is closed, also when the user cancels
+            for part in scored:
+                rows = expand(part, self._scored) if isinstance(self._scored, CoarseScene) else part
+                self._take(rows)
+                progress(rows.row + len(rows.score), height, "inference")
         if self._dilater is not None:
             self._keep(self._dilater.finish())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 import rasterio
@@ -32,7 +32,7 @@ def scored_rows(
     threads: int | None = None,
     observe: Observer | None = None,
     segment_pixels: int | None = None,
-) -> Iterator[ScoredRows]:
+) -> Generator[ScoredRows, None, None]:
     """Full-width rows of a scene's scores from the top, each as soon as it is final.
 
     One thread reads ahead, `threads` threads score (each network call on one core alone), the caller's thread

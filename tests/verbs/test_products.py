@@ -82,3 +82,19 @@ def test_patches_put_together_again_are_the_scene(make_scene: Make, tmp_path: Pa
     with rasterio.open(scene) as dataset:
         assert transform == dataset.transform
         assert (whole == dataset.read()).all()
+
+
+@pytest.mark.parametrize(("data", "nodata"), [((1, 256), 0), ((0, 255), 255), ((0, 256), None)])
+def test_without_a_nodata_value_a_free_one_or_an_internal_mask_is_taken(
+    make_scene: Make, tmp_path: Path, data: tuple[int, int], nodata: int | None
+) -> None:
+    pixels = np.random.default_rng(1).integers(*data, (3, 130, 150)).astype(np.uint8)
+    pixels[:, :40, :40] = 240
+    scene = make_scene(data=pixels, names=("red", "green", "blue"))
+    mask = json.loads(run_cli("detect", scene, "--out", tmp_path, "--model", "brightness").stdout)["mask"]
+    assert run_cli("apply-mask", scene, mask, "--out", tmp_path / "clear.tif").returncode == 0
+    with rasterio.open(tmp_path / "clear.tif") as clear, rasterio.open(mask) as codes:
+        cloud = codes.read(1) == 1
+        assert clear.nodata == nodata
+        assert ((clear.dataset_mask() == 0) == cloud).all()
+        assert (clear.read()[:, ~cloud] == pixels[:, ~cloud]).all()
