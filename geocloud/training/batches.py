@@ -8,13 +8,16 @@ from torch import Generator, Tensor
 from geocloud.models.networks.unmix import BANDS
 from geocloud.training import surfaces
 from geocloud.training.recipe import UnmixConfig
-from geocloud.training.simulator import Veil, chance, infrared_dimming, simulate, uniform
+from geocloud.training.simulator import Veil, chance, infrared_dimming, no_veil, simulate, uniform
 from geocloud.training.surfaces import TrainingScene
 
 THIN, VISIBLE = 0.04, 0.12
 """Simulated opacity up to which a pixel counts as clear, and from which as cloud; between, nothing is asked."""
-CONTRAST = 0.03
+CONTRAST = 0.06
 """Change of visible reflectance below which a simulated veil cannot be seen: white over snow, for one."""
+DARK = 0.45
+"""Mean visible reflectance of a crop up to which clouds are laid over it: over snow they would teach that snow with
+a texture is cloud."""
 
 
 class Batch(NamedTuple):
@@ -54,11 +57,20 @@ class Batches:
         picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
         planes = torch.stack([surfaces.crop(scene, size, rng) for scene in picked])
         present = torch.stack([surfaces.choose_bands(scene.bands, rng) for scene in picked])
-        clean = surfaces.change_radiometry(planes[:, :7], self.config.gain, rng)
-        laid = chance(n, self.config.simulated, rng).float()
-        veil = simulate(n, size, rng, self._texture(n, size))
-        veil = veil._replace(opacity=veil.opacity * laid, shadow=veil.shadow * laid)
-        return _join(clean, present, veil, planes[:, 7:], rng)
+        scale = torch.stack([surfaces.choose_scale(scene.scales, rng) for scene in picked])
+        clean = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
+        dark = clean[:, :3].mean((1, 2, 3)) < DARK
+        laid = (chance(n, self.config.simulated, rng).flatten() & dark).nonzero().flatten()
+        return _join(clean, present, self._veil(n, laid), planes[:, 7:], rng)
+
+    def _veil(self, n: int, laid: Tensor) -> Veil:
+        """Clouds over the crops whose numbers are given, none over the others."""
+        size, veil = self.config.size, no_veil(n, self.config.size)
+        if len(laid):
+            made = simulate(len(laid), size, self.rng, self._texture(len(laid), size))
+            for whole, part in zip(veil, made, strict=True):
+                whole[laid] = part
+        return veil
 
     def _texture(self, n: int, size: int) -> Tensor | None:
         """(n, 7, size, size) real overcast skies; bands that a sky lacks are made from its visible brightness."""

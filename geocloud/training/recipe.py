@@ -16,8 +16,8 @@ class UnmixConfig:
     supervision: Supervision = "tags"
     seed: int = 0
     steps: int = 6000
-    batch: int = 8
-    size: int = 192
+    batch: int = 6
+    size: int = 256
     rate: float = 2e-3
     decay: float = 0.02
     average: float = 0.998
@@ -29,13 +29,13 @@ class UnmixConfig:
     teach_every: int = 500
     mine: float = 0.0
     """How much oftener a scene is drawn that the teacher gets wholly wrong against its tags; 0 draws all alike."""
-    gain: float = 0.25
+    gain: float = 0.15
     """Largest change of the log gain of a crop."""
     trust: float = 0.5
     """Weight of a teacher's most confident answer; tags weigh 1."""
     weights: dict[str, float] | None = None
     """Share of crops a source."""
-    widths: tuple[int, ...] = (24, 48, 96, 128, 160)
+    widths: tuple[int, ...] = (48, 96, 128, 160, 160)
     scenes: tuple[dict[str, Any], ...] = ()
     """Unlabelled scenes: ``files`` in the data folder, ``boxes`` seen to be clear or cloudy, scale, offset, counts."""
 
