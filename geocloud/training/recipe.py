@@ -41,8 +41,11 @@ class UnmixConfig:
 
     @classmethod
     def read(cls, path: Path) -> "UnmixConfig":
-        """The recipe of a TOML file."""
+        """The recipe of a TOML file; where it names another by ``extends``, what it does not say is that one's."""
         values: dict[str, Any] = tomllib.loads(path.read_text())
+        while "extends" in values:
+            path = path.with_name(values.pop("extends"))
+            values = tomllib.loads(path.read_text()) | values
         frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**frozen)
 

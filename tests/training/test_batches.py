@@ -2,7 +2,7 @@
 
 import torch
 
-from geocloud.training.batches import Batches
+from geocloud.training.batches import Batches, looks_like_snow
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.surfaces import TrainingScene
 
@@ -22,6 +22,14 @@ def test_snow_gets_no_cloud_and_dark_ground_does():
     assert not draw(0.8).veil.opacity.any()
     assert not draw(0.8).target.any()
     assert draw(0.1).veil.opacity.any()
+
+
+def test_sand_as_bright_as_snow_gets_clouds():
+    sand = torch.tensor([0.35, 0.5, 0.65]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
+    white = torch.full((2, 3, 8, 8), 0.5)
+
+    assert not looks_like_snow(sand).any()
+    assert looks_like_snow(white).all()
 
 
 def test_thick_simulated_cloud_is_asked_for_and_brightens():
