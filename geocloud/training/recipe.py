@@ -24,6 +24,9 @@ class UnmixConfig:
     """Share of the running average kept at each step."""
     simulated: float = 0.6
     """Share of crops under a simulated cloud."""
+    settle: int = 1000
+    """Steps that normalise by the batch, as batch norm does at first; from then on by the running statistics, as
+    detection does. Batches are small and of unlike scenes: normalised by them, snow and dark sea look alike."""
     teach_from: int = 1000
     """Step from which the teacher's answers are used; at or past ``steps``: never."""
     teach_every: int = 500

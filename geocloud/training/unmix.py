@@ -86,6 +86,7 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.step, self.config)
         row, column = torch.randint(0, CELL, (2,), generator=self.rng).tolist()
+        self.student.train(self.step < self.config.settle)
         with torch.autocast("cpu", torch.bfloat16):
             logit, parts = self.student.sampled(batch.x, batch.present, (row, column))
         terms = losses(logit, parts, batch, (row, column))
