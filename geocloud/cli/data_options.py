@@ -10,9 +10,9 @@ import click
 
 from geocloud.cli.lists import names, numbers
 from geocloud.cli.options import scene_options, take_scene_options
+from geocloud.readers.labels import LabelCodes
 from geocloud.training.data import Fit
 from geocloud.training.split import Part
-from geocloud.verbs.labels import LabelCodes
 from geocloud.verbs.samples import DataOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -23,8 +23,7 @@ device_option = click.option(
     show_default=True,
     help="Where the network runs.",
 )
-_OPTIONS = (
-    click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
+_TAGS = (
     click.option(
         "--cloudy",
         multiple=True,
@@ -40,6 +39,9 @@ _OPTIONS = (
     ),
     click.option("--cloud-codes", callback=numbers, metavar="N,...", help="Label codes of cloud [all above 0]."),
     click.option("--ignore-codes", callback=numbers, metavar="N,...", help="Label codes that are not measured."),
+)
+_OPTIONS = (
+    click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
     click.option(
         "--fit",
         type=click.Choice(get_args(Fit)),
@@ -59,11 +61,18 @@ _OPTIONS = (
 )
 
 
+def tag_options(command: Command) -> Command:
+    """What tells clear from cloudy: names of subfolders, or label rasters and their codes."""
+    for option in reversed(_TAGS):
+        command = option(command)
+    return command
+
+
 def data_options(command: Command) -> Command:
-    """Add them to a command."""
+    """All of them."""
     for option in reversed(_OPTIONS):
         command = option(command)
-    return scene_options(command)
+    return scene_options(tag_options(command))
 
 
 def take_data_options(given: dict[str, Any], *, masks: bool = False) -> DataOptions:

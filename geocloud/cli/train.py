@@ -10,12 +10,13 @@ import click
 
 from geocloud.cli.common import one_sentence, print_json
 from geocloud.cli.config import config_option
-from geocloud.cli.data_options import device_option
+from geocloud.cli.data_options import device_option, tag_options
 from geocloud.cli.lists import names, numbers
 from geocloud.cli.options import scene_options, take_scene_options
+from geocloud.readers.labels import LabelCodes
 from geocloud.readers.pictures import PICTURE_BANDS
-from geocloud.training.data import Fit
-from geocloud.training.options import Kind, Listener, Normal, TrainOptions, TrainRule
+from geocloud.training.data import Fit, Tag
+from geocloud.training.options import Kind, Listener, On, TrainOptions, TrainRule
 from geocloud.verbs.train import TrainResult
 from geocloud.verbs.train import train as train_model
 
@@ -28,16 +29,21 @@ from geocloud.verbs.train import train as train_model
     type=click.Choice(get_args(Kind)),
     default="dense",
     show_default=True,
-    help="dense: the paper's network. conv: convolutional, an error a pixel.",
+    help="dense: the paper's network. conv: convolutional, an error a pixel. contrast: two of them, of clear and "
+    "cloudy. gan: adversarially trained. gmm: Gaussian mixture. features: linear, on features of a land cover "
+    "classifier, which backbone trains.",
 )
 @click.option(
     "--normal",
-    type=click.Choice(get_args(Normal)),
+    type=click.Choice(get_args(Tag)),
     default="clear",
     show_default=True,
     help="What the data show; a high error is then cloud (clear) or clear sky (cloudy).",
 )
-@click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to train on [all].")
+@click.option(
+    "--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to train on [the normal ones]."
+)
+@tag_options
 @click.option("--epochs", type=int, default=10, show_default=True)
 @click.option("--batch-size", type=int, default=32, show_default=True)
 @click.option("--lr", type=float, default=1e-3, show_default=True, help="Step size of Adam.")
@@ -47,10 +53,17 @@ from geocloud.verbs.train import train as train_model
     "--rule",
     type=click.Choice(get_args(TrainRule)),
     default=None,
-    help="Threshold: 0.02, or a quantile of held-out errors [dense: paper, conv: quantile].",
+    help="Threshold: 0.02; a quantile of held-out scores; equal errors [dense: paper, contrast: equal, else quantile].",
 )
 @click.option("--quantile", type=float, default=0.99, show_default=True)
 @click.option("--latent", type=int, default=None, help="Size of the code [dense: 128, conv: 16 for each 8x8 pixels].")
+@click.option("--components", type=int, default=None, help="gmm: Gaussians [4; 1 is RX]. features: directions [16].")
+@click.option(
+    "--on",
+    type=click.Choice(get_args(On)),
+    default=None,
+    help="gmm: of band vectors, or of an autoencoder's codes [bands].",
+)
 @click.option("--widths", callback=numbers, metavar="N,...", help="Hidden widths [dense: 512, conv: 24,48,96].")
 @click.option(
     "--output",
@@ -90,6 +103,7 @@ def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - c
     geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model
     """
     scene = take_scene_options(options)
+    options["codes"] = LabelCodes(options.pop("cloud_codes"), options.pop("ignore_codes"))
     channels, optional = options.pop("channels") or PICTURE_BANDS, options.pop("optional_channels")
     listener = Listener(epoch=lambda epoch, loss: click.echo(f"Epoch:{epoch}, Loss:{loss:.4f}"))
     chosen = TrainOptions(bands=channels, optional_bands=optional, scene=scene, **options)

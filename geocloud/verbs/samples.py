@@ -14,12 +14,13 @@ from geocloud.histogram import EXACT_BITS, PIXEL_BITS
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray
 from geocloud.readers import SceneOptions, open_scene
+from geocloud.readers.labels import LabelCodes, cloudy_classes, find_labels, pair_labels, read_mask, read_truth
 from geocloud.readers.pictures import PICTURE_BANDS, DataFile, DataSet
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.patches import score_patches
 from geocloud.training.data import Fit
 from geocloud.training.split import Part, choose_part
-from geocloud.verbs.labels import LabelCodes, find_labels, pair_labels, read_mask, read_truth
+from geocloud.verbs.detection import MASK_SUFFIX
 from geocloud.verbs.pictures import picture_scores
 from geocloud.verbs.scoring import score_scene
 
@@ -90,7 +91,7 @@ def read_samples(
         cases = (
             _pictures(source, files, scorers, options)
             if labels is None
-            else _labelled(pair_labels(files, labels), scorers, options)
+            else _labelled(pair_labels(files, labels, MASK_SUFFIX), scorers, options)
         )
         for done, samples in enumerate(cases, start=1):
             progress(done, len(files), "scoring")
@@ -101,14 +102,6 @@ def source_name(data: Path) -> str:
     """What a data set is called in tables and cards: its folder or file, or the folder that holds its `images`."""
     path = data.resolve()
     return path.parent.name if path.name in ("images", "masks") else path.stem
-
-
-def cloudy_classes(classes: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
-    """The classes that show cloud: those chosen, else those named so; none where all data are clear."""
-    unknown = [name for name in chosen if name not in classes]
-    if unknown:
-        raise UsageError(f"cloudy class {unknown[0]!r} is not among the classes {', '.join(classes)}")
-    return tuple(chosen) or tuple(name for name in classes if name.lower().startswith("cloud"))
 
 
 def _labelled(

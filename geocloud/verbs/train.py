@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, cast
 
 from geocloud.errors import OutputError
 from geocloud.models.card import CARD_FILE, ModelCard, write_card
-from geocloud.training.options import Listener, TrainOptions
+from geocloud.training.options import Kind, Listener, TrainOptions
 
 if TYPE_CHECKING:
-    from geocloud.training.autoencoder import Trained
+    from geocloud.training.trained import Trained
 
-TRAINERS = {
-    "dense": "geocloud.training.autoencoder:train_autoencoder",
-    "conv": "geocloud.training.autoencoder:train_autoencoder",
+PATCHWISE = "geocloud.training.patchwise:train_on_patches"
+TRAINERS: dict[Kind, str] = {
+    "dense": PATCHWISE,
+    "conv": PATCHWISE,
+    "contrast": PATCHWISE,
+    "gan": PATCHWISE,
+    "gmm": PATCHWISE,
+    "features": PATCHWISE,
+    "backbone": "geocloud.training.backbone:train_backbone",
 }
 """Kind to its trainer, (data, folder, options, listener) -> Trained: new kinds are added here."""
 
@@ -55,7 +61,7 @@ def train(data: Path, folder: Path, options: TrainOptions, listener: Listener | 
     trainer = cast("Callable[[Path, Path, TrainOptions, Listener], Trained]", getattr(import_module(module), name))
     trained = trainer(data, folder, options, listener or Listener())
     (folder / CARD_FILE).unlink(missing_ok=True)
-    card = replace(trained.card, sha256=save_weights(trained.network, folder))
+    card = replace(trained.card, sha256=save_weights(trained.network, folder, trained.dtype))
     _write_record(folder, card, trained)
     write_card(card, folder)
     return TrainResult(folder, card, trained.losses)
@@ -76,12 +82,15 @@ def _prepare(folder: Path, options: TrainOptions) -> None:
 
 def _write_record(folder: Path, card: ModelCard, trained: Trained) -> None:
     """The log and the two pictures."""
-    from geocloud.writers.plots import plot_errors, plot_loss
+    from geocloud.writers.plots import plot_errors, plot_loss, plot_scores
 
     with (folder / "log.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["epoch", "loss"])
         writer.writerows((epoch, f"{loss:.8g}") for epoch, loss in enumerate(trained.losses, start=1))
     plot_loss(trained.losses, folder / "loss.png")
-    title = f"{card.name}: held-out normal data"
-    plot_errors(trained.errors, card.calibration.threshold, folder / "errors.png", title)
+    errors, cut = trained.errors, card.calibration.threshold
+    if errors is not None and errors.sizes[1]:
+        plot_scores(errors, cut, 1.0, folder / "errors.png", f"{card.name}: held-out patches")
+    elif errors is not None:
+        plot_errors(errors, cut, folder / "errors.png", f"{card.name}: held-out normal data")

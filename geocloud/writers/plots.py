@@ -21,15 +21,16 @@ Named = Sequence[tuple[str, Curve]]
 
 def plot_loss(losses: Sequence[float], path: Path) -> None:
     """Mean loss by epoch."""
-    figure, axes = _figure("epoch", "mean squared error")
+    figure, axes = _figure("epoch", "loss")
     axes.plot(np.arange(1, len(losses) + 1), losses, marker="o", markersize=3)
-    axes.set_ylim(bottom=0)
+    if min(losses, default=0) >= 0:
+        axes.set_ylim(bottom=0)
     figure.savefig(path)
 
 
 def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str) -> None:
     """Histogram of the errors of normal data, with the threshold drawn, as in the paper; raw scores in `clear`."""
-    figure, axes = _figure("reconstruction error", "share")
+    figure, axes = _figure("raw score", "share")
     edges = _edges(errors, threshold)
     axes.hist(errors.edges, bins=list(edges), weights=errors.clear / max(errors.clear.sum(), 1))
     axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.4g}")

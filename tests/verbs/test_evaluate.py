@@ -6,8 +6,8 @@ import rasterio
 from sklearn import metrics as oracle
 
 from geocloud.errors import InputError, UsageError
+from geocloud.readers.labels import LabelCodes
 from geocloud.verbs.evaluate import EvaluateOptions, evaluate
-from geocloud.verbs.labels import LabelCodes
 from geocloud.verbs.report import markdown
 from geocloud.verbs.samples import DataOptions
 
