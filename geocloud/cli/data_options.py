@@ -11,6 +11,7 @@ import click
 from geocloud.cli.lists import names, numbers
 from geocloud.cli.options import scene_options, take_scene_options
 from geocloud.readers.labels import LabelCodes
+from geocloud.readers.names import read_names
 from geocloud.training.data import Fit
 from geocloud.training.split import Part
 from geocloud.verbs.samples import DataOptions
@@ -40,7 +41,30 @@ _TAGS = (
     click.option("--cloud-codes", callback=numbers, metavar="N,...", help="Label codes of cloud [all above 0]."),
     click.option("--ignore-codes", callback=numbers, metavar="N,...", help="Label codes that are not measured."),
 )
+
+
+def _scene_names(_context: click.Context, _option: click.Parameter, path: Path | None) -> tuple[str, ...]:
+    """The names in a file."""
+    return () if path is None else read_names(path)
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+without_option = click.option(
+    "--without",
+    type=_FILE,
+    callback=_scene_names,
+    metavar="FILE",
+    help="Text file of the names of scenes to leave out, one a line.",
+)
 _OPTIONS = (
+    click.option(
+        "--only",
+        type=_FILE,
+        callback=_scene_names,
+        metavar="FILE",
+        help="Text file of the names of scenes to use [all].",
+    ),
+    without_option,
     click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
     click.option(
         "--fit",
@@ -79,7 +103,8 @@ def take_data_options(given: dict[str, Any], *, masks: bool = False) -> DataOpti
     """Take them out of a command's values."""
     codes = LabelCodes(given.pop("cloud_codes"), given.pop("ignore_codes"))
     taken = {
-        name: given.pop(name) for name in ("classes", "cloudy", "labels", "fit", "part", "held_out", "seed", "threads")
+        name: given.pop(name)
+        for name in ("classes", "cloudy", "labels", "fit", "only", "without", "part", "held_out", "seed", "threads")
     }
     scene = take_scene_options(given)
     return DataOptions(codes=codes, scene=scene, masks=masks, **taken)

@@ -75,6 +75,12 @@ class TrainOptions:
     fit: Fit | None = None
     """How pictures become patches."""
     max_patches: int = 10_000
+    without: tuple[str, ...] = ()
+    """Names of files that are kept from training, and from the threshold, such as those an evaluation is held on."""
+    recipe: Path | str | None = None
+    """unmix only: a recipe file, or the name of one that ships; None: unmix."""
+    start: Path | None = None
+    """unmix only: checkpoint of an earlier training whose average to start from."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     device: str = "auto"
     resume: bool = False
@@ -109,6 +115,8 @@ class TrainOptions:
             raise UsageError(f"kind features takes the bands {', '.join(PICTURE_BANDS)}, as its classifier does")
         if self.rule and self.kind not in RULES[self.rule]:
             raise UsageError(f"rule {self.rule} cannot cut kind {self.kind}; it is for {', '.join(RULES[self.rule])}")
+        if self.kind != "unmix" and (self.recipe or self.start):
+            raise UsageError(f"kind {self.kind} has no recipe; --kind unmix has")
         if self.kind == "contrast" and self.normal != "clear":
             raise UsageError("kind contrast learns both tags; leave out --normal")
 

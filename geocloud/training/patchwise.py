@@ -16,6 +16,7 @@ from geocloud.models.card import ModelCard, Supervision, TrainingRecord
 from geocloud.models.networks import build_network
 from geocloud.models.scorer import choose_device
 from geocloud.readers.labels import cloudy_classes, find_labels, pair_labels
+from geocloud.readers.names import choose_names
 from geocloud.readers.pictures import DataFile, DataSet
 from geocloud.training.data import TAG_NUMBERS, LabelTags, Patches, PatchRequest, Tag, cut_patches, join, take
 from geocloud.training.kinds import SETTINGS, architecture_of
@@ -77,6 +78,7 @@ def read_patches(data: Path, tag: Tag, options: TrainOptions, listener: Listener
             request = replace(request, labels=LabelTags(by_name, options.codes, tag))
         elif settings.both or not options.classes:
             files = _of_tag(source, tag, options)
+        files = choose_names(files, without=options.without)
         found = cut_patches(source, files, request, listener.progress)
     return replace(found, tags=np.full(len(found), TAG_NUMBERS[tag] if settings.both else 0))
 

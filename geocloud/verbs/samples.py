@@ -15,6 +15,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.labels import LabelCodes, cloudy_classes, find_labels, pair_labels, read_mask, read_truth
+from geocloud.readers.names import choose_names
 from geocloud.readers.pictures import PICTURE_BANDS, DataFile, DataSet
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.patches import score_patches
@@ -42,6 +43,10 @@ class DataOptions:
     """The data are masks that stand already, not scenes to score."""
     fit: Fit | None = None
     """How pictures become patches; None: resized for a patch-level model, cut for a pixel-level one."""
+    only: tuple[str, ...] = ()
+    """Names of the scenes to use, without suffix; empty: all."""
+    without: tuple[str, ...] = ()
+    """Names of scenes to leave out."""
     part: Part = "all"
     """Only files that a training run with the same `held_out` and `seed` saw, or held out."""
     held_out: float = 0.3
@@ -85,7 +90,8 @@ def read_samples(
     """
     labels = find_labels(data, options.labels)
     with DataSet(data, options.classes) as source:
-        files = choose_part(source.files, options.part, options.held_out, options.seed)
+        files = choose_names(source.files, options.only, options.without)
+        files = choose_part(files, options.part, options.held_out, options.seed)
         if labels is None and options.masks:
             raise UsageError(f"masks in {data} need --labels to be measured against")
         cases = (
