@@ -17,6 +17,7 @@ from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.labels import LabelCodes, cloudy_classes, find_labels, pair_labels, read_mask, read_truth
 from geocloud.readers.names import choose_names
 from geocloud.readers.pictures import PICTURE_BANDS, DataFile, DataSet
+from geocloud.readers.shown import show
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.patches import score_patches
 from geocloud.training.data import Fit
@@ -52,6 +53,8 @@ class DataOptions:
     held_out: float = 0.3
     seed: int = 0
     scene: SceneOptions = field(default_factory=SceneOptions)
+    bands: tuple[str, ...] = ()
+    """Bands of scenes that are shown to the scorers; empty: all."""
     threads: int | None = None
     per_pixel: bool = False
     """Of tagged pictures and scenes take every pixel's score, not their mean."""
@@ -121,7 +124,7 @@ def _labelled(
             yield [Sample(file.stem, score[known & valid], truth[known & valid])]
             continue
         samples = []
-        with open_scene(file.path, options.scene) as scene:
+        with show(open_scene(file.path, options.scene), options.bands) as scene:
             if scene.georef.shape != truth.shape:
                 raise UsageError(
                     f"{label} has the shape {truth.shape}, its scene {scene.georef.shape}; they must lie on one grid"
