@@ -10,8 +10,8 @@ import numpy as np
 
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import MissingExtraError
-from geocloud.raster import FloatArray, PatchBatch
-from geocloud.scorers.contract import Level, Scorer, require_bands
+from geocloud.raster import FloatArray, PatchBatch, Raster
+from geocloud.scorers.contract import Level, WholeScorer, require_bands
 
 ProductLevel = Literal["l1c", "l2a"]
 """Top of atmosphere, or surface reflectance."""
@@ -43,12 +43,16 @@ class UkisMask:
 
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, side, side) 1 where it says cloud, else 0."""
-        return np.stack([self._cloud(np.moveaxis(block, 0, -1), batch.bands) for block in batch.data])
+        return np.stack([self._cloud(block, batch.bands) for block in batch.data])
 
-    def _cloud(self, block: FloatArray, bands: tuple[str, ...]) -> FloatArray:
-        """(h, w) of a block (h, w, band)."""
+    def score_whole(self, raster: Raster, bands: tuple[str, ...]) -> FloatArray:
+        """(h, w) the same of a scene at once, as its users call it."""
+        return self._cloud(np.where(raster.valid, raster.data, np.float32(0)), bands)
+
+    def _cloud(self, data: FloatArray, bands: tuple[str, ...]) -> FloatArray:
+        """(h, w) of (band, h, w) reflectance."""
         found = self.mask_of(
-            np.ascontiguousarray(block),
+            np.ascontiguousarray(np.moveaxis(data, 0, -1), dtype=np.float32),
             band_order=list(bands),
             product_level=self.product_level,
             providers=["CPUExecutionProvider"],
@@ -56,7 +60,7 @@ class UkisMask:
         return np.asarray(found.csm[:, :, 0] == CLOUD_CLASS, dtype=np.float32)
 
 
-def ukis_csmask(product_level: ProductLevel) -> Scorer:
+def ukis_csmask(product_level: ProductLevel) -> WholeScorer:
     """The peer, for one product level; MissingExtraError where it is not installed."""
     try:
         from ukis_csmask.mask import CSmask

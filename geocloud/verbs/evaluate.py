@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from geocloud.calibration import Calibration, ThresholdRule
-from geocloud.errors import ModelError, OutputError, UsageError
+from geocloud.errors import InputError, ModelError, OutputError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import open_scene
@@ -23,7 +24,7 @@ from geocloud.verbs.samples import DataOptions, read_samples
 from geocloud.verbs.sheets import write_sheets
 from geocloud.verbs.suite import Suite, SuiteSource, plain_suite, read_suite
 from geocloud.verbs.supervision import supervision
-from geocloud.verbs.tally import Tally, conditions_of, measure
+from geocloud.verbs.tally import Tally, conditions_of, measure, saturated
 
 MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
 
@@ -114,6 +115,11 @@ def evaluate(
     kept: dict[str, dict[str, list[Tally]]] = {}
     seen: dict[str, Judged] = {}
     for source in suite.sources:
+        if source.options.reference is not None and find_spec(source.options.reference) is None:
+            notes.append(
+                f"{source.name} is left out: it needs {source.options.reference} (pip install 'geocloud[bench]')"
+            )
+            continue
         judged = [*own, *_peers(source, options), *nulls]
         if options.suite is not None:
             judged, left_out = _usable(source, judged)
@@ -127,6 +133,8 @@ def evaluate(
             parts += _by_condition(source.name, one, found, groups, options)
         if out is not None and options.sheets:
             _draw(source, judged, kept[source.name], options.sheets, out)
+    if not rows:
+        raise InputError(f"nothing of the suite could be measured; {'; '.join(notes)}")
     rows += [row for name in suite.pools for row in _pooled(name, suite.pools[name], kept, seen, options)]
     evaluation = Evaluation(tuple(rows), tuple(parts), tuple(notes))
     if out is not None:
@@ -244,10 +252,12 @@ def _pooled(
 def _draw(
     source: SuiteSource, judged: Sequence[Judged], tallies: Mapping[str, Sequence[Tally]], number: int, out: Path
 ) -> None:
-    """Sheets of the worst and best scenes of each model that learnt."""
+    """Sheets of the worst and best scenes of each model that learnt; those saturated white show nothing."""
+    white = {tally.name for tally in tallies.get("brightness", ()) if saturated(tally)}
     for one in judged:
         if one.scorer is not None and one.supervision != "T0":
-            write_sheets(source, one.scorer, one.calibration, tallies[one.name], number, out)
+            seen = [tally for tally in tallies[one.name] if tally.name not in white]
+            write_sheets(source, one.scorer, one.calibration, seen, number, out)
 
 
 def _make(out: Path) -> None:

@@ -22,6 +22,7 @@ from geocloud.scorers.contract import Scorer
 from geocloud.scorers.patches import score_patches
 from geocloud.training.data import Fit
 from geocloud.training.split import Part, choose_part
+from geocloud.verbs.agreement import Reference, reference_mask
 from geocloud.verbs.detection import MASK_SUFFIX
 from geocloud.verbs.pictures import picture_scores
 from geocloud.verbs.scoring import score_scene
@@ -55,6 +56,8 @@ class DataOptions:
     scene: SceneOptions = field(default_factory=SceneOptions)
     bands: tuple[str, ...] = ()
     """Bands of scenes that are shown to the scorers; empty: all."""
+    reference: Reference | None = None
+    """A peer whose masks stand in for labels: the figures are then agreement, not accuracy."""
     threads: int | None = None
     per_pixel: bool = False
     """Of tagged pictures and scenes take every pixel's score, not their mean."""
@@ -97,11 +100,12 @@ def read_samples(
         files = choose_part(files, options.part, options.held_out, options.seed)
         if labels is None and options.masks:
             raise UsageError(f"masks in {data} need --labels to be measured against")
-        cases = (
-            _pictures(source, files, scorers, options)
-            if labels is None
-            else _labelled(pair_labels(files, labels, MASK_SUFFIX), scorers, options)
-        )
+        if options.reference is not None:
+            cases = _labelled([(file, file.path) for file in files], scorers, options)
+        elif labels is not None:
+            cases = _labelled(pair_labels(files, labels, MASK_SUFFIX), scorers, options)
+        else:
+            cases = _pictures(source, files, scorers, options)
         for done, samples in enumerate(cases, start=1):
             progress(done, len(files), "scoring")
             yield samples
@@ -113,12 +117,20 @@ def source_name(data: Path) -> str:
     return path.parent.name if path.name in ("images", "masks") else path.stem
 
 
+def _truth(label: Path, options: DataOptions) -> tuple[BoolArray, BoolArray]:
+    """Cloud and known, by the label, or by the reference's mask of the scene."""
+    if options.reference is None:
+        return read_truth(label, options.codes)
+    cloud = reference_mask(label)
+    return cloud, np.ones_like(cloud)
+
+
 def _labelled(
     pairs: Sequence[tuple[DataFile, Path]], scorers: Sequence[Scorer], options: DataOptions
 ) -> Iterator[list[Sample]]:
     """Pixels of scenes, or of masks, beside label rasters."""
     for file, label in pairs:
-        truth, known = read_truth(label, options.codes)
+        truth, known = _truth(label, options)
         if options.masks:
             score, valid = read_mask(file.path, truth.shape)
             yield [Sample(file.stem, score[known & valid], truth[known & valid])]

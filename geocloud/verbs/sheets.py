@@ -28,7 +28,7 @@ def write_sheets(
 ) -> None:
     """Score the worst and the best scenes once more and draw each sheet; tagged pictures have none.
 
-    Scenes are ranked by the share of pixels that were called rightly.
+    Scenes are ranked by the share of pixels that were called rightly; `tallies` are those to choose from.
     """
     if find_labels(source.data, source.options.labels) is None:
         return
@@ -54,10 +54,9 @@ def draw_cases(source: SuiteSource, scorer: Scorer, calibration: Calibration, ch
             score, valid = score_scene(scene, scorer, threads=source.options.threads)
             picture = _visible(scene)
         use = known & valid & ~np.isnan(score)
-        said = (
-            f"{100 * tally.counts.accuracy:.0f} % right, cover {_cover(tally, said=True):.0f} for {_cover(tally):.0f} %"
-        )
-        cases.append(Case(tally.name, said, picture, score >= calibration.cut, truth, use))
+        right, said, true = 100 * tally.counts.accuracy, _cover(tally, said=True), _cover(tally)
+        words = f"{right:.0f} % right; cover {said:.0f} %, truly {true:.0f} %"
+        cases.append(Case(tally.name, words, picture, score >= calibration.cut, truth, use))
     return cases
 
 

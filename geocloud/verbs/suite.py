@@ -97,7 +97,7 @@ def _source(entry: Mapping[str, Any], root: Path, options: DataOptions) -> Suite
     return SuiteSource(
         str(entry["name"]),
         root / entry["data"],
-        replace(options, codes=codes, bands=tuple(entry.get("bands", ()))),
+        replace(options, codes=codes, bands=tuple(entry.get("bands", ())), reference=entry.get("reference")),
         Conditions(tags, {str(k): str(v) for k, v in entry.get("conditions", {}).items()}),
         entry.get("product_level", "l1c"),
         str(entry.get("note", "")),
