@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -51,12 +52,13 @@ class UkisMask:
 
     def _cloud(self, data: FloatArray, bands: tuple[str, ...]) -> FloatArray:
         """(h, w) of (band, h, w) reflectance."""
-        found = self.mask_of(
-            np.ascontiguousarray(np.moveaxis(data, 0, -1), dtype=np.float32),
-            band_order=list(bands),
-            product_level=self.product_level,
-            providers=["CPUExecutionProvider"],
-        )
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # it tells of every scene below 256 pixels
+            found = self.mask_of(
+                np.ascontiguousarray(np.moveaxis(data, 0, -1), dtype=np.float32),
+                band_order=list(bands),
+                product_level=self.product_level,
+                providers=["CPUExecutionProvider"],
+            )
         return np.asarray(found.csm[:, :, 0] == CLOUD_CLASS, dtype=np.float32)
 
 

@@ -27,7 +27,7 @@ def plot_reliability(models: Sequence[tuple[str, Reliability]], path: Path, titl
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.set_title(title)
-    axes.legend(loc="upper left", fontsize="small")
+    axes.legend(loc="lower right", fontsize="small")
     figure.savefig(path)
 
 
@@ -47,5 +47,5 @@ def plot_sweep(scores: ScoreHistogram, cut: float, sign: float, path: Path, titl
     axes.axvline(sign * cut, color="black", linestyle="--", linewidth=1, label=f"in force, {sign * cut:.4g}")
     axes.set_ylim(0, 1.02)
     axes.set_title(title)
-    axes.legend(fontsize="small")
+    axes.legend(loc="lower left", fontsize="small")  # finding the best place is slow
     figure.savefig(path)

@@ -35,7 +35,7 @@ def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str
     axes.hist(errors.edges, bins=list(edges), weights=errors.clear / max(errors.clear.sum(), 1))
     axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.4g}")
     axes.set_title(title)
-    axes.legend()
+    axes.legend(loc="upper right")  # finding the best place is slow
     figure.savefig(path)
 
 
@@ -47,7 +47,7 @@ def plot_scores(scores: ScoreHistogram, cut: float, sign: float, path: Path, tit
         axes.hist(sign * scores.edges, bins=list(edges), weights=numbers / max(numbers.sum(), 1), alpha=0.6, label=name)
     axes.axvline(sign * cut, color="black", linestyle="--", label=f"threshold {sign * cut:.4g}")
     axes.set_title(title)
-    axes.legend()
+    axes.legend(loc="upper right")  # finding the best place is slow
     figure.savefig(path)
 
 
