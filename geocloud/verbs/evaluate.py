@@ -124,6 +124,8 @@ def evaluate(
         if options.suite is not None:
             judged, left_out = _usable(source, judged)
             notes += left_out
+        if not judged:
+            continue
         tallies = _tally(source, judged, progress)
         seen |= {one.name: one for one in judged}
         kept[source.name] = {one.name: found for one, found in zip(judged, tallies, strict=True)}
