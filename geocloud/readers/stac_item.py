@@ -42,15 +42,20 @@ class AssetBand:
 
 def load_item(source: str) -> dict[str, Any]:
     """A STAC item from a path or URL; InputError where it is none. Its links are never followed."""
-    try:
-        content = _fetch(source) if is_remote(source) else Path(source).read_bytes()
-        item = json.loads(content)
-    except (OSError, URLError, ValueError, RecursionError) as error:
-        raise InputError(f"{source} cannot be read as a STAC item ({error}); check the path or URL") from error
+    item = load_document(source)
     if not is_item(item):
         kind = item.get("type", "JSON") if isinstance(item, dict) else "JSON"
         raise InputError(f"{source} is a {kind}, not a STAC item; give the path or URL of one item")
     return dict(item)
+
+
+def load_document(source: str) -> Any:  # noqa: ANN401 - any JSON value
+    """A STAC document from a path or URL; InputError where it cannot be read."""
+    try:
+        content = _fetch(source) if is_remote(source) else Path(source).read_bytes()
+        return json.loads(content)
+    except (OSError, URLError, ValueError, RecursionError) as error:
+        raise InputError(f"{source} cannot be read as a STAC item ({error}); check the path or URL") from error
 
 
 def is_item(document: object) -> bool:
