@@ -63,7 +63,7 @@ def detect_many(
         scenes: paths and URLs, each as `detect` takes it; may be empty with `options.retry_failed`.
         out: folder of the outputs.
         options: how; defaults where None.
-        client: a Dask client; None: `geocloud.scale.cluster.connect()`.
+        client: a Dask client; None: one of the scheduler that the options name, else of workers started here.
         progress: called as scenes end.
 
     Returns:
@@ -79,8 +79,10 @@ def detect_many(
     require_pystac()
     plan = make_plan(scenes, folder, options, read_manifest(folder))
     with Manifest(folder, anew=options.detect.overwrite) as manifest:
-        started_here = nullcontext(client) if client else connect(retries=options.retries)
-        with started_here as used:
-            records, seconds = run_plan(plan, used, manifest, progress) if plan.todo else ((), 0.0)
+        records: tuple[Record, ...] = ()
+        seconds = 0.0
+        if plan.todo:
+            with nullcontext(client) if client else connect(options) as used:
+                records, seconds = run_plan(plan, used, manifest, progress)
         write_summary(folder, list(read_manifest(folder).values()))
     return BatchResult(folder, records, plan.kept, seconds)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geocloud.errors import EnvironmentProblem, MissingExtraError, UsageError
+from geocloud.scale.options import BatchOptions
 from geocloud.verbs.scoring import cores
 
 if TYPE_CHECKING:
@@ -20,42 +21,28 @@ CONNECT_SECONDS = 20
 
 
 @contextmanager
-def connect(
-    workers: int | None = None,
-    scheduler: str | None = None,
-    scheduler_file: str | Path | None = None,
-    *,
-    retries: int = 1,
-) -> Iterator[Client]:
-    """A Dask client, closed at the end.
+def connect(options: BatchOptions) -> Iterator[Client]:
+    """A Dask client of the scheduler that the options name, else of own workers; closed at the end.
 
-    Args:
-        workers: workers of one thread to start on this machine; None: as many as cores and memory allow.
-        scheduler: address of a scheduler to use instead, such as tcp://host:8786.
-        scheduler_file: the file a scheduler wrote with --scheduler-file, instead.
-        retries: how often a scene may take its worker with it and is still tried again; of own workers only.
-
-    With none of the three, Dask's setting `scheduler-address` (DASK_SCHEDULER_ADDRESS) is honoured.
+    Where they name neither, Dask's setting `scheduler-address` (DASK_SCHEDULER_ADDRESS) is honoured.
 
     Raises:
-        UsageError: more than one of the three is given, or a number below 1.
+        UsageError: there is no such scheduler file.
         EnvironmentProblem: the scheduler does not answer.
         MissingExtraError: dask or distributed is not installed.
     """
-    if sum(given is not None for given in (workers, scheduler, scheduler_file)) > 1:
-        raise UsageError("--workers, --scheduler and --scheduler-file exclude each other; give one of them")
-    if workers is not None and workers < 1:
-        raise UsageError(f"workers {workers} must be 1 or more")
     require_dask()
     import dask
 
-    address = scheduler or (dask.config.get("scheduler-address", None) if workers is None else None)
-    if scheduler_file is not None or address is not None:
-        with _remote(address, scheduler_file) as client:
+    address = options.scheduler
+    if address is None and options.workers is None:
+        address = dask.config.get("scheduler-address", None)
+    if options.scheduler_file is not None or address is not None:
+        with _remote(address, options.scheduler_file) as client:
             yield client
-        return
-    with _local(workers or default_workers(), retries) as client:
-        yield client
+    else:
+        with _local(options.workers or default_workers(), options.retries) as client:
+            yield client
 
 
 def require_dask() -> None:
@@ -80,16 +67,17 @@ def default_workers() -> int:
 
 
 @contextmanager
-def _remote(address: str | None, scheduler_file: str | Path | None) -> Iterator[Client]:
+def _remote(address: str | None, scheduler_file: Path | None) -> Iterator[Client]:
     from distributed import Client
 
-    place = address or str(scheduler_file)
-    if scheduler_file is not None and not Path(scheduler_file).is_file():
+    place = scheduler_file or address
+    if scheduler_file is not None and not scheduler_file.is_file():
         raise UsageError(f"{scheduler_file} does not exist; give the file that dask scheduler --scheduler-file wrote")
     try:
-        client = Client(
-            address=address, scheduler_file=str(scheduler_file) if scheduler_file else None, timeout=CONNECT_SECONDS
-        )
+        if scheduler_file is not None:
+            client = Client(scheduler_file=str(scheduler_file), timeout=CONNECT_SECONDS)
+        else:
+            client = Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise EnvironmentProblem(
             f"no Dask scheduler answers at {place} ({error}); check the address, and that versions of Dask agree"
@@ -118,7 +106,7 @@ def _local(workers: int, retries: int) -> Iterator[Client]:
             threads_per_worker=1,
             memory_limit=free_bytes() // workers,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from geocloud.errors import UsageError
 from geocloud.verbs.detect import DetectOptions
@@ -17,6 +18,12 @@ class BatchOptions:
     detect: DetectOptions = field(default_factory=DetectOptions)
     """How each scene is detected. STAC items are always written and each task scores on one thread, so `stac` and
     `threads` have no effect here; `overwrite` begins a folder's batch anew."""
+    workers: int | None = None
+    """Workers of one thread to start on this machine; None: as many as cores and memory allow."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler to use instead, such as tcp://host:8786."""
+    scheduler_file: Path | None = None
+    """File that a Dask scheduler wrote, to use it instead."""
     retries: int = 1
     """How often a scene is tried again after an error that may pass; also after its worker died, where geocloud starts
     the workers itself. A scheduler of the user's own keeps its `allowed-failures`."""
@@ -33,6 +40,10 @@ class BatchOptions:
             raise UsageError(f"retries {self.retries} must be 0 or more")
         if self.split < 1:
             raise UsageError(f"split {self.split} must be 1 or more pixels")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers {self.workers} must be 1 or more")
+        if sum(given is not None for given in (self.workers, self.scheduler, self.scheduler_file)) > 1:
+            raise UsageError("--workers, --scheduler and --scheduler-file exclude each other; give one of them")
         if self.resume and self.retry_failed:
             raise UsageError("--resume runs all that is left, --retry-failed only what failed; give one of them")
         if self.detect.overwrite and (self.resume or self.retry_failed):

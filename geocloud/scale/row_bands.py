@@ -26,8 +26,8 @@ from geocloud.verbs.run_files import rows_on_grid
 from geocloud.writers.cog import Product, RowWriter
 from geocloud.writers.staging import staged
 
-BAND_PIXELS = 200_000_000
-"""About as many pixels a band: a few times a Sentinel-2 tile, half a minute of a core."""
+BANDS = 12
+"""So many bands would the largest raster have that is not split: each of 50,000 x 50,000 / 12 pixels, 0.2 Gpx."""
 STORED = Product("AVERAGE", "NO", dtype="float32", nodata=float("nan"), description="score")
 NOT_SCORED = np.float32(-np.inf)
 """Stands in the files for valid pixels without a score; nodata is NaN."""
@@ -50,12 +50,12 @@ class Split:
 
 
 def split_scene(task: SceneTask, scene: SceneReader, scorer: Scorer, fingerprint: str) -> Split:
-    """Bands of whole rows of blocks, of about BAND_PIXELS each."""
+    """Bands of whole rows of blocks."""
     factor = coarseness(scene, task.options.detect.resolution)
     height, width = scene.georef.shape
     step = PatchGrid((height, width), scorer.block).side * factor
     rows = -(-height // step)
-    run = max(1, BAND_PIXELS // (width * step))
+    run = max(1, task.options.split**2 // BANDS // (width * step))
     bands = tuple(range(row, min(row + run, rows)) for row in range(0, rows, run))
     name = f".geocloud-{task.stem}-bands-{fingerprint[:8]}{task.parameters[:8]}"
     return Split(task.folder / name, bands, step)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
 
 from geocloud.errors import EnvironmentProblem, GeocloudError, MissingExtraError, ModelError, UsageError
 from geocloud.readers import SceneReader, open_scene
@@ -17,6 +20,8 @@ from geocloud.scorers.contract import Scorer
 from geocloud.verbs.detect import DetectOptions, check_options, choose_threshold, detect_open
 from geocloud.verbs.detection import Detection
 
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 _LASTING = (UsageError, ModelError, EnvironmentProblem, MissingExtraError)
 """Errors that another try cannot mend."""
 
@@ -40,42 +45,51 @@ def run_scene(task: SceneTask) -> Record | Split:
     Raises:
         SceneFailed: a failure that may pass.
     """
-    with _failures(task) as begun, open_scene(task.source, task.options.of_scene().scene) as scene:
-        scorer = _scorer(task)
-        if max(scene.georef.shape) > task.options.split:
-            _check(scene, scorer, task.options.of_scene())
-            return split_scene(task, scene, scorer, begun.fingerprint)
-        detection = detect_open(scene, scorer, task.options.of_scene(), task.paths)
-        return begun.done(scene, detection)
-    return begun.record
+    return _attempt(task, _detect)
 
 
 def run_band(task: SceneTask, split: Split, number: int) -> float:
     """Score one band of rows of a raster that is split; returns its seconds. Raises SceneFailed."""
-    with _failures(task) as begun:
+
+    def score(begun: _Begun) -> float:
         with open_scene(task.source, task.options.of_scene().scene) as scene:
             score_band(scene, _scorer(task), split, number, task.options.detect.resolution)
         return begun.seconds
-    raise SceneFailed(begun.record)
+
+    scored = _attempt(task, score)
+    if isinstance(scored, Record):
+        raise SceneFailed(scored)
+    return scored
 
 
 def join_bands(task: SceneTask, split: Split, seconds: list[float]) -> Record:
     """Outputs of a raster whose bands are all scored, the same bytes as of one that was not split."""
-    with _failures(task) as begun, open_scene(task.source, task.options.of_scene().scene) as scene:
+
+    def join(begun: _Begun) -> Record:
+        with open_scene(task.source, task.options.of_scene().scene) as scene:
+            rows = stored_rows(split, scene.georef.shape)
+            detection = detect_open(scene, _scorer(task), task.options.of_scene(), task.paths, rows=rows)
+            clear_bands(split)
+            return begun.done(scene, detection, sum(seconds))
+
+    return _attempt(task, join)
+
+
+def _detect(begun: _Begun) -> Record | Split:
+    task, options = begun.task, begun.task.options.of_scene()
+    with open_scene(task.source, options.scene) as scene:
         scorer = _scorer(task)
-        rows = stored_rows(split, scene.georef.shape)
-        detection = detect_open(scene, scorer, task.options.of_scene(), task.paths, rows=rows)
-        clear_bands(split)
-        return begun.done(scene, detection, sum(seconds))
-    return begun.record
+        if max(scene.georef.shape) > task.options.split:
+            _check(scene, scorer, options)
+            return split_scene(task, scene, scorer, begun.fingerprint)
+        return begun.done(scene, detect_open(scene, scorer, options, task.paths))
 
 
 class _Begun:
     """A task under way."""
 
     def __init__(self, task: SceneTask) -> None:
-        self.task, self.fingerprint, self._started = task, "", time.perf_counter()
-        self.record = Record(task.source, "failed", task.parameters)
+        self.task, self.fingerprint, self._started = task, fingerprint(task.source), time.perf_counter()
 
     @property
     def seconds(self) -> float:
@@ -83,37 +97,33 @@ class _Begun:
 
     def done(self, scene: SceneReader, detection: Detection, earlier: float = 0.0) -> Record:
         height, width = scene.georef.shape
-        cover = None if detection.cloud_cover != detection.cloud_cover else round(detection.cloud_cover, 3)
+        cover = None if np.isnan(detection.cloud_cover) else round(detection.cloud_cover, 3)
         outputs = written_files(detection, self.task.paths, self.task.folder)
         return Record(
             self.task.source, "done", self.task.parameters, self.fingerprint, cover, height * width,
             round(self.seconds + earlier, 3), outputs, None, detection.notes,
         )  # fmt: skip
 
-    def fail(self, sentence: str) -> Record:
+    def failed(self, sentence: str) -> Record:
         task = self.task
-        self.record = Record(
-            task.source, "failed", task.parameters, self.fingerprint, seconds=self.seconds, error=sentence
-        )
-        return self.record
+        return Record(task.source, "failed", task.parameters, self.fingerprint, seconds=self.seconds, error=sentence)
 
 
-@contextmanager
-def _failures(task: SceneTask) -> Iterator[_Begun]:
-    """Turn what goes wrong into a record: in what is yielded, where it would come again, else in SceneFailed."""
+def _attempt(task: SceneTask, work: Callable[[_Begun], T]) -> T | Record:
+    """The work's result; a record of what went wrong, returned where it would come again and else in SceneFailed."""
     begun = _Begun(task)
     try:
-        begun.fingerprint = fingerprint(task.source)
-        yield begun
+        return work(begun)
     except _LASTING as error:
-        begun.fail(str(error))
+        return begun.failed(str(error))
     except GeocloudError as error:
-        raise SceneFailed(begun.fail(str(error))) from None
+        sentence = str(error)
     except MemoryError:
         sentence = f"{task.source} needs more memory than its worker has; start fewer workers, with more memory each"
-        raise SceneFailed(begun.fail(sentence)) from None
-    except Exception as error:  # one scene's surprise is no other's
-        raise SceneFailed(begun.fail(f"{type(error).__name__}: {error}")) from error
+    except Exception as error:  # noqa: BLE001 - one scene's surprise is no other's
+        _LOG.exception("%s failed by an error that geocloud does not know", task.source)
+        sentence = f"{type(error).__name__}: {error}"
+    raise SceneFailed(begun.failed(sentence))  # here, so that it carries no other exception, which may not travel
 
 
 def _scorer(task: SceneTask) -> Scorer:
