@@ -56,8 +56,8 @@ class TerminalView:
         """Move the bar; a failure is said at once, above it."""
         self._cancellation.check()
         self._bar.start()
-        if record is not None and record.status == "failed":
-            self._console.print(f"failed: {record.error}", markup=False, highlight=False, soft_wrap=True)
+        if record is not None and record.status == "failed" and not self._bar.disable:
+            self._console.print(f"failed: {named(record)}", markup=False, highlight=False, soft_wrap=True)
         self._bar.update(self._task, total=tally.total, completed=tally.ended, description=counts(tally))
 
     def result(self, result: BatchResult) -> None:
@@ -68,7 +68,7 @@ class TerminalView:
         else:
             print_json(summary(result))
         for record in result.failed[:LISTED]:
-            click.echo(f"failed: {record.scene}: {record.error}", err=True)
+            click.echo(f"failed: {named(record)}", err=True)
         if len(result.failed) > LISTED:
             click.echo(f"… and {len(result.failed) - LISTED} more, in {result.folder / 'summary.csv'}", err=True)
 
@@ -134,6 +134,12 @@ def counts(tally: Tally) -> str:
         f"{tally.done} of {tally.total} done, {tally.failed} failed, {tally.running} running{kept} · "
         f"{tally.mpx_per_second:.1f} Mpx/s{remaining}"
     )
+
+
+def named(record: Record) -> str:
+    """A failure's sentence, with the scene before it where it does not say which."""
+    error = str(record.error)
+    return error if record.scene in error else f"{record.scene}: {error}"
 
 
 def duration(seconds: float) -> str:

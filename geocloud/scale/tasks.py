@@ -121,7 +121,7 @@ def _attempt(task: SceneTask, work: Callable[[_Begun], T]) -> T | Record:
     except MemoryError:
         sentence = f"{task.source} needs more memory than its worker has; start fewer workers, with more memory each"
     except Exception as error:  # noqa: BLE001 - one scene's surprise is no other's
-        _LOG.exception("%s failed by an error that geocloud does not know", task.source)
+        _LOG.info("%s failed by an error that geocloud does not know", task.source, exc_info=True)
         sentence = f"{type(error).__name__}: {error}"
     raise SceneFailed(begun.failed(sentence))  # here, so that it carries no other exception, which may not travel
 
