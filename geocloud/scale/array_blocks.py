@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import xarray
 
 Product = Literal["probability", "raw"] | EncodingName
-MOST = 4096
-"""Pixels along a chunk's side at most, however the array comes: a few bands of it are some hundred megabytes."""
+MOST = 2048
+"""Pixels along a chunk's side at most, however the array comes: seven bands of it are 200 megabytes with a halo."""
 PROBED = 4
 """Chunks that tell the scale of values where nothing else does."""
 SAMPLE = 256

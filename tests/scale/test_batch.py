@@ -160,6 +160,7 @@ def test_cancelling_leaves_a_manifest_that_resumes(
     assert products(tmp_path) == products(survived[0])
 
 
+@pytest.mark.slow
 def test_a_killed_client_resumes_to_the_same_bytes(
     cluster: Cluster, survived: tuple[Path, Any], twenty: list[Path], tmp_path: Path
 ) -> None:
@@ -201,6 +202,7 @@ def test_the_command_takes_the_scheduler_of_the_environment(
     assert "tells of 2 scenes; pass --resume to go on" in json.loads(again.stdout.splitlines()[-1])["text"]
 
 
+@pytest.mark.slow
 def test_the_command_starts_workers_of_its_own(twenty: list[Path], tmp_path: Path) -> None:
     result = run_cli("batch", twenty[0], twenty[7], "--out", tmp_path, "--model", "brightness", "--workers", 1)
     assert result.returncode == 1
