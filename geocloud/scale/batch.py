@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class BatchResult:
 
 
 def detect_many(
-    scenes: Sequence[str | os.PathLike[str]],
+    scenes: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     options: BatchOptions | None = None,
     *,

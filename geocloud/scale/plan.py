@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Plan:
 
 
 def make_plan(
-    scenes: Sequence[str | os.PathLike[str]], folder: Path, options: BatchOptions, known: dict[str, Record]
+    scenes: Iterable[str | os.PathLike[str]], folder: Path, options: BatchOptions, known: dict[str, Record]
 ) -> Plan:
     """What is to be done.
 
