@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +162,11 @@ def read_items_beside(tree: Tree) -> tuple[dict[str, Radiometry], str]:
                 if band.radiometry is not None:
                     found[band.asset["href"].partition("?")[0].rpartition("/")[2].lower()] = band.radiometry
     return found, taken
+
+
+def item_name(item: Mapping[str, Any]) -> str:
+    """The item's id as the stem of files: what could lead out of a folder is replaced."""
+    return re.sub(r"[/\\\0:]", "_", str(item.get("id") or "")).lstrip(".") or "item"
 
 
 def item_time(item: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from geocloud.errors import GeocloudError, UsageError
 from geocloud.readers.dispatch import is_stac
 from geocloud.readers.options import scene_name
 from geocloud.readers.paths import is_remote, is_virtual
-from geocloud.readers.stac_item import load_item
+from geocloud.readers.stac_item import item_name, load_item
 from geocloud.scale.identity import fingerprint, parameter_hash
 from geocloud.scale.manifest import MANIFEST
 from geocloud.scale.options import BatchOptions
@@ -109,7 +109,7 @@ def _stem(source: str) -> str:
     """As `detect` names outputs: a local STAC item goes by its id."""
     if is_stac(source) and not is_remote(source):
         try:
-            return str(load_item(source).get("id") or "item")
+            return item_name(load_item(source))
         except GeocloudError:  # its task will say so
             return scene_name(source)
     return scene_name(source)

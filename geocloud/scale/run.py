@@ -129,7 +129,7 @@ class _Run:
             return Record(task.source, "failed", task.parameters, error=sentence)
         except FutureCancelledError as error:
             raise EnvironmentProblem(
-                f"the scheduler was lost or dropped {task.source} ({error}); start it again and pass --resume"
+                f"the scheduler was lost or dropped {task.source} ({error.reason}); start it again and pass --resume"
             ) from error
         except Exception as error:  # noqa: BLE001 - what Dask itself makes of one task fails no other
             return Record(task.source, "failed", task.parameters, error=f"{type(error).__name__}: {error}")

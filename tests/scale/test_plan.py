@@ -211,7 +211,9 @@ class TestLists:
 
     def test_items_go_by_their_id(self, tmp_path: Path) -> None:
         paths = [write_item(tmp_path / name)[0] for name in ("one", "two")]
-        changed = {**json.loads(paths[1].read_text()), "id": "other"}
+        changed = {**json.loads(paths[1].read_text()), "id": "../other"}
         paths[1].write_text(json.dumps(changed))
         tasks = make_plan(paths, tmp_path / "out", FAST, {}).todo
-        assert [task.stem for task in tasks] == [json.loads(paths[0].read_text())["id"], "other"]
+        assert [task.stem for task in tasks] == [json.loads(paths[0].read_text())["id"], "_other"]
+        with geocloud.open_scene(paths[1]) as scene:
+            assert scene.name == tasks[1].stem
