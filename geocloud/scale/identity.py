@@ -19,12 +19,13 @@ from geocloud.models.registry import model_folder
 from geocloud.readers.dispatch import is_stac, product_root
 from geocloud.readers.opening import open_quietly
 from geocloud.readers.paths import is_virtual, resolve
-from geocloud.readers.stac_item import TIMEOUT_SECONDS, load_item
+from geocloud.readers.stac_item import load_item
 from geocloud.readers.tree import archive_prefix
 from geocloud.scorers.nulls import NULL_MODELS
 from geocloud.verbs.detect import DetectOptions
 from geocloud.version import __version__
 
+TIMEOUT_SECONDS = 60
 _WITHOUT_EFFECT = ("overwrite", "threads", "stac", "model")
 """Options that change no pixel; the model enters by its card."""
 
