@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -101,7 +102,7 @@ def _stat(path: str) -> tuple[str, int, int]:
 def _head(url: str) -> list[str]:
     """URL without query, and the server's length, tag and time of change, where it answers."""
     bare = url.partition("?")[0]
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, HTTPException):
         request = Request(url, method="HEAD", headers={"User-Agent": f"geocloud/{__version__}"})  # noqa: S310 - http(s) only
         with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             return [bare, *(answer.headers.get(key, "") for key in ("Content-Length", "ETag", "Last-Modified"))]
