@@ -12,6 +12,7 @@ from geocloud.cli.environment import bound_heaps, protect_environment
 
 COMMANDS = {
     "detect": "geocloud.cli.detect:detect",
+    "batch": "geocloud.cli.batch:batch",
     "train": "geocloud.cli.train:train",
     "calibrate": "geocloud.cli.calibrate:calibrate",
     "classify": "geocloud.cli.classify:classify",
@@ -25,6 +26,7 @@ COMMANDS = {
 }
 SUMMARIES = {
     "detect": "Find the clouds of scenes: mask, polygons, score.",
+    "batch": "Find the clouds of thousands of scenes, on Dask.",
     "train": "Train a model on pictures or scenes.",
     "calibrate": "Choose a model's threshold by a rule.",
     "classify": "Say of pictures whether they are cloudy.",
