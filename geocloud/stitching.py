@@ -71,14 +71,13 @@ def place_blocks(
 
     Args:
         window: the segment the blocks belong to.
-        blocks: windows and scores of each batch, (n, side, side) a pixel or (n, block, block) a patch.
+        blocks: windows and scores of each batch, (n, height, width) a pixel or a 64th of both a patch.
         shape: (height, width) of the scene; what lies beyond it is dropped.
     """
     placed = np.full(window.shape, np.nan, dtype=np.float32)
     for windows, scores in blocks:
         for block, score in zip(windows, scores, strict=True):
-            side = block.height
-            if score.shape[0] != side:
+            if score.shape != block.shape:
                 score = np.repeat(np.repeat(score, PATCH, axis=0), PATCH, axis=1)  # noqa: PLW2901 - patch -> pixels
             inside = block.clip(shape)
             placed[inside.slices((window.row, window.col))] = score[: inside.height, : inside.width]

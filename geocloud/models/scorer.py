@@ -70,15 +70,15 @@ class NetworkScorer:
         return require_bands(self.name, available, self.card.bands, self.card.optional_bands)
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, side, side) or (n, block, block) float32, higher = cloudier."""
+        """(n, height, width) a pixel or a patch, float32, higher = cloudier."""
         if self.device.type == "cpu" and torch.get_num_threads() != 1:
             torch.set_num_threads(1)  # parallelism is over segments: threads of one operator wait for each other
         x, present = self._channels(batch)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             raw = cast("Network", self.network).raw_score(x, present)
         halo = self.halo if self.level == "pixel" else 0
-        inner = slice(halo, raw.shape[-1] - halo)
-        score: FloatArray = raw.float()[:, inner, inner].cpu().numpy() * np.float32(self.calibration.sign)
+        rows, columns = (slice(halo, size - halo) for size in raw.shape[-2:])
+        score: FloatArray = raw.float()[:, rows, columns].cpu().numpy() * np.float32(self.calibration.sign)
         return score
 
     def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
