@@ -24,8 +24,8 @@ from geocloud.training.unmix import train_unmix
 
 RECIPES = Path(__file__).parent / "recipes"
 RECIPE_FILE, CHECKPOINT, LOG = "recipe.toml", "checkpoint.pt", "log.csv"
-HALO = 64
-"""Context pixels that a block is scored with."""
+BLOCK, HALO = 16, 64
+"""Patches along each side of a block, and the context pixels it is scored with: the larger, the smaller its share."""
 CREDITS = {
     "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
     "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",
@@ -74,7 +74,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
         bands=BANDS[:3],
         optional_bands=OPTIONAL,
         architecture={"widths": list(config.widths)},
-        block=8,
+        block=BLOCK,
         halo=HALO,
         calibration=Calibration(0.0, rule=ThresholdRule("given"), unit="logit of the opacity"),
         training=TrainingRecord(
