@@ -17,6 +17,7 @@ from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
 from geocloud.scorers.contract import Scorer
+from geocloud.veils import wanted_classes
 from geocloud.verbs.detection import Detection, OutputPaths, read_detection
 from geocloud.verbs.scene_run import RunOptions, SceneRun
 from geocloud.writers.encodings import EncodingName
@@ -56,6 +57,10 @@ class DetectOptions:
     """Pixels by which clouds grow, in mask, polygons and cloud cover alike; min_area then means the grown clouds."""
     resolution: float | None = None
     """Metres: score the scene as if its pixels were this large; outputs stay on its own grid. None: as it is."""
+    classes: tuple[str, ...] = ("cloud",)
+    """Classes of the mask besides clear: cloud, and thin, haze, dust and shadow of a model that unmixes."""
+    clear_sky: bool = False
+    """Write the cloud-free estimate of a model that unmixes too."""
     overwrite: bool = False
     """Replace outputs that exist; otherwise they are kept."""
     device: str = "auto"
@@ -75,6 +80,7 @@ class DetectOptions:
             raise UsageError(f"dilate {self.dilate} must be 0 to {MAX_DILATE} pixels")
         if self.resolution is not None and not 0 < self.resolution < float("inf"):
             raise UsageError(f"resolution {self.resolution} must be more than 0 metres")
+        wanted_classes(self.classes)
 
 
 def detect(
@@ -155,6 +161,7 @@ def _run_options(scene: SceneReader, options: DetectOptions) -> RunOptions:
         dilate=options.dilate,
         factor=_factor(scene, options.resolution),
         encoding=options.encoding,
+        classes=wanted_classes(options.classes),
     )
 
 

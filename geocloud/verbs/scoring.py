@@ -10,11 +10,11 @@ import rasterio
 
 from geocloud.grid import PatchGrid
 from geocloud.parallel import map_ordered, read_ahead
-from geocloud.raster import BoolArray, FloatArray
+from geocloud.raster import BoolArray, FloatArray, PatchBatch
 from geocloud.readers.cache import cache_bytes
 from geocloud.readers.contract import SceneReader
 from geocloud.scorers.contract import Scorer
-from geocloud.stitching import ScoredRows, Stitcher, place_blocks
+from geocloud.stitching import SCORE, Layer, Layers, ScoredRows, Stitcher, place_blocks
 from geocloud.tiling import Segment, cut_blocks, read_segments
 from geocloud.window import Window
 
@@ -23,6 +23,8 @@ SEGMENT_PIXELS = 800_000
 BATCH_PATCHES = 64
 """Patches given to a network at once: convolutions are quickest while a batch fits the processor's cache."""
 Observer = Callable[[Segment], None]
+Look = Callable[[PatchBatch], Layers]
+"""What is drawn from a batch: maps on its windows, the score among them. Called from several threads at once."""
 
 
 def scored_rows(
@@ -30,6 +32,7 @@ def scored_rows(
     scorer: Scorer,
     *,
     threads: int | None = None,
+    look: Look | None = None,
     observe: Observer | None = None,
     segment_pixels: int | None = None,
 ) -> Generator[ScoredRows, None, None]:
@@ -42,6 +45,7 @@ def scored_rows(
         scene: what to score.
         scorer: what scores it.
         threads: scoring threads; None: one a core.
+        look: what is drawn from each batch; None: the score alone.
         observe: called with every segment as it is read, in order, from the reading thread.
         segment_pixels: pixels of a piece of work; None: SEGMENT_PIXELS.
 
@@ -52,6 +56,7 @@ def scored_rows(
     bands = scorer.choose_bands(scene.bands)
     grid = PatchGrid(scene.georef.shape, scorer.block)
     batch_size = max(1, BATCH_PATCHES // scorer.block**2)
+    look = look or plain_look(scorer)
 
     def segments() -> Iterator[Segment]:
         rows = grid.side + 2 * scorer.halo
@@ -61,17 +66,22 @@ def scored_rows(
                     observe(segment)
                 yield segment
 
-    def score(segment: Segment) -> tuple[Window, FloatArray, BoolArray]:
+    def score(segment: Segment) -> tuple[Window, dict[str, Layer], BoolArray]:
         batches = cut_blocks(segment, grid, scorer.halo, bands, batch_size)
-        scored = [(batch.windows, scorer.score(batch)) for batch in batches]
+        scored = [(batch.windows, look(batch)) for batch in batches]
         valid = segment.raster.valid[segment.window.slices(segment.origin)]
         return segment.window, place_blocks(segment.window, scored, grid.shape), valid
 
     stitcher = Stitcher(grid)
-    for window, scores, valid in map_ordered(score, read_ahead(segments(), 1), threads or cores()):
-        rows = stitcher.add(window, scores, valid)
+    for window, layers, valid in map_ordered(score, read_ahead(segments(), 1), threads or cores()):
+        rows = stitcher.add(window, layers, valid)
         if rows is not None:
             yield rows
+
+
+def plain_look(scorer: Scorer) -> Look:
+    """The score and nothing else."""
+    return lambda batch: {SCORE: scorer.score(batch)}
 
 
 def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = None) -> tuple[FloatArray, BoolArray]:
