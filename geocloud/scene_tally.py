@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +109,9 @@ def _levels(pixels: FloatArray, clear: BoolArray, bands: Sequence[str]) -> Count
     blue, green, red = (pixels[:, list(bands).index(band)] for band in ("blue", "green", "red"))
     visible = (blue + green + red) / 3
     dark = clear & (visible < DARK_GROUND)
-    for row, values in enumerate((visible, blue[dark], red[dark])):
-        counts[row] = np.bincount(np.searchsorted(LEVELS, values), minlength=counts.shape[1])
+    shown: tuple[NDArray[Any], ...] = (visible, blue[dark], red[dark])
+    for row, values in enumerate(shown):
+        counts[row] = np.bincount(np.digitize(values, LEVELS), minlength=counts.shape[1])
     return counts
 
 

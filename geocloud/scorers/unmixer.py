@@ -19,7 +19,7 @@ class Parts:
     score: FloatArray
     """(n, h, w) exactly what `score` gives for the batch."""
     slope: FloatArray
-    """(n, h, w) exponent of the veil's brightness over wavelength: 0 flat, below 0 falling, above 0 rising."""
+    """(n, h, w) exponent of the veiled pixel's brightness over wavelength: 0 flat, below 0 falling, above 0 rising."""
     shadow: FloatArray
     """(n, h, w) share of light lost to cloud shadow, 0..1."""
     surface: FloatArray
