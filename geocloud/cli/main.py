@@ -12,6 +12,7 @@ from geocloud.cli.environment import bound_heaps, protect_environment
 
 COMMANDS = {
     "detect": "geocloud.cli.detect:detect",
+    "batch": "geocloud.cli.batch:batch",
     "train": "geocloud.cli.train:train",
     "calibrate": "geocloud.cli.calibrate:calibrate",
     "evaluate-classes": "geocloud.cli.evaluate_classes:evaluate_classes",
@@ -27,6 +28,7 @@ COMMANDS = {
 }
 SUMMARIES = {
     "detect": "Find the clouds of scenes: mask, polygons, score.",
+    "batch": "Find the clouds of thousands of scenes, on Dask.",
     "train": "Train a model on pictures or scenes.",
     "calibrate": "Choose a model's threshold by a rule.",
     "evaluate-classes": "Measure a mask's further classes.",

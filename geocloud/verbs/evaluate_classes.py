@@ -18,12 +18,12 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import ByteArray, FloatArray, PatchBatch, Raster
 from geocloud.readers import MemoryScene, open_scene
 from geocloud.readers.contract import SceneReader
+from geocloud.readers.labels import read_codes
 from geocloud.readers.pictures import SUFFIXES
 from geocloud.scorers.unmixer import Unmixer, require_unmixer
 from geocloud.simulated_plumes import PLUMES, plume
 from geocloud.stitching import SCORE, Layers
 from geocloud.veils import CODES, ClassName, VeilCuts, classify
-from geocloud.verbs.labels import read_codes
 from geocloud.verbs.scoring import scored_rows
 from geocloud.window import Window
 from geocloud.writers.classes import CLASSES

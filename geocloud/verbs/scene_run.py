@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 
 from geocloud.calibration import Calibration
+from geocloud.grid import PatchGrid
 from geocloud.polygons import Shapes
 from geocloud.progress import Progress
 from geocloud.raster import CLEAR, CLOUD, NODATA
@@ -16,12 +18,13 @@ from geocloud.readers.contract import SceneReader
 from geocloud.scene_tally import SceneTally, Strangeness
 from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
+from geocloud.tiling import read_segments
 from geocloud.veils import ClassName, mask_codes
 from geocloud.verbs.detection import Detection, OutputPaths
 from geocloud.verbs.looks import CODE, SURFACE, make_look, seen_by, tallied
 from geocloud.verbs.mask_output import MaskOutput
-from geocloud.verbs.run_files import expand, provenance, read_every, seen_from, write_encoded
-from geocloud.verbs.scoring import SEGMENT_PIXELS, cores, scored_rows
+from geocloud.verbs.run_files import provenance, read_every, rows_on_grid, seen_from, write_encoded
+from geocloud.verbs.scoring import SEGMENT_PIXELS, cores
 from geocloud.writers.classes import classes_of, write_attribute_table, write_qgis_style, written_classes
 from geocloud.writers.cog import MASK, SCORE, RowWriter, clear_sky_product, copy_to_cog, quantise
 from geocloud.writers.encodings import ENCODINGS, EncodingName
@@ -94,19 +97,29 @@ class SceneRun:
         look = self._look
         if self._seen is not None:
             look = tallied(look, self._tally, self.scorer.halo, self.calibration.cut)
-        scored = scored_rows(
-            self._scored,
-            self.scorer,
-            threads=self.options.threads,
-            look=look,
-            observe=self._preview.add if self._preview else None,
-            segment_pixels=max(1, SEGMENT_PIXELS // self.options.factor**2),
-        )
-        with closing(scored):  # its reading thread must end before the scene is closed, also when the user cancels
-            for part in scored:
-                rows = expand(part, self._scored) if isinstance(self._scored, CoarseScene) else part
-                self._take(rows)
-                progress(rows.row + len(rows.score), self.georef.shape[0], "inference")
+        observe = self._preview.add if self._preview else None
+        threads = self.options.threads
+        rows = rows_on_grid(self._scored, self.scorer, threads=threads, look=look, observe=observe)
+        self._take_all(rows, progress)
+
+    def take_scored(self, rows: Generator[ScoredRows, None, None], progress: Progress) -> None:
+        """The same with rows that were scored elsewhere, without further maps and without a word on strange scenes.
+
+        A quicklook's picture is read from the scene.
+        """
+        if self._preview is not None:
+            bands = self.scorer.choose_bands(self.scene.bands)
+            grid = PatchGrid(self._scored.georef.shape, self.scorer.block)
+            for segment in read_segments(self._scored, bands, grid, 0, SEGMENT_PIXELS // self.options.factor**2):
+                self._preview.add(segment)
+        self._seen = None  # no pixel was counted on the way
+        self._take_all(rows, progress)
+
+    def _take_all(self, rows: Generator[ScoredRows, None, None], progress: Progress) -> None:
+        with closing(rows):
+            for part in rows:
+                self._take(part)
+                progress(part.row + len(part.score), self.georef.shape[0], "inference")
         self.mask.end()
 
     def _take(self, rows: ScoredRows) -> None:

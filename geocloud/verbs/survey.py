@@ -29,8 +29,11 @@ from geocloud.verbs.scoring import plain_look, scored_rows
 from geocloud.window import Window
 
 if TYPE_CHECKING:
+    from torch import Generator
+
     from geocloud.training.batches import Batch
     from geocloud.training.recipe import UnmixConfig
+    from geocloud.training.simulator import Veil
     from geocloud.training.surfaces import TrainingScene
 
 RECIPE = Path(__file__).parent.parent / "training" / "recipes" / "unmix.toml"
@@ -100,16 +103,37 @@ def survey(
 def _draw(
     samples: _Samples, scenes: Sequence[TrainingScene], config: UnmixConfig, options: SurveyOptions, progress: Progress
 ) -> None:
-    """Training batches, with more veils than in training."""
+    """Training batches, and veils of every colour, each with its shadow, over their ground."""
     import torch
 
     from geocloud.training.batches import Batches
 
     rng = torch.Generator().manual_seed(options.seed)
-    batches = Batches(list(scenes), replace(config, batch=4, simulated=0.7), rng)
+    batches = Batches(list(scenes), replace(config, batch=4), rng)
     for number in range(options.batches):
-        samples.add(batches.draw())
+        batch = batches.draw()
+        samples.add(batch, coloured_veil(len(batch.x), config.size, rng))
         progress(number + 1, options.batches + len(scenes), "drawing")
+
+
+def coloured_veil(n: int, size: int, rng: Generator) -> Veil:
+    """Veils as the simulator makes them in training, but cloud, haze or smoke, and dust alike often, shadows always."""
+    import torch
+    import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+
+    from geocloud.models.networks.unmix import REFERENCE_WAVELENGTH, WAVELENGTHS
+    from geocloud.training.simulator import Veil, displace, infrared_dimming, opacity_field, uniform
+
+    opacity, kind = opacity_field(n, size, rng), torch.randint(0, 3, (n, 1, 1, 1), generator=rng)
+    falling, rising = (uniform((n, 1, 1, 1), low, high, rng) for low, high in ((-1.8, -0.5), (0.5, 1.3)))
+    flat = 0.12 * torch.randn((n, 1, 1, 1), generator=rng)
+    slope = torch.where(kind == 0, flat, torch.where(kind == 1, falling, rising))
+    bright = torch.where(kind == 0, uniform((n, 1, 1, 1), 0.4, 1.0, rng), uniform((n, 1, 1, 1), 0.2, 0.6, rng))
+    ratio = torch.tensor(WAVELENGTHS).view(1, -1, 1, 1) / REFERENCE_WAVELENGTH
+    cloud = (bright * ratio**slope * infrared_dimming(n, rng)).expand(-1, -1, size, size)
+    rows, columns = (int(v) for v in torch.randint(-24, 25, (2,), generator=rng))
+    shade = uniform((n, 1, 1, 1), 0.3, 0.8, rng) * F.avg_pool2d(displace(opacity, rows, columns), 5, 1, padding=2)
+    return Veil(opacity.expand(-1, len(WAVELENGTHS), -1, -1), cloud, slope, shade)
 
 
 class _Samples:
@@ -120,39 +144,45 @@ class _Samples:
         self.channels = scorer.choose_bands(("blue", "green", "red", "nir", "swir16", "swir22", "cirrus"))
         self._rows: list[FloatArray] = []
         self._pixels: list[FloatArray] = []
-        self._clear: list[BoolArray] = []
+        self._scores: list[FloatArray] = []
 
-    def add(self, batch: Batch) -> None:
-        """All crops of a batch; bands that a crop lacks are NaN."""
-        part = slice(self.scorer.halo + STEP // 2, -self.scorer.halo or None, STEP)
-        inner = (slice(None), part, part)
-        opacity = batch.veil.opacity[:, :3].mean(1)
-        for i, present in enumerate(batch.present.bool().tolist()):
+    def add(self, batch: Batch, veil: Veil) -> None:
+        """All crops of a batch: as drawn for what was seen, under the veil for the cuts."""
+        shown = batch.present[..., None, None]
+        veiled = (veil.over(batch.clean).clamp(0, 1.5) * shown).numpy()
+        opacity = veil.opacity[:, :3].mean(1)
+        for i, present in enumerate(batch.present.bool().numpy()):
             x = batch.x[i].numpy()
-            shown = [channel for channel, there in enumerate(present) if there]
-            bands = tuple(self.channels[channel] for channel in shown)
-            size = x.shape[-1] - 2 * self.scorer.halo
-            every = np.ones((1, *x.shape[1:]), dtype=bool)
-            parts = self.scorer.unmix(PatchBatch((Window(0, 0, size, size),), x[None, shown], every, bands))
-            told = [
-                layer[0, STEP // 2 :: STEP, STEP // 2 :: STEP] for layer in (parts.score, parts.slope, parts.shadow)
-            ]
-            true = [opacity[i : i + 1].numpy()[inner][0], np.full(told[0].shape, float(batch.veil.slope[i]))]
-            true.append(batch.veil.shadow[i].numpy()[inner][0])
-            self._rows.append(np.stack([*told, *true]).reshape(6, -1).astype(np.float32))
-            pixels = x[inner].copy()
-            pixels[[channel for channel, there in enumerate(present) if not there]] = np.nan
+            pixels = self._inner(x).copy()
+            pixels[~present] = np.nan
             self._pixels.append(pixels.reshape(len(pixels), -1))
-            self._clear.append(batch.known_clear[i].numpy()[inner].ravel() > 0)
+            self._scores.append(self._unmix(x, present)[0].ravel())
+            told = self._unmix(veiled[i], present)
+            true = [self._inner(layer[i].numpy()).reshape(told[0].shape) for layer in (opacity, veil.shadow)]
+            colour = np.full(told[0].shape, float(veil.slope[i]))
+            rows = np.stack([*told, true[0], colour, true[1]]).astype(np.float32)
+            self._rows.append(rows[:, self._inner(batch.known_clear[i, 0].numpy()) > 0])
+
+    def _unmix(self, x: FloatArray, present: BoolArray) -> list[FloatArray]:
+        """Score, slope and shadow map of a crop, every STEP-th pixel of its inner part."""
+        bands = tuple(band for band, there in zip(self.channels, present, strict=True) if there)
+        size = x.shape[-1] - 2 * self.scorer.halo
+        every = np.ones((1, *x.shape[1:]), dtype=bool)
+        parts = self.scorer.unmix(PatchBatch((Window(0, 0, size, size),), x[None, present], every, bands))
+        return [layer[0, STEP // 2 :: STEP, STEP // 2 :: STEP] for layer in (parts.score, parts.slope, parts.shadow)]
+
+    def _inner(self, layer: FloatArray) -> FloatArray:
+        """The same pixels of a layer of the crop."""
+        part = slice(self.scorer.halo + STEP // 2, -self.scorer.halo or None, STEP)
+        return layer[..., part, part]
 
     def veils(self) -> VeilSamples:
-        """Where the ground is known to be clear."""
-        rows = np.concatenate(self._rows, axis=1)[:, np.concatenate(self._clear)]
-        return VeilSamples(*rows)
+        """Veils over ground that is known to be clear."""
+        return VeilSamples(*np.concatenate(self._rows, axis=1))
 
     def prototypes(self, cut: np.float32, seed: int) -> tuple[tuple[Prototypes, ...], tuple[Prototypes, ...]]:
         """Of pixels called clear, and of those called cloud, in each set of bands that enough crops show."""
-        cloudy = np.concatenate(self._rows, axis=1)[0] >= cut
+        cloudy = np.concatenate(self._scores) >= cut
         pixels = np.concatenate(self._pixels, axis=1).T
         clear, cloud = (self._fit(pixels[side], seed) for side in (~cloudy, cloudy))
         return clear, cloud
