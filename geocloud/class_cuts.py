@@ -46,7 +46,8 @@ def choose_cuts(samples: VeilSamples, cut: np.float32) -> VeilCuts:
     """The cuts of a model whose clouds score at or above `cut`; None for each class that it cannot tell."""
     found = samples.score >= cut
     thick = samples.opacity >= THICK
-    thin, thin_figure = _best(samples.score[found], thick[found])
+    flat = found & (np.abs(samples.colour) <= FLAT)
+    thin, thin_figure = _best(samples.score[flat], thick[flat])
     haze, haze_figure = _coloured(samples, found, sign=-1)
     dust, dust_figure = _coloured(samples, found, sign=1)
     ground = ~found & (samples.opacity < 0.05)
