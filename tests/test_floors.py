@@ -14,7 +14,8 @@ FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration"),
     1: (
         *("readers", "writers", "tiling", "stitching", "polygons", "geodesy", "parallel", "dilation"),
-        *("metrics", "histogram", "bootstrap", "rules"),
+        *("metrics", "histogram", "bootstrap", "rules", "veils", "familiarity"),
+        *("scene_tally", "class_cuts", "simulated_plumes"),
     ),
     2: ("scorers", "models", "training"),
     3: ("verbs",),

@@ -50,7 +50,7 @@ _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_
     type=int,
     default=SPLIT_SIDE,
     show_default=True,
-    help="Rasters of more pixels a side are scored in bands of rows, a task each.",
+    help="Rasters of more pixels a side are scored in bands of rows, a task each; not with --classes or --clear-sky.",
 )
 @one_sentence
 def batch(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - click's own values

@@ -12,12 +12,14 @@ import click
 
 from geocloud.cli.common import one_sentence
 from geocloud.cli.environment import check_projections
+from geocloud.cli.lists import names
 from geocloud.cli.options import Threshold, scene_options, take_scene_options
 from geocloud.cli.reporter import ProgressMode, Reporter, make_reporter
 from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.readers.options import scene_name
 from geocloud.scorers.contract import Scorer
+from geocloud.veils import ClassName
 from geocloud.verbs.detect import DetectOptions
 from geocloud.verbs.detect import detect as detect_scene
 from geocloud.verbs.detection import OutputPaths
@@ -54,6 +56,15 @@ from geocloud.writers.vectors import VectorFormat, vector_format
     show_default=True,
     help="Codes of the mask.",
 )
+@click.option(
+    "--classes",
+    multiple=True,
+    default=("cloud",),
+    callback=names,
+    metavar="NAME,...",
+    help=f"Classes of the mask: {', '.join(get_args(ClassName))} [cloud].",
+)
+@click.option("--clear-sky", is_flag=True, help="Write an estimate of the ground without cloud as a raster too.")
 @click.option("--dilate", type=click.IntRange(0), default=0, help="Grow clouds by this many pixels.")
 @click.option("--resolution", type=float, help="Score coarser than the scene, at this many metres a pixel.")
 @click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
@@ -115,6 +126,8 @@ def take_detect_options(given: dict[str, Any]) -> DetectOptions:
         quicklook=given["quicklook"],
         stac=given["stac"],
         encoding=given["encoding"],
+        classes=given["classes"],
+        clear_sky=given["clear_sky"],
         dilate=given["dilate"],
         resolution=given["resolution"],
         overwrite=given["overwrite"],
@@ -157,6 +170,8 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPat
             raise UsageError("--mask-file names the output of one scene, without --out; for several give --out DIR")
         if given["quicklook"]:
             raise UsageError("--quicklook is written into --out DIR; leave out --mask-file")
+        if given["clear_sky"]:
+            raise UsageError("--clear-sky is written into --out DIR; leave out --mask-file")
         polygons = given["polygons_file"] or given["mask_file"].with_suffix(".geojson")
         item = given["mask_file"].with_suffix(".json") if given["stac"] else None
         return OutputPaths(given["mask_file"], polygons, given["score_file"], item=item)

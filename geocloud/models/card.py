@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import ModelError
+from geocloud.familiarity import Prototypes, Seen
 from geocloud.scorers.contract import Level
+from geocloud.veils import VeilCuts
 
 CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
@@ -69,6 +71,10 @@ class ModelCard:
     """Of the weights file."""
     precision: str = "fp32"
     """The lowest precision whose masks were checked against fp32: fp32 or bf16."""
+    cuts: VeilCuts | None = None
+    """Where the classes of a mask are cut, as `geocloud survey` measures it; None: a mask of cloud and clear only."""
+    seen: Seen | None = None
+    """What its training data look like, as `geocloud survey` measures it; None: no scene is ever called unlike it."""
 
     def __post_init__(self) -> None:
         """Bounds that a hostile or mistyped card would break."""
@@ -126,5 +132,23 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         "halo": int(raw["halo"]),
         "calibration": Calibration(**calibration),
         "training": TrainingRecord(**training),
+        "cuts": VeilCuts(**raw["cuts"]) if raw.get("cuts") else None,
+        "seen": _parse_seen(raw["seen"]) if raw.get("seen") else None,
     }
     return ModelCard(**fields)
+
+
+def _parse_seen(raw: dict[str, Any]) -> Seen:
+    """What was seen, from JSON values."""
+    clear, cloudy = (tuple(_parse_prototypes(kind) for kind in raw[side]) for side in ("clear", "cloudy"))
+    return Seen(clear, cloudy, *(float(raw[name]) for name in ("median", "brightest", "contrast", "share", "gaps")))
+
+
+def _parse_prototypes(raw: dict[str, Any]) -> Prototypes:
+    return Prototypes(
+        tuple(map(str, raw["bands"])),
+        tuple(map(float, raw["middle"])),
+        tuple(tuple(map(float, row)) for row in raw["whitening"]),
+        tuple(tuple(map(float, row)) for row in raw["centres"]),
+        float(raw["radius"]),
+    )

@@ -12,6 +12,7 @@ import torch
 
 from geocloud.calibration import Calibration
 from geocloud.errors import UsageError
+from geocloud.familiarity import Seen
 from geocloud.models.card import ModelCard, Precision, read_card
 from geocloud.models.networks import Network, build_network
 from geocloud.models.networks.fold import folded
@@ -59,6 +60,11 @@ class NetworkScorer:
     def calibration(self) -> Calibration:
         """The card's calibration."""
         return self.card.calibration
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the card says of the training data; None where it says nothing."""
+        return self.card.seen
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -126,4 +132,9 @@ def load_model(folder: Path, device: str = "auto", precision: Precision = "auto"
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return NetworkScorer(network, card, place, runs_bf16(precision, card, place))
+    scorer = NetworkScorer
+    if card.kind == "unmix":
+        from geocloud.models.unmix_scorer import UnmixScorer
+
+        scorer = UnmixScorer
+    return scorer(network, card, place, runs_bf16(precision, card, place))

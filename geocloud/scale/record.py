@@ -83,6 +83,7 @@ def written_files(detection: Detection, paths: OutputPaths, folder: Path) -> dic
         "mask": detection.mask_path,
         "polygons": detection.polygons_path,
         "score": detection.score_path,
+        "clear_sky": detection.clear_sky_path,
         "quicklook": detection.quicklook_path,
         "item": detection.item_path,
         "classes": paths.attribute_table,

@@ -18,8 +18,8 @@ from geocloud.readers.coarse import CoarseScene
 from geocloud.readers.contract import SceneReader
 from geocloud.readers.paths import is_virtual
 from geocloud.scorers.contract import Scorer
-from geocloud.stitching import ScoredRows
-from geocloud.verbs.scoring import SEGMENT_PIXELS, Observer, scored_rows
+from geocloud.stitching import Layer, ScoredRows, blank
+from geocloud.verbs.scoring import SEGMENT_PIXELS, Look, Observer, scored_rows
 from geocloud.version import __version__
 from geocloud.writers.cog import Product, RowWriter
 from geocloud.writers.encodings import ENCODINGS, TAG, EncodingName, encode
@@ -33,25 +33,32 @@ def rows_on_grid(
     scorer: Scorer,
     *,
     threads: int | None = None,
+    look: Look | None = None,
     observe: Observer | None = None,
     block_rows: range | None = None,
 ) -> Generator[ScoredRows, None, None]:
     """`scored_rows` on the scene's own grid, also where a coarse view of it is scored."""
     coarse = scored if isinstance(scored, CoarseScene) else None
     pixels = max(1, SEGMENT_PIXELS // coarse.factor**2) if coarse else None
-    parts = scored_rows(scored, scorer, threads=threads, observe=observe, segment_pixels=pixels, block_rows=block_rows)
+    parts = scored_rows(
+        scored, scorer, threads=threads, look=look, observe=observe, segment_pixels=pixels, block_rows=block_rows
+    )
     with closing(parts):  # its reading thread must end before the scene is closed, also when the user cancels
         for part in parts:
             yield expand(part, coarse) if coarse else part
 
 
 def expand(rows: ScoredRows, scored: CoarseScene) -> ScoredRows:
-    """Rows of a coarse scene on the scene's own grid: each score repeated, nodata as the scene has it."""
+    """Rows of a coarse scene on the scene's own grid: each value repeated, nodata as the scene has it."""
     step, (height, width) = scored.factor, scored.fine.georef.shape
     row = rows.row * step
-    score = np.repeat(np.repeat(rows.score, step, axis=0), step, axis=1)[: height - row, :width]
-    valid = scored.take_valid(row, len(score))
-    return ScoredRows(row, np.where(valid, score, np.float32(np.nan)), valid)
+    valid = scored.take_valid(row, min(len(rows.score) * step, height - row))
+
+    def spread(layer: Layer) -> Layer:
+        fine = np.repeat(np.repeat(layer, step, axis=-2), step, axis=-1)[..., : height - row, :width]
+        return np.where(valid, fine, blank((), layer.dtype))
+
+    return ScoredRows(row, spread(rows.score), valid, {name: spread(layer) for name, layer in rows.further.items()})
 
 
 def write_encoded(source: Path, target: Path, georef: Georef, encoding: EncodingName) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Product:
 
 MASK = Product("MODE", "NO", codes=(0, 1, 255), description="cloud mask")
 SCORE = Product("AVERAGE", "YES", scale=SCORE_SCALE, description="P(cloud)")
+REFLECTANCE_SCALE = 1e-4
+"""Reflectance = DN * 0.0001, DN 1-65535, 0 nodata: as Sentinel-2 L2A products have it."""
 
 
 @contextmanager
@@ -124,6 +126,22 @@ def copy_to_cog(source: Path, target: Path, product: Product, threads: int = 1) 
 def quantise(p: NDArray[np.float32]) -> NDArray[np.uint8]:
     """P(cloud) 0..1 as 0-250, NaN as 255; rounded down, so that 125 and more is exactly what the mask calls cloud."""
     return np.where(np.isnan(p), np.float32(255), np.floor(p * np.float32(250))).astype(np.uint8)
+
+
+def mask_product(codes: tuple[int, ...]) -> Product:
+    """A mask that may hold these codes."""
+    return replace(MASK, codes=codes)
+
+
+def clear_sky_product(bands: int) -> Product:
+    """A cloud-free estimate of so many bands."""
+    return Product("AVERAGE", "YES", "uint16", 0, bands, REFLECTANCE_SCALE)
+
+
+def reflectance_counts(reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Reflectance as uint16 DN at REFLECTANCE_SCALE, at least 1: 0 is nodata."""
+    counts: NDArray[np.uint16] = (reflectance / np.float32(REFLECTANCE_SCALE)).round().clip(1, 65535).astype(np.uint16)
+    return counts
 
 
 def location(georef: Georef) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from geocloud.raster import CLOUD, NODATA, ByteArray
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray
 from geocloud.tiling import Segment
+from geocloud.writers.classes import CLASSES
 
 MAX_SIDE = 900
 _CLOUD_TINT = np.array([255, 60, 60])
@@ -51,8 +52,10 @@ class Preview:
 def write_quicklook(path: Path, picture: NDArray[np.uint8], mask: ByteArray) -> None:
     """Write the scene on the left and on the right the same with its cloud tinted; mask is (h, w) as the picture."""
     tinted = picture.astype(np.float32)
-    cloud = (mask != NODATA) & (mask >= CLOUD)
-    tinted[cloud] = 0.45 * tinted[cloud] + 0.55 * _CLOUD_TINT
+    for entry in CLASSES:
+        if entry.code not in (CLEAR, NODATA):
+            tint = _CLOUD_TINT if entry.code == CLOUD else np.array(entry.colour[:3])
+            tinted[mask == entry.code] = 0.45 * tinted[mask == entry.code] + 0.55 * tint
     gap = np.full((picture.shape[0], 6, 3), 255, dtype=np.uint8)
     both = np.concatenate([picture, gap, tinted.astype(np.uint8)], axis=1)
     Image.fromarray(both).save(path, format="PNG")
