@@ -47,13 +47,13 @@ class DetectClouds(GeocloudAlgorithm):
             "a raster with at least blue, green and red. One band of a Sentinel-2 or Landsat product, or of a "
             "folder of band files, stands for the whole folder.",
         )
-        self.add(_text("MODEL", "Model (empty: the default)"), "a model's name or folder; empty: the program's choice.")
+        self.add(_text("MODEL", "Model"), "a model's name or folder; empty: the program's choice.")
         self.add(
-            _text("BANDS", "Bands, as in blue=1,green=2,red=3 (empty: found)"),
+            _text("BANDS", "Bands, as in blue=1,green=2,red=3"),
             "which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says.",
         )
         self.add(
-            _text("THRESHOLD", "Threshold (empty: the model's)"),
+            _text("THRESHOLD", "Threshold"),
             "a raw score or a rule of the model's card; empty: the model's own.",
         )
         self.add(
@@ -61,7 +61,7 @@ class DetectClouds(GeocloudAlgorithm):
             "clouds smaller than this many square metres are left out.",
         )
         for name, _ in NUMBERS:
-            title = f"{name.capitalize()} to reflectance (empty: found)"
+            title = f"{name.capitalize()} to reflectance"
             text = "reflectance = value * scale + offset; empty: as the file says."
             self.add(_number(name, title, optional=True), text, advanced=True)
         self.add(QgsProcessingParameterRasterDestination("MASK", "Cloud mask"), "0 clear, 1 cloud, 255 no data.")
