@@ -7,7 +7,9 @@ from typing import Any, get_args
 
 import click
 
+from geocloud.cli.common import examples
 from geocloud.cli.environment import check_projections
+from geocloud.cli.lists import numbers
 from geocloud.cli.options import scene_options, take_scene_options
 from geocloud.cli.reporter import ProgressMode
 from geocloud.cli.watching import run_job, watch_options
@@ -17,13 +19,15 @@ from geocloud.verbs.apply_mask import apply_mask as apply
 from geocloud.writers.encodings import EncodingName
 
 
-@click.command("apply-mask", epilog="\b\nExample:\n  geocloud apply-mask scene.tif scene_cloudmask.tif --out clear.tif")
+@click.command("apply-mask", epilog=examples("geocloud apply-mask scene.tif scene_cloudmask.tif --out clear.tif"))
 @click.argument("scene")
 @click.argument("mask")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The masked scene, a COG.")
 @scene_options
 @click.option("--nodata", type=float, help="Value of clouds; default: the scene's nodata, else one that no pixel has.")
-@click.option("--class", "classes", type=int, multiple=True, help="Mask code to take out; default: all but clear.")
+@click.option(
+    "--codes", "classes", callback=numbers, metavar="N,...", help="Mask codes to take out; default: all but clear."
+)
 @click.option("--encoding", type=click.Choice(get_args(EncodingName)), help="The mask's codes; default: as it says.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @watch_options

@@ -10,13 +10,13 @@ from typing import Any, cast, get_args
 
 import click
 
-from geocloud.cli.common import one_sentence
+from geocloud.cli.common import examples, one_sentence
 from geocloud.cli.environment import check_projections
-from geocloud.cli.options import Threshold, scene_options, take_scene_options
+from geocloud.cli.options import Threshold, model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter, make_reporter
 from geocloud.cli.watching import watch_options
 from geocloud.errors import Cancelled, GeocloudError, UsageError
-from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.models.registry import load_scorer
 from geocloud.readers.options import scene_name
 from geocloud.scorers.contract import Scorer
 from geocloud.verbs.detect import DetectOptions
@@ -27,16 +27,18 @@ from geocloud.writers.vectors import VectorFormat, vector_format
 
 
 @click.command(
-    epilog="\b\nExamples:\n  geocloud detect scene.tif --out clouds\n"
-    "  geocloud detect *.tif --out clouds --min-area 10000 --polygons gpkg\n"
-    "  geocloud detect picture.tif --bands red=1,green=2,blue=3 --scale 0.0001 --out clouds"
+    epilog=examples(
+        "geocloud detect scene.tif --out clouds",
+        "geocloud detect *.tif --out clouds --min-area 10000 --polygons gpkg",
+        "geocloud detect picture.tif --bands red=1,green=2,blue=3 --scale 0.0001 --out clouds",
+    )
 )
 @click.argument("scenes", metavar="SCENE...", nargs=-1, required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the outputs.")
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name of a model, or a model folder.")
+@model_option
 @scene_options
 @click.option("--threshold", type=Threshold(), help="Raw score, or a rule of the model's card; default: the card's.")
-@click.option("--min-area", type=float, default=0.0, help="Leave out clouds smaller than this many m².")
+@click.option("--min-area", type=click.FloatRange(0), default=0.0, help="Leave out clouds smaller than this many m².")
 @click.option("--score", is_flag=True, help="Write P(cloud) as a raster too.")
 @click.option(
     "--polygons",

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.config import config_option
 from geocloud.cli.data_options import device_option
 from geocloud.cli.lists import names, numbers
@@ -20,7 +20,12 @@ from geocloud.verbs.train import TrainResult
 from geocloud.verbs.train import train as train_model
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model",
+        "geocloud train clear-scenes --kind conv --channels blue,green,red,nir --out my-model",
+    )
+)
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option(
@@ -38,8 +43,8 @@ from geocloud.verbs.train import train as train_model
     help="What the data show; a high error is then cloud (clear) or clear sky (cloudy).",
 )
 @click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to train on [all].")
-@click.option("--epochs", type=int, default=10, show_default=True)
-@click.option("--batch-size", type=int, default=32, show_default=True)
+@click.option("--epochs", type=int, default=10, show_default=True, help="Passes over the data.")
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Patches a step.")
 @click.option("--lr", type=float, default=1e-3, show_default=True, help="Step size of Adam.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Fixes weights, batches and the split.")
 @click.option("--held-out", type=float, default=0.3, show_default=True, help="Share of files kept from training.")
@@ -49,7 +54,7 @@ from geocloud.verbs.train import train as train_model
     default=None,
     help="Threshold: 0.02, or a quantile of held-out errors [dense: paper, conv: quantile].",
 )
-@click.option("--quantile", type=float, default=0.99, show_default=True)
+@click.option("--quantile", type=float, default=0.99, show_default=True, help="See --rule.")
 @click.option("--latent", type=int, default=None, help="Size of the code [dense: 128, conv: 16 for each 8x8 pixels].")
 @click.option("--widths", callback=numbers, metavar="N,...", help="Hidden widths [dense: 512, conv: 24,48,96].")
 @click.option(
@@ -84,11 +89,7 @@ from geocloud.verbs.train import train as train_model
 @config_option
 @one_sentence
 def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - checked by TrainOptions
-    r"""Train a model on DATA: a folder or zip of pictures, or scenes.
-
-    \b
-    geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model
-    """
+    """Train a model on DATA: a folder or zip of pictures, or scenes."""
     scene = take_scene_options(options)
     channels, optional = options.pop("channels") or PICTURE_BANDS, options.pop("optional_channels")
     listener = Listener(epoch=lambda epoch, loss: click.echo(f"Epoch:{epoch}, Loss:{loss:.4f}"))
