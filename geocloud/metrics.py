@@ -135,13 +135,6 @@ def precision_recall(scores: ScoreHistogram) -> Curve:
     return Curve(tp / max(scores.sizes[1], 1), tp / np.maximum(fp + tp, 1))
 
 
-def sweep(scores: ScoreHistogram, cuts: DoubleArray) -> dict[str, DoubleArray]:
-    """Precision, recall, false alarms, F1 and balanced accuracy at each cut."""
-    counts = [count_at(scores, float(cut)) for cut in cuts]
-    names = ("precision", "recall", "false_alarms", "f1", "balanced_accuracy")
-    return {name: np.array([getattr(one, name) for one in counts]) for name in names}
-
-
 def best_cut(scores: ScoreHistogram, objective: Objective) -> tuple[float, float]:
     """The cut (a bin's edge) with the highest F1 or balanced accuracy, and that value; NaN without both truths.
 

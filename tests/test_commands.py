@@ -1,7 +1,8 @@
 """Every command of the README and the manual runs as it is written.
 
 A page's blocks run one after the other in one folder that holds the sample data. A comment above a block marks it:
-`<!-- slow -->` runs it with the slow tests, `<!-- not run: reason -->` does not run it, `<!-- NAME command -->` leaves it to .ci/run.
+`<!-- slow -->` runs its page with the slow tests, `<!-- not run: reason -->` does not run it, `<!-- NAME command -->`
+leaves it to .ci/run.
 Blocks that read real imagery ($GEOCLOUD_DATA, $SET) take hours: like those that are not run, they are held to the
 program's options.
 """
@@ -103,18 +104,17 @@ def test_each_command_that_is_only_mentioned_knows_its_options(page: Path) -> No
     lines = [line for block in blocks(page) if not block.runs for line in block.text.replace("\\\n", " ").splitlines()]
     inline = re.findall(r"`((?:geocloud|rio clouds) [^`]+)`", FENCE.sub("", text))
     for line in (*lines, *inline):
-        match = re.match(r"\s*(?:\$ )?(?:geocloud|rio (?=clouds)) ?(.*)", line.partition(" #")[0])
+        match = re.match(r"\s*(geocloud|rio clouds)\b(.*)", line)
         if match:
-            check_options(
-                match.group(1).split("|")[0].replace("clouds ", "detect ", 1) if "rio" in line else match.group(1)
-            )
+            check_options(match.group(2) if match.group(1) == "geocloud" else f"detect {match.group(2)}")
 
 
 def check_options(arguments: str) -> None:
     """Every option that starts with two dashes belongs to the command."""
     command: click.Command = cli
     context = click.Context(cli)
-    for word in shlex.split(arguments.split("|")[0].split(">")[0].replace("'", ""), comments=True):
+    alone = re.split(r"[|>]", arguments, maxsplit=1)[0]
+    for word in shlex.split(alone.replace("'", ""), comments=True):
         if isinstance(command, click.Group) and not word.startswith("-"):
             found = command.get_command(context, word)
             assert found is not None, f"no command {word!r} in: {arguments}"

@@ -13,7 +13,6 @@ from geocloud.metrics import (
     precision_recall,
     reliability,
     roc,
-    sweep,
 )
 
 
@@ -87,12 +86,3 @@ def test_calibration_error_is_0_for_honest_probabilities_and_large_for_boasts():
     honest = reliability(p[:100_000], truth[:100_000]) + reliability(p[100_000:], truth[100_000:])
     assert honest.error < 0.01
     assert reliability(np.round(p), truth).error > 0.2
-
-
-def test_a_sweep_is_the_counts_at_each_cut(data):
-    score, truth = data
-    exact = histogram(score, truth, EXACT_BITS)
-    swept = sweep(exact, exact.edges[::7].astype(np.float64))
-    assert swept["recall"][0] == 1
-    assert swept["f1"][3] == pytest.approx(oracle.f1_score(truth, score >= exact.edges[3 * 7]))
-    assert (np.diff(swept["false_alarms"]) <= 0).all()

@@ -146,8 +146,8 @@ def _figure(value: float, digits: int) -> str:
 
 
 def write_report(rows: Sequence[Row], out: Path) -> None:
-    """`evaluation.json`, `evaluation.md`, and each source's ROC, precision-recall, score histograms and sweeps."""
-    from geocloud.writers.plots import plot_precision_recall, plot_roc, plot_scores, plot_sweep
+    """`evaluation.json`, `evaluation.md`, and for each source its ROC, precision-recall and score histograms."""
+    from geocloud.writers.plots import plot_precision_recall, plot_roc, plot_scores
 
     records = [{key: _plain(value) for key, value in row.record().items()} for row in rows]
     (out / "evaluation.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
@@ -159,9 +159,8 @@ def write_report(rows: Sequence[Row], out: Path) -> None:
         curves = [(row.model, precision_recall(row.scores)) for row in mine]
         plot_precision_recall(curves, out / f"{name}_precision_recall.png", source)
         for row in mine:
-            cut, sign, title = float(row.calibration.cut), row.calibration.sign, f"{row.model}: {source}"
-            plot_scores(row.scores, cut, sign, out / f"{name}_{_file_name(row.model)}_histogram.png", title)
-            plot_sweep(row.scores, cut, sign, out / f"{name}_{_file_name(row.model)}_sweep.png", title)
+            path = out / f"{name}_{_file_name(row.model)}_histogram.png"
+            plot_scores(row.scores, float(row.calibration.cut), row.calibration.sign, path, f"{row.model}: {source}")
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geocloud.histogram import ScoreHistogram
-from geocloud.metrics import Curve, sweep
+from geocloud.metrics import Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,19 +47,6 @@ def plot_scores(scores: ScoreHistogram, cut: float, sign: float, path: Path, tit
     axes.axvline(sign * cut, color="black", linestyle="--", label=f"threshold {sign * cut:.4g}")
     axes.set_title(title)
     axes.legend()
-    figure.savefig(path)
-
-
-def plot_sweep(scores: ScoreHistogram, cut: float, sign: float, path: Path, title: str) -> None:
-    """What each threshold (sign * cut) would give, with the one in use drawn."""
-    figure, axes = _figure("threshold", "")
-    cuts = _edges(scores, cut).astype(np.float64)
-    for name, values in sweep(scores, cuts).items():
-        axes.plot(sign * cuts, values, label=name.replace("_", " "))
-    axes.axvline(sign * cut, color="black", linestyle="--", label=f"threshold {sign * cut:.4g}")
-    axes.set_ylim(0, 1.02)
-    axes.set_title(title)
-    axes.legend(fontsize=8)
     figure.savefig(path)
 
 

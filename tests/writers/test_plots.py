@@ -4,7 +4,7 @@ from PIL import Image
 
 from geocloud.histogram import histogram
 from geocloud.metrics import precision_recall, roc
-from geocloud.writers.plots import plot_errors, plot_loss, plot_precision_recall, plot_roc, plot_scores, plot_sweep
+from geocloud.writers.plots import plot_errors, plot_loss, plot_precision_recall, plot_roc, plot_scores
 
 
 @pytest.mark.parametrize("size", [1, 5000])
@@ -16,7 +16,6 @@ def test_every_plot_is_a_picture_with_something_drawn(tmp_path, size):
         lambda: plot_loss([0.3] * size, path),
         lambda: plot_errors(scores, 0.02, path, "errors"),
         lambda: plot_scores(scores, -0.5, -1.0, path, "scores"),
-        lambda: plot_sweep(scores, -0.5, -1.0, path, "sweep"),
         lambda: plot_roc([("a", roc(scores)), ("b", roc(scores))], path, "roc"),
         lambda: plot_precision_recall([("a", precision_recall(scores))], path, "pr"),
     ):
