@@ -1,8 +1,7 @@
 """Every command of the README and the manual runs as it is written.
 
 A page's blocks run one after the other in one folder that holds the sample data. A comment above a block marks it:
-`<!-- slow -->` runs its page with the slow tests, `<!-- not run: reason -->` does not run it, `<!-- NAME command -->`
-leaves it to .ci/run.
+`<!-- not run: reason -->` does not run it, `<!-- NAME command -->` leaves it to .ci/run.
 Blocks that read real imagery ($GEOCLOUD_DATA, $SET) take hours: like those that are not run, they are held to the
 program's options.
 """
@@ -31,6 +30,8 @@ FENCE = re.compile(
     r"^(?:<!-- (?P<mark>[^>]*?) -->\n+)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 IMAGERY = re.compile(r"\$\{?(GEOCLOUD_DATA|SET)\b")
+QUICK = ("README.md", "index.md")
+"""Pages whose commands run with the quick tests; the others' with the slow ones."""
 RUNS_ELSEWHERE = re.compile(r"(first|test) command")
 
 
@@ -58,8 +59,7 @@ def blocks(page: Path) -> list[Block]:
 
 def runnable(*, slow: bool) -> list[object]:
     chosen = [page for page in PAGES if any(b.runs for b in blocks(page))]
-    slow_pages = {page for page in chosen if any(b.mark.startswith("slow") for b in blocks(page))}
-    return [pytest.param(page, id=page.name) for page in chosen if (page in slow_pages) == slow]
+    return [pytest.param(page, id=page.name) for page in chosen if (page.name not in QUICK) == slow]
 
 
 def run_page(page: Path, folder: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_commands_of_a_page(page: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", runnable(slow=True))
-def test_the_commands_of_a_slow_page(page: Path, tmp_path: Path) -> None:
+def test_the_commands_of_the_other_pages(page: Path, tmp_path: Path) -> None:
     run_page(page, tmp_path)
 
 

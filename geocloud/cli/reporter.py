@@ -80,9 +80,9 @@ class BarReporter:
         self._cancellation, self._shares = cancellation, shares
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
         console = Console(stderr=True)
-        show = bar and console.is_terminal
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not show)
-        self._bar.start()
+        self._shown = bar and console.is_terminal
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not self._shown)
+        self._show()
         self._task = self._bar.add_task("", total=100)
         self._scene = ""
 
@@ -109,13 +109,18 @@ class BarReporter:
 
     def failure(self, scene: str, error: Exception) -> None:  # noqa: ARG002 - the sentence names it
         """One sentence on stderr."""
-        self._bar.stop()
+        self.close()
         print_error(error)
-        self._bar.start()
+        self._show()
 
     def close(self) -> None:
         """Take the bar away."""
-        self._bar.stop()
+        if self._shown:  # rich would write an empty line where none is shown
+            self._bar.stop()
+
+    def _show(self) -> None:
+        if self._shown:
+            self._bar.start()
 
 
 class JsonReporter:
