@@ -19,8 +19,8 @@ NULL = ("--model", "brightness")
 def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A scene and its mask, so large that a run takes seconds: a chessboard of clouds."""
     folder = tmp_path_factory.mktemp("large")
-    board = np.kron(np.indices((1200, 300)).sum(axis=0) % 2, np.ones((5, 5)))
-    data = np.broadcast_to(np.where(board, 6000, 500).astype(np.uint16), (4, 6000, 1500))
+    board = np.kron(np.indices((600, 300)).sum(axis=0) % 2, np.ones((5, 5)))
+    data = np.broadcast_to(np.where(board, 6000, 500).astype(np.uint16), (4, 3000, 1500))
     scene = write_scene(folder / "scene.tif", data=data, compress="deflate")
     assert run_cli("detect", scene, "--out", folder, "--polygons", "none", *NULL).returncode == 0
     return scene, folder / "scene_cloudmask.tif"
