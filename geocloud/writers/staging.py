@@ -62,7 +62,7 @@ class Staging:
                 clear_leftovers(parent, self._stem)
                 folder = Path(tempfile.mkdtemp(f"-{os.getpid()}.partial", f"{PREFIX}{self._stem}-", parent))
                 lock = (folder / LOCK).open("w")
-                _try_lock(lock)
+                try_lock(lock)
             self._folders[parent] = folder, lock
         return self._folders[parent][0]
 
@@ -99,7 +99,7 @@ def _glob_escape(text: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
 
 
-def _try_lock(file: IO[str]) -> bool:
+def try_lock(file: IO[str]) -> bool:
     """Take an exclusive lock that the system drops when the process dies; False where another holds it."""
     try:
         import fcntl
@@ -114,7 +114,7 @@ def _try_lock(file: IO[str]) -> bool:
 
 def _lock_is_free(path: Path) -> bool:
     with path.open("r+") as file:
-        return _try_lock(file)
+        return try_lock(file)
 
 
 def _sync(path: Path) -> None:
