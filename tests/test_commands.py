@@ -104,7 +104,7 @@ def test_each_command_that_is_only_mentioned_knows_its_options(page: Path) -> No
     lines = [line for block in blocks(page) if not block.runs for line in block.text.replace("\\\n", " ").splitlines()]
     inline = re.findall(r"`((?:geocloud|rio clouds) [^`]+)`", FENCE.sub("", text))
     for line in (*lines, *inline):
-        match = re.match(r"\s*(geocloud|rio clouds)\b(.*)", line)
+        match = re.match(r"\s*(geocloud|rio clouds) (.*)", line)
         if match:
             check_options(match.group(2) if match.group(1) == "geocloud" else f"detect {match.group(2)}")
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import click
 
+from geocloud.cli.bar import progress_bar
 from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.data_options import data_options, device_option, take_data_options
 from geocloud.cli.options import ModelName
@@ -23,7 +24,8 @@ from geocloud.verbs.calibrate import calibrate as calibrate_model
     "--rule",
     type=click.Choice(get_args(Rule)),
     required=True,
-    help="paper: 0.02. quantile: of clear scores, by scene. conformal: a bound on false alarms. f1: on labels.",
+    help="paper: 0.02. quantile: of clear scores, by scene. conformal: a bound on false alarms. synthetic: simulated "
+    "cloud over clear patches. f1: on labels.",
 )
 @click.option("--parameter", type=float, default=None, help="quantile: 0.99. conformal: the bound, 0.05.")
 @click.option(
@@ -40,7 +42,8 @@ from geocloud.verbs.calibrate import calibrate as calibrate_model
 def calibrate(model: str, data: Path, out: Path | None, device: str, **options: Any) -> None:  # noqa: ANN401
     """Choose the threshold and the P(cloud) curve of MODEL on DATA."""
     chosen = take_data_options(options)
-    card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=device, **options), out)
+    with progress_bar() as bar:
+        card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=device, **options), out, bar)
     calibration = card.calibration
     if not sys.stdout.isatty():
         print_json(

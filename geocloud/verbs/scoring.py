@@ -13,7 +13,7 @@ from geocloud.parallel import map_ordered, read_ahead
 from geocloud.raster import BoolArray, FloatArray
 from geocloud.readers.cache import cache_bytes
 from geocloud.readers.contract import SceneReader
-from geocloud.scorers.contract import Scorer
+from geocloud.scorers.contract import Scorer, WholeScorer
 from geocloud.stitching import ScoredRows, Stitcher, place_blocks
 from geocloud.tiling import Segment, cut_blocks, read_segments
 from geocloud.window import Window
@@ -83,6 +83,11 @@ def score_segment(segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tupl
 
 def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = None) -> tuple[FloatArray, BoolArray]:
     """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation."""
+    if isinstance(scorer, WholeScorer):
+        bands = scorer.choose_bands(scene.bands)
+        raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
+        score = np.where(raster.valid, scorer.score_whole(raster, bands), np.float32(np.nan))
+        return score, raster.valid
     rows = list(scored_rows(scene, scorer, threads=threads))
     return np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
 
