@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "geocloud"
+import geocloud
+
+PACKAGE = Path(geocloud.__file__).parent
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration"),
     1: (

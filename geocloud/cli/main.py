@@ -8,7 +8,9 @@ from typing import cast
 
 import click
 
+from geocloud.cli.common import examples
 from geocloud.cli.environment import bound_heaps, protect_environment
+from geocloud.version import __version__
 
 COMMANDS = {
     "detect": "geocloud.cli.detect:detect",
@@ -25,6 +27,7 @@ COMMANDS = {
     "models": "geocloud.cli.models:models",
     "info": "geocloud.cli.info:info",
     "version": "geocloud.cli.version:version",
+    "completion": "geocloud.cli.completion:completion",
 }
 SUMMARIES = {
     "detect": "Find the clouds of scenes: mask, polygons, score.",
@@ -41,6 +44,7 @@ SUMMARIES = {
     "models": "List the models, show a model card.",
     "info": "Show what geocloud understands of a scene.",
     "version": "Show versions and the device.",
+    "completion": "Print a script for the shell's Tab key.",
 }
 
 
@@ -64,13 +68,16 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples("geocloud detect scene.tif --out clouds", "geocloud info scene.tif"),
+)
+@click.version_option(__version__, "--version", "-V", message="%(version)s")
 def cli() -> None:
-    r"""Find clouds in satellite scenes with an autoencoder.
+    """Find clouds in satellite scenes with an autoencoder.
 
-    \b
-    geocloud detect scene.tif --out clouds     mask and polygons of a scene
-    geocloud info scene.tif                    what geocloud understands of it
+    Each command shows its options and examples with --help.
     """
 
 

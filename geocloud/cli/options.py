@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from geocloud.models.registry import DEFAULT_MODEL, model_names
 from geocloud.readers.options import SceneOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,6 +30,17 @@ class BandList(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not of the form blue=1,green=2,red=3,nir=4", param, ctx)
 
 
+class ModelName(click.ParamType):  # type: ignore[type-arg]
+    """A name or a folder; the shell's Tab key offers the names."""
+
+    name = "model"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Names of models, else files."""
+        names = [name for name in model_names() if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="dir")]
+
+
 class Threshold(click.ParamType):  # type: ignore[type-arg]
     """A number, or the name of a rule."""
 
@@ -39,6 +52,11 @@ class Threshold(click.ParamType):  # type: ignore[type-arg]
             return float(value)
         except ValueError:
             return str(value)
+
+
+model_option = click.option(
+    "--model", type=ModelName(), default=DEFAULT_MODEL, show_default=True, help="Name of a model, or a model folder."
+)
 
 
 def scene_options(function: F) -> F:

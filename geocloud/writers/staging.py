@@ -60,7 +60,7 @@ class Staging:
             with writing(parent):
                 parent.mkdir(parents=True, exist_ok=True)
                 clear_leftovers(parent, self._stem)
-                folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{self._stem}-", suffix=".partial", dir=parent))
+                folder = Path(tempfile.mkdtemp(f"-{os.getpid()}.partial", f"{PREFIX}{self._stem}-", parent))
                 lock = (folder / LOCK).open("w")
                 try_lock(lock)
             self._folders[parent] = folder, lock
