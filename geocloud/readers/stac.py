@@ -9,7 +9,7 @@ from typing import Any
 
 from geocloud.errors import InputError
 from geocloud.readers.assembly import Product, assemble, given_radiometry, refuse_band_numbers, require_visible
-from geocloud.readers.opening import open_raster
+from geocloud.readers.opening import is_absent, open_raster
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.paths import is_remote, is_virtual, resolve
 from geocloud.readers.radiometry import assume_radiometry, tagged_radiometry
@@ -38,7 +38,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneSpec:
     sources, notes = [], []
     for band, asset in chosen.items():
         path = resolve(source, asset.asset["href"], allow_external=options.allow_external)
-        problem = _dangling(source, asset, path)
+        problem = _dangling(source, asset, path, needed=band in missing)
         if problem and band in missing:
             raise InputError(f"{problem}; fetch it")
         if problem:
@@ -50,7 +50,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneSpec:
     fill = _fill(source, item, options)
     kind = f"STAC item, {item.get('stac_version', 'unknown version')}"
     product = Product(str(item.get("id") or "item"), source, kind, item_time(item), source, tuple(notes), fill)
-    return assemble(product, sources)
+    return assemble(product, sources, options)
 
 
 def choose_assets(item: Mapping[str, Any]) -> dict[str, AssetBand]:
@@ -74,9 +74,11 @@ def _rank(band: AssetBand) -> tuple[bool, bool, bool, bool, float]:
     )
 
 
-def _dangling(source: str, asset: AssetBand, path: str) -> str:
-    """What to say of a local asset that does not exist; empty where it does or is remote."""
-    if is_remote(path) or is_virtual(path) or Path(path).exists():
+def _dangling(source: str, asset: AssetBand, path: str, *, needed: bool) -> str:
+    """What to say of an asset that does not exist; empty where it does, or where opening it will tell."""
+    if not is_virtual(path) and Path(path).exists():
+        return ""
+    if is_virtual(path) and (needed or not is_remote(path) or not is_absent(path)):
         return ""
     return f"{source} names {asset.asset['href']} as asset {asset.key} ({asset.band}), which does not exist"
 

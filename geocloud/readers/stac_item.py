@@ -7,18 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 from geocloud.errors import InputError
 from geocloud.readers.bands import WORDS, name_each, name_wavelength
+from geocloud.readers.fetching import fetch
 from geocloud.readers.paths import is_remote
 from geocloud.readers.sensors import SENTINEL2_FROM_04
 from geocloud.readers.spec import Radiometry
-from geocloud.readers.tree import MAX_METADATA_BYTES, Tree
-from geocloud.version import __version__
+from geocloud.readers.tree import Tree
 
-TIMEOUT_SECONDS = 60
 _OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 
 
@@ -43,9 +40,9 @@ class AssetBand:
 def load_item(source: str) -> dict[str, Any]:
     """A STAC item from a path or URL; InputError where it is none. Its links are never followed."""
     try:
-        content = _fetch(source) if is_remote(source) else Path(source).read_bytes()
+        content = fetch(source) if is_remote(source) else Path(source).read_bytes()
         item = json.loads(content)
-    except (OSError, URLError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{source} cannot be read as a STAC item ({error}); check the path or URL") from error
     if not is_item(item):
         kind = item.get("type", "JSON") if isinstance(item, dict) else "JSON"
@@ -56,14 +53,6 @@ def load_item(source: str) -> dict[str, Any]:
 def is_item(document: object) -> bool:
     """True for a JSON value that is a STAC item."""
     return isinstance(document, dict) and document.get("type") == "Feature" and isinstance(document.get("assets"), dict)
-
-
-def _fetch(url: str) -> bytes:
-    if not url.lower().startswith(("http://", "https://")):
-        raise OSError("items are fetched over http and https only")
-    request = Request(url, headers={"User-Agent": f"geocloud/{__version__}", "Accept": "application/geo+json, */*"})  # noqa: S310 - the scheme is checked above
-    with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-        return bytes(answer.read(MAX_METADATA_BYTES))
 
 
 def asset_bands(item: Mapping[str, Any]) -> list[AssetBand]:

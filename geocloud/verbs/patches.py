@@ -19,8 +19,9 @@ from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.cache import cache_bytes
 from geocloud.readers.contract import SceneReader
 from geocloud.readers.dispatch import is_single_raster
-from geocloud.readers.opening import damaged, open_raster
+from geocloud.readers.opening import check_size, damaged, open_raster, read_bands
 from geocloud.readers.options import scene_name
+from geocloud.version import __version__
 from geocloud.window import Window
 from geocloud.writers.cog import location, raster_errors
 from geocloud.writers.staging import writing
@@ -52,8 +53,9 @@ def write_patches(
         out.mkdir(parents=True, exist_ok=True)
     if not is_single_raster(scene):
         return _write_reflectance(scene, out, options or SceneOptions(), overwrite=overwrite, progress=progress)
-    stem, written = scene_name(scene), 0
-    with open_raster(scene) as source, damaged(scene):
+    stem, written, options = scene_name(scene), 0, options or SceneOptions()
+    with open_raster(scene, allow_external=options.allow_external) as source, damaged(scene):
+        check_size(scene, (source.height, source.width), options.max_pixels)
         grid = PatchGrid((source.height, source.width))
         for done, block in enumerate(grid, start=1):
             window = block.clip(grid.shape)
@@ -61,14 +63,16 @@ def write_patches(
             path = _path(out, stem, block, overwrite=overwrite)
             if source.dataset_mask(window=area).any():
                 profile = {
-                    "driver": "GTiff", "count": source.count, "dtype": source.dtypes[0], "nodata": source.nodata,
+                    "driver": "GTiff", "count": source.count, "dtype": str(np.result_type(*source.dtypes)),
+                    "nodata": source.nodata,
                     "height": window.height, "width": window.width, "crs": source.crs,
                     "transform": source.window_transform(area), "compress": "deflate",
                 }  # fmt: skip
                 with raster_errors(path), rasterio.open(path, "w", **profile) as target:
-                    target.write(source.read(window=area))
+                    target.write(read_bands(source, source.indexes, area))
                     target.descriptions = source.descriptions
                     target.scales, target.offsets = source.scales, source.offsets
+                    target.update_tags(GEOCLOUD_VERSION=__version__, GEOCLOUD_SOURCE=scene)
                 written += 1
             progress(done, len(grid), "write")
     return written
@@ -91,7 +95,7 @@ def _write_reflectance(source: str, out: Path, options: SceneOptions, *, overwri
             for window, raster in _cut(scene, grid):
                 path = _path(out, scene.name, window, overwrite=overwrite)
                 if raster.valid.any():
-                    _write(path, raster, _place(scene.georef, window), scene.bands)
+                    _write(path, raster, _place(scene.georef, window), scene)
                     written += 1
                 progress(window.row // PATCH * grid.cols + window.col // PATCH + 1, len(grid), "write")
     return written
@@ -117,12 +121,13 @@ def _place(georef: Georef, window: Window) -> Georef:
     return Georef(window.shape, georef.transform @ Affine.translation(window.col, window.row), georef.crs_wkt)
 
 
-def _write(path: Path, raster: Raster, georef: Georef, bands: tuple[str, ...]) -> None:
+def _write(path: Path, raster: Raster, georef: Georef, scene: SceneReader) -> None:
     """One patch of reflectance."""
     profile = {
-        "driver": "GTiff", "dtype": "float32", "count": len(bands), "nodata": float("nan"), "compress": "deflate",
+        "driver": "GTiff", "dtype": "float32", "count": len(scene.bands), "nodata": float("nan"), "compress": "deflate",
         "height": georef.shape[0], "width": georef.shape[1],
     }  # fmt: skip
     with raster_errors(path), rasterio.open(path, "w", **profile, **location(georef)) as target:
         target.write(np.where(raster.valid, raster.data, np.float32(np.nan)))
-        target.descriptions = bands
+        target.descriptions = scene.bands
+        target.update_tags(GEOCLOUD_VERSION=__version__, GEOCLOUD_SOURCE=scene.source)

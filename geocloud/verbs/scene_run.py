@@ -63,7 +63,7 @@ class SceneRun:
         self.valid, self.cloud = 0, 0
         self.shapes: Shapes | None = None
         bands = scorer.choose_bands(scene.bands)
-        tags = provenance(scene, scorer, calibration)
+        self._tags = tags = provenance(scene, scorer, calibration)
         self._scored = CoarseScene(scene, options.factor) if options.factor > 1 else scene
         self._preview = Preview(self._scored.georef.shape, bands) if paths.quicklook else None
         self._mask = RowWriter(staging.scratch(paths.mask, "mask.tif"), self.georef, MASK, tags)
@@ -116,7 +116,7 @@ class SceneRun:
             if self.options.polygons:
                 self.shapes = shapes
                 frame = to_frame(shapes, self.georef, self.scene.name)
-                write_vectors(frame, self.staging.path(self.paths.polygons))
+                write_vectors(frame, self.staging.path(self.paths.polygons), self._tags)
         progress(0, 1, "write")
         threads = self.options.threads or cores()
         if self._score is not None and self.paths.score is not None:
@@ -161,7 +161,7 @@ class SceneRun:
         write_qgis_style(self.staging.path(self.paths.style), MASK.codes, values)
         if self._preview is not None and self.paths.quicklook is not None:
             mask = read_every(self._mask.path, self._preview.step * self.options.factor)
-            write_quicklook(self.staging.path(self.paths.quicklook), self._preview.picture(), mask)
+            write_quicklook(self.staging.path(self.paths.quicklook), self._preview.picture(), mask, self._tags)
 
     def _finish_item(self) -> None:
         """The STAC item, once all other files are there."""
@@ -180,7 +180,7 @@ class SceneRun:
             100 * self.cloud / self.valid if self.valid else float("nan"),
             described.get("taken") or "",
             seen_from(self.paths.item, described.get("item") or self.scene.source),
-            provenance(self.scene, self.scorer, self.calibration),
+            self._tags,
             written_classes(MASK.codes, encoding.codes),
             encoding.nodata,
             {key: (self.staging.path(path), path.name) for key, path in files.items() if path is not None},

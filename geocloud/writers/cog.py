@@ -117,7 +117,7 @@ def copy_to_cog(source: Path, target: Path, product: Product, threads: int = 1) 
         copy(
             str(source), str(target), driver="COG", compress="DEFLATE", predictor=product.predictor,
             overview_resampling=product.resampling, bigtiff="IF_SAFER", blocksize=BLOCK,
-            statistics="YES", num_threads=str(threads),
+            statistics="YES", num_threads=str(threads), copy_src_mdd="YES",
         )  # fmt: skip
 
 
