@@ -77,7 +77,7 @@ def apply_mask(
                 check_size(name, (dataset.height, dataset.width), options.scene.max_pixels)
                 check_grid(name, raster_georef(dataset, name), codes)
                 removed = _copy_masked(dataset, codes, scratch, options, progress)
-                copied = Product(*("MODE", "NO") if _has_palette(dataset) else ("AVERAGE", "YES"))
+                copied = Product(*("MODE", "NO") if _has_palette(dataset) else ("AVERAGE", "YES"), statistics=False)
         else:
             with open_scene(name, options.scene) as reader:
                 check_grid(name, reader.georef, codes)

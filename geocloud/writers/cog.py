@@ -44,6 +44,8 @@ class Product:
     codes: tuple[int, ...] = ()
     """Class codes to give a palette; empty for numbers."""
     description: str = ""
+    statistics: bool = True
+    """Write statistics; GDAL then drops tags of domains of their own, which a copied scene must keep."""
 
 
 MASK = Product("MODE", "NO", codes=(0, 1, 255), description="cloud mask")
@@ -117,7 +119,7 @@ def copy_to_cog(source: Path, target: Path, product: Product, threads: int = 1) 
         copy(
             str(source), str(target), driver="COG", compress="DEFLATE", predictor=product.predictor,
             overview_resampling=product.resampling, bigtiff="IF_SAFER", blocksize=BLOCK,
-            statistics="YES", num_threads=str(threads), copy_src_mdd="YES",
+            statistics="YES" if product.statistics else "NO", copy_src_mdd="YES", num_threads=str(threads),
         )  # fmt: skip
 
 
