@@ -25,7 +25,7 @@ from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.opening import check_size, damaged, open_raster, raster_georef, read_bands
 from geocloud.window import Window
 from geocloud.writers.cog import Product, RowWriter, copy_to_cog
-from geocloud.writers.copying import copy_description, copy_profile
+from geocloud.writers.copying import copy_description, copy_profile, has_domains
 from geocloud.writers.encodings import EncodingName
 from geocloud.writers.staging import staged
 
@@ -77,7 +77,9 @@ def apply_mask(
                 check_size(name, (dataset.height, dataset.width), options.scene.max_pixels)
                 check_grid(name, raster_georef(dataset, name), codes)
                 removed = _copy_masked(dataset, codes, scratch, options, progress)
-                copied = Product(*("MODE", "NO") if _has_palette(dataset) else ("AVERAGE", "YES"), statistics=False)
+                copied = Product(
+                    *("MODE", "NO") if _has_palette(dataset) else ("AVERAGE", "YES"), domains=has_domains(dataset)
+                )
         else:
             with open_scene(name, options.scene) as reader:
                 check_grid(name, reader.georef, codes)

@@ -44,8 +44,8 @@ class Product:
     codes: tuple[int, ...] = ()
     """Class codes to give a palette; empty for numbers."""
     description: str = ""
-    statistics: bool = True
-    """Write statistics; GDAL then drops tags of domains of their own, which a copied scene must keep."""
+    domains: bool = False
+    """Copy tags of domains of their own. GDAL's COG driver then writes no statistics and drops the bands' plain tags."""
 
 
 MASK = Product("MODE", "NO", codes=(0, 1, 255), description="cloud mask")
@@ -119,7 +119,8 @@ def copy_to_cog(source: Path, target: Path, product: Product, threads: int = 1) 
         copy(
             str(source), str(target), driver="COG", compress="DEFLATE", predictor=product.predictor,
             overview_resampling=product.resampling, bigtiff="IF_SAFER", blocksize=BLOCK,
-            statistics="YES" if product.statistics else "NO", copy_src_mdd="YES", num_threads=str(threads),
+            num_threads=str(threads),
+            **{"copy_src_mdd": "YES"} if product.domains else {"statistics": "YES"},
         )  # fmt: skip
 
 

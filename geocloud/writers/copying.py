@@ -53,6 +53,13 @@ def copy_description(source: Any, target: Any) -> None:  # noqa: ANN401 - raster
         target.rpcs = source.rpcs
 
 
+def has_domains(source: Any) -> bool:  # noqa: ANN401 - rasterio is untyped
+    """True where tags stand in domains of their own, and no band has plain tags, which count for more."""
+    plain = any(not key.startswith(_STALE) for band in source.indexes for key in source.tags(band))
+    bands = (0, *source.indexes)
+    return not plain and any(set(source.tag_namespaces(band)) - set(_STRUCTURE) - {"RPC"} for band in bands)
+
+
 def _copy_tags(source: Any, target: Any, band: int, domain: str) -> None:  # noqa: ANN401 - rasterio is untyped
     where = {"ns": domain} if domain else {}
     tags = {key: text for key, text in source.tags(band, **where).items() if not key.startswith(_STALE)}
