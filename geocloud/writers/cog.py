@@ -45,7 +45,7 @@ class Product:
     """Class codes to give a palette; empty for numbers."""
     description: str = ""
     domains: bool = False
-    """Copy tags of domains of their own. GDAL's COG driver then writes no statistics and drops the bands' plain tags."""
+    """Copy tags of domains of their own; GDAL's COG driver then drops statistics and the bands' plain tags."""
 
 
 MASK = Product("MODE", "NO", codes=(0, 1, 255), description="cloud mask")
