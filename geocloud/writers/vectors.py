@@ -84,8 +84,24 @@ def write_vectors(
                 )
         else:
             _write_geojson(frame, path, tags)
+        _check_written(frame, path)
     except (OSError, RuntimeError) as error:
         raise OutputError(f"{path} cannot be written ({error}); choose another folder or make room") from error
+
+
+def _check_written(frame: geopandas.GeoDataFrame, path: Path) -> None:
+    """OSError where the file ends early: what fails while a file is closed is told to nobody."""
+    import pyogrio
+
+    kind, whole = path.suffix.lstrip(".").lower(), True
+    if kind == "geojson":
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 16))
+            whole = file.read().rstrip().endswith(b"}")
+    elif kind != "parquet" and len(frame):  # Parquet ends with what it is opened by
+        whole = len(pyogrio.read_dataframe(path, skip_features=len(frame) - 1, read_geometry=True)) == 1
+    if not whole:
+        raise OSError("the file is incomplete")
 
 
 def _write_geojson(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str]) -> None:
