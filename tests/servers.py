@@ -20,10 +20,12 @@ class Site:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
-        self.faults: list[int | str] = []
+        self.faults: list[int | str | None] = []
         self.always: int | str | None = None
         """A fault of every answer, once `faults` are used up."""
         self.silence = 3.0
+        self.redirect = ""
+        """Where every answer sends the client."""
         self.answers = 0
 
     def next_fault(self) -> int | str | None:
@@ -48,6 +50,12 @@ class Handler(BaseHTTPRequestHandler):
         fault = site.next_fault() if body else None
         site.answers += body
         path = site.folder / self.path.partition("?")[0].lstrip("/")
+        if site.redirect:
+            self.send_response(302)
+            self.send_header("Location", site.redirect)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if isinstance(fault, int) or not path.is_file():
             self.send_response(fault if isinstance(fault, int) else 404)
             self.send_header("Content-Length", "0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -45,4 +45,8 @@ def fetch(url: str, *, timeout: float = TIMEOUT_SECONDS, delay: float = FIRST_DE
 def _once(url: str, timeout: float) -> bytes:
     agent = {"User-Agent": f"geocloud/{__version__}", "Accept": "application/geo+json, */*"}
     with urlopen(Request(url, headers=agent), timeout=timeout) as answer:  # noqa: S310 - the scheme is checked above
-        return bytes(answer.read(MAX_METADATA_BYTES))
+        content = bytes(answer.read(MAX_METADATA_BYTES))
+        told = answer.headers.get("Content-Length", "")
+        if told.isdigit() and len(content) < min(int(told), MAX_METADATA_BYTES):
+            raise IncompleteRead(content, int(told) - len(content))
+        return content

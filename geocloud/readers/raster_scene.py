@@ -20,7 +20,8 @@ from geocloud.georef import Georef
 from geocloud.raster import BoolArray, FloatArray, Raster
 from geocloud.readers.contract import Closing, SceneReader
 from geocloud.readers.opening import open_quietly, read_bands
-from geocloud.readers.paths import is_virtual
+from geocloud.readers.paths import is_remote, is_virtual
+from geocloud.readers.retrying import again
 from geocloud.readers.spec import BandSource, SceneSpec
 from geocloud.window import Window
 
@@ -103,7 +104,7 @@ class RasterScene(Closing):
             raise ValueError(f"scene {self.name} is closed")
         sources = [self._sources[band] for band in bands]
         try:
-            raster = self._read(window, sources)
+            raster = self._read_patiently(window, sources)
         except RasterioError as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             raise InputError(
@@ -114,6 +115,23 @@ class RasterScene(Closing):
         if changed:
             raise InputError(f"{changed[0]} changed while it was read, so its mask would be of no scene; run it again")
         return raster
+
+    def _read_patiently(self, window: Window, sources: Sequence[BandSource]) -> Raster:
+        """Again, with files opened anew, where a server failed in the middle of an answer."""
+        try:
+            return self._read(window, sources)
+        except RasterioError:
+            if not any(is_remote(source.path) for source in sources):
+                raise
+
+        def anew() -> Raster:
+            for handle in self._local.__dict__.pop("handles", {}).values():
+                handle.close()
+                if isinstance(handle, WarpedVRT):
+                    handle.src_dataset.close()
+            return self._read(window, sources)
+
+        return again(anew)
 
     def _read(self, window: Window, sources: Sequence[BandSource]) -> Raster:
         """Files in turn: bands of one file are read together, since its blocks hold them together."""

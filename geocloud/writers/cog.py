@@ -106,7 +106,8 @@ class RowWriter:
 
     def read(self, row: int, height: int) -> NDArray[Any]:
         """Rows (h, width) of the first band already written."""
-        rows: NDArray[Any] = self._file.read(1, window=RasterioWindow(0, row, self._file.width, height))
+        with raster_errors(self.path):
+            rows: NDArray[Any] = self._file.read(1, window=RasterioWindow(0, row, self._file.width, height))
         return rows
 
     def close(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast, get_args
@@ -85,7 +86,7 @@ def write_vectors(
         else:
             _write_geojson(frame, path, tags)
         _check_written(frame, path)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, sqlite3.Error) as error:
         raise OutputError(f"{path} cannot be written ({error}); choose another folder or make room") from error
 
 
@@ -98,10 +99,24 @@ def _check_written(frame: geopandas.GeoDataFrame, path: Path) -> None:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 16))
             whole = file.read().rstrip().endswith(b"}")
-    elif kind != "parquet" and len(frame):  # Parquet ends with what it is opened by
+    elif kind == "gpkg":
+        whole = _geopackage_is_whole(path, len(frame))
+    elif kind == "fgb" and len(frame):  # Parquet ends with what it is opened by
         whole = len(pyogrio.read_dataframe(path, skip_features=len(frame) - 1, read_geometry=True)) == 1
     if not whole:
         raise OSError("the file is incomplete")
+
+
+def _geopackage_is_whole(path: Path, count: int) -> bool:
+    """True where all features are there and indexed, and the extent, which is written last, is told."""
+    with closing(sqlite3.connect(path)) as database:
+        (layer, west), *_ = database.execute("SELECT table_name, min_x FROM gpkg_contents").fetchall() or [("", None)]
+        indexes = f"rtree_{layer}_geom_rowid"
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        if not {layer, indexes} <= tables or (count and west is None):
+            return False
+        counts = [database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in (layer, indexes)]  # noqa: S608 - our own names
+        return counts == [count, count]
 
 
 def _write_geojson(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str]) -> None:
