@@ -8,7 +8,9 @@ from typing import cast
 
 import click
 
+from geocloud.cli.common import print_error
 from geocloud.cli.environment import bound_heaps, protect_environment
+from geocloud.cli.shortage import shortage
 
 COMMANDS = {
     "detect": "geocloud.cli.detect:detect",
@@ -72,5 +74,12 @@ def main() -> None:
     """Entry point: defends against a leaked environment, then runs the command."""
     protect_environment()
     bound_heaps()
-    cli(prog_name="geocloud")
+    try:
+        cli(prog_name="geocloud")
+    except Exception as error:
+        problem = shortage(error)
+        if problem is None:
+            raise
+        print_error(problem)
+        sys.exit(problem.exit_code)
     sys.exit(0)

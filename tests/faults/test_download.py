@@ -18,7 +18,7 @@ from geocloud.readers import fetching
 from geocloud.readers.stac_item import load_item
 
 pytestmark = pytest.mark.faults
-QUICK = {"GDAL_HTTP_TIMEOUT": "2", "GDAL_HTTP_RETRY_DELAY": "0.1"}
+QUICK = {"GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_RETRY_DELAY": "0.1"}
 """The defaults are made for real networks."""
 
 
