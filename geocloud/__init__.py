@@ -16,16 +16,21 @@ from geocloud.version import __version__
 
 if TYPE_CHECKING:
     from geocloud.readers import MemoryScene, SceneOptions, SceneReader, open_scene
+    from geocloud.scale.batch import BatchResult, detect_many
+    from geocloud.scale.lazy import mask, score
+    from geocloud.scale.options import BatchOptions
     from geocloud.scorers.contract import Scorer
     from geocloud.verbs.detect import DetectOptions, detect
     from geocloud.verbs.detection import Detection
 
 __all__ = [
-    "DetectOptions", "Detection", "MemoryScene", "SceneOptions", "SceneReader", "Scorer", "__version__", "detect",
-    "open_scene",
+    "BatchOptions", "BatchResult", "DetectOptions", "Detection", "MemoryScene", "SceneOptions", "SceneReader",
+    "Scorer", "__version__", "detect", "detect_many", "mask", "open_scene", "score",
 ]  # fmt: skip
 
 _HOMES = {
+    "BatchOptions": "geocloud.scale.options",
+    "BatchResult": "geocloud.scale.batch",
     "DetectOptions": "geocloud.verbs.detect",
     "Detection": "geocloud.verbs.detection",
     "MemoryScene": "geocloud.readers",
@@ -33,7 +38,10 @@ _HOMES = {
     "SceneReader": "geocloud.readers",
     "Scorer": "geocloud.scorers.contract",
     "detect": "geocloud.verbs.detect",
+    "detect_many": "geocloud.scale.batch",
+    "mask": "geocloud.scale.lazy",
     "open_scene": "geocloud.readers",
+    "score": "geocloud.scale.lazy",
 }
 
 

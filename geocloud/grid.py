@@ -56,14 +56,14 @@ class PatchGrid:
         """All blocks, row-major."""
         return (self.window(row, col) for row in range(self.rows) for col in range(self.cols))
 
-    def segments(self, max_pixels: int) -> Iterator[Window]:
-        """Runs of whole blocks within one block row, row-major, clipped to the scene.
+    def segments(self, max_pixels: int, block_rows: range | None = None) -> Iterator[Window]:
+        """Runs of whole blocks within one block row, row-major, clipped to the scene; of all block rows or of some.
 
         Each run holds at most `max_pixels` pixels but at least one block: what is in memory at once then depends
         neither on the scene's height nor on its width.
         """
         run = max(1, max_pixels // self.side**2)
-        for row in range(self.rows):
+        for row in range(self.rows) if block_rows is None else block_rows:
             for col in range(0, self.cols, run):
                 window = Window(row * self.side, col * self.side, self.side, run * self.side)
                 yield window.clip(self.shape)

@@ -26,10 +26,10 @@ class ScoredRows:
 class Stitcher:
     """Collects one block row at a time; its memory is one block row of the scene."""
 
-    def __init__(self, grid: PatchGrid) -> None:
-        """Start at the scene's first row."""
+    def __init__(self, grid: PatchGrid, first: int = 0) -> None:
+        """Start at a block row, the scene's first by default."""
         self.grid = grid
-        self._row = 0
+        self._row = first * grid.side
         self._filled_to = 0
         self._new_rows()
 

@@ -27,10 +27,15 @@ class Segment:
 
 
 def read_segments(
-    scene: SceneReader, bands: Sequence[str], grid: PatchGrid, halo: int, max_pixels: int
+    scene: SceneReader,
+    bands: Sequence[str],
+    grid: PatchGrid,
+    halo: int,
+    max_pixels: int,
+    block_rows: range | None = None,
 ) -> Iterator[Segment]:
-    """The scene's segments, row-major, each read once with its halo."""
-    for window in grid.segments(max_pixels):
+    """The scene's segments, row-major, each read once with its halo; of all block rows or of some."""
+    for window in grid.segments(max_pixels, block_rows):
         area = window.grow(halo).clip(grid.shape)
         yield Segment(window, (area.row, area.col), scene.read(area, bands))
 

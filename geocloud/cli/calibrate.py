@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import click
 
+from geocloud.cli.bar import progress_bar
 from geocloud.cli.common import one_sentence, print_json
 from geocloud.cli.data_options import data_options, device_option, take_data_options
 from geocloud.rules import Tagged
@@ -22,7 +23,8 @@ from geocloud.verbs.calibrate import calibrate as calibrate_model
     "--rule",
     type=click.Choice(get_args(Rule)),
     required=True,
-    help="paper: 0.02. quantile: of clear scores, by scene. conformal: a bound on false alarms. f1: on labels.",
+    help="paper: 0.02. quantile: of clear scores, by scene. conformal: a bound on false alarms. synthetic: simulated "
+    "cloud over clear patches. f1: on labels.",
 )
 @click.option("--parameter", type=float, default=None, help="quantile: 0.99. conformal: the bound, 0.05.")
 @click.option(
@@ -43,7 +45,8 @@ def calibrate(model: str, data: Path, out: Path | None, device: str, **options: 
     geocloud calibrate my-model clear-scenes --rule quantile --parameter 0.99
     """
     chosen = take_data_options(options)
-    card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=device, **options), out)
+    with progress_bar() as bar:
+        card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=device, **options), out, bar)
     calibration = card.calibration
     if not sys.stdout.isatty():
         print_json(

@@ -13,11 +13,7 @@ def read_config(context: click.Context, _option: click.Parameter, path: Path | N
     """Make the file's values the command's defaults; called by click before the other options are read."""
     if path is None:
         return
-    try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
-    except (OSError, ValueError) as error:
-        raise click.BadParameter(f"{path} is no TOML file that can be read ({error})") from error
+    table = _table(path)
     table = table.get(context.command.name or "", table)
     known = {name: parameter for parameter in context.command.params for name in _names(parameter)}
     unknown = [key for key in table if _plain(key) not in known]
@@ -28,6 +24,32 @@ def read_config(context: click.Context, _option: click.Parameter, path: Path | N
         **(context.default_map or {}),
         **{str(known[_plain(key)].name): _value(value) for key, value in table.items()},
     }
+
+
+def read_recipe_or_config(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """The path of a recipe of unmix, known by its `steps`, or of a shipped one's name; else as `read_config`."""
+    from geocloud.errors import InputError
+    from geocloud.training.by_recipe import recipe_path
+
+    if path is None:
+        return None
+    try:
+        found = recipe_path(path)
+    except InputError as error:
+        raise click.BadParameter(f"{path} is neither a TOML file nor a shipped recipe", param=option) from error
+    if "steps" in _table(found):
+        return found
+    read_config(context, option, found)
+    return None
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """What a TOML file holds; click's usage error where it is none."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"{path} is no TOML file that can be read ({error})") from error
 
 
 def _names(parameter: click.Parameter) -> list[str]:
@@ -52,4 +74,13 @@ config_option = click.option(
     is_eager=True,
     expose_value=False,
     help="Options from a TOML file, by their names; the command line wins.",
+)
+recipe_option = click.option(
+    "--config",
+    "recipe",
+    type=click.Path(path_type=Path),
+    callback=read_recipe_or_config,
+    is_eager=True,
+    help="unmix: its recipe, a TOML file or the name of one that ships [unmix]. Other kinds: options from a TOML file, "
+    "by their names; the command line wins.",
 )

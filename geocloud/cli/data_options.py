@@ -10,9 +10,10 @@ import click
 
 from geocloud.cli.lists import names, numbers
 from geocloud.cli.options import scene_options, take_scene_options
+from geocloud.readers.labels import LabelCodes
+from geocloud.readers.names import read_names
 from geocloud.training.data import Fit
 from geocloud.training.split import Part
-from geocloud.verbs.labels import LabelCodes
 from geocloud.verbs.samples import DataOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -23,8 +24,7 @@ device_option = click.option(
     show_default=True,
     help="Where the network runs.",
 )
-_OPTIONS = (
-    click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
+_TAGS = (
     click.option(
         "--cloudy",
         multiple=True,
@@ -40,6 +40,32 @@ _OPTIONS = (
     ),
     click.option("--cloud-codes", callback=numbers, metavar="N,...", help="Label codes of cloud [all above 0]."),
     click.option("--ignore-codes", callback=numbers, metavar="N,...", help="Label codes that are not measured."),
+)
+
+
+def _scene_names(_context: click.Context, _option: click.Parameter, path: Path | None) -> tuple[str, ...]:
+    """The names in a file."""
+    return () if path is None else read_names(path)
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+without_option = click.option(
+    "--without",
+    type=_FILE,
+    callback=_scene_names,
+    metavar="FILE",
+    help="Text file of the names of scenes to leave out, one a line.",
+)
+_OPTIONS = (
+    click.option(
+        "--only",
+        type=_FILE,
+        callback=_scene_names,
+        metavar="FILE",
+        help="Text file of the names of scenes to use [all].",
+    ),
+    without_option,
+    click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
     click.option(
         "--fit",
         type=click.Choice(get_args(Fit)),
@@ -59,18 +85,26 @@ _OPTIONS = (
 )
 
 
+def tag_options(command: Command) -> Command:
+    """What tells clear from cloudy: names of subfolders, or label rasters and their codes."""
+    for option in reversed(_TAGS):
+        command = option(command)
+    return command
+
+
 def data_options(command: Command) -> Command:
-    """Add them to a command."""
+    """All of them."""
     for option in reversed(_OPTIONS):
         command = option(command)
-    return scene_options(command)
+    return scene_options(tag_options(command))
 
 
 def take_data_options(given: dict[str, Any], *, masks: bool = False) -> DataOptions:
     """Take them out of a command's values."""
     codes = LabelCodes(given.pop("cloud_codes"), given.pop("ignore_codes"))
     taken = {
-        name: given.pop(name) for name in ("classes", "cloudy", "labels", "fit", "part", "held_out", "seed", "threads")
+        name: given.pop(name)
+        for name in ("classes", "cloudy", "labels", "fit", "only", "without", "part", "held_out", "seed", "threads")
     }
     scene = take_scene_options(given)
     return DataOptions(codes=codes, scene=scene, masks=masks, **taken)

@@ -94,7 +94,7 @@ def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - cli
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     reporter = make_reporter(given["progress"], stop_on_stdin_eof=given["stop_on_stdin_eof"])
     try:
-        code = _run(scenes, _outputs(scenes, given), _options(given), reporter)
+        code = _run(scenes, _outputs(scenes, given), take_detect_options(given), reporter)
     except GeocloudError as error:  # before the first scene: a program that listens hears of it too
         reporter.failure("", error)
         code = error.exit_code
@@ -103,7 +103,7 @@ def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - cli
     sys.exit(code)
 
 
-def _options(given: dict[str, Any]) -> DetectOptions:
+def take_detect_options(given: dict[str, Any]) -> DetectOptions:
     """The command's options as the verb takes them."""
     return DetectOptions(
         model=given["model"],

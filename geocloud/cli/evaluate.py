@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from geocloud.cli.bar import progress_bar
 from geocloud.cli.common import one_sentence, print_json
 from geocloud.cli.data_options import data_options, device_option, take_data_options
 from geocloud.cli.lists import names
@@ -15,7 +16,8 @@ from geocloud.cli.options import Threshold
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.verbs.evaluate import EvaluateOptions
 from geocloud.verbs.evaluate import evaluate as evaluate_models
-from geocloud.verbs.report import markdown
+from geocloud.verbs.report import condition_table, markdown
+from geocloud.writers.page import refill_page
 
 
 @click.command()
@@ -38,17 +40,39 @@ from geocloud.verbs.report import markdown
     metavar="NAME,...",
     help="Models without learning to stand beside.",
 )
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    callback=names,
+    metavar="NAME,...",
+    help="Other detectors to stand beside: ukis-csmask (pip install 'geocloud[bench]').",
+)
+@click.option(
+    "--suite",
+    default=None,
+    metavar="NAME|FILE",
+    help="Data sets, codes and conditions: accuracy, or a TOML file. DATA is then the folder that holds them.",
+)
 @click.option("--difference", is_flag=True, help="Of two models, of clear sky and of cloud, add the difference.")
 @click.option("--threshold", type=Threshold(), metavar="T|RULE", help="For the models [each card's own].")
 @click.option("--masks", is_flag=True, help="DATA are masks that stand already: 0 clear, 1 cloud, 255 nodata.")
 @click.option("--draws", type=int, default=1000, show_default=True, help="Bootstrap draws of scenes.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for JSON, Markdown and plots.")
+@click.option("--sheets", type=int, default=0, help="Draw so many of the worst and of the best scenes (with --out).")
+@click.option(
+    "--page",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    help="Markdown page whose tables `accuracy` and `conditions` are filled in.",
+)
 @device_option
 @data_options
 @one_sentence
 def evaluate(
     sources: tuple[Path, ...],
     out: Path | None,
+    page: Path | None,
     device: str,
     threshold: float | str | None,
     *,
@@ -60,12 +84,18 @@ def evaluate(
     \b
     geocloud evaluate pictures.zip --model my-model
     geocloud evaluate data/images --labels data/labels --cloud-codes 192,255 --ignore-codes 0
+    geocloud evaluate $GEOCLOUD_DATA --suite accuracy --model a --model b --sheets 8 --out report
     """
     data = take_data_options(options, masks=masks)
     chosen = EvaluateOptions(data=data, device=device, threshold=threshold, **options)
-    rows = evaluate_models(sources, chosen, out).rows
+    with progress_bar() as bar:
+        found = evaluate_models(sources, chosen, out, bar)
+    for note in found.notes:
+        click.echo(note, err=True)
+    if page is not None:
+        refill_page(page, {"accuracy": markdown(found.rows), "conditions": condition_table(found.conditions)})
     if sys.stdout.isatty():
-        click.echo(markdown(rows), nl=False)
+        click.echo(markdown(found.rows), nl=False)
         return
-    for row in rows:
+    for row in (*found.rows, *found.conditions):
         print_json(row.record())

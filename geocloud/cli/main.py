@@ -14,6 +14,7 @@ from geocloud.cli.shortage import shortage
 
 COMMANDS = {
     "detect": "geocloud.cli.detect:detect",
+    "batch": "geocloud.cli.batch:batch",
     "train": "geocloud.cli.train:train",
     "calibrate": "geocloud.cli.calibrate:calibrate",
     "classify": "geocloud.cli.classify:classify",
@@ -27,6 +28,7 @@ COMMANDS = {
 }
 SUMMARIES = {
     "detect": "Find the clouds of scenes: mask, polygons, score.",
+    "batch": "Find the clouds of thousands of scenes, on Dask.",
     "train": "Train a model on pictures or scenes.",
     "calibrate": "Choose a model's threshold by a rule.",
     "classify": "Say of pictures whether they are cloudy.",

@@ -8,14 +8,17 @@ from typing import Any, get_args
 
 import click
 
+from geocloud.cli.bar import progress_bar
 from geocloud.cli.common import one_sentence, print_json
-from geocloud.cli.config import config_option
-from geocloud.cli.data_options import device_option
+from geocloud.cli.config import recipe_option
+from geocloud.cli.data_options import device_option, tag_options, without_option
 from geocloud.cli.lists import names, numbers
 from geocloud.cli.options import scene_options, take_scene_options
+from geocloud.errors import UsageError
+from geocloud.readers.labels import LabelCodes
 from geocloud.readers.pictures import PICTURE_BANDS
-from geocloud.training.data import Fit
-from geocloud.training.options import Kind, Listener, Normal, TrainOptions, TrainRule
+from geocloud.training.data import Fit, Tag
+from geocloud.training.options import Kind, Listener, On, TrainOptions, TrainRule
 from geocloud.verbs.train import TrainResult
 from geocloud.verbs.train import train as train_model
 
@@ -28,16 +31,21 @@ from geocloud.verbs.train import train as train_model
     type=click.Choice(get_args(Kind)),
     default="dense",
     show_default=True,
-    help="dense: the paper's network. conv: convolutional, an error a pixel.",
+    help="dense: the paper's network. conv: convolutional, an error a pixel. contrast: two of them, of clear and "
+    "cloudy. gan: adversarially trained. gmm: Gaussian mixture. features: linear, on features of a land cover "
+    "classifier, which backbone trains. unmix: the default's kind, by a recipe.",
 )
 @click.option(
     "--normal",
-    type=click.Choice(get_args(Normal)),
+    type=click.Choice(get_args(Tag)),
     default="clear",
     show_default=True,
     help="What the data show; a high error is then cloud (clear) or clear sky (cloudy).",
 )
-@click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to train on [all].")
+@click.option(
+    "--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to train on [the normal ones]."
+)
+@tag_options
 @click.option("--epochs", type=int, default=10, show_default=True)
 @click.option("--batch-size", type=int, default=32, show_default=True)
 @click.option("--lr", type=float, default=1e-3, show_default=True, help="Step size of Adam.")
@@ -47,10 +55,17 @@ from geocloud.verbs.train import train as train_model
     "--rule",
     type=click.Choice(get_args(TrainRule)),
     default=None,
-    help="Threshold: 0.02, or a quantile of held-out errors [dense: paper, conv: quantile].",
+    help="Threshold: 0.02; a quantile of held-out scores; equal errors [dense: paper, contrast: equal, else quantile].",
 )
 @click.option("--quantile", type=float, default=0.99, show_default=True)
 @click.option("--latent", type=int, default=None, help="Size of the code [dense: 128, conv: 16 for each 8x8 pixels].")
+@click.option("--components", type=int, default=None, help="gmm: Gaussians [4; 1 is RX]. features: directions [16].")
+@click.option(
+    "--on",
+    type=click.Choice(get_args(On)),
+    default=None,
+    help="gmm: of band vectors, or of an autoencoder's codes [bands].",
+)
 @click.option("--widths", callback=numbers, metavar="N,...", help="Hidden widths [dense: 512, conv: 24,48,96].")
 @click.option(
     "--output",
@@ -76,24 +91,48 @@ from geocloud.verbs.train import train as train_model
     help="Pictures resized to one patch, or cut into patches [dense: resize, conv: cut].",
 )
 @click.option("--max-patches", type=int, default=10_000, show_default=True, help="Most patches kept in memory.")
+@without_option
+@click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    help="unmix: checkpoint whose average to start from.",
+)
 @device_option
 @click.option("--name", default="", help="Name on the card [the folder's].")
 @click.option("--licence", default="", help="Licence of the data, for the card.")
 @click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Replace the model that is there.")
-@config_option
+@recipe_option
 @one_sentence
 def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - checked by TrainOptions
     r"""Train a model on DATA: a folder or zip of pictures, or scenes.
 
     \b
     geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model
+    geocloud train scenes --labels labels --kind contrast --out my-contrast
+    geocloud train $GEOCLOUD_DATA --kind unmix --config unmix --out my-unmix
     """
     scene = take_scene_options(options)
+    options["codes"] = LabelCodes(options.pop("cloud_codes"), options.pop("ignore_codes"))
     channels, optional = options.pop("channels") or PICTURE_BANDS, options.pop("optional_channels")
-    listener = Listener(epoch=lambda epoch, loss: click.echo(f"Epoch:{epoch}, Loss:{loss:.4f}"))
     chosen = TrainOptions(bands=channels, optional_bands=optional, scene=scene, **options)
-    _print(train_model(data, folder, chosen, listener))
+    if chosen.kind == "unmix":
+        _refuse_what_the_recipe_says()
+    with progress_bar() as bar:
+        listener = Listener(bar, lambda epoch, loss: click.echo(f"Epoch:{epoch}, Loss:{loss:.4f}"))
+        result = train_model(data, folder, chosen, listener)
+    _print(result)
+
+
+def _refuse_what_the_recipe_says() -> None:
+    """UsageError for an option on the command line that a recipe would overrule."""
+    context = click.get_current_context()
+    taken = {"data", "folder", "kind", "recipe", "without", "start", "name", "resume", "overwrite"}
+    for name in context.params.keys() - taken:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} does not go with --kind unmix, whose recipe says it all; set it there")
 
 
 def _print(result: TrainResult) -> None:

@@ -41,7 +41,7 @@ class ArrayScene(Closing):
         self._plane = plane_of(first)
         self._georef = array_georef(first)
         check_size(source, self._georef.shape, options.max_pixels)
-        self._nodata = {band: _nodata_value(array) for band, array in self._arrays.items()}
+        self._nodata = {band: nodata_value(array) for band, array in self._arrays.items()}
         self._radiometry = _radiometries(self._arrays, self._nodata, options)
         self._notes = tuple(
             f"reflectance = DN * {radiometry.scale:.6g} + {radiometry.offset:g} ({radiometry.origin})"
@@ -113,21 +113,8 @@ class ArrayScene(Closing):
         """Reflectance and valid pixels of the window; see SceneReader."""
         if self._closed:
             raise ValueError(f"scene {self._name} is closed")
-        data: FloatArray = np.empty((len(bands), *window.shape), dtype=np.float32)
-        missing = np.zeros(window.shape, dtype=bool)
-        zeros = []
-        for row, band in enumerate(bands):
-            values = self._values(band, window)
-            empty = is_nodata(values, self._nodata[band])
-            if self._nodata[band] == 0:
-                zeros.append(empty)
-            else:
-                missing |= empty
-            radiometry = self._radiometry[band]
-            data[row] = values * np.float32(radiometry.scale) + np.float32(radiometry.offset)
-        if zeros:
-            missing |= np.logical_and.reduce(zeros)
-        return Raster(data, ~missing)
+        values = [self._values(band, window) for band in bands]
+        return decode(values, [self._nodata[band] for band in bands], [self._radiometry[band] for band in bands])
 
     def _values(self, band: str, window: Window) -> np.typing.NDArray[Any]:
         rows, cols = window.slices()
@@ -148,6 +135,13 @@ def open_array(
         InputError: bands or dimensions are not recognised.
         UsageError: `options.bands` names a band number that the array does not have.
     """
+    return ArrayScene(choose_layers(array, options, source), options, name, source)
+
+
+def choose_layers(
+    array: xarray.DataArray | xarray.Dataset, options: SceneOptions, source: str = "array"
+) -> dict[str, xarray.DataArray]:
+    """Common name -> (y, x) array of the bands that are recognised or given; raises as `open_array`."""
     layers = _layers(array)
     if options.bands:
         numbers = dict(options.bands)
@@ -157,7 +151,26 @@ def open_array(
     else:
         numbers = name_bands([label for label, _ in layers])
         require_visible(f"{source} with bands {', '.join(label for label, _ in layers)}", tuple(numbers), {})
-    return ArrayScene({band: layers[number - 1][1] for band, number in numbers.items()}, options, name, source)
+    return {band: layers[number - 1][1] for band, number in numbers.items()}
+
+
+def decode(
+    values: Sequence[np.typing.NDArray[Any]], nodata: Sequence[float | None], radiometry: Sequence[Radiometry]
+) -> Raster:
+    """Reflectance and valid pixels of stored numbers, a (height, width) array, nodata value and scale a band."""
+    data: FloatArray = np.empty((len(values), *values[0].shape), dtype=np.float32)
+    missing = np.zeros(values[0].shape, dtype=bool)
+    zeros = []
+    for row, (numbers, empty_value, scale) in enumerate(zip(values, nodata, radiometry, strict=True)):
+        empty = is_nodata(numbers, empty_value)
+        if empty_value == 0:
+            zeros.append(empty)
+        else:
+            missing |= empty
+        data[row] = numbers * np.float32(scale.scale) + np.float32(scale.offset)
+    if zeros:
+        missing |= np.logical_and.reduce(zeros)
+    return Raster(data, ~missing)
 
 
 def _layers(array: xarray.DataArray | xarray.Dataset) -> list[tuple[str, xarray.DataArray]]:
@@ -211,7 +224,7 @@ def _labels(array: xarray.DataArray, dim: Hashable) -> list[str]:
     return [str(number) for number in range(1, count + 1)]
 
 
-def _nodata_value(array: xarray.DataArray) -> float | None:
+def nodata_value(array: xarray.DataArray) -> float | None:
     """The nodata value of undecoded values; NaN needs no telling."""
     value = next((array.attrs[key] for key in ("_FillValue", "nodata", "missing_value") if key in array.attrs), None)
     number = None if value is None else float(np.asarray(value).ravel()[0])
@@ -225,7 +238,7 @@ def _radiometries(
     given = given_radiometry(options)
     if given is not None:
         return dict.fromkeys(arrays, given)
-    found = {band: _attribute_radiometry(array) for band, array in arrays.items()}
+    found = {band: stated_radiometry(array) for band, array in arrays.items()}
     silent = [band for band, radiometry in found.items() if radiometry is None]
     assumed = Radiometry()
     if silent:
@@ -234,7 +247,7 @@ def _radiometries(
     return {band: radiometry or assumed for band, radiometry in found.items()}
 
 
-def _attribute_radiometry(array: xarray.DataArray) -> Radiometry | None:
+def stated_radiometry(array: xarray.DataArray) -> Radiometry | None:
     """From undecoded CF attributes; decoded values have them in the encoding, where they no longer apply."""
     scale, offset = array.attrs.get("scale_factor", 1.0), array.attrs.get("add_offset", 0.0)
     return None if (scale, offset) == (1.0, 0.0) else Radiometry(float(scale), float(offset), "the array's attributes")

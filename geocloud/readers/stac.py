@@ -15,7 +15,7 @@ from geocloud.readers.paths import is_remote, is_virtual, resolve
 from geocloud.readers.radiometry import assume_radiometry, tagged_radiometry
 from geocloud.readers.sensors import LANDSAT_L1
 from geocloud.readers.spec import BandSource, FillSource, Radiometry, SceneSpec
-from geocloud.readers.stac_item import AssetBand, asset_bands, item_time, load_item
+from geocloud.readers.stac_item import AssetBand, asset_bands, item_name, item_time, load_item
 
 _PICTURES = {"visual", "overview", "thumbnail"}
 _QUALITY = re.compile(r"qa_pixel|bqa", re.IGNORECASE)
@@ -49,7 +49,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneSpec:
         sources.append(BandSource(band, path, asset.index, radiometry, asset.nodata))
     fill = _fill(source, item, options)
     kind = f"STAC item, {item.get('stac_version', 'unknown version')}"
-    product = Product(str(item.get("id") or "item"), source, kind, item_time(item), source, tuple(notes), fill)
+    product = Product(item_name(item), source, kind, item_time(item), source, tuple(notes), fill)
     return assemble(product, sources, options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,15 +40,20 @@ class AssetBand:
 
 def load_item(source: str) -> dict[str, Any]:
     """A STAC item from a path or URL; InputError where it is none. Its links are never followed."""
-    try:
-        content = fetch(source) if is_remote(source) else Path(source).read_bytes()
-        item = json.loads(content)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{source} cannot be read as a STAC item ({error}); check the path or URL") from error
+    item = load_document(source)
     if not is_item(item):
         kind = item.get("type", "JSON") if isinstance(item, dict) else "JSON"
         raise InputError(f"{source} is a {kind}, not a STAC item; give the path or URL of one item")
     return dict(item)
+
+
+def load_document(source: str) -> Any:  # noqa: ANN401 - any JSON value
+    """A STAC document from a path or URL; InputError where it cannot be read."""
+    try:
+        content = fetch(source) if is_remote(source) else Path(source).read_bytes()
+        return json.loads(content)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{source} cannot be read as a STAC item ({error}); check the path or URL") from error
 
 
 def is_item(document: object) -> bool:
@@ -145,6 +151,11 @@ def read_items_beside(tree: Tree) -> tuple[dict[str, Radiometry], str]:
                 if band.radiometry is not None:
                     found[band.asset["href"].partition("?")[0].rpartition("/")[2].lower()] = band.radiometry
     return found, taken
+
+
+def item_name(item: Mapping[str, Any]) -> str:
+    """The item's id as the stem of files: what could lead out of a folder is replaced."""
+    return re.sub(r"[/\\\0:]", "_", str(item.get("id") or "")).lstrip(".") or "item"
 
 
 def item_time(item: Mapping[str, Any]) -> str:

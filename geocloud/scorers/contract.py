@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from geocloud.calibration import Calibration
 from geocloud.errors import ModelError
-from geocloud.raster import FloatArray, PatchBatch
+from geocloud.raster import FloatArray, PatchBatch, Raster
 
 Level = Literal["patch", "pixel"]
 
@@ -49,6 +49,14 @@ class Scorer(Protocol):
 
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, side, side) for `pixel`, (n, block, block) for `patch`; float32, NaN = not scored."""
+
+
+@runtime_checkable
+class WholeScorer(Scorer, Protocol):
+    """A scorer that wants a scene at once, tiling it in its own way; only for scenes that fit in memory."""
+
+    def score_whole(self, raster: Raster, bands: tuple[str, ...]) -> FloatArray:
+        """(h, w) scores of a scene in these bands; those of nodata are dropped by who asked."""
 
 
 def require_bands(

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geocloud.errors import InputError
 from geocloud.grid import PATCH, PatchGrid
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray
 from geocloud.readers import SceneOptions, open_scene
+from geocloud.readers.labels import LabelCodes, read_truth
 from geocloud.readers.pictures import PICTURE_BANDS, DataFile, DataSet
 from geocloud.window import Window
 
 Fit = Literal["resize", "cut"]
 """How a picture becomes patches: resized to one, as in the paper, or cut at its own pixels. Scenes are always cut."""
+Tag = Literal["clear", "cloudy"]
+TagArray = NDArray[np.int64]
+TAG_NUMBERS: dict[Tag, int] = {"clear": 0, "cloudy": 1}
 Piece = tuple[FloatArray, BoolArray]
 """A patch (channel, 64, 64) and which channels it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTags:
+    """Label rasters that tag the patches of scenes: clear where none of a patch is cloud, cloudy where all of it is."""
+
+    files: Mapping[str, Path]
+    """Name of each scene to its label; scenes without one are left out."""
+    codes: LabelCodes
+    wanted: Tag
+
+    def choose(self, file: DataFile, windows: Sequence[Window]) -> list[Window]:
+        """The patches of a scene that have the wanted tag throughout, by wholly known labels."""
+        cloud, known = read_truth(self.files[file.name], self.codes)
+        shows = cloud if self.wanted == "cloudy" else ~cloud
+        return [w for w in windows if (shows & known)[w.slices()].all()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +58,8 @@ class PatchRequest:
     seed: int = 0
     scene: SceneOptions = field(default_factory=SceneOptions)
     """How scenes are to be read."""
+    labels: LabelTags | None = None
+    """Of labelled scenes: which patches are wanted; None: all."""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -53,6 +77,8 @@ class Patches:
     """(n, channel); False = the file lacks that band."""
     files: tuple[str, ...]
     """Name of the file each patch was cut from."""
+    tags: TagArray
+    """(n,) number of what each shows: TAG_NUMBERS, or a class's."""
 
     def __len__(self) -> int:
         """Number of patches."""
@@ -71,19 +97,33 @@ def cut_patches(
     pieces: list[Piece] = []
     names: list[str] = []
     for done, file in enumerate(files):
-        cut = _cut_scene if data.is_scene(file) else _cut_picture
+        cut = _cut_scene if request.labels or data.is_scene(file) else _cut_picture
         found = cut(data, file, request, share)
         pieces += found
         names += [file.name] * len(found)
         progress(done + 1, len(files), "reading")
     if not pieces:
-        raise InputError(f"{data.path} gives no 64x64 patch without nodata; use more or larger scenes")
+        tag = f" that its label calls {request.labels.wanted} throughout" if request.labels else ""
+        raise InputError(f"{data.path} gives no 64x64 patch without nodata{tag}; use more or larger scenes")
     chosen = _draw(len(pieces), request.limit, request.seed, "all")
     return Patches(
         np.stack([pieces[i][0] for i in chosen]),
         np.stack([pieces[i][1] for i in chosen]),
         tuple(names[i] for i in chosen),
+        np.full(len(chosen), TAG_NUMBERS[request.labels.wanted] if request.labels else 0),
     )
+
+
+def join(parts: Sequence[Patches]) -> Patches:
+    """All of them, in order."""
+    data, present, tags = (np.concatenate([getattr(p, name) for p in parts]) for name in ("data", "present", "tags"))
+    return Patches(data, present, tuple(name for part in parts for name in part.files), tags)
+
+
+def take(patches: Patches, chosen: BoolArray) -> Patches:
+    """Those that are chosen."""
+    files = tuple(name for name, yes in zip(patches.files, chosen, strict=True) if yes)
+    return Patches(patches.data[chosen], patches.present[chosen], files, patches.tags[chosen])
 
 
 def _cut_picture(data: DataSet, file: DataFile, request: PatchRequest, share: int) -> list[Piece]:
@@ -103,6 +143,8 @@ def _cut_scene(data: DataSet, file: DataFile, request: PatchRequest, share: int)
         _require(request.bands, scene.bands, file)
         bands = tuple(band for band in request.channels if band in scene.bands)
         windows = _whole_windows(scene.georef.shape)
+        if request.labels:
+            windows = request.labels.choose(file, windows)
         for i in _draw(len(windows), len(windows), request.seed, file.name):
             raster = scene.read(windows[i], bands)
             if raster.valid.all():

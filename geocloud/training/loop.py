@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,20 @@ from geocloud.training.checkpoint import load_checkpoint, save_checkpoint
 from geocloud.training.data import Patches
 from geocloud.training.options import Listener
 
-Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
-"""(network, x (n, channel, 64, 64), present (n, channel)) → scalar."""
+
+class Batch(NamedTuple):
+    """Patches that a step is made of."""
+
+    x: Tensor
+    """(n, channel, 64, 64) reflectance, missing bands 0."""
+    present: Tensor
+    """(n, channel) False = that patch lacks the band."""
+    tag: Tensor
+    """(n,) number of what each shows."""
+
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+"""A scalar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +47,17 @@ class LoopOptions:
     resume: bool = False
 
 
-def mean_squared_error(network: nn.Module, x: Tensor, present: Tensor) -> Tensor:
+def mean_squared_error(network: nn.Module, batch: Batch) -> Tensor:
     """The paper's loss, over the bands that are there."""
-    there = present.to(x.dtype)[:, :, None, None]  # (n, channel, 1, 1)
+    x, there = batch.x, batch.present.to(batch.x.dtype)[:, :, None, None]  # (n, channel, 1, 1)
     squares = (network(x) - x).square() * there
     loss: Tensor = squares.sum() / (there.sum() * x[0, 0].numel())
     return loss
+
+
+def fit_autoencoder(network: nn.Module, patches: Patches, options: LoopOptions, listener: Listener) -> list[float]:
+    """Train a network that draws its input again; see `fit`."""
+    return fit(network, patches, mean_squared_error, options, listener)
 
 
 def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: LoopOptions, listener: Listener) -> list[float]:
@@ -54,23 +72,24 @@ def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: LoopOption
     network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=options.lr)
     losses = load_checkpoint(options.folder, network, optimizer, options.run) if options.resume else []
-    data, present = torch.from_numpy(patches.data), torch.from_numpy(patches.present)
+    data, present, tags = (torch.from_numpy(part) for part in (patches.data, patches.present, patches.tags))
 
     for epoch in range(len(losses), options.epochs):
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + epoch)
+        torch.manual_seed(options.seed * 1_000_003 + epoch)  # for losses that draw at random
         order = torch.randperm(len(data), generator=generator)
         total = 0.0
         for start in range(0, len(order), options.batch_size):
-            batch = order[start : start + options.batch_size]
-            x, there = data[batch].to(device), present[batch].to(device)
+            chosen = order[start : start + options.batch_size]
+            batch = Batch(data[chosen].to(device), present[chosen].to(device), tags[chosen].to(device))
 
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(network, x, there)
+            loss = loss_of(network, batch)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
-            total += loss.item() * len(batch)
-            done = epoch * len(order) + start + len(batch)
+            total += loss.item() * len(chosen)
+            done = epoch * len(order) + start + len(chosen)
             listener.progress(done, options.epochs * len(order), "training")
         if not total < float("inf"):
             raise ModelError(f"the loss of epoch {epoch + 1} is no number; lower --lr from {options.lr:g}")

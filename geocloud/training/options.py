@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from geocloud.errors import UsageError
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
+from geocloud.readers.labels import LabelCodes
 from geocloud.readers.pictures import PICTURE_BANDS
-from geocloud.training.data import Fit
+from geocloud.training.data import Fit, Tag
 
-Kind = Literal["dense", "conv"]
-Normal = Literal["clear", "cloudy"]
-TrainRule = Literal["paper", "quantile"]
+Kind = Literal["dense", "conv", "contrast", "gan", "gmm", "features", "unmix", "backbone"]
+TrainRule = Literal["paper", "quantile", "equal"]
+RULES: dict[TrainRule, tuple[Kind, ...]] = {
+    "paper": ("dense", "conv"),
+    "quantile": ("dense", "conv", "gan", "gmm", "features"),
+    "equal": ("contrast",),
+}
+"""Which kinds a rule can cut."""
+WHOLE_BANDS: tuple[Kind, ...] = ("dense", "gmm", "features", "backbone")
+"""Kinds that need all their bands."""
+On = Literal["bands", "codes"]
 EpochReport = Callable[[int, float], None]
 """Called with the epoch, from 1, and its mean loss."""
 
@@ -28,10 +38,15 @@ class TrainOptions:
     """Options of `train`; those that are None take the kind's own value."""
 
     kind: Kind = "dense"
-    normal: Normal = "clear"
+    normal: Tag = "clear"
     """What the training data show. `clear`: a high error is cloud. `cloudy`: a low error is cloud."""
     classes: tuple[str, ...] = ()
-    """Subfolders taken as normal; empty: all."""
+    """Subfolders to use. Empty: with labels all; else those of the normal tag, or all where none is named as cloud."""
+    cloudy: tuple[str, ...] = ()
+    """Subfolders that show cloud; empty: those whose name begins with `cloud`."""
+    labels: Path | None = None
+    """Folder of label rasters that tag the patches of scenes; None: `labels` beside a folder `images`."""
+    codes: LabelCodes = field(default_factory=LabelCodes)
     epochs: int = 10
     batch_size: int = 32
     lr: float = 1e-3
@@ -41,7 +56,8 @@ class TrainOptions:
     held_out: float = 0.3
     """Share of the files that is kept from training, for the threshold and for `evaluate --part held-out`."""
     rule: TrainRule | None = None
-    """`paper`: 0.02. `quantile`: that quantile of held-out normal errors. None: paper for dense, quantile for conv."""
+    """`paper`: 0.02. `quantile`: that quantile of held-out normal scores. `equal`: 0, where both autoencoders of
+    contrast draw alike. None: paper for dense, equal for contrast, quantile for the others."""
     quantile: float = 0.99
     latent: int | None = None
     """Size of the code."""
@@ -49,12 +65,22 @@ class TrainOptions:
     """Hidden widths; empty: the network's own."""
     output: Literal["sigmoid", "linear"] | None = None
     """Last layer."""
+    components: int | None = None
+    """Gaussians of gmm, principal components of features."""
+    on: On | None = None
+    """What gmm is a mixture of."""
     bands: tuple[str, ...] = PICTURE_BANDS
     optional_bands: tuple[str, ...] = ()
-    """Bands a scene may lack; conv only."""
+    """Bands a scene may lack; of kinds that can do without."""
     fit: Fit | None = None
     """How pictures become patches."""
     max_patches: int = 10_000
+    without: tuple[str, ...] = ()
+    """Names of files that are kept from training, and from the threshold, such as those an evaluation is held on."""
+    recipe: Path | str | None = None
+    """unmix only: a recipe file, or the name of one that ships; None: unmix."""
+    start: Path | None = None
+    """unmix only: checkpoint of an earlier training whose average to start from."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     device: str = "auto"
     resume: bool = False
@@ -73,7 +99,8 @@ class TrainOptions:
             "batch-size": self.batch_size,
             "lr": self.lr,
             "max-patches": self.max_patches,
-            "latent": self.latent or 1,
+            "latent": 1 if self.latent is None else self.latent,
+            "components": 1 if self.components is None else self.components,
         }
         for option, value in positive.items():
             if not 0 < value < float("inf"):
@@ -82,8 +109,16 @@ class TrainOptions:
             raise UsageError(f"--held-out {self.held_out:g} must lie between 0 and 1: a threshold needs unseen files")
         if not 0 < self.quantile < 1:
             raise UsageError(f"--quantile {self.quantile:g} must lie between 0 and 1")
-        if self.kind == "dense" and self.optional_bands:
-            raise UsageError("the dense network needs all its bands; use --kind conv for optional ones")
+        if self.kind in WHOLE_BANDS and self.optional_bands:
+            raise UsageError(f"kind {self.kind} needs all its bands; use --kind conv for optional ones")
+        if self.kind == "features" and self.bands != PICTURE_BANDS:
+            raise UsageError(f"kind features takes the bands {', '.join(PICTURE_BANDS)}, as its classifier does")
+        if self.rule and self.kind not in RULES[self.rule]:
+            raise UsageError(f"rule {self.rule} cannot cut kind {self.kind}; it is for {', '.join(RULES[self.rule])}")
+        if self.kind != "unmix" and (self.recipe or self.start):
+            raise UsageError(f"kind {self.kind} has no recipe; --kind unmix has")
+        if self.kind == "contrast" and self.normal != "clear":
+            raise UsageError("kind contrast learns both tags; leave out --normal")
 
 
 @dataclass(frozen=True, slots=True)

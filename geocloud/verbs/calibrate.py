@@ -17,8 +17,9 @@ from geocloud.models.weights import WEIGHTS_FILE
 from geocloud.progress import Progress, no_progress
 from geocloud.rules import Tagged, conformal_cut, false_alarms, fit_spread, quantile_cut
 from geocloud.verbs.samples import DataOptions, read_samples, source_name
+from geocloud.verbs.synthetic import cut_synthetic, read_tagged, synthetic_scores
 
-Rule = Literal["paper", "quantile", "conformal", "f1"]
+Rule = Literal["paper", "quantile", "conformal", "synthetic", "f1"]
 DEFAULTS = {"quantile": 0.99, "conformal": 0.05}
 """The parameters of the rules that have one."""
 
@@ -69,8 +70,13 @@ def calibrate(
     folder = model_folder(model)
     card = read_card(folder)
     target = _target(folder, out, options)
-    scenes = _scenes(model, data, options, progress)
-    calibration = _choose(scenes, card.calibration, options, source_name(data))
+    if options.rule == "synthetic":
+        tagged = read_tagged(data, options.data, progress)
+        scores = synthetic_scores(load_scorer(model, options.device), tagged, threads=options.data.threads)
+        calibration = cut_synthetic(list(scores), card.calibration, source_name(data))
+    else:
+        scenes = _scenes(model, data, options, progress)
+        calibration = _choose(scenes, card.calibration, options, source_name(data))
     card = replace(card, calibration=calibration)
     if target != folder:
         card = replace(card, name=target.resolve().name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
 from geocloud.scorers.contract import Scorer
+from geocloud.stitching import ScoredRows
 from geocloud.verbs.detection import Detection, OutputPaths, read_detection
 from geocloud.verbs.scene_run import RunOptions, SceneRun
 from geocloud.writers.encodings import EncodingName
@@ -105,13 +107,31 @@ def detect(
         if paths.mask.exists() and not options.overwrite:
             return read_detection(paths)
         scorer = scorer or load_scorer(options.model, options.device, options.precision)
-        _check(scene, options)
-        calibration = choose_threshold(scorer, options.threshold)
-        with staged(paths.mask.stem) as staging:
-            run = SceneRun(scene, scorer, calibration, _run_options(scene, options), paths, staging)
+        detection = detect_open(scene, scorer, options, paths, progress=progress)
+    return replace(detection, seconds=time.perf_counter() - started)
+
+
+def detect_open(
+    scene: SceneReader,
+    scorer: Scorer,
+    options: DetectOptions,
+    paths: OutputPaths,
+    *,
+    rows: Generator[ScoredRows, None, None] | None = None,
+    progress: Progress = no_progress,
+) -> Detection:
+    """`detect` of an open scene, replacing outputs; `rows`, where they are scored already, are taken as they are."""
+    started = time.perf_counter()
+    check_options(scene, options)
+    calibration = choose_threshold(scorer, options.threshold)
+    with staged(paths.mask.stem) as staging:
+        run = SceneRun(scene, scorer, calibration, _run_options(scene, options), paths, staging)
+        if rows is None:
             run.score(progress)
-            run.finish(progress)
-            staging.commit(last=paths.mask)
+        else:
+            run.take_scored(rows, progress)
+        run.finish(progress)
+        staging.commit(last=paths.mask)
     return run.detection(time.perf_counter() - started)
 
 
@@ -135,7 +155,7 @@ def choose_threshold(scorer: Scorer, threshold: float | str | None) -> Calibrati
     return scorer.calibration.at(threshold, ThresholdRule("given"))
 
 
-def _check(scene: SceneReader, options: DetectOptions) -> None:
+def check_options(scene: SceneReader, options: DetectOptions) -> None:
     """Refuse before anything is written what could only fail at the end."""
     if options.min_area and not scene.georef.located:
         raise UsageError(f"{scene.source} has no georeference, so areas in m² are unknown; leave out --min-area")
@@ -153,12 +173,12 @@ def _run_options(scene: SceneReader, options: DetectOptions) -> RunOptions:
         polygons=options.polygons != "none" and placed,
         threads=options.threads,
         dilate=options.dilate,
-        factor=_factor(scene, options.resolution),
+        factor=coarseness(scene, options.resolution),
         encoding=options.encoding,
     )
 
 
-def _factor(scene: SceneReader, resolution: float | None) -> int:
+def coarseness(scene: SceneReader, resolution: float | None) -> int:
     """How many of the scene's pixels, along a side, make one of about `resolution` metres; at least 1."""
     if resolution is None:
         return 1

@@ -1,23 +1,30 @@
-"""`evaluate`: models on labelled data, beside the null models."""
+"""`evaluate`: models on labelled data, beside null models and peers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from geocloud.calibration import Calibration, ThresholdRule
-from geocloud.errors import OutputError, UsageError
-from geocloud.histogram import ScoreHistogram, histogram
-from geocloud.metrics import Counts, Reliability, count, reliability
+from geocloud.errors import InputError, ModelError, OutputError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.progress import Progress, no_progress
+from geocloud.readers import open_scene
+from geocloud.readers.pictures import DataSet
+from geocloud.readers.shown import show
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.difference import Difference
+from geocloud.scorers.peers import PEERS
 from geocloud.verbs.detect import choose_threshold
-from geocloud.verbs.report import Row, make_row, write_report
-from geocloud.verbs.samples import DataOptions, Sample, read_samples, source_name
+from geocloud.verbs.report import write_report
+from geocloud.verbs.rows import Row, Under, make_row
+from geocloud.verbs.samples import DataOptions, read_samples
+from geocloud.verbs.sheets import write_sheets
+from geocloud.verbs.suite import Suite, SuiteSource, plain_suite, read_suite
 from geocloud.verbs.supervision import supervision
+from geocloud.verbs.tally import Tally, conditions_of, measure, saturated
 
 MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
 
@@ -30,21 +37,30 @@ class EvaluateOptions:
     """Names or folders."""
     nulls: tuple[str, ...] = ("brightness", "hot")
     """Models without learning that stand beside them."""
+    peers: tuple[str, ...] = ()
+    """Other people's detectors that stand beside them, of geocloud.scorers.peers.PEERS."""
     difference: bool = False
     """Two models, the first of clear sky and the second of cloud: add their difference as a third."""
     threshold: float | str | None = None
     """For the models, as in detect; None: that of each card."""
+    suite: str | None = None
+    """A suite that ships, or a TOML file; the one source is then the folder its paths start at."""
     data: DataOptions = field(default_factory=DataOptions)
     draws: int = 1000
     """Bootstrap draws."""
+    sheets: int = 0
+    """How many of the worst and best scenes to draw, a source and model; 0: none."""
     device: str = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        if self.draws < 1:
-            raise UsageError(f"draws {self.draws} must be at least 1")
+        if self.draws < 1 or self.sheets < 0:
+            raise UsageError(f"draws {self.draws} must be at least 1, and sheets {self.sheets} at least 0")
         if self.difference and len(self.models) != 2:
             raise UsageError(f"a difference takes two models, not {len(self.models)}; give --model twice")
+        unknown = [name for name in self.peers if name not in PEERS]
+        if unknown:
+            raise UsageError(f"peer {unknown[0]!r} is unknown; there are {', '.join(PEERS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +75,15 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """One scene by one scorer: all that is kept of it."""
-
-    counts: Counts
-    scores: ScoreHistogram
-    reliability: Reliability
-
-
-@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The result."""
 
     rows: tuple[Row, ...]
-    """Source by source, models first, then null models."""
+    """All scenes of each source, then pools: models first, then peers, then null models."""
+    conditions: tuple[Row, ...] = ()
+    """The same by condition."""
+    notes: tuple[str, ...] = ()
+    """What was left out, a sentence each."""
 
 
 def evaluate(
@@ -86,31 +97,64 @@ def evaluate(
     Only counts and histograms of each scene are kept, so memory does not grow with their size.
 
     Args:
-        sources: folders or zips; each is scored apart, since label styles differ.
+        sources: folders or zips, each scored apart, since label styles differ; with a suite its root folder.
         options: models, truth, selection.
-        out: folder for `evaluation.json`, `evaluation.md` and plots; None: none is written.
+        out: folder for `evaluation.json`, `evaluation.md`, plots and sheets; None: none is written.
         progress: called after each scene.
 
     Raises:
-        UsageError, InputError, ModelError, OutputError: one sentence each.
+        UsageError, InputError, ModelError, OutputError, MissingExtraError: one sentence each.
     """
-    judged = _judged(options)
+    suite = _suite(sources, options)
+    own, nulls = _judged(options), _nulls(options)
     if out is not None:
         _make(out)
     rows: list[Row] = []
-    for source in sources:
-        tallies = _tally(source, judged, options, progress)
-        rows += [
-            make_row(source_name(source), one.name, one.supervision, one.calibration, tally, options.draws)
-            for one, tally in zip(judged, tallies, strict=True)
-        ]
+    parts: list[Row] = []
+    notes: list[str] = []
+    kept: dict[str, dict[str, list[Tally]]] = {}
+    seen: dict[str, Judged] = {}
+    for source in suite.sources:
+        if source.options.reference is not None and find_spec(source.options.reference) is None:
+            notes.append(
+                f"{source.name} is left out: it needs {source.options.reference} (pip install 'geocloud[bench]')"
+            )
+            continue
+        judged = [*own, *_peers(source, options), *nulls]
+        if options.suite is not None:
+            judged, left_out = _usable(source, judged)
+            notes += left_out
+        if not judged:
+            continue
+        tallies = _tally(source, judged, progress)
+        seen |= {one.name: one for one in judged}
+        kept[source.name] = {one.name: found for one, found in zip(judged, tallies, strict=True)}
+        groups = conditions_of(kept[source.name].get("brightness", ()), source.conditions) if options.suite else {}
+        for one, found in zip(judged, tallies, strict=True):
+            rows.append(_row(Under(source.name), one, found, options))
+            parts += _by_condition(source.name, one, found, groups, options)
+        if out is not None and options.sheets:
+            _draw(source, judged, kept[source.name], options.sheets, out)
+    if not rows:
+        raise InputError(f"nothing of the suite could be measured; {'; '.join(notes)}")
+    rows += [row for name in suite.pools for row in _pooled(name, suite.pools[name], kept, seen, options)]
+    evaluation = Evaluation(tuple(rows), tuple(parts), tuple(notes))
     if out is not None:
-        write_report(rows, out)
-    return Evaluation(tuple(rows))
+        write_report(evaluation.rows, evaluation.conditions, out)
+    return evaluation
+
+
+def _suite(sources: Sequence[Path], options: EvaluateOptions) -> Suite:
+    """What is to be measured."""
+    if options.suite is None:
+        return plain_suite(sources, options.data)
+    if len(sources) != 1:
+        raise UsageError(f"a suite takes the one folder that its paths start at, not {len(sources)}")
+    return read_suite(options.suite, sources[0], options.data)
 
 
 def _judged(options: EvaluateOptions) -> list[Judged]:
-    """Models, their difference, null models."""
+    """Models and their difference."""
     if options.data.masks:
         return [Judged("masks", "", MASKS)]
     scorers = [load_scorer(name, options.device) for name in options.models]
@@ -121,30 +165,101 @@ def _judged(options: EvaluateOptions) -> list[Judged]:
     if options.difference:
         both = Difference(scorers[0], scorers[1])
         judged.append(Judged(both.name, supervision(both), both.calibration, both))
+    return judged
+
+
+def _nulls(options: EvaluateOptions) -> list[Judged]:
+    """Null models that are not among the models."""
+    if options.data.masks:
+        return []
     nulls = [load_scorer(name) for name in options.nulls if name not in options.models]
-    return judged + [Judged(null.name, supervision(null), null.calibration, null) for null in nulls]
+    return [Judged(null.name, supervision(null), null.calibration, null) for null in nulls]
 
 
-def _tally(source: Path, judged: Sequence[Judged], options: EvaluateOptions, progress: Progress) -> list[list[Tally]]:
+def _peers(source: SuiteSource, options: EvaluateOptions) -> list[Judged]:
+    """Peers as they are to be used for a source."""
+    peers = [PEERS[name](source.product_level) for name in options.peers]
+    return [Judged(peer.name, supervision(peer), peer.calibration, peer) for peer in peers]
+
+
+def _usable(source: SuiteSource, judged: Sequence[Judged]) -> tuple[list[Judged], list[str]]:
+    """Those that take the bands of the source's first scene, and a sentence for each of the others."""
+    with DataSet(source.data) as data:
+        first = next(file for file in data.files if file.tag != "labels")
+        with show(open_scene(first.path, source.options.scene), source.options.bands) as scene:
+            bands = scene.bands
+    usable, notes = [], []
+    for one in judged:
+        try:
+            if one.scorer is not None:
+                one.scorer.choose_bands(bands)
+            usable.append(one)
+        except ModelError as error:
+            notes.append(f"{source.name}: {one.name} is left out ({error})")
+    return usable, notes
+
+
+def _tally(source: SuiteSource, judged: Sequence[Judged], progress: Progress) -> list[list[Tally]]:
     """For each scorer the tallies of all scenes of one source."""
     scorers = [one.scorer for one in judged if one.scorer is not None]
     tallies: list[list[Tally]] = [[] for _ in judged]
-    for samples in read_samples(source, scorers, options.data, progress):
+
+    def tell(done: int, total: int, stage: str) -> None:
+        progress(done, total, f"{stage} {source.name}")
+
+    for samples in read_samples(source.data, scorers, source.options, tell):
         for mine, one, sample in zip(tallies, judged, samples, strict=True):
             if sample.score.size:
-                mine.append(_measure(sample, one.calibration))
+                mine.append(measure(sample, one.calibration))
     if not tallies[0]:
-        raise UsageError(f"{source} has no labelled pixel; look at --ignore-codes")
+        raise UsageError(f"{source.data} has no labelled pixel; look at --ignore-codes")
     return tallies
 
 
-def _measure(sample: Sample, calibration: Calibration) -> Tally:
-    """Counts at the threshold, histogram and reliability of one scene."""
-    return Tally(
-        count(sample.score >= calibration.cut, sample.truth),
-        histogram(sample.score, sample.truth, sample.bits),
-        reliability(calibration.probability(sample.score), sample.truth),
-    )
+def _row(under: Under, one: Judged, tallies: Sequence[Tally], options: EvaluateOptions) -> Row:
+    """All of them together."""
+    return make_row(under, one.name, one.supervision, one.calibration, tallies, options.draws)
+
+
+def _by_condition(
+    source: str,
+    one: Judged,
+    tallies: Sequence[Tally],
+    groups: Mapping[str, frozenset[str]],
+    options: EvaluateOptions,
+) -> list[Row]:
+    """A row a condition."""
+    return [
+        _row(Under(source, name), one, [tally for tally in tallies if tally.name in scenes], options)
+        for name, scenes in groups.items()
+    ]
+
+
+def _pooled(
+    name: str,
+    members: Sequence[str],
+    kept: Mapping[str, Mapping[str, Sequence[Tally]]],
+    judged: Mapping[str, Judged],
+    options: EvaluateOptions,
+) -> list[Row]:
+    """Rows of the scenes of several sources together, for those that could score them all."""
+    there = [kept[member] for member in members if member in kept]
+    return [
+        _row(Under(name), judged[model], [tally for source in there for tally in source[model]], options)
+        for model in judged
+        if len(there) > 1 and all(model in source for source in there)
+    ]
+
+
+def _draw(
+    source: SuiteSource, judged: Sequence[Judged], tallies: Mapping[str, Sequence[Tally]], number: int, out: Path
+) -> None:
+    """Sheets of the worst and best scenes of each model that learnt; those saturated white show nothing."""
+    white = {tally.name for tally in tallies.get("brightness", ()) if saturated(tally)}
+    for one in judged:
+        if one.scorer is not None and one.supervision != "T0":
+            seen = [tally for tally in tallies[one.name] if tally.name not in white]
+            write_sheets(source, one.scorer, one.calibration, seen, number, out)
 
 
 def _make(out: Path) -> None:

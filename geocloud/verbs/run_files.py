@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,30 @@ from geocloud.readers.contract import SceneReader
 from geocloud.readers.paths import is_virtual
 from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
+from geocloud.verbs.scoring import SEGMENT_PIXELS, Observer, scored_rows
 from geocloud.version import __version__
 from geocloud.writers.cog import Product, RowWriter, raster_errors
 from geocloud.writers.encodings import ENCODINGS, TAG, EncodingName, encode
 
 STRIP = 512
 """Rows handled at once where a written raster is read back."""
+
+
+def rows_on_grid(
+    scored: SceneReader,
+    scorer: Scorer,
+    *,
+    threads: int | None = None,
+    observe: Observer | None = None,
+    block_rows: range | None = None,
+) -> Generator[ScoredRows, None, None]:
+    """`scored_rows` on the scene's own grid, also where a coarse view of it is scored."""
+    coarse = scored if isinstance(scored, CoarseScene) else None
+    pixels = max(1, SEGMENT_PIXELS // coarse.factor**2) if coarse else None
+    parts = scored_rows(scored, scorer, threads=threads, observe=observe, segment_pixels=pixels, block_rows=block_rows)
+    with closing(parts):  # its reading thread must end before the scene is closed, also when the user cancels
+        for part in parts:
+            yield expand(part, coarse) if coarse else part
 
 
 def expand(rows: ScoredRows, scored: CoarseScene) -> ScoredRows:

@@ -14,12 +14,16 @@ from geocloud.histogram import EXACT_BITS, PIXEL_BITS
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray
 from geocloud.readers import SceneOptions, open_scene
+from geocloud.readers.labels import LabelCodes, cloudy_classes, find_labels, pair_labels, read_mask, read_truth
+from geocloud.readers.names import choose_names
 from geocloud.readers.pictures import PICTURE_BANDS, DataFile, DataSet
+from geocloud.readers.shown import show
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.patches import score_patches
 from geocloud.training.data import Fit
 from geocloud.training.split import Part, choose_part
-from geocloud.verbs.labels import LabelCodes, find_labels, pair_labels, read_mask, read_truth
+from geocloud.verbs.agreement import Reference, reference_mask
+from geocloud.verbs.detection import MASK_SUFFIX
 from geocloud.verbs.pictures import picture_scores
 from geocloud.verbs.scoring import score_scene
 
@@ -41,11 +45,19 @@ class DataOptions:
     """The data are masks that stand already, not scenes to score."""
     fit: Fit | None = None
     """How pictures become patches; None: resized for a patch-level model, cut for a pixel-level one."""
+    only: tuple[str, ...] = ()
+    """Names of the scenes to use, without suffix; empty: all."""
+    without: tuple[str, ...] = ()
+    """Names of scenes to leave out."""
     part: Part = "all"
     """Only files that a training run with the same `held_out` and `seed` saw, or held out."""
     held_out: float = 0.3
     seed: int = 0
     scene: SceneOptions = field(default_factory=SceneOptions)
+    bands: tuple[str, ...] = ()
+    """Bands of scenes that are shown to the scorers; empty: all."""
+    reference: Reference | None = None
+    """A peer whose masks stand in for labels: the figures are then agreement, not accuracy."""
     threads: int | None = None
     per_pixel: bool = False
     """Of tagged pictures and scenes take every pixel's score, not their mean."""
@@ -84,14 +96,16 @@ def read_samples(
     """
     labels = find_labels(data, options.labels)
     with DataSet(data, options.classes) as source:
-        files = choose_part(source.files, options.part, options.held_out, options.seed)
+        files = choose_names(source.files, options.only, options.without)
+        files = choose_part(files, options.part, options.held_out, options.seed)
         if labels is None and options.masks:
             raise UsageError(f"masks in {data} need --labels to be measured against")
-        cases = (
-            _pictures(source, files, scorers, options)
-            if labels is None
-            else _labelled(pair_labels(files, labels), scorers, options)
-        )
+        if options.reference is not None:
+            cases = _labelled([(file, file.path) for file in files], scorers, options)
+        elif labels is not None:
+            cases = _labelled(pair_labels(files, labels, MASK_SUFFIX), scorers, options)
+        else:
+            cases = _pictures(source, files, scorers, options)
         for done, samples in enumerate(cases, start=1):
             progress(done, len(files), "scoring")
             yield samples
@@ -103,12 +117,12 @@ def source_name(data: Path) -> str:
     return path.parent.name if path.name in ("images", "masks") else path.stem
 
 
-def cloudy_classes(classes: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
-    """The classes that show cloud: those chosen, else those named so; none where all data are clear."""
-    unknown = [name for name in chosen if name not in classes]
-    if unknown:
-        raise UsageError(f"cloudy class {unknown[0]!r} is not among the classes {', '.join(classes)}")
-    return tuple(chosen) or tuple(name for name in classes if name.lower().startswith("cloud"))
+def _truth(label: Path, options: DataOptions) -> tuple[BoolArray, BoolArray]:
+    """Cloud and known, by the label, or by the reference's mask of the scene."""
+    if options.reference is None:
+        return read_truth(label, options.codes)
+    cloud = reference_mask(label)
+    return cloud, np.ones_like(cloud)
 
 
 def _labelled(
@@ -116,13 +130,13 @@ def _labelled(
 ) -> Iterator[list[Sample]]:
     """Pixels of scenes, or of masks, beside label rasters."""
     for file, label in pairs:
-        truth, known = read_truth(label, options.codes)
+        truth, known = _truth(label, options)
         if options.masks:
             score, valid = read_mask(file.path, truth.shape)
             yield [Sample(file.stem, score[known & valid], truth[known & valid])]
             continue
         samples = []
-        with open_scene(file.path, options.scene) as scene:
+        with show(open_scene(file.path, options.scene), options.bands) as scene:
             if scene.georef.shape != truth.shape:
                 raise UsageError(
                     f"{label} has the shape {truth.shape}, its scene {scene.georef.shape}; they must lie on one grid"

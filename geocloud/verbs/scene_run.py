@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ import numpy as np
 from geocloud.calibration import Calibration
 from geocloud.dilation import Dilater, Rows
 from geocloud.geodesy import geodesic_areas, to_crs_coordinates
+from geocloud.grid import PatchGrid
 from geocloud.polygons import PolygonTracer, Shapes, burn
 from geocloud.progress import Progress
 from geocloud.raster import CLEAR, CLOUD, NODATA
@@ -18,9 +19,10 @@ from geocloud.readers.coarse import CoarseScene
 from geocloud.readers.contract import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
+from geocloud.tiling import read_segments
 from geocloud.verbs.detection import Detection, OutputPaths
-from geocloud.verbs.run_files import STRIP, expand, provenance, read_every, seen_from, write_encoded
-from geocloud.verbs.scoring import SEGMENT_PIXELS, cores, scored_rows
+from geocloud.verbs.run_files import STRIP, provenance, read_every, rows_on_grid, seen_from, write_encoded
+from geocloud.verbs.scoring import SEGMENT_PIXELS, cores
 from geocloud.writers.classes import write_attribute_table, write_qgis_style, written_classes
 from geocloud.writers.cog import MASK, SCORE, RowWriter, copy_to_cog, quantise
 from geocloud.writers.encodings import ENCODINGS, EncodingName
@@ -76,16 +78,23 @@ class SceneRun:
 
     def score(self, progress: Progress) -> None:
         """Score all rows into the scratch files, tracing polygons on the way."""
-        height = self.georef.shape[0]
         observe = self._preview.add if self._preview else None
-        segment = max(1, SEGMENT_PIXELS // self.options.factor**2)
-        threads = self.options.threads
-        scored = scored_rows(self._scored, self.scorer, threads=threads, observe=observe, segment_pixels=segment)
-        with closing(scored):  # its reading thread must end before the scene is closed, also when the user cancels
-            for part in scored:
-                rows = expand(part, self._scored) if isinstance(self._scored, CoarseScene) else part
-                self._take(rows)
-                progress(rows.row + len(rows.score), height, "inference")
+        self._take_all(rows_on_grid(self._scored, self.scorer, threads=self.options.threads, observe=observe), progress)
+
+    def take_scored(self, rows: Generator[ScoredRows, None, None], progress: Progress) -> None:
+        """The same with rows that were scored elsewhere; a quicklook's picture is read from the scene."""
+        if self._preview is not None:
+            bands = self.scorer.choose_bands(self.scene.bands)
+            grid = PatchGrid(self._scored.georef.shape, self.scorer.block)
+            for segment in read_segments(self._scored, bands, grid, 0, SEGMENT_PIXELS // self.options.factor**2):
+                self._preview.add(segment)
+        self._take_all(rows, progress)
+
+    def _take_all(self, rows: Generator[ScoredRows, None, None], progress: Progress) -> None:
+        with closing(rows):
+            for part in rows:
+                self._take(part)
+                progress(part.row + len(part.score), self.georef.shape[0], "inference")
         if self._dilater is not None:
             self._keep(self._dilater.finish())
 

@@ -13,7 +13,7 @@ from geocloud.parallel import map_ordered, read_ahead
 from geocloud.raster import BoolArray, FloatArray
 from geocloud.readers.cache import cache_bytes
 from geocloud.readers.contract import SceneReader
-from geocloud.scorers.contract import Scorer
+from geocloud.scorers.contract import Scorer, WholeScorer
 from geocloud.stitching import ScoredRows, Stitcher, place_blocks
 from geocloud.tiling import Segment, cut_blocks, read_segments
 from geocloud.window import Window
@@ -32,6 +32,7 @@ def scored_rows(
     threads: int | None = None,
     observe: Observer | None = None,
     segment_pixels: int | None = None,
+    block_rows: range | None = None,
 ) -> Generator[ScoredRows, None, None]:
     """Full-width rows of a scene's scores from the top, each as soon as it is final.
 
@@ -44,6 +45,7 @@ def scored_rows(
         threads: scoring threads; None: one a core.
         observe: called with every segment as it is read, in order, from the reading thread.
         segment_pixels: pixels of a piece of work; None: SEGMENT_PIXELS.
+        block_rows: the rows of blocks to score, one after the other; None: all.
 
     Raises:
         ModelError: the scene lacks a band the scorer needs.
@@ -51,31 +53,41 @@ def scored_rows(
     """
     bands = scorer.choose_bands(scene.bands)
     grid = PatchGrid(scene.georef.shape, scorer.block)
-    batch_size = max(1, BATCH_PATCHES // scorer.block**2)
 
     def segments() -> Iterator[Segment]:
         rows = grid.side + 2 * scorer.halo
         with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene.file_block, grid.shape[1], rows)):
-            for segment in read_segments(scene, bands, grid, scorer.halo, segment_pixels or SEGMENT_PIXELS):
+            pixels = segment_pixels or SEGMENT_PIXELS
+            for segment in read_segments(scene, bands, grid, scorer.halo, pixels, block_rows):
                 if observe is not None:
                     observe(segment)
                 yield segment
 
     def score(segment: Segment) -> tuple[Window, FloatArray, BoolArray]:
-        batches = cut_blocks(segment, grid, scorer.halo, bands, batch_size)
-        scored = [(batch.windows, scorer.score(batch)) for batch in batches]
         valid = segment.raster.valid[segment.window.slices(segment.origin)]
-        return segment.window, place_blocks(segment.window, scored, grid.shape), valid
+        return segment.window, score_segment(segment, grid, scorer, bands), valid
 
-    stitcher = Stitcher(grid)
+    stitcher = Stitcher(grid, block_rows.start if block_rows else 0)
     for window, scores, valid in map_ordered(score, read_ahead(segments(), 1), threads or cores()):
         rows = stitcher.add(window, scores, valid)
         if rows is not None:
             yield rows
 
 
+def score_segment(segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tuple[str, ...]) -> FloatArray:
+    """(height, width) scores of a segment's window; NaN in blocks that are wholly nodata."""
+    batches = cut_blocks(segment, grid, scorer.halo, bands, max(1, BATCH_PATCHES // scorer.block**2))
+    scored = [(batch.windows, scorer.score(batch)) for batch in batches]
+    return place_blocks(segment.window, scored, grid.shape)
+
+
 def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = None) -> tuple[FloatArray, BoolArray]:
     """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation."""
+    if isinstance(scorer, WholeScorer):
+        bands = scorer.choose_bands(scene.bands)
+        raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
+        score = np.where(raster.valid, scorer.score_whole(raster, bands), np.float32(np.nan))
+        return score, raster.valid
     rows = list(scored_rows(scene, scorer, threads=threads))
     return np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from geocloud.models.card import ModelCard
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.difference import Difference
+from geocloud.scorers.peers import UkisMask
 
 
 def supervision(scorer: Scorer) -> str:
-    """A key of geocloud.models.card.SUPERVISIONS: a card's own, W for two models together, T0 for null models."""
+    """A key of SUPERVISIONS: a card's own, W for two models together, S for the peer, T0 for null models."""
+    if isinstance(scorer, UkisMask):
+        return scorer.supervision
     if isinstance(scorer, Difference):
         return "W"
     card = getattr(scorer, "card", None)

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from geocloud.calibration import Calibration
 from geocloud.errors import OutputError
+from geocloud.histogram import ScoreHistogram, add_up
 from geocloud.models.card import CARD_FILE, ModelCard, write_card
-from geocloud.training.options import Listener, TrainOptions
+from geocloud.training.options import Kind, Listener, TrainOptions
 
 if TYPE_CHECKING:
-    from geocloud.training.autoencoder import Trained
+    from geocloud.training.synthetic import TaggedScene
+    from geocloud.training.trained import Trained
 
-TRAINERS = {
-    "dense": "geocloud.training.autoencoder:train_autoencoder",
-    "conv": "geocloud.training.autoencoder:train_autoencoder",
+PATCHWISE = "geocloud.training.patchwise:train_on_patches"
+TRAINERS: dict[Kind, str] = {
+    "dense": PATCHWISE,
+    "conv": PATCHWISE,
+    "contrast": PATCHWISE,
+    "gan": PATCHWISE,
+    "gmm": PATCHWISE,
+    "features": PATCHWISE,
+    "unmix": "geocloud.training.by_recipe:train_by_recipe",
+    "backbone": "geocloud.training.backbone:train_backbone",
 }
 """Kind to its trainer, (data, folder, options, listener) -> Trained: new kinds are added here."""
 
@@ -55,7 +65,10 @@ def train(data: Path, folder: Path, options: TrainOptions, listener: Listener | 
     trainer = cast("Callable[[Path, Path, TrainOptions, Listener], Trained]", getattr(import_module(module), name))
     trained = trainer(data, folder, options, listener or Listener())
     (folder / CARD_FILE).unlink(missing_ok=True)
-    card = replace(trained.card, sha256=save_weights(trained.network, folder))
+    card = replace(trained.card, sha256=save_weights(trained.network, folder, trained.dtype))
+    if trained.tagged is not None:
+        errors, calibration = _cut(trained, trained.tagged(), card, data.name, listener or Listener())
+        card, trained = replace(card, calibration=calibration), replace(trained, errors=errors)
     _write_record(folder, card, trained)
     write_card(card, folder)
     return TrainResult(folder, card, trained.losses)
@@ -74,14 +87,34 @@ def _prepare(folder: Path, options: TrainOptions) -> None:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); give another --out") from error
 
 
+def _cut(
+    trained: Trained, tagged: Iterator[TaggedScene], card: ModelCard, data: str, listener: Listener
+) -> tuple[ScoreHistogram, Calibration]:
+    """The threshold by the rule `synthetic`, and the scores it was chosen on."""
+    from geocloud.models.networks.fold import folded
+    from geocloud.models.scorer import NetworkScorer, choose_device
+    from geocloud.verbs.synthetic import cut_synthetic, synthetic_scores
+
+    scorer = NetworkScorer(folded(trained.network), card, choose_device("cpu"))
+    scenes = []
+    for done, scene in enumerate(synthetic_scores(scorer, tagged), start=1):
+        scenes.append(scene)
+        listener.progress(done, done + 1, "threshold")
+    return add_up(scenes), cut_synthetic(scenes, card.calibration, data)
+
+
 def _write_record(folder: Path, card: ModelCard, trained: Trained) -> None:
     """The log and the two pictures."""
-    from geocloud.writers.plots import plot_errors, plot_loss
+    from geocloud.writers.plots import plot_errors, plot_loss, plot_scores
 
-    with (folder / "log.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", "loss"])
-        writer.writerows((epoch, f"{loss:.8g}") for epoch, loss in enumerate(trained.losses, start=1))
+    if card.kind != "unmix":  # which keeps its own log as it goes
+        with (folder / "log.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["epoch", "loss"])
+            writer.writerows((epoch, f"{loss:.8g}") for epoch, loss in enumerate(trained.losses, start=1))
     plot_loss(trained.losses, folder / "loss.png")
-    title = f"{card.name}: held-out normal data"
-    plot_errors(trained.errors, card.calibration.threshold, folder / "errors.png", title)
+    errors, cut = trained.errors, card.calibration.threshold
+    if errors is not None and errors.sizes[1]:
+        plot_scores(errors, cut, 1.0, folder / "errors.png", f"{card.name}: held-out patches")
+    elif errors is not None:
+        plot_errors(errors, cut, folder / "errors.png", f"{card.name}: held-out normal data")

@@ -21,38 +21,39 @@ Named = Sequence[tuple[str, Curve]]
 
 def plot_loss(losses: Sequence[float], path: Path) -> None:
     """Mean loss by epoch."""
-    figure, axes = _figure("epoch", "mean squared error")
+    figure, axes = new_figure("epoch", "loss")
     axes.plot(np.arange(1, len(losses) + 1), losses, marker="o", markersize=3)
-    axes.set_ylim(bottom=0)
+    if min(losses, default=0) >= 0:
+        axes.set_ylim(bottom=0)
     figure.savefig(path)
 
 
 def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str) -> None:
     """Histogram of the errors of normal data, with the threshold drawn, as in the paper; raw scores in `clear`."""
-    figure, axes = _figure("reconstruction error", "share")
+    figure, axes = new_figure("raw score", "share")
     edges = _edges(errors, threshold)
     axes.hist(errors.edges, bins=list(edges), weights=errors.clear / max(errors.clear.sum(), 1))
     axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.4g}")
     axes.set_title(title)
-    axes.legend()
+    axes.legend(loc="upper right")  # finding the best place is slow
     figure.savefig(path)
 
 
 def plot_scores(scores: ScoreHistogram, cut: float, sign: float, path: Path, title: str) -> None:
     """Histograms of clear and cloudy raw scores (sign * score), each adding up to 1, with the threshold drawn."""
-    figure, axes = _figure("raw score", "share")
+    figure, axes = new_figure("raw score", "share")
     edges = np.sort(sign * _edges(scores, cut))
     for name, numbers in (("clear", scores.clear), ("cloud", scores.cloud)):
         axes.hist(sign * scores.edges, bins=list(edges), weights=numbers / max(numbers.sum(), 1), alpha=0.6, label=name)
     axes.axvline(sign * cut, color="black", linestyle="--", label=f"threshold {sign * cut:.4g}")
     axes.set_title(title)
-    axes.legend()
+    axes.legend(loc="upper right")  # finding the best place is slow
     figure.savefig(path)
 
 
 def plot_roc(curves: Named, path: Path, title: str) -> None:
     """Recall against false alarms, a line a model."""
-    figure, axes = _figure("false alarms", "recall")
+    figure, axes = new_figure("false alarms", "recall")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
     _draw(curves, axes, title)
     figure.savefig(path)
@@ -60,12 +61,12 @@ def plot_roc(curves: Named, path: Path, title: str) -> None:
 
 def plot_precision_recall(curves: Named, path: Path, title: str) -> None:
     """Precision against recall, a line a model."""
-    figure, axes = _figure("recall", "precision")
+    figure, axes = new_figure("recall", "precision")
     _draw(curves, axes, title)
     figure.savefig(path)
 
 
-def _figure(x: str, y: str) -> tuple[Figure, Axes]:
+def new_figure(x: str, y: str) -> tuple[Figure, Axes]:
     """One pair of axes; the object API needs no window system."""
     from matplotlib.figure import Figure
 
@@ -88,11 +89,16 @@ def _draw(curves: Named, axes: Axes, title: str) -> None:
 
 
 def _edges(scores: ScoreHistogram, cut: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Bars from the lowest score to the 99.5th percentile, the cut in sight."""
+    """Bars over the range of the scores."""
+    return np.linspace(*score_range(scores, cut), BARS + 1)
+
+
+def score_range(scores: ScoreHistogram, cut: float) -> tuple[float, float]:
+    """From the 0.5th to the 99.5th percentile of the scores, the cut in sight, and some room."""
     numbers = np.cumsum(scores.clear + scores.cloud)
     if not len(numbers):
-        return np.linspace(0, 1, BARS + 1)
+        return 0.0, 1.0
     ends = scores.edges[np.searchsorted(numbers, numbers[-1] * np.array([0.005, 0.995]))]
     low, high = float(min(ends[0], cut)), float(max(ends[1], cut))
     room = (high - low or abs(high) or 1.0) * 0.05
-    return np.linspace(low - room, high + room, BARS + 1)
+    return low - room, high + room

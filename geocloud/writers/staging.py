@@ -95,7 +95,7 @@ def _locked_folder(parent: Path, stem: str) -> tuple[Path, IO[str]]:
     if os.name == "nt":  # an open file keeps its folder's name there
         new = new.rename(folder)
     lock = (new / LOCK).open("w")
-    _try_lock(lock)
+    try_lock(lock)
     return new.rename(folder), lock
 
 
@@ -115,7 +115,7 @@ def _glob_escape(text: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
 
 
-def _try_lock(file: IO[str]) -> bool:
+def try_lock(file: IO[str]) -> bool:
     """Take an exclusive lock that the system drops when the process dies; False where another holds it."""
     try:
         import fcntl
@@ -130,7 +130,7 @@ def _try_lock(file: IO[str]) -> bool:
 
 def _lock_is_free(path: Path) -> bool:
     with path.open("r+") as file:
-        return _try_lock(file)
+        return try_lock(file)
 
 
 def _sync(path: Path) -> None:

@@ -7,7 +7,7 @@ from geocloud.models.networks.conv import ConvAutoencoder
 from geocloud.models.networks.dense import DenseAutoencoder
 from geocloud.training.checkpoint import CHECKPOINT_FILE
 from geocloud.training.data import Patches
-from geocloud.training.loop import LoopOptions, fit, mean_squared_error
+from geocloud.training.loop import Batch, LoopOptions, fit, mean_squared_error
 from geocloud.training.options import Listener
 
 
@@ -17,7 +17,9 @@ def _patches(number=12):
     rows, cols = np.mgrid[:64, :64] / 64
     waves = [0.4 + 0.3 * np.sin(9 * (a * rows + b * cols)) for a, b in generator.normal(0, 1, (number, 2))]
     data = np.repeat(np.stack(waves)[:, None], 3, axis=1).astype(np.float32)
-    return Patches(data, np.ones((number, 3), dtype=bool), tuple(map(str, range(number))))
+    return Patches(
+        data, np.ones((number, 3), dtype=bool), tuple(map(str, range(number))), np.zeros(number, dtype=np.int64)
+    )
 
 
 def _run(folder, epochs, *, resume=False, network=None, patches=None, lr=1e-3, listener=None):
@@ -85,4 +87,4 @@ def test_missing_bands_do_not_enter_the_loss():
     present = torch.tensor([[True, True], [True, False]])
     squares = (network(x) - x).square()
     expected = (squares[0].sum() + squares[1, 0].sum()) / (3 * 64 * 64)
-    assert mean_squared_error(network, x, present).item() == pytest.approx(expected.item())
+    assert mean_squared_error(network, Batch(x, present, torch.zeros(2))).item() == pytest.approx(expected.item())

@@ -7,9 +7,9 @@ from geocloud.errors import ModelError, OutputError, UsageError
 from geocloud.models.card import read_card
 from geocloud.models.registry import load_scorer
 from geocloud.readers import open_scene
+from geocloud.readers.labels import LabelCodes
 from geocloud.verbs import calibrate as module
 from geocloud.verbs.calibrate import CalibrateOptions, calibrate
-from geocloud.verbs.labels import LabelCodes
 from geocloud.verbs.samples import DataOptions
 from geocloud.verbs.scoring import score_scene
 

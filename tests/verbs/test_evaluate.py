@@ -6,8 +6,8 @@ import rasterio
 from sklearn import metrics as oracle
 
 from geocloud.errors import InputError, UsageError
+from geocloud.readers.labels import LabelCodes
 from geocloud.verbs.evaluate import EvaluateOptions, evaluate
-from geocloud.verbs.labels import LabelCodes
 from geocloud.verbs.report import markdown
 from geocloud.verbs.samples import DataOptions
 
@@ -94,7 +94,7 @@ def test_tagged_pictures_with_both_readings_and_their_difference(tagged, clear_m
     assert np.isnan(rows[0].metrics["cover_error"])
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"evaluation.json", "evaluation.md"} < written
-    assert sum(name.endswith(".png") for name in written) == 2 + 4
+    assert sum(name.endswith(".png") for name in written) == 3 + 2 * 4
     records = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert records[0]["cover_error"] is None
     assert (tmp_path / "out" / "evaluation.md").read_text() == markdown(rows)

@@ -85,7 +85,7 @@ def test_damaged_weights_are_one_sentence(tagged, tmp_path):
 
 def test_conv_trains_on_scenes_and_scores_each_pixel_even_without_the_optional_band(labelled, tmp_path):
     options = TrainOptions(kind="conv", epochs=1, widths=(4, 4, 4), latent=2, optional_bands=("nir",), batch_size=2)
-    result = train(labelled / "images", tmp_path / "m", options)
+    result = train(labelled / "images" / "s1.tif", tmp_path / "m", options)
     assert (result.card.level, result.card.halo, result.card.bands) == ("pixel", 32, ("blue", "green", "red"))
     scorer = load_scorer(str(tmp_path / "m"))
     rgb = tmp_path / "rgb.tif"

@@ -22,6 +22,10 @@ from geocloud.errors import ModelError
 KINDS = {
     "dense": "geocloud.models.networks.dense:DenseAutoencoder",
     "conv": "geocloud.models.networks.conv:ConvAutoencoder",
+    "contrast": "geocloud.models.networks.contrast:ContrastNetwork",
+    "gan": "geocloud.models.networks.gan:GanAutoencoder",
+    "gmm": "geocloud.models.networks.gmm:GaussianMixture",
+    "features": "geocloud.models.networks.features:FeatureAutoencoder",
     "unmix": "geocloud.models.networks.unmix:UnmixNet",
 }
 """Kind to module and class."""

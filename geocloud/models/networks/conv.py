@@ -36,14 +36,9 @@ class ConvAutoencoder(nn.Module):
         super().__init__()
         if len(widths) != 3 or min(*widths, latent) < 1 or output not in ("sigmoid", "linear"):
             raise ValueError(f"three widths and a latent of at least 1 are needed, not {widths} and {latent}")
-        half, quarter, eighth = widths
         self.channels = channels
-        self.encoder = nn.Sequential(
-            *_down(channels, half), *_down(half, quarter), *_down(quarter, eighth), _conv(eighth, latent)
-        )
-        self.decoder = nn.Sequential(
-            *_up(latent, eighth), *_up(eighth, quarter), *_up(quarter, half), _conv(half, channels)
-        )
+        self.encoder = conv_encoder(channels, widths, latent)
+        self.decoder = conv_decoder(channels, widths, latent)
         self.squash: nn.Module = nn.Sigmoid() if output == "sigmoid" else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,6 +59,18 @@ class ConvAutoencoder(nn.Module):
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, h, w): the error of each pixel."""
         return self.error(x, present)
+
+
+def conv_encoder(channels: int, widths: Sequence[int], latent: int) -> nn.Sequential:
+    """(n, channels, h, w) → (n, latent, h/8, w/8); it sees 15 pixels on each side of a cell."""
+    half, quarter, eighth = widths
+    return nn.Sequential(*_down(channels, half), *_down(half, quarter), *_down(quarter, eighth), _conv(eighth, latent))
+
+
+def conv_decoder(channels: int, widths: Sequence[int], latent: int) -> nn.Sequential:
+    """(n, latent, h/8, w/8) → (n, channels, h, w); it mixes 7 pixels on each side."""
+    half, quarter, eighth = widths
+    return nn.Sequential(*_up(latent, eighth), *_up(eighth, quarter), *_up(quarter, half), _conv(half, channels))
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:

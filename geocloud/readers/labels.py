@@ -10,10 +10,9 @@ import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
 
-from geocloud.errors import InputError
+from geocloud.errors import InputError, UsageError
 from geocloud.raster import CLOUD, NODATA, BoolArray, FloatArray
 from geocloud.readers.pictures import SUFFIXES, DataFile
-from geocloud.verbs.detection import MASK_SUFFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +36,15 @@ def find_labels(data: Path, given: Path | None) -> Path | None:
     return data / "labels" if (data / "images").is_dir() and (data / "labels").is_dir() else None
 
 
-def pair_labels(files: Sequence[DataFile], labels: Path) -> list[tuple[DataFile, Path]]:
-    """Each scene with the label of its stem; a mask's `_cloudmask` is left out of the stem.
+def pair_labels(files: Sequence[DataFile], labels: Path, suffix: str = "") -> list[tuple[DataFile, Path]]:
+    """Each scene with the label of its stem, `suffix` left out of it.
 
     Raises:
         InputError: not one has a label.
     """
     by_stem = {path.stem: path for path in sorted(labels.iterdir()) if path.suffix.lower() in SUFFIXES}
     scenes = [file for file in files if labels not in file.path.parents]
-    pairs = [(file, by_stem[stem]) for file in scenes if (stem := file.stem.removesuffix(MASK_SUFFIX)) in by_stem]
+    pairs = [(file, by_stem[stem]) for file in scenes if (stem := file.stem.removesuffix(suffix)) in by_stem]
     if not pairs:
         names = ", ".join(file.stem for file in scenes[:2]), ", ".join(sorted(by_stem)[:2])
         raise InputError(
@@ -53,6 +52,14 @@ def pair_labels(files: Sequence[DataFile], labels: Path) -> list[tuple[DataFile,
             f"as {names[1] or 'none'})"
         )
     return pairs
+
+
+def cloudy_classes(classes: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
+    """The classes that show cloud: those chosen, else those named so; none where all data are clear."""
+    unknown = [name for name in chosen if name not in classes]
+    if unknown:
+        raise UsageError(f"cloudy class {unknown[0]!r} is not among the classes {', '.join(classes)}")
+    return tuple(chosen) or tuple(name for name in classes if name.lower().startswith("cloud"))
 
 
 def read_truth(path: Path, codes: LabelCodes) -> tuple[BoolArray, BoolArray]:

@@ -1,0 +1,60 @@
+"""A linear autoencoder on the features of a network that was trained on another task.
+
+The best linear autoencoder is the projection on the first principal components (Baldi and Hornik 1989), so it is
+fitted in one step (geocloud.training.features); its error is what they leave over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from torch import Tensor, nn
+
+from geocloud.models.networks.backbone import Backbone
+
+HALO = 48
+"""31 pixels that the third level sees, 8 and 4 of the two interpolations, rounded up to whole strides of 8."""
+STRIDE = 4
+
+
+class FeatureAutoencoder(nn.Module):
+    """Frozen features, their mean and scale, and the directions that normal ones spread along."""
+
+    def __init__(self, channels: int, components: int = 16, widths: Sequence[int] = (24, 48, 96)) -> None:
+        """Unfitted: no direction is known.
+
+        Args:
+            channels: bands of the backbone.
+            components: principal components kept.
+            widths: of the backbone.
+        """
+        super().__init__()
+        size = sum(widths[1:])
+        if not 1 <= components < size:
+            raise ValueError(f"components must be 1 to {size - 1}, not {components}")
+        self.backbone = Backbone(channels, widths, classes=1)
+        self.mean: Tensor
+        self.scale: Tensor
+        self.directions: Tensor
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+        self.register_buffer("directions", torch.zeros(components, size))
+
+    def vectors(self, x: Tensor) -> Tensor:
+        """(n, size, h/4, w/4) features."""
+        return self.backbone.features(x)
+
+    def residual(self, vectors: Tensor) -> Tensor:
+        """(m, size) features to (m,) mean squared error of their reconstruction, in standard deviations²."""
+        scaled = (vectors - self.mean) / self.scale
+        error: Tensor = (scaled - scaled @ self.directions.T @ self.directions).square().mean(dim=1)
+        return error
+
+    def raw_score(self, x: Tensor, present: Tensor) -> Tensor:  # noqa: ARG002 - it needs all its bands
+        """(n, h, w) the error, interpolated between cells of 4x4 pixels."""
+        vectors = self.vectors(x).float()
+        n, size, height, width = vectors.shape
+        error = self.residual(vectors.permute(0, 2, 3, 1).reshape(-1, size)).view(n, 1, height, width)
+        return F.interpolate(error, scale_factor=STRIDE, mode="bilinear", align_corners=False)[:, 0]

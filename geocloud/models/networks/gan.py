@@ -1,0 +1,52 @@
+"""An adversarially trained autoencoder: GANomaly (Akçay, Atapour-Abarghouei, Breckon 2018), a score a pixel.
+
+Encoder, decoder, and a second encoder that reads what was drawn. Trained on normal patches together with a critic
+(geocloud.training.gan), it draws what looks normal; the code of what it drew then differs from the code of what it saw
+where that was not normal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from torch import Tensor, nn
+
+from geocloud.models.networks.conv import STRIDE, conv_decoder, conv_encoder
+
+HALO = 64
+"""15 pixels of an encoder, 7 of the decoder, 15 of the second encoder, 8 of the interpolation, rounded up."""
+
+
+class GanAutoencoder(nn.Module):
+    """Encoder, decoder, encoder; its raw score is the distance of the two codes."""
+
+    def __init__(self, channels: int, widths: Sequence[int] = (24, 48, 96), latent: int = 16) -> None:
+        """Build the layers; see ConvAutoencoder for the arguments."""
+        super().__init__()
+        if len(widths) != 3 or min(*widths, latent) < 1:
+            raise ValueError(f"three widths and a latent of at least 1 are needed, not {widths} and {latent}")
+        self.encoder = conv_encoder(channels, widths, latent)
+        self.decoder = conv_decoder(channels, widths, latent)
+        self.second = conv_encoder(channels, widths, latent)
+
+    def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw a batch.
+
+        Args:
+            x: (n, channels, h, w) reflectance, h and w multiples of 8, missing bands 0.
+            present: (channels,) for all or (n, channels) for each.
+
+        Returns:
+            (n, channels, h, w) what was drawn, missing bands 0, and the codes (n, latent, h/8, w/8) before and after.
+        """
+        there = present.to(x.dtype).expand(x.shape[0], x.shape[1])[:, :, None, None]
+        code = self.encoder(x)
+        drawn = self.decoder(code) * there
+        return drawn, code, self.second(drawn)
+
+    def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
+        """(n, h, w) mean absolute difference of the codes, interpolated between their 8x8 cells (the paper's eq. 5)."""
+        _, code, again = self(x, present)
+        distance = (code - again).float().abs().mean(dim=1, keepdim=True)
+        return F.interpolate(distance, scale_factor=STRIDE, mode="bilinear", align_corners=False)[:, 0]

@@ -1,0 +1,75 @@
+"""Other people's cloud masks, to stand beside ours in a table; never needed, imported only when asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from geocloud.calibration import Calibration, ThresholdRule
+from geocloud.errors import MissingExtraError
+from geocloud.raster import FloatArray, PatchBatch, Raster
+from geocloud.scorers.contract import Level, WholeScorer, require_bands
+
+ProductLevel = Literal["l1c", "l2a"]
+"""Top of atmosphere, or surface reflectance."""
+CLOUD_CLASS = 1
+"""Of ukis-csmask: 0 background, 1 cloud, 2 shadow."""
+
+_CLASSES = Calibration(0.5, rule=ThresholdRule("given"), unit="class")
+
+
+@dataclass(frozen=True, slots=True)
+class UkisMask:
+    """ukis-csmask (Wieland, Fichtner, Martinis 2022): a supervised U-Net; it gives classes, no probability."""
+
+    mask_of: Callable[..., Any]
+    """Its class CSmask."""
+    product_level: ProductLevel
+    name: str = "ukis-csmask"
+    sha256: str = ""
+    level: Level = "pixel"
+    block: int = 8
+    halo: int = 0
+    calibration: Calibration = _CLASSES
+    supervision: str = "S"
+
+    def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
+        """Four bands, six where both infrared ones are there."""
+        six = ("swir16", "swir22") if {"swir16", "swir22"} <= set(available) else ()
+        return require_bands(self.name, available, ("blue", "green", "red", "nir"), six)
+
+    def score(self, batch: PatchBatch) -> FloatArray:
+        """(n, side, side) 1 where it says cloud, else 0."""
+        return np.stack([self._cloud(block, batch.bands) for block in batch.data])
+
+    def score_whole(self, raster: Raster, bands: tuple[str, ...]) -> FloatArray:
+        """(h, w) the same of a scene at once, as its users call it."""
+        return self._cloud(np.where(raster.valid, raster.data, np.float32(0)), bands)
+
+    def _cloud(self, data: FloatArray, bands: tuple[str, ...]) -> FloatArray:
+        """(h, w) of (band, h, w) reflectance."""
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # it tells of every scene below 256 pixels
+            found = self.mask_of(
+                np.ascontiguousarray(np.moveaxis(data, 0, -1), dtype=np.float32),
+                band_order=list(bands),
+                product_level=self.product_level,
+                providers=["CPUExecutionProvider"],
+            )
+        return np.asarray(found.csm[:, :, 0] == CLOUD_CLASS, dtype=np.float32)
+
+
+def ukis_csmask(product_level: ProductLevel) -> WholeScorer:
+    """The peer, for one product level; MissingExtraError where it is not installed."""
+    try:
+        from ukis_csmask.mask import CSmask
+    except ImportError as error:
+        raise MissingExtraError("ukis-csmask", "bench", "--peer ukis-csmask") from error
+    return UkisMask(CSmask, product_level)
+
+
+PEERS = {"ukis-csmask": ukis_csmask}
+"""Names to constructors."""

@@ -1,0 +1,154 @@
+"""Trains `unmix` by a recipe file into a model folder: resumable, logged, its card filled in."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+
+from geocloud.calibration import Calibration, ThresholdRule
+from geocloud.errors import InputError, ModelError
+from geocloud.models.card import ModelCard, TrainingRecord
+from geocloud.models.networks.unmix import BANDS, OPTIONAL
+from geocloud.training.options import Listener, TrainOptions
+from geocloud.training.recipe import UnmixConfig, load
+from geocloud.training.synthetic import TaggedScene
+from geocloud.training.trained import Trained
+from geocloud.training.unmix import train_unmix
+
+RECIPES = Path(__file__).parent / "recipes"
+RECIPE_FILE, CHECKPOINT, LOG = "recipe.toml", "checkpoint.pt", "log.csv"
+HALO = 64
+"""Context pixels that a block is scored with."""
+CREDITS = {
+    "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
+    "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",
+    "s2chips": "On Cloud N chips (doi 10.34911/rdnt.hfq6m7), CC BY 4.0",
+    "scenes": "Contains modified Copernicus Sentinel data, and Landsat data courtesy of the USGS",
+}
+"""Source of a training scene to its credit."""
+
+
+def recipe_path(name: str | Path) -> Path:
+    """The file of a shipped recipe's name, or the path itself; InputError where there is neither."""
+    shipped = RECIPES / f"{name}.toml"
+    if shipped.is_file():
+        return shipped
+    if Path(name).is_file():
+        return Path(name)
+    names = ", ".join(sorted(path.stem for path in RECIPES.glob("*.toml")))
+    raise InputError(f"{name} is no recipe: give a TOML file or one of {names}")
+
+
+def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: Listener) -> Trained:
+    """Train on the data folder that the recipe's paths start from, and hand over what the verb writes.
+
+    The folder keeps the recipe, the checkpoint and the log, so that a killed run goes on with `resume`.
+
+    Raises:
+        InputError: the recipe or its data cannot be read. ModelError: there is nothing of this recipe to resume.
+    """
+    path = recipe_path(options.recipe or "unmix")
+    config = read_recipe(path)
+    start_over_or_resume(path, folder, resume=options.resume)
+    log = Log(folder / LOG)
+    say = partial(_say, log, listener)
+    left_out = frozenset(options.without)
+    try:
+        network = train_unmix(config, data, folder, say, left_out, options.start)
+        scenes = load(config, data, left_out)
+    except (OSError, KeyError, rasterio.errors.RasterioError) as error:
+        raise InputError(f"{data} does not hold what {path.name} names ({error})") from error
+    network.half().float()  # the folder stores halves: what is judged is what is stored
+    names = [scene.source for scene in scenes]
+    lines = tuple(f"{credit}; {names.count(name)} scenes" for name, credit in CREDITS.items() if name in names)
+    card = ModelCard(
+        name=options.name or folder.resolve().name,
+        kind="unmix",
+        bands=BANDS[:3],
+        optional_bands=OPTIONAL,
+        architecture={"widths": list(config.widths)},
+        block=8,
+        halo=HALO,
+        calibration=Calibration(0.0, rule=ThresholdRule("given"), unit="logit of the opacity"),
+        training=TrainingRecord(
+            "S" if config.supervision == "labels" else "W",
+            lines,
+            f"geocloud train {data.name} --kind unmix --config {path.name}"
+            + (f" ({len(left_out)} scenes left out)" if left_out else ""),
+            config.seed,
+            config.steps,
+        ),
+        description="Unmixing autoencoder; score: logit of the opacity.",
+    )
+    tagged = partial(_tagged, config, data, left_out)
+    return Trained(network, card, log.totals(), dtype=torch.float16, tagged=tagged)
+
+
+def read_recipe(path: Path) -> UnmixConfig:
+    """The recipe; InputError where the file is none."""
+    try:
+        return UnmixConfig.read(path)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is no recipe of unmix ({error}); see those that ship in {RECIPES}") from error
+
+
+def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:
+    """Clear away what an earlier run left, or see that it was of this recipe; then keep a copy of the recipe."""
+    kept = folder / RECIPE_FILE
+    if resume:
+        if not (folder / CHECKPOINT).is_file():
+            raise ModelError(f"{folder} has no {CHECKPOINT} to resume from; train without --resume")
+        if not kept.is_file() or kept.read_text(encoding="utf-8") != recipe.read_text(encoding="utf-8"):
+            raise ModelError(f"{folder} holds a run of another recipe; give its {RECIPE_FILE}, or leave out --resume")
+        return
+    for name in (CHECKPOINT, LOG):
+        (folder / name).unlink(missing_ok=True)
+    shutil.copyfile(recipe, kept)
+
+
+class Log:
+    """Terms of the loss every so many steps, written as they come so that a resumed run continues them."""
+
+    def __init__(self, path: Path) -> None:
+        """What an earlier run wrote is kept until a step comes again."""
+        self.path = path
+        self.rows: list[dict[str, str]] = []
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                self.rows = list(csv.DictReader(file))
+
+    def add(self, step: int, terms: dict[str, str]) -> None:
+        """Append a row, dropping those of this step and later."""
+        self.rows = [row for row in self.rows if int(row["step"]) < step]
+        self.rows.append({"step": str(step), **terms})
+        with self.path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(self.rows[-1]), extrasaction="ignore", restval="")
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def totals(self) -> tuple[float, ...]:
+        """The sum of the terms of each row."""
+        return tuple(sum(float(value or 0) for name, value in row.items() if name != "step") for row in self.rows)
+
+
+def _say(log: Log, listener: Listener, step: int, steps: int, terms: str) -> None:
+    """Log the terms, as in `detect 0.312 opacity 0.051`, and tell how far it is."""
+    words = terms.split()
+    log.add(step, dict(zip(words[::2], words[1::2], strict=True)))
+    listener.progress(step, steps, "training")
+
+
+def _tagged(config: UnmixConfig, data: Path, left_out: frozenset[str]) -> Iterator[TaggedScene]:
+    """The training scenes again, with what was told of them."""
+    for scene in load(config, data, left_out):
+        told = (scene.weight == 1).numpy()
+        cloud = (scene.target > 0.5).numpy()
+        values = np.ascontiguousarray(scene.data.float().numpy())
+        yield TaggedScene(scene.name, values, BANDS[: len(values)], told & ~cloud, told & cloud)

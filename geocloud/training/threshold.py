@@ -1,0 +1,61 @@
+"""The threshold of a freshly trained kind, from patches it did not see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from geocloud.calibration import PAPER_THRESHOLD, Calibration, CloudSide, ThresholdRule, logistic_curve
+from geocloud.histogram import EXACT_BITS, PIXEL_BITS, ScoreHistogram, add_up, histogram
+from geocloud.metrics import count_at
+from geocloud.models.card import ModelCard
+from geocloud.models.scorer import NetworkScorer
+from geocloud.rules import false_alarms, fit_spread, quantile_cut
+from geocloud.scorers.patches import score_patches
+from geocloud.training.data import Patches, take
+from geocloud.training.kinds import SETTINGS
+from geocloud.training.options import TrainOptions
+
+
+def held_out_scores(
+    network: torch.nn.Module, card: ModelCard, unseen: Patches, device: torch.device
+) -> list[ScoreHistogram]:
+    """Histogram of raw scores of each held-out file; patches tagged cloudy are counted under `cloud`."""
+    scorer = NetworkScorer(network, card, device)
+    bits = EXACT_BITS if card.level == "patch" else PIXEL_BITS
+    scenes = []
+    for name in dict.fromkeys(unseen.files):
+        mine = take(unseen, np.array([file == name for file in unseen.files]))
+        there = tuple(b for b, yes in zip(scorer.channels, mine.present[0], strict=True) if yes)
+        raw = score_patches(scorer, mine.data[:, [scorer.channels.index(band) for band in there]], there)
+        truth = np.broadcast_to((mine.tags == 1)[:, None, None], raw.shape)
+        scenes.append(histogram(raw, truth, bits))
+    return scenes
+
+
+def cut_by_rule(scenes: list[ScoreHistogram], options: TrainOptions, data: str) -> Calibration:
+    """Threshold and curve: where scores of normal data end; of contrast, where both errors are alike."""
+    settings = SETTINGS[options.kind]
+    if settings.both:
+        return _equal(scenes, settings.unit, data)
+    cloud_is: CloudSide = "high" if options.normal == "clear" else "low"
+    quantile = quantile_cut(scenes, options.quantile, "clear")
+    if (options.rule or settings.rule) == "paper":
+        rule, threshold = ThresholdRule("paper", None, data), PAPER_THRESHOLD
+    else:
+        rule, threshold = ThresholdRule("quantile", options.quantile, data), quantile
+    above = false_alarms(scenes, threshold, "clear")
+    rule = replace(rule, figure=f"{100 * above:.2f} % of held-out {options.normal} data at or above")
+    curve = logistic_curve(threshold, fit_spread(scenes, threshold), cloud_is)
+    others = (("quantile", quantile),) if rule.name == "paper" else ()
+    return Calibration(threshold, cloud_is, rule, curve, settings.unit, others)
+
+
+def _equal(scenes: list[ScoreHistogram], unit: str, data: str) -> Calibration:
+    """Cut at 0, whatever the data; they only say how steep P(cloud) is, and how good the cut."""
+    reached = count_at(add_up(scenes), 0.0).balanced_accuracy
+    figure = f"chosen before any data; balanced accuracy {reached:.3f} on held-out patches"
+    curve = logistic_curve(0.0, fit_spread(scenes, 0.0), "high")
+    return Calibration(0.0, "high", ThresholdRule("equal", None, data, figure), curve, unit)

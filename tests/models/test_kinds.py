@@ -1,0 +1,49 @@
+"""What every network of a kind promises: shapes, its halo, and arguments refused in one sentence."""
+
+import pytest
+import torch
+
+from geocloud.errors import ModelError
+from geocloud.models.networks import build_network
+from geocloud.training.kinds import SETTINGS
+
+SMALL = {
+    "conv": {"widths": [4, 6, 8], "latent": 3},
+    "contrast": {"widths": [4, 6, 8], "latent": 3},
+    "gan": {"widths": [4, 6, 8], "latent": 3},
+    "gmm": {"on": "codes", "widths": [4, 6, 8], "latent": 3},
+    "features": {"widths": [4, 6, 8], "components": 2},
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@torch.inference_mode()
+def test_nothing_beyond_the_halo_changes_a_score(kind):
+    torch.manual_seed(0)
+    network, halo = build_network(kind, 3, SMALL[kind]).eval(), SETTINGS[kind].halo
+    there, scene = torch.ones(3, dtype=torch.bool), torch.rand(1, 3, 64 + 4 * halo, 64 + 4 * halo)
+    near = scene[..., halo:-halo, halo:-halo]
+    whole = network.raw_score(scene, there)[:, 2 * halo : -2 * halo, 2 * halo : -2 * halo]
+    torch.testing.assert_close(whole, network.raw_score(near, there)[:, halo:-halo, halo:-halo])
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@torch.inference_mode()
+def test_scores_are_one_a_pixel(kind):
+    network = build_network(kind, 3, SMALL[kind]).eval()
+    assert network.raw_score(torch.rand(2, 3, 128, 64), torch.ones(3, dtype=torch.bool)).shape == (2, 128, 64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "said"),
+    [
+        ("contrast", {"window": 4}, "window must be odd"),
+        ("gan", {"widths": [1, 2]}, "three widths"),
+        ("gmm", {"components": 0}, "at least 1"),
+        ("gmm", {"on": "pixels"}, "bands or codes"),
+        ("features", {"components": 0}, "components must be 1 to"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(kind, wrong, said):
+    with pytest.raises(ModelError, match=said):
+        build_network(kind, 3, wrong)

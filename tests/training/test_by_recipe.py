@@ -1,0 +1,122 @@
+"""`train --kind unmix` on real scenes: a whole folder, halves, resumable, its threshold by simulated cloud."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from geocloud.cli.main import cli
+from geocloud.errors import InputError, ModelError
+from geocloud.models.card import read_card
+from geocloud.models.registry import load_scorer
+from geocloud.training.options import TrainOptions
+from geocloud.verbs.train import train
+
+RECIPE = """supervision = "tags"
+seed = 3
+steps = {steps}
+batch = 2
+size = 64
+teach_from = 99
+widths = [4, 4, 6, 6, 8]
+"""
+
+
+@pytest.fixture(scope="module")
+def few(data_root, tmp_path_factory):
+    """A data folder of one real scene a source, small."""
+    root = tmp_path_factory.mktemp("few")
+    for source, stem in (("s2cmc", "S2A"), ("l8biome", "Forest_06"), ("s2chips", "chip")):
+        for part in ("images", "labels"):
+            (root / "labelled" / source / part).mkdir(parents=True)
+        image = next(
+            p for p in sorted((data_root / "labelled" / source / "images").iterdir()) if p.name.startswith(stem)
+        )
+        for part in ("images", "labels"):
+            shutil.copy(data_root / "labelled" / source / part / image.name, root / "labelled" / source / part)
+    images = root / "labelled" / "s2cmc" / "images"
+    label = root / "labelled" / "s2cmc" / "labels"
+    for folder, value in ((images, 60), (label, 0)):  # a dark clear picture, to lay clouds over
+        Image.fromarray(np.full((192, 192, 3)[: 3 if folder == images else 2], value, np.uint8)).save(
+            folder / "dark.png"
+        )
+    return root
+
+
+def _recipe(path, steps):
+    path.write_text(RECIPE.format(steps=steps))
+    return path
+
+
+def test_the_folder_is_whole_and_a_resumed_run_ends_alike(few, tmp_path):
+    recipe = _recipe(tmp_path / "toy.toml", 3)
+    result = train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe))
+    names = {path.name for path in (tmp_path / "m").iterdir()}
+    assert {
+        "card.json",
+        "weights.safetensors",
+        "recipe.toml",
+        "checkpoint.pt",
+        "log.csv",
+        "loss.png",
+        "errors.png",
+    } <= names
+    card = result.card
+    assert (card.kind, card.training.supervision, card.training.steps, card.halo) == ("unmix", "W", 3, 64)
+    assert card.calibration.rule.name == "synthetic"
+    assert "balanced accuracy" in card.calibration.rule.figure
+    assert any("CC BY 4.0; 2 scenes" in line for line in card.training.data)
+    log = (tmp_path / "m" / "log.csv").read_text().splitlines()
+    assert log[0].startswith("step,detect")
+    assert log[1].startswith("0,")
+    weights = (tmp_path / "m" / "weights.safetensors").stat().st_size
+    parameters = sum(p.numel() for p in load_scorer(str(tmp_path / "m")).network.parameters())
+    assert weights < 2.5 * parameters + 20_000  # halves
+    again = train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe, resume=True))
+    assert again.card.sha256 == card.sha256
+    assert again.card.calibration == card.calibration
+
+
+def test_another_recipe_is_not_resumed_and_missing_data_are_one_sentence(few, tmp_path):
+    recipe = _recipe(tmp_path / "toy.toml", 1)
+    with pytest.raises(ModelError, match=r"no checkpoint\.pt to resume from"):
+        train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe, resume=True))
+    train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe))
+    with pytest.raises(ModelError, match="run of another recipe"):
+        train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "b.toml", 2), resume=True))
+    with pytest.raises(InputError, match=r"does not hold what toy\.toml names"):
+        train(tmp_path, tmp_path / "n", TrainOptions(kind="unmix", recipe=recipe))
+    (tmp_path / "bad.toml").write_text("steps = 3\nbanana = 1\n")
+    with pytest.raises(InputError, match=r"bad\.toml is no recipe of unmix"):
+        train(few, tmp_path / "n", TrainOptions(kind="unmix", recipe=tmp_path / "bad.toml"))
+    with pytest.raises(InputError, match="unmix-labels"):
+        train(few, tmp_path / "n", TrainOptions(kind="unmix", recipe="nosuch"))
+
+
+def test_scenes_left_out_are_not_seen(few, tmp_path):
+    options = TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "toy.toml", 1), without=("dark",))
+    with_all = train(few, tmp_path / "a", TrainOptions(kind="unmix", recipe=tmp_path / "toy.toml")).card
+    without = train(few, tmp_path / "b", options).card
+    assert any("; 2 scenes" in line for line in with_all.training.data)
+    assert not any("; 2 scenes" in line for line in without.training.data)
+    assert "(1 scenes left out)" in without.training.recipe
+
+
+def test_the_command_takes_a_recipe_by_name_or_file_and_no_other_number(few, tmp_path):
+    recipe = _recipe(tmp_path / "toy.toml", 1)
+    run = CliRunner().invoke
+    result = run(cli, ["train", str(few), "--kind", "unmix", "--config", str(recipe), "--out", str(tmp_path / "m")])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["rule"] == "synthetic"
+    assert read_card(tmp_path / "m").kind == "unmix"
+    for arguments, said in (
+        (["--kind", "unmix", "--config", str(recipe), "--epochs", "3"], "--epochs does not go with --kind unmix"),
+        (["--config", str(recipe)], "kind dense has no recipe"),
+        (["--kind", "unmix", "--config", "nosuch"], "neither a TOML file nor a shipped recipe"),
+    ):
+        result = run(cli, ["train", str(few), "--out", str(tmp_path / "n"), *arguments])
+        assert result.exit_code == 2
+        assert said in result.stderr
