@@ -17,7 +17,6 @@ from geocloud.readers.sensors import LANDSAT_L1
 from geocloud.readers.spec import BandSource, FillSource, Radiometry, SceneSpec
 from geocloud.readers.stac_item import AssetBand, asset_bands, item_name, item_time, load_item
 
-_PICTURES = {"visual", "overview", "thumbnail"}
 _QUALITY = re.compile(r"qa_pixel|bqa", re.IGNORECASE)
 
 
@@ -56,22 +55,9 @@ def describe_item(source: str, options: SceneOptions) -> SceneSpec:
 def choose_assets(item: Mapping[str, Any]) -> dict[str, AssetBand]:
     """Common name -> the asset to read: data before pictures, GeoTIFF before JP2, the wide band, the finest."""
     found: dict[str, AssetBand] = {}
-    for band in sorted(asset_bands(item), key=_rank):
+    for band in sorted(asset_bands(item), key=lambda band: band.rank):
         found.setdefault(band.band, band)
     return found
-
-
-def _rank(band: AssetBand) -> tuple[bool, bool, bool, bool, float]:
-    """Lower is better."""
-    asset, roles = band.asset, set(band.asset.get("roles") or ())
-    kind, href = str(asset.get("type", "")).lower(), str(asset["href"]).lower()
-    return (
-        bool(roles & _PICTURES) or band.key.lower().startswith(tuple(_PICTURES)),
-        not (kind.startswith(("image", "application/x-")) or not kind),
-        "jp2" in kind or href.endswith(".jp2"),
-        band.narrow,
-        float(asset.get("gsd") or asset.get("eo:gsd") or 0),
-    )
 
 
 def _dangling(source: str, asset: AssetBand, path: str, *, needed: bool) -> str:

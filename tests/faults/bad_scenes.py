@@ -214,7 +214,7 @@ def storage(folder: Path) -> Iterator[BadScene]:
         name = f"compressed_{compress}_{predictor}"
         more = {"predictor": predictor} if predictor > 1 else {}
         yield BadScene(name, _write(folder, name, data=plain(), compress=compress, **more), "mask")
-    for side in (20000, 30000):
+    for side in (8000, 30000):
         path = folder / f"sparse_{side}.tif"
         profile = {"driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint8", "tiled": True,
                    "blockxsize": 512, "blockysize": 512, "sparse_ok": True, "nodata": 0}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,7 @@ def run_corpus(folder: Path) -> tuple[list[str], Harness]:
         problem = outcome.fault or judge(scene, outcome, out)
         if problem:
             problems.append(f"{scene.name}: {problem}: {outcome.stderr[-400:]}")
-        for path in out.glob("*") if out.exists() else ():
-            path.unlink()
+        shutil.rmtree(out, ignore_errors=True)
     harness.close()
     return problems, harness
 
