@@ -25,6 +25,7 @@ COMMANDS = {
     "models": "geocloud.cli.models:models",
     "info": "geocloud.cli.info:info",
     "version": "geocloud.cli.version:version",
+    "doctor": "geocloud.cli.doctor:doctor",
 }
 SUMMARIES = {
     "detect": "Find the clouds of scenes: mask, polygons, score.",
@@ -39,6 +40,7 @@ SUMMARIES = {
     "models": "List the models, show a model card.",
     "info": "Show what geocloud understands of a scene.",
     "version": "Show versions and the device.",
+    "doctor": "Test this installation, for a bug report.",
 }
 
 

