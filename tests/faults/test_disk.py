@@ -53,7 +53,7 @@ def test_files_that_may_not_grow_are_whole_or_absent(scene: Path, tmp_path: Path
     expected = contents(whole)
     sizes = {name: len(content) for name, content in expected.items()}
     long = sorted(sizes.values())[-2:]
-    for limit in sorted({5000, *(int(size * part) for size in long for part in (0.9, 0.9999))}):
+    for limit in sorted({5000, *(int(size * part) for size in long for part in (0.97, 0.9999))}):
         out = tmp_path / "out"
         result = detect(
             scene, out, *more, before=lambda top=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (top, top))
