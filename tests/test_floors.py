@@ -27,7 +27,7 @@ FLOORS = {
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 ALLOWED_LIBRARIES = {
     0: {"numpy", "affine"},
-    1: {"numpy", "affine", "rasterio", "shapely", "geopandas", "pyproj", "PIL"},
+    1: {"numpy", "affine", "rasterio", "shapely", "geopandas", "pyogrio", "pyproj", "PIL"},
 }
 OPTIONAL_IN_FUNCTIONS = {"matplotlib", "pyarrow", "xarray", "rioxarray", "pystac", "zarr", "defusedxml", "pandas"}
 

@@ -15,6 +15,7 @@ from geocloud.cli.environment import check_projections
 from geocloud.cli.lists import names
 from geocloud.cli.options import Threshold, model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter, make_reporter
+from geocloud.cli.shortage import shortage
 from geocloud.cli.watching import watch_options
 from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.models.registry import load_scorer
@@ -147,12 +148,12 @@ def _run(scenes: tuple[str, ...], out: Path | OutputPaths, options: DetectOption
         except (Cancelled, KeyboardInterrupt):
             reporter.failure(scene, Cancelled("cancelled"))
             return Cancelled.exit_code
-        except MemoryError:
-            reporter.failure(scene, GeocloudError(f"{scene} needs more memory than there is; use fewer --threads"))
-            failed.append((scene, 1))
-        except GeocloudError as error:
-            reporter.failure(scene, error)
-            failed.append((scene, error.exit_code))
+        except Exception as error:
+            problem = shortage(error, scene) or error
+            if not isinstance(problem, GeocloudError):
+                raise
+            reporter.failure(scene, problem)
+            failed.append((scene, problem.exit_code))
     if failed and len(scenes) > 1:
         names = ", ".join(scene for scene, _ in failed)
         click.echo(f"{len(failed)} of {len(scenes)} scenes failed: {names}", err=True)

@@ -8,8 +8,9 @@ from typing import cast
 
 import click
 
-from geocloud.cli.common import examples
+from geocloud.cli.common import examples, print_error
 from geocloud.cli.environment import bound_heaps, protect_environment
+from geocloud.cli.shortage import shortage
 from geocloud.version import __version__
 
 COMMANDS = {
@@ -28,6 +29,7 @@ COMMANDS = {
     "info": "geocloud.cli.info:info",
     "version": "geocloud.cli.version:version",
     "completion": "geocloud.cli.completion:completion",
+    "doctor": "geocloud.cli.doctor:doctor",
 }
 SUMMARIES = {
     "detect": "Find the clouds of scenes: mask, polygons, score.",
@@ -45,6 +47,7 @@ SUMMARIES = {
     "info": "Show what geocloud understands of a scene.",
     "version": "Show versions and the device.",
     "completion": "Print a script for the shell's Tab key.",
+    "doctor": "Test this installation, for a bug report.",
 }
 
 
@@ -85,5 +88,12 @@ def main() -> None:
     """Entry point: defends against a leaked environment, then runs the command."""
     protect_environment()
     bound_heaps()
-    cli(prog_name="geocloud")
+    try:
+        cli(prog_name="geocloud")
+    except Exception as error:
+        problem = shortage(error)
+        if problem is None:
+            raise
+        print_error(problem)
+        sys.exit(problem.exit_code)
     sys.exit(0)

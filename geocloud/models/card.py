@@ -15,6 +15,8 @@ from geocloud.veils import VeilCuts
 
 CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
+MAX_ARGUMENTS, MAX_DEPTH, MAX_NUMBER = 64, 4, 1 << 20
+"""Bounds of a network's arguments: values in a list, lists in lists, and the size of a number."""
 Supervision = str
 Precision = Literal["auto", "fp32", "bf16"]
 """What a network runs in; `auto` decides by card and machine."""
@@ -90,8 +92,25 @@ class ModelCard:
             raise ValueError(f"block must be 1 to 32 and halo 0 to 512, not {self.block} and {self.halo}")
         if self.training.supervision not in SUPERVISIONS:
             raise ValueError(f"supervision must be one of {', '.join(SUPERVISIONS)}")
+        check_architecture(self.architecture)
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision must be fp32 or bf16, not {self.precision!r}")
+
+
+def check_architecture(value: object, depth: int = 0) -> None:
+    """ValueError for a network's arguments that are no small plain values: a card fills no memory and names no file."""
+    if isinstance(value, dict | list | tuple):
+        if len(value) > MAX_ARGUMENTS or depth > MAX_DEPTH:
+            raise ValueError(
+                f"architecture holds a list or table of {len(value)} values, at most {MAX_ARGUMENTS} are read"
+            )
+        for inner in value.values() if isinstance(value, dict) else value:
+            check_architecture(inner, depth + 1)
+    elif isinstance(value, str):
+        if len(value) > 64 or any(sign in value for sign in "/\\\0") or value.startswith("."):
+            raise ValueError(f"architecture holds the text {value[:64]!r}; names of at most 64 letters are read")
+    elif isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
+        raise ValueError(f"architecture holds the number {value}; at most {MAX_NUMBER} is read")
 
 
 def write_card(card: ModelCard, folder: Path) -> Path:

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from geocloud.calibration import Calibration
-from geocloud.errors import UsageError
+from geocloud.errors import ModelError, UsageError
 from geocloud.familiarity import Seen
 from geocloud.models.card import ModelCard, Precision, read_card
 from geocloud.models.networks import Network, build_network
 from geocloud.models.networks.fold import folded
-from geocloud.models.weights import load_weights
+from geocloud.models.weights import WEIGHTS_FILE, load_weights
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.contract import Level, Scorer, require_bands
 
@@ -117,6 +117,21 @@ def runs_bf16(precision: Precision, card: ModelCard, place: torch.device) -> boo
     return card.precision == "bf16" and bool(native)
 
 
+def check_size(card: ModelCard, folder: Path) -> None:
+    """ModelError where a card asks for a network larger than its weights; told without taking memory for it."""
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        return
+    with torch.device("meta"):
+        network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
+    values = sum(parameter.numel() for parameter in network.parameters())
+    if values > weights.stat().st_size:
+        raise ModelError(
+            f"{folder} names a network of {values} values in its card, but {WEIGHTS_FILE} cannot hold them; "
+            "fetch or train the model again"
+        )
+
+
 def load_model(folder: Path, device: str = "auto", precision: Precision = "auto") -> Scorer:
     """The scorer of a model folder.
 
@@ -126,6 +141,7 @@ def load_model(folder: Path, device: str = "auto", precision: Precision = "auto"
     """
     place = choose_device(device)
     card = read_card(folder)
+    check_size(card, folder)
     network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
     load_weights(network, folder, card.sha256)
     network = folded(network).requires_grad_(requires_grad=False).to(place)

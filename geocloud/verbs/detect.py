@@ -24,7 +24,7 @@ from geocloud.verbs.detection import Detection, OutputPaths, read_detection
 from geocloud.verbs.scene_run import RunOptions, SceneRun
 from geocloud.writers.encodings import EncodingName
 from geocloud.writers.stac import require_pystac
-from geocloud.writers.staging import staged
+from geocloud.writers.staging import staged, writing
 from geocloud.writers.vectors import VectorFormat
 
 MAX_DILATE = 500
@@ -141,7 +141,8 @@ def detect_open(
             run.score(progress)
         else:
             run.take_scored(rows, progress)
-        run.finish(progress)
+        with writing(paths.mask):
+            run.finish(progress)
         staging.commit(last=paths.mask)
     return run.detection(time.perf_counter() - started)
 

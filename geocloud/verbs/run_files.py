@@ -21,7 +21,7 @@ from geocloud.scorers.contract import Scorer
 from geocloud.stitching import Layer, ScoredRows, blank
 from geocloud.verbs.scoring import SEGMENT_PIXELS, Look, Observer, scored_rows
 from geocloud.version import __version__
-from geocloud.writers.cog import Product, RowWriter
+from geocloud.writers.cog import Product, RowWriter, raster_errors
 from geocloud.writers.encodings import ENCODINGS, TAG, EncodingName, encode
 
 STRIP = 512
@@ -64,7 +64,7 @@ def expand(rows: ScoredRows, scored: CoarseScene) -> ScoredRows:
 def write_encoded(source: Path, target: Path, georef: Georef, encoding: EncodingName) -> None:
     """A mask of our codes written again in another encoding, row strip by row strip."""
     product = Product("MODE", "NO", ENCODINGS[encoding].dtype, ENCODINGS[encoding].nodata, description="cloud mask")
-    with rasterio.open(source) as dataset:
+    with raster_errors(target), rasterio.open(source) as dataset:
         writer = RowWriter(target, georef, product, {**dataset.tags(), TAG: encoding})
         for row in range(0, dataset.height, STRIP):
             window = RasterioWindow(0, row, dataset.width, min(STRIP, dataset.height - row))
@@ -76,7 +76,7 @@ def read_every(path: Path, step: int) -> NDArray[np.uint8]:
     """Every nth pixel of a raster's first band in both directions, read a few rows at a time."""
     rows = max(step, STRIP // step * step)
     parts = []
-    with rasterio.open(path) as dataset:
+    with raster_errors(path), rasterio.open(path) as dataset:
         for row in range(0, dataset.height, rows):
             window = RasterioWindow(0, row, dataset.width, min(rows, dataset.height - row))
             parts.append(dataset.read(1, window=window)[::step, ::step])

@@ -71,7 +71,7 @@ class SceneRun:
         self._seen = seen_by(scorer)
         self._tally = SceneTally(self._seen)
         bands = scorer.choose_bands(scene.bands)
-        tags = provenance(scene, scorer, calibration)
+        self._tags = tags = provenance(scene, scorer, calibration)
         if len(options.classes) > 1:
             tags["GEOCLOUD_CLASSES"] = ",".join(options.classes)
         self._scored = CoarseScene(scene, options.factor) if options.factor > 1 else scene
@@ -142,7 +142,8 @@ class SceneRun:
         shapes = self.mask.shapes(self.options.min_area)
         if self.options.polygons and shapes is not None:
             self.shapes = shapes
-            write_vectors(to_frame(shapes, self.georef, self.scene.name), self.staging.path(self.paths.polygons))
+            frame = to_frame(shapes, self.georef, self.scene.name)
+            write_vectors(frame, self.staging.path(self.paths.polygons), self._tags)
         progress(0, 1, "write")
         threads = self.options.threads or cores()
         if self._score is not None and self.paths.score is not None:
@@ -170,7 +171,7 @@ class SceneRun:
         write_qgis_style(self.staging.path(self.paths.style), self.mask.codes, values)
         if self._preview is not None and self.paths.quicklook is not None:
             mask = read_every(self.mask.path, self._preview.step * self.options.factor)
-            write_quicklook(self.staging.path(self.paths.quicklook), self._preview.picture(), mask)
+            write_quicklook(self.staging.path(self.paths.quicklook), self._preview.picture(), mask, self._tags)
 
     def _finish_item(self) -> None:
         """The STAC item, once all other files are there."""
@@ -190,7 +191,7 @@ class SceneRun:
             self.mask.cloud_cover,
             described.get("taken") or "",
             seen_from(self.paths.item, described.get("item") or self.scene.source),
-            provenance(self.scene, self.scorer, self.calibration),
+            self._tags,
             written_classes(self.mask.codes, encoding.codes),
             encoding.nodata,
             {key: (self.staging.path(path), path.name) for key, path in files.items() if path is not None},

@@ -147,6 +147,10 @@ class UnmixNet(nn.Module):
     ) -> None:
         """Random weights; ValueError for any other number of channels."""
         super().__init__()
+        if not 3 <= len(widths) == len(blocks) <= 8 or sum(blocks) > 64 or min(*widths, 1) < 1:
+            raise ValueError(
+                f"widths and blocks must be 3 to 8 levels with 64 blocks in all, not {widths} and {blocks}"
+            )
         if channels != len(BANDS):
             raise ValueError(f"channels must be {len(BANDS)}, the bands {', '.join(BANDS)}, not {channels}")
         self.stem = nn.Sequential(
