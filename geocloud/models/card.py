@@ -137,6 +137,10 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
     """A card from JSON values; raises the dataclasses' own errors."""
     calibration = dict(raw["calibration"])
     calibration["rule"] = ThresholdRule(**calibration.get("rule", {}))
+    if not isinstance(calibration["rule"].name, str) or not isinstance(
+        calibration["rule"].parameter, float | int | None
+    ):
+        raise TypeError("the threshold's rule must be a name and a number")
     calibration["curve"] = tuple((float(x), float(p)) for x, p in calibration.get("curve", ()))
     calibration["alternatives"] = tuple((str(k), float(v)) for k, v in calibration.get("alternatives", ()))
     calibration["threshold"] = float(calibration["threshold"])

@@ -37,7 +37,7 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
 
     A virtual raster (VRT) is a document that names files: the reading rule of `geocloud.readers.paths` holds for it.
     """
-    if not is_virtual(source) and not Path(source).exists():
+    if not is_virtual(source) and not there(source):
         raise InputError(f"{source} does not exist; give the path of a scene")
     if not is_virtual(source) and Path(source).is_file() and Path(source).stat().st_size == 0:
         raise InputError(f"{source} is empty (0 bytes); fetch it again")
@@ -53,6 +53,14 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
         dataset.close()
         raise
     return dataset
+
+
+def there(path: str) -> bool:
+    """True for a path of this machine that exists; False also for one that no file can have."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _unopened(source: str, reason: str) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from geocloud.errors import InputError
 from geocloud.readers.assembly import Product, assemble, given_radiometry, refuse_band_numbers, require_visible
-from geocloud.readers.opening import is_absent, open_raster
+from geocloud.readers.opening import is_absent, open_raster, there
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.paths import is_remote, is_virtual, resolve
 from geocloud.readers.radiometry import assume_radiometry, tagged_radiometry
@@ -62,7 +61,7 @@ def choose_assets(item: Mapping[str, Any]) -> dict[str, AssetBand]:
 
 def _dangling(source: str, asset: AssetBand, path: str, *, needed: bool) -> str:
     """What to say of an asset that does not exist; empty where it does, or where opening it will tell."""
-    if not is_virtual(path) and Path(path).exists():
+    if not is_virtual(path) and there(path):
         return ""
     if is_virtual(path) and (needed or not is_remote(path) or not is_absent(path)):
         return ""
@@ -85,7 +84,11 @@ def _fill(source: str, item: Mapping[str, Any], options: SceneOptions) -> FillSo
     """Landsat's quality asset, where there is one that can be read."""
     for key, asset in item["assets"].items():
         href = asset.get("href", "") if isinstance(asset, dict) else ""
-        if not href.lower().endswith((".tif", ".tiff")) or not (_QUALITY.search(key) or _QUALITY.search(href)):
+        if (
+            not isinstance(href, str)
+            or not href.lower().endswith((".tif", ".tiff"))
+            or not (_QUALITY.search(key) or _QUALITY.search(href))
+        ):
             continue
         try:
             path = resolve(source, href, allow_external=options.allow_external)
