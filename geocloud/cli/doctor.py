@@ -10,7 +10,7 @@ from importlib.metadata import version as installed
 
 import click
 
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.version import __version__
 
 PACKAGES = (
@@ -30,7 +30,7 @@ SHOWN = ("GDAL_", "PROJ_", "CPL_", "OMP_", "GEOCLOUD_")
 """Beginnings of environment variables that change how things work; their values may be secret and are left out."""
 
 
-@click.command()
+@click.command(epilog=examples("geocloud doctor", "geocloud doctor --json"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @one_sentence
 def doctor(*, as_json: bool) -> None:

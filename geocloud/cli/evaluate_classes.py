@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from geocloud.cli.common import one_sentence
-from geocloud.models.registry import DEFAULT_MODEL
+from geocloud.cli.common import examples, one_sentence
+from geocloud.cli.options import model_option
 from geocloud.verbs.evaluate_classes import evaluate_classes as measure
 
 
@@ -32,19 +32,17 @@ class Truth(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not of the form thin=192;thick=255;clear=128", param, ctx)
 
 
-@click.command()
+@click.command(
+    epilog=examples("geocloud evaluate-classes data/l8biome --truth 'clear=128;thin=192;thick=255;shadow=64'")
+)
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "--truth", type=Truth(), required=True, help="Label codes, as in 'clear=128;thin=192;thick=255;shadow=64'."
 )
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="A model that unmixes.")
+@model_option
 @click.option("--tag", default="", metavar="COLUMN", help="Count scenes with a 1 in this column of tags.csv apart.")
 @one_sentence
 def evaluate_classes(data: Path, truth: dict[str, tuple[int, ...]], model: str, tag: str) -> None:
-    r"""Measure a mask's further classes on DATA, a folder of `images` and `labels`; prints Markdown.
-
-    \b
-    geocloud evaluate-classes data/l8biome --truth 'clear=128;thin=192;thick=255;shadow=64'
-    """
+    """Measure a mask's further classes on DATA, a folder of `images` and `labels`; prints Markdown."""
     for table in measure(data, truth, model, tag=tag):
         click.echo(table.markdown())

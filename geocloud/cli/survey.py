@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.data_options import device_option
 from geocloud.verbs.survey import RECIPE, SurveyOptions
 from geocloud.verbs.survey import survey as survey_model
 
 
-@click.command()
+@click.command(epilog=examples("geocloud survey my-model data --out my-model"))
 @click.argument("model")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Model folder whose card is written.")
@@ -23,11 +23,7 @@ from geocloud.verbs.survey import survey as survey_model
 @device_option
 @one_sentence
 def survey(model: str, data: Path, out: Path, left_out: Path | None, **options: object) -> None:
-    r"""Measure on its training DATA what MODEL has seen and where its classes are cut; write it into the card.
-
-    \b
-    geocloud survey my-model data --out my-model
-    """
+    """Measure on its training DATA what MODEL has seen and where its classes are cut; write it into the card."""
     names = frozenset(left_out.read_text(encoding="utf-8").split()) if left_out is not None else frozenset()
     card = survey_model(model, data, out, SurveyOptions(left_out=names, **options))  # type: ignore[arg-type]
     limits = ("median", "brightest", "contrast", "share", "gaps")

@@ -34,6 +34,8 @@ CELL = 4
 """Pixels along each side of a cell: what the encoder reads as one."""
 GRID = 64
 """Heights and widths must be multiples of it: cells, halved four times."""
+BLOCKS = (0, 1, 2, 2, 1)
+"""Residual blocks of each level on the way down."""
 INDICES = 7
 """Planes that `spectral_indices` makes."""
 DETAIL = 10.0
@@ -136,17 +138,18 @@ class UnmixNet(nn.Module):
     Args:
         channels: band channels; always the seven of BANDS.
         widths: channels of each level, from the cells down; each next level halves the grid.
-        blocks: residual blocks of each level on the way down.
+        blocks: residual blocks of each level on the way down; None: BLOCKS, as far as there are levels.
     """
 
     def __init__(
         self,
         channels: int = len(BANDS),
         widths: Sequence[int] = (48, 96, 128, 160, 160),
-        blocks: Sequence[int] = (0, 1, 2, 2, 1),
+        blocks: Sequence[int] | None = None,
     ) -> None:
-        """Random weights; ValueError for any other number of channels."""
+        """Random weights; ValueError for any other number of channels, or levels out of bounds."""
         super().__init__()
+        blocks = BLOCKS[: len(widths)] if blocks is None else blocks
         if not 3 <= len(widths) == len(blocks) <= 8 or sum(blocks) > 64 or min(*widths, 1) < 1:
             raise ValueError(
                 f"widths and blocks must be 3 to 8 levels with 64 blocks in all, not {widths} and {blocks}"
