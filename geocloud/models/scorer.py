@@ -90,8 +90,7 @@ class NetworkScorer:
     def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch in channel order, missing bands 0, and which bands are present."""
         present = torch.tensor([band in batch.bands for band in self.channels])
-        dtype = torch.bfloat16 if self.bf16 else torch.float32
-        x = torch.zeros((batch.data.shape[0], len(self.channels), *batch.data.shape[2:]), dtype=dtype)
+        x = torch.zeros((batch.data.shape[0], len(self.channels), *batch.data.shape[2:]))
         for channel, band in enumerate(self.channels):
             if band in batch.bands:
                 x[:, channel] = torch.from_numpy(batch.data[:, batch.bands.index(band)])

@@ -255,9 +255,12 @@ class UnmixNet(nn.Module):
 
     def _logit(self, code: Tensor, bright: Tensor, mean: Tensor) -> Tensor:
         """(n, 1, h, w) a level a pixel, and the cell's coefficient times how far the pixel outshines its cell."""
-        level, slope = self.veil(code).split((CELL**2, 1), 1)
-        own = F.pixel_unshuffle(bright, CELL) - _brightness(mean)
-        return F.pixel_shuffle(level + DETAIL * slope * own, CELL).float()
+        conv, last = self.veil
+        hidden = conv(code)
+        with torch.autocast(code.device.type, enabled=False):  # in bfloat16 the logit would come in steps of 1/64
+            level, slope = last(hidden.float()).split((CELL**2, 1), 1)
+            own = F.pixel_unshuffle(bright.float(), CELL) - _brightness(mean.float())
+            return F.pixel_shuffle(level + DETAIL * slope * own, CELL)
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""
