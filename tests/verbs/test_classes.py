@@ -37,8 +37,8 @@ class PaintedScorer(EchoScorer):
 
     def unmix(self, batch: PatchBatch) -> Parts:
         self.unmixed += 1
-        inner = slice(self.halo, batch.data.shape[-1] - self.halo)
-        data = batch.data[:, :, inner, inner]
+        rows, cols = (slice(self.halo, size - self.halo) for size in batch.data.shape[-2:])
+        data = batch.data[:, :, rows, cols]
         return Parts(data[:, 0], data[:, 1] * 4 - 1, data[:, 2], data[:, :3] / 2)
 
 
