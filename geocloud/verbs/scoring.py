@@ -18,7 +18,7 @@ from geocloud.stitching import SCORE, Layer, Layers, ScoredRows, Stitcher, place
 from geocloud.tiling import Segment, cut_blocks, read_segments
 from geocloud.window import Window
 
-SEGMENT_PIXELS = 800_000
+SEGMENT_PIXELS = 300_000
 """Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""
 BATCH_PATCHES = 64
 """Patches given to a network at once: convolutions are quickest while a batch fits the processor's cache."""

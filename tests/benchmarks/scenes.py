@@ -21,12 +21,12 @@ def piece(bands: int, seed: int = 0) -> np.ndarray:
     """(bands, CELL, CELL) uint16 reflectance x 10000: textured ground under a few hundred clouds of all sizes."""
     rng = torch.Generator().manual_seed(seed)
     ground = 0.03 + 0.12 * value_noise(1, CELL, rng)
-    fine = torch.nn.functional.interpolate(torch.rand((1, 1, 256, 256), generator=rng), size=CELL, mode="bilinear")
-    field = 0.75 * value_noise(1, CELL, rng, octaves=8) + 0.25 * fine
-    opacity = ((field - 0.55) * 8).clamp(0, 1)
+    fine = torch.nn.functional.interpolate(torch.rand((1, 1, 96, 96), generator=rng), size=CELL, mode="bicubic")
+    field = 0.7 * value_noise(1, CELL, rng) + 0.3 * fine.clamp(0, 1)
+    opacity = ((field - 0.6) * 10).clamp(0, 1)
     colour = torch.linspace(0.9, 1.4, bands).view(1, bands, 1, 1)
     mixed = (1 - opacity) * ground * colour + opacity * 0.6
-    noise = 0.004 * torch.randn(mixed.shape, generator=rng)
+    noise = 0.002 * torch.randn(mixed.shape, generator=rng)
     return ((mixed + noise).clamp(0.0001, 1.5) * 10000)[0].numpy().astype(np.uint16)
 
 
