@@ -23,7 +23,7 @@ from geocloud.training.unmix import train_unmix
 RECIPES = Path(__file__).parent / "recipes"
 RECIPE_FILE, CHECKPOINT, LOG = "recipe.toml", "checkpoint.pt", "log.csv"
 BLOCK, HALO = 8, 64
-"""Patches along each side of a block, and the context pixels it is scored with: larger blocks lose less to it and take more memory."""
+"""Patches along each side of a block, and its context in pixels; larger blocks lose less to it and take more memory."""
 CREDITS = {
     "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
     "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",
