@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, ByteArray
+from geocloud.raster import CLEAR, NODATA, BoolArray, ByteArray
 
 Rows = tuple[int, ByteArray, NDArray[Any]]
 """(first row, codes (h, width), values (h, width)) of consecutive rows."""
@@ -23,42 +23,42 @@ def disk(radius: int) -> list[int]:
 class Dilater:
     """Takes a mask from the top and hands its dilation on, `radius` rows later; the rest at the end.
 
-    Clear pixels within the disk of a cloud become cloud; nodata stays nodata.
+    Clear pixels within the disk of a class take its code, cloud before thin cloud and so on; nodata stays nodata.
     """
 
     def __init__(self, width: int, radius: int) -> None:
         """Start at row 0 of a mask this wide; radius in pixels, 0 changes nothing."""
         self._width, self._radius, self._row = width, radius, 0
-        self._above: BoolArray = np.zeros((radius, width), dtype=bool)
-        self._waiting: deque[tuple[ByteArray, NDArray[Any]]] = deque()
-        self._cloud: BoolArray = np.zeros((0, width), dtype=bool)
+        self._above: ByteArray = np.full((radius, width), CLEAR, dtype=np.uint8)
+        self._codes: ByteArray = np.zeros((0, width), dtype=np.uint8)
+        self._waiting: deque[NDArray[Any]] = deque()
 
     def add(self, codes: ByteArray, values: NDArray[Any]) -> Iterator[Rows]:
         """The next rows, and what goes with them; yields the rows that nothing can change any more."""
-        self._waiting.append((codes, values))
-        cloud = (codes != CLEAR) & (codes != NODATA)
-        self._cloud = np.concatenate([self._cloud, cloud])
-        ready = len(self._cloud) - self._radius
+        self._waiting.append(values)
+        self._codes = np.concatenate([self._codes, codes])
+        ready = len(self._codes) - self._radius
         if ready > 0:
-            yield self._emit(ready, np.concatenate([self._above, self._cloud]))
+            yield self._emit(ready, np.concatenate([self._above, self._codes]))
 
     def finish(self) -> Iterator[Rows]:
         """The rows still held."""
-        below = np.zeros((self._radius, self._width), dtype=bool)
-        if len(self._cloud):
-            yield self._emit(len(self._cloud), np.concatenate([self._above, self._cloud, below]))
+        below = np.full((self._radius, self._width), CLEAR, dtype=np.uint8)
+        if len(self._codes):
+            yield self._emit(len(self._codes), np.concatenate([self._above, self._codes, below]))
 
-    def _emit(self, count: int, cloud: BoolArray) -> Rows:
-        """The first `count` waiting rows; `cloud` holds them with `radius` rows above and below."""
-        grown = dilate(cloud, self._radius)[:count]
-        codes = np.concatenate([part for part, _ in self._waiting])
-        values = np.concatenate([part for _, part in self._waiting])
-        done = codes[:count].copy()
-        done[grown & (done == CLEAR)] = CLOUD
+    def _emit(self, count: int, around: ByteArray) -> Rows:
+        """The first `count` waiting rows; `around` holds the codes with `radius` rows above and below."""
+        values = np.concatenate(list(self._waiting))
+        done = self._codes[:count].copy()
+        for code in np.unique(around):
+            if code not in (CLEAR, NODATA):
+                grown = dilate(around == code, self._radius)[:count]
+                done[grown & (done == CLEAR)] = code
         row, self._row = self._row, self._row + count
-        self._waiting = deque([(codes[count:], values[count:])])
-        self._above = cloud[count : count + self._radius]
-        self._cloud = self._cloud[count:]
+        self._waiting = deque([values[count:]])
+        self._above = around[count : count + self._radius]
+        self._codes = self._codes[count:]
         return row, done, values[:count]
 
 

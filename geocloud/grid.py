@@ -15,8 +15,9 @@ PATCH = 64
 class PatchGrid:
     """Blocks of `block` x `block` whole patches, anchored at the scene's first pixel, row-major.
 
-    The last block of a row or column may reach beyond the scene: the tiler fills that part by reflection and the
-    stitcher drops it, so every pixel of the scene lies in exactly one block.
+    The last block of a row or column is cut short to the patches that hold any of the scene. The last patch may reach
+    beyond it: the tiler fills that part by reflection and the stitcher drops it, so every pixel of the scene lies in
+    exactly one block.
     """
 
     shape: tuple[int, int]
@@ -49,8 +50,10 @@ class PatchGrid:
         return self.rows * self.cols
 
     def window(self, row: int, col: int) -> Window:
-        """The full square of block (row, col), beyond the scene's edge too."""
-        return Window(row * self.side, col * self.side, self.side, self.side)
+        """The whole patches of block (row, col): a square, but at the scene's last rows and columns."""
+        row, col = row * self.side, col * self.side
+        height, width = (-(-size // PATCH) * PATCH for size in self.shape)
+        return Window(row, col, min(self.side, height - row), min(self.side, width - col))
 
     def __iter__(self) -> Iterator[Window]:
         """All blocks, row-major."""

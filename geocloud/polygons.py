@@ -187,6 +187,18 @@ def concatenate(parts: list[Shapes]) -> Shapes:
     )
 
 
+def joined_groups(shapes: Shapes, kinds: NDArray[Any]) -> NDArray[np.int64]:
+    """(n,) the group of each polygon: those of one kind (n,) that share an edge are one, whatever their codes."""
+    if len(np.unique(shapes.code)) == len(np.unique(kinds)):
+        return np.arange(len(shapes))
+    tree = shapely.STRtree(shapes.geometry)
+    one, other = tree.query(shapes.geometry, predicate="intersects")
+    alike = (one < other) & (kinds[one] == kinds[other])
+    one, other = one[alike], other[alike]
+    touching = shapely.length(shapely.intersection(shapes.geometry[one], shapes.geometry[other])) > 0
+    return connect(len(shapes), np.stack([one[touching], other[touching]], axis=1).astype(np.int64))
+
+
 def burn(shapes: Shapes, shape: tuple[int, int], row: int = 0) -> NDArray[np.bool_]:
     """(height, width) True inside the polygons, for a window whose first row is the scene's `row`."""
     if not len(shapes):

@@ -15,6 +15,8 @@ ByteArray = NDArray[np.uint8]
 
 CLEAR, CLOUD, NODATA = 0, 1, 255
 """Codes of a mask."""
+THIN, HAZE, DUST, SHADOW = 2, 3, 4, 5
+"""Codes that a mask holds besides, where more classes are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ class PatchBatch:
     windows: tuple[Window, ...]
     """The blocks' windows in the scene, without halo; they may reach beyond its edge."""
     data: FloatArray
-    """(n, band, side + 2 halo, side + 2 halo) reflectance; nodata filled with the block's mean, edges reflected."""
+    """(n, band, height + 2 halo, width + 2 halo) reflectance; nodata filled with the block's mean, edges reflected."""
     valid: BoolArray
-    """(n, side + 2 halo, side + 2 halo); True = data of the scene or its reflection."""
+    """(n, height + 2 halo, width + 2 halo); True = data of the scene or its reflection."""
     bands: tuple[str, ...]
     """Names of the bands, in the order of axis 1."""

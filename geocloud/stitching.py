@@ -1,14 +1,23 @@
-"""Patches -> scene grid: puts scores back in place and hands on rows that nothing can change any more."""
+"""Patches -> scene grid: puts maps back in place and hands on rows that nothing can change any more."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geocloud.grid import PATCH, PatchGrid
 from geocloud.raster import BoolArray, FloatArray
 from geocloud.window import Window
+
+Layer = NDArray[Any]
+"""A map of any type: (h, w), or (band, h, w); of batches with a leading n."""
+Layers = Mapping[str, Layer]
+"""Maps by name, SCORE always among them."""
+SCORE = "score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,8 @@ class ScoredRows:
     """(rows, width), higher = cloudier, NaN where nodata."""
     valid: BoolArray
     """(rows, width), True = data."""
+    further: Layers = field(default_factory=dict)
+    """Maps that were asked for besides, (rows, width) or (band, rows, width); 0 where nodata."""
 
 
 class Stitcher:
@@ -35,17 +46,17 @@ class Stitcher:
 
     def _new_rows(self) -> None:
         height = min(self.grid.side, self.grid.shape[0] - self._row)
+        self._layers: dict[str, Layer] = {}
         if height > 0:
-            self._score: FloatArray = np.full((height, self.grid.shape[1]), np.nan, dtype=np.float32)
             self._valid = np.zeros((height, self.grid.shape[1]), dtype=bool)
 
-    def add(self, window: Window, score: FloatArray, valid: BoolArray) -> ScoredRows | None:
-        """Place a segment's scores, the segments coming row-major; returns the block row once it is complete.
+    def add(self, window: Window, layers: Layers, valid: BoolArray) -> ScoredRows | None:
+        """Place a segment's maps, the segments coming row-major; returns the block row once it is complete.
 
         Args:
             window: the segment, inside the scene.
-            score: (window.height, window.width), NaN where not scored.
-            valid: the same shape, True = data.
+            layers: maps of (…, window.height, window.width), the same ones in each segment.
+            valid: (window.height, window.width), True = data.
 
         Raises:
             ValueError: the segment is not the next one.
@@ -53,33 +64,50 @@ class Stitcher:
         if (window.row, window.col) != (self._row, self._filled_to):
             raise ValueError(f"{window} is not next; row {self._row}, column {self._filled_to} is")
         rows, cols = window.slices((self._row, 0))
-        self._score[rows, cols] = np.where(valid, score, np.float32(np.nan))
+        for name, layer in layers.items():
+            if name not in self._layers:
+                self._layers[name] = blank((*layer.shape[:-2], *self._valid.shape), layer.dtype)
+            self._layers[name][..., rows, cols] = np.where(valid, layer, blank((), layer.dtype))
         self._valid[rows, cols] = valid
         self._filled_to = window.stop_col
         if self._filled_to < self.grid.shape[1]:
             return None
-        done = ScoredRows(self._row, self._score, self._valid)
+        further = {name: layer for name, layer in self._layers.items() if name != SCORE}
+        done = ScoredRows(self._row, self._layers[SCORE], self._valid, further)
         self._row, self._filled_to = window.stop_row, 0
         self._new_rows()
         return done
 
 
 def place_blocks(
-    window: Window, blocks: list[tuple[tuple[Window, ...], FloatArray]], shape: tuple[int, int]
-) -> FloatArray:
-    """Scores of blocks as one (window.height, window.width) array, NaN where no block was scored.
+    window: Window, blocks: Sequence[tuple[tuple[Window, ...], Layers]], shape: tuple[int, int]
+) -> dict[str, Layer]:
+    """Maps of blocks as arrays of (…, window.height, window.width), blank where no block was scored.
 
     Args:
         window: the segment the blocks belong to.
-        blocks: windows and scores of each batch, (n, side, side) a pixel or (n, block, block) a patch.
+        blocks: windows and maps of each batch, (n, …, height, width) a pixel or a 64th of both a patch.
         shape: (height, width) of the scene; what lies beyond it is dropped.
     """
-    placed = np.full(window.shape, np.nan, dtype=np.float32)
-    for windows, scores in blocks:
-        for block, score in zip(windows, scores, strict=True):
-            side = block.height
-            if score.shape[0] != side:
-                score = np.repeat(np.repeat(score, PATCH, axis=0), PATCH, axis=1)  # noqa: PLW2901 - patch -> pixels
-            inside = block.clip(shape)
-            placed[inside.slices((window.row, window.col))] = score[: inside.height, : inside.width]
+    placed = {SCORE: blank(window.shape, np.dtype(np.float32))}
+    for windows, layers in blocks:
+        for name, layer in layers.items():
+            if name not in placed:
+                placed[name] = blank((*layer.shape[1:-2], *window.shape), layer.dtype)
+            for block, part in zip(windows, layer, strict=True):
+                inside = block.clip(shape)
+                rows, cols = inside.slices((window.row, window.col))
+                placed[name][..., rows, cols] = per_pixel(part, block)[..., : inside.height, : inside.width]
     return placed
+
+
+def per_pixel(layer: Layer, window: Window) -> Layer:
+    """A map of a window's pixels or patches as one of its pixels."""
+    if layer.shape[-2:] == window.shape:
+        return layer
+    return np.repeat(np.repeat(layer, PATCH, axis=-2), PATCH, axis=-1)
+
+
+def blank(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layer:
+    """What a map holds where nothing was scored: NaN, or 0 for whole numbers."""
+    return np.full(shape, np.nan if dtype.kind == "f" else 0, dtype=dtype)

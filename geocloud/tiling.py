@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from geocloud.grid import PatchGrid
 from geocloud.raster import BoolArray, FloatArray, PatchBatch, Raster
 from geocloud.readers.contract import SceneReader
 from geocloud.window import Window
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +47,28 @@ def read_segments(
 def cut_blocks(
     segment: Segment, grid: PatchGrid, halo: int, bands: tuple[str, ...], batch_size: int
 ) -> Iterator[PatchBatch]:
-    """Batches of the segment's blocks that hold any valid pixel; wholly nodata blocks are left out."""
+    """Batches of the segment's blocks that hold any valid pixel, of one size each; wholly nodata ones are left out."""
     first = segment.window.col // grid.side
     last = -(-segment.window.stop_col // grid.side)
     row = segment.window.row // grid.side
     windows = [grid.window(row, col) for col in range(first, last)]
     windows = [window for window in windows if _has_data(window, segment, grid.shape)]
-    for start in range(0, len(windows), batch_size):
-        here = windows[start : start + batch_size]
-        blocks = [_cut(window.grow(halo), segment, grid.shape) for window in here]
-        yield PatchBatch(
-            tuple(here),
-            np.stack([data for data, _ in blocks]),
-            np.stack([valid for _, valid in blocks]),
-            bands,
-        )
+    for _, alike in groupby(windows, key=lambda window: window.shape):
+        for here in batched(alike, batch_size):
+            blocks = [_cut(window.grow(halo), segment, grid.shape) for window in here]
+            yield PatchBatch(
+                here,
+                np.stack([data for data, _ in blocks]),
+                np.stack([valid for _, valid in blocks]),
+                bands,
+            )
+
+
+def batched(items: Iterable[T], most: int) -> Iterator[tuple[T, ...]]:
+    """The items in tuples of at most `most` (itertools has it from Python 3.12 on)."""
+    rest = iter(items)
+    while batch := tuple(islice(rest, most)):
+        yield batch
 
 
 def reflect(start: int, stop: int, size: int) -> NDArray[np.intp]:
@@ -85,8 +96,8 @@ def _has_data(window: Window, segment: Segment, shape: tuple[int, int]) -> bool:
 def _cut(window: Window, segment: Segment, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
     """One block with halo: (band, h, w) filled data and (h, w) valid.
 
-    Reflection never reaches back beyond the block and its own halo, so that a block is the same in any segment; the
-    far part of a block that hangs well over the scene's edge repeats that line instead.
+    Reflection never reaches back beyond the block and its own halo, so that a block is the same in any segment; where
+    it would, that line is repeated instead.
     """
     rows = np.maximum(reflect(window.row, window.stop_row, shape[0]), window.row) - segment.origin[0]
     cols = np.maximum(reflect(window.col, window.stop_col, shape[1]), window.col) - segment.origin[1]

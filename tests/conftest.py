@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pictures import clear_model, cloudy_model, labelled, tagged  # noqa: F401 - fixtures
+from products import write_safe
+from servers import serve
 from testutils import write_scene
 
 ROOT = Path(__file__).parent.parent
@@ -37,3 +39,16 @@ def make_scene(tmp_path: Path) -> Callable[..., Path]:
         return write_scene(tmp_path / name, **options)
 
     return make
+
+
+@pytest.fixture
+def make_safe() -> Callable[..., Path]:
+    """Write a small SAFE product into a folder; see products.write_safe."""
+    return lambda folder, **options: write_safe(folder, **options)[0]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """URL and folder of a server on this machine."""
+    with serve(tmp_path / "served") as site:
+        yield site.url, site.folder

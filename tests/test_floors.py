@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "geocloud"
+import geocloud
+
+PACKAGE = Path(geocloud.__file__).parent
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration"),
     1: (
         *("readers", "writers", "tiling", "stitching", "polygons", "geodesy", "parallel", "dilation"),
-        *("metrics", "histogram", "bootstrap", "rules"),
+        *("metrics", "histogram", "bootstrap", "rules", "veils", "familiarity"),
+        *("scene_tally", "class_cuts", "simulated_plumes"),
     ),
     2: ("scorers", "models", "training"),
     3: ("verbs",),
@@ -24,7 +27,7 @@ FLOORS = {
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 ALLOWED_LIBRARIES = {
     0: {"numpy", "affine"},
-    1: {"numpy", "affine", "rasterio", "shapely", "geopandas", "pyproj", "PIL"},
+    1: {"numpy", "affine", "rasterio", "shapely", "geopandas", "pyogrio", "pyproj", "PIL"},
 }
 OPTIONAL_IN_FUNCTIONS = {"matplotlib", "pyarrow", "xarray", "rioxarray", "pystac", "zarr", "defusedxml", "pandas"}
 

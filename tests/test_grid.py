@@ -36,3 +36,9 @@ def test_segments_cover_the_scene_in_order_within_their_bound(shape: tuple[int, 
 def test_empty_scenes_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         PatchGrid((0, 5))
+
+
+def test_blocks_at_the_edge_are_cut_short_to_whole_patches() -> None:
+    grid = PatchGrid((150, 70), block=2)
+
+    assert [window.shape for window in grid] == [(128, 128), (64, 128)]

@@ -42,8 +42,8 @@ class EchoScorer:
         return tuple(available)
 
     def score(self, batch: PatchBatch) -> np.ndarray:
-        inner = slice(self.halo, batch.data.shape[-1] - self.halo)
-        return batch.data[:, self.band, inner, inner].copy()
+        rows, cols = (slice(self.halo, size - self.halo) for size in batch.data.shape[-2:])
+        return batch.data[:, self.band, rows, cols].copy()
 
 
 class BlurScorer(EchoScorer):

@@ -7,27 +7,46 @@ from typing import Any, get_args
 
 import click
 
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples
 from geocloud.cli.environment import check_projections
-from geocloud.cli.options import as_scene_options, scene_options
+from geocloud.cli.lists import numbers
+from geocloud.cli.options import scene_options, take_scene_options
+from geocloud.cli.reporter import ProgressMode
+from geocloud.cli.watching import run_job, watch_options
+from geocloud.progress import Progress
 from geocloud.verbs.apply_mask import ApplyOptions
 from geocloud.verbs.apply_mask import apply_mask as apply
 from geocloud.writers.encodings import EncodingName
 
 
-@click.command("apply-mask", epilog="\b\nExample:\n  geocloud apply-mask scene.tif scene_cloudmask.tif --out clear.tif")
+@click.command("apply-mask", epilog=examples("geocloud apply-mask scene.tif scene_cloudmask.tif --out clear.tif"))
 @click.argument("scene")
 @click.argument("mask")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The masked scene, a COG.")
 @scene_options
 @click.option("--nodata", type=float, help="Value of clouds; default: the scene's nodata, else one that no pixel has.")
-@click.option("--class", "classes", type=int, multiple=True, help="Mask code to take out; default: all but clear.")
+@click.option(
+    "--codes", "classes", callback=numbers, metavar="N,...", help="Mask codes to take out; default: all but clear."
+)
 @click.option("--encoding", type=click.Choice(get_args(EncodingName)), help="The mask's codes; default: as it says.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
-@one_sentence
-def apply_mask(scene: str, mask: str, out: Path, **given: Any) -> None:  # noqa: ANN401 - click's own values
+@watch_options
+def apply_mask(
+    scene: str,
+    mask: str,
+    out: Path,
+    progress: ProgressMode,
+    *,
+    stop_on_stdin_eof: bool,
+    **given: Any,  # noqa: ANN401 - click's own values
+) -> None:
     """Write SCENE with the clouds of MASK as nodata; bands, type, tags and colours stay."""
-    check_projections()
-    own = {name: given.pop(name) for name in ("nodata", "classes", "encoding", "overwrite")}
-    removed = apply(scene, mask, out, ApplyOptions(as_scene_options(**given), **own))
-    print_json({"scene": scene, "mask": mask, "out": str(out), "removed_percent": round(removed, 3)})
+
+    def job(tell: Progress) -> tuple[dict[str, Any], str]:
+        check_projections()
+        options = ApplyOptions(take_scene_options(given), **given)
+        removed = round(apply(scene, mask, out, options, progress=tell), 3)
+        record = {"scene": scene, "mask": mask, "out": str(out), "removed_percent": removed}
+        return record, f"{out}: {removed:.1f} % of the pixels taken out"
+
+    run_job(scene, job, progress, stop_on_stdin_eof=stop_on_stdin_eof)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from geocloud.cli.batch_view import BatchView, make_view
-from geocloud.cli.common import one_sentence
+from geocloud.cli.common import examples, one_sentence
 from geocloud.cli.detect import detect as detect_command
 from geocloud.cli.detect import take_detect_options
 from geocloud.cli.environment import check_projections
@@ -29,10 +29,12 @@ _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_
 
 @click.command(
     params=[parameter for parameter in detect_command.params if parameter.name not in _OWN],
-    epilog="\b\nExamples:\n  geocloud batch *.SAFE --out masks\n"
-    "  geocloud batch --list scenes.txt --out masks --scheduler tcp://10.0.0.4:8786\n"
-    "  geocloud batch --list scenes.txt --out masks --resume\n"
-    "  geocloud batch --out masks --retry-failed",
+    epilog=examples(
+        "geocloud batch *.SAFE --out masks",
+        "geocloud batch --list scenes.txt --out masks --scheduler tcp://10.0.0.4:8786",
+        "geocloud batch --list scenes.txt --out masks --resume",
+        "geocloud batch --out masks --retry-failed",
+    ),
 )
 @click.argument("scenes", metavar="[SCENE]...", nargs=-1)
 @click.option("--list", "list_file", metavar="FILE", help="A text file, a scene a line; - is standard input.")
@@ -50,7 +52,7 @@ _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_
     type=int,
     default=SPLIT_SIDE,
     show_default=True,
-    help="Rasters of more pixels a side are scored in bands of rows, a task each.",
+    help="Rasters of more pixels a side are scored in bands of rows, a task each; not with --classes or --clear-sky.",
 )
 @one_sentence
 def batch(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - click's own values

@@ -13,12 +13,13 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from geocloud.cli.common import print_error, print_json
-from geocloud.cli.reporter import HEARTBEAT_SECONDS, PROTOCOL, Cancellation, ProgressMode
+from geocloud.cli.reporter import PROTOCOL, Cancellation, ProgressMode
 from geocloud.errors import Cancelled, GeocloudError
 from geocloud.scale.batch import BatchResult
 from geocloud.scale.record import Record
 from geocloud.scale.tally import Tally
 
+PROGRESS_SECONDS = 1.0
 LISTED = 20
 """Failures named at the end; all of them stand in summary.csv."""
 
@@ -55,14 +56,15 @@ class TerminalView:
     def progress(self, tally: Tally, record: Record | None) -> None:
         """Move the bar; a failure is said at once, above it."""
         self._cancellation.check()
-        self._bar.start()
+        if not self._bar.disable:
+            self._bar.start()
         if record is not None and record.status == "failed" and not self._bar.disable:
             self._console.print(f"failed: {named(record)}", markup=False, highlight=False, soft_wrap=True)
         self._bar.update(self._task, total=tally.total, completed=tally.ended, description=counts(tally))
 
     def result(self, result: BatchResult) -> None:
         """Table or JSON line; the failed scenes are listed either way."""
-        self._bar.stop()
+        self.close()
         if sys.stdout.isatty():
             Console().print(summary_table(result))
         else:
@@ -74,7 +76,7 @@ class TerminalView:
 
     def stopped(self, error: GeocloudError) -> None:
         """One sentence on stderr."""
-        self._bar.stop()
+        self.close()
         if isinstance(error, Cancelled):
             click.echo(str(error), err=True)
         else:
@@ -82,7 +84,8 @@ class TerminalView:
 
     def close(self) -> None:
         """Take the bar away."""
-        self._bar.stop()
+        if not self._bar.disable:  # rich would write an empty line where none is shown
+            self._bar.stop()
 
 
 class JsonView:
@@ -99,7 +102,7 @@ class JsonView:
         self._cancellation.check()
         if record is not None:
             print_json({"event": "scene", **scene_event(record)})
-        if record is None or time.monotonic() - self._said >= HEARTBEAT_SECONDS or tally.ended == tally.total:
+        if record is None or time.monotonic() - self._said >= PROGRESS_SECONDS or tally.ended == tally.total:
             self._said = time.monotonic()
             print_json({"event": "progress", **progress_event(tally)})
 

@@ -9,15 +9,16 @@ from typing import Any, get_args
 import click
 
 from geocloud.cli.bar import progress_bar
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.data_options import data_options, device_option, take_data_options
+from geocloud.cli.options import ModelName
 from geocloud.rules import Tagged
 from geocloud.verbs.calibrate import CalibrateOptions, Rule
 from geocloud.verbs.calibrate import calibrate as calibrate_model
 
 
-@click.command()
-@click.argument("model")
+@click.command(epilog=examples("geocloud calibrate my-model clear-scenes --rule quantile --parameter 0.99"))
+@click.argument("model", type=ModelName())
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "--rule",
@@ -39,11 +40,7 @@ from geocloud.verbs.calibrate import calibrate as calibrate_model
 @data_options
 @one_sentence
 def calibrate(model: str, data: Path, out: Path | None, device: str, **options: Any) -> None:  # noqa: ANN401
-    r"""Choose the threshold and the P(cloud) curve of MODEL on DATA.
-
-    \b
-    geocloud calibrate my-model clear-scenes --rule quantile --parameter 0.99
-    """
+    """Choose the threshold and the P(cloud) curve of MODEL on DATA."""
     chosen = take_data_options(options)
     with progress_bar() as bar:
         card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=device, **options), out, bar)

@@ -9,19 +9,19 @@ from typing import Any
 
 import click
 
-from geocloud.cli.common import one_sentence, print_error, print_json
+from geocloud.cli.common import examples, one_sentence, print_error, print_json
 from geocloud.cli.data_options import device_option
-from geocloud.cli.options import as_scene_options, scene_options
+from geocloud.cli.options import as_scene_options, model_option, scene_options
 from geocloud.errors import InputError
-from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.models.registry import load_scorer
 from geocloud.training.data import Fit
 from geocloud.verbs.classify import Classification, ClassifyOptions
 from geocloud.verbs.classify import classify as classify_picture
 
 
-@click.command()
+@click.command(epilog=examples("geocloud classify picture.png other.png --model my-model"))
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...", type=click.Path(path_type=Path))
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name or folder.")
+@model_option
 @click.option(
     "--fit",
     type=click.Choice(["resize", "cut"]),

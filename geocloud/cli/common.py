@@ -16,6 +16,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    return "\b\nExample" + "s" * (len(lines) > 1) + ":\n" + "\n".join(f"  {line}" for line in lines)
+
+
 def one_sentence(function: Callable[P, R]) -> Callable[P, R]:
     """Turn a GeocloudError into its sentence on stderr and its exit code; other errors keep their traceback."""
 

@@ -10,14 +10,18 @@ from typing import Any, cast, get_args
 
 import click
 
-from geocloud.cli.common import one_sentence
+from geocloud.cli.common import examples, one_sentence
 from geocloud.cli.environment import check_projections
-from geocloud.cli.options import Threshold, scene_options, take_scene_options
-from geocloud.cli.reporter import ProgressMode, Reporter, make_reporter
+from geocloud.cli.lists import names
+from geocloud.cli.options import Threshold, model_option, scene_options, take_scene_options
+from geocloud.cli.reporter import Reporter, make_reporter
+from geocloud.cli.shortage import shortage
+from geocloud.cli.watching import watch_options
 from geocloud.errors import Cancelled, GeocloudError, UsageError
-from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.models.registry import load_scorer
 from geocloud.readers.options import scene_name
 from geocloud.scorers.contract import Scorer
+from geocloud.veils import ClassName
 from geocloud.verbs.detect import DetectOptions
 from geocloud.verbs.detect import detect as detect_scene
 from geocloud.verbs.detection import OutputPaths
@@ -26,16 +30,18 @@ from geocloud.writers.vectors import VectorFormat, vector_format
 
 
 @click.command(
-    epilog="\b\nExamples:\n  geocloud detect scene.tif --out clouds\n"
-    "  geocloud detect *.tif --out clouds --min-area 10000 --polygons gpkg\n"
-    "  geocloud detect picture.tif --bands red=1,green=2,blue=3 --scale 0.0001 --out clouds"
+    epilog=examples(
+        "geocloud detect scene.tif --out clouds",
+        "geocloud detect *.tif --out clouds --min-area 10000 --polygons gpkg",
+        "geocloud detect picture.tif --bands red=1,green=2,blue=3 --scale 0.0001 --out clouds",
+    )
 )
 @click.argument("scenes", metavar="SCENE...", nargs=-1, required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the outputs.")
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name of a model, or a model folder.")
+@model_option
 @scene_options
 @click.option("--threshold", type=Threshold(), help="Raw score, or a rule of the model's card; default: the card's.")
-@click.option("--min-area", type=float, default=0.0, help="Leave out clouds smaller than this many m².")
+@click.option("--min-area", type=click.FloatRange(0), default=0.0, help="Leave out clouds smaller than this many m².")
 @click.option("--score", is_flag=True, help="Write P(cloud) as a raster too.")
 @click.option(
     "--polygons",
@@ -54,6 +60,15 @@ from geocloud.writers.vectors import VectorFormat, vector_format
     show_default=True,
     help="Codes of the mask.",
 )
+@click.option(
+    "--classes",
+    multiple=True,
+    default=("cloud",),
+    callback=names,
+    metavar="NAME,...",
+    help=f"Classes of the mask: {', '.join(get_args(ClassName))} [cloud].",
+)
+@click.option("--clear-sky", is_flag=True, help="Write an estimate of the ground without cloud as a raster too.")
 @click.option("--dilate", type=click.IntRange(0), default=0, help="Grow clouds by this many pixels.")
 @click.option("--resolution", type=float, help="Score coarser than the scene, at this many metres a pixel.")
 @click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
@@ -75,14 +90,7 @@ from geocloud.writers.vectors import VectorFormat, vector_format
 )
 @click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one a core.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
-@click.option(
-    "--progress",
-    type=click.Choice(get_args(ProgressMode)),
-    default="auto",
-    show_default=True,
-    help="A bar, JSON lines for programs, or nothing.",
-)
-@click.option("--stop-on-stdin-eof", is_flag=True, help="Cancel once standard input is closed.")
+@watch_options
 @one_sentence
 def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - click's own values
     """Find the clouds of one or more scenes.
@@ -115,6 +123,8 @@ def take_detect_options(given: dict[str, Any]) -> DetectOptions:
         quicklook=given["quicklook"],
         stac=given["stac"],
         encoding=given["encoding"],
+        classes=given["classes"],
+        clear_sky=given["clear_sky"],
         dilate=given["dilate"],
         resolution=given["resolution"],
         overwrite=given["overwrite"],
@@ -133,16 +143,17 @@ def _run(scenes: tuple[str, ...], out: Path | OutputPaths, options: DetectOption
         try:
             reporter.start(scene)
             result = detect_scene(scene, out, options, scorer=scorer, progress=reporter.progress)
-            reporter.result(result.summary())
+            summary = result.summary()
+            reporter.result(summary, _sentence(summary))
         except (Cancelled, KeyboardInterrupt):
             reporter.failure(scene, Cancelled("cancelled"))
             return Cancelled.exit_code
-        except MemoryError:
-            reporter.failure(scene, GeocloudError(f"{scene} needs more memory than there is; use fewer --threads"))
-            failed.append((scene, 1))
-        except GeocloudError as error:
-            reporter.failure(scene, error)
-            failed.append((scene, error.exit_code))
+        except Exception as error:
+            problem = shortage(error, scene) or error
+            if not isinstance(problem, GeocloudError):
+                raise
+            reporter.failure(scene, problem)
+            failed.append((scene, problem.exit_code))
     if failed and len(scenes) > 1:
         names = ", ".join(scene for scene, _ in failed)
         click.echo(f"{len(failed)} of {len(scenes)} scenes failed: {names}", err=True)
@@ -157,6 +168,8 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPat
             raise UsageError("--mask-file names the output of one scene, without --out; for several give --out DIR")
         if given["quicklook"]:
             raise UsageError("--quicklook is written into --out DIR; leave out --mask-file")
+        if given["clear_sky"]:
+            raise UsageError("--clear-sky is written into --out DIR; leave out --mask-file")
         polygons = given["polygons_file"] or given["mask_file"].with_suffix(".geojson")
         item = given["mask_file"].with_suffix(".json") if given["stac"] else None
         return OutputPaths(given["mask_file"], polygons, given["score_file"], item=item)
@@ -182,3 +195,17 @@ def _polygon_format(given: dict[str, Any]) -> VectorFormat:
     if given["polygons_file"] is None:
         return "none"
     return vector_format(given["polygons_file"])
+
+
+def _sentence(summary: dict[str, Any]) -> str:
+    """A scene's summary for a person."""
+    if summary["kept"]:
+        return f"{summary['mask']} exists and is kept (--overwrite replaces it)"
+    percent = summary["cloud_percent"]
+    cover = "no valid pixels" if percent is None else f"{percent:.1f} % cloud"
+    count = summary["polygon_count"]
+    polygons = "" if count is None else f", {count} polygon{'s' * (count != 1)}"
+    return (
+        f"{summary['mask']}: {cover}{polygons}; model {summary['model']}, threshold {summary['threshold']:.4g} "
+        f"({summary['threshold_rule']}), {summary['seconds']:.1f} s"
+    )

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from geocloud.cli.bar import progress_bar
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.data_options import data_options, device_option, take_data_options
 from geocloud.cli.lists import names
-from geocloud.cli.options import Threshold
+from geocloud.cli.options import ModelName, Threshold
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.verbs.evaluate import EvaluateOptions
 from geocloud.verbs.evaluate import evaluate as evaluate_models
@@ -20,15 +20,22 @@ from geocloud.verbs.report import condition_table, markdown
 from geocloud.writers.page import refill_page
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "geocloud evaluate pictures.zip --model my-model",
+        "geocloud evaluate data/images --labels data/labels --cloud-codes 192,255 --ignore-codes 0",
+        "geocloud evaluate $GEOCLOUD_DATA --suite accuracy --model a --model b --sheets 8 --out report",
+    )
+)
 @click.argument("sources", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
 @click.option(
     "--model",
     "models",
+    type=ModelName(),
     multiple=True,
     default=(DEFAULT_MODEL,),
     show_default=True,
-    help="Name or folder; may be repeated.",
+    help="Name of a model, or a model folder; may be repeated.",
 )
 @click.option(
     "--null",
@@ -79,13 +86,7 @@ def evaluate(
     masks: bool,
     **options: Any,  # noqa: ANN401 - checked by EvaluateOptions
 ) -> None:
-    r"""Measure models on DATA: tagged pictures, or scenes with labels.
-
-    \b
-    geocloud evaluate pictures.zip --model my-model
-    geocloud evaluate data/images --labels data/labels --cloud-codes 192,255 --ignore-codes 0
-    geocloud evaluate $GEOCLOUD_DATA --suite accuracy --model a --model b --sheets 8 --out report
-    """
+    """Measure models on DATA: tagged pictures, or scenes with labels."""
     data = take_data_options(options, masks=masks)
     chosen = EvaluateOptions(data=data, device=device, threshold=threshold, **options)
     with progress_bar() as bar:

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.options import as_scene_options, scene_options
 from geocloud.readers import open_scene
 
 
-@click.command(epilog="\b\nExample:\n  geocloud info scene.tif")
+@click.command(epilog=examples("geocloud info scene.tif", "geocloud info scene.tif --json"))
 @click.argument("scene")
 @scene_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")

@@ -8,14 +8,19 @@ from typing import cast
 
 import click
 
+from geocloud.cli.common import examples, print_error
 from geocloud.cli.environment import bound_heaps, protect_environment
+from geocloud.cli.shortage import shortage
+from geocloud.version import __version__
 
 COMMANDS = {
     "detect": "geocloud.cli.detect:detect",
     "batch": "geocloud.cli.batch:batch",
     "train": "geocloud.cli.train:train",
     "calibrate": "geocloud.cli.calibrate:calibrate",
+    "evaluate-classes": "geocloud.cli.evaluate_classes:evaluate_classes",
     "classify": "geocloud.cli.classify:classify",
+    "survey": "geocloud.cli.survey:survey",
     "evaluate": "geocloud.cli.evaluate:evaluate",
     "patches": "geocloud.cli.patches:patches",
     "polygonize": "geocloud.cli.polygonize:polygonize",
@@ -23,13 +28,17 @@ COMMANDS = {
     "models": "geocloud.cli.models:models",
     "info": "geocloud.cli.info:info",
     "version": "geocloud.cli.version:version",
+    "completion": "geocloud.cli.completion:completion",
+    "doctor": "geocloud.cli.doctor:doctor",
 }
 SUMMARIES = {
     "detect": "Find the clouds of scenes: mask, polygons, score.",
     "batch": "Find the clouds of thousands of scenes, on Dask.",
     "train": "Train a model on pictures or scenes.",
     "calibrate": "Choose a model's threshold by a rule.",
+    "evaluate-classes": "Measure a mask's further classes.",
     "classify": "Say of pictures whether they are cloudy.",
+    "survey": "Measure what a model has seen and where its classes are cut.",
     "evaluate": "Measure a model on labelled data.",
     "patches": "Write a scene's 64x64 patches as GeoTIFFs.",
     "polygonize": "Turn a mask into polygons.",
@@ -37,6 +46,8 @@ SUMMARIES = {
     "models": "List the models, show a model card.",
     "info": "Show what geocloud understands of a scene.",
     "version": "Show versions and the device.",
+    "completion": "Print a script for the shell's Tab key.",
+    "doctor": "Test this installation, for a bug report.",
 }
 
 
@@ -60,13 +71,16 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples("geocloud detect scene.tif --out clouds", "geocloud info scene.tif"),
+)
+@click.version_option(__version__, "--version", "-V", message="%(version)s")
 def cli() -> None:
-    r"""Find clouds in satellite scenes with an autoencoder.
+    """Find clouds in satellite scenes with an autoencoder.
 
-    \b
-    geocloud detect scene.tif --out clouds     mask and polygons of a scene
-    geocloud info scene.tif                    what geocloud understands of it
+    Each command shows its options and examples with --help.
     """
 
 
@@ -74,5 +88,12 @@ def main() -> None:
     """Entry point: defends against a leaked environment, then runs the command."""
     protect_environment()
     bound_heaps()
-    cli(prog_name="geocloud")
+    try:
+        cli(prog_name="geocloud")
+    except Exception as error:
+        problem = shortage(error)
+        if problem is None:
+            raise
+        print_error(problem)
+        sys.exit(problem.exit_code)
     sys.exit(0)

@@ -6,18 +6,20 @@ from dataclasses import asdict
 
 import click
 
-from geocloud.cli.common import one_sentence, print_json
-from geocloud.models.card import SUPERVISIONS, ModelCard, read_card
+from geocloud.cli.common import examples, one_sentence, print_json
+from geocloud.cli.model_card import card_text
+from geocloud.cli.options import ModelName
+from geocloud.models.card import read_card
 from geocloud.models.registry import default_name, model_folder, shipped_cards
 from geocloud.scorers.nulls import NULL_MODELS
 
 
-@click.group()
+@click.group(epilog=examples("geocloud models list", "geocloud models show unmix"))
 def models() -> None:
     """List the models there are, show a model's card."""
 
 
-@models.command("list")
+@models.command("list", epilog=examples("geocloud models list"))
 @one_sentence
 def list_models() -> None:
     """The models in the box; * marks the default."""
@@ -28,8 +30,8 @@ def list_models() -> None:
         click.echo(f"  {name:<14} null model, no learning")
 
 
-@models.command()
-@click.argument("model")
+@models.command(epilog=examples("geocloud models show unmix", "geocloud models show unmix --json"))
+@click.argument("model", type=ModelName())
 @click.option("--json", "as_json", is_flag=True, help="The card as one JSON object.")
 @one_sentence
 def show(model: str, *, as_json: bool) -> None:
@@ -42,26 +44,4 @@ def show(model: str, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(card))
     else:
-        click.echo(_text(card))
-
-
-def _text(card: ModelCard) -> str:
-    """For a person."""
-    cal = card.calibration
-    side = "at or above" if cal.cloud_is == "high" else "at or below"
-    optional = f"; also {', '.join(card.optional_bands)} where present" if card.optional_bands else ""
-    lines = [
-        f"{card.name} ({card.kind}): {card.description}",
-        f"  bands        {', '.join(card.bands)}{optional}",
-        f"  score        {cal.unit or 'raw score'}, a {card.level}; cloud {side} {cal.threshold:.4g}",
-        f"  threshold    rule {cal.rule}"
-        + (f", on {cal.rule.data}" if cal.rule.data else "")
-        + (f": {cal.rule.figure}" if cal.rule.figure else ""),
-        f"  supervision  {card.training.supervision}: {SUPERVISIONS[card.training.supervision]}",
-        *(f"  data         {line}" for line in card.training.data),
-        f"  recipe       {card.training.recipe} (seed {card.training.seed}, {card.training.steps} steps)",
-        f"  block, halo  {card.block} x {card.block} patches, {card.halo} pixels",
-        f"  weights      sha256 {card.sha256}",
-    ]
-    lines += [f"  measured     {name}: {value}" for name, value in card.metrics.items()]
-    return "\n".join([*lines, *([f"  limits       {card.limits}"] if card.limits else [])])
+        click.echo(card_text(card))

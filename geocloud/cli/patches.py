@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.options import as_scene_options, scene_options
 from geocloud.verbs.patches import write_patches
 
 
-@click.command(epilog="\b\nExample:\n  geocloud patches scene.tif --out patches")
+@click.command(epilog=examples("geocloud patches scene.tif --out patches"))
 @click.argument("scene")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the patches.")
 @scene_options

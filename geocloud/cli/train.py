@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from geocloud.cli.bar import progress_bar
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.config import recipe_option
 from geocloud.cli.data_options import device_option, tag_options, without_option
 from geocloud.cli.lists import names, numbers
@@ -23,7 +23,14 @@ from geocloud.verbs.train import TrainResult
 from geocloud.verbs.train import train as train_model
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model",
+        "geocloud train clear-scenes --kind conv --channels blue,green,red,nir --out my-model",
+        "geocloud train scenes --labels labels --kind contrast --out my-contrast",
+        "geocloud train $GEOCLOUD_DATA --kind unmix --config unmix --out my-unmix",
+    )
+)
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option(
@@ -46,8 +53,8 @@ from geocloud.verbs.train import train as train_model
     "--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to train on [the normal ones]."
 )
 @tag_options
-@click.option("--epochs", type=int, default=10, show_default=True)
-@click.option("--batch-size", type=int, default=32, show_default=True)
+@click.option("--epochs", type=int, default=10, show_default=True, help="Passes over the data.")
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Patches a step.")
 @click.option("--lr", type=float, default=1e-3, show_default=True, help="Step size of Adam.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Fixes weights, batches and the split.")
 @click.option("--held-out", type=float, default=0.3, show_default=True, help="Share of files kept from training.")
@@ -57,7 +64,7 @@ from geocloud.verbs.train import train as train_model
     default=None,
     help="Threshold: 0.02; a quantile of held-out scores; equal errors [dense: paper, contrast: equal, else quantile].",
 )
-@click.option("--quantile", type=float, default=0.99, show_default=True)
+@click.option("--quantile", type=float, default=0.99, show_default=True, help="See --rule.")
 @click.option("--latent", type=int, default=None, help="Size of the code [dense: 128, conv: 16 for each 8x8 pixels].")
 @click.option("--components", type=int, default=None, help="gmm: Gaussians [4; 1 is RX]. features: directions [16].")
 @click.option(
@@ -106,13 +113,7 @@ from geocloud.verbs.train import train as train_model
 @recipe_option
 @one_sentence
 def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - checked by TrainOptions
-    r"""Train a model on DATA: a folder or zip of pictures, or scenes.
-
-    \b
-    geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model
-    geocloud train scenes --labels labels --kind contrast --out my-contrast
-    geocloud train $GEOCLOUD_DATA --kind unmix --config unmix --out my-unmix
-    """
+    """Train a model on DATA: a folder or zip of pictures, or scenes."""
     scene = take_scene_options(options)
     options["codes"] = LabelCodes(options.pop("cloud_codes"), options.pop("ignore_codes"))
     channels, optional = options.pop("channels") or PICTURE_BANDS, options.pop("optional_channels")

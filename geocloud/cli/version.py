@@ -8,19 +8,20 @@ from importlib.metadata import version as installed
 
 import click
 
-from geocloud.cli.common import one_sentence, print_json
+from geocloud.cli.common import examples, one_sentence, print_json
+from geocloud.cli.reporter import PROTOCOL
 from geocloud.version import __version__
 
 PACKAGES = ("torch", "rasterio", "numpy", "geopandas", "shapely", "pyogrio", "pyproj")
 
 
-@click.command()
+@click.command(epilog=examples("geocloud version --check"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--check", is_flag=True, help="Also test projections and name the device; takes seconds.")
 @one_sentence
 def version(*, as_json: bool, check: bool) -> None:
     """Show the versions of geocloud and of what it stands on."""
-    record = {"geocloud": __version__, "protocol": 1, "python": platform.python_version()}
+    record = {"geocloud": __version__, "protocol": PROTOCOL, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             record[package] = installed(package)

@@ -9,10 +9,14 @@ from typing import Any, Literal
 
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import ModelError
+from geocloud.familiarity import Prototypes, Seen
 from geocloud.scorers.contract import Level
+from geocloud.veils import VeilCuts
 
 CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
+MAX_ARGUMENTS, MAX_DEPTH, MAX_NUMBER = 64, 4, 1 << 20
+"""Bounds of a network's arguments: values in a list, lists in lists, and the size of a number."""
 Supervision = str
 Precision = Literal["auto", "fp32", "bf16"]
 """What a network runs in; `auto` decides by card and machine."""
@@ -69,6 +73,10 @@ class ModelCard:
     """Of the weights file."""
     precision: str = "fp32"
     """The lowest precision whose masks were checked against fp32: fp32 or bf16."""
+    cuts: VeilCuts | None = None
+    """Where the classes of a mask are cut, as `geocloud survey` measures it; None: a mask of cloud and clear only."""
+    seen: Seen | None = None
+    """What its training data look like, as `geocloud survey` measures it; None: no scene is ever called unlike it."""
 
     def __post_init__(self) -> None:
         """Bounds that a hostile or mistyped card would break."""
@@ -84,8 +92,25 @@ class ModelCard:
             raise ValueError(f"block must be 1 to 32 and halo 0 to 512, not {self.block} and {self.halo}")
         if self.training.supervision not in SUPERVISIONS:
             raise ValueError(f"supervision must be one of {', '.join(SUPERVISIONS)}")
+        check_architecture(self.architecture)
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision must be fp32 or bf16, not {self.precision!r}")
+
+
+def check_architecture(value: object, depth: int = 0) -> None:
+    """ValueError for a network's arguments that are no small plain values: a card fills no memory and names no file."""
+    if isinstance(value, dict | list | tuple):
+        if len(value) > MAX_ARGUMENTS or depth > MAX_DEPTH:
+            raise ValueError(
+                f"architecture holds a list or table of {len(value)} values, at most {MAX_ARGUMENTS} are read"
+            )
+        for inner in value.values() if isinstance(value, dict) else value:
+            check_architecture(inner, depth + 1)
+    elif isinstance(value, str):
+        if len(value) > 64 or any(sign in value for sign in "/\\\0") or value.startswith("."):
+            raise ValueError(f"architecture holds the text {value[:64]!r}; names of at most 64 letters are read")
+    elif isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
+        raise ValueError(f"architecture holds the number {value}; at most {MAX_NUMBER} is read")
 
 
 def write_card(card: ModelCard, folder: Path) -> Path:
@@ -112,6 +137,10 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
     """A card from JSON values; raises the dataclasses' own errors."""
     calibration = dict(raw["calibration"])
     calibration["rule"] = ThresholdRule(**calibration.get("rule", {}))
+    if not isinstance(calibration["rule"].name, str) or not isinstance(
+        calibration["rule"].parameter, float | int | None
+    ):
+        raise TypeError("the threshold's rule must be a name and a number")
     calibration["curve"] = tuple((float(x), float(p)) for x, p in calibration.get("curve", ()))
     calibration["alternatives"] = tuple((str(k), float(v)) for k, v in calibration.get("alternatives", ()))
     calibration["threshold"] = float(calibration["threshold"])
@@ -126,5 +155,23 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         "halo": int(raw["halo"]),
         "calibration": Calibration(**calibration),
         "training": TrainingRecord(**training),
+        "cuts": VeilCuts(**raw["cuts"]) if raw.get("cuts") else None,
+        "seen": _parse_seen(raw["seen"]) if raw.get("seen") else None,
     }
     return ModelCard(**fields)
+
+
+def _parse_seen(raw: dict[str, Any]) -> Seen:
+    """What was seen, from JSON values."""
+    clear, cloudy = (tuple(_parse_prototypes(kind) for kind in raw[side]) for side in ("clear", "cloudy"))
+    return Seen(clear, cloudy, *(float(raw[name]) for name in ("median", "brightest", "contrast", "share", "gaps")))
+
+
+def _parse_prototypes(raw: dict[str, Any]) -> Prototypes:
+    return Prototypes(
+        tuple(map(str, raw["bands"])),
+        tuple(map(float, raw["middle"])),
+        tuple(tuple(map(float, row)) for row in raw["whitening"]),
+        tuple(tuple(map(float, row)) for row in raw["centres"]),
+        float(raw["radius"]),
+    )

@@ -24,6 +24,11 @@ def shipped_cards() -> list[ModelCard]:
     return [read_card(path.parent) for path in sorted(SHIPPED.glob(f"*/{CARD_FILE}"))]
 
 
+def model_names() -> list[str]:
+    """Names of the models in the box and of the null models."""
+    return sorted([*(path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")), *NULL_MODELS])
+
+
 def model_folder(name: str) -> Path:
     """The folder of a shipped model's name or of a path; ModelError with the names there are."""
     shipped = SHIPPED / (default_name() if name == DEFAULT_MODEL else name)
@@ -31,8 +36,7 @@ def model_folder(name: str) -> Path:
         return shipped
     if Path(name).is_dir():
         return Path(name)
-    names = sorted([*(path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")), *NULL_MODELS])
-    raise ModelError(f"no model {name!r}: give a model folder or one of {', '.join(names)}")
+    raise ModelError(f"no model {name!r}: give a model folder or one of {', '.join(model_names())}")
 
 
 def load_scorer(name: str = DEFAULT_MODEL, device: str = "auto", precision: Precision = "auto") -> Scorer:

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from geocloud.calibration import Calibration
-from geocloud.errors import UsageError
+from geocloud.errors import ModelError, UsageError
+from geocloud.familiarity import Seen
 from geocloud.models.card import ModelCard, Precision, read_card
 from geocloud.models.networks import Network, build_network
 from geocloud.models.networks.fold import folded
-from geocloud.models.weights import load_weights
+from geocloud.models.weights import WEIGHTS_FILE, load_weights
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.contract import Level, Scorer, require_bands
 
@@ -61,6 +62,11 @@ class NetworkScorer:
         return self.card.calibration
 
     @property
+    def seen(self) -> Seen | None:
+        """What the card says of the training data; None where it says nothing."""
+        return self.card.seen
+
+    @property
     def channels(self) -> tuple[str, ...]:
         """Bands in channel order, required then optional."""
         return self.card.bands + self.card.optional_bands
@@ -70,22 +76,21 @@ class NetworkScorer:
         return require_bands(self.name, available, self.card.bands, self.card.optional_bands)
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, side, side) or (n, block, block) float32, higher = cloudier."""
+        """(n, height, width) a pixel or a patch, float32, higher = cloudier."""
         if self.device.type == "cpu" and torch.get_num_threads() != 1:
             torch.set_num_threads(1)  # parallelism is over segments: threads of one operator wait for each other
         x, present = self._channels(batch)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             raw = cast("Network", self.network).raw_score(x, present)
         halo = self.halo if self.level == "pixel" else 0
-        inner = slice(halo, raw.shape[-1] - halo)
-        score: FloatArray = raw.float()[:, inner, inner].cpu().numpy() * np.float32(self.calibration.sign)
+        rows, columns = (slice(halo, size - halo) for size in raw.shape[-2:])
+        score: FloatArray = raw.float()[:, rows, columns].cpu().numpy() * np.float32(self.calibration.sign)
         return score
 
     def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch in channel order, missing bands 0, and which bands are present."""
         present = torch.tensor([band in batch.bands for band in self.channels])
-        dtype = torch.bfloat16 if self.bf16 else torch.float32
-        x = torch.zeros((batch.data.shape[0], len(self.channels), *batch.data.shape[2:]), dtype=dtype)
+        x = torch.zeros((batch.data.shape[0], len(self.channels), *batch.data.shape[2:]))
         for channel, band in enumerate(self.channels):
             if band in batch.bands:
                 x[:, channel] = torch.from_numpy(batch.data[:, batch.bands.index(band)])
@@ -111,6 +116,21 @@ def runs_bf16(precision: Precision, card: ModelCard, place: torch.device) -> boo
     return card.precision == "bf16" and bool(native)
 
 
+def check_size(card: ModelCard, folder: Path) -> None:
+    """ModelError where a card asks for a network larger than its weights; told without taking memory for it."""
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        return
+    with torch.device("meta"):
+        network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
+    values = sum(parameter.numel() for parameter in network.parameters())
+    if values > weights.stat().st_size:
+        raise ModelError(
+            f"{folder} names a network of {values} values in its card, but {WEIGHTS_FILE} cannot hold them; "
+            "fetch or train the model again"
+        )
+
+
 def load_model(folder: Path, device: str = "auto", precision: Precision = "auto") -> Scorer:
     """The scorer of a model folder.
 
@@ -120,10 +140,16 @@ def load_model(folder: Path, device: str = "auto", precision: Precision = "auto"
     """
     place = choose_device(device)
     card = read_card(folder)
+    check_size(card, folder)
     network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
     load_weights(network, folder, card.sha256)
     network = folded(network).requires_grad_(requires_grad=False).to(place)
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return NetworkScorer(network, card, place, runs_bf16(precision, card, place))
+    scorer = NetworkScorer
+    if card.kind == "unmix":
+        from geocloud.models.unmix_scorer import UnmixScorer
+
+        scorer = UnmixScorer
+    return scorer(network, card, place, runs_bf16(precision, card, place))

@@ -12,6 +12,7 @@ from safetensors.torch import load, save
 from geocloud.errors import ModelError
 
 WEIGHTS_FILE = "weights.safetensors"
+MAX_WEIGHTS_BYTES = 4 << 30
 
 
 def save_weights(network: torch.nn.Module, folder: Path, dtype: torch.dtype = torch.float32) -> str:
@@ -30,6 +31,9 @@ def load_weights(network: torch.nn.Module, folder: Path, sha256: str) -> None:
     path = folder / WEIGHTS_FILE
     if not path.is_file():
         raise ModelError(f"{folder} has a card but no {WEIGHTS_FILE}; copy the whole model folder")
+    size = path.stat().st_size
+    if size > MAX_WEIGHTS_BYTES:
+        raise ModelError(f"{path} has {size} bytes, weights have at most {MAX_WEIGHTS_BYTES}")
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:

@@ -15,7 +15,9 @@ from geocloud.readers.array_grid import array_georef, plane_of
 from geocloud.readers.assembly import given_radiometry, require_visible
 from geocloud.readers.bands import COMMON_NAMES, name_bands, name_wavelength
 from geocloud.readers.contract import Closing, SceneReader
+from geocloud.readers.opening import check_size
 from geocloud.readers.options import SceneOptions
+from geocloud.readers.placing import check_place
 from geocloud.readers.radiometry import radiometry_of_values
 from geocloud.readers.raster_scene import is_nodata
 from geocloud.readers.spec import Radiometry
@@ -39,6 +41,8 @@ class ArrayScene(Closing):
         first = next(iter(self._arrays.values()))
         self._plane = plane_of(first)
         self._georef = array_georef(first)
+        check_size(source, self._georef.shape, options.max_pixels)
+        check_place(source, self._georef)
         self._nodata = {band: nodata_value(array) for band, array in self._arrays.items()}
         self._radiometry = _radiometries(self._arrays, self._nodata, options)
         self._notes = tuple(

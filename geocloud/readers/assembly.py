@@ -11,8 +11,10 @@ from rasterio.crs import CRS
 from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
 from geocloud.readers.bands import COMMON_NAMES, SCORED
-from geocloud.readers.opening import open_raster, raster_georef
+from geocloud.readers.opening import check_blocks, check_size, open_raster, raster_georef
 from geocloud.readers.options import SceneOptions
+from geocloud.readers.paths import check_named, is_virtual
+from geocloud.readers.placing import check_place
 from geocloud.readers.spec import BandSource, FillSource, Radiometry, SceneSpec
 
 NEEDED = ("blue", "green", "red")
@@ -34,6 +36,8 @@ class Product:
     """Path or URL of the STAC item, where it is one."""
     notes: tuple[str, ...] = ()
     fill: FillSource | None = None
+    document: str = ""
+    """Path of the metadata file that names the band files, where there is one: the reading rule holds for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +79,26 @@ def require_visible(source: str, found: Sequence[str], missing: dict[str, str]) 
         )
 
 
-def assemble(product: Product, sources: Sequence[BandSource]) -> SceneSpec:
+def assemble(product: Product, sources: Sequence[BandSource], options: SceneOptions) -> SceneSpec:
     """The spec of a scene of band files; a nodata of None is taken from the file itself.
 
     The grid is the finest among the bands that scorers may take; RasterScene reads the others through warped views.
 
     Raises:
-        InputError: a file cannot be opened, lies in another CRS, or does not overlap the others.
+        InputError: a file cannot be opened or may not be named, lies in another CRS, or does not overlap the others.
     """
+    allow = options.allow_external
+    quality = [product.fill.path] if product.fill else []
+    for path in (*(source.path for source in sources), *quality):
+        if product.document and not is_virtual(path):
+            check_named(product.document, path, allow_external=allow)
     ordered = sorted(sources, key=lambda source: COMMON_NAMES.index(source.band))
-    stored = {path: inspect(path) for path in dict.fromkeys(source.path for source in ordered)}
+    stored = {path: inspect(path, allow_external=allow) for path in dict.fromkeys(source.path for source in ordered)}
     scored = [source for source in ordered if source.band in SCORED] or ordered
     finest = min(scored, key=lambda source: stored[source.path].pixel_area)
     grid = stored[finest.path].georef
+    check_size(product.source, grid.shape, options.max_pixels)
+    check_place(product.source, grid)
     for source in ordered:
         _check_alignment(product.source, source, stored[source.path].georef, finest, grid)
     filled = [
@@ -110,9 +121,10 @@ def assemble(product: Product, sources: Sequence[BandSource]) -> SceneSpec:
     )
 
 
-def inspect(path: str) -> _Stored:
+def inspect(path: str, *, allow_external: bool = False) -> _Stored:
     """How a file is stored; InputError where it cannot be opened."""
-    with open_raster(path) as dataset:
+    with open_raster(path, allow_external=allow_external) as dataset:
+        check_blocks(dataset, path)
         depth = sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
         return _Stored(raster_georef(dataset, path), dataset.block_shapes[0], dataset.nodatavals, depth)
 

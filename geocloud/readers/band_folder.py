@@ -42,7 +42,7 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneSpec
     refuse_band_numbers(source, options)
     names = [name for name in tree.names() if _RASTER.fullmatch(name)]
     files = {name: path for name in names if (path := tree.find(name))}
-    chosen = choose_files(files, source)
+    chosen = choose_files(files, source, allow_external=options.allow_external)
     require_visible(source, tuple(chosen), {})
     from_item, taken = read_items_beside(tree)
     sources: list[BandSource] = []
@@ -54,10 +54,10 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneSpec
     quality = next((files[name] for name in names if _QUALITY.fullmatch(name)), None)
     fill = FillSource(quality, LANDSAT_L1.fill_bit or 0) if quality else None
     product = Product(scene_name(source), source, "folder of band files", taken, notes=tuple(notes), fill=fill)
-    return assemble(product, sources)
+    return assemble(product, sources, options)
 
 
-def choose_files(files: Mapping[str, str], source: str) -> dict[str, str]:
+def choose_files(files: Mapping[str, str], source: str, *, allow_external: bool = False) -> dict[str, str]:
     """Common name -> name of the file to read, the finest where a band is there in several resolutions.
 
     Raises:
@@ -70,14 +70,17 @@ def choose_files(files: Mapping[str, str], source: str) -> dict[str, str]:
     for name, band in zip(files, names, strict=True):
         if band:
             claims.setdefault(band, []).append(name)
-    return {band: _finest(band, claimed, files, source) for band, claimed in claims.items()}
+    return {
+        band: _finest(band, {name: files[name] for name in claimed}, source, allow_external=allow_external)
+        for band, claimed in claims.items()
+    }
 
 
-def _finest(band: str, claimed: list[str], files: Mapping[str, str], source: str) -> str:
-    wide = [name for name in claimed if product_band(name) != "B8A"] or claimed
+def _finest(band: str, claimed: Mapping[str, str], source: str, *, allow_external: bool) -> str:
+    wide = [name for name in claimed if product_band(name) != "B8A"] or list(claimed)
     if len(wide) == 1 or band == "rededge":
         return wide[0]
-    areas = {name: inspect(files[name]).pixel_area for name in wide}
+    areas = {name: inspect(claimed[name], allow_external=allow_external).pixel_area for name in wide}
     finest = [name for name in wide if areas[name] == min(areas.values())]
     if len(finest) > 1:
         raise InputError(f"{source} holds several files for {band} ({finest[0]}, {finest[1]}); give a scene a folder")
@@ -93,7 +96,7 @@ def _radiometry(
         return known, ""
     if _LANDSAT_L1.match(Path(name).name):
         raise InputError(f"{name} is a Landsat Level 1 band, whose gains stand in an MTL file that is absent; fetch it")
-    with open_raster(path) as dataset:
+    with open_raster(path, allow_external=options.allow_external) as dataset:
         tagged = tagged_radiometry(dataset, 1)
         assumed = tagged or assume_radiometry(dataset, [1])
     note = f"reflectance = DN * {assumed.scale:.6g} + {assumed.offset:g} ({assumed.origin})"

@@ -16,6 +16,7 @@ from geocloud.readers.mtl import METADATA as MTL
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.paths import is_remote, is_virtual
 from geocloud.readers.raster_scene import RasterScene
+from geocloud.readers.retrying import patiently
 from geocloud.readers.sentinel2 import METADATA as SAFE
 from geocloud.readers.sentinel2 import describe_safe
 from geocloud.readers.spec import SceneSpec
@@ -48,10 +49,10 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
 
         return open_zarr_scene(source, options)
     if is_stac(source):
-        return RasterScene(describe_item(source, options))
+        return RasterScene(patiently(lambda: describe_item(source, options)))
     root = product_root(source)
     if root is None:
-        return RasterScene(describe_raster(source, options))
+        return RasterScene(patiently(lambda: describe_raster(source, options)))
     tree = open_tree(root)
     return RasterScene(describe_tree(str(root), tree)(str(root), tree, options))
 

@@ -9,8 +9,9 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from geocloud.errors import InputError, UsageError
 from geocloud.readers.bands import COMMON_NAMES, name_bands, name_wavelength
-from geocloud.readers.opening import damaged, open_raster, raster_georef
+from geocloud.readers.opening import check_blocks, check_size, damaged, open_raster, raster_georef
 from geocloud.readers.options import SceneOptions, scene_name
+from geocloud.readers.placing import check_place
 from geocloud.readers.radiometry import assume_radiometry, tagged_radiometry
 from geocloud.readers.spec import BandSource, Radiometry, SceneSpec
 
@@ -26,6 +27,8 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
         UsageError: `options.bands` names a band number the file does not have.
     """
     with open_raster(source, allow_external=options.allow_external) as dataset, damaged(source):
+        check_size(source, (dataset.height, dataset.width), options.max_pixels)
+        check_blocks(dataset, source)
         numbers = _bands(dataset, source, options)
         radiometries = _radiometries(dataset, numbers, options)
         sources = tuple(_band_source(dataset, name, number, radiometries[name]) for name, number in numbers.items())
@@ -35,6 +38,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
             if radiometry.origin not in ("given", "the file's tags")
         ]
         georef = raster_georef(dataset, source)
+        check_place(source, georef)
         if not georef.located:
             notes.append("the scene has no georeference; its mask has none either")
         height, width = dataset.block_shapes[0]

@@ -64,7 +64,7 @@ def cloudy_classes(classes: Sequence[str], chosen: Sequence[str]) -> tuple[str, 
 
 def read_truth(path: Path, codes: LabelCodes) -> tuple[BoolArray, BoolArray]:
     """(height, width) True = cloud, and True = labelled."""
-    values = _read(path)
+    values = read_codes(path)
     known = ~np.isin(values, codes.ignore)
     cloud = np.isin(values, codes.cloud) if codes.cloud else values > 0
     return cloud & known, known
@@ -72,14 +72,14 @@ def read_truth(path: Path, codes: LabelCodes) -> tuple[BoolArray, BoolArray]:
 
 def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[FloatArray, BoolArray]:
     """A mask as scores, 1 cloud and 0 not, and True = valid."""
-    values = _read(path)
+    values = read_codes(path)
     if values.shape != shape:
         raise InputError(f"{path} has the shape {values.shape}, its label {shape}; they must lie on one grid")
     return (values == CLOUD).astype(np.float32), values != NODATA
 
 
-def _read(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """The first band."""
+def read_codes(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """(height, width) of the first band; InputError where it cannot be read."""
     try:
         with rasterio.open(path) as raster:
             values: np.ndarray[tuple[int, int], np.dtype[np.int64]] = raster.read(1).astype(np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from geocloud.errors import InputError
 from geocloud.readers.assembly import Product, assemble, given_radiometry, refuse_band_numbers, require_visible
@@ -56,7 +57,7 @@ def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneSpe
     notes = () if quality else ("the quality band is absent, so only DN 0 counts as nodata",)
     fill = FillSource(quality, LANDSAT_L1.fill_bit or 0) if quality else None
     product = Product(scene_name(source), source, _kind(groups, sensor), _taken(groups), notes=notes, fill=fill)
-    return assemble(product, sources)
+    return assemble(replace(product, document=tree.find(metadata) or ""), sources, options)
 
 
 def read_radiometry(groups: Groups, band: str, source: str) -> Radiometry:

@@ -12,7 +12,8 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.errors import InputError
 from geocloud.georef import Georef
 from geocloud.raster import CLEAR, NODATA, ByteArray
-from geocloud.readers.opening import damaged, open_raster, raster_georef
+from geocloud.readers.opening import check_size, damaged, open_raster, raster_georef
+from geocloud.version import __version__
 from geocloud.writers.encodings import ENCODINGS, TAG, EncodingName, decode
 
 STRIP = 512
@@ -39,6 +40,13 @@ class MaskFile:
         told = self.tags.get(TAG, "geocloud")
         self.encoding: EncodingName = encoding or cast("EncodingName", told if told in ENCODINGS else "geocloud")
         self.georef: Georef = raster_georef(self._dataset, str(path))
+        check_size(str(path), self.georef.shape)
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Tags that geocloud wrote: the model, its cut, the source; of another's mask only its path."""
+        own = {key: text for key, text in self.tags.items() if key.startswith("GEOCLOUD_") and key != TAG}
+        return own or {"GEOCLOUD_VERSION": __version__, "GEOCLOUD_MASK": str(self.path)}
 
     def read(self, row: int, height: int) -> ByteArray:
         """Rows (height, width) of our codes."""

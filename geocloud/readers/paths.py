@@ -24,10 +24,16 @@ REMOTE_OPTIONS = {
     "GDAL_HTTP_MAX_RETRY": "4",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
     "GDAL_HTTP_TIMEOUT": "60",
+    "GDAL_HTTP_CONNECTTIMEOUT": "20",
 }
 """GDAL's settings for files that are not on a disk: no listing of folders, a few retries, an end to waiting."""
 _PRODUCT_SUFFIXES = (".safe", ".zarr", ".tar")
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}$")
+
+
+def remote_options() -> dict[str, str]:
+    """REMOTE_OPTIONS but for those that the user's environment sets."""
+    return {name: value for name, value in REMOTE_OPTIONS.items() if name not in os.environ}
 
 
 def is_remote(path: str) -> bool:
@@ -76,8 +82,12 @@ def resolve(document: str, href: str, *, allow_external: bool = False) -> str:
         target = href if is_virtual(href) else _join_remote(document, href)
     elif href.lower().startswith("file://"):
         target = unquote(urlsplit(href).path)
+    elif is_virtual(href):
+        target = href
+    elif is_virtual(document):  # in an archive, whose path Path would change
+        target = f"{document.rpartition('/')[0]}/{href.removeprefix('./')}" if not href.startswith("/") else href
     else:
-        target = href if is_virtual(href) else os.path.normpath(Path(document).parent / href)
+        target = os.path.normpath(Path(document).parent / href)
     check_named(document, target, allow_external=allow_external)
     return target
 

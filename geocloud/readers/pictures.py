@@ -83,7 +83,8 @@ class DataSet(Closing):
             Image.DecompressionBombError,
             Image.DecompressionBombWarning,
         ) as error:
-            raise InputError(f"{self.path / file.name} is no picture that can be read ({error})") from error
+            where = self.path / file.name if self._zip or self.path.is_dir() else self.path
+            raise InputError(f"{where} is no picture that can be read ({error})") from error
         if side is not None and picture.size != (side, side):
             picture = picture.resize((side, side), Image.Resampling.BILINEAR)
         values = np.asarray(picture, dtype=np.float32) / np.float32(255)

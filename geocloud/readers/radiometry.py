@@ -59,8 +59,9 @@ def _high_value(dataset: Any, indexes: Sequence[int]) -> float:  # noqa: ANN401 
     seen = []
     for row in np.unique(rows):
         for col in np.unique(cols):
-            values = dataset.read(list(indexes), window=RasterioWindow(int(col), int(row), *size), masked=True)
-            finite = values.compressed().astype(np.float64)
-            seen.append(finite[np.isfinite(finite)])
+            window = RasterioWindow(int(col), int(row), *size)
+            for index in indexes:
+                finite = dataset.read(index, window=window, masked=True).compressed().astype(np.float64)
+                seen.append(finite[np.isfinite(finite)])
     values = np.concatenate(seen)
     return float(np.percentile(values, 99)) if values.size else 0.0

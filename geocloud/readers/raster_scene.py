@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from geocloud.errors import InputError
 from geocloud.georef import Georef
 from geocloud.raster import BoolArray, FloatArray, Raster
 from geocloud.readers.contract import Closing, SceneReader
-from geocloud.readers.opening import open_quietly
+from geocloud.readers.opening import open_quietly, read_bands
+from geocloud.readers.paths import is_remote, is_virtual
+from geocloud.readers.retrying import again
 from geocloud.readers.spec import BandSource, SceneSpec
 from geocloud.window import Window
 
@@ -34,6 +37,7 @@ class RasterScene(Closing):
         self._opened: list[Any] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._stamps = {source.path: stamp(source.path) for source in spec.sources}
 
     @property
     def name(self) -> str:
@@ -100,13 +104,34 @@ class RasterScene(Closing):
             raise ValueError(f"scene {self.name} is closed")
         sources = [self._sources[band] for band in bands]
         try:
-            return self._read(window, sources)
+            raster = self._read_patiently(window, sources)
         except RasterioError as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             raise InputError(
                 f"{self.source} cannot be read at rows {window.row} to {window.stop_row} ({reason}); "
                 "it is damaged or incomplete: fetch it again"
             ) from error
+        changed = [path for path, was in self._stamps.items() if stamp(path) != was]
+        if changed:
+            raise InputError(f"{changed[0]} changed while it was read, so its mask would be of no scene; run it again")
+        return raster
+
+    def _read_patiently(self, window: Window, sources: Sequence[BandSource]) -> Raster:
+        """Again, with files opened anew, where a server failed in the middle of an answer."""
+        try:
+            return self._read(window, sources)
+        except RasterioError:
+            if not any(is_remote(source.path) for source in sources):
+                raise
+
+        def anew() -> Raster:
+            for handle in self._local.__dict__.pop("handles", {}).values():
+                handle.close()
+                if isinstance(handle, WarpedVRT):
+                    handle.src_dataset.close()
+            return self._read(window, sources)
+
+        return again(anew)
 
     def _read(self, window: Window, sources: Sequence[BandSource]) -> Raster:
         """Files in turn: bands of one file are read together, since its blocks hold them together."""
@@ -116,7 +141,7 @@ class RasterScene(Closing):
         for path in dict.fromkeys(source.path for source in sources):
             here = [(row, source) for row, source in enumerate(sources) if source.path == path]
             handle, area = self._handle(path), _rasterio_window(window)
-            raw = handle.read([source.index for _, source in here], window=area)
+            raw = read_bands(handle, [source.index for _, source in here], area)
             if here[0][1].masked:
                 missing |= handle.read_masks(here[0][1].index, window=area) == 0
             for values, (row, source) in zip(raw, here, strict=True):
@@ -169,6 +194,17 @@ class RasterScene(Closing):
         with self._lock:
             while self._opened:
                 self._opened.pop().close()
+
+
+def stamp(path: str) -> tuple[int, int, int] | None:
+    """What changes when a file of this machine does: inode, size, time; None for what is elsewhere or gone."""
+    if is_virtual(path):
+        return None
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _rasterio_window(window: Window) -> RasterioWindow:

@@ -68,8 +68,9 @@ def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneSpec:
         f"Sentinel-2 L{level.removeprefix('Level-').upper()} SAFE, baseline {baseline or 'unknown'}",
         first_text(root, "DATATAKE_SENSING_START", "PRODUCT_START_TIME"),
         notes=_notes(baseline, chosen),
+        document=tree.find(metadata) or "",
     )
-    return assemble(product, sources)
+    return assemble(product, sources, options)
 
 
 def named_files(root: Element, source: str) -> dict[str, list[str]]:

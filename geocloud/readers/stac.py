@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from geocloud.errors import InputError
 from geocloud.readers.assembly import Product, assemble, given_radiometry, refuse_band_numbers, require_visible
-from geocloud.readers.opening import open_raster
+from geocloud.readers.opening import is_absent, open_raster, there
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.paths import is_remote, is_virtual, resolve
 from geocloud.readers.radiometry import assume_radiometry, tagged_radiometry
@@ -17,7 +16,6 @@ from geocloud.readers.sensors import LANDSAT_L1
 from geocloud.readers.spec import BandSource, FillSource, Radiometry, SceneSpec
 from geocloud.readers.stac_item import AssetBand, asset_bands, item_name, item_time, load_item
 
-_PICTURES = {"visual", "overview", "thumbnail"}
 _QUALITY = re.compile(r"qa_pixel|bqa", re.IGNORECASE)
 
 
@@ -38,7 +36,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneSpec:
     sources, notes = [], []
     for band, asset in chosen.items():
         path = resolve(source, asset.asset["href"], allow_external=options.allow_external)
-        problem = _dangling(source, asset, path)
+        problem = _dangling(source, asset, path, needed=band in missing)
         if problem and band in missing:
             raise InputError(f"{problem}; fetch it")
         if problem:
@@ -50,33 +48,22 @@ def describe_item(source: str, options: SceneOptions) -> SceneSpec:
     fill = _fill(source, item, options)
     kind = f"STAC item, {item.get('stac_version', 'unknown version')}"
     product = Product(item_name(item), source, kind, item_time(item), source, tuple(notes), fill)
-    return assemble(product, sources)
+    return assemble(product, sources, options)
 
 
 def choose_assets(item: Mapping[str, Any]) -> dict[str, AssetBand]:
     """Common name -> the asset to read: data before pictures, GeoTIFF before JP2, the wide band, the finest."""
     found: dict[str, AssetBand] = {}
-    for band in sorted(asset_bands(item), key=_rank):
+    for band in sorted(asset_bands(item), key=lambda band: band.rank):
         found.setdefault(band.band, band)
     return found
 
 
-def _rank(band: AssetBand) -> tuple[bool, bool, bool, bool, float]:
-    """Lower is better."""
-    asset, roles = band.asset, set(band.asset.get("roles") or ())
-    kind, href = str(asset.get("type", "")).lower(), str(asset["href"]).lower()
-    return (
-        bool(roles & _PICTURES) or band.key.lower().startswith(tuple(_PICTURES)),
-        not (kind.startswith(("image", "application/x-")) or not kind),
-        "jp2" in kind or href.endswith(".jp2"),
-        band.narrow,
-        float(asset.get("gsd") or asset.get("eo:gsd") or 0),
-    )
-
-
-def _dangling(source: str, asset: AssetBand, path: str) -> str:
-    """What to say of a local asset that does not exist; empty where it does or is remote."""
-    if is_remote(path) or is_virtual(path) or Path(path).exists():
+def _dangling(source: str, asset: AssetBand, path: str, *, needed: bool) -> str:
+    """What to say of an asset that does not exist; empty where it does, or where opening it will tell."""
+    if not is_virtual(path) and there(path):
+        return ""
+    if is_virtual(path) and (needed or not is_remote(path) or not is_absent(path)):
         return ""
     return f"{source} names {asset.asset['href']} as asset {asset.key} ({asset.band}), which does not exist"
 
@@ -97,7 +84,11 @@ def _fill(source: str, item: Mapping[str, Any], options: SceneOptions) -> FillSo
     """Landsat's quality asset, where there is one that can be read."""
     for key, asset in item["assets"].items():
         href = asset.get("href", "") if isinstance(asset, dict) else ""
-        if not href.lower().endswith((".tif", ".tiff")) or not (_QUALITY.search(key) or _QUALITY.search(href)):
+        if (
+            not isinstance(href, str)
+            or not href.lower().endswith((".tif", ".tiff"))
+            or not (_QUALITY.search(key) or _QUALITY.search(href))
+        ):
             continue
         try:
             path = resolve(source, href, allow_external=options.allow_external)

@@ -8,18 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 from geocloud.errors import InputError
 from geocloud.readers.bands import WORDS, name_each, name_wavelength
+from geocloud.readers.fetching import fetch
 from geocloud.readers.paths import is_remote
 from geocloud.readers.sensors import SENTINEL2_FROM_04
 from geocloud.readers.spec import Radiometry
-from geocloud.readers.tree import MAX_METADATA_BYTES, Tree
-from geocloud.version import __version__
+from geocloud.readers.tree import Tree
 
-TIMEOUT_SECONDS = 60
+_PICTURES = {"visual", "overview", "thumbnail"}
 _OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 
 
@@ -37,8 +35,8 @@ class AssetBand:
     radiometry: Radiometry | None
     """None where the item says nothing."""
     nodata: float | None
-    narrow: bool = False
-    """True for a band that only stands in, as nir08 for nir."""
+    rank: tuple[bool, bool, bool, bool, float]
+    """Of several assets with one band the lowest is read."""
 
 
 def load_item(source: str) -> dict[str, Any]:
@@ -53,9 +51,9 @@ def load_item(source: str) -> dict[str, Any]:
 def load_document(source: str) -> Any:  # noqa: ANN401 - any JSON value
     """A STAC document from a path or URL; InputError where it cannot be read."""
     try:
-        content = _fetch(source) if is_remote(source) else Path(source).read_bytes()
+        content = fetch(source) if is_remote(source) else Path(source).read_bytes()
         return json.loads(content)
-    except (OSError, URLError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{source} cannot be read as a STAC item ({error}); check the path or URL") from error
 
 
@@ -64,34 +62,49 @@ def is_item(document: object) -> bool:
     return isinstance(document, dict) and document.get("type") == "Feature" and isinstance(document.get("assets"), dict)
 
 
-def _fetch(url: str) -> bytes:
-    if not url.lower().startswith(("http://", "https://")):
-        raise OSError("items are fetched over http and https only")
-    request = Request(url, headers={"User-Agent": f"geocloud/{__version__}", "Accept": "application/geo+json, */*"})  # noqa: S310 - the scheme is checked above
-    with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-        return bytes(answer.read(MAX_METADATA_BYTES))
-
-
 def asset_bands(item: Mapping[str, Any]) -> list[AssetBand]:
-    """All recognised bands of an item's assets, in the item's order."""
+    """All recognised bands of an item's assets, in the item's order; InputError for an asset that is not as in STAC."""
     found: list[AssetBand] = []
     for key, asset in item["assets"].items():
-        if not isinstance(asset, dict) or not isinstance(asset.get("href"), str):
-            continue
-        entries = _band_entries(item, asset) or [{"name": key}]
-        for index, entry in enumerate(entries, start=1):
-            band = _common_name(entry)
-            if band:
-                radiometry, nodata = _numbers(item, asset, entry, index)
-                narrow = (entry.get("eo:common_name") or entry.get("common_name") or entry.get("name")) == "nir08"
-                found.append(AssetBand(band, key, index, asset, radiometry, nodata, narrow=narrow))
+        if isinstance(asset, dict) and isinstance(asset.get("href"), str):
+            try:
+                found += _bands_of(item, key, asset)
+            except (TypeError, AttributeError, ValueError, KeyError, IndexError, OverflowError) as error:
+                raise InputError(
+                    f"asset {key[:80]!r} of the STAC item is not as STAC has it ({error}); correct the item"
+                ) from error
     return found
+
+
+def _bands_of(item: Mapping[str, Any], key: str, asset: Mapping[str, Any]) -> list[AssetBand]:
+    """One asset's recognised bands."""
+    found = []
+    for index, entry in enumerate(_band_entries(item, asset) or [{"name": key}], start=1):
+        band = _common_name(entry)
+        if band:
+            radiometry, nodata = _numbers(item, asset, entry, index)
+            narrow = (entry.get("eo:common_name") or entry.get("common_name") or entry.get("name")) == "nir08"
+            rank = _rank(key, asset, narrow=narrow)
+            found.append(AssetBand(band, key, index, asset, radiometry, nodata, rank))
+    return found
+
+
+def _rank(key: str, asset: Mapping[str, Any], *, narrow: bool) -> tuple[bool, bool, bool, bool, float]:
+    """Lower is better: data before pictures, GeoTIFF before JP2, the wide band, the finest."""
+    roles, kind, href = set(asset.get("roles") or ()), str(asset.get("type", "")).lower(), str(asset["href"]).lower()
+    return (
+        bool(roles & _PICTURES) or key.lower().startswith(tuple(_PICTURES)),
+        not (kind.startswith(("image", "application/x-")) or not kind),
+        "jp2" in kind or href.endswith(".jp2"),
+        narrow,
+        float(asset.get("gsd") or asset.get("eo:gsd") or 0),
+    )
 
 
 def _band_entries(item: Mapping[str, Any], asset: Mapping[str, Any]) -> list[dict[str, Any]]:
     """An asset's bands: STAC 1.1's `bands`, 1.0's `eo:bands`, or numbers into the item's own list as before 1.0."""
     entries = asset.get("bands") or asset.get("eo:bands") or []
-    shared = item.get("properties", {}).get("eo:bands") or []
+    shared = _properties(item).get("eo:bands") or []
     looked_up = [shared[entry] if isinstance(entry, int) and entry < len(shared) else entry for entry in entries]
     return [entry if isinstance(entry, dict) else {} for entry in looked_up]
 
@@ -117,7 +130,7 @@ def _numbers(
     offset = _first(layers, "offset", "raster:offset")
     nodata = _first(layers, "nodata")
     number = float(nodata) if nodata is not None and str(nodata).lower() != "nan" else None
-    return _radiometry(item.get("properties", {}), scale, offset), number
+    return _radiometry(_properties(item), scale, offset), number
 
 
 def _radiometry(properties: Mapping[str, Any], scale: object, offset: object) -> Radiometry | None:
@@ -138,6 +151,12 @@ def _sentinel2_default(properties: Mapping[str, Any], *, applied: bool) -> Radio
         return None
     offset = SENTINEL2_FROM_04.offset if float(baseline) >= 4 and not applied else 0.0
     return Radiometry(SENTINEL2_FROM_04.scale, offset, f"the STAC item's processing baseline {baseline}")
+
+
+def _properties(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An item's properties; none where they are no JSON object."""
+    properties = item.get("properties")
+    return properties if isinstance(properties, dict) else {}
 
 
 def _first(layers: Sequence[Mapping[str, Any]], *keys: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -171,5 +190,5 @@ def item_name(item: Mapping[str, Any]) -> str:
 
 def item_time(item: Mapping[str, Any]) -> str:
     """When the item's scene was taken, ISO 8601; empty where it does not say."""
-    properties = item.get("properties") or {}
+    properties = _properties(item)
     return str(properties.get("datetime") or properties.get("start_datetime") or "")

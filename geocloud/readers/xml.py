@@ -18,7 +18,7 @@ def parse_xml(content: bytes, name: str) -> Element:
 
     try:
         root: Element = fromstring(content)
-    except (ParseError, DefusedXmlException, ValueError) as error:
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise InputError(f"{name} is not XML that can be trusted and read ({error}); fetch it again") from error
     return root
 

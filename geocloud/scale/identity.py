@@ -104,6 +104,6 @@ def _head(url: str) -> list[str]:
     bare = url.partition("?")[0]
     with suppress(OSError, ValueError, HTTPException):
         request = Request(url, method="HEAD", headers={"User-Agent": f"geocloud/{__version__}"})  # noqa: S310 - http(s) only
-        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  # nosec B310 - http or https
             return [bare, *(answer.headers.get(key, "") for key in ("Content-Length", "ETag", "Last-Modified"))]
     return [bare]

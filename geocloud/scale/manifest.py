@@ -73,9 +73,9 @@ def read_manifest(folder: Path) -> dict[str, Record]:
     path = folder / MANIFEST
     if not path.exists():
         return found
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
-            with suppress(ValueError, TypeError, KeyError, AttributeError):
+            with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 record = Record.from_json(line)
                 found[record.scene] = record
     return found

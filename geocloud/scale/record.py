@@ -25,6 +25,13 @@ class OutputFile:
     """Time of the last change, nanoseconds since 1970."""
     sha256: str
 
+    def __post_init__(self) -> None:
+        """A manifest may come from anywhere: its paths stay in the batch's folder."""
+        if not isinstance(self.path, str) or not self.path or "\0" in self.path:
+            raise TypeError(f"path {self.path!r} must be a text")
+        if Path(self.path).is_absolute() or ".." in Path(self.path).parts:
+            raise ValueError(f"path {self.path!r} must be below the batch's folder")
+
     def is_whole(self, folder: Path) -> bool:
         """True where the file is still the same: by size and time; where only the time differs, by its hash."""
         path = folder / self.path
@@ -61,6 +68,11 @@ class Record:
     notes: tuple[str, ...] = ()
     """What had to be assumed."""
 
+    def __post_init__(self) -> None:
+        """Fields by which records are found and compared."""
+        if not all(isinstance(text, str) for text in (self.scene, self.status, self.parameters, self.fingerprint)):
+            raise TypeError("scene, status, parameters and fingerprint must be texts")
+
     def is_whole(self, folder: Path) -> bool:
         """True where all outputs are."""
         return bool(self.outputs) and all(file.is_whole(folder) for file in self.outputs.values())
@@ -83,6 +95,7 @@ def written_files(detection: Detection, paths: OutputPaths, folder: Path) -> dic
         "mask": detection.mask_path,
         "polygons": detection.polygons_path,
         "score": detection.score_path,
+        "clear_sky": detection.clear_sky_path,
         "quicklook": detection.quicklook_path,
         "item": detection.item_path,
         "classes": paths.attribute_table,

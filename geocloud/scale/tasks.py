@@ -79,7 +79,7 @@ def _detect(begun: _Begun) -> Record | Split:
     task, options = begun.task, begun.task.options.of_scene()
     with open_scene(task.source, options.scene) as scene:
         scorer = _scorer(task)
-        if max(scene.georef.shape) > task.options.split:
+        if max(scene.georef.shape) > task.options.split and not options.has_maps:
             _check(scene, scorer, options)
             return split_scene(task, scene, scorer, begun.fingerprint)
         return begun.done(scene, detect_open(scene, scorer, options, task.paths))

@@ -34,7 +34,7 @@ class Scorer(Protocol):
 
     @property
     def block(self) -> int:
-        """Patches along each side of the squares it is given."""
+        """Patches along each side of the squares it is given; at the scene's last rows and columns they are fewer."""
 
     @property
     def halo(self) -> int:
@@ -48,7 +48,7 @@ class Scorer(Protocol):
         """The bands it takes of those a scene has, in its own order; ModelError where one it needs is missing."""
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, side, side) for `pixel`, (n, block, block) for `patch`; float32, NaN = not scored."""
+        """(n, height, width) of the windows for `pixel`, a 64th of each for `patch`; float32, NaN = not scored."""
 
 
 @runtime_checkable

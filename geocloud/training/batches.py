@@ -8,13 +8,17 @@ from torch import Generator, Tensor
 from geocloud.models.networks.unmix import BANDS
 from geocloud.training import surfaces
 from geocloud.training.recipe import UnmixConfig
-from geocloud.training.simulator import Veil, chance, infrared_dimming, simulate, uniform
+from geocloud.training.simulator import Veil, chance, infrared_dimming, no_veil, simulate, uniform
 from geocloud.training.surfaces import TrainingScene
 
 THIN, VISIBLE = 0.04, 0.12
 """Simulated opacity up to which a pixel counts as clear, and from which as cloud; between, nothing is asked."""
-CONTRAST = 0.03
+CONTRAST = 0.06
 """Change of visible reflectance below which a simulated veil cannot be seen: white over snow, for one."""
+SNOW_BRIGHT, SNOW_COLOUR = 0.45, 0.12
+"""A crop is taken for snow where its mean visible reflectance is above the first and the range of its bands' means, as
+a share of that, below the second: no cloud is laid over it, which would teach that snow with a texture is cloud. Sand
+is as bright and has more colour."""
 
 
 class Batch(NamedTuple):
@@ -54,11 +58,19 @@ class Batches:
         picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
         planes = torch.stack([surfaces.crop(scene, size, rng) for scene in picked])
         present = torch.stack([surfaces.choose_bands(scene.bands, rng) for scene in picked])
-        clean = surfaces.change_radiometry(planes[:, :7], self.config.gain, rng)
-        laid = chance(n, self.config.simulated, rng).float()
-        veil = simulate(n, size, rng, self._texture(n, size))
-        veil = veil._replace(opacity=veil.opacity * laid, shadow=veil.shadow * laid)
-        return _join(clean, present, veil, planes[:, 7:], rng)
+        scale = torch.stack([surfaces.choose_scale(scene.scales, rng) for scene in picked])
+        clean = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
+        laid = (chance(n, self.config.simulated, rng).flatten() & ~looks_like_snow(clean)).nonzero().flatten()
+        return _join(clean, present, self._veil(n, laid), planes[:, 7:], rng)
+
+    def _veil(self, n: int, laid: Tensor) -> Veil:
+        """Clouds over the crops whose numbers are given, none over the others."""
+        size, veil = self.config.size, no_veil(n, self.config.size)
+        if len(laid):
+            made = simulate(len(laid), size, self.rng, self._texture(len(laid), size))
+            for whole, part in zip(veil, made, strict=True):
+                whole[laid] = part
+        return veil
 
     def _texture(self, n: int, size: int) -> Tensor | None:
         """(n, 7, size, size) real overcast skies; bands that a sky lacks are made from its visible brightness."""
@@ -70,6 +82,13 @@ class Batches:
         made = skies[:, :3].mean(1, keepdim=True) * infrared_dimming(n, rng)
         has = torch.tensor([[i < len(s.data) for i in range(len(BANDS))] for s, _, _ in picked])[..., None, None]
         return torch.where(has, skies, made) * uniform((n, 1, 1, 1), 0.75, 1.2, rng)
+
+
+def looks_like_snow(x: Tensor) -> Tensor:
+    """(n,) True where a crop (n, 7, h, w) is bright and white on the whole: snow, ice, or overcast sky."""
+    means = x[:, :3].mean((2, 3))
+    bright = means.mean(1)
+    return (bright > SNOW_BRIGHT) & ((means.amax(1) - means.amin(1)) < SNOW_COLOUR * bright)
 
 
 def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, rng: Generator) -> Batch:

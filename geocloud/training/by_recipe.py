@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import rasterio
 import torch
 
-from geocloud.calibration import Calibration, ThresholdRule
+from geocloud.calibration import Calibration, ThresholdRule, logistic_curve
 from geocloud.errors import InputError, ModelError
 from geocloud.models.card import ModelCard, TrainingRecord
 from geocloud.models.networks.unmix import BANDS, OPTIONAL
 from geocloud.training.options import Listener, TrainOptions
 from geocloud.training.recipe import UnmixConfig, load
-from geocloud.training.synthetic import TaggedScene
+from geocloud.training.teacher import DETECT_GAIN, DETECT_LOGIT
 from geocloud.training.trained import Trained
 from geocloud.training.unmix import train_unmix
 
 RECIPES = Path(__file__).parent / "recipes"
 RECIPE_FILE, CHECKPOINT, LOG = "recipe.toml", "checkpoint.pt", "log.csv"
-HALO = 64
-"""Context pixels that a block is scored with."""
+BLOCK, HALO = 8, 64
+"""Patches along each side of a block, and its context in pixels; larger blocks lose less to it and take more memory."""
 CREDITS = {
     "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
     "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",
@@ -74,9 +72,9 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
         bands=BANDS[:3],
         optional_bands=OPTIONAL,
         architecture={"widths": list(config.widths)},
-        block=8,
+        block=BLOCK,
         halo=HALO,
-        calibration=Calibration(0.0, rule=ThresholdRule("given"), unit="logit of the opacity"),
+        calibration=even_odds(),
         training=TrainingRecord(
             "S" if config.supervision == "labels" else "W",
             lines,
@@ -87,8 +85,14 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
         ),
         description="Unmixing autoencoder; score: logit of the opacity.",
     )
-    tagged = partial(_tagged, config, data, left_out)
-    return Trained(network, card, log.totals(), dtype=torch.float16, tagged=tagged)
+    return Trained(network, card, log.totals(), dtype=torch.float16)
+
+
+def even_odds() -> Calibration:
+    """The threshold where training held cloud and clear for equally likely, and its own P(cloud) on both sides."""
+    rule = ThresholdRule("equal", None, "chosen before any data", "P(cloud) in training is one half")
+    curve = logistic_curve(DETECT_LOGIT, 1 / DETECT_GAIN, "high")
+    return Calibration(DETECT_LOGIT, "high", rule, curve, "logit of the opacity")
 
 
 def read_recipe(path: Path) -> UnmixConfig:
@@ -143,12 +147,3 @@ def _say(log: Log, listener: Listener, step: int, steps: int, terms: str) -> Non
     words = terms.split()
     log.add(step, dict(zip(words[::2], words[1::2], strict=True)))
     listener.progress(step, steps, "training")
-
-
-def _tagged(config: UnmixConfig, data: Path, left_out: frozenset[str]) -> Iterator[TaggedScene]:
-    """The training scenes again, with what was told of them."""
-    for scene in load(config, data, left_out):
-        told = (scene.weight == 1).numpy()
-        cloud = (scene.target > 0.5).numpy()
-        values = np.ascontiguousarray(scene.data.float().numpy())
-        yield TaggedScene(scene.name, values, BANDS[: len(values)], told & ~cloud, told & cloud)

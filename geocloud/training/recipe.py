@@ -16,33 +16,39 @@ class UnmixConfig:
     supervision: Supervision = "tags"
     seed: int = 0
     steps: int = 6000
-    batch: int = 8
-    size: int = 192
+    batch: int = 6
+    size: int = 256
     rate: float = 2e-3
     decay: float = 0.02
     average: float = 0.998
     """Share of the running average kept at each step."""
     simulated: float = 0.6
     """Share of crops under a simulated cloud."""
+    settle: int = 1000
+    """Steps that normalise by the batch, as batch norm does at first; from then on by the running statistics, as
+    detection does. Batches are small and of unlike scenes: normalised by them, snow and dark sea look alike."""
     teach_from: int = 1000
     """Step from which the teacher's answers are used; at or past ``steps``: never."""
     teach_every: int = 500
     mine: float = 0.0
     """How much oftener a scene is drawn that the teacher gets wholly wrong against its tags; 0 draws all alike."""
-    gain: float = 0.25
+    gain: float = 0.15
     """Largest change of the log gain of a crop."""
     trust: float = 0.5
     """Weight of a teacher's most confident answer; tags weigh 1."""
     weights: dict[str, float] | None = None
     """Share of crops a source."""
-    widths: tuple[int, ...] = (24, 48, 96, 128, 160)
+    widths: tuple[int, ...] = (48, 96, 128, 160, 160)
     scenes: tuple[dict[str, Any], ...] = ()
     """Unlabelled scenes: ``files`` in the data folder, ``boxes`` seen to be clear or cloudy, scale, offset, counts."""
 
     @classmethod
     def read(cls, path: Path) -> "UnmixConfig":
-        """The recipe of a TOML file."""
+        """The recipe of a TOML file; where it names another by ``extends``, what it does not say is that one's."""
         values: dict[str, Any] = tomllib.loads(path.read_text())
+        while "extends" in values:
+            path = path.with_name(values.pop("extends"))
+            values = tomllib.loads(path.read_text()) | values
         frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**frozen)
 

@@ -107,6 +107,16 @@ def displace(field: Tensor, rows: int, columns: int) -> Tensor:
     return wide[..., pad - rows : pad - rows + height, pad - columns : pad - columns + width]
 
 
+def no_veil(n: int, size: int) -> Veil:
+    """No cloud and no shadow over n patches of that size."""
+    return Veil(
+        torch.zeros(n, 7, size, size),
+        torch.zeros(n, 7, size, size),
+        torch.zeros(n, 1, 1, 1),
+        torch.zeros(n, 1, size, size),
+    )
+
+
 def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None) -> Veil:
     """Clouds for a batch.
 

@@ -4,7 +4,7 @@ A tag is what a person can say of a whole patch at a glance: wholly clear, wholl
 from label files, read at patch level and then thrown away; for a supervised model the pixels are kept instead.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -23,8 +23,14 @@ CLEAR, CLOUD, UNKNOWN = 0, 1, 2
 Supervision = Literal["tags", "labels"]
 Stored = NDArray[Any]
 """An array as a file holds it: integers or floats."""
-BAND_JITTER = (0.04, 0.04, 0.04, 0.10, 0.18, 0.18, 0.25)
-"""Standard deviation of the log gain a band: the fewer scenes show a band, the less its level is to be trusted."""
+BAND_JITTER = (0.02, 0.02, 0.02, 0.06, 0.10, 0.10, 0.20)
+"""Standard deviation of the log gain a band: the fewer scenes show a band, the less its level is to be trusted. In the
+visible little, for snow is told from cloud by slight colour."""
+PATH = (0.08, 0.045, 0.022, 0.008, 0.0, 0.0, 0.0)
+"""Reflectance of clean air a band, by Rayleigh scattering at nadir: what surface reflectance lacks against TOA."""
+CATALOGUE_SCALES = (1.0, 0.8)
+"""The catalogue's stretch is not documented: its pictures are shown as DN / 255, as a user's 8-bit picture is read,
+and as DN / 320, where its forests and oceans agree with TOA reflectance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class TrainingScene:
     """(h, w) float16 trust in it: 1 told by supervision, 0 unknown, between: a teacher's confidence."""
     bands: tuple[int, ...]
     """Numbers of bands it may be shown with: (3, 4) is RGB, or RGB and NIR."""
+    scales: tuple[float, ...] = (1.0,)
+    """Factors its reflectance may be shown with."""
 
 
 def tags_of(label: NDArray[np.uint8], patch: int = 64) -> NDArray[np.uint8]:
@@ -65,7 +73,8 @@ def load_folder(folder: Path, supervision: Supervision) -> list[TrainingScene]:
         data, label = read(_read(image), _read(folder / "labels" / image.name)[0])
         known = tags_of(label) if supervision == "tags" else label
         counts = tuple(n for n in (3, 4, 6, 7) if n <= len(data))
-        scenes.append(_scene(image.stem, folder.name, data, known, counts))
+        scales = CATALOGUE_SCALES if folder.name == "s2cmc" else (1.0,)
+        scenes.append(replace(_scene(image.stem, folder.name, data, known, counts), scales=scales))
     return scenes
 
 
@@ -115,11 +124,23 @@ def crop(scene: TrainingScene, size: int, rng: Generator) -> Tensor:
     longest = min(scene.target.shape)
     scale = float(torch.exp(uniform((1,), -0.6, 0.45, rng))) if torch.rand(1, generator=rng) < 0.6 else 1.0
     span = min(max(16, round(size / scale)), longest)
-    top, left = (int(torch.randint(0, n - span + 1, (1,), generator=rng)) for n in scene.target.shape)
+    top, left = max(_corner(scene, span, rng), _corner(scene, span, rng), key=lambda at: told(scene, at, span))
     planes = cut(scene, top, left, span)
     if span != size:
         planes = F.interpolate(planes[None], (size, size), mode="bilinear", antialias=span > size)[0]
     return turn(planes, rng)
+
+
+def _corner(scene: TrainingScene, span: int, rng: Generator) -> tuple[int, int]:
+    """Row and column of a random window."""
+    top, left = (int(torch.randint(0, n - span + 1, (1,), generator=rng)) for n in scene.target.shape)
+    return top, left
+
+
+def told(scene: TrainingScene, at: tuple[int, int], span: int) -> float:
+    """Mean trust in the target of a window, from one of each 8x8 pixels: tags speak of whole patches."""
+    top, left = at
+    return float(scene.weight[top : top + span : 8, left : left + span : 8].float().mean())
 
 
 def cut(scene: TrainingScene, top: int, left: int, span: int) -> Tensor:
@@ -156,15 +177,22 @@ def choose_bands(counts: tuple[int, ...], rng: Generator) -> Tensor:
     return present
 
 
+def choose_scale(scales: tuple[float, ...], rng: Generator) -> Tensor:
+    """() one of the scales."""
+    return torch.tensor(scales)[int(torch.randint(0, len(scales), (1,), generator=rng))]
+
+
 def change_radiometry(x: Tensor, largest: float, rng: Generator) -> Tensor:
-    """Gain of scene and band, offset and gamma; half of the time clipped as 8-bit pictures are."""
+    """Gain of scene and band, gamma, more or less air; half of the time clipped as 8-bit pictures are."""
     n = len(x)
     jitter = torch.tensor(BAND_JITTER).view(1, -1, 1, 1) * torch.randn((n, x.shape[1], 1, 1), generator=rng)
-    gain = torch.exp(uniform((n, 1, 1, 1), -largest, largest, rng) + jitter * (largest / 0.25))
-    gamma = torch.exp(0.06 * torch.randn((n, 1, 1, 1), generator=rng))
-    offset = 0.008 * torch.randn((n, 1, 1, 1), generator=rng) * (x[:, :1].amax((2, 3), keepdim=True) > 0)
+    gain = torch.exp(uniform((n, 1, 1, 1), -largest, largest, rng) + jitter)
+    gamma = torch.exp(0.04 * torch.randn((n, 1, 1, 1), generator=rng))
     top = torch.where(torch.rand((n, 1, 1, 1), generator=rng) < 0.5, 1.0, 1.5)
-    return torch.minimum(((x.clamp(min=1e-4) ** gamma) * gain + offset).clamp(min=0), top)
+    amount = uniform((n, 1, 1, 1), -0.9, 0.5, rng) * (torch.rand((n, 1, 1, 1), generator=rng) < 0.4)
+    air = torch.tensor(PATH).view(1, -1, 1, 1) * amount * (x.amax((2, 3), keepdim=True) > 0)
+    changed = (x.clamp(min=1e-4) ** gamma) * gain
+    return torch.minimum((changed * (1 - air) + air).clamp(min=0), top)
 
 
 def _read(path: Path, shape: tuple[int, ...] | None = None) -> Stored:

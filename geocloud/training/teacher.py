@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor
 
-from geocloud.models.networks.unmix import BANDS, UnmixNet
+from geocloud.models.networks.unmix import BANDS, GRID, UnmixNet
 from geocloud.training.surfaces import TrainingScene
 
 DETECT_GAIN, DETECT_LOGIT = 1.5, -2.0
@@ -47,7 +47,7 @@ def detect_probability(network: UnmixNet, data: Tensor, bands: int) -> Tensor:
     """(h, w) probability of cloud of a whole scene (band, h, w), mean over itself and its mirror image."""
     x = F.pad(data.float(), (0, 0, 0, 0, 0, len(BANDS) - len(data)))[None].clamp(0, 1.5)
     height, width = x.shape[-2:]
-    x = F.pad(x, (0, -width % 32, 0, -height % 32), mode="reflect")
+    x = F.pad(x, (0, -width % GRID, 0, -height % GRID), mode="reflect")
     present = (torch.arange(len(BANDS)) < bands).float()[None]
     with torch.autocast("cpu", torch.bfloat16):
         logit = network.score(x, present) + network.score(x.flip(-1), present).flip(-1)

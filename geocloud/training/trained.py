@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 
 from geocloud.histogram import ScoreHistogram
 from geocloud.models.card import ModelCard
-from geocloud.training.synthetic import TaggedScene
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +23,3 @@ class Trained:
     """Raw scores of held-out patches: of normal ones all under `clear`; None where there is nothing to draw."""
     dtype: torch.dtype = torch.float32
     """What the weights are stored as."""
-    tagged: Callable[[], Iterator[TaggedScene]] | None = None
-    """Scenes to choose the threshold on by the rule `synthetic`; None: the card's calibration stands."""

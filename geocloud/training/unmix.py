@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Generator, Tensor
 
-from geocloud.models.networks.unmix import Unmixed, UnmixNet
+from geocloud.models.networks.unmix import CELL, Unmixed, UnmixNet
 from geocloud.training.batches import VISIBLE, Batch, Batches
 from geocloud.training.recipe import UnmixConfig, load
 from geocloud.training.surfaces import TrainingScene
@@ -85,10 +85,11 @@ class Run:
         """One step of the student, and the average after it."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.step, self.config)
+        row, column = torch.randint(0, CELL, (2,), generator=self.rng).tolist()
+        self.student.train(self.step < self.config.settle)
         with torch.autocast("cpu", torch.bfloat16):
-            out = self.student(batch.x, batch.present)
-        corner = torch.randint(0, 2, (2,), generator=self.rng).tolist()
-        terms = losses(out, batch, (corner[0], corner[1]))
+            logit, parts = self.student.sampled(batch.x, batch.present, (row, column))
+        terms = losses(logit, parts, batch, (row, column))
         self.optimiser.zero_grad()
         torch.autograd.backward(torch.stack(list(terms.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
@@ -124,40 +125,36 @@ def rate_at(step: int, config: UnmixConfig) -> float:
     return config.rate * ramp * (0.01 + 0.99 * fall)
 
 
-def losses(out: Unmixed, batch: Batch, corner: tuple[int, int] = (0, 0)) -> dict[str, Tensor]:
+def losses(logit: Tensor, parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:
     """The terms of the loss, weighted: detection leads; the parts of the mixture and their sum keep it physical.
 
     Args:
-        out: what the network said.
+        logit: (n, 1, h, w) of the opacity.
+        parts: the mixture at one pixel of each cell.
         batch: what was shown and wanted.
-        corner: the one of each 2x2 pixels at which the seven-band terms are computed (a quarter of their cost).
+        corner: row and column of that pixel.
     """
-    logit = DETECT_GAIN * (out.logit - DETECT_LOGIT)
-    loss = F.binary_cross_entropy_with_logits(logit, batch.target, reduction="none")
-    return {"detect": _mean(loss, batch.weight)} | _mixture_losses(_thin(out, corner), batch, corner)
+    raised = DETECT_GAIN * (logit - DETECT_LOGIT)
+    loss = F.binary_cross_entropy_with_logits(raised, batch.target, reduction="none")
+    return {"detect": 1.5 * _mean(loss, batch.weight)} | _mixture_losses(parts, batch, corner)
 
 
-def _mixture_losses(out: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:
+def _mixture_losses(parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:
     """Each part against what was simulated where the ground is known to be clear; their sum everywhere."""
     x, clean, opacity, cloud, shadow, clear = (
-        part[..., corner[0] :: 2, corner[1] :: 2]
+        part[..., corner[0] :: CELL, corner[1] :: CELL]
         for part in (batch.x, batch.clean, batch.veil.opacity, batch.veil.cloud, batch.veil.shadow, batch.known_clear)
     )
     shown, opacity = batch.present[..., None, None], opacity[:, :3].mean(1, keepdim=True)
     laid, veiled = (opacity > VISIBLE).float(), clear * (opacity.amax((2, 3), keepdim=True) > 0)
     return {
-        "opacity": _mean((out.opacity - opacity).abs(), clear),
-        "remix": _mean((out.reconstruction() - x).abs(), shown.expand_as(x)),
-        "surface": _mean((out.surface - clean).abs(), clear * shown),
-        "cloud": 0.3 * _mean((out.cloud - cloud).abs(), laid * opacity * shown),
-        "slope": 0.1 * _mean((out.slope - batch.veil.slope).abs(), laid),
-        "shadow": 0.3 * _mean((out.shadow - shadow).abs(), veiled),
+        "opacity": 0.5 * _mean((parts.opacity - opacity).abs(), clear),
+        "remix": _mean((parts.reconstruction() - x).abs(), shown.expand_as(x)),
+        "surface": _mean((parts.surface - clean).abs(), clear * shown),
+        "cloud": 0.3 * _mean((parts.cloud - cloud).abs(), laid * opacity * shown),
+        "slope": 0.1 * _mean((parts.slope - batch.veil.slope).abs(), laid),
+        "shadow": 0.3 * _mean((parts.shadow - shadow).abs(), veiled),
     }
-
-
-def _thin(out: Unmixed, corner: tuple[int, int]) -> Unmixed:
-    """One of each 2x2 pixels of every map."""
-    return Unmixed(*(part[..., corner[0] :: 2, corner[1] :: 2] for part in out))
 
 
 def _mean(value: Tensor, weight: Tensor) -> Tensor:

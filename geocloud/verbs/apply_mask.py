@@ -22,10 +22,10 @@ from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.contract import SceneReader
 from geocloud.readers.dispatch import is_single_raster
 from geocloud.readers.masks import STRIP, MaskFile
-from geocloud.readers.opening import damaged, open_raster, raster_georef
+from geocloud.readers.opening import check_size, damaged, open_raster, raster_georef, read_bands
 from geocloud.window import Window
 from geocloud.writers.cog import Product, RowWriter, copy_to_cog
-from geocloud.writers.copying import copy_description, copy_profile
+from geocloud.writers.copying import copy_description, copy_profile, has_domains
 from geocloud.writers.encodings import EncodingName
 from geocloud.writers.staging import staged
 
@@ -74,9 +74,12 @@ def apply_mask(
         scratch, final = staging.scratch(target, "masked.tif"), staging.path(target)
         if is_single_raster(name):
             with open_raster(name, allow_external=options.scene.allow_external) as dataset, damaged(name):
+                check_size(name, (dataset.height, dataset.width), options.scene.max_pixels)
                 check_grid(name, raster_georef(dataset, name), codes)
                 removed = _copy_masked(dataset, codes, scratch, options, progress)
-                copied = Product("AVERAGE", "YES", dtype=dataset.dtypes[0])
+                copied = Product(
+                    *("MODE", "NO") if _has_palette(dataset) else ("AVERAGE", "YES"), domains=has_domains(dataset)
+                )
         else:
             with open_scene(name, options.scene) as reader:
                 check_grid(name, reader.georef, codes)
@@ -112,12 +115,13 @@ def _copy_masked(source: Any, mask: MaskFile, path: Path, options: ApplyOptions,
     nodata = None if any(alpha) or internal else _nodata_value(source, options)
     internal = internal or (nodata is None and not any(alpha))
     profile = copy_profile(source) | {"nodata": nodata}
-    fill = np.where(alpha, 0, 0 if nodata is None else nodata).astype(source.dtypes[0])
+    fill = np.where(alpha, 0, 0 if nodata is None else nodata).astype(profile["dtype"])
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as target:
         copy_description(source, target)
+        target.update_tags(**{**mask.provenance, "GEOCLOUD_SOURCE": source.name})
         for row, codes in mask.strips():
             window = RasterioWindow(0, row, source.width, len(codes))
-            data, cloud = source.read(window=window), _clouds(codes, options.classes)
+            data, cloud = read_bands(source, source.indexes, window), _clouds(codes, options.classes)
             data[:, cloud] = fill[:, None]
             target.write(data, window=window)
             if internal:
@@ -127,12 +131,17 @@ def _copy_masked(source: Any, mask: MaskFile, path: Path, options: ApplyOptions,
     return removed
 
 
+def _has_palette(source: Any) -> bool:  # noqa: ANN401 - rasterio is untyped
+    """True for indexes into a palette, of which no mean may be taken."""
+    return ColorInterp.palette in source.colorinterp
+
+
 def _nodata_value(source: Any, options: ApplyOptions) -> float | None:  # noqa: ANN401 - rasterio is untyped
     """The value for clouds: as given, as the file has it, NaN for floats, else one that no pixel has.
 
     None where the type's first and last value are both taken: an internal mask says it then.
     """
-    kind = np.dtype(source.dtypes[0])
+    kind = np.result_type(*source.dtypes)
     if options.nodata is not None:
         if kind.kind in "iu" and not np.iinfo(kind).min <= options.nodata <= np.iinfo(kind).max:
             raise UsageError(f"--nodata {options.nodata:g} does not fit the scene's type {kind}; give one that does")
@@ -143,7 +152,8 @@ def _nodata_value(source: Any, options: ApplyOptions) -> float | None:  # noqa: 
         return float("nan")
     free = {0, int(np.iinfo(kind).max)}
     for row in range(0, source.height, STRIP):
-        data = source.read(window=RasterioWindow(0, row, source.width, min(STRIP, source.height - row)))
+        window = RasterioWindow(0, row, source.width, min(STRIP, source.height - row))
+        data = read_bands(source, source.indexes, window)
         free = {value for value in free if not (data == value).any()}
     return float(min(free)) if free else None
 
@@ -153,7 +163,7 @@ def _write_bands(
 ) -> tuple[int, Product]:
     """All recognised bands of a product as reflectance, NaN in clouds and where there is no data."""
     product = Product("AVERAGE", "YES", "float32", float("nan"), len(scene.bands), description=scene.bands[0])
-    writer = RowWriter(scratch, scene.georef, product, {"GEOCLOUD_SOURCE": scene.source})
+    writer = RowWriter(scratch, scene.georef, product, {**mask.provenance, "GEOCLOUD_SOURCE": scene.source})
     writer.describe_bands(scene.bands)
     removed = 0
     for row, codes in mask.strips():

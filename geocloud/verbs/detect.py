@@ -19,11 +19,12 @@ from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
 from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
+from geocloud.veils import wanted_classes
 from geocloud.verbs.detection import Detection, OutputPaths, read_detection
 from geocloud.verbs.scene_run import RunOptions, SceneRun
 from geocloud.writers.encodings import EncodingName
 from geocloud.writers.stac import require_pystac
-from geocloud.writers.staging import staged
+from geocloud.writers.staging import staged, writing
 from geocloud.writers.vectors import VectorFormat
 
 MAX_DILATE = 500
@@ -58,6 +59,10 @@ class DetectOptions:
     """Pixels by which clouds grow, in mask, polygons and cloud cover alike; min_area then means the grown clouds."""
     resolution: float | None = None
     """Metres: score the scene as if its pixels were this large; outputs stay on its own grid. None: as it is."""
+    classes: tuple[str, ...] = ("cloud",)
+    """Classes of the mask besides clear: cloud, and thin, haze, dust and shadow of a model that unmixes."""
+    clear_sky: bool = False
+    """Write the cloud-free estimate of a model that unmixes too."""
     overwrite: bool = False
     """Replace outputs that exist; otherwise they are kept."""
     device: str = "auto"
@@ -67,8 +72,13 @@ class DetectOptions:
     threads: int | None = None
     """Scoring threads; None: one a core."""
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether more than the score is drawn from the model."""
+        return self.clear_sky or len(wanted_classes(self.classes)) > 1
+
     def __post_init__(self) -> None:
-        """Numbers a user can mistype."""
+        """Numbers and names a user can mistype."""
         if self.min_area < 0 or not np.isfinite(self.min_area):
             raise UsageError(f"min_area {self.min_area} must be 0 or more square metres")
         if self.threads is not None and self.threads < 1:
@@ -77,6 +87,7 @@ class DetectOptions:
             raise UsageError(f"dilate {self.dilate} must be 0 to {MAX_DILATE} pixels")
         if self.resolution is not None and not 0 < self.resolution < float("inf"):
             raise UsageError(f"resolution {self.resolution} must be more than 0 metres")
+        wanted_classes(self.classes)
 
 
 def detect(
@@ -130,7 +141,8 @@ def detect_open(
             run.score(progress)
         else:
             run.take_scored(rows, progress)
-        run.finish(progress)
+        with writing(paths.mask):
+            run.finish(progress)
         staging.commit(last=paths.mask)
     return run.detection(time.perf_counter() - started)
 
@@ -175,6 +187,7 @@ def _run_options(scene: SceneReader, options: DetectOptions) -> RunOptions:
         dilate=options.dilate,
         factor=coarseness(scene, options.resolution),
         encoding=options.encoding,
+        classes=wanted_classes(options.classes),
     )
 
 

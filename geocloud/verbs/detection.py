@@ -10,8 +10,9 @@ import numpy as np
 import rasterio
 
 from geocloud.errors import InputError, OutputError
-from geocloud.raster import CLEAR, NODATA
+from geocloud.raster import NODATA
 from geocloud.readers.masks import MaskFile
+from geocloud.veils import COUNTED
 
 if TYPE_CHECKING:
     import geopandas
@@ -33,6 +34,8 @@ class _Wishes(Protocol):
     def quicklook(self) -> bool: ...
     @property
     def stac(self) -> bool: ...
+    @property
+    def clear_sky(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,11 @@ class OutputPaths:
     score: Path | None = None
     quicklook: Path | None = None
     item: Path | None = None
+    clear_sky: Path | None = None
 
     @classmethod
     def in_folder(cls, folder: Path, stem: str, wishes: _Wishes) -> OutputPaths:
-        """STEM_cloudmask.tif, STEM_clouds.*, STEM_cloudscore.tif, STEM_quicklook.png, STEM_cloudmask.json in it."""
+        """STEM_cloudmask.tif, _clouds.*, _cloudscore.tif, _quicklook.png, _cloudmask.json, _clearsky.tif in it."""
         suffix = "geojson" if wishes.polygons == "none" else wishes.polygons
         return cls(
             folder / f"{stem}{MASK_SUFFIX}.tif",
@@ -55,6 +59,7 @@ class OutputPaths:
             folder / f"{stem}_cloudscore.tif" if wishes.score else None,
             folder / f"{stem}_quicklook.png" if wishes.quicklook else None,
             folder / f"{stem}{MASK_SUFFIX}.json" if wishes.stac else None,
+            folder / f"{stem}_clearsky.tif" if wishes.clear_sky else None,
         )
 
     @property
@@ -75,12 +80,12 @@ class Detection:
     scene: str
     """The source as the user named it."""
     mask_path: Path
-    """uint8 COG: 0 clear, 1 cloud, 255 nodata."""
+    """uint8 COG: 0 clear, 1 cloud, 255 nodata; 2 to 5 where more classes were asked for."""
     polygons_path: Path | None
     score_path: Path | None
     quicklook_path: Path | None
     cloud_cover: float
-    """Percent of the valid pixels; NaN where there are none."""
+    """Percent of the valid pixels that are cloud, thick or thin; NaN where there are none."""
     polygon_count: int | None
     """None where no polygons were made."""
     model: str
@@ -93,6 +98,14 @@ class Detection:
     """What had to be assumed."""
     item_path: Path | None = None
     """The STAC item beside the mask; None where none was asked for."""
+    clear_sky_path: Path | None = None
+    """The cloud-free estimate; None where none was asked for."""
+    class_cover: dict[str, float] | None = None
+    """Percent of the valid pixels by class; None where no further classes were asked for."""
+    unfamiliar: float | None = None
+    """Percent of unfamiliar pixels among the clear or the cloudy ones; None where the model's card cannot tell."""
+    unlike_training_data: bool = False
+    """True where the scene is unlike what the model has seen: the notes say how."""
     kept: bool = False
     """True where the outputs existed and were left as they are."""
 
@@ -134,8 +147,12 @@ class Detection:
             "score": self.score_path,
             "quicklook": self.quicklook_path,
             "stac": self.item_path,
+            "clear_sky": self.clear_sky_path,
             "cloud_percent": None if np.isnan(self.cloud_cover) else round(self.cloud_cover, 3),
+            "class_percent": self.class_cover,
             "polygon_count": self.polygon_count,
+            "unfamiliar_percent": self.unfamiliar,
+            "unlike_training_data": self.unlike_training_data,
             "model": self.model,
             "threshold": self.threshold,
             "threshold_rule": self.rule,
@@ -152,7 +169,7 @@ def read_detection(paths: OutputPaths) -> Detection:
             tags, valid, cloud = mask.tags, 0, 0
             for _, rows in mask.strips():
                 valid += int((rows != NODATA).sum())
-                cloud += int(((rows != NODATA) & (rows != CLEAR)).sum())
+                cloud += int(np.isin(rows, COUNTED).sum())
     except InputError as error:
         raise OutputError(f"{paths.mask} exists but is no mask ({error}); pass --overwrite to replace it") from error
     return Detection(
@@ -168,5 +185,6 @@ def read_detection(paths: OutputPaths) -> Detection:
         rule=tags.get("GEOCLOUD_THRESHOLD_RULE", ""),
         seconds=0.0,
         item_path=paths.item if paths.item is not None and paths.item.exists() else None,
+        clear_sky_path=paths.clear_sky if paths.clear_sky is not None and paths.clear_sky.exists() else None,
         kept=True,
     )

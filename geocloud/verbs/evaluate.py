@@ -20,7 +20,7 @@ from geocloud.scorers.peers import PEERS
 from geocloud.verbs.detect import choose_threshold
 from geocloud.verbs.report import write_report
 from geocloud.verbs.rows import Row, Under, make_row
-from geocloud.verbs.samples import DataOptions, read_samples
+from geocloud.verbs.samples import DataOptions, any_left, read_samples
 from geocloud.verbs.sheets import write_sheets
 from geocloud.verbs.suite import Suite, SuiteSource, plain_suite, read_suite
 from geocloud.verbs.supervision import supervision
@@ -115,10 +115,9 @@ def evaluate(
     kept: dict[str, dict[str, list[Tally]]] = {}
     seen: dict[str, Judged] = {}
     for source in suite.sources:
-        if source.options.reference is not None and find_spec(source.options.reference) is None:
-            notes.append(
-                f"{source.name} is left out: it needs {source.options.reference} (pip install 'geocloud[bench]')"
-            )
+        reason = _unwanted(source, options)
+        if reason:
+            notes.append(f"{source.name} is left out: {reason}")
             continue
         judged = [*own, *_peers(source, options), *nulls]
         if options.suite is not None:
@@ -142,6 +141,16 @@ def evaluate(
     if out is not None:
         write_report(evaluation.rows, evaluation.conditions, out)
     return evaluation
+
+
+def _unwanted(source: SuiteSource, options: EvaluateOptions) -> str:
+    """Why a source is not measured; empty where it is."""
+    needed = source.options.reference
+    if needed is not None and find_spec(needed) is None:
+        return f"it needs {needed} (pip install 'geocloud[bench]')"
+    if options.suite is not None and not any_left(source.data, source.options):
+        return "none of its scenes is wanted"
+    return ""
 
 
 def _suite(sources: Sequence[Path], options: EvaluateOptions) -> Suite:

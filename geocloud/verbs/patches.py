@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -19,11 +20,13 @@ from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.cache import cache_bytes
 from geocloud.readers.contract import SceneReader
 from geocloud.readers.dispatch import is_single_raster
-from geocloud.readers.opening import damaged, open_raster
+from geocloud.readers.opening import check_size, damaged, open_raster, read_bands
 from geocloud.readers.options import scene_name
+from geocloud.version import __version__
 from geocloud.window import Window
+from geocloud.writers.checking import check_stored
 from geocloud.writers.cog import location, raster_errors
-from geocloud.writers.staging import writing
+from geocloud.writers.staging import Staging, staged, writing
 
 SEGMENT_PIXELS = 1 << 22
 """Pixels read at once."""
@@ -50,51 +53,76 @@ def write_patches(
     """
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    if not is_single_raster(scene):
-        return _write_reflectance(scene, out, options or SceneOptions(), overwrite=overwrite, progress=progress)
-    stem, written = scene_name(scene), 0
-    with open_raster(scene) as source, damaged(scene):
+    options, name = options or SceneOptions(), scene_name(scene)
+    with staged(name) as staging:
+        sink = _Sink(out, staging, overwrite=overwrite)
+        if is_single_raster(scene):
+            _copy_patches(scene, sink, options, progress)
+        else:
+            _write_reflectance(scene, sink, options, progress)
+        sink.commit()
+    return len(sink.written)
+
+
+class _Sink:
+    """The folder of the patches; they appear all together at the end."""
+
+    def __init__(self, out: Path, staging: Staging, *, overwrite: bool) -> None:
+        self._out, self._staging, self._overwrite = out, staging, overwrite
+        self.written: list[Path] = []
+
+    def path(self, stem: str, window: Window) -> Path:
+        """Where to write a patch; UsageError where it exists."""
+        final = self._out / f"{stem}_{window.row // PATCH:04d}_{window.col // PATCH:04d}.tif"
+        if final.exists() and not self._overwrite:
+            raise UsageError(f"{final} exists; pass --overwrite to replace it, or choose another folder")
+        self.written.append(final)
+        return self._staging.path(final)
+
+    def commit(self) -> None:
+        """Move all into place."""
+        if self.written:
+            self._staging.commit(last=self.written[-1])
+
+
+def _copy_patches(scene: str, sink: _Sink, options: SceneOptions, progress: Progress) -> None:
+    """The patches of a single raster, as it is stored."""
+    with open_raster(scene, allow_external=options.allow_external) as source, damaged(scene):
+        check_size(scene, (source.height, source.width), options.max_pixels)
         grid = PatchGrid((source.height, source.width))
         for done, block in enumerate(grid, start=1):
             window = block.clip(grid.shape)
             area = RasterioWindow(window.col, window.row, window.width, window.height)
-            path = _path(out, stem, block, overwrite=overwrite)
             if source.dataset_mask(window=area).any():
-                profile = {
-                    "driver": "GTiff", "count": source.count, "dtype": source.dtypes[0], "nodata": source.nodata,
-                    "height": window.height, "width": window.width, "crs": source.crs,
-                    "transform": source.window_transform(area), "compress": "deflate",
-                }  # fmt: skip
-                with raster_errors(path), rasterio.open(path, "w", **profile) as target:
-                    target.write(source.read(window=area))
-                    target.descriptions = source.descriptions
-                    target.scales, target.offsets = source.scales, source.offsets
-                written += 1
+                _copy_patch(source, area, sink.path(scene_name(scene), block), scene)
             progress(done, len(grid), "write")
-    return written
 
 
-def _path(out: Path, stem: str, window: Window, *, overwrite: bool) -> Path:
-    """A patch's file; UsageError where it exists."""
-    path = out / f"{stem}_{window.row // PATCH:04d}_{window.col // PATCH:04d}.tif"
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists; pass --overwrite to replace it, or choose another folder")
-    return path
+def _copy_patch(source: Any, area: RasterioWindow, path: Path, scene: str) -> None:  # noqa: ANN401 - rasterio is untyped
+    """One patch with type, bands, names and place of its scene."""
+    profile = {
+        "driver": "GTiff", "count": source.count, "dtype": str(np.result_type(*source.dtypes)),
+        "nodata": source.nodata, "height": area.height, "width": area.width, "crs": source.crs,
+        "transform": source.window_transform(area), "compress": "deflate",
+    }  # fmt: skip
+    with raster_errors(path):
+        with rasterio.open(path, "w", **profile) as target:
+            target.write(read_bands(source, source.indexes, area))
+            target.descriptions = source.descriptions
+            target.scales, target.offsets = source.scales, source.offsets
+            target.update_tags(GEOCLOUD_VERSION=__version__, GEOCLOUD_SOURCE=scene)
+        check_stored(path)
 
 
-def _write_reflectance(source: str, out: Path, options: SceneOptions, *, overwrite: bool, progress: Progress) -> int:
+def _write_reflectance(source: str, sink: _Sink, options: SceneOptions, progress: Progress) -> None:
     """The patches of a product, read in long runs."""
-    written = 0
     with open_scene(source, options) as scene:
         grid = PatchGrid(scene.georef.shape)
         with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene.file_block, grid.shape[1], PATCH)):
             for window, raster in _cut(scene, grid):
-                path = _path(out, scene.name, window, overwrite=overwrite)
                 if raster.valid.any():
-                    _write(path, raster, _place(scene.georef, window), scene.bands)
-                    written += 1
+                    _write(sink.path(scene.name, window), raster, _place(scene.georef, window), scene)
                 progress(window.row // PATCH * grid.cols + window.col // PATCH + 1, len(grid), "write")
-    return written
 
 
 def _cut(scene: SceneReader, grid: PatchGrid) -> Iterator[tuple[Window, Raster]]:
@@ -117,12 +145,15 @@ def _place(georef: Georef, window: Window) -> Georef:
     return Georef(window.shape, georef.transform @ Affine.translation(window.col, window.row), georef.crs_wkt)
 
 
-def _write(path: Path, raster: Raster, georef: Georef, bands: tuple[str, ...]) -> None:
+def _write(path: Path, raster: Raster, georef: Georef, scene: SceneReader) -> None:
     """One patch of reflectance."""
     profile = {
-        "driver": "GTiff", "dtype": "float32", "count": len(bands), "nodata": float("nan"), "compress": "deflate",
+        "driver": "GTiff", "dtype": "float32", "count": len(scene.bands), "nodata": float("nan"), "compress": "deflate",
         "height": georef.shape[0], "width": georef.shape[1],
     }  # fmt: skip
-    with raster_errors(path), rasterio.open(path, "w", **profile, **location(georef)) as target:
-        target.write(np.where(raster.valid, raster.data, np.float32(np.nan)))
-        target.descriptions = bands
+    with raster_errors(path):
+        with rasterio.open(path, "w", **profile, **location(georef)) as target:
+            target.write(np.where(raster.valid, raster.data, np.float32(np.nan)))
+            target.descriptions = scene.bands
+            target.update_tags(GEOCLOUD_VERSION=__version__, GEOCLOUD_SOURCE=scene.source)
+        check_stored(path)

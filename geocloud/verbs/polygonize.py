@@ -55,7 +55,7 @@ def polygonize(
         frame = to_frame(_trace(codes, options.score, progress), georef, scene_name(mask).removesuffix(MASK_SUFFIX))
         if min_area:
             frame = frame[frame["area_m2"] >= min_area]
-        write_vectors(frame, staging.path(out))
+        write_vectors(frame, staging.path(out), codes.provenance)
         staging.commit(last=out)
     return len(frame)
 

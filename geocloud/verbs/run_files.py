@@ -18,10 +18,10 @@ from geocloud.readers.coarse import CoarseScene
 from geocloud.readers.contract import SceneReader
 from geocloud.readers.paths import is_virtual
 from geocloud.scorers.contract import Scorer
-from geocloud.stitching import ScoredRows
-from geocloud.verbs.scoring import SEGMENT_PIXELS, Observer, scored_rows
+from geocloud.stitching import Layer, ScoredRows, blank
+from geocloud.verbs.scoring import SEGMENT_PIXELS, Look, Observer, scored_rows
 from geocloud.version import __version__
-from geocloud.writers.cog import Product, RowWriter
+from geocloud.writers.cog import Product, RowWriter, raster_errors
 from geocloud.writers.encodings import ENCODINGS, TAG, EncodingName, encode
 
 STRIP = 512
@@ -33,31 +33,38 @@ def rows_on_grid(
     scorer: Scorer,
     *,
     threads: int | None = None,
+    look: Look | None = None,
     observe: Observer | None = None,
     block_rows: range | None = None,
 ) -> Generator[ScoredRows, None, None]:
     """`scored_rows` on the scene's own grid, also where a coarse view of it is scored."""
     coarse = scored if isinstance(scored, CoarseScene) else None
     pixels = max(1, SEGMENT_PIXELS // coarse.factor**2) if coarse else None
-    parts = scored_rows(scored, scorer, threads=threads, observe=observe, segment_pixels=pixels, block_rows=block_rows)
+    parts = scored_rows(
+        scored, scorer, threads=threads, look=look, observe=observe, segment_pixels=pixels, block_rows=block_rows
+    )
     with closing(parts):  # its reading thread must end before the scene is closed, also when the user cancels
         for part in parts:
             yield expand(part, coarse) if coarse else part
 
 
 def expand(rows: ScoredRows, scored: CoarseScene) -> ScoredRows:
-    """Rows of a coarse scene on the scene's own grid: each score repeated, nodata as the scene has it."""
+    """Rows of a coarse scene on the scene's own grid: each value repeated, nodata as the scene has it."""
     step, (height, width) = scored.factor, scored.fine.georef.shape
     row = rows.row * step
-    score = np.repeat(np.repeat(rows.score, step, axis=0), step, axis=1)[: height - row, :width]
-    valid = scored.take_valid(row, len(score))
-    return ScoredRows(row, np.where(valid, score, np.float32(np.nan)), valid)
+    valid = scored.take_valid(row, min(len(rows.score) * step, height - row))
+
+    def spread(layer: Layer) -> Layer:
+        fine = np.repeat(np.repeat(layer, step, axis=-2), step, axis=-1)[..., : height - row, :width]
+        return np.where(valid, fine, blank((), layer.dtype))
+
+    return ScoredRows(row, spread(rows.score), valid, {name: spread(layer) for name, layer in rows.further.items()})
 
 
 def write_encoded(source: Path, target: Path, georef: Georef, encoding: EncodingName) -> None:
     """A mask of our codes written again in another encoding, row strip by row strip."""
     product = Product("MODE", "NO", ENCODINGS[encoding].dtype, ENCODINGS[encoding].nodata, description="cloud mask")
-    with rasterio.open(source) as dataset:
+    with raster_errors(target), rasterio.open(source) as dataset:
         writer = RowWriter(target, georef, product, {**dataset.tags(), TAG: encoding})
         for row in range(0, dataset.height, STRIP):
             window = RasterioWindow(0, row, dataset.width, min(STRIP, dataset.height - row))
@@ -69,7 +76,7 @@ def read_every(path: Path, step: int) -> NDArray[np.uint8]:
     """Every nth pixel of a raster's first band in both directions, read a few rows at a time."""
     rows = max(step, STRIP // step * step)
     parts = []
-    with rasterio.open(path) as dataset:
+    with raster_errors(path), rasterio.open(path) as dataset:
         for row in range(0, dataset.height, rows):
             window = RasterioWindow(0, row, dataset.width, min(rows, dataset.height - row))
             parts.append(dataset.read(1, window=window)[::step, ::step])

@@ -79,6 +79,12 @@ class Sample:
         return EXACT_BITS if self.score.size == 1 else PIXEL_BITS
 
 
+def any_left(data: Path, options: DataOptions) -> bool:
+    """Whether the data hold a file that is among the wanted ones."""
+    with DataSet(data, options.classes) as source:
+        return any((not options.only or f.stem in options.only) and f.stem not in options.without for f in source.files)
+
+
 def read_samples(
     data: Path, scorers: Sequence[Scorer], options: DataOptions, progress: Progress = no_progress
 ) -> Iterator[list[Sample]]:

@@ -10,26 +10,29 @@ import rasterio
 
 from geocloud.grid import PatchGrid
 from geocloud.parallel import map_ordered, read_ahead
-from geocloud.raster import BoolArray, FloatArray
+from geocloud.raster import BoolArray, FloatArray, PatchBatch
 from geocloud.readers.cache import cache_bytes
 from geocloud.readers.contract import SceneReader
 from geocloud.scorers.contract import Scorer, WholeScorer
-from geocloud.stitching import ScoredRows, Stitcher, place_blocks
+from geocloud.stitching import SCORE, Layer, Layers, ScoredRows, Stitcher, place_blocks
 from geocloud.tiling import Segment, cut_blocks, read_segments
 from geocloud.window import Window
 
-SEGMENT_PIXELS = 800_000
+SEGMENT_PIXELS = 300_000
 """Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""
 BATCH_PATCHES = 64
 """Patches given to a network at once: convolutions are quickest while a batch fits the processor's cache."""
 Observer = Callable[[Segment], None]
+Look = Callable[[PatchBatch], Layers]
+"""What is drawn from a batch: maps on its windows, the score among them. Called from several threads at once."""
 
 
-def scored_rows(
+def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
     scene: SceneReader,
     scorer: Scorer,
     *,
     threads: int | None = None,
+    look: Look | None = None,
     observe: Observer | None = None,
     segment_pixels: int | None = None,
     block_rows: range | None = None,
@@ -43,6 +46,7 @@ def scored_rows(
         scene: what to score.
         scorer: what scores it.
         threads: scoring threads; None: one a core.
+        look: what is drawn from each batch; None: the score alone.
         observe: called with every segment as it is read, in order, from the reading thread.
         segment_pixels: pixels of a piece of work; None: SEGMENT_PIXELS.
         block_rows: the rows of blocks to score, one after the other; None: all.
@@ -53,6 +57,7 @@ def scored_rows(
     """
     bands = scorer.choose_bands(scene.bands)
     grid = PatchGrid(scene.georef.shape, scorer.block)
+    look = look or plain_look(scorer)
 
     def segments() -> Iterator[Segment]:
         rows = grid.side + 2 * scorer.halo
@@ -63,22 +68,32 @@ def scored_rows(
                     observe(segment)
                 yield segment
 
-    def score(segment: Segment) -> tuple[Window, FloatArray, BoolArray]:
+    def score(segment: Segment) -> tuple[Window, dict[str, Layer], BoolArray]:
         valid = segment.raster.valid[segment.window.slices(segment.origin)]
-        return segment.window, score_segment(segment, grid, scorer, bands), valid
+        return segment.window, look_at(segment, grid, scorer, bands, look), valid
 
     stitcher = Stitcher(grid, block_rows.start if block_rows else 0)
-    for window, scores, valid in map_ordered(score, read_ahead(segments(), 1), threads or cores()):
-        rows = stitcher.add(window, scores, valid)
+    for window, layers, valid in map_ordered(score, read_ahead(segments(), 1), threads or cores()):
+        rows = stitcher.add(window, layers, valid)
         if rows is not None:
             yield rows
 
 
+def plain_look(scorer: Scorer) -> Look:
+    """The score and nothing else."""
+    return lambda batch: {SCORE: scorer.score(batch)}
+
+
 def score_segment(segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tuple[str, ...]) -> FloatArray:
     """(height, width) scores of a segment's window; NaN in blocks that are wholly nodata."""
+    scores: FloatArray = look_at(segment, grid, scorer, bands, plain_look(scorer))[SCORE]
+    return scores
+
+
+def look_at(segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tuple[str, ...], look: Look) -> dict[str, Layer]:
+    """Maps (..., height, width) of a segment's window; blank in blocks that are wholly nodata."""
     batches = cut_blocks(segment, grid, scorer.halo, bands, max(1, BATCH_PATCHES // scorer.block**2))
-    scored = [(batch.windows, scorer.score(batch)) for batch in batches]
-    return place_blocks(segment.window, scored, grid.shape)
+    return place_blocks(segment.window, [(batch.windows, look(batch)) for batch in batches], grid.shape)
 
 
 def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = None) -> tuple[FloatArray, BoolArray]:

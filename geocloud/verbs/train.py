@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from geocloud.calibration import Calibration
 from geocloud.errors import OutputError
-from geocloud.histogram import ScoreHistogram, add_up
 from geocloud.models.card import CARD_FILE, ModelCard, write_card
 from geocloud.training.options import Kind, Listener, TrainOptions
 
 if TYPE_CHECKING:
-    from geocloud.training.synthetic import TaggedScene
     from geocloud.training.trained import Trained
 
 PATCHWISE = "geocloud.training.patchwise:train_on_patches"
@@ -66,9 +63,6 @@ def train(data: Path, folder: Path, options: TrainOptions, listener: Listener | 
     trained = trainer(data, folder, options, listener or Listener())
     (folder / CARD_FILE).unlink(missing_ok=True)
     card = replace(trained.card, sha256=save_weights(trained.network, folder, trained.dtype))
-    if trained.tagged is not None:
-        errors, calibration = _cut(trained, trained.tagged(), card, data.name, listener or Listener())
-        card, trained = replace(card, calibration=calibration), replace(trained, errors=errors)
     _write_record(folder, card, trained)
     write_card(card, folder)
     return TrainResult(folder, card, trained.losses)
@@ -85,22 +79,6 @@ def _prepare(folder: Path, options: TrainOptions) -> None:
         probe.unlink()
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); give another --out") from error
-
-
-def _cut(
-    trained: Trained, tagged: Iterator[TaggedScene], card: ModelCard, data: str, listener: Listener
-) -> tuple[ScoreHistogram, Calibration]:
-    """The threshold by the rule `synthetic`, and the scores it was chosen on."""
-    from geocloud.models.networks.fold import folded
-    from geocloud.models.scorer import NetworkScorer, choose_device
-    from geocloud.verbs.synthetic import cut_synthetic, synthetic_scores
-
-    scorer = NetworkScorer(folded(trained.network), card, choose_device("cpu"))
-    scenes = []
-    for done, scene in enumerate(synthetic_scores(scorer, tagged), start=1):
-        scenes.append(scene)
-        listener.progress(done, done + 1, "threshold")
-    return add_up(scenes), cut_synthetic(scenes, card.calibration, data)
 
 
 def _write_record(folder: Path, card: ModelCard, trained: Trained) -> None:

@@ -24,14 +24,18 @@ class MaskClass:
 
 CLASSES = (
     MaskClass(0, "clear", (0, 0, 0, 0)),
-    MaskClass(1, "cloud", (255, 255, 255, 255)),
-    MaskClass(2, "thin cloud", (176, 214, 255, 255)),
-    MaskClass(3, "haze or smoke", (214, 170, 120, 255)),
-    MaskClass(4, "dust", (224, 190, 60, 255)),
-    MaskClass(5, "cloud shadow", (70, 70, 90, 255)),
+    MaskClass(1, "cloud", (0, 174, 239, 200)),
+    MaskClass(2, "thin cloud", (123, 104, 238, 200)),
+    MaskClass(3, "haze or smoke", (214, 120, 60, 200)),
+    MaskClass(4, "dust", (224, 190, 0, 200)),
+    MaskClass(5, "cloud shadow", (60, 60, 130, 200)),
     MaskClass(255, "nodata", (0, 0, 0, 0)),
 )
-"""All codes a mask may hold; 0, 1 and 255 unless more classes are asked for."""
+"""All codes a mask may hold; 0, 1 and 255 unless more classes are asked for.
+
+The colours show on a white canvas and on ground, sand, snow and cloud, and let the scene through; the QGIS plugin has
+the same.
+"""
 
 
 def classes_of(codes: tuple[int, ...]) -> tuple[MaskClass, ...]:

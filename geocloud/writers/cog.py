@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
@@ -20,6 +21,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from geocloud.errors import OutputError
 from geocloud.georef import Georef
+from geocloud.writers.checking import check_readable, check_stored
 from geocloud.writers.classes import colormap
 
 BLOCK = 512
@@ -44,10 +46,14 @@ class Product:
     codes: tuple[int, ...] = ()
     """Class codes to give a palette; empty for numbers."""
     description: str = ""
+    domains: bool = False
+    """Copy tags of domains of their own; GDAL's COG driver then drops statistics and the bands' plain tags."""
 
 
 MASK = Product("MODE", "NO", codes=(0, 1, 255), description="cloud mask")
 SCORE = Product("AVERAGE", "YES", scale=SCORE_SCALE, description="P(cloud)")
+REFLECTANCE_SCALE = 1e-4
+"""Reflectance = DN * 0.0001, DN 1-65535, 0 nodata: as Sentinel-2 L2A products have it."""
 
 
 @contextmanager
@@ -55,7 +61,7 @@ def raster_errors(path: Path) -> Iterator[None]:
     """Turn GDAL's and the system's failures to write into one sentence."""
     try:
         yield
-    except (RasterioError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise OutputError(f"{path} cannot be written ({reason}); choose another folder or make room") from error
 
@@ -102,7 +108,8 @@ class RowWriter:
 
     def read(self, row: int, height: int) -> NDArray[Any]:
         """Rows (h, width) of the first band already written."""
-        rows: NDArray[Any] = self._file.read(1, window=RasterioWindow(0, row, self._file.width, height))
+        with raster_errors(self.path):
+            rows: NDArray[Any] = self._file.read(1, window=RasterioWindow(0, row, self._file.width, height))
         return rows
 
     def close(self) -> None:
@@ -113,17 +120,36 @@ class RowWriter:
 
 def copy_to_cog(source: Path, target: Path, product: Product, threads: int = 1) -> None:
     """Copy a GeoTIFF to a COG with overviews and statistics; OutputError where it cannot be written."""
+    check_stored(source)
     with raster_errors(target), rasterio.Env(GDAL_CACHEMAX=COPY_CACHE):
         copy(
             str(source), str(target), driver="COG", compress="DEFLATE", predictor=product.predictor,
             overview_resampling=product.resampling, bigtiff="IF_SAFER", blocksize=BLOCK,
-            statistics="YES", num_threads=str(threads),
+            num_threads=str(threads),
+            **{"copy_src_mdd": "YES"} if product.domains else {"statistics": "YES"},
         )  # fmt: skip
+        check_readable(target)
 
 
 def quantise(p: NDArray[np.float32]) -> NDArray[np.uint8]:
     """P(cloud) 0..1 as 0-250, NaN as 255; rounded down, so that 125 and more is exactly what the mask calls cloud."""
     return np.where(np.isnan(p), np.float32(255), np.floor(p * np.float32(250))).astype(np.uint8)
+
+
+def mask_product(codes: tuple[int, ...]) -> Product:
+    """A mask that may hold these codes."""
+    return replace(MASK, codes=codes)
+
+
+def clear_sky_product(bands: int) -> Product:
+    """A cloud-free estimate of so many bands."""
+    return Product("AVERAGE", "YES", "uint16", 0, bands, REFLECTANCE_SCALE)
+
+
+def reflectance_counts(reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Reflectance as uint16 DN at REFLECTANCE_SCALE, at least 1: 0 is nodata."""
+    counts: NDArray[np.uint16] = (reflectance / np.float32(REFLECTANCE_SCALE)).round().clip(1, 65535).astype(np.uint16)
+    return counts
 
 
 def location(georef: Georef) -> dict[str, Any]:

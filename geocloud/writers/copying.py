@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from rasterio.enums import ColorInterp
 
 from geocloud.writers.cog import BLOCK
@@ -11,8 +12,8 @@ from geocloud.writers.cog import BLOCK
 LOSSLESS = ("deflate", "lzw", "zstd", "packbits", "lzma")
 _STRUCTURE = ("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "xml:VRT", "TIFF")
 """Tag domains that GDAL makes itself."""
-_STALE = ("STATISTICS_", "AREA_OR_POINT")
-"""Tags that a change of pixels makes wrong, or that GDAL writes itself."""
+_STALE = ("STATISTICS_",)
+"""Tags that a change of pixels makes wrong."""
 
 
 def copy_profile(source: Any) -> dict[str, Any]:  # noqa: ANN401 - rasterio is untyped
@@ -20,7 +21,8 @@ def copy_profile(source: Any) -> dict[str, Any]:  # noqa: ANN401 - rasterio is u
     compress = str(source.profile.get("compress", "")).lower()
     profile: dict[str, Any] = {
         "driver": "GTiff", "width": source.width, "height": source.height, "count": source.count,
-        "dtype": source.dtypes[0], "nodata": source.nodata, "crs": source.crs, "transform": source.transform,
+        "dtype": str(np.result_type(*source.dtypes)), "nodata": source.nodata,
+        "crs": source.crs, "transform": source.transform,
         "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer",
         "compress": compress if compress in LOSSLESS else "deflate",
         "interleave": source.profile.get("interleave", "pixel"),
@@ -49,6 +51,13 @@ def copy_description(source: Any, target: Any) -> None:  # noqa: ANN401 - raster
             target.write_colormap(band, source.colormap(band))
     if source.rpcs is not None:
         target.rpcs = source.rpcs
+
+
+def has_domains(source: Any) -> bool:  # noqa: ANN401 - rasterio is untyped
+    """True where tags stand in domains of their own, and no band has plain tags, which count for more."""
+    plain = any(not key.startswith(_STALE) for band in source.indexes for key in source.tags(band))
+    bands = (0, *source.indexes)
+    return not plain and any(set(source.tag_namespaces(band)) - set(_STRUCTURE) - {"RPC"} for band in bands)
 
 
 def _copy_tags(source: Any, target: Any, band: int, domain: str) -> None:  # noqa: ANN401 - rasterio is untyped

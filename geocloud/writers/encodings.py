@@ -9,10 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray
+from geocloud.raster import CLEAR, CLOUD, DUST, HAZE, NODATA, SHADOW, THIN, ByteArray
 
 EncodingName = Literal["geocloud", "scl", "qa_pixel"]
-THIN, HAZE, DUST, SHADOW = 2, 3, 4, 5
 TAG = "GEOCLOUD_ENCODING"
 """Tag of a mask that says which codes it holds."""
 

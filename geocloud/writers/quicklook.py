@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from geocloud.raster import CLOUD, NODATA, ByteArray
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray
 from geocloud.tiling import Segment
+from geocloud.writers.classes import CLASSES
 
 MAX_SIDE = 900
 _CLOUD_TINT = np.array([255, 60, 60])
@@ -48,11 +50,19 @@ class Preview:
         return np.nan_to_num(stretched, nan=_NODATA_GREY).astype(np.uint8).transpose(1, 2, 0)
 
 
-def write_quicklook(path: Path, picture: NDArray[np.uint8], mask: ByteArray) -> None:
-    """Write the scene on the left and on the right the same with its cloud tinted; mask is (h, w) as the picture."""
+def write_quicklook(path: Path, picture: NDArray[np.uint8], mask: ByteArray, tags: Mapping[str, str]) -> None:
+    """Write the scene on the left and on the right the same with its cloud tinted; mask is (h, w) as the picture.
+
+    The tags become the PNG's texts.
+    """
     tinted = picture.astype(np.float32)
-    cloud = (mask != NODATA) & (mask >= CLOUD)
-    tinted[cloud] = 0.45 * tinted[cloud] + 0.55 * _CLOUD_TINT
+    for entry in CLASSES:
+        if entry.code not in (CLEAR, NODATA):
+            tint = _CLOUD_TINT if entry.code == CLOUD else np.array(entry.colour[:3])
+            tinted[mask == entry.code] = 0.45 * tinted[mask == entry.code] + 0.55 * tint
     gap = np.full((picture.shape[0], 6, 3), 255, dtype=np.uint8)
     both = np.concatenate([picture, gap, tinted.astype(np.uint8)], axis=1)
-    Image.fromarray(both).save(path, format="PNG")
+    texts = PngInfo()
+    for key, text in tags.items():
+        texts.add_itxt(key, text)
+    Image.fromarray(both).save(path, format="PNG", pnginfo=texts)

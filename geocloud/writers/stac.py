@@ -21,7 +21,7 @@ from geocloud.geodesy import to_crs_coordinates
 from geocloud.georef import Georef
 from geocloud.version import __version__
 from geocloud.writers.classes import MaskClass
-from geocloud.writers.cog import SCORE_SCALE
+from geocloud.writers.cog import REFLECTANCE_SCALE, SCORE_SCALE
 
 if TYPE_CHECKING:
     import pystac
@@ -58,7 +58,9 @@ class ItemRecord:
     """The mask's codes, as written."""
     nodata: int
     assets: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
-    """Key (mask, score, polygons, quicklook) -> the staged file, and its name in the end."""
+    """Key (mask, score, clear_sky, polygons, quicklook) -> the staged file, and its name in the end."""
+    properties: Mapping[str, object] = field(default_factory=dict)
+    """What else the item says, JSON values by name."""
 
 
 def write_item(path: Path, record: ItemRecord) -> None:
@@ -132,6 +134,7 @@ def _properties(record: ItemRecord, now: datetime, *, told: bool) -> dict[str, A
         "processing:software": {"geocloud": __version__},
         "processing:lineage": f"cloud mask by model {record.tags.get('GEOCLOUD_MODEL', '')}",
         **own,
+        **record.properties,
     }
     return properties if told else {**properties, "geocloud:datetime_is": "the time of processing"}
 
@@ -160,6 +163,7 @@ def _asset(key: str, name: str) -> pystac.Asset:
     kinds = {
         "mask": (COG, "Cloud mask", ["data", "cloud"]),
         "score": (COG, "P(cloud)", ["data"]),
+        "clear_sky": (COG, "Estimate of the ground without cloud, reflectance", ["data", "reflectance"]),
         "polygons": (MEDIA_TYPES.get(Path(name).suffix, ""), "Clouds as polygons", ["data"]),
         "quicklook": (MEDIA_TYPES[".png"], "Scene and mask side by side", ["overview"]),
     }
@@ -189,6 +193,10 @@ def _describe_asset(asset: pystac.Asset, key: str, staged: Path, record: ItemRec
             )
             for entry in record.classes
         ]
+    if key == "clear_sky":
+        band = RasterBand.create(nodata=0, data_type=DataType.UINT16, scale=REFLECTANCE_SCALE, offset=0.0)
+        count = record.tags.get("GEOCLOUD_BANDS", "").count(",") + 1
+        RasterExtension.ext(asset, add_if_missing=True).bands = [band] * count
     if key == "score":
         band = RasterBand.create(nodata=255, data_type=DataType.UINT8, scale=SCORE_SCALE, offset=0.0)
         RasterExtension.ext(asset, add_if_missing=True).bands = [band]

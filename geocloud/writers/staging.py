@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import IO
 from geocloud.errors import OutputError
 
 PREFIX = ".geocloud-"
+NEW = ".geocloud+new-"
+"""Prefix of a staging folder whose lock is not taken yet."""
+FRESH_SECONDS = 600
 LOCK = "lock"
 
 
@@ -60,10 +64,7 @@ class Staging:
             with writing(parent):
                 parent.mkdir(parents=True, exist_ok=True)
                 clear_leftovers(parent, self._stem)
-                folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{self._stem}-", suffix=".partial", dir=parent))
-                lock = (folder / LOCK).open("w")
-                try_lock(lock)
-            self._folders[parent] = folder, lock
+                self._folders[parent] = _locked_folder(parent, self._stem)
         return self._folders[parent][0]
 
 
@@ -87,8 +88,23 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written ({reason}); choose another folder or make room") from error
 
 
+def _locked_folder(parent: Path, stem: str) -> tuple[Path, IO[str]]:
+    """A new staging folder with its lock taken before it gets the name by which other runs find it."""
+    new = Path(tempfile.mkdtemp(prefix=NEW, dir=parent))
+    folder = new.with_name(f"{PREFIX}{stem}-{new.name.removeprefix(NEW)}.partial")
+    if os.name == "nt":  # an open file keeps its folder's name there
+        new = new.rename(folder)
+    lock = (new / LOCK).open("w")
+    try_lock(lock)
+    return new.rename(folder), lock
+
+
 def clear_leftovers(folder: Path, stem: str) -> None:
     """Remove staging folders of `stem` whose run is dead; a living run holds its lock."""
+    for fresh in folder.glob(f"{NEW}*"):
+        with suppress(OSError):
+            if time.time() - fresh.stat().st_mtime > FRESH_SECONDS:
+                shutil.rmtree(fresh)
     for leftover in folder.glob(f"{PREFIX}{_glob_escape(stem)}-*.partial"):
         with suppress(OSError):
             if not (leftover / LOCK).exists() or _lock_is_free(leftover / LOCK):

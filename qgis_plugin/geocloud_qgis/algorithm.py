@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any, Sequence
 
-from qgis.core import QgsProcessingAlgorithm, QgsProcessingException, QgsProcessingFeedback
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingParameterDefinition,
+)
 from qgis.PyQt.QtGui import QIcon
 
 from . import settings
@@ -51,6 +57,8 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
     """An algorithm that runs one command of the program."""
 
     NAME = TITLE = SUMMARY = HELP = ""
+    RESULTS: Sequence[tuple[str, str]] = ()
+    """Outputs that are no layers, and what they tell."""
     TAGS: Sequence[str] = ("cloud", "mask", "satellite", "sentinel", "landsat")
 
     def name(self) -> str:
@@ -66,8 +74,9 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
         return self.SUMMARY
 
     def shortHelpString(self) -> str:  # noqa: N802 - QGIS's name
-        """For the panel beside the parameters."""
-        return self.HELP
+        """For the panel beside the parameters: what it does, then a paragraph for each parameter and output."""
+        parameters = [(one.description(), one.help()) for one in self.parameterDefinitions()]
+        return _help_text(self.HELP or self.SUMMARY, parameters, self.RESULTS)
 
     def helpUrl(self) -> str:  # noqa: N802 - QGIS's name
         """The manual."""
@@ -85,25 +94,35 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
         """A new one for each run."""
         return type(self)()
 
+    def add(self, parameter: QgsProcessingParameterDefinition, text: str, *, advanced: bool = False) -> None:
+        """Add a parameter with its help."""
+        parameter.setHelp(text)
+        if advanced:
+            parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+        self.addParameter(parameter)
+
     def run_program(
-        self, arguments: Sequence[str], feedback: QgsProcessingFeedback, *, needs_result: bool = True
+        self, arguments: Sequence[str], outputs: Sequence[str], feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        """Run the program with `arguments`; its result. Raises on failure and on cancel, since returning is success."""
+        """Run the program, which writes `outputs`; its result.
+
+        Raises on failure and on cancel, since returning is success.
+        """
         try:
-            command = [str(settings.program()), *arguments]
-            feedback.pushCommandInfo(" ".join(command))
-            return run(command, settings.environment(), FeedbackListener(feedback), needs_result=needs_result)
+            command = [str(settings.program()), *arguments, "--overwrite", "--progress", "json", "--stop-on-stdin-eof"]
+            feedback.pushCommandInfo(" ".join(map(shlex.quote, command)))
+            return run(command, settings.environment(), FeedbackListener(feedback), outputs)
         except ProgramError as error:
             raise as_exception(error) from error
         except ProgramCancelled as error:
             raise QgsProcessingException("Cancelled; nothing was written.") from error
 
 
-def help_text(summary: str, parameters: dict[str, str], outputs: dict[str, str]) -> str:
-    """HTML for the panel: what it does, then a paragraph for each parameter and output."""
+def _help_text(summary: str, parameters: Sequence[tuple[str, str]], outputs: Sequence[tuple[str, str]]) -> str:
+    """HTML."""
     parts = [f"<p>{summary}</p>"]
     for title, entries in (("Parameters", parameters), ("Results", outputs)):
         if entries:
             parts.append(f"<h3>{title}</h3>")
-            parts += [f"<p><b>{name}</b>: {text}</p>" for name, text in entries.items()]
+            parts += [f"<p><b>{name}</b>: {text}</p>" for name, text in entries]
     return "\n".join(parts)

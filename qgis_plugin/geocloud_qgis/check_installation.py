@@ -9,7 +9,7 @@ from typing import Any
 from qgis.core import Qgis, QgsProcessingOutputString
 
 from . import settings
-from .algorithm import GeocloudAlgorithm, as_exception, help_text
+from .algorithm import GeocloudAlgorithm, as_exception
 from .locate import read_versions
 from .runner import ProgramError
 
@@ -27,11 +27,8 @@ class CheckInstallation(GeocloudAlgorithm):
     NAME = "checkinstallation"
     TITLE = "Check installation"
     SUMMARY = "Shows whether the geocloud program is found and works."
-    HELP = help_text(
-        "Shows where the geocloud program is, its versions and device, and whether projections work there.",
-        {},
-        {"REPORT": "text to copy into a question.", "VERSION": "the program's version."},
-    )
+    HELP = "Shows where the geocloud program is, its versions and device, and whether projections work there."
+    RESULTS = (("REPORT", "text to copy into a question."), ("VERSION", "the program's version."))
 
     def initAlgorithm(self, config: object = None) -> None:  # noqa: ARG002, N802 - QGIS's name
         """No parameters."""

@@ -8,7 +8,6 @@ from typing import Any
 from qgis.core import (
     QgsProcessing,
     QgsProcessingOutputNumber,
-    QgsProcessingParameterDefinition,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
@@ -16,7 +15,7 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from .algorithm import GeocloudAlgorithm, help_text
+from .algorithm import GeocloudAlgorithm
 from .layers import Stylist, dress, layer_source
 
 OUTPUTS = (
@@ -35,47 +34,50 @@ class DetectClouds(GeocloudAlgorithm):
     NAME = "detectclouds"
     TITLE = "Detect clouds"
     SUMMARY = "Finds the clouds of a satellite scene: mask, polygons and score."
-    HELP = help_text(
-        "Finds the clouds of a satellite scene with the installed geocloud program.",
-        {
-            "Scene": "a raster with at least blue, green and red. One band of a Sentinel-2 or Landsat product stands "
-            "for the whole product.",
-            "Model": "a model's name or folder; empty: the program's own choice.",
-            "Bands": "which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says.",
-            "Threshold": "a raw score or a rule of the model's card; empty: the model's own.",
-            "Smallest cloud": "clouds smaller than this many square metres are left out.",
-            "Scale, Offset": "reflectance = value * scale + offset; empty: as the file says.",
-        },
-        {
-            "Cloud mask": "0 clear, 1 cloud, 255 no data.",
-            "Cloud polygons": "one a cloud, with class, area_m2 (on the ellipsoid) and mean_score.",
-            "Cloud score": "the probability of cloud, 0 to 1.",
-            "CLOUD_FRACTION": "cloud among the valid pixels, 0 to 1.",
-            "POLYGON_COUNT": "how many polygons.",
-        },
+    HELP = "Finds the clouds of a satellite scene with the installed geocloud program."
+    RESULTS = (
+        ("CLOUD_FRACTION", "cloud among the valid pixels, 0 to 1."),
+        ("POLYGON_COUNT", "how many polygons."),
     )
 
     def initAlgorithm(self, config: object = None) -> None:  # noqa: ARG002, N802 - QGIS's name
         """Parameters in the order of the dialog."""
-        self.addParameter(QgsProcessingParameterRasterLayer("INPUT", "Scene"))
-        self.addParameter(QgsProcessingParameterString("MODEL", "Model (empty: the default)", optional=True))
-        self.addParameter(
-            QgsProcessingParameterString("BANDS", "Bands, as in blue=1,green=2,red=3 (empty: found)", optional=True)
+        self.add(
+            QgsProcessingParameterRasterLayer("INPUT", "Scene"),
+            "a raster with at least blue, green and red. One band of a Sentinel-2 or Landsat product, or of a "
+            "folder of band files, stands for the whole folder.",
         )
-        self.addParameter(QgsProcessingParameterString("THRESHOLD", "Threshold (empty: the model's)", optional=True))
-        self.addParameter(_number("MIN_AREA", "Smallest cloud (m²)", defaultValue=0, minValue=0))
+        self.add(_text("MODEL", "Model"), "a model's name or folder; empty: the program's choice.")
+        self.add(
+            _text("BANDS", "Bands, as in blue=1,green=2,red=3"),
+            "which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says.",
+        )
+        self.add(
+            _text("THRESHOLD", "Threshold"),
+            "a raw score or a rule of the model's card; empty: the model's own.",
+        )
+        self.add(
+            _number("MIN_AREA", "Smallest cloud (m²)", defaultValue=0, minValue=0),
+            "clouds smaller than this many square metres are left out.",
+        )
         for name, _ in NUMBERS:
-            parameter = _number(name, f"{name.capitalize()} to reflectance (empty: found)", optional=True)
-            parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.FlagAdvanced)
-            self.addParameter(parameter)
-        self.addParameter(QgsProcessingParameterRasterDestination("MASK", "Cloud mask"))
-        self.addParameter(
+            title = f"{name.capitalize()} to reflectance"
+            text = "reflectance = value * scale + offset; empty: as the file says."
+            self.add(_number(name, title, optional=True), text, advanced=True)
+        self.add(QgsProcessingParameterRasterDestination("MASK", "Cloud mask"), "0 clear, 1 cloud, 255 no data.")
+        self.add(
             QgsProcessingParameterVectorDestination(
-                "POLYGONS", "Cloud polygons", QgsProcessing.TypeVectorPolygon, optional=True, createByDefault=True
-            )
+                "POLYGONS",
+                "Cloud polygons",
+                QgsProcessing.SourceType.TypeVectorPolygon,
+                optional=True,
+                createByDefault=True,
+            ),
+            "one a cloud, with class, area_m2 (on the ellipsoid) and mean_score.",
         )
-        self.addParameter(
-            QgsProcessingParameterRasterDestination("SCORE", "Cloud score", optional=True, createByDefault=False)
+        self.add(
+            QgsProcessingParameterRasterDestination("SCORE", "Cloud score", optional=True, createByDefault=False),
+            "the probability of cloud, 0 to 1.",
         )
         self.addOutput(QgsProcessingOutputNumber("CLOUD_FRACTION", "Cloud fraction"))
         self.addOutput(QgsProcessingOutputNumber("POLYGON_COUNT", "Number of polygons"))
@@ -85,7 +87,8 @@ class DetectClouds(GeocloudAlgorithm):
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
         source = layer_source(layer)
         paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name, *_ in OUTPUTS}
-        result = self.run_program(["detect", source, *self._options(parameters, context, paths)], feedback)
+        written = [path for path in paths.values() if path]
+        result = self.run_program(["detect", source, *self._options(parameters, context, paths)], written, feedback)
         scene = PurePath(source.rstrip("/\\")).stem
         for name, _, style, title in OUTPUTS:
             dress(context, paths[name], f"{scene} {title}", Stylist(style, f"Clouds of {scene}", layer.id()))
@@ -93,7 +96,7 @@ class DetectClouds(GeocloudAlgorithm):
 
     def _options(self, parameters: dict, context: Any, paths: dict[str, str]) -> list[str]:  # noqa: ANN401
         """The options of `geocloud detect`; an empty parameter is left to the program."""
-        options = ["--progress", "json", "--stop-on-stdin-eof", "--overwrite"]
+        options = []
         for name, option in TEXTS:
             text = self.parameterAsString(parameters, name, context).strip()
             options += [f"{option}={text}"] if text else []
@@ -106,9 +109,14 @@ class DetectClouds(GeocloudAlgorithm):
         return options
 
 
+def _text(name: str, title: str) -> QgsProcessingParameterString:
+    """A text that may stay empty."""
+    return QgsProcessingParameterString(name, title, optional=True)
+
+
 def _number(name: str, title: str, **given: Any) -> QgsProcessingParameterNumber:  # noqa: ANN401
     """A number with a fraction."""
-    return QgsProcessingParameterNumber(name, title, type=QgsProcessingParameterNumber.Double, **given)
+    return QgsProcessingParameterNumber(name, title, type=QgsProcessingParameterNumber.Type.Double, **given)
 
 
 def _existing(paths: dict[str, str], result: dict) -> dict[str, str]:

@@ -7,14 +7,17 @@ from typing import Any
 
 from qgis.core import (
     QgsProcessing,
+    QgsProcessingOutputNumber,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterVectorDestination,
 )
 
-from .algorithm import GeocloudAlgorithm, help_text
+from .algorithm import GeocloudAlgorithm
 from .layers import Stylist, dress, layer_source
+
+CODES = "0 clear, 1 cloud, 255 no data."
 
 
 class Polygonize(GeocloudAlgorithm):
@@ -23,27 +26,24 @@ class Polygonize(GeocloudAlgorithm):
     NAME = "polygonize"
     TITLE = "Cloud mask to polygons"
     SUMMARY = "Turns a cloud mask into polygons with areas on the ellipsoid."
-    HELP = help_text(
-        "Turns a cloud mask, also an edited one, into polygons.",
-        {"Cloud mask": "0 clear, 1 cloud, 255 no data.", "Smallest cloud": "smaller ones are left out (m²)."},
-        {"Cloud polygons": "one a cloud, with class and area_m2 (on the ellipsoid)."},
-    )
+    HELP = "Turns a cloud mask, also an edited one, into polygons."
+    RESULTS = (("POLYGON_COUNT", "how many polygons."),)
 
     def initAlgorithm(self, config: object = None) -> None:  # noqa: ARG002, N802 - QGIS's name
         """Parameters in the order of the dialog."""
-        self.addParameter(QgsProcessingParameterRasterLayer("INPUT", "Cloud mask"))
-        self.addParameter(
-            QgsProcessingParameterNumber(
-                "MIN_AREA",
-                "Smallest cloud (m²)",
-                type=QgsProcessingParameterNumber.Double,
-                defaultValue=0,
-                minValue=0,
-            )
+        self.add(QgsProcessingParameterRasterLayer("INPUT", "Cloud mask"), CODES)
+        kind = QgsProcessingParameterNumber.Type.Double
+        self.add(
+            QgsProcessingParameterNumber("MIN_AREA", "Smallest cloud (m²)", type=kind, defaultValue=0, minValue=0),
+            "clouds smaller than this many square metres are left out.",
         )
-        self.addParameter(
-            QgsProcessingParameterVectorDestination("POLYGONS", "Cloud polygons", QgsProcessing.TypeVectorPolygon)
+        self.add(
+            QgsProcessingParameterVectorDestination(
+                "POLYGONS", "Cloud polygons", QgsProcessing.SourceType.TypeVectorPolygon
+            ),
+            "one a cloud, with class and area_m2 (on the ellipsoid).",
         )
+        self.addOutput(QgsProcessingOutputNumber("POLYGON_COUNT", "Number of polygons"))
 
     def processAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> dict:  # noqa: ANN401, N802
         """Run `geocloud polygonize`."""
@@ -52,10 +52,9 @@ class Polygonize(GeocloudAlgorithm):
         out = self.parameterAsOutputLayer(parameters, "POLYGONS", context)
         area = self.parameterAsDouble(parameters, "MIN_AREA", context)
         arguments = ["polygonize", source, "--out", out, *([f"--min-area={area:.15g}"] if area else [])]
-        self.run_program([*arguments, "--overwrite"], feedback, needs_result=False)
-        name = PurePath(source).stem
-        dress(context, out, f"{name} polygons", Stylist("polygons.qml", "", layer.id()))
-        return {"POLYGONS": out}
+        result = self.run_program(arguments, [out], feedback)
+        dress(context, out, f"{PurePath(source).stem} polygons", Stylist("polygons.qml", "", layer.id()))
+        return {"POLYGONS": out, "POLYGON_COUNT": result.get("polygon_count")}
 
 
 class ApplyMask(GeocloudAlgorithm):
@@ -64,25 +63,23 @@ class ApplyMask(GeocloudAlgorithm):
     NAME = "applymask"
     TITLE = "Apply cloud mask"
     SUMMARY = "Writes a scene with its clouds as no data."
-    HELP = help_text(
-        "Writes a scene with its clouds as no data.",
-        {"Scene": "the raster that the mask was made from.", "Cloud mask": "0 clear, 1 cloud, 255 no data."},
-        {"Scene without clouds": "a GeoTIFF with the scene's bands."},
-    )
+    RESULTS = (("REMOVED_FRACTION", "the pixels that became no data, among all, 0 to 1."),)
 
     def initAlgorithm(self, config: object = None) -> None:  # noqa: ARG002, N802 - QGIS's name
         """Parameters in the order of the dialog."""
-        self.addParameter(QgsProcessingParameterRasterLayer("INPUT", "Scene"))
-        self.addParameter(QgsProcessingParameterRasterLayer("MASK", "Cloud mask"))
-        self.addParameter(QgsProcessingParameterRasterDestination("OUTPUT", "Scene without clouds"))
+        self.add(QgsProcessingParameterRasterLayer("INPUT", "Scene"), "the raster that the mask was made from.")
+        self.add(QgsProcessingParameterRasterLayer("MASK", "Cloud mask"), CODES)
+        self.add(
+            QgsProcessingParameterRasterDestination("OUTPUT", "Scene without clouds"),
+            "a GeoTIFF with the scene's bands.",
+        )
+        self.addOutput(QgsProcessingOutputNumber("REMOVED_FRACTION", "Fraction removed"))
 
     def processAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> dict:  # noqa: ANN401, N802
         """Run `geocloud apply-mask`."""
-        scene, mask = (
-            layer_source(self.parameterAsRasterLayer(parameters, name, context)) for name in ("INPUT", "MASK")
-        )
-        out = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        self.run_program(["apply-mask", scene, mask, "--out", out, "--overwrite"], feedback, needs_result=False)
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
+        scene, mask = layer_source(layer), layer_source(self.parameterAsRasterLayer(parameters, "MASK", context))
+        out = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        result = self.run_program(["apply-mask", scene, mask, "--out", out], [out], feedback)
         dress(context, out, f"{PurePath(scene).stem} without clouds", Stylist("", "", layer.id()))
-        return {"OUTPUT": out}
+        return {"OUTPUT": out, "REMOVED_FRACTION": result.get("removed_percent", 0) / 100}

@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from typing import IO, Any, Callable, Mapping, Optional, Sequence
 
+from .leftovers import clear_leftovers
 from .protocol import PROTOCOL, parse_line, percent, stage_text
 
 KILL_SECONDS = 4.0
@@ -56,7 +57,7 @@ class Listener:
 
 
 def run(
-    command: Sequence[str], environ: Mapping[str, str], listener: Listener, *, needs_result: bool = True
+    command: Sequence[str], environ: Mapping[str, str], listener: Listener, outputs: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Run `command`, which speaks protocol 1, to its end; its `result` event.
 
@@ -64,7 +65,7 @@ def run(
         command: the program and its arguments, as a list: no shell ever sees them.
         environ: the child's whole environment.
         listener: hears of progress and is asked whether to go on.
-        needs_result: False for a command without the protocol, where exit code 0 alone is success.
+        outputs: the files it was told to write; what a killed program leaves beside them is removed.
 
     Raises:
         ProgramError: it could not be started, failed, or ended without a result.
@@ -72,7 +73,7 @@ def run(
     """
     process = _start(command, environ)
     try:
-        return _Run(process, listener, needs_result=needs_result).to_end()
+        return _Run(process, listener, outputs).to_end()
     finally:
         _kill(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
@@ -113,8 +114,8 @@ def _kill(process: subprocess.Popen) -> None:
 class _Run:
     """One run: two threads read its pipes into a queue, this thread acts on what comes."""
 
-    def __init__(self, process: subprocess.Popen, listener: Listener, *, needs_result: bool) -> None:
-        self.process, self.listener, self.needs_result = process, listener, needs_result
+    def __init__(self, process: subprocess.Popen, listener: Listener, outputs: Sequence[str]) -> None:
+        self.process, self.listener, self.outputs, self.pid = process, listener, outputs, process.pid
         self.lines: queue.Queue[tuple[Callable[[str], None], str]] = queue.Queue()
         self.readers = [self._read(process.stdout, self._out), self._read(process.stderr, self._err)]
         self.result: Optional[dict[str, Any]] = None
@@ -135,20 +136,18 @@ class _Run:
                 break
             if self.process.poll() is not None and self._drained():
                 break
-        if deadline is not None:
-            _kill(self.process)
-            raise ProgramCancelled("cancelled")
         while self._act(0):
             pass
+        if deadline is not None and not (self.process.poll() == 0 and self.result):
+            _kill(self.process)
+            clear_leftovers(self.outputs, self.pid)
+            raise ProgramCancelled("cancelled")
         return self._outcome()
 
     def _ask_to_stop(self) -> None:
-        """Close its stdin, which the program watches; one without the protocol is told by a signal."""
+        """Close its stdin, which the program watches."""
         with suppress(OSError):
             self.process.stdin.close()
-        if not self.needs_result:
-            with suppress(OSError):
-                self.process.terminate()
 
     def _drained(self) -> bool:
         """True once the readers are done; a process left behind by the program may hold the pipes open for ever."""
@@ -199,6 +198,7 @@ class _Run:
                 f"this geocloud speaks protocol {event.get('protocol')}, the plugin protocol {PROTOCOL}",
                 "update the older of the two",
             )
+        self.pid = int(event.get("pid", self.pid))  # on Windows a launcher stands between
 
     def _on_progress(self, event: dict[str, Any]) -> None:
         stage = stage_text(event)
@@ -232,9 +232,9 @@ class _Run:
         if code != 0:
             raise self._from_stderr(code)
         self._log_stderr()
-        if self.result is None and self.needs_result:
+        if self.result is None:
             raise ProgramError("geocloud ended without a result", "is this program really geocloud?")
-        return self.result or {}
+        return self.result
 
     def _from_stderr(self, code: int) -> ProgramError:
         """The sentence after `error:` where there is one, else how it ended and its last words."""

@@ -16,6 +16,8 @@ import rasterio
 from rio_cogeo import cog_validate
 from testutils import clean_environment, run_cli, write_scene
 
+from geocloud.cli.environment import LEAKED
+
 Make = Callable[..., Path]
 NULL = ("--model", "brightness")
 
@@ -91,13 +93,20 @@ def test_closed_stdin_cancels(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
 
 
-@pytest.mark.parametrize("variable", ["PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"])
+@pytest.mark.parametrize("variable", LEAKED)
 def test_a_leaked_environment_does_no_harm(make_scene: Make, tmp_path: Path, variable: str) -> None:
     (tmp_path / "foreign").mkdir()
     environment = clean_environment(**{variable: str(tmp_path / "foreign")})
     assert run_cli("detect", make_scene(), "--out", tmp_path / "out", *NULL, env=environment).returncode == 0
     with rasterio.open(tmp_path / "out" / "scene_cloudmask.tif") as mask:
         assert mask.crs.to_epsg() == 32633
+
+
+def test_broken_projections_are_said_instead_of_a_mask_without_a_place(tmp_path: Path) -> None:
+    code = "from geocloud.cli.environment import check_projections; check_projections()"
+    environment = clean_environment(PROJ_DATA=str(tmp_path), PROJ_LIB=str(tmp_path))
+    broken = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "EnvironmentProblem: projection data do not work here" in broken.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")

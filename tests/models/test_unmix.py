@@ -5,14 +5,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from geocloud.models.networks.fold import folded
-from geocloud.models.networks.unmix import UnmixNet, mix
+from geocloud.models.networks.unmix import UnmixNet, mix, spectral_indices
 from geocloud.training.batches import Batches
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.simulator import simulate, value_noise
 from geocloud.training.surfaces import TrainingScene
 from geocloud.training.unmix import Run
 
-WIDTHS = (8, 12, 16, 16, 16)
+WIDTHS = (12, 16, 24)
 RGB = torch.tensor([[1, 1, 1, 0, 0, 0, 0.0]])
 
 
@@ -39,16 +39,18 @@ def clear_scenes(n=6, size=96, seed=1):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    config = UnmixConfig(steps=60, batch=4, size=64, rate=5e-3, average=0.9, teach_from=60, widths=WIDTHS)
+    config = UnmixConfig(
+        steps=160, batch=6, size=64, rate=1e-2, average=0.9, teach_from=160, simulated=0.5, widths=WIDTHS
+    )
     torch.manual_seed(0)
     return Run(config, tmp_path_factory.mktemp("run") / "checkpoint.pt").fit(clear_scenes(), lambda *_: None)
 
 
 def test_shapes_ranges_and_reconstruction_from_the_parts():
-    x = torch.rand((2, 7, 64, 96), generator=torch.Generator().manual_seed(0))
+    x = torch.rand((2, 7, 64, 128), generator=torch.Generator().manual_seed(0))
     out = network()(x, torch.ones(2, 7))
 
-    assert out.logit.shape == out.shadow.shape == out.slope.shape == (2, 1, 64, 96)
+    assert out.logit.shape == out.shadow.shape == out.slope.shape == (2, 1, 64, 128)
     assert out.surface.shape == out.cloud.shape == x.shape
     assert out.opacity.min() >= 0
     assert out.opacity.max() <= 1
@@ -59,6 +61,36 @@ def test_score_is_the_logit_of_the_opacity():
     x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0))
 
     assert torch.equal(network().score(x, RGB), network()(x, RGB).logit)
+
+
+def test_parts_at_one_pixel_of_each_cell_are_those_of_the_whole():
+    x = torch.rand((2, 7, 128, 64), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = network()(x, torch.ones(2, 7))
+        logit, parts = network().sampled(x, torch.ones(2, 7), (1, 2))
+
+    assert torch.equal(logit, whole.logit)
+    for name in ("logit", "surface", "shadow"):
+        torch.testing.assert_close(getattr(parts, name), getattr(whole, name)[..., 1::4, 2::4])
+
+
+def test_spectral_indices_are_those_of_the_books_and_silent_without_their_bands():
+    snow = torch.tensor([0.8, 0.8, 0.78, 0.7, 0.1, 0.08, 0.001]).view(1, 7, 1, 1)
+    present = torch.tensor([1, 1, 1, 1, 1, 1, 1.0]).view(1, 7, 1, 1)
+    ndsi, ndvi, whiteness = spectral_indices(snow, torch.zeros(1, 1, 1, 1), present)[0, :3, 0, 0].tolist()
+
+    assert ndsi == pytest.approx(0.7 / 0.9, rel=0.06)
+    assert ndvi == pytest.approx(-0.08 / 1.48, rel=0.06)
+    assert whiteness < 0.03
+    present[:, 3:] = 0
+    assert not spectral_indices(snow, torch.zeros(1, 1, 1, 1), present)[0, :2].any()
+
+
+def test_outlines_are_finer_than_cells():
+    x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0))
+    logit = network().score(x, RGB)
+
+    assert torch.nn.functional.avg_pool2d(logit, 4).var() < logit.var()
 
 
 def test_raw_score_takes_any_size():
@@ -97,7 +129,7 @@ def test_opacity_finds_simulated_cloud_on_ground_never_seen(trained):
 
     better = (cloud[:, None] > clear[torch.randperm(len(clear))[:500]]).float().mean()
     assert len(cloud) > 500
-    assert better > 0.8  # the AUROC; chance is 0.5
+    assert better > 0.9  # the AUROC; chance is 0.5
 
 
 def test_saved_and_loaded_and_folded_give_the_same_scores(trained, tmp_path):

@@ -83,6 +83,13 @@ def test_damaged_files_are_one_sentence(tmp_path):
         DataSet(tmp_path / "empty")
 
 
+def test_a_file_that_is_no_picture_is_named_once(tmp_path):
+    (tmp_path / "notes.png").write_text("no picture")
+    with DataSet(tmp_path / "notes.png") as data, pytest.raises(InputError) as caught:
+        data.read(data.files[0])
+    assert str(caught.value).startswith(f"{tmp_path / 'notes.png'} is no picture")
+
+
 def test_scenes_are_told_from_pictures(labelled, tmp_path):
     with DataSet(labelled / "images") as data:
         assert all(data.is_scene(file) for file in data.files)

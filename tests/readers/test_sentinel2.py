@@ -79,6 +79,22 @@ def test_offset_comes_from_the_metadata_never_from_the_name(tmp_path: Path) -> N
         assert scene.describe()["bands"]["blue"]["offset"] == 0
 
 
+def test_products_before_2016_name_bands_without_their_folders(tmp_path: Path) -> None:
+    """IMAGE_ID is a name in the granule's own folder, and the metadata file has the product's own name."""
+    safe, data = write_safe(tmp_path, baseline="02.01", offset=None, bands=("B2", "B3", "B4", "B8"))
+    folder = safe / "GRANULE" / "S2B_TL_A" / "IMG_DATA"
+    folder.mkdir(parents=True)
+    text = (safe / "MTD_MSIL1C.xml").read_text()
+    for band in safe.rglob("*.jp2"):
+        text = text.replace(str(band.relative_to(safe).with_suffix("")), band.stem)
+        band.rename(folder / band.name)
+    old = safe / "S2A_OPER_MTD_SAFL1C_PDMC_20151005T101319_R022_V20151005T101319.xml"
+    old.write_text(text.replace("IMAGE_FILE>", "IMAGE_ID>"))
+    (safe / "MTD_MSIL1C.xml").unlink()
+    with open_scene(safe) as scene:
+        assert_twin(scene, reflectance(data, 0), data["B2"] > 0)
+
+
 @pytest.mark.parametrize("baseline", ["99.99", "", "04.00"])
 def test_unknown_offset_is_one_sentence_and_can_be_given(tmp_path: Path, baseline: str) -> None:
     safe, _ = write_safe(tmp_path, baseline=baseline, offset=None)

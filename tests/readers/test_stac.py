@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import threading
-from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,23 +10,6 @@ from products import assert_twin, band_file, write_item
 
 from geocloud import SceneOptions, open_scene
 from geocloud.errors import InputError
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """URL and folder of a server on this machine."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", folder
-    server.shutdown()
-    server.server_close()
 
 
 def at_10_m(data: dict, scale: float, offset: float) -> dict:
@@ -109,6 +88,19 @@ def test_remote_items_and_assets_are_read(served: tuple[str, Path], tmp_path: Pa
     local, _ = write_item(tmp_path / "local", hrefs={"red": f"{url}/red.tif"})
     with open_scene(local) as scene:
         assert scene.describe()["bands"]["red"]["file"] == f"{url}/red.tif"
+
+
+def test_an_asset_that_a_server_does_not_have_is_left_out_or_named(served: tuple[str, Path]) -> None:
+    url, folder = served
+    write_item(folder, drop=("swir16",))
+    (folder / "nir.tif").unlink()
+    with open_scene(f"{url}/item.json") as scene:
+        assert scene.bands == ("blue", "green", "red")
+        assert "nir.tif as asset nir (nir), which does not exist; the band is left out" in scene.notes[0]
+    write_item(folder / "b")
+    (folder / "b" / "red.tif").unlink()
+    with pytest.raises(InputError, match=r"red\.tif cannot be opened .*; check the address, the network"):
+        open_scene(f"{url}/b/item.json")
 
 
 @pytest.mark.parametrize("href", ["/etc/hosts", "file:///etc/hosts", "/vsizip//etc/x.zip/a.tif", "vrt:///etc/hosts"])

@@ -1,5 +1,7 @@
 """Tags hide pixel labels, crops keep bands with their targets, and the radiometry stays in range."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from PIL import Image
@@ -66,6 +68,24 @@ def test_radiometry_stays_in_range_and_changes_brightness():
     assert changed.min() >= 0
     assert changed.max() <= 1.5
     assert (changed - x).abs().mean() > 0.02
+
+
+def test_more_air_lifts_blue_most_and_nothing_where_a_band_is_missing():
+    x = torch.full((64, 7, 4, 4), 0.1)
+    x[:, 6] = 0
+    change = (change_radiometry(x, 0.0, generator()) - x).mean((2, 3))
+
+    assert change[:, 0].std() > change[:, 2].std()
+    assert change[:, 6].abs().max() < 1e-3
+
+
+def test_windows_that_are_told_about_are_preferred():
+    sure = torch.zeros(256, 256).half()
+    sure[:, :64] = 1
+    one_sided = replace(scene(256), weight=sure)
+    told_of = [crop(one_sided, 64, generator(seed))[8].mean() for seed in range(200)]
+
+    assert sum(told_of) / 200 > 0.25  # a window at random sees a quarter told at the most
 
 
 def test_catalogue_pictures_come_as_blue_green_red_reflectance(tmp_path):

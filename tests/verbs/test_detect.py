@@ -45,7 +45,7 @@ def test_mask_is_right_and_on_the_scenes_grid(make_scene: Make, tmp_path: Path) 
     with rasterio.open(path) as scene, rasterio.open(detection.mask_path) as mask:
         assert (mask.crs, mask.transform, mask.shape) == (scene.crs, scene.transform, scene.shape)
         assert mask.nodata == 255
-        assert mask.colormap(1)[1] == (255, 255, 255, 255)
+        assert mask.colormap(1)[1] == (0, 174, 239, 255)
         tags = mask.tags()
     assert tags["GEOCLOUD_MODEL"] == "brightness"
     assert float(tags["GEOCLOUD_THRESHOLD"]) == 0.25

@@ -7,8 +7,10 @@ s and the ``cloud`` colour, whose slope over wavelength tells cloud (flat) from 
 (rising). The mask is read from the opacity alone: its logit is the score.
 
 The idea of a decoder that mixes is that of GAN-CDM (Li et al. 2022) and, for anomalies in general, of DRAEM
-(Zavrtanik et al. 2021): an autoencoder that must repair learns what to repair. The encoder-decoder is a U-Net on
-the half grid (pixel unshuffle by two), of layers that fold into convolutions at inference.
+(Zavrtanik et al. 2021): an autoencoder that must repair learns what to repair. The encoder-decoder is a U-Net over
+cells of 4x4 pixels, of layers that fold into convolutions at inference. Solved for the opacity, the formula above is
+affine in x with coefficients that ground and cloud colour set, and those are smooth: so the network finds the
+coefficients of each cell, and outlines come out at every pixel for the price of a quarter of the grid.
 """
 
 from collections.abc import Sequence
@@ -28,8 +30,16 @@ OPTIONAL = BANDS[3:]
 REFERENCE_WAVELENGTH = 0.56
 BRIGHTEST = 1.5
 """Reflectance at which inputs are cut, as in training."""
-GRID = 32
-"""Heights and widths must be multiples of it: the half grid, halved four times."""
+CELL = 4
+"""Pixels along each side of a cell: what the encoder reads as one."""
+GRID = 64
+"""Heights and widths must be multiples of it: cells, halved four times."""
+BLOCKS = (0, 1, 2, 2, 1)
+"""Residual blocks of each level on the way down."""
+INDICES = 7
+"""Planes that `spectral_indices` makes."""
+DETAIL = 10.0
+"""Logits for each reflectance of detail within a cell that a coefficient of 1 stands for."""
 
 
 class Unmixed(NamedTuple):
@@ -83,26 +93,73 @@ class _Residual(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
+def _brightness(x: Tensor) -> Tensor:
+    """(n, 1, h, w) mean of the visible bands; added up, for a mean over three planes is slow."""
+    return (x[:, 0:1] + x[:, 1:2] + x[:, 2:3]) * (1 / 3)
+
+
+def _spread(bright: Tensor) -> Tensor:
+    """(n, 1, h/4, w/4) standard deviation of the brightness within each cell."""
+    mean = F.avg_pool2d(bright.float(), CELL)
+    square = F.avg_pool2d(bright.float().square(), CELL)
+    return (square - mean.square()).clamp(min=0).add(1e-8).sqrt().to(bright.dtype)
+
+
+def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
+    """What experts look at, so that the network need not learn to divide.
+
+    Args:
+        mean: (n, 7, h, w) reflectance of cells.
+        spread: (n, 1, h, w) standard deviation of the visible reflectance within cells.
+        present: (n, 7, 1, 1) 1 where a band is there.
+
+    Returns:
+        (n, INDICES, h, w): NDSI (Hall 1995), NDVI, whiteness (Gomez-Chova 2007, here the range over the mean), blue
+        against red, log brightness, texture, cirrus magnified; 0 where a band is missing.
+    """
+    blue, green, red, nir, swir, _, cirrus = torch.split(mean, 1, 1)
+    visible = mean[:, :3]
+    bright = visible.mean(1, keepdim=True)
+    planes = (
+        (green - swir) / (green + swir + 0.05) * present[:, 4:5],
+        (nir - red) / (nir + red + 0.05) * present[:, 3:4],
+        (visible.amax(1, keepdim=True) - visible.amin(1, keepdim=True)) / (bright + 0.05),
+        (blue - red) / (blue + red + 0.05),
+        0.5 * (bright + 0.02).log() + 1,
+        spread / (bright + 0.05),
+        (20 * cirrus).clamp(max=2),
+    )
+    return torch.cat(planes, 1)
+
+
 class UnmixNet(nn.Module):
-    """U-Net on the half grid whose heads are the parts of a mixed pixel.
+    """U-Net over cells whose heads are the parts of a mixed pixel.
 
     Args:
         channels: band channels; always the seven of BANDS.
-        widths: channels of each level, from the half grid down; each next level halves the grid.
-        blocks: residual blocks of each level on the way down.
+        widths: channels of each level, from the cells down; each next level halves the grid.
+        blocks: residual blocks of each level on the way down; None: BLOCKS, as far as there are levels.
     """
 
     def __init__(
         self,
         channels: int = len(BANDS),
-        widths: Sequence[int] = (24, 48, 96, 128, 160),
-        blocks: Sequence[int] = (0, 1, 1, 1, 1),
+        widths: Sequence[int] = (48, 96, 128, 160, 160),
+        blocks: Sequence[int] | None = None,
     ) -> None:
-        """Random weights; ValueError for any other number of channels."""
+        """Random weights; ValueError for any other number of channels, or levels out of bounds."""
         super().__init__()
+        blocks = BLOCKS[: len(widths)] if blocks is None else blocks
+        if not 3 <= len(widths) == len(blocks) <= 8 or sum(blocks) > 64 or min(*widths, 1) < 1:
+            raise ValueError(
+                f"widths and blocks must be 3 to 8 levels with 64 blocks in all, not {widths} and {blocks}"
+            )
         if channels != len(BANDS):
             raise ValueError(f"channels must be {len(BANDS)}, the bands {', '.join(BANDS)}, not {channels}")
-        self.stem = _conv(4 * len(BANDS) + len(OPTIONAL), widths[0])
+        self.stem = nn.Sequential(
+            nn.Conv2d(len(BANDS), widths[0], CELL, stride=CELL, bias=False), nn.BatchNorm2d(widths[0])
+        )
+        self.hint = nn.Conv2d(len(OPTIONAL) + INDICES, widths[0], 1)
         self.down = nn.ModuleList()
         for i, width in enumerate(widths):
             entry = [_conv(widths[i - 1], width, stride=2)] if i else []
@@ -110,9 +167,10 @@ class UnmixNet(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(above, above, 1) for above in widths[:-1])
         self.lift = nn.ModuleList(nn.Conv2d(below, above, 1) for above, below in pairwise(widths))
         self.up = nn.ModuleList(_conv(above, above) for above in widths[:-1])
-        self.veil = nn.Sequential(_conv(widths[0], widths[0]), nn.Conv2d(widths[0], 4 * 2, 1))
+        self.veil = nn.Sequential(_conv(widths[0], widths[0]), nn.Conv2d(widths[0], CELL**2 + 1, 1))
+        self.shade = nn.Conv2d(widths[0], CELL**2, 1)
         self.colour = nn.Conv2d(widths[2], len(BANDS) + 1, 1)
-        self.ground = nn.Conv2d(widths[0], 4 * len(BANDS), 3, padding=1)
+        self.ground = nn.Conv2d(widths[0], (CELL**2 + 1) * len(BANDS), 1)
         ratio = torch.tensor(WAVELENGTHS).log() - torch.tensor(REFERENCE_WAVELENGTH).log()
         self.log_ratio: Tensor
         self.register_buffer("log_ratio", ratio.view(1, -1, 1, 1), persistent=False)
@@ -121,20 +179,43 @@ class UnmixNet(nn.Module):
         """Unmix a batch.
 
         Args:
-            x: (n, 7, h, w) reflectance in the order of BANDS, absent bands 0; h and w multiples of 32.
+            x: (n, 7, h, w) reflectance in the order of BANDS, absent bands 0; h and w multiples of GRID.
             present: (n, 7) 1 where a scene has the band, else 0.
         """
-        code, middle = self._encode(x, present)
-        veil = F.pixel_shuffle(self.veil(code), 2)
-        surface = F.pixel_shuffle(self.ground(code), 2).float()
+        bright = _brightness(x)
+        code, middle, mean = self._encode(x, bright, present)
         cloud, slope = self._colour(middle, x.shape[-2:])
         return Unmixed(
-            logit=veil[:, :1].float(),
-            surface=surface + x,
+            logit=self._logit(code, bright, mean),
+            surface=x + self._repair(code, x, mean),
             cloud=cloud,
             slope=slope,
-            shadow=torch.sigmoid(veil[:, 1:].float() - 3),
+            shadow=torch.sigmoid(F.pixel_shuffle(self.shade(code), CELL).float() - 3),
         )
+
+    def sampled(self, x: Tensor, present: Tensor, corner: tuple[int, int]) -> tuple[Tensor, Unmixed]:
+        """For training: the logit of every pixel, and all parts at one pixel of each cell, a sixteenth of their cost.
+
+        Args:
+            x: as in ``forward``.
+            present: as in ``forward``.
+            corner: row and column, 0..3, of that pixel in each cell.
+
+        Returns:
+            (n, 1, h, w) logit, and maps of (h/4, w/4): ``forward``'s ``[..., row::4, column::4]``, the cloud's smooth
+            colour to within its own smoothness.
+        """
+        bright = _brightness(x)
+        code, middle, mean = self._encode(x, bright, present)
+        logit = self._logit(code, bright, mean)
+        row, column = corner
+        shown = x[..., row::CELL, column::CELL]
+        cloud, slope = self._colour(middle, shown.shape[-2:])
+        k = row * CELL + column
+        offset, gain = self.ground(code).split((CELL**2 * len(BANDS), len(BANDS)), 1)
+        surface = shown + (offset[:, k :: CELL**2] + gain * (shown - mean)).float()
+        shadow = torch.sigmoid(self.shade(code)[:, k : k + 1].float() - 3)
+        return logit, Unmixed(logit[..., row::CELL, column::CELL], surface, cloud, slope, shadow)
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
         """The contract of a scorer's network: (n, h, w) logit of the opacity, for any height and width."""
@@ -145,13 +226,22 @@ class UnmixNet(nn.Module):
 
     def score(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, 1, h, w) logit of the opacity only: what detection needs, without the other heads' cost."""
-        code, _ = self._encode(x, present)
-        return F.pixel_shuffle(self.veil(code), 2)[:, :1].float()
+        bright = _brightness(x)
+        code, _, mean = self._encode(x, bright, present)
+        return self._logit(code, bright, mean)
 
-    def _encode(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """The code on the half grid, and the level of an eighth that the cloud's colour is read from."""
-        flags = present[:, 3:, None, None].expand(-1, -1, x.shape[2] // 2, x.shape[3] // 2).to(x.dtype)
-        h = self.stem(torch.cat([F.pixel_unshuffle(x, 2), flags], 1).contiguous(memory_format=torch.channels_last))
+    def _encode(self, x: Tensor, bright: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The code of each cell, the level of 4x4 cells that colour is read from, and the mean of each cell.
+
+        Returns:
+            code (n, width, h/4, w/4), middle (n, width, h/16, w/16), mean (n, 7, h/4, w/4) reflectance.
+        """
+        x = x.contiguous(memory_format=torch.channels_last)
+        mean = F.avg_pool2d(x, CELL)
+        there = present[:, :, None, None].to(x.dtype)
+        flags = there[:, 3:].expand(-1, -1, *mean.shape[2:])
+        hints = torch.cat([flags, spectral_indices(mean, _spread(bright), there)], 1)
+        h = F.relu(self.stem(x) + self.hint(hints.contiguous(memory_format=torch.channels_last)))
         skips = []
         for level in self.down:
             h = level(h)
@@ -161,7 +251,22 @@ class UnmixNet(nn.Module):
             raised = F.interpolate(self.lift[i](h), scale_factor=2.0, mode="nearest")
             h = self.up[i](F.relu(self.lateral[i](skips[i]) + raised))
             middle = h if i == 2 else middle
-        return h, middle
+        return h, middle, mean
+
+    def _logit(self, code: Tensor, bright: Tensor, mean: Tensor) -> Tensor:
+        """(n, 1, h, w) a level a pixel, and the cell's coefficient times how far the pixel outshines its cell."""
+        conv, last = self.veil
+        hidden = conv(code)
+        with torch.autocast(code.device.type, enabled=False):  # in bfloat16 the logit would come in steps of 1/64
+            level, slope = last(hidden.float()).split((CELL**2, 1), 1)
+            own = F.pixel_unshuffle(bright.float(), CELL) - _brightness(mean.float())
+            return F.pixel_shuffle(level + DETAIL * slope * own, CELL)
+
+    def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
+        """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""
+        offset, gain = self.ground(code).split((CELL**2 * len(BANDS), len(BANDS)), 1)
+        detail = F.pixel_unshuffle(x, CELL).view(len(x), len(BANDS), CELL**2, *mean.shape[2:]) - mean[:, :, None]
+        return F.pixel_shuffle(offset + (gain[:, :, None] * detail).flatten(1, 2), CELL).float()
 
     def _colour(self, middle: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The cloud's reflectance a band: brightness times a power of wavelength; SWIR and cirrus dim on their own."""

@@ -46,8 +46,12 @@ def test_four_algorithms(provider):
     names = {algorithm.name() for algorithm in provider.algorithms()}
     assert names == {"detectclouds", "polygonize", "applymask", "checkinstallation"}
     for algorithm in provider.algorithms():
-        assert algorithm.shortHelpString()
-        assert algorithm.create() is not None
+        made = algorithm.create()
+        for parameter in made.parameterDefinitions():
+            assert parameter.help(), parameter.name()
+            assert parameter.help() in made.shortHelpString()
+        for output in made.outputDefinitions():
+            assert output.name() in made.shortHelpString() or made.parameterDefinition(output.name())
 
 
 def test_detect(scene, tmp_path):
@@ -138,12 +142,45 @@ def test_polygonize_and_apply_mask(scene, tmp_path):
     import processing
 
     mask = detect(tmp_path, scene)["MASK"]
-    out = str(tmp_path / "q.gpkg")
-    processing.run("geocloud:polygonize", {"INPUT": mask, "POLYGONS": out})
-    assert QgsVectorLayer(out).featureCount() > 0
+    out, heard = str(tmp_path / "q.gpkg"), Heard()
+    results = processing.run("geocloud:polygonize", {"INPUT": mask, "POLYGONS": out}, feedback=heard)
+    assert QgsVectorLayer(out).featureCount() == results["POLYGON_COUNT"] > 0
+    assert heard.stages == ["Tracing polygons"]
     clear = str(tmp_path / "clear.tif")
-    processing.run("geocloud:applymask", {"INPUT": scene, "MASK": mask, "OUTPUT": clear})
+    results = processing.run("geocloud:applymask", {"INPUT": scene, "MASK": mask, "OUTPUT": clear})
     assert QgsRasterLayer(clear).bandCount() == 4
+    assert 0 < results["REMOVED_FRACTION"] < 1
+
+
+def test_one_band_of_a_folder_stands_for_the_folder(scene, tmp_path):
+    from osgeo import gdal
+
+    folder = tmp_path / "a product"
+    folder.mkdir()
+    for number, name in enumerate(("B02", "B03", "B04", "B08"), start=1):
+        gdal.Translate(str(folder / f"{name}.tif"), scene, bandList=[number])
+    whole = detect(tmp_path, scene, MODEL="hot")
+    layer = QgsRasterLayer(str(folder / "B03.tif"), "green")
+    single = detect(tmp_path, layer, MODEL="hot", MASK=str(tmp_path / "n.tif"))
+    assert single["CLOUD_FRACTION"] == whole["CLOUD_FRACTION"] > 0
+
+
+def test_a_batch_of_scenes(scene, tmp_path):
+    """Row after row in one feedback, as the batch dialog runs them; one that fails does not stop the next."""
+    from processing.gui.BatchAlgorithmDialog import BatchFeedback
+    from qgis.core import QgsApplication
+
+    algorithm, feedback = QgsApplication.processingRegistry().createAlgorithmById("geocloud:detectclouds"), Heard()
+    rows = BatchFeedback(3, feedback)
+    ended = []
+    for number, model in enumerate(("brightness", "nosuch", "hot")):
+        rows.setCurrentStep(number)
+        mask = tmp_path / f"row {number}.tif"
+        given = {"INPUT": scene, "MODEL": model, "MASK": str(mask)}
+        _, ok = algorithm.run(given, QgsProcessingContext(), rows)
+        ended.append((ok, mask.exists()))
+    assert ended == [(True, True), (False, False), (True, True)]
+    assert len([error for error in rows.errors if "no model 'nosuch'" in error]) == 1
 
 
 def test_check_installation():

@@ -13,7 +13,7 @@ import pytest
 from make_zip import FOLDER, make_zip
 
 MODULES = sorted(FOLDER.glob("*.py"))
-PURE = ("env", "locate", "protocol", "runner", "sources")
+PURE = ("env", "leftovers", "locate", "protocol", "runner", "sources")
 
 
 def test_metadata():

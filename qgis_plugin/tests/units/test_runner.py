@@ -33,8 +33,8 @@ class Heard(Listener):
         return self.until is not None and time.monotonic() > self.until
 
 
-def play(mode, heard=None, **options):
-    return run([sys.executable, str(FAKE), mode], os.environ, heard or Heard(), **options)
+def play(mode, heard=None):
+    return run([sys.executable, str(FAKE), mode], os.environ, heard or Heard())
 
 
 def test_good():
@@ -69,10 +69,6 @@ def test_failures(mode, words):
         play(mode)
 
 
-def test_exit_code_0_is_enough_without_the_protocol():
-    assert play("nothing", needs_result=False) == {}
-
-
 def test_garbage_and_bytes_that_are_no_utf8_go_to_the_log():
     heard = Heard()
     assert play("garbage", heard)["mask"] == "m.tif"
@@ -90,6 +86,19 @@ def test_cancel_within_5_seconds(mode):
     with pytest.raises(ProgramCancelled):
         play(mode, Heard(cancel_after=0.5))
     assert time.monotonic() - started < (2 if mode == "cancellable" else KILL_SECONDS + 1)
+
+
+def test_nothing_of_a_killed_program_stays(tmp_path):
+    other = tmp_path / ".geocloud-scene-x1-1.partial"
+    other.mkdir()
+    command, output = [sys.executable, str(FAKE), "deaf", str(tmp_path)], str(tmp_path / "m.tif")
+    with pytest.raises(ProgramCancelled):
+        run(command, os.environ, Heard(cancel_after=1), [output])
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def test_a_cancel_that_comes_too_late_is_a_success():
+    assert play("too-late", Heard(cancel_after=0.2))["mask"] == "m.tif"
 
 
 def test_lines():

@@ -10,7 +10,7 @@ import time
 import traceback
 from pathlib import Path
 
-from qgis.core import Qgis, QgsApplication, QgsContrastEnhancement, QgsProject, QgsRasterLayer
+from qgis.core import Qgis, QgsApplication, QgsContrastEnhancement, QgsProcessingUtils, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import QAction, QApplication, QDockWidget, QProgressBar, QTextEdit
 from qgis.utils import iface, loadPlugin, startPlugin
@@ -155,7 +155,7 @@ def cancel_a_second_run():
     QgsProject.instance().addMapLayer(big)
     QgsProject.instance().layerTreeRoot().findLayer(big.id()).setItemVisibilityChecked(False)
     iface.setActiveLayer(big)
-    dialog = open_dialog()
+    dialog, since = open_dialog(), time.time()
     dialog.runButton().click()
     wait(lambda: dialog.findChild(QProgressBar).value() > 4)
     log = dialog.findChild(QTextEdit, "txtLog")
@@ -166,6 +166,8 @@ def cancel_a_second_run():
     wait(lambda: dialog.runButton().isEnabled(), 10)
     assert time.monotonic() - started < 5
     assert QgsProject.instance().layerTreeRoot().findGroup("Clouds of big") is None
+    begun = [path for path in Path(QgsProcessingUtils.tempFolder()).rglob("*") if path.is_file()]
+    assert not [path for path in begun if path.stat().st_mtime > since or path.name.startswith(".")], begun
     dialog.close()
     QgsProject.instance().removeMapLayer(big)
 

@@ -1,0 +1,41 @@
+"""Histogram and sweep of a model's scores over the sample scene, whose true mask is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rasterio
+from style import SAMPLE
+
+from geocloud import open_scene
+from geocloud.histogram import ScoreHistogram, histogram
+from geocloud.models.registry import load_scorer
+from geocloud.verbs.scoring import score_scene
+from geocloud.writers.curves import plot_sweep
+from geocloud.writers.plots import plot_scores
+
+MODEL = "hot"
+
+
+def scores() -> ScoreHistogram:
+    """Of the pixels that hold data."""
+    with open_scene(SAMPLE / "scene.tif") as reader:
+        score, valid = score_scene(reader, load_scorer(MODEL))
+    with rasterio.open(SAMPLE / "scene_truth.tif") as dataset:
+        truth = dataset.read(1)
+    return histogram(score[valid], truth[valid] == 1)
+
+
+def histogram_picture(path: Path) -> None:
+    """Clear and cloudy pixels by score."""
+    cut = load_scorer(MODEL).calibration
+    plot_scores(scores(), float(cut.cut), cut.sign, path, f"{MODEL}: the sample scene")
+
+
+def sweep_picture(path: Path) -> None:
+    """What each threshold would give."""
+    cut = load_scorer(MODEL).calibration
+    plot_sweep(scores(), float(cut.cut), cut.sign, path, f"{MODEL}: the sample scene")
+
+
+PICTURES = (("histogram.png", histogram_picture), ("sweep.png", sweep_picture))

@@ -1,0 +1,78 @@
+"""Cuts of the mask's further classes, chosen on simulated veils whose opacity, colour and shadow are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geocloud.histogram import histogram
+from geocloud.metrics import auroc, best_cut
+from geocloud.raster import BoolArray, FloatArray
+from geocloud.veils import VeilCuts
+
+THICK = 0.5
+"""Opacity from which a simulated cloud is thick."""
+FLAT, COLOURED = 0.3, 0.4
+"""Slopes up to which a veil is cloud, and from which it is haze, smoke or dust."""
+MISTAKEN = 0.02
+"""Share of cloud that may be called haze or smoke, and as much again dust."""
+USEFUL = 0.25
+"""Share of a class that must be found, at the cut, for the class to be offered."""
+TELLING = 0.75
+"""AUROC that the shadow map must reach for shadow to be offered."""
+FEW = 200
+
+
+@dataclass(frozen=True, slots=True)
+class VeilSamples:
+    """Simulated pixels, (n,) each."""
+
+    score: FloatArray
+    slope: FloatArray
+    """As the model tells it."""
+    shadow: FloatArray
+    """As the model tells it."""
+    opacity: FloatArray
+    """True opacity."""
+    colour: FloatArray
+    """True slope of the veil's brightness over wavelength."""
+    shade: FloatArray
+    """True share of light lost."""
+
+
+def choose_cuts(samples: VeilSamples, cut: np.float32) -> VeilCuts:
+    """The cuts of a model whose clouds score at or above `cut`; None for each class that it cannot tell."""
+    found = samples.score >= cut
+    thick = samples.opacity >= THICK
+    flat = found & (np.abs(samples.colour) <= FLAT)
+    thin, thin_figure = _best(samples.score[flat], thick[flat])
+    haze, haze_figure = _coloured(samples, found, sign=-1)
+    dust, dust_figure = _coloured(samples, found, sign=1)
+    ground = ~found & (samples.opacity < 0.05)
+    shadow, shadow_figure = _best(samples.shadow[ground], samples.shade[ground] > 0.15)
+    figures = f"thick {thin_figure}; haze {haze_figure}; dust {dust_figure}; shadow {shadow_figure}"
+    return VeilCuts(thin, haze, dust, shadow, f"on simulated veils over training scenes: {figures}")
+
+
+def _best(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
+    """The cut of best balanced accuracy, and that; None where the values hardly tell."""
+    if min(truth.sum(), (~truth).sum()) < FEW:
+        return None, "too few"
+    counted = histogram(values, truth)
+    area = auroc(counted)
+    where, reached = best_cut(counted, "balanced_accuracy")
+    return (where if area >= TELLING else None), f"AUROC {area:.2f}, balanced accuracy {reached:.2f}"
+
+
+def _coloured(samples: VeilSamples, found: BoolArray, *, sign: int) -> tuple[float | None, str]:
+    """The slope that no more than MISTAKEN of found cloud exceeds, and the share of coloured veils that does."""
+    slope: NDArray[np.float64] = sign * samples.slope[found].astype(np.float64)
+    colour = sign * samples.colour[found]
+    cloud, veil = slope[np.abs(colour) <= FLAT], slope[colour >= COLOURED]
+    if min(len(cloud), len(veil)) < FEW:
+        return None, "too few"
+    edge = float(np.quantile(cloud, 1 - MISTAKEN))
+    share = float((veil >= edge).mean())
+    return (sign * edge if share >= USEFUL else None), f"{100 * share:.0f} % found at {100 * MISTAKEN:.0f} % of cloud"

@@ -1,0 +1,48 @@
+"""`geocloud evaluate-classes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from geocloud.cli.common import examples, one_sentence
+from geocloud.cli.options import model_option
+from geocloud.verbs.evaluate_classes import evaluate_classes as measure
+
+
+class Truth(click.ParamType):  # type: ignore[type-arg]
+    """`thin=192;thick=255;cloud=192,255` as names and label codes."""
+
+    name = "truth"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> dict[str, tuple[int, ...]]:
+        """Parse; click's own usage error where it is not of that form."""
+        if isinstance(value, dict):
+            return value
+        try:
+            pairs = [part.split("=") for part in str(value).split(";")]
+            return {name.strip(): tuple(int(code) for code in codes.split(",")) for name, codes in pairs}
+        except ValueError:
+            self.fail(f"{value!r} is not of the form thin=192;thick=255;clear=128", param, ctx)
+
+
+@click.command(
+    epilog=examples("geocloud evaluate-classes data/l8biome --truth 'clear=128;thin=192;thick=255;shadow=64'")
+)
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--truth", type=Truth(), required=True, help="Label codes, as in 'clear=128;thin=192;thick=255;shadow=64'."
+)
+@model_option
+@click.option("--tag", default="", metavar="COLUMN", help="Count scenes with a 1 in this column of tags.csv apart.")
+@one_sentence
+def evaluate_classes(data: Path, truth: dict[str, tuple[int, ...]], model: str, tag: str) -> None:
+    """Measure a mask's further classes on DATA, a folder of `images` and `labels`; prints Markdown."""
+    for table in measure(data, truth, model, tag=tag):
+        click.echo(table.markdown())

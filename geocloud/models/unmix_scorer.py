@@ -1,0 +1,65 @@
+"""The unmixing network as a scorer that also gives the parts of its mixture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+
+from geocloud.models.networks.unmix import BRIGHTEST, GRID, WAVELENGTHS, Unmixed
+from geocloud.models.scorer import NetworkScorer
+from geocloud.raster import FloatArray, PatchBatch
+from geocloud.scorers.unmixer import Parts, Unmixer
+from geocloud.veils import VeilCuts
+
+
+@dataclass(frozen=True, slots=True)
+class UnmixScorer(NetworkScorer):
+    """Scores as any network; `unmix` runs all its heads."""
+
+    @property
+    def cuts(self) -> VeilCuts | None:
+        """The card's."""
+        return self.card.cuts
+
+    def unmix(self, batch: PatchBatch) -> Parts:
+        """Score, slope, shadow and surface of a batch; see Unmixer."""
+        if self.device.type == "cpu" and torch.get_num_threads() != 1:
+            torch.set_num_threads(1)
+        x, present = self._channels(batch)
+        height, width = x.shape[-2:]
+        padding = (0, -width % GRID, 0, -height % GRID)
+        x = F.pad(x.clamp(0, BRIGHTEST), padding, mode="replicate") if any(padding) else x.clamp(0, BRIGHTEST)
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            parts = cast("Unmixed", self.network(x, present.to(x.dtype).expand(len(x), -1)))
+        inner = slice(self.halo, height - self.halo), slice(self.halo, width - self.halo)
+
+        def bare(part: torch.Tensor) -> FloatArray:
+            found: FloatArray = part[..., *inner].float().cpu().numpy()
+            return found
+
+        slope = bare(visible_slope(x))[:, 0]
+        shown = [self.channels.index(band) for band in batch.bands]
+        score = bare(parts.logit)[:, 0] * np.float32(self.calibration.sign)
+        return Parts(score, slope, bare(parts.shadow)[:, 0], bare(parts.surface[:, shown]))
+
+
+def visible_slope(x: torch.Tensor) -> torch.Tensor:
+    """(n, 1, h, w) exponent of the colour over wavelength, by least squares on the logarithms of blue, green and red.
+
+    It is read from the pixels as they are, means of 5x5 of them, not from the network's own slope: under a veil that a
+    mask finds at all, the veil's light outweighs the ground's, and the network's estimate, learned from few coloured
+    veils, is all but constant.
+    """
+    smooth = F.avg_pool2d(F.pad(x[:, :3].float(), (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    axis = torch.tensor(WAVELENGTHS[:3], device=x.device).log()
+    axis = (axis - axis.mean()).view(1, 3, 1, 1)
+    return (smooth.clamp(min=1e-3).log() * axis).sum(1, keepdim=True) / axis.square().sum()
+
+
+def _kind(scorer: UnmixScorer) -> Unmixer:
+    """Type assertion: an UnmixScorer is an Unmixer."""
+    return scorer

@@ -1,0 +1,176 @@
+"""`evaluate-classes`: what a mask's further classes are worth, on labels, on tags and on simulated plumes."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from geocloud.class_cuts import FEW
+from geocloud.errors import InputError
+from geocloud.histogram import ScoreHistogram, add_up, histogram
+from geocloud.metrics import auroc
+from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.progress import Progress, no_progress
+from geocloud.raster import ByteArray, FloatArray, PatchBatch, Raster
+from geocloud.readers import MemoryScene, open_scene
+from geocloud.readers.contract import SceneReader
+from geocloud.readers.labels import read_codes
+from geocloud.readers.pictures import SUFFIXES
+from geocloud.scorers.unmixer import Unmixer, require_unmixer
+from geocloud.simulated_plumes import PLUMES, plume
+from geocloud.stitching import SCORE, Layers
+from geocloud.veils import CODES, ClassName, VeilCuts, classify
+from geocloud.verbs.scoring import scored_rows
+from geocloud.window import Window
+from geocloud.writers.classes import CLASSES
+
+CODE, SHADOW = "code", "shadow"
+Truth = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTable:
+    """How pixels of each true class were written."""
+
+    name: str
+    counts: dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]
+    """True class -> (256,) pixels by code."""
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def markdown(self) -> str:
+        """A table of percents, a row a true class."""
+        names = [entry for entry in CLASSES if entry.code in (0, *CODES.values())]
+        lines = ["| " + " | ".join([self.name, "pixels", *(entry.name for entry in names)]) + " |"]
+        lines.append("|" + " --- |" * (len(names) + 2))
+        for truth, counts in self.counts.items():
+            total = int(counts.sum())
+            shares = [f"{100 * counts[entry.code] / total:.1f}" if total else "-" for entry in names]
+            lines.append("| " + " | ".join([truth, f"{total}", *shares]) + " |")
+        lines += ["", *(f"{name}: {value:.3f}" for name, value in self.figures.items())]
+        return "\n".join(lines) + "\n"
+
+
+def evaluate_classes(
+    data: Path, truth: Truth, model: str = DEFAULT_MODEL, *, tag: str = "", progress: Progress = no_progress
+) -> list[ClassTable]:
+    """Tables of one labelled folder (`images` and `labels`).
+
+    Args:
+        data: the folder.
+        truth: name -> label codes of each true class; `thin`, `thick`, `shadow` and `clear` get figures of their own,
+            and plumes are simulated over scenes that are wholly `clear`.
+        model: name or folder of a model that unmixes.
+        tag: column of `tags.csv` beside the folders: scenes with a 1 there are counted apart, by all they are.
+        progress: called after each scene.
+
+    Raises:
+        ModelError: the model does not unmix. InputError: no pairs of images and labels.
+    """
+    scorer = require_unmixer(load_scorer(model), "classes to measure")
+    labelled, tagged, simulated = _Counts(), _Counts(), _Counts()
+    marked = _tagged(data / "tags.csv", tag) if tag else frozenset()
+    pairs = list(_pairs(data))
+    for number, (image, label) in enumerate(pairs):
+        labels = read_codes(label)
+        with open_scene(image) as scene:
+            known = {name: np.isin(labels, codes) for name, codes in truth.items()}
+            maps = _maps(scorer, scene)
+            for name, where in known.items():
+                labelled.add(name, maps, where)
+            if tag:
+                every = np.ones(labels.shape, dtype=bool)
+                tagged.add(tag if image.stem in marked else "all others", maps, every)
+            if known.get("clear", np.zeros(1)).all():
+                for kind in PLUMES:
+                    veiled, thick = _veiled(scorer, scene, kind, number)
+                    simulated.add(kind, _maps(scorer, veiled), thick)
+        progress(number + 1, len(pairs), "scoring")
+    tables = [ClassTable("labelled", labelled.counts, labelled.figures())]
+    tables += [ClassTable("tagged", tagged.counts)] if tag else []
+    return tables + ([ClassTable("simulated plumes", simulated.counts)] if simulated.counts else [])
+
+
+class _Counts:
+    """Adds up pixels by code, and score and shadow histograms, of each true class."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]] = {}
+        self._maps: dict[tuple[str, str], list[FloatArray]] = {}
+
+    def add(self, name: str, maps: Layers, where: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> None:
+        codes: ByteArray = maps[CODE][where]
+        counts = np.bincount(codes, minlength=256)
+        self.counts[name] = self.counts.get(name, 0) + counts
+        for layer in (SCORE, SHADOW):
+            self._maps.setdefault((name, layer), []).append(maps[layer][where])
+
+    def figures(self) -> dict[str, float]:
+        """AUROC of the score for thick against thin, and of the shadow map for shadow against clear."""
+        found = {
+            "AUROC of the score, thick against thin": ("thick", "thin", SCORE),
+            "AUROC of the shadow map, shadow against clear": ("shadow", "clear", SHADOW),
+        }
+        return {text: auroc(self._both(*names)) for text, names in found.items() if self._enough(names)}
+
+    def _enough(self, names: tuple[str, str, str]) -> bool:
+        return all(name in self.counts and self.counts[name].sum() >= FEW for name in names[:2])
+
+    def _both(self, high: str, low: str, layer: str) -> ScoreHistogram:
+        sides = ((name, np.concatenate(self._maps[name, layer])) for name in (low, high))
+        return add_up([histogram(values, np.full(values.shape, name == high)) for name, values in sides])
+
+
+def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
+    """Score, shadow map and codes of a whole scene, in every class the card tells."""
+    cuts = scorer.cuts or VeilCuts()
+
+    def look(batch: PatchBatch) -> Layers:
+        parts = scorer.unmix(batch)
+        cut = scorer.calibration.cut
+        code = classify(parts.score, parts.slope, parts.shadow, cut, cuts, _every())
+        return {SCORE: parts.score, SHADOW: parts.shadow, CODE: code}
+
+    rows = list(scored_rows(scene, scorer, threads=1, look=look))
+    layers = [{SCORE: part.score, **part.further} for part in rows]
+    return {name: np.concatenate([layer[name] for layer in layers]) for name in (SCORE, SHADOW, CODE)}
+
+
+def _every() -> Sequence[ClassName]:
+    return tuple(CODES)
+
+
+def _veiled(
+    scorer: Unmixer, scene: SceneReader, kind: str, seed: int
+) -> tuple[MemoryScene, np.ndarray[tuple[int, int], np.dtype[np.bool_]]]:
+    """A clear scene under a plume of a kind, and where that has an opacity of at least 0.3."""
+    bands = scorer.choose_bands(scene.bands)
+    raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
+    opacity, cloud = plume(kind, raster.valid.shape, bands, np.random.default_rng(seed))
+    data = (1 - opacity) * raster.data + opacity * cloud
+    return MemoryScene(Raster(data.astype(np.float32), raster.valid), bands, scene.georef), opacity >= 0.3
+
+
+def _pairs(data: Path) -> Iterator[tuple[Path, Path]]:
+    """Images with the label of the same stem."""
+    if not (data / "images").is_dir() or not (data / "labels").is_dir():
+        raise InputError(f"{data} holds no folders images and labels of one grid each")
+    labels = {path.stem: path for path in sorted((data / "labels").iterdir()) if path.suffix.lower() in SUFFIXES}
+    found = [path for path in sorted((data / "images").iterdir()) if path.stem in labels]
+    if not found:
+        raise InputError(f"no label in {data / 'labels'} has the name of an image")
+    yield from ((path, labels[path.stem]) for path in found)
+
+
+def _tagged(path: Path, tag: str) -> frozenset[str]:
+    """Names of the scenes with a 1 in a column."""
+    if not path.is_file():
+        raise InputError(f"{path} is not there; leave out --tag")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or tag not in rows[0]:
+        raise InputError(f"{path} has no column {tag!r}; it has {', '.join(rows[0] if rows else ())}")
+    return frozenset(row["scene"] for row in rows if row[tag] == "1")

@@ -1,0 +1,65 @@
+"""What a run draws from each batch: the score alone, or classes and a cloud-free estimate besides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from geocloud.calibration import Calibration
+from geocloud.familiarity import Seen
+from geocloud.raster import FloatArray, PatchBatch
+from geocloud.scene_tally import SceneTally
+from geocloud.scorers.contract import Scorer
+from geocloud.scorers.unmixer import require_cuts, require_unmixer
+from geocloud.stitching import SCORE, Layer, Layers, per_pixel
+from geocloud.veils import ClassName, classify
+from geocloud.verbs.scoring import Look, plain_look
+from geocloud.writers.cog import reflectance_counts
+
+CODE, SURFACE = "code", "surface"
+"""Maps beside the score: mask codes, uint8; reflectance of the cloud-free ground, (band, h, w) uint16."""
+
+
+def make_look(scorer: Scorer, calibration: Calibration, classes: Sequence[ClassName], *, clear_sky: bool) -> Look:
+    """The look that draws no more than is asked for.
+
+    Raises:
+        ModelError: the scorer does not unmix, or its card does not say where a class is cut.
+    """
+    further = [name for name in classes if name != "cloud"]
+    if not further and not clear_sky:
+        return plain_look(scorer)
+    unmixer = require_unmixer(scorer, f"class {further[0]}" if further else "cloud-free estimate")
+    cuts = require_cuts(unmixer, further) if further else None
+
+    def look(batch: PatchBatch) -> Layers:
+        parts = unmixer.unmix(batch)
+        layers: dict[str, Layer] = {SCORE: parts.score}
+        if cuts is not None:
+            layers[CODE] = classify(parts.score, parts.slope, parts.shadow, calibration.cut, cuts, further)
+        if clear_sky:
+            layers[SURFACE] = reflectance_counts(parts.surface)
+        return layers
+
+    return look
+
+
+def seen_by(scorer: Scorer) -> Seen | None:
+    """What the scorer's card says of its training data; None where it says nothing."""
+    seen = getattr(scorer, "seen", None)
+    return seen if isinstance(seen, Seen) else None
+
+
+def tallied(look: Look, tally: SceneTally, halo: int, cut: np.float32) -> Look:
+    """The same look, every batch counted on the way."""
+
+    def counted(batch: PatchBatch) -> Layers:
+        layers = look(batch)
+        for window, data, valid, score in zip(batch.windows, batch.data, batch.valid, layers[SCORE], strict=True):
+            inner = slice(halo, halo + window.height), slice(halo, halo + window.width)
+            cloudy: FloatArray = per_pixel(score, window)
+            tally.add(data[:, *inner], valid[inner], cloudy >= cut, batch.bands)
+        return layers
+
+    return counted

@@ -1,0 +1,229 @@
+"""`survey`: what a model has seen and where its classes are cut, measured on its training data, into its card.
+
+It reads training scenes as the recipe draws them, never a label: prototypes of their pixels and limits of whole scenes
+for the warning of strange scenes, and simulated veils for the cuts of thin cloud, haze or smoke, dust and shadow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geocloud.class_cuts import VeilSamples, choose_cuts
+from geocloud.errors import InputError, UsageError
+from geocloud.familiarity import BAND_SETS, Prototypes, Seen, fit_prototypes
+from geocloud.georef import Georef
+from geocloud.models.card import ModelCard, read_card, write_card
+from geocloud.models.registry import load_scorer, model_folder
+from geocloud.progress import Progress, no_progress
+from geocloud.raster import BoolArray, FloatArray, PatchBatch, Raster
+from geocloud.readers import MemoryScene
+from geocloud.scene_tally import SceneTally, Strangeness
+from geocloud.scorers.unmixer import Unmixer, require_unmixer
+from geocloud.verbs.looks import tallied
+from geocloud.verbs.scoring import plain_look, scored_rows
+from geocloud.window import Window
+
+if TYPE_CHECKING:
+    from torch import Generator
+
+    from geocloud.training.batches import Batch
+    from geocloud.training.recipe import UnmixConfig
+    from geocloud.training.simulator import Veil
+    from geocloud.training.surfaces import TrainingScene
+
+RECIPE = Path(__file__).parent.parent / "training" / "recipes" / "unmix.toml"
+STEP = 8
+"""One of so many pixels along rows and columns of a crop is kept."""
+MOST = 12_000
+"""Pixels that prototypes are fitted to."""
+MIDDLE = 512
+"""Side of the part of each training scene that the limits are measured on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyOptions:
+    """On what, and how much of it."""
+
+    recipe: Path = RECIPE
+    """The TOML file that names the training scenes."""
+    batches: int = 150
+    """Training batches to draw."""
+    left_out: frozenset[str] = frozenset()
+    """Names of scenes that were held back in training."""
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Too little would say nothing."""
+        if self.batches < 1:
+            raise UsageError(f"batches {self.batches} must be at least 1")
+
+
+def survey(
+    model: str, data: Path, out: Path, options: SurveyOptions | None = None, progress: Progress = no_progress
+) -> ModelCard:
+    """Measure, and write the card with it into `out`, a model folder: its own, or a copy's.
+
+    Args:
+        model: name or folder of a model that unmixes.
+        data: folder with `labelled` and `scenes`, as in training.
+        out: folder whose card is written; it must hold the model's weights.
+        options: how much of it.
+        progress: called after each batch and scene.
+
+    Raises:
+        ModelError: the model does not unmix. InputError: `out` holds no model of these weights, or data are missing.
+    """
+    from geocloud.training.recipe import UnmixConfig, load
+
+    options = options or SurveyOptions()
+    before, card = read_card(model_folder(model)), read_card(out)
+    if card.sha256 != before.sha256:
+        raise InputError(f"{out} holds other weights than {model}; copy the model folder there first")
+    scorer = require_unmixer(load_scorer(model, options.device), "classes to cut")
+    config = UnmixConfig.read(options.recipe)
+    try:
+        scenes = load(config, data, options.left_out)
+    except OSError as error:
+        raise InputError(f"{data} lacks training scenes of {options.recipe.name} ({error})") from error
+    samples = _Samples(scorer)
+    _draw(samples, scenes, config, options, progress)
+    cut = scorer.calibration.cut
+    seen = _limits(scorer, Seen(*samples.prototypes(cut, options.seed), 0.0, 0.0, np.inf), scenes, progress)
+    card = replace(card, cuts=choose_cuts(samples.veils(), cut), seen=seen)
+    write_card(card, out)
+    return card
+
+
+def _draw(
+    samples: _Samples, scenes: Sequence[TrainingScene], config: UnmixConfig, options: SurveyOptions, progress: Progress
+) -> None:
+    """Training batches, and veils of every colour, each with its shadow, over their ground."""
+    import torch
+
+    from geocloud.training.batches import Batches
+
+    rng = torch.Generator().manual_seed(options.seed)
+    batches = Batches(list(scenes), replace(config, batch=4), rng)
+    for number in range(options.batches):
+        batch = batches.draw()
+        samples.add(batch, coloured_veil(len(batch.x), config.size, rng))
+        progress(number + 1, options.batches + len(scenes), "drawing")
+
+
+def coloured_veil(n: int, size: int, rng: Generator) -> Veil:
+    """Veils as the simulator makes them in training, but cloud, haze or smoke, and dust alike often, shadows always."""
+    import torch
+    import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+
+    from geocloud.models.networks.unmix import REFERENCE_WAVELENGTH, WAVELENGTHS
+    from geocloud.training.simulator import Veil, displace, infrared_dimming, opacity_field, uniform
+
+    opacity, kind = opacity_field(n, size, rng), torch.randint(0, 3, (n, 1, 1, 1), generator=rng)
+    falling, rising = (uniform((n, 1, 1, 1), low, high, rng) for low, high in ((-1.8, -0.5), (0.5, 1.3)))
+    flat = 0.12 * torch.randn((n, 1, 1, 1), generator=rng)
+    slope = torch.where(kind == 0, flat, torch.where(kind == 1, falling, rising))
+    bright = torch.where(kind == 0, uniform((n, 1, 1, 1), 0.4, 1.0, rng), uniform((n, 1, 1, 1), 0.2, 0.6, rng))
+    ratio = torch.tensor(WAVELENGTHS).view(1, -1, 1, 1) / REFERENCE_WAVELENGTH
+    cloud = (bright * ratio**slope * infrared_dimming(n, rng)).expand(-1, -1, size, size)
+    rows, columns = (int(v) for v in torch.randint(-24, 25, (2,), generator=rng))
+    shade = uniform((n, 1, 1, 1), 0.3, 0.8, rng) * F.avg_pool2d(displace(opacity, rows, columns), 5, 1, padding=2)
+    return Veil(opacity.expand(-1, len(WAVELENGTHS), -1, -1), cloud, slope, shade)
+
+
+class _Samples:
+    """Pixels of training crops: what was shown, what was simulated, what the model says."""
+
+    def __init__(self, scorer: Unmixer) -> None:
+        self.scorer = scorer
+        self.channels = scorer.choose_bands(("blue", "green", "red", "nir", "swir16", "swir22", "cirrus"))
+        self._rows: list[FloatArray] = []
+        self._pixels: list[FloatArray] = []
+        self._scores: list[FloatArray] = []
+
+    def add(self, batch: Batch, veil: Veil) -> None:
+        """All crops of a batch: as drawn for what was seen, under the veil for the cuts."""
+        shown = batch.present[..., None, None]
+        veiled = (veil.over(batch.clean).clamp(0, 1.5) * shown).numpy()
+        opacity = veil.opacity[:, :3].mean(1)
+        for i, present in enumerate(batch.present.bool().numpy()):
+            x = batch.x[i].numpy()
+            pixels = self._inner(x).copy()
+            pixels[~present] = np.nan
+            self._pixels.append(pixels.reshape(len(pixels), -1))
+            self._scores.append(self._unmix(x, present)[0].ravel())
+            told = self._unmix(veiled[i], present)
+            true = [self._inner(layer[i].numpy()).reshape(told[0].shape) for layer in (opacity, veil.shadow)]
+            colour = np.full(told[0].shape, float(veil.slope[i]))
+            rows = np.stack([*told, true[0], colour, true[1]]).astype(np.float32)
+            self._rows.append(rows[:, self._inner(batch.known_clear[i, 0].numpy()) > 0])
+
+    def _unmix(self, x: FloatArray, present: BoolArray) -> list[FloatArray]:
+        """Score, slope and shadow map of a crop, every STEP-th pixel of its inner part."""
+        bands = tuple(band for band, there in zip(self.channels, present, strict=True) if there)
+        size = x.shape[-1] - 2 * self.scorer.halo
+        every = np.ones((1, *x.shape[1:]), dtype=bool)
+        parts = self.scorer.unmix(PatchBatch((Window(0, 0, size, size),), x[None, present], every, bands))
+        return [layer[0, STEP // 2 :: STEP, STEP // 2 :: STEP] for layer in (parts.score, parts.slope, parts.shadow)]
+
+    def _inner(self, layer: FloatArray) -> FloatArray:
+        """The same pixels of a layer of the crop."""
+        part = slice(self.scorer.halo + STEP // 2, -self.scorer.halo or None, STEP)
+        return layer[..., part, part]
+
+    def veils(self) -> VeilSamples:
+        """Veils over ground that is known to be clear."""
+        return VeilSamples(*np.concatenate(self._rows, axis=1))
+
+    def prototypes(self, cut: np.float32, seed: int) -> tuple[tuple[Prototypes, ...], tuple[Prototypes, ...]]:
+        """Of pixels called clear, and of those called cloud, in each set of bands that enough crops show."""
+        cloudy = np.concatenate(self._scores) >= cut
+        pixels = np.concatenate(self._pixels, axis=1).T
+        clear, cloud = (self._fit(pixels[side], seed) for side in (~cloudy, cloudy))
+        return clear, cloud
+
+    def _fit(self, pixels: FloatArray, seed: int) -> tuple[Prototypes, ...]:
+        fitted = []
+        for bands in BAND_SETS:
+            values = pixels[:, [self.channels.index(band) for band in bands]]
+            values = values[~np.isnan(values).any(axis=1)]
+            if len(values) >= MOST // 10:
+                some = np.random.default_rng(seed).permutation(len(values))[:MOST]
+                fitted.append(fit_prototypes(values[some], bands, seed))
+        return tuple(fitted)
+
+
+def _limits(scorer: Unmixer, seen: Seen, scenes: Sequence[TrainingScene], progress: Progress) -> Seen:
+    """The limits of whole scenes: a little beyond the farthest training scenes."""
+    figures = []
+    for number, scene in enumerate(scenes):
+        figures.append(_strangeness(scorer, seen, scene))
+        progress(number + 1, len(scenes), "scenes")
+    median, brightest = (np.array([getattr(one, name) for one in figures]) for name in ("median", "brightest"))
+    contrast = np.array([one.contrast for one in figures])
+    return replace(
+        seen,
+        median=float(0.85 * np.nanmin(median)),
+        brightest=float(0.85 * np.nanmin(brightest)),
+        contrast=float(max(1.15, np.nanquantile(contrast, 0.98))),
+    )
+
+
+def _strangeness(scorer: Unmixer, seen: Seen, scene: TrainingScene) -> Strangeness:
+    """The figures of the middle of a training scene."""
+    data = scene.data[:, : MIDDLE * 2, : MIDDLE * 2].float().numpy()
+    top, left = (max(0, (side - MIDDLE) // 2) for side in data.shape[1:])
+    data = data[:, top : top + MIDDLE, left : left + MIDDLE]
+    names = scorer.choose_bands(("blue", "green", "red", "nir", "swir16", "swir22", "cirrus"))[: len(data)]
+    shape = data.shape[1], data.shape[2]
+    held = MemoryScene(Raster(data, np.ones(shape, dtype=bool)), names, Georef(shape))
+    tally = SceneTally(seen)
+    look = tallied(plain_look(scorer), tally, scorer.halo, scorer.calibration.cut)
+    for _ in scored_rows(held, scorer, threads=1, look=look):
+        pass
+    return tally.strangeness()

@@ -1,0 +1,176 @@
+"""Every figure of docs/performance.md by one command; minutes long, and best on a machine with nothing else to do.
+
+python tests/benchmarks/run.py --out bench            # scenes are made once and kept in it
+python tests/benchmarks/run.py --out bench --quick    # a twentieth of the pixels, to try it
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+import matplotlib as mpl
+from measure import alternate, geocloud, median, run
+from scenes import make_scene
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).parent
+SIDE = 10980
+"""Of a Sentinel-2 tile at 10 m."""
+PEER_SIDE = 2048
+"""Of the part that a peer is given: it takes minutes a scene."""
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--quick", is_flag=True, help="Small scenes.")
+def main(out: Path, rounds: int, quick: bool) -> None:  # noqa: FBT001 - a click flag
+    """Measure, then write performance.json, performance.md, profile.png and scaling.png."""
+    out.mkdir(parents=True, exist_ok=True)
+    side = SIDE // (4 if quick else 1)
+    scene = make_scene(out / f"scene_{side}.tif", side, side)
+    figures: dict[str, Any] = {"machine": machine(), "side": side}
+    figures["stages"] = python("stages.py", str(scene))
+    figures["whole"] = whole(scene, out, rounds)
+    figures["memory"] = memory(out, side)
+    figures["speckles"] = asdict(run([sys.executable, str(HERE / "speckles.py")]))
+    figures["start"] = {
+        name: asdict(median(costs))
+        for name, costs in alternate({"help": geocloud("--help"), "version": geocloud("version")}, 5).items()
+    }
+    figures["peer"] = peer(scene)
+    (out / "performance.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (out / "performance.md").write_text(table(figures), encoding="utf-8")
+    plot_profile(figures, out / "profile.png")
+    plot_scaling(figures, out / "scaling.png")
+    click.echo(table(figures))
+
+
+def machine() -> str:
+    """Processor and cores."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        named = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = named[0].split(":", 1)[1].strip() if named else model
+    from geocloud.verbs.scoring import cores
+
+    return f"{model}, {cores()} cores"
+
+
+def python(script: str, *arguments: str) -> Any:
+    """What a script of this folder prints as JSON."""
+    printed = subprocess.run([sys.executable, HERE / script, *arguments], check=True, capture_output=True, text=True)
+    return json.loads(printed.stdout)
+
+
+def detect(scene: Path, out: Path, *options: str) -> list[str]:
+    """A whole detection: mask and polygons."""
+    return geocloud("detect", str(scene), "--out", str(out), "--overwrite", "--progress", "none", *options)
+
+
+def whole(scene: Path, out: Path, rounds: int) -> dict[str, Any]:
+    """The default model, the same on one thread, in fp32, and everything but a network (a null model), in turn."""
+    commands = {
+        "default": detect(scene, out / "default"),
+        "default, fp32": detect(scene, out / "fp32", "--precision", "fp32"),
+        "default, one thread": detect(scene, out / "one", "--threads", "1"),
+        "brightness, no network": detect(scene, out / "null", "--model", "brightness"),
+    }
+    return {name: asdict(median(costs)) for name, costs in alternate(commands, rounds).items()}
+
+
+def memory(out: Path, side: int) -> list[dict[str, Any]]:
+    """Seconds and peak memory over heights, with 13 bands, and for a very wide scene."""
+    shapes = [(side // 4, side, 4), (side // 2, side, 4), (side, side, 4), (2 * side, side, 4), (side, side, 13)]
+    shapes.append((side // 4, 60000 * side // SIDE, 4))
+    rows = []
+    for height, width, bands in shapes:
+        scene = make_scene(out / f"scene_{height}x{width}x{bands}.tif", height, width, bands)
+        rows.append({"height": height, "width": width, "bands": bands, **asdict(run(detect(scene, out / "memory")))})
+    return rows
+
+
+def peer(scene: Path) -> dict[str, float] | None:
+    """Mpx/s of ukis-csmask where it is installed; None where it is not."""
+    if find_spec("ukis_csmask") is None:
+        return None
+    command = [sys.executable, str(HERE / "peer.py"), str(scene), str(PEER_SIDE)]
+    took = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return {"seconds": took, "megapixels_s": PEER_SIDE**2 / 1e6 / took}
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures beside the goals, as Markdown."""
+    pixels, whole_runs = figures["stages"]["megapixels"], figures["whole"]
+    net, rates = figures["stages"]["network"], figures["stages"]["rates"]
+    rate = rates[figures["stages"]["precision"]]
+    default, bare = whole_runs["default"]["wall"], whole_runs["brightness, no network"]["wall"]
+    at = {(r["height"], r["width"], r["bands"]): r["peak"] for r in figures["memory"]}
+    side = figures["side"]
+    rows = [
+        ("default model, whole scene", f"{pixels / default:.1f} Mpx/s, {default:.1f} s", "≥ 8 Mpx/s"),
+        ("everything but the network", f"{100 * bare / default:.0f} % of it", "≤ 25 %"),
+        ("network against the machine's rate", f"{100 * net['gflop_s'] / rate:.0f} % of {rate:.0f} GFLOP/s", "≥ 50 %"),
+        ("peak memory", f"{at[side, side, 4]:.0f} MB", "≤ 800 MB"),
+        ("twice the height", f"{100 * at[2 * side, side, 4] / at[side, side, 4] - 100:+.1f} %", "≤ +5 %"),
+        ("13 bands", f"{at[side, side, 13]:.0f} MB", "≤ 1200 MB"),
+        ("60,000 px wide", f"{figures['memory'][-1]['peak']:.0f} MB", "≤ 1200 MB"),
+        ("300k specks to polygons", f"{figures['speckles']['wall']:.1f} s", "≤ 8 s"),
+        ("memory of that", f"{figures['speckles']['peak']:.0f} MB", "≤ 500 MB"),
+        ("`geocloud --help`", f"{figures['start']['help']['wall']:.2f} s", "≤ 0.4 s"),
+        ("`geocloud version`", f"{figures['start']['version']['wall']:.2f} s", "≤ 0.4 s"),
+    ]
+    if figures["peer"]:
+        ratio = pixels / default / figures["peer"]["megapixels_s"]
+        rows.insert(
+            1, ("ukis-csmask, inference only", f"{figures['peer']['megapixels_s']:.2f} Mpx/s: {ratio:.0f} x", "≥ 20 x")
+        )
+    lines = [f"{figures['machine']}; {side} x {side} x 4 uint16", "", "| what | measured | goal |", "|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines += ["", "| whole run | wall s | cpu s | peak MB |", "|---|---|---|---|"]
+    lines += [f"| {name} | {c['wall']:.1f} | {c['cpu']:.1f} | {c['peak']:.0f} |" for name, c in whole_runs.items()]
+    lines += ["", "| stage, alone on one core | s |", "|---|---|"]
+    lines += [f"| {name} | {took:.1f} |" for name, took in figures["stages"]["stages"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def plot_profile(figures: dict[str, Any], path: Path) -> None:
+    """Where each core-second goes."""
+    stages = figures["stages"]["stages"]
+    figure, axes = plt.subplots(figsize=(8, 1.8), layout="constrained")
+    left = 0.0
+    for name, took in stages.items():
+        axes.barh(0, took, left=left, label=f"{name} {took:.1f} s")
+        left += took
+    axes.set(yticks=[], xlabel="core-seconds, each stage alone", title="Where each second goes")
+    axes.legend(ncols=len(stages), loc="upper center", bbox_to_anchor=(0.5, -0.5), frameon=False, fontsize=8)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def plot_scaling(figures: dict[str, Any], path: Path) -> None:
+    """Seconds grow with the pixels, memory does not."""
+    rows = [r for r in figures["memory"] if r["width"] == figures["side"] and r["bands"] == 4]
+    pixels = [r["height"] * r["width"] / 1e6 for r in rows]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    left.plot(pixels, [r["wall"] for r in rows], "o-")
+    left.set(xlabel="megapixels", ylabel="seconds", xlim=(0, None), ylim=(0, None), title="Time")
+    right.plot(pixels, [r["peak"] for r in rows], "o-")
+    right.set(xlabel="megapixels", ylabel="peak memory, MB", xlim=(0, None), ylim=(0, None), title="Memory")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""`geocloud doctor` passes here, and fails where something is broken, without a traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from testutils import clean_environment, run_cli
+
+import geocloud
+from geocloud.models.registry import SHIPPED, default_name
+
+
+def test_a_sound_installation_passes() -> None:
+    result = run_cli("doctor", env=clean_environment(GDAL_HTTP_USERPWD="me:secret"))
+    assert result.returncode == 0, result.stdout
+    for name in ("projection data", "GDAL drivers", "torch", "default model", "tiny scene", "polygon formats"):
+        assert any(line.startswith(name) and " ok " in line for line in result.stdout.splitlines())
+    assert geocloud.__version__ in result.stdout
+    assert "GDAL_HTTP_USERPWD" in result.stdout
+    assert "secret" not in result.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="copies the package")
+def test_damaged_weights_are_found(tmp_path: Path) -> None:
+    """A copy of the package, put before the installed one."""
+    shutil.copytree(SHIPPED.parents[1], tmp_path / "geocloud")
+    weights = tmp_path / "geocloud" / "models" / "shipped" / default_name() / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    result = run_cli("doctor", "--json", env=clean_environment(PYTHONPATH=str(tmp_path)), cwd=tmp_path)
+    report = json.loads(result.stdout)
+    failed = {check["name"]: check["told"] for check in report["checks"] if not check["passed"]}
+    assert result.returncode == 1
+    assert set(failed) == {"default model", "tiny scene"}
+    assert "the weights are damaged" in failed["default model"]

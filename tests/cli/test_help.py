@@ -1,0 +1,102 @@
+"""What a stranger meets: help with examples that hold, one meaning an option name, completion, `rio clouds`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from testutils import run_cli
+
+from geocloud.cli.main import cli
+
+
+def commands(group: click.Group, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for one in group.list_commands(context):
+        command = group.get_command(context, one)
+        yield (*name, one), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*name, one))
+
+
+ALL = dict(commands(cli))
+VERBS = {name: command for name, command in ALL.items() if not isinstance(command, click.Group)}
+
+
+@pytest.mark.parametrize("name", ALL, ids=" ".join)
+def test_help_has_examples_that_parse(name: tuple[str, ...]) -> None:
+    lines = [line.strip() for line in (ALL[name].epilog or "").splitlines() if "geocloud " in line]
+    assert lines
+    for line in lines:
+        words = shlex.split(line.removeprefix('eval "$(').removesuffix(')"'))
+        for length in (2, 1):  # `models show`, or `detect`
+            if tuple(words[1 : 1 + length]) in ALL:
+                ALL[tuple(words[1 : 1 + length])].make_context("geocloud", words[1 + length :])
+                break
+        else:
+            pytest.fail(line)
+
+
+@pytest.mark.parametrize("name", VERBS, ids=" ".join)
+def test_each_option_says_what_it_does(name: tuple[str, ...]) -> None:
+    assert VERBS[name].help
+    for parameter in VERBS[name].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.opts
+
+
+def test_an_option_name_takes_the_same_kind_of_value_in_every_verb() -> None:
+    kinds: dict[str, set[str]] = {}
+    for command in VERBS.values():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                kind = "flag" if parameter.is_flag else type(parameter.type).__name__
+                kinds.setdefault(parameter.opts[0], set()).add(kind)
+    assert {name for name, several in kinds.items() if len(several) > 1} == set()
+
+
+def test_the_tab_key_completes_options_and_model_names() -> None:
+    def complete(line: str) -> list[str]:
+        environment = {
+            **os.environ, "_GEOCLOUD_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))
+        }  # fmt: skip
+        code = "from geocloud.cli.main import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+        )
+        return [part.partition(",")[2] for part in done.stdout.split()]
+
+    assert "detect" in complete("geocloud de")
+    assert "--min-area" in complete("geocloud detect --min")
+    assert "brightness" in complete("geocloud models show bri")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str) -> None:
+    assert "_GEOCLOUD_COMPLETE" in run_cli("completion", shell).stdout
+
+
+def test_rio_clouds_is_detect(sample: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from rasterio.rio.main import main_group; main_group()"]
+    listed = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    assert "clouds" in listed
+    arguments = ["clouds", str(sample), "--out", str(tmp_path), "--model", "brightness"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
+    assert Path(json.loads(done.stdout)["mask"]) == tmp_path / "scene_cloudmask.tif"
+    assert (tmp_path / "scene_cloudmask.tif").exists()
+
+
+def test_a_model_card_reads_as_one() -> None:
+    text = run_cli("models", "show", "default").stdout
+    assert all(title in text for title in ("What it reads", "How it is cut", "What it saw", "What it gets wrong"))
+    assert "{" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    card = json.loads(run_cli("models", "show", "default", "--json").stdout)
+    assert card["sha256"] in text

@@ -1,0 +1,42 @@
+"""Too little memory: a clear error, or where a native library aborts, nothing half-written."""
+
+from __future__ import annotations
+
+import functools
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from faults.running import contents, speckled
+
+pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")]
+
+
+def limit_memory(megabytes: int) -> None:
+    """In a child: no more address space than this."""
+    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+
+@pytest.mark.parametrize("model", ["brightness", "default"])
+def test_nothing_is_half_written(tmp_path: Path, model: str) -> None:
+    scene, out = speckled(tmp_path / "scene.tif", 1500), tmp_path / "out"
+    told = 0
+    for megabytes in (300, 450, 700, 1100, 1700, 2600):
+        command = [sys.executable, "-m", "geocloud", "detect", str(scene), "--out", str(out), "--model", model]
+        result = subprocess.run(
+            [*command, "--progress", "none", "--polygons", "none"],
+            capture_output=True, text=True, check=False, timeout=120,
+            preexec_fn=functools.partial(limit_memory, megabytes),
+        )  # fmt: skip
+        left = contents(out)
+        if result.returncode == 0:
+            assert set(left) == {"scene_cloudmask.tif", "scene_cloudmask.tif.aux.xml", "scene_cloudmask.qml"}
+        else:
+            visible = [name for name in left if not name.startswith(".")]
+            assert not visible, f"{megabytes} MB: {visible}"
+            told += "needs more memory" in result.stderr
+        for name in left:
+            (out / name).unlink()
+    assert told

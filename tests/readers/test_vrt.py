@@ -1,0 +1,150 @@
+"""Virtual rasters as documents: what they may name, and forms of naming that hide a file."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from testutils import write_scene
+
+from geocloud import SceneOptions, open_scene
+from geocloud.errors import InputError
+from geocloud.window import Window
+
+WMS = """<GDAL_WMS><Service name="TMS"><ServerUrl>http://127.0.0.1:9/${z}/${x}/${y}.png</ServerUrl></Service>
+<DataWindow><SizeX>256</SizeX><SizeY>256</SizeY></DataWindow><BandsCount>3</BandsCount></GDAL_WMS>"""
+BANDS = ("Blue", "Green", "Red")
+
+
+def write_vrt(path: Path, source: str, *, relative: int = 0, extra: str = "", size: int = 100) -> Path:
+    """Three bands of one source, named as given."""
+    bands = "".join(
+        f'<VRTRasterBand dataType="UInt16" band="{n}"><Description>{name}</Description><SimpleSource>'
+        f'<SourceFilename relativeToVRT="{relative}">{source}</SourceFilename><SourceBand>{n}</SourceBand>'
+        f"</SimpleSource></VRTRasterBand>"
+        for n, name in enumerate(BANDS, start=1)
+    )
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'<VRTDataset rasterXSize="{size}" rasterYSize="{size}">{extra}{bands}</VRTDataset>')
+    return path
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A raster outside the document's folder."""
+    return write_scene(tmp_path / "secret.tif", shape=(100, 100))
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{}", "../secret.tif", "GTIFF_DIR:1:{}", "vrt://{}?bands=1,2,3", "/vsisubfile/0,{}", "file://{}", "NETCDF:{}:a"],
+)
+def test_no_way_of_naming_a_file_leads_outside(tmp_path: Path, secret: Path, form: str) -> None:
+    """Also with the document's folder as the current one, which made `GTIFF_DIR:1:/x` look like a file below it."""
+    text = form.format(secret)
+    document = write_vrt(tmp_path / "a" / "m.vrt", text, relative=int(text.startswith("..")))
+    here = Path.cwd()
+    for folder in (here, document.parent):
+        os.chdir(folder)
+        try:
+            with pytest.raises(InputError, match=r"m\.vrt names"):
+                open_scene(document)
+        finally:
+            os.chdir(here)
+
+
+def test_a_raster_hidden_in_the_name_is_refused(tmp_path: Path, secret: Path) -> None:
+    inner = write_vrt(tmp_path / "inner.vrt", str(secret)).read_text().replace("<", "&lt;")
+    with pytest.raises(InputError, match="which is no path or URL"):
+        open_scene(write_vrt(tmp_path / "a" / "m.vrt", inner))
+
+
+def test_a_warped_one_is_a_document_too(tmp_path: Path, secret: Path) -> None:
+    extra = f'<GDALWarpOptions><SourceDataset relativeToVRT="0">{secret}</SourceDataset></GDALWarpOptions>'
+    beside = write_scene(tmp_path / "a.tif", shape=(100, 100))
+    (tmp_path / "a").mkdir()
+    beside.rename(tmp_path / "a" / "a.tif")
+    with pytest.raises(InputError, match="not beside or below it"):
+        open_scene(write_vrt(tmp_path / "a" / "m.vrt", "a.tif", relative=1, extra=extra))
+
+
+def test_python_in_a_document_never_runs(tmp_path: Path) -> None:
+    extra = "<x><PixelFunctionLanguage>Python</PixelFunctionLanguage></x>"
+    with pytest.raises(InputError, match="runs Python code"):
+        open_scene(write_vrt(tmp_path / "m.vrt", "a.tif", extra=extra), SceneOptions(allow_external=True))
+
+
+def test_one_made_of_itself_one_too_deep_and_one_of_nothing(tmp_path: Path) -> None:
+    write_vrt(tmp_path / "m.vrt", "n.vrt", relative=1)
+    with pytest.raises(InputError, match="made of itself"):
+        open_scene(write_vrt(tmp_path / "n.vrt", "m.vrt", relative=1))
+    for number in range(12):
+        write_vrt(tmp_path / f"{number}.vrt", f"{number + 1}.vrt", relative=1)
+    write_scene(tmp_path / "12.vrt", shape=(100, 100))
+    with pytest.raises(InputError, match="more than 8 deep"):
+        open_scene(tmp_path / "0.vrt")
+    with pytest.raises(InputError, match=r"gone\.tif, which does not exist"):
+        open_scene(write_vrt(tmp_path / "m.vrt", "gone.tif", relative=1))
+
+
+def test_nesting_that_multiplies_is_refused(tmp_path: Path) -> None:
+    """Eight levels of a hundred equal names each are 10^16 readings for GDAL."""
+    write_scene(tmp_path / "7.vrt", shape=(100, 100))
+    for number in range(7):
+        path = write_vrt(tmp_path / f"{number}.vrt", f"{number + 1}.vrt", relative=1)
+        text = path.read_text()
+        start, end = text.index("<SimpleSource>"), text.index("</SimpleSource>") + len("</SimpleSource>")
+        path.write_text(text.replace(text[start:end], text[start:end] * 100))
+    with pytest.raises(InputError, match="made of more than 1000000 parts"):
+        open_scene(tmp_path / "0.vrt")
+    with open_scene(tmp_path / "6.vrt") as scene:
+        assert scene.bands == ("blue", "green", "red")
+
+
+def test_in_a_zip_it_names_members_and_nothing_else(tmp_path: Path, secret: Path) -> None:
+    write_vrt(tmp_path / "good.vrt", "secret.tif", relative=1)
+    write_vrt(tmp_path / "bad.vrt", str(secret))
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        for name in ("good.vrt", "bad.vrt", "secret.tif"):
+            archive.write(tmp_path / name, name)
+    with open_scene(f"/vsizip/{tmp_path}/z.zip/good.vrt") as scene:
+        assert scene.read(Window(0, 0, 100, 100), scene.bands).data.max() > 0
+    with pytest.raises(InputError, match="not beside or below it"):
+        open_scene(f"/vsizip/{tmp_path}/z.zip/bad.vrt")
+
+
+def test_a_remote_one_never_names_local_files(served: tuple[str, Path], secret: Path, tmp_path: Path) -> None:
+    url, folder = served
+    for relative in (0, 1):
+        write_vrt(folder / f"m{relative}.vrt", str(secret), relative=relative)
+        with pytest.raises(InputError, match="is remote and names the local file"):
+            open_scene(f"{url}/m{relative}.vrt", SceneOptions(allow_external=True))
+    write_scene(folder / "there.tif", shape=(100, 100))
+    write_vrt(folder / "n.vrt", "there.tif", relative=1)
+    with open_scene(f"{url}/n.vrt") as scene:
+        assert scene.bands == ("blue", "green", "red")
+    local = write_vrt(tmp_path / "a" / "l.vrt", f"/vsicurl/{url}/m0.vrt")
+    with pytest.raises(InputError, match="a remote document that names files itself"):
+        open_scene(local)
+
+
+def test_other_documents_of_gdal_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.tif").write_text(WMS)
+    with pytest.raises(InputError, match="GDAL's WMS driver, which may name other files"):
+        open_scene(tmp_path / "m.tif")
+
+
+def test_links_in_a_product_lead_nowhere_else(tmp_path: Path, make_safe: Callable[..., Path]) -> None:
+    safe = make_safe(tmp_path / "in")
+    band = next(safe.rglob("*_B04.jp2"))
+    outside = tmp_path / "outside.jp2"
+    band.rename(outside)
+    band.symlink_to(outside)
+    with pytest.raises(InputError, match=r"outside|not beside or below it"):
+        open_scene(safe)
+    with open_scene(safe, SceneOptions(allow_external=True)) as scene:
+        assert np.isfinite(scene.read(Window(0, 0, 9, 9), ("red",)).data).all()

@@ -1,0 +1,39 @@
+"""One version everywhere, a changelog that knows it, and extras whose install lines exist."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+import geocloud
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_versions_agree() -> None:
+    version = PROJECT["version"]
+    assert geocloud.__version__ == version
+    assert re.search(rf"^version: {version}$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    metadata = ROOT / "qgis_plugin" / "geocloud_qgis" / "metadata.txt"
+    assert f"\nversion={version}\n" in metadata.read_text(encoding="utf-8")
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_package_is_typed_and_brings_its_model() -> None:
+    package = files("geocloud")
+    assert package.joinpath("py.typed").is_file()
+    default = package.joinpath("models", "shipped", "DEFAULT").read_text(encoding="utf-8").strip()
+    assert package.joinpath("models", "shipped", default, "weights.safetensors").is_file()
+
+
+def test_each_extra_that_an_error_names_exists() -> None:
+    named: set[str] = set()
+    for path in Path(geocloud.__file__).parent.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        named |= set(re.findall(r"MissingExtraError\(\s*\"[^\"]+\",\s*\"([a-z]+)\"", text))
+        named |= set(re.findall(r"geocloud\[([a-z]+)\]", text))
+    assert named
+    assert named <= set(PROJECT["optional-dependencies"])

@@ -1,0 +1,40 @@
+"""Batches: clouds are laid over dark ground only, and what was laid is what is asked for."""
+
+import torch
+
+from geocloud.training.batches import Batches, looks_like_snow
+from geocloud.training.recipe import UnmixConfig
+from geocloud.training.surfaces import TrainingScene
+
+
+def scenes(brightness):
+    data = torch.full((3, 128, 128), brightness).half()
+    nothing, told = torch.zeros(128, 128).half(), torch.ones(128, 128).half()
+    return [TrainingScene("flat", "toy", data, nothing, told, (3,))]
+
+
+def draw(brightness):
+    config = UnmixConfig(batch=4, size=64, simulated=1.0)
+    return Batches(scenes(brightness), config, torch.Generator().manual_seed(0)).draw()
+
+
+def test_snow_gets_no_cloud_and_dark_ground_does():
+    assert not draw(0.8).veil.opacity.any()
+    assert not draw(0.8).target.any()
+    assert draw(0.1).veil.opacity.any()
+
+
+def test_sand_as_bright_as_snow_gets_clouds():
+    sand = torch.tensor([0.35, 0.5, 0.65]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
+    white = torch.full((2, 3, 8, 8), 0.5)
+
+    assert not looks_like_snow(sand).any()
+    assert looks_like_snow(white).all()
+
+
+def test_thick_simulated_cloud_is_asked_for_and_brightens():
+    batch = draw(0.1)
+    thick = batch.veil.opacity[:, :3].mean(1, keepdim=True) > 0.5
+
+    assert batch.target[thick].min() == 1
+    assert batch.x[:, :3].mean(1, keepdim=True)[thick].mean() > batch.clean[:, :3].mean() + 0.1

@@ -1,0 +1,197 @@
+"""Further classes and the cloud-free estimate, from the scorer to the files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from rio_cogeo import cog_validate
+from testutils import EchoScorer, run_cli
+
+import geocloud
+from geocloud import DetectOptions
+from geocloud.errors import ModelError, UsageError
+from geocloud.raster import PatchBatch
+from geocloud.scorers.unmixer import Parts, Unmixer
+from geocloud.veils import VeilCuts
+
+Make = Callable[..., Path]
+CLASSES = ("cloud", "thin", "haze", "dust", "shadow")
+
+
+class PaintedScorer(EchoScorer):
+    """Reads score, slope and shadow off the scene's own bands, so that each pixel's class is known."""
+
+    name = "painted"
+    cuts = VeilCuts(thin=0.6, haze=-0.5, dust=0.5, shadow=0.3)
+
+    def __init__(self, block: int = 2, halo: int = 8) -> None:
+        super().__init__(0, block, halo)
+        self.unmixed = 0
+
+    def unmix(self, batch: PatchBatch) -> Parts:
+        self.unmixed += 1
+        rows, cols = (slice(self.halo, size - self.halo) for size in batch.data.shape[-2:])
+        data = batch.data[:, :, rows, cols]
+        return Parts(data[:, 0], data[:, 1] * 4 - 1, data[:, 2], data[:, :3] / 2)
+
+
+def painted(make: Make, **options: object) -> tuple[Path, np.ndarray]:
+    """A scene of squares, one a class, and its codes: score, slope and shadow are its bands, nodata at one edge."""
+    data = np.full((3, 200, 300), [[[1000]], [[2500]], [[1000]]], dtype=np.uint16)
+    codes = np.zeros((200, 300), dtype=np.uint8)
+    values = {
+        1: (8000, 2500, 100),
+        2: (5500, 2500, 100),
+        3: (8000, 100, 100),
+        4: (8000, 5000, 100),
+        5: (1000, 2500, 5000),
+    }
+    for i, (code, value) in enumerate(values.items()):
+        part = slice(40, 80), slice(20 + 50 * i, 60 + 50 * i)
+        data[:, *part], codes[part] = np.array(value)[:, None, None], code
+    part = slice(80, 100), slice(20, 60)
+    data[:, *part], codes[part] = np.array(values[2])[:, None, None], 2
+    data[:, 150:153, 20:23], codes[150:153, 20:23] = np.array(values[1])[:, None, None], 1
+    data[:, :, 290:], codes[:, 290:] = 0, 255
+    return make(data=data, names=("blue", "green", "red"), nodata=0, **options), codes
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as dataset:
+        return dataset.read(1)
+
+
+def test_a_painted_unmixer_is_one() -> None:
+    assert isinstance(PaintedScorer(), Unmixer)
+    assert not isinstance(EchoScorer(), Unmixer)
+
+
+def test_every_class_reaches_every_file(make_scene: Make, tmp_path: Path) -> None:
+    pystac = pytest.importorskip("pystac")
+    path, codes = painted(make_scene)
+    options = DetectOptions(classes=CLASSES, stac=True, quicklook=True)
+    detection = geocloud.detect(path, tmp_path / "out", options, scorer=PaintedScorer())
+    np.testing.assert_array_equal(read(detection.mask_path), codes)
+    valid = (codes != 255).sum()
+    assert detection.cloud_cover == pytest.approx(100 * np.isin(codes, (1, 2)).sum() / valid)
+    share = 100 * (codes == 3).sum() / valid
+    assert detection.class_cover["haze or smoke"] == pytest.approx(share, abs=1e-3)
+    assert sum(detection.class_cover.values()) == pytest.approx(100, abs=0.01)
+    frame = geopandas.read_file(detection.polygons_path)
+    assert set(frame["class"]) == {"cloud", "thin cloud", "haze or smoke", "dust", "cloud shadow"}
+    table = detection.mask_path.with_name(detection.mask_path.name + ".aux.xml").read_text()
+    style = detection.mask_path.with_suffix(".qml").read_text()
+    assert all(name in table and name in style for name in ("thin cloud", "haze or smoke", "dust", "cloud shadow"))
+    item = pystac.Item.from_file(detection.item_path)
+    assert [entry["value"] for entry in item.assets["mask"].extra_fields["classification:classes"]] == [
+        *range(6),
+        255,
+    ]
+    assert item.properties["geocloud:class_percent"]["dust"] == detection.class_cover["dust"]
+    assert item.properties["eo:cloud_cover"] == pytest.approx(detection.cloud_cover, abs=1e-3)
+
+
+def test_fewer_classes_fold_into_cloud_and_none_cost_nothing(make_scene: Make, tmp_path: Path) -> None:
+    path, codes = painted(make_scene)
+    scorer = PaintedScorer()
+    plain = geocloud.detect(path, tmp_path / "a", DetectOptions(), scorer=scorer)
+    assert scorer.unmixed == 0
+    np.testing.assert_array_equal(read(plain.mask_path) == 1, np.isin(codes, (1, 2, 3, 4)))
+    same = geocloud.detect(path, tmp_path / "b", DetectOptions(), scorer=EchoScorer(0, 2, 8))
+    with rasterio.open(plain.mask_path) as one, rasterio.open(same.mask_path) as other:
+        assert one.colormap(1) == other.colormap(1)
+        assert one.tags().keys() == other.tags().keys()
+    thin = geocloud.detect(path, tmp_path / "c", DetectOptions(classes=("thin",)), scorer=scorer)
+    expected = np.where(np.isin(codes, (3, 4)), 1, np.where(codes == 5, 0, codes))
+    np.testing.assert_array_equal(read(thin.mask_path), expected)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "values"), [("scl", (9, 10, 10, 8, 3)), ("qa_pixel", (22280, 54596, 54596, 22280, 23888))]
+)
+def test_encodings_know_the_classes(make_scene: Make, tmp_path: Path, encoding: str, values: tuple[int, ...]) -> None:
+    path, codes = painted(make_scene)
+    options = DetectOptions(classes=CLASSES, encoding=encoding, polygons="none")
+    written = read(geocloud.detect(path, tmp_path, options, scorer=PaintedScorer()).mask_path)
+    for code, value in enumerate(values, start=1):
+        assert set(np.unique(written[codes == code])) == {value}
+
+
+def test_least_area_looks_at_whole_clouds_and_growth_keeps_classes(make_scene: Make, tmp_path: Path) -> None:
+    path, codes = painted(make_scene)
+    options = DetectOptions(classes=CLASSES, min_area=100 * 850, polygons="none")
+    kept = geocloud.detect(path, tmp_path / "a", options, scorer=PaintedScorer())
+    expected = np.where(codes == 1, 1, codes)
+    expected[150:153, 20:23] = 0  # alone and small; the thin strip below the thick square is small, but part of it
+    np.testing.assert_array_equal(read(kept.mask_path), expected)
+    assert kept.cloud_cover == pytest.approx(100 * np.isin(expected, (1, 2)).sum() / (codes != 255).sum())
+    grown = read(
+        geocloud.detect(path, tmp_path / "b", replace(options, min_area=0, dilate=3), scorer=PaintedScorer()).mask_path
+    )
+    assert grown[60, 270 - 50 + 41] == 5
+    assert grown[60, 61] == 1
+    assert grown[102, 40] == 2
+    np.testing.assert_array_equal(grown[codes != 0], codes[codes != 0])
+
+
+def test_the_cloud_free_estimate_is_reflectance_with_nodata(make_scene: Make, tmp_path: Path) -> None:
+    path, codes = painted(make_scene)
+    detection = geocloud.detect(path, tmp_path, DetectOptions(clear_sky=True), scorer=PaintedScorer())
+    with rasterio.open(detection.clear_sky_path) as clear, rasterio.open(path) as scene:
+        assert (clear.dtypes, clear.nodata, clear.scales) == (("uint16",) * 3, 0, (1e-4,) * 3)
+        assert clear.descriptions == ("blue", "green", "red")
+        assert (clear.transform, clear.crs) == (scene.transform, scene.crs)
+        expected = np.where(codes == 255, 0, np.maximum(scene.read() / 2, 1)).round()
+        assert np.abs(clear.read() - expected).max() <= 1
+    assert cog_validate(detection.clear_sky_path)[0]
+
+
+def test_coarser_scoring_carries_the_maps(make_scene: Make, tmp_path: Path) -> None:
+    path, codes = painted(make_scene)
+    options = DetectOptions(classes=CLASSES, clear_sky=True, resolution=20, polygons="none")
+    detection = geocloud.detect(path, tmp_path, options, scorer=PaintedScorer())
+    assert (read(detection.mask_path) == codes).mean() > 0.99
+    assert ((read(detection.clear_sky_path) == 0) == (codes == 255)).all()
+
+
+@pytest.mark.parametrize("options", [{"classes": ("thin",)}, {"clear_sky": True}])
+def test_a_scorer_without_maps_is_refused_and_nothing_is_written(
+    make_scene: Make, tmp_path: Path, options: dict
+) -> None:
+    path = make_scene()
+    with pytest.raises(ModelError, match="model brightness gives a score alone, so no"):
+        geocloud.detect(path, tmp_path / "out", DetectOptions(model="brightness", **options))
+    assert not list((tmp_path / "out").rglob("*.tif"))
+
+
+def test_a_class_that_a_card_cannot_tell_is_refused(make_scene: Make, tmp_path: Path) -> None:
+    path, _ = painted(make_scene)
+    scorer = PaintedScorer()
+    scorer.cuts = VeilCuts(thin=0.6)
+    with pytest.raises(ModelError, match="cannot tell shadow: by its card it tells cloud, thin"):
+        geocloud.detect(path, tmp_path, DetectOptions(classes=("thin", "shadow")), scorer=scorer)
+    scorer.cuts = None
+    with pytest.raises(ModelError, match="geocloud survey"):
+        geocloud.detect(path, tmp_path, DetectOptions(classes=("thin",)), scorer=scorer)
+    with pytest.raises(UsageError, match="class 'fog' is unknown"):
+        DetectOptions(classes=("fog",))
+
+
+def test_the_shipped_model_gives_the_same_clouds_with_classes(sample: Path, tmp_path: Path) -> None:
+    plain = read(geocloud.detect(sample, tmp_path / "a", DetectOptions(threads=1)).mask_path)
+    result = run_cli(
+        "detect", sample, "--out", tmp_path / "b", "--classes", "cloud,thin", "--clear-sky", "--threads", 1
+    )
+    summary = json.loads(result.stdout)
+    fine = read(Path(summary["mask"]))
+    np.testing.assert_array_equal(np.isin(fine, (1, 2)), plain == 1)
+    assert set(summary["class_percent"]) == {"clear", "cloud", "thin cloud"}
+    with rasterio.open(summary["clear_sky"]) as clear:
+        assert clear.descriptions == ("blue", "green", "red", "nir")
