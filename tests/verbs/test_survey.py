@@ -55,9 +55,8 @@ def test_missing_training_scenes_are_one_sentence(bare: Path, tmp_path: Path) ->
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_card_then_tells_classes_and_strangeness(data_root: Path, bare: Path) -> None:
-    card = survey(str(bare), data_root, bare, SurveyOptions(batches=30))
+    card = survey(str(bare), data_root, bare, SurveyOptions(batches=80))
     assert read_card(bare) == card
     assert json.loads((bare / "card.json").read_text())["cuts"]["rule"].startswith("on simulated veils")
     assert 0 < card.seen.median < card.seen.brightest < 0.2
-    sets = [kind.bands for kind in card.seen.clear]
-    assert sets[:2] == [("blue", "green", "red"), ("blue", "green", "red", "nir")]  # SWIR too once enough crops show it
+    assert {kind.bands[:1] for kind in card.seen.clear} == {("blue",), ("green",)}
