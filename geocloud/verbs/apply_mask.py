@@ -43,8 +43,6 @@ class ApplyOptions:
     encoding: EncodingName | None = None
     """The mask's codes; None: as its tags say."""
     overwrite: bool = False
-    threads: int = 1
-    """For compression."""
 
 
 def apply_mask(
@@ -84,7 +82,7 @@ def apply_mask(
             with open_scene(name, options.scene) as reader:
                 check_grid(name, reader.georef, codes)
                 removed, copied = _write_bands(reader, codes, scratch, options, progress)
-        copy_to_cog(scratch, final, copied, options.threads)
+        copy_to_cog(scratch, final, copied)
         staging.commit(last=target)
     height, width = codes.georef.shape
     return 100 * removed / (height * width)

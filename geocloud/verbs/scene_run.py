@@ -24,7 +24,7 @@ from geocloud.verbs.detection import Detection, OutputPaths
 from geocloud.verbs.looks import CODE, SURFACE, make_look, seen_by, tallied
 from geocloud.verbs.mask_output import MaskOutput
 from geocloud.verbs.run_files import provenance, read_every, rows_on_grid, seen_from, write_encoded
-from geocloud.verbs.scoring import SEGMENT_PIXELS, cores
+from geocloud.verbs.scoring import SEGMENT_PIXELS
 from geocloud.writers.classes import classes_of, write_attribute_table, write_qgis_style, written_classes
 from geocloud.writers.cog import MASK, SCORE, RowWriter, clear_sky_product, copy_to_cog, quantise
 from geocloud.writers.encodings import ENCODINGS, EncodingName
@@ -145,19 +145,18 @@ class SceneRun:
             frame = to_frame(shapes, self.georef, self.scene.name)
             write_vectors(frame, self.staging.path(self.paths.polygons), self._tags)
         progress(0, 1, "write")
-        threads = self.options.threads or cores()
         if self._score is not None and self.paths.score is not None:
             self._score.close()
-            copy_to_cog(self._score.path, self.staging.path(self.paths.score), SCORE, threads)
+            copy_to_cog(self._score.path, self.staging.path(self.paths.score), SCORE)
         if self._surface is not None and self.paths.clear_sky is not None:
             self._surface.close()
             product = clear_sky_product(1)
-            copy_to_cog(self._surface.path, self.staging.path(self.paths.clear_sky), product, threads)
-        self._finish_mask(threads)
+            copy_to_cog(self._surface.path, self.staging.path(self.paths.clear_sky), product)
+        self._finish_mask()
         self._finish_item()
         progress(1, 1, "write")
 
-    def _finish_mask(self, threads: int) -> None:
+    def _finish_mask(self) -> None:
         """The mask's COG, class names and style; the quicklook, drawn from the mask as written."""
         self.mask.close()
         staged_mask = self.staging.path(self.paths.mask)
@@ -166,7 +165,7 @@ class SceneRun:
         if encoding != "geocloud":
             written = self.staging.scratch(self.paths.mask, "encoded.tif")
             write_encoded(self.mask.path, written, self.georef, encoding)
-        copy_to_cog(written, staged_mask, MASK, threads)
+        copy_to_cog(written, staged_mask, MASK)
         write_attribute_table(self.staging.path(self.paths.attribute_table), self.mask.codes, values)
         write_qgis_style(self.staging.path(self.paths.style), self.mask.codes, values)
         if self._preview is not None and self.paths.quicklook is not None:

@@ -118,14 +118,18 @@ class RowWriter:
             self._file.close()
 
 
-def copy_to_cog(source: Path, target: Path, product: Product, threads: int = 1) -> None:
-    """Copy a GeoTIFF to a COG with overviews and statistics; OutputError where it cannot be written."""
+def copy_to_cog(source: Path, target: Path, product: Product) -> None:
+    """Copy a GeoTIFF to a COG with overviews and statistics; OutputError where it cannot be written.
+
+    On one thread: where one of GDAL's own finds no memory to compress a block of an overview, it tells nobody and
+    the block comes out blank.
+    """
     check_stored(source)
     with raster_errors(target), rasterio.Env(GDAL_CACHEMAX=COPY_CACHE):
         copy(
             str(source), str(target), driver="COG", compress="DEFLATE", predictor=product.predictor,
             overview_resampling=product.resampling, bigtiff="IF_SAFER", blocksize=BLOCK,
-            num_threads=str(threads),
+            num_threads="1",
             **{"copy_src_mdd": "YES"} if product.domains else {"statistics": "YES"},
         )  # fmt: skip
         check_readable(target)

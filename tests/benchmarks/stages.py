@@ -24,7 +24,7 @@ from geocloud.polygons import PolygonTracer
 from geocloud.raster import PatchBatch
 from geocloud.readers import open_scene
 from geocloud.tiling import read_segments
-from geocloud.verbs.scoring import SEGMENT_PIXELS, cores
+from geocloud.verbs.scoring import SEGMENT_PIXELS
 from geocloud.window import Window
 from geocloud.writers.cog import MASK, RowWriter, copy_to_cog
 
@@ -76,7 +76,7 @@ def stages(path: Path) -> dict[str, object]:
         writer = RowWriter(Path(folder) / "mask.tif", georef, MASK, {})
         write = seconds(lambda: [writer.write(row, codes[row : row + 1024]) for row in range(0, len(codes), 1024)])
         writer.close()
-        cog = seconds(lambda: copy_to_cog(writer.path, Path(folder) / "cog.tif", MASK, cores()))
+        cog = seconds(lambda: copy_to_cog(writer.path, Path(folder) / "cog.tif", MASK))
         tracer = PolygonTracer(grid.shape[1])
         p = np.where(codes, np.float32(0.9), np.float32(0.1))
 
