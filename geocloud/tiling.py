@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +56,8 @@ def cut_blocks(
     for _, alike in groupby(windows, key=lambda window: window.shape):
         for here in batched(alike, batch_size):
             blocks = [_cut(window.grow(halo), segment, grid.shape) for window in here]
-            yield PatchBatch(
-                here,
-                np.stack([data for data, _ in blocks]),
-                np.stack([valid for _, valid in blocks]),
-                bands,
-            )
+            data, valid = (_stacked(parts) for parts in zip(*blocks, strict=True))
+            yield PatchBatch(here, data, valid, bands)
 
 
 def batched(items: Iterable[T], most: int) -> Iterator[tuple[T, ...]]:
@@ -94,14 +90,24 @@ def _has_data(window: Window, segment: Segment, shape: tuple[int, int]) -> bool:
 
 
 def _cut(window: Window, segment: Segment, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
-    """One block with halo: (band, h, w) filled data and (h, w) valid.
+    """One block with halo: (band, h, w) filled data and (h, w) valid; views of the segment where nothing is filled.
 
     Reflection never reaches back beyond the block and its own halo, so that a block is the same in any segment; where
     it would, that line is repeated instead.
     """
-    rows = np.maximum(reflect(window.row, window.stop_row, shape[0]), window.row) - segment.origin[0]
-    cols = np.maximum(reflect(window.col, window.stop_col, shape[1]), window.col) - segment.origin[1]
-    valid = segment.raster.valid[np.ix_(rows, cols)]
-    data = segment.raster.data[:, rows[:, None], cols[None, :]]
+    raster = segment.raster
+    if window.clip(shape) == window:
+        rows, cols = window.slices(segment.origin)
+        data, valid = raster.data[:, rows, cols], raster.valid[rows, cols]
+        data = data if valid.all() else data.copy()
+    else:
+        row = np.maximum(reflect(window.row, window.stop_row, shape[0]), window.row) - segment.origin[0]
+        col = np.maximum(reflect(window.col, window.stop_col, shape[1]), window.col) - segment.origin[1]
+        data, valid = raster.data[:, row[:, None], col], raster.valid[row[:, None], col]
     fill_nodata(data, valid)
     return data, valid
+
+
+def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """The parts along a new first axis; of a single one a view."""
+    return parts[0][None] if len(parts) == 1 else np.stack(parts)

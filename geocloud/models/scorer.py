@@ -88,13 +88,11 @@ class NetworkScorer:
         return score
 
     def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batch in channel order, missing bands 0, and which bands are present."""
+        """The batch's bands in channel order, and which of the channels they are; a view where that is their order."""
         present = torch.tensor([band in batch.bands for band in self.channels])
-        x = torch.zeros((batch.data.shape[0], len(self.channels), *batch.data.shape[2:]))
-        for channel, band in enumerate(self.channels):
-            if band in batch.bands:
-                x[:, channel] = torch.from_numpy(batch.data[:, batch.bands.index(band)])
-        return x.to(self.device), present.to(self.device)
+        order = [batch.bands.index(band) for band in self.channels if band in batch.bands]
+        data = batch.data if order == list(range(len(batch.bands))) else batch.data[:, order]
+        return torch.from_numpy(data).to(self.device), present.to(self.device)
 
 
 def choose_device(name: str) -> torch.device:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 
-from geocloud.models.networks.unmix import BRIGHTEST, GRID, WAVELENGTHS, Unmixed
+from geocloud.models.networks.absent import with_absent
+from geocloud.models.networks.unmix import WAVELENGTHS, Unmixed, to_grid
 from geocloud.models.scorer import NetworkScorer
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.unmixer import Parts, Unmixer
@@ -29,10 +30,9 @@ class UnmixScorer(NetworkScorer):
         """Score, slope, shadow and surface of a batch; see Unmixer."""
         if self.device.type == "cpu" and torch.get_num_threads() != 1:
             torch.set_num_threads(1)
-        x, present = self._channels(batch)
-        height, width = x.shape[-2:]
-        padding = (0, -width % GRID, 0, -height % GRID)
-        x = F.pad(x.clamp(0, BRIGHTEST), padding, mode="replicate") if any(padding) else x.clamp(0, BRIGHTEST)
+        shown, present = self._channels(batch)
+        height, width = shown.shape[-2:]
+        x = with_absent(to_grid(shown), present)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             parts = cast("Unmixed", self.network(x, present.to(x.dtype).expand(len(x), -1)))
         inner = slice(self.halo, height - self.halo), slice(self.halo, width - self.halo)

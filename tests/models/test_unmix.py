@@ -94,9 +94,15 @@ def test_outlines_are_finer_than_cells():
 
 
 def test_raw_score_takes_any_size():
-    x = torch.rand((2, 7, 70, 41), generator=torch.Generator().manual_seed(0))
+    x = torch.rand((2, 3, 70, 41), generator=torch.Generator().manual_seed(0))
 
     assert network().raw_score(x, RGB[0].bool()).shape == (2, 70, 41)
+
+
+def test_the_raw_score_leaves_absent_bands_out_and_gives_the_same_logit():
+    x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0)) * RGB[..., None, None]
+
+    torch.testing.assert_close(network().raw_score(x[:, :3], RGB[0].bool()), network().score(x, RGB)[:, 0])
 
 
 def test_other_channels_are_refused():

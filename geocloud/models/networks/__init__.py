@@ -4,7 +4,8 @@ A network is an `nn.Module` whose constructor takes `channels` (the number of ba
 ones) and plain JSON values, and which has besides `forward`:
 
     raw_score(x, present) -> Tensor
-        x        (n, channels, h, w) float32 reflectance, missing bands 0, nodata filled
+        x        (n, bands, h, w) float32 reflectance of the bands that the scene has, in channel order, nodata filled;
+                 it is not to be changed
         present  (channels,) bool; False = the scene lacks that band
         returns  (n, h, w) for pixel-level networks, (n, h/64, w/64) for patch-level ones, in the model's own unit
 """

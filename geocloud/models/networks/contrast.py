@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
+from geocloud.models.networks.absent import with_absent
 from geocloud.models.networks.conv import ConvAutoencoder
 
 HALO = 32
@@ -46,7 +47,7 @@ class ContrastNetwork(nn.Module):
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, h, w) log of the first error over the second: above 0 cloud explains the pixel better."""
-        clear, cloudy = (self._smooth(error.float()) for error in self.errors(x, present))
+        clear, cloudy = (self._smooth(error.float()) for error in self.errors(with_absent(x, present), present))
         return ((clear + FLOOR) / (cloudy + FLOOR)).log()
 
     def _smooth(self, error: Tensor) -> Tensor:

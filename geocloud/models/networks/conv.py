@@ -7,6 +7,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from geocloud.models.networks.absent import with_absent
+
 Output = Literal["sigmoid", "linear"]
 
 STRIDE = 8
@@ -58,7 +60,7 @@ class ConvAutoencoder(nn.Module):
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, h, w): the error of each pixel."""
-        return self.error(x, present)
+        return self.error(with_absent(x, present), present)
 
 
 def conv_encoder(channels: int, widths: Sequence[int], latent: int) -> nn.Sequential:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
+from geocloud.models.networks.absent import with_absent
 from geocloud.models.networks.conv import STRIDE, conv_decoder, conv_encoder
 
 HALO = 64
@@ -47,6 +48,6 @@ class GanAutoencoder(nn.Module):
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, h, w) mean absolute difference of the codes, interpolated between their 8x8 cells (the paper's eq. 5)."""
-        _, code, again = self(x, present)
+        _, code, again = self(with_absent(x, present), present)
         distance = (code - again).float().abs().mean(dim=1, keepdim=True)
         return F.interpolate(distance, scale_factor=STRIDE, mode="bilinear", align_corners=False)[:, 0]

@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
+from geocloud.models.networks.absent import with_absent
+
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Channel order of every input and output, fixed."""
 WAVELENGTHS = (0.49, 0.56, 0.665, 0.842, 1.61, 2.2, 1.375)
@@ -98,11 +100,10 @@ def _brightness(x: Tensor) -> Tensor:
     return (x[:, 0:1] + x[:, 1:2] + x[:, 2:3]) * (1 / 3)
 
 
-def _spread(bright: Tensor) -> Tensor:
-    """(n, 1, h/4, w/4) standard deviation of the brightness within each cell."""
-    mean = F.avg_pool2d(bright.float(), CELL)
-    square = F.avg_pool2d(bright.float().square(), CELL)
-    return (square - mean.square()).clamp(min=0).add(1e-8).sqrt().to(bright.dtype)
+def _detail(x: Tensor) -> Tensor:
+    """(n, 16, h/4, w/4) how far each pixel of a cell outshines its cell, reflectance."""
+    bright = F.pixel_unshuffle(_brightness(x).float(), CELL)
+    return bright - bright.mean(1, keepdim=True)
 
 
 def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
@@ -130,6 +131,13 @@ def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
         (20 * cirrus).clamp(max=2),
     )
     return torch.cat(planes, 1)
+
+
+def to_grid(x: Tensor) -> Tensor:
+    """(n, c, h, w) cut at BRIGHTEST, its last rows and columns repeated up to multiples of GRID."""
+    padding = (0, -x.shape[-1] % GRID, 0, -x.shape[-2] % GRID)
+    cut = x.clamp(0, BRIGHTEST)
+    return F.pad(cut, padding, mode="replicate") if any(padding) else cut
 
 
 class UnmixNet(nn.Module):
@@ -182,11 +190,10 @@ class UnmixNet(nn.Module):
             x: (n, 7, h, w) reflectance in the order of BANDS, absent bands 0; h and w multiples of GRID.
             present: (n, 7) 1 where a scene has the band, else 0.
         """
-        bright = _brightness(x)
-        code, middle, mean = self._encode(x, bright, present)
+        code, middle, mean, detail = self._encode(x, present)
         cloud, slope = self._colour(middle, x.shape[-2:])
         return Unmixed(
-            logit=self._logit(code, bright, mean),
+            logit=self._logit(code, detail),
             surface=x + self._repair(code, x, mean),
             cloud=cloud,
             slope=slope,
@@ -205,9 +212,8 @@ class UnmixNet(nn.Module):
             (n, 1, h, w) logit, and maps of (h/4, w/4): ``forward``'s ``[..., row::4, column::4]``, the cloud's smooth
             colour to within its own smoothness.
         """
-        bright = _brightness(x)
-        code, middle, mean = self._encode(x, bright, present)
-        logit = self._logit(code, bright, mean)
+        code, middle, mean, detail = self._encode(x, present)
+        logit = self._logit(code, detail)
         row, column = corner
         shown = x[..., row::CELL, column::CELL]
         cloud, slope = self._colour(middle, shown.shape[-2:])
@@ -218,30 +224,44 @@ class UnmixNet(nn.Module):
         return logit, Unmixed(logit[..., row::CELL, column::CELL], surface, cloud, slope, shadow)
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
-        """The contract of a scorer's network: (n, h, w) logit of the opacity, for any height and width."""
+        """The contract of a scorer's network: (n, h, w) logit of the opacity, for any height and width.
+
+        What detection needs, without the other heads' cost; absent bands are left out, not carried along as zeros.
+        """
         height, width = x.shape[-2:]
-        padding = (0, -width % GRID, 0, -height % GRID)
-        even = F.pad(x.clamp(0, BRIGHTEST), padding, mode="replicate") if any(padding) else x.clamp(0, BRIGHTEST)
-        return self.score(even, present.to(x.dtype).expand(len(x), -1))[:, 0, :height, :width]
+        code, _, _, detail = self._encode(to_grid(x), present.expand(len(x), -1), present)
+        return self._logit(code, detail)[:, 0, :height, :width]
 
     def score(self, x: Tensor, present: Tensor) -> Tensor:
-        """(n, 1, h, w) logit of the opacity only: what detection needs, without the other heads' cost."""
-        bright = _brightness(x)
-        code, _, mean = self._encode(x, bright, present)
-        return self._logit(code, bright, mean)
+        """(n, 1, h, w) the logit alone; arguments as in ``forward``."""
+        code, _, _, detail = self._encode(x, present)
+        return self._logit(code, detail)
 
-    def _encode(self, x: Tensor, bright: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The code of each cell, the level of 4x4 cells that colour is read from, and the mean of each cell.
+    def _encode(
+        self, x: Tensor, present: Tensor, shown: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The code of each cell, the level of 4x4 cells that colour is read from, and what cells are made of.
+
+        Args:
+            x: (n, 7, h, w), or only the bands that are ``shown``.
+            present: (n, 7).
+            shown: (7,) bool; None: x has all seven.
 
         Returns:
-            code (n, width, h/4, w/4), middle (n, width, h/16, w/16), mean (n, 7, h/4, w/4) reflectance.
+            code (n, width, h/4, w/4), middle (n, width, h/16, w/16), mean (n, 7, h/4, w/4) reflectance, and
+            (n, 16, h/4, w/4) what `_detail` makes.
         """
-        x = x.contiguous(memory_format=torch.channels_last)
-        mean = F.avg_pool2d(x, CELL)
+        mean, detail = F.avg_pool2d(x, CELL), _detail(x)
+        weight = self.stem[0].weight
+        if shown is not None:
+            mean, weight = with_absent(mean, shown), weight[:, shown]
+        last = x.contiguous(memory_format=torch.channels_last)
+        entered = self.stem[1](F.conv2d(last, weight, self.stem[0].bias, stride=CELL))
         there = present[:, :, None, None].to(x.dtype)
         flags = there[:, 3:].expand(-1, -1, *mean.shape[2:])
-        hints = torch.cat([flags, spectral_indices(mean, _spread(bright), there)], 1)
-        h = F.relu(self.stem(x) + self.hint(hints.contiguous(memory_format=torch.channels_last)))
+        spread = detail.square().mean(1, keepdim=True).add(1e-8).sqrt()
+        hints = torch.cat([flags, spectral_indices(mean, spread, there)], 1)
+        h = F.relu(entered + self.hint(hints.contiguous(memory_format=torch.channels_last)))
         skips = []
         for level in self.down:
             h = level(h)
@@ -251,16 +271,15 @@ class UnmixNet(nn.Module):
             raised = F.interpolate(self.lift[i](h), scale_factor=2.0, mode="nearest")
             h = self.up[i](F.relu(self.lateral[i](skips[i]) + raised))
             middle = h if i == 2 else middle
-        return h, middle, mean
+        return h, middle, mean, detail
 
-    def _logit(self, code: Tensor, bright: Tensor, mean: Tensor) -> Tensor:
+    def _logit(self, code: Tensor, detail: Tensor) -> Tensor:
         """(n, 1, h, w) a level a pixel, and the cell's coefficient times how far the pixel outshines its cell."""
         conv, last = self.veil
         hidden = conv(code)
         with torch.autocast(code.device.type, enabled=False):  # in bfloat16 the logit would come in steps of 1/64
             level, slope = last(hidden.float()).split((CELL**2, 1), 1)
-            own = F.pixel_unshuffle(bright.float(), CELL) - _brightness(mean.float())
-            return F.pixel_shuffle(level + DETAIL * slope * own, CELL)
+            return F.pixel_shuffle(level + DETAIL * slope * detail, CELL)
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""
