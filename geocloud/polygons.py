@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from rasterio import features
 
 from geocloud.raster import CLEAR, NODATA, ByteArray
+from geocloud.rings import Edges, count_pixels, covered, sum_values, vertical_edges
 
-STRIP_PIXELS = 2 << 20
+STRIP_PIXELS = 3 << 20
 """Pixels traced at once: bounds the memory of a strip however wide the scene is."""
 
 
@@ -54,13 +55,14 @@ class PolygonTracer:
 
     def add(self, mask: ByteArray, values: NDArray[Any]) -> None:
         """The next rows: mask codes (h, width) and the values (h, width) to sum inside polygons, NaN counted as 0."""
-        step = max(64, STRIP_PIXELS // self._width)
+        strips = -(-len(mask) // max(64, STRIP_PIXELS // self._width))
+        step = -(-len(mask) // max(1, strips))
         for start in range(0, len(mask), step):
             self._add_strip(mask[start : start + step], values[start : start + step])
 
     def _add_strip(self, mask: ByteArray, values: NDArray[Any]) -> None:
-        part = trace(mask, values, self._row)
-        first, last = (edge_ids(part, mask.shape[1], self._row + row) for row in (0, len(mask) - 1))
+        part, edges = trace(mask, values, self._row)
+        first, last = (covered(edges, row, self._width) for row in (0, len(mask) - 1))
         ids = np.where(first > 0, first + self._count, 0)
         joined = (self._last_ids > 0) & (ids > 0) & (self._last == mask[0])
         if joined.any():
@@ -80,8 +82,8 @@ class PolygonTracer:
         return merge(parts, group)
 
 
-def trace(mask: ByteArray, values: NDArray[Any], row: int = 0) -> Shapes:
-    """Polygons of all codes but clear and nodata in one strip whose first row is the scene's `row`."""
+def trace(mask: ByteArray, values: NDArray[Any], row: int = 0) -> tuple[Shapes, Edges]:
+    """Polygons of all codes but clear and nodata in one strip whose first row is the scene's `row`, and their edges."""
     wanted = (mask != CLEAR) & (mask != NODATA)
     coords: list[Any] = []
     ring_ends, polygon_ends, codes = [0], [0], []
@@ -93,54 +95,10 @@ def trace(mask: ByteArray, values: NDArray[Any], row: int = 0) -> Shapes:
         codes.append(code)
     xy = np.array(coords, dtype=np.float64).reshape(-1, 2)
     offsets = np.array(ring_ends), np.array(polygon_ends)
-    pixels, weight = ring_sums(xy, offsets, values)
+    edges = vertical_edges(xy, *offsets)
+    pixels, weight = count_pixels(edges, len(codes)), sum_values(edges, len(codes), values)
     geometry = shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy + np.array([0, row]), offsets)
-    return Shapes(geometry, np.array(codes, dtype=np.uint8), pixels, weight)
-
-
-def ring_sums(
-    xy: NDArray[np.float64], offsets: tuple[NDArray[Any], NDArray[Any]], values: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Pixels and sum of values inside rectilinear polygons, by Green's theorem on the values' integral table.
-
-    A vertical edge at column x from row y0 to y1 adds S[y1, x] - S[y0, x], where S[y, x] is the sum of all values
-    above row y and left of column x (a summed-area table, Crow 1984); horizontal edges add nothing.
-
-    Args:
-        xy: (points, 2) corners of all rings, each ring closed, columns then rows of this strip.
-        offsets: ends of rings in xy, and ends of polygons in rings; a polygon's first ring is its exterior.
-        values: (h, w), NaN counted as 0.
-    """
-    ring_ends, polygon_ends = offsets
-    if len(polygon_ends) == 1:
-        return np.zeros(0, dtype=np.int64), np.zeros(0)
-    table = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
-    np.nan_to_num(values, copy=True).cumsum(axis=0, dtype=np.float64).cumsum(axis=1, out=table[1:, 1:])
-    x, y = xy.astype(np.intp).T
-    at_corner = table[y, x]
-    vertical = x[:-1] == x[1:]
-    vertical[ring_ends[1:-1] - 1] = False
-    area_edge = np.append(np.where(vertical, x[:-1] * (y[1:] - y[:-1]), 0), 0)
-    value_edge = np.append(np.where(vertical, at_corner[1:] - at_corner[:-1], 0.0), 0.0)
-    area = np.add.reduceat(area_edge, ring_ends[:-1])
-    value = np.add.reduceat(value_edge, ring_ends[:-1]) * np.sign(area)
-    outer = np.full(len(area), -1)
-    outer[polygon_ends[:-1]] = 1
-    pixels = np.add.reduceat(np.abs(area) * outer, polygon_ends[:-1])
-    return pixels.astype(np.int64), np.add.reduceat(value * outer, polygon_ends[:-1])
-
-
-def edge_ids(shapes: Shapes, width: int, row: int) -> NDArray[np.int64]:
-    """(width,) number from 1 of the polygon that covers each pixel of a row, 0 where none does."""
-    low, high = (shapely.bounds(shapes.geometry)[:, axis] for axis in (1, 3))
-    touching = np.flatnonzero((low <= row) & (high >= row + 1))
-    if not len(touching):
-        return np.zeros(width, dtype=np.int64)
-    burn = zip(shapes.geometry[touching], (touching + 1).tolist(), strict=True)
-    burnt: NDArray[np.int32] = features.rasterize(
-        burn, out_shape=(1, width), transform=Affine.translation(0, row), dtype=np.int32
-    )
-    return np.asarray(burnt[0], dtype=np.int64)
+    return Shapes(geometry, np.array(codes, dtype=np.uint8), pixels, weight), edges
 
 
 def connect(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

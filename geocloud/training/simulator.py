@@ -132,7 +132,7 @@ def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None) -
         real = chance(n, 0.5, rng)
         cloud, slope = torch.where(real, texture, cloud), torch.where(real, torch.zeros_like(slope), slope)
     rows, columns = (int(v) for v in torch.randint(-24, 25, (2,), generator=rng))
-    strength = uniform((n, 1, 1, 1), 0.2, 0.8, rng) * chance(n, 0.5, rng)
+    strength = uniform((n, 1, 1, 1), 0.2, 0.8, rng) * chance(n, 0.75, rng)
     shadow = strength * F.avg_pool2d(displace(opacity, rows, columns), 5, stride=1, padding=2)
     return Veil(parallax(opacity, rng), cloud, slope, shadow)
 

@@ -153,7 +153,7 @@ def _mixture_losses(parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> di
         "surface": _mean((parts.surface - clean).abs(), clear * shown),
         "cloud": 0.3 * _mean((parts.cloud - cloud).abs(), laid * opacity * shown),
         "slope": 0.1 * _mean((parts.slope - batch.veil.slope).abs(), laid),
-        "shadow": 0.3 * _mean((parts.shadow - shadow).abs(), veiled),
+        "shadow": 0.3 * _mean(F.binary_cross_entropy(parts.shadow, shadow, reduction="none"), veiled),
     }
 
 

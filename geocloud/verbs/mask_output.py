@@ -35,6 +35,11 @@ class MaskOutput:
         self._pixels: IntArray = np.zeros(256, dtype=np.int64)
 
     @property
+    def traced(self) -> bool:
+        """Whether polygons are traced."""
+        return self._tracer is not None
+
+    @property
     def valid(self) -> int:
         """Pixels that hold data."""
         return int(self._pixels[:NODATA].sum())
@@ -50,7 +55,7 @@ class MaskOutput:
         return {code: 100 * int(self._pixels[code]) / valid for code in self.codes if code != NODATA} if valid else {}
 
     def take(self, row: int, codes: ByteArray, p: FloatArray) -> None:
-        """The next rows: codes (h, width), and P(cloud) (h, width) for the polygons."""
+        """The next rows: codes (h, width), and P(cloud) (h, width), needed where a cloud is traced."""
         self._keep(self._dilater.add(codes, p) if self._dilater else [(row, codes, p)])
 
     def end(self) -> None:

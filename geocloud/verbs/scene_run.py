@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from geocloud.calibration import Calibration
 from geocloud.grid import PatchGrid
 from geocloud.polygons import Shapes
 from geocloud.progress import Progress
-from geocloud.raster import CLEAR, CLOUD, NODATA
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray
 from geocloud.readers.coarse import CoarseScene
 from geocloud.readers.contract import SceneReader
 from geocloud.scene_tally import SceneTally, Strangeness
@@ -128,23 +129,44 @@ class SceneRun:
         if codes is None:
             codes = np.where(rows.score >= self.calibration.cut, np.uint8(CLOUD), np.uint8(CLEAR))
         codes[~rows.valid] = NODATA
-        wanted = self._score is not None or self.options.polygons or self.options.min_area > 0
-        p = self.calibration.probability(rows.score) if wanted else rows.score
+        p = self._probability(rows.score, codes)
         if self._score is not None:
             self._score.write(rows.row, quantise(p))
         if self._surface is not None and SURFACE in rows.further:
             self._surface.write(rows.row, rows.further[SURFACE])
         self.mask.take(rows.row, codes, p)
 
+    def _probability(self, score: FloatArray, codes: ByteArray) -> FloatArray:
+        """P(cloud) as far as anyone asks: everywhere for a score raster and where clouds grow, else inside clouds."""
+        if self._score is not None or (self.mask.traced and self.options.dilate):
+            return self.calibration.probability(score)
+        p = np.zeros_like(score)
+        if self.mask.traced:
+            inside = (codes != CLEAR) & (codes != NODATA)
+            p[inside] = self.calibration.probability(score[inside])
+        return p
+
     def finish(self, progress: Progress) -> None:
-        """From scratch files to staged outputs: polygons, sidecars, COGs."""
+        """From scratch files to staged outputs: polygons and their file on one thread, COGs and sidecars on another."""
         progress(0, 1, "polygons")
         shapes = self.mask.shapes(self.options.min_area)
-        if self.options.polygons and shapes is not None:
-            self.shapes = shapes
-            frame = to_frame(shapes, self.georef, self.scene.name)
-            write_vectors(frame, self.staging.path(self.paths.polygons), self._tags)
+        self.shapes = shapes if self.options.polygons else None
         progress(0, 1, "write")
+        with ThreadPoolExecutor(1, thread_name_prefix="polygons") as beside:
+            polygons = beside.submit(self._finish_polygons)
+            self._finish_rasters()
+            polygons.result()
+        self._finish_item()
+        progress(1, 1, "write")
+
+    def _finish_polygons(self) -> None:
+        """The polygons file, where one is wanted."""
+        if self.shapes is not None:
+            frame = to_frame(self.shapes, self.georef, self.scene.name)
+            write_vectors(frame, self.staging.path(self.paths.polygons), self._tags)
+
+    def _finish_rasters(self) -> None:
+        """Score, cloud-free estimate and mask as COGs."""
         if self._score is not None and self.paths.score is not None:
             self._score.close()
             copy_to_cog(self._score.path, self.staging.path(self.paths.score), SCORE)
@@ -153,8 +175,6 @@ class SceneRun:
             product = clear_sky_product(1)
             copy_to_cog(self._surface.path, self.staging.path(self.paths.clear_sky), product)
         self._finish_mask()
-        self._finish_item()
-        progress(1, 1, "write")
 
     def _finish_mask(self) -> None:
         """The mask's COG, class names and style; the quicklook, drawn from the mask as written."""

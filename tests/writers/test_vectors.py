@@ -23,7 +23,7 @@ def two_clouds() -> Shapes:
     mask[10:20, 10:30] = 1
     mask[50:60, 50:60] = 1
     mask[54:56, 54:56] = 0
-    return trace(mask, np.full((100, 100), 0.75))
+    return trace(mask, np.full((100, 100), 0.75))[0]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -61,7 +61,7 @@ def test_a_cloud_across_the_antimeridian_is_split(tmp_path: Path) -> None:
     mask = np.zeros((100, 400), dtype=np.uint8)
     mask[40:50, 10:390] = 1
     path = tmp_path / "clouds.geojson"
-    write_vectors(to_frame(trace(mask, np.ones(mask.shape)), georef, "scene"), path)
+    write_vectors(to_frame(trace(mask, np.ones(mask.shape))[0], georef, "scene"), path)
     geometry = json.loads(path.read_text())["features"][0]["geometry"]
     assert geometry["type"] == "MultiPolygon"
     for polygon in geometry["coordinates"]:
