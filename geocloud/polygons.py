@@ -41,17 +41,23 @@ class Shapes:
 
 
 class PolygonTracer:
-    """Takes a mask row by row from the top and gives its polygons, holding polygons only, never the mask."""
+    """Takes a mask row by row from the top and gives its polygons, holding polygons only, never the mask.
+
+    A strip's polygons stay open while they, or what they are joined with, touch the last row; then nothing below can
+    reach them, and their parts become one polygon.
+    """
 
     def __init__(self, width: int) -> None:
         """Start at row 0 of a mask this wide."""
         self._width = width
         self._row = 0
-        self._last: ByteArray = np.full(width, CLEAR, dtype=np.uint8)
-        self._last_ids = np.zeros(width, dtype=np.int64)
-        self._parts: list[Shapes] = []
         self._count = 0
-        self._pairs: list[NDArray[np.int64]] = []
+        self._open, self._numbers = concatenate([]), np.zeros(0, dtype=np.int64)
+        self._group = np.zeros(0, dtype=np.int64)
+        self._last: ByteArray = np.full(width, CLEAR, dtype=np.uint8)
+        self._last_ids = np.zeros(width, dtype=np.int64)  # of open parts, from 1
+        self._done: list[Shapes] = []
+        self._done_numbers: list[NDArray[np.int64]] = []
 
     def add(self, mask: ByteArray, values: NDArray[Any]) -> None:
         """The next rows: mask codes (h, width) and the values (h, width) to sum inside polygons, NaN counted as 0."""
@@ -62,39 +68,54 @@ class PolygonTracer:
 
     def _add_strip(self, mask: ByteArray, values: NDArray[Any]) -> None:
         part, edges = trace(mask, values, self._row)
-        first, last = (covered(edges, row, self._width) for row in (0, len(mask) - 1))
-        ids = np.where(first > 0, first + self._count, 0)
-        joined = (self._last_ids > 0) & (ids > 0) & (self._last == mask[0])
-        if joined.any():
-            pairs = np.stack([self._last_ids[joined], ids[joined]], axis=1)
-            self._pairs.append(np.unique(pairs, axis=0) - 1)
-        self._last, self._last_ids = mask[-1].copy(), np.where(last > 0, last + self._count, 0)
-        self._parts.append(part)
+        before = len(self._open)
+        first, last = (_shifted(covered(edges, row, self._width), before) for row in (0, len(mask) - 1))
+        parts = concatenate([self._open, part])
+        numbers = np.concatenate([self._numbers, self._count + np.arange(len(part))])
+        joined = (self._last_ids > 0) & (first > 0) & (self._last == mask[0])
+        pairs = [np.stack([np.arange(before), self._group], axis=1)]
+        pairs.append(np.unique(np.stack([self._last_ids[joined], first[joined]], axis=1), axis=0) - 1)
+        group = connect(len(parts), np.concatenate(pairs))
+        still = np.zeros(len(parts), dtype=bool)
+        still[group[np.unique(last[last > 0]) - 1]] = True
+        still = still[group]
+        self._close(parts.take(~still), numbers[~still], group[~still])
+        place = np.concatenate([[0], np.cumsum(still)])  # of a part's number from 1 among the open ones, from 1
+        self._open, self._numbers, self._group = parts.take(still), numbers[still], place[group[still] + 1] - 1
+        self._last, self._last_ids = mask[-1].copy(), place[last]
         self._count += len(part)
         self._row += len(mask)
 
+    def _close(self, parts: Shapes, numbers: NDArray[np.int64], group: NDArray[np.int64]) -> None:
+        """Make whole groups of parts one polygon each."""
+        if len(parts):
+            self._done.append(merge(parts, group))
+            self._done_numbers.append(numbers[np.unique(group, return_index=True)[1]])
+
     def finish(self) -> Shapes:
-        """All polygons, the parts of each joined across strips."""
-        parts = concatenate(self._parts)
-        if not self._pairs:
-            return parts
-        group = connect(len(parts), np.concatenate(self._pairs))
-        return merge(parts, group)
+        """All polygons, in the order in which their first parts were found."""
+        self._close(self._open, self._numbers, self._group)
+        self._open = concatenate([])
+        shapes = concatenate(self._done)
+        return shapes.take(np.argsort(np.concatenate(self._done_numbers))) if len(shapes) else shapes
+
+
+def _shifted(ids: NDArray[np.int64], by: int) -> NDArray[np.int64]:
+    """Numbers from 1 moved on, 0 left as it is."""
+    return np.where(ids > 0, ids + by, 0)
 
 
 def trace(mask: ByteArray, values: NDArray[Any], row: int = 0) -> tuple[Shapes, Edges]:
     """Polygons of all codes but clear and nodata in one strip whose first row is the scene's `row`, and their edges."""
     wanted = (mask != CLEAR) & (mask != NODATA)
-    coords: list[Any] = []
-    ring_ends, polygon_ends, codes = [0], [0], []
+    rings: list[NDArray[np.float64]] = []
+    polygon_ends, codes = [0], []
     for shape, code in features.shapes(mask, mask=wanted, connectivity=4):
-        for ring in shape["coordinates"]:
-            coords.extend(ring)
-            ring_ends.append(len(coords))
-        polygon_ends.append(len(ring_ends) - 1)
+        rings.extend(np.array(ring, dtype=np.float64) for ring in shape["coordinates"])
+        polygon_ends.append(len(rings))
         codes.append(code)
-    xy = np.array(coords, dtype=np.float64).reshape(-1, 2)
-    offsets = np.array(ring_ends), np.array(polygon_ends)
+    xy = np.concatenate([np.zeros((0, 2)), *rings])
+    offsets = np.cumsum([0, *map(len, rings)]), np.array(polygon_ends)
     edges = vertical_edges(xy, *offsets)
     pixels, weight = count_pixels(edges, len(codes)), sum_values(edges, len(codes), values)
     geometry = shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy + np.array([0, row]), offsets)
@@ -118,8 +139,8 @@ def connect(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def merge(parts: Shapes, group: NDArray[np.int64]) -> Shapes:
-    """One polygon a group, in the order of first parts."""
-    firsts, index, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    """One polygon a group, whatever the groups are called, in the order of their names."""
+    _, firsts, index, sizes = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
     pixels = np.bincount(index, parts.pixels).astype(np.int64)
     weight = np.bincount(index, parts.weight).astype(np.float64)
     geometry = parts.geometry[firsts].copy()

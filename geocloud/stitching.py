@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,13 @@ class ScoredRows:
     """(rows, width), True = data."""
     further: Layers = field(default_factory=dict)
     """Maps that were asked for besides, (rows, width) or (band, rows, width); 0 where nodata."""
+
+    def pieces(self, rows: int) -> Iterator[ScoredRows]:
+        """The same from the top, in views of at most so many rows."""
+        for start in range(0, len(self.score), rows):
+            part = slice(start, start + rows)
+            further = {name: layer[..., part, :] for name, layer in self.further.items()}
+            yield ScoredRows(self.row + start, self.score[part], self.valid[part], further)
 
 
 class Stitcher:

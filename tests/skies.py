@@ -15,7 +15,7 @@ from geocloud.metrics import auroc
 from geocloud.raster import Raster
 from geocloud.readers import MemoryScene
 from geocloud.training.simulator import simulate, value_noise
-from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.resolution import score_scene
 
 BANDS = ("blue", "green", "red")
 SIZE = 192

@@ -15,7 +15,7 @@ PACKAGE = Path(geocloud.__file__).parent
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration"),
     1: (
-        *("readers", "writers", "tiling", "stitching", "polygons", "geodesy", "parallel", "dilation"),
+        *("readers", "writers", "tiling", "stitching", "polygons", "rings", "geodesy", "parallel", "dilation"),
         *("metrics", "histogram", "bootstrap", "rules", "veils", "familiarity"),
         *("scene_tally", "class_cuts", "simulated_plumes"),
     ),

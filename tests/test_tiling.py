@@ -14,7 +14,8 @@ from geocloud.raster import Raster
 from geocloud.readers import MemoryScene
 from geocloud.stitching import Stitcher
 from geocloud.tiling import cut_blocks, fill_nodata, read_segments, reflect
-from geocloud.verbs.scoring import score_scene, scored_rows
+from geocloud.verbs.resolution import score_scene
+from geocloud.verbs.scoring import scored_rows
 from geocloud.window import Window
 
 sizes = st.tuples(st.integers(1, 300), st.integers(1, 300))

@@ -17,6 +17,8 @@ CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
 MAX_ARGUMENTS, MAX_DEPTH, MAX_NUMBER = 64, 4, 1 << 20
 """Bounds of a network's arguments: values in a list, lists in lists, and the size of a number."""
+COARSEST = 1000
+"""Metres: the most that a card may call its finest resolution."""
 Supervision = str
 Precision = Literal["auto", "fp32", "bf16"]
 """What a network runs in; `auto` decides by card and machine."""
@@ -62,6 +64,8 @@ class ModelCard:
     """Patches along each side of the squares the network scores."""
     halo: int = 0
     """Context pixels round a block."""
+    finest: float = 0.0
+    """Metres: nothing is gained by scoring pixels finer than this, so squares of them are scored as one; 0: it is."""
     calibration: Calibration = field(default_factory=lambda: Calibration(0.0))
     training: TrainingRecord = field(default_factory=TrainingRecord)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -90,6 +94,8 @@ class ModelCard:
             raise ValueError(f"level must be patch or pixel, not {self.level!r}")
         if not 1 <= self.block <= 32 or not 0 <= self.halo <= 512:
             raise ValueError(f"block must be 1 to 32 and halo 0 to 512, not {self.block} and {self.halo}")
+        if not 0 <= self.finest <= COARSEST:
+            raise ValueError(f"finest must be 0 to {COARSEST} metres, not {self.finest}")
         if self.training.supervision not in SUPERVISIONS:
             raise ValueError(f"supervision must be one of {', '.join(SUPERVISIONS)}")
         check_architecture(self.architecture)
@@ -153,6 +159,7 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         "architecture": dict(raw.get("architecture", {})),
         "block": int(raw["block"]),
         "halo": int(raw["halo"]),
+        "finest": float(raw.get("finest", 0)),
         "calibration": Calibration(**calibration),
         "training": TrainingRecord(**training),
         "cuts": VeilCuts(**raw["cuts"]) if raw.get("cuts") else None,

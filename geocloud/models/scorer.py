@@ -57,6 +57,11 @@ class NetworkScorer:
         return self.card.halo
 
     @property
+    def finest(self) -> float:
+        """The card's finest resolution, metres."""
+        return self.card.finest
+
+    @property
     def calibration(self) -> Calibration:
         """The card's calibration."""
         return self.card.calibration

@@ -42,9 +42,9 @@ class UnmixScorer(NetworkScorer):
             return found
 
         slope = bare(visible_slope(x))[:, 0]
-        shown = [self.channels.index(band) for band in batch.bands]
+        index = [self.channels.index(band) for band in batch.bands]
         score = bare(parts.logit)[:, 0] * np.float32(self.calibration.sign)
-        return Parts(score, slope, bare(parts.shadow)[:, 0], bare(parts.surface[:, shown]))
+        return Parts(score, slope, bare(parts.shadow)[:, 0], bare(parts.surface[:, index]))
 
 
 def visible_slope(x: torch.Tensor) -> torch.Tensor:

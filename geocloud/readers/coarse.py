@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 
 from geocloud.georef import Georef
 from geocloud.raster import BoolArray, FloatArray, Raster
@@ -115,10 +116,19 @@ def average(raster: Raster, shape: tuple[int, int], step: int) -> Raster:
     if any(short):
         data = np.pad(data, ((0, 0), (0, short[0]), (0, short[1])))
         valid = np.pad(valid, ((0, short[0]), (0, short[1])))
-    count = valid.reshape(shape[0], step, shape[1], step).sum(axis=(1, 3))
-    kept = np.where(valid, data, np.float32(0)).reshape(len(data), shape[0], step, shape[1], step)
-    mean: FloatArray = (kept.sum(axis=(2, 4)) / np.maximum(count, 1)).astype(np.float32)
-    return Raster(mean, count > 0)
+    parts = list(np.ndindex(step, step))
+    if valid.all():
+        total, count = sum(data[:, row::step, col::step] for row, col in parts), np.float32(step**2)
+        return Raster(np.asarray(total / count, dtype=np.float32), np.ones(shape, dtype=bool))
+    kept = np.where(valid, data, np.float32(0))
+    total = sum(kept[:, row::step, col::step] for row, col in parts)
+    counts = sum(valid[row::step, col::step].astype(np.float32) for row, col in parts)
+    return Raster(np.asarray(total / np.maximum(counts, 1), dtype=np.float32), np.asarray(counts > 0))
+
+
+def spread(layer: NDArray[Any], step: int, shape: tuple[int, int]) -> NDArray[Any]:
+    """(..., h, w) of coarse pixels as (..., *shape) of fine ones: each value repeated, what is too much cut off."""
+    return np.repeat(np.repeat(layer, step, axis=-2), step, axis=-1)[..., : shape[0], : shape[1]]
 
 
 def _scene(scene: CoarseScene) -> SceneReader:

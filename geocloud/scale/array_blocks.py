@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from geocloud.calibration import Calibration
 from geocloud.grid import PatchGrid
 from geocloud.models.card import Precision
-from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray
+from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, Raster
 from geocloud.readers.array_scene import decode, nodata_value, stated_radiometry
 from geocloud.readers.assembly import given_radiometry
+from geocloud.readers.coarse import average, spread
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.radiometry import EIGHT_BIT, radiometry_of_values
 from geocloud.readers.raster_scene import is_nodata
 from geocloud.readers.spec import Radiometry
 from geocloud.scale.loading import shared_scorer
+from geocloud.scorers.contract import Scorer
 from geocloud.tiling import Segment
 from geocloud.verbs.detect import choose_threshold
 from geocloud.verbs.scoring import score_segment
@@ -44,7 +46,11 @@ class BlockPlan:
     """What each task is told."""
 
     grid: PatchGrid
+    """Of what is scored: the array's pixels, or squares of them."""
+    factor: int
+    """Pixels along a side of such a square."""
     halo: int
+    """Context that the scorer is given, in what is scored."""
     bands: tuple[str, ...]
     model: str
     precision: Precision
@@ -63,10 +69,10 @@ def lazy_blocks(plan: BlockPlan, layers: Sequence[xarray.DataArray], options: Sc
     from dask.array.overlap import overlap
 
     given = layers[0].chunks or ()
-    wanted = [_whole_blocks(size, max(chunks), plan) for size, chunks in zip(plan.grid.shape, given, strict=True)]
+    wanted = [_whole_blocks(size, max(chunks), plan) for size, chunks in zip(layers[0].shape, given, strict=True)]
     stack = dask.array.stack([layer.data.rechunk(tuple(wanted)) for layer in layers]).rechunk({0: -1})
     nodata = [nodata_value(layer) for layer in layers]
-    depth = {axis + 1: plan.halo if len(chunks) > 1 else 0 for axis, chunks in enumerate(wanted)}
+    depth = {axis + 1: plan.halo * plan.factor if len(chunks) > 1 else 0 for axis, chunks in enumerate(wanted)}
     spread = overlap(stack, {0: 0, **depth}, "none", allow_rechunk=False) if any(depth.values()) else stack
     starts = [np.concatenate([[0], np.cumsum(chunks)]).tolist() for chunks in wanted]
     blocks: dask.array.Array = dask.array.map_blocks(
@@ -97,16 +103,31 @@ def score_block(
     (top, bottom), (left, right) = (
         (edges[index], edges[index + 1]) for edges, index in zip(starts, block_id[-2:], strict=True)
     )
-    origin = _origin(starts[0], top, plan.halo), _origin(starts[1], left, plan.halo)
+    origin = _origin(starts[0], top, plan), _origin(starts[1], left, plan)
     raster = decode(list(values), nodata, radiometry)
     scorer = shared_scorer(plan.model, "auto", plan.precision)
-    scores: FloatArray = np.empty((bottom - top, right - left), dtype=np.float32)
-    for row in range(top, bottom, plan.grid.side):
-        window = Window(row, left, min(plan.grid.side, bottom - row), right - left)
-        part = score_segment(Segment(window, origin, raster), plan.grid, scorer, plan.bands)
-        scores[row - top : row - top + len(part)] = part
-    valid = raster.valid[Window(top, left, bottom - top, right - left).slices(origin)]
+    area = Window(top, left, bottom - top, right - left)
+    scores = spread(_score(raster, area, origin, plan, scorer), plan.factor, area.shape)
+    valid = raster.valid[area.slices(origin)]
     return finish(scores, valid, choose_threshold(scorer, plan.threshold), plan.product)
+
+
+def _score(raster: Raster, area: Window, origin: tuple[int, int], plan: BlockPlan, scorer: Scorer) -> FloatArray:
+    """Scores of what is scored in an area of the array; `raster` begins at its pixel `origin`."""
+    step, side = plan.factor, plan.grid.side
+    if step > 1:
+        height, width = raster.valid.shape
+        raster = average(raster, (-(-height // step), -(-width // step)), step)
+    first, left = origin[0] // step, origin[1] // step
+    columns = range(area.col // step, -(-area.stop_col // step))
+    stop = -(-area.stop_row // step)
+    return np.concatenate([
+        score_segment(
+            Segment(Window(row, columns.start, min(side, stop - row), len(columns)), (first, left), raster),
+            plan.grid, scorer, plan.bands,
+        )
+        for row in range(area.row // step, stop, side)
+    ])  # fmt: skip
 
 
 def finish(scores: FloatArray, valid: BoolArray, calibration: Calibration, product: Product) -> NDArray[Any]:
@@ -120,21 +141,21 @@ def finish(scores: FloatArray, valid: BoolArray, calibration: Calibration, produ
     return encode(np.where(valid, codes, np.uint8(NODATA)), product)
 
 
-def _origin(edges: Sequence[int], start: int, halo: int) -> int:
+def _origin(edges: Sequence[int], start: int, plan: BlockPlan) -> int:
     """Where a chunk with its halo begins; one that is alone has no neighbour to take a halo from."""
-    return max(start - halo, 0) if len(edges) > 2 else start
+    return max(start - plan.halo * plan.factor, 0) if len(edges) > 2 else start
 
 
 def _whole_blocks(size: int, chunk: int, plan: BlockPlan) -> tuple[int, ...]:
     """Chunk sizes along one side: whole blocks, near the array's own; the last takes a rest smaller than the halo."""
-    side = plan.grid.side
-    step = max(min(round(chunk / side), MOST // side), -(-plan.halo // side), 1) * side
+    side, halo = plan.grid.side * plan.factor, plan.halo * plan.factor
+    step = max(min(round(chunk / side), MOST // side), -(-halo // side), 1) * side
     count, rest = divmod(size, step)
     if not count:
         return (size,)
     if not rest:
         return (step,) * count
-    return (*(step,) * (count - 1), step + rest) if rest < plan.halo else (*(step,) * count, rest)
+    return (*(step,) * (count - 1), step + rest) if rest < halo else (*(step,) * count, rest)
 
 
 def _scales(

@@ -9,13 +9,13 @@ from geocloud.grid import PatchGrid
 from geocloud.models.card import Precision
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.raster import NODATA
-from geocloud.readers.array_grid import plane_of
+from geocloud.readers.array_grid import array_georef, plane_of
 from geocloud.readers.array_scene import choose_layers, open_array
 from geocloud.readers.options import SceneOptions
 from geocloud.scale.array_blocks import BlockPlan, Product, finish, lazy_blocks
 from geocloud.scale.loading import shared_scorer
 from geocloud.verbs.detect import choose_threshold
-from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.resolution import coarseness, score_scene
 from geocloud.version import __version__
 from geocloud.writers.encodings import ENCODINGS, EncodingName
 
@@ -106,7 +106,10 @@ def _of_one(
             values = finish(*score_scene(opened, scorer), calibration, product)
     else:
         shape = first.sizes[y], first.sizes[x]
-        plan = BlockPlan(PatchGrid(shape, scorer.block), scorer.halo, bands, model, precision, threshold, product)
+        factor = coarseness(array_georef(first), scorer)
+        coarse = -(-shape[0] // factor), -(-shape[1] // factor)
+        grid = PatchGrid(coarse, scorer.block)
+        plan = BlockPlan(grid, factor, scorer.halo, bands, model, precision, threshold, product)
         values = lazy_blocks(plan, [layers[band].transpose(y, x) for band in bands], options)
     attrs = {
         "long_name": "cloud mask" if product in ENCODINGS else "P(cloud)" if product == "probability" else "score",

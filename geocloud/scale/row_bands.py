@@ -17,12 +17,10 @@ from geocloud.georef import Georef
 from geocloud.grid import PatchGrid
 from geocloud.raster import FloatArray
 from geocloud.readers import SceneReader
-from geocloud.readers.coarse import CoarseScene
 from geocloud.scale.plan import SceneTask
 from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
-from geocloud.verbs.detect import coarseness
-from geocloud.verbs.run_files import rows_on_grid
+from geocloud.verbs.resolution import coarseness, piece_rows, rows_on_grid, seen_by_squares
 from geocloud.writers.cog import Product, RowWriter
 from geocloud.writers.staging import staged
 
@@ -43,6 +41,8 @@ class Split:
     """Rows of blocks of each band."""
     step: int
     """Rows of the scene that a row of blocks stands for."""
+    piece: int
+    """Rows of it handed on at once."""
 
     def file(self, number: int) -> Path:
         """The scores of a band."""
@@ -51,14 +51,14 @@ class Split:
 
 def split_scene(task: SceneTask, scene: SceneReader, scorer: Scorer, fingerprint: str) -> Split:
     """Bands of whole rows of blocks."""
-    factor = coarseness(scene, task.options.detect.resolution)
+    factor = coarseness(scene.georef, scorer, task.options.detect.resolution)
     height, width = scene.georef.shape
     step = PatchGrid((height, width), scorer.block).side * factor
     rows = -(-height // step)
     run = max(1, task.options.split**2 // BANDS // (width * step))
     bands = tuple(range(row, min(row + run, rows)) for row in range(0, rows, run))
     name = f".geocloud-{task.stem}-bands-{fingerprint[:8]}{task.parameters[:8]}"
-    return Split(task.folder / name, bands, step)
+    return Split(task.folder / name, bands, step, piece_rows(factor))
 
 
 def score_band(scene: SceneReader, scorer: Scorer, split: Split, number: int, resolution: float | None) -> None:
@@ -66,8 +66,7 @@ def score_band(scene: SceneReader, scorer: Scorer, split: Split, number: int, re
     target, blocks = split.file(number), split.bands[number]
     if target.exists():
         return
-    factor = coarseness(scene, resolution)
-    seen = CoarseScene(scene, factor) if factor > 1 else scene
+    seen = seen_by_squares(scene, coarseness(scene.georef, scorer, resolution))
     first, stop = blocks.start * split.step, min(blocks.stop * split.step, scene.georef.shape[0])
     georef = Georef((stop - first, scene.georef.shape[1]), scene.georef.transform @ Affine.translation(0, first))
     with staged(target.stem) as staging:
@@ -88,7 +87,8 @@ def stored_rows(split: Split, shape: tuple[int, int]) -> Generator[ScoredRows, N
             window = RasterioWindow(0, row, shape[1], min(split.step, shape[0] - row))
             score: FloatArray = dataset.read(1, window=window)
             valid = ~np.isnan(score)
-            yield ScoredRows(row, np.where(score == NOT_SCORED, np.float32(np.nan), score), valid)
+            score[score == NOT_SCORED] = np.nan
+            yield from ScoredRows(row, score, valid).pieces(split.piece)
 
 
 def write_vrt(path: Path, split: Split, shape: tuple[int, int]) -> None:

@@ -20,6 +20,7 @@ class Chroma:
     level: Level = "pixel"
     block: int = 8
     halo: int = 0
+    finest: float = 0.0
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """Blue, green and red; ModelError where one is missing."""

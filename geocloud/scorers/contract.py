@@ -41,6 +41,10 @@ class Scorer(Protocol):
         """Context pixels it is given round a block."""
 
     @property
+    def finest(self) -> float:
+        """Metres: finer pixels are scored in squares of them, no coarser than this; 0: always a pixel a pixel."""
+
+    @property
     def calibration(self) -> Calibration:
         """Direction, threshold and P(cloud) of its scores."""
 

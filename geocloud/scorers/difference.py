@@ -65,6 +65,11 @@ class Difference:
         return self.clear.halo
 
     @property
+    def finest(self) -> float:
+        """That of both."""
+        return self.clear.finest
+
+    @property
     def calibration(self) -> Calibration:
         """Threshold 0."""
         return Calibration(0.0, "high", _EQUAL, unit="difference of errors")

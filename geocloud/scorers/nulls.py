@@ -27,6 +27,7 @@ class BandSum:
     level: Level = "pixel"
     block: int = 8
     halo: int = 0
+    finest: float = 0.0
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """The weighted bands; ModelError where one is missing."""

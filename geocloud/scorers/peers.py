@@ -34,6 +34,7 @@ class UkisMask:
     level: Level = "pixel"
     block: int = 8
     halo: int = 0
+    finest: float = 0.0
     calibration: Calibration = _CLASSES
     supervision: str = "S"
 

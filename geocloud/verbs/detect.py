@@ -12,7 +12,6 @@ import numpy as np
 
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import UsageError
-from geocloud.geodesy import pixel_area
 from geocloud.models.card import Precision
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.progress import Progress, no_progress
@@ -21,6 +20,7 @@ from geocloud.scorers.contract import Scorer
 from geocloud.stitching import ScoredRows
 from geocloud.veils import wanted_classes
 from geocloud.verbs.detection import Detection, OutputPaths, read_detection
+from geocloud.verbs.resolution import coarseness
 from geocloud.verbs.scene_run import RunOptions, SceneRun
 from geocloud.writers.encodings import EncodingName
 from geocloud.writers.stac import require_pystac
@@ -58,7 +58,8 @@ class DetectOptions:
     dilate: int = 0
     """Pixels by which clouds grow, in mask, polygons and cloud cover alike; min_area then means the grown clouds."""
     resolution: float | None = None
-    """Metres: score the scene as if its pixels were this large; outputs stay on its own grid. None: as it is."""
+    """Metres: score the scene as if its pixels were this large; outputs stay on its own grid. None: as large as the
+    model's card says that nothing is lost by."""
     classes: tuple[str, ...] = ("cloud",)
     """Classes of the mask besides clear: cloud, and thin, haze, dust and shadow of a model that unmixes."""
     clear_sky: bool = False
@@ -136,7 +137,7 @@ def detect_open(
     check_options(scene, options)
     calibration = choose_threshold(scorer, options.threshold)
     with staged(paths.mask.stem) as staging:
-        run = SceneRun(scene, scorer, calibration, _run_options(scene, options), paths, staging)
+        run = SceneRun(scene, scorer, calibration, _run_options(scene, scorer, options), paths, staging)
         if rows is None:
             run.score(progress)
         else:
@@ -177,7 +178,7 @@ def check_options(scene: SceneReader, options: DetectOptions) -> None:
         require_pystac()
 
 
-def _run_options(scene: SceneReader, options: DetectOptions) -> RunOptions:
+def _run_options(scene: SceneReader, scorer: Scorer, options: DetectOptions) -> RunOptions:
     """What of the options concerns the run; polygons only where they can be placed or pixel ones are wanted."""
     placed = scene.georef.located or options.pixel_polygons
     return RunOptions(
@@ -185,15 +186,7 @@ def _run_options(scene: SceneReader, options: DetectOptions) -> RunOptions:
         polygons=options.polygons != "none" and placed,
         threads=options.threads,
         dilate=options.dilate,
-        factor=coarseness(scene, options.resolution),
+        factor=coarseness(scene.georef, scorer, options.resolution),
         encoding=options.encoding,
         classes=wanted_classes(options.classes),
     )
-
-
-def coarseness(scene: SceneReader, resolution: float | None) -> int:
-    """How many of the scene's pixels, along a side, make one of about `resolution` metres; at least 1."""
-    if resolution is None:
-        return 1
-    side: float = pixel_area(scene.georef) ** 0.5
-    return max(1, round(resolution / side))

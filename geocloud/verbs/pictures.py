@@ -13,7 +13,7 @@ from geocloud.readers.pictures import PICTURE_BANDS, DataFile, DataSet
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.patches import score_patches
 from geocloud.training.data import Fit
-from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.resolution import score_scene
 
 
 def picture_score(source: DataSet, file: DataFile, scorer: Scorer, fit: Fit, options: SceneOptions) -> float:

@@ -1,10 +1,8 @@
-"""Steps of a scene's run that need no state: rows put back on the scene's grid, masks read and written again, tags."""
+"""Steps of a scene's run that need no state: masks read and written again, tags, links."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,51 +12,15 @@ from rasterio.windows import Window as RasterioWindow
 
 from geocloud.calibration import Calibration
 from geocloud.georef import Georef
-from geocloud.readers.coarse import CoarseScene
 from geocloud.readers.contract import SceneReader
 from geocloud.readers.paths import is_virtual
 from geocloud.scorers.contract import Scorer
-from geocloud.stitching import Layer, ScoredRows, blank
-from geocloud.verbs.scoring import SEGMENT_PIXELS, Look, Observer, scored_rows
 from geocloud.version import __version__
 from geocloud.writers.cog import Product, RowWriter, raster_errors
 from geocloud.writers.encodings import ENCODINGS, TAG, EncodingName, encode
 
 STRIP = 512
 """Rows handled at once where a written raster is read back."""
-
-
-def rows_on_grid(
-    scored: SceneReader,
-    scorer: Scorer,
-    *,
-    threads: int | None = None,
-    look: Look | None = None,
-    observe: Observer | None = None,
-    block_rows: range | None = None,
-) -> Generator[ScoredRows, None, None]:
-    """`scored_rows` on the scene's own grid, also where a coarse view of it is scored."""
-    coarse = scored if isinstance(scored, CoarseScene) else None
-    pixels = max(1, SEGMENT_PIXELS // coarse.factor**2) if coarse else None
-    parts = scored_rows(
-        scored, scorer, threads=threads, look=look, observe=observe, segment_pixels=pixels, block_rows=block_rows
-    )
-    with closing(parts):  # its reading thread must end before the scene is closed, also when the user cancels
-        for part in parts:
-            yield expand(part, coarse) if coarse else part
-
-
-def expand(rows: ScoredRows, scored: CoarseScene) -> ScoredRows:
-    """Rows of a coarse scene on the scene's own grid: each value repeated, nodata as the scene has it."""
-    step, (height, width) = scored.factor, scored.fine.georef.shape
-    row = rows.row * step
-    valid = scored.take_valid(row, min(len(rows.score) * step, height - row))
-
-    def spread(layer: Layer) -> Layer:
-        fine = np.repeat(np.repeat(layer, step, axis=-2), step, axis=-1)[..., : height - row, :width]
-        return np.where(valid, fine, blank((), layer.dtype))
-
-    return ScoredRows(row, spread(rows.score), valid, {name: spread(layer) for name, layer in rows.further.items()})
 
 
 def write_encoded(source: Path, target: Path, georef: Georef, encoding: EncodingName) -> None:

@@ -25,7 +25,7 @@ from geocloud.training.split import Part, choose_part
 from geocloud.verbs.agreement import Reference, reference_mask
 from geocloud.verbs.detection import MASK_SUFFIX
 from geocloud.verbs.pictures import picture_scores
-from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.resolution import score_scene
 
 BATCH = 64
 

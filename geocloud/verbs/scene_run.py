@@ -14,7 +14,6 @@ from geocloud.grid import PatchGrid
 from geocloud.polygons import Shapes
 from geocloud.progress import Progress
 from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray
-from geocloud.readers.coarse import CoarseScene
 from geocloud.readers.contract import SceneReader
 from geocloud.scene_tally import SceneTally, Strangeness
 from geocloud.scorers.contract import Scorer
@@ -24,7 +23,8 @@ from geocloud.veils import ClassName, mask_codes
 from geocloud.verbs.detection import Detection, OutputPaths
 from geocloud.verbs.looks import CODE, SURFACE, make_look, seen_by, tallied
 from geocloud.verbs.mask_output import MaskOutput
-from geocloud.verbs.run_files import provenance, read_every, rows_on_grid, seen_from, write_encoded
+from geocloud.verbs.resolution import rows_on_grid, seen_by_squares
+from geocloud.verbs.run_files import provenance, read_every, seen_from, write_encoded
 from geocloud.verbs.scoring import SEGMENT_PIXELS
 from geocloud.writers.classes import classes_of, write_attribute_table, write_qgis_style, written_classes
 from geocloud.writers.cog import MASK, SCORE, RowWriter, clear_sky_product, copy_to_cog, quantise
@@ -75,7 +75,7 @@ class SceneRun:
         self._tags = tags = provenance(scene, scorer, calibration)
         if len(options.classes) > 1:
             tags["GEOCLOUD_CLASSES"] = ",".join(options.classes)
-        self._scored = CoarseScene(scene, options.factor) if options.factor > 1 else scene
+        self._scored = seen_by_squares(scene, options.factor)
         self._preview = Preview(self._scored.georef.shape, bands) if paths.quicklook else None
         self.mask = MaskOutput(
             staging.scratch(paths.mask, "mask.tif"),
@@ -247,7 +247,7 @@ class SceneRun:
         notes = (*self.scene.notes, *warnings)
         if self.options.factor > 1:
             side = self.options.factor
-            notes = (*notes, f"scored coarser than the scene: squares of {side}x{side} pixels as one")
+            notes = (*notes, f"squares of {side}x{side} pixels were scored as one; --resolution has it otherwise")
         if not self.mask.valid:
             notes = (*notes, "the scene is wholly nodata, so it has no cloud cover")
         if not self.georef.located and not self.options.polygons:

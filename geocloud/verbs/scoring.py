@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator
 
-import numpy as np
 import rasterio
 
 from geocloud.grid import PatchGrid
@@ -13,7 +12,7 @@ from geocloud.parallel import map_ordered, read_ahead
 from geocloud.raster import BoolArray, FloatArray, PatchBatch
 from geocloud.readers.cache import cache_bytes
 from geocloud.readers.contract import SceneReader
-from geocloud.scorers.contract import Scorer, WholeScorer
+from geocloud.scorers.contract import Scorer
 from geocloud.stitching import SCORE, Layer, Layers, ScoredRows, Stitcher, place_blocks
 from geocloud.tiling import Segment, cut_blocks, read_segments
 from geocloud.window import Window
@@ -94,17 +93,6 @@ def look_at(segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tuple[str,
     """Maps (..., height, width) of a segment's window; blank in blocks that are wholly nodata."""
     batches = cut_blocks(segment, grid, scorer.halo, bands, max(1, BATCH_PATCHES // scorer.block**2))
     return place_blocks(segment.window, [(batch.windows, look(batch)) for batch in batches], grid.shape)
-
-
-def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = None) -> tuple[FloatArray, BoolArray]:
-    """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation."""
-    if isinstance(scorer, WholeScorer):
-        bands = scorer.choose_bands(scene.bands)
-        raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
-        score = np.where(raster.valid, scorer.score_whole(raster, bands), np.float32(np.nan))
-        return score, raster.valid
-    rows = list(scored_rows(scene, scorer, threads=threads))
-    return np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
 
 
 def cores() -> int:

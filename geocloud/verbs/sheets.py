@@ -16,7 +16,7 @@ from geocloud.readers.pictures import DataSet
 from geocloud.readers.shown import show
 from geocloud.scorers.contract import Scorer
 from geocloud.verbs.report import file_name
-from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.resolution import score_scene
 from geocloud.verbs.suite import SuiteSource
 from geocloud.verbs.tally import Tally
 from geocloud.window import Window

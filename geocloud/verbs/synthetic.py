@@ -22,8 +22,8 @@ from geocloud.rules import fit_spread
 from geocloud.scorers.contract import Scorer
 from geocloud.training.split import choose_part
 from geocloud.training.synthetic import TaggedScene, patch_tags, pose
+from geocloud.verbs.resolution import score_scene
 from geocloud.verbs.samples import DataOptions
-from geocloud.verbs.scoring import score_scene
 from geocloud.window import Window
 
 DRAWS = 2

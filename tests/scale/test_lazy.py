@@ -16,7 +16,7 @@ import geocloud
 from geocloud import DetectOptions, SceneOptions, open_scene
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.models.registry import load_scorer
-from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.resolution import score_scene
 
 rioxarray = pytest.importorskip("rioxarray")
 dask = pytest.importorskip("dask")

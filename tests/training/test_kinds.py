@@ -20,8 +20,8 @@ from geocloud.training.options import Listener, TrainOptions
 from geocloud.training.patchwise import read_patches, train_on_patches
 from geocloud.verbs.calibrate import CalibrateOptions, calibrate
 from geocloud.verbs.detect import DetectOptions, detect
+from geocloud.verbs.resolution import score_scene
 from geocloud.verbs.samples import DataOptions
-from geocloud.verbs.scoring import score_scene
 from geocloud.verbs.train import train
 
 TOY = {"epochs": 12, "batch_size": 4, "lr": 3e-3}

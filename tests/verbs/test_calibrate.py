@@ -10,8 +10,8 @@ from geocloud.readers import open_scene
 from geocloud.readers.labels import LabelCodes
 from geocloud.verbs import calibrate as module
 from geocloud.verbs.calibrate import CalibrateOptions, calibrate
+from geocloud.verbs.resolution import score_scene
 from geocloud.verbs.samples import DataOptions
-from geocloud.verbs.scoring import score_scene
 
 
 def test_f1_separates_the_tagged_pictures(tagged, clear_model, tmp_path):

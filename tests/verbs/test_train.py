@@ -11,7 +11,7 @@ from geocloud.models.registry import load_scorer
 from geocloud.models.weights import WEIGHTS_FILE
 from geocloud.readers import open_scene
 from geocloud.training.options import TrainOptions
-from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.resolution import score_scene
 from geocloud.verbs.train import train
 
 QUICK = TrainOptions(classes=("field",), epochs=2, batch_size=8, latent=4, widths=(8,))

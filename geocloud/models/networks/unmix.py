@@ -15,7 +15,7 @@ coefficients of each cell, and outlines come out at every pixel for the price of
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
@@ -82,6 +82,12 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
+def _channels_last(x: Tensor) -> Tensor:
+    """(n, c, h, w) laid out as convolutions are quickest, in the type that they run in."""
+    kind = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+    return x.to(kind).contiguous(memory_format=torch.channels_last)
+
+
 class _Residual(nn.Module):
     """Two convolutions beside an identity."""
 
@@ -92,7 +98,7 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, width, h, w) to the same."""
-        return F.relu(x + self.second(self.first(x)))
+        return F.relu_(self.second(self.first(x)).add_(x))
 
 
 def _brightness(x: Tensor) -> Tensor:
@@ -237,9 +243,7 @@ class UnmixNet(nn.Module):
         code, _, _, detail = self._encode(x, present)
         return self._logit(code, detail)
 
-    def _encode(
-        self, x: Tensor, present: Tensor, shown: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _encode(self, x: Tensor, present: Tensor, shown: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The code of each cell, the level of 4x4 cells that colour is read from, and what cells are made of.
 
         Args:
@@ -252,16 +256,16 @@ class UnmixNet(nn.Module):
             (n, 16, h/4, w/4) what `_detail` makes.
         """
         mean, detail = F.avg_pool2d(x, CELL), _detail(x)
-        weight = self.stem[0].weight
+        entry, norm = self.stem
+        weight = cast("Tensor", entry.weight)
         if shown is not None:
             mean, weight = with_absent(mean, shown), weight[:, shown]
-        last = x.contiguous(memory_format=torch.channels_last)
-        entered = self.stem[1](F.conv2d(last, weight, self.stem[0].bias, stride=CELL))
+        entered = norm(F.conv2d(_channels_last(x), weight, cast("Tensor | None", entry.bias), stride=CELL))
         there = present[:, :, None, None].to(x.dtype)
         flags = there[:, 3:].expand(-1, -1, *mean.shape[2:])
         spread = detail.square().mean(1, keepdim=True).add(1e-8).sqrt()
         hints = torch.cat([flags, spectral_indices(mean, spread, there)], 1)
-        h = F.relu(entered + self.hint(hints.contiguous(memory_format=torch.channels_last)))
+        h = F.relu_(self.hint(_channels_last(hints)).add_(entered))
         skips = []
         for level in self.down:
             h = level(h)
@@ -269,7 +273,7 @@ class UnmixNet(nn.Module):
         middle = h
         for i in reversed(range(len(self.up))):
             raised = F.interpolate(self.lift[i](h), scale_factor=2.0, mode="nearest")
-            h = self.up[i](F.relu(self.lateral[i](skips[i]) + raised))
+            h = self.up[i](F.relu_(self.lateral[i](skips[i]).add_(raised)))
             middle = h if i == 2 else middle
         return h, middle, mean, detail
 

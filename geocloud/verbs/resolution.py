@@ -1,0 +1,96 @@
+"""Scene -> scored rows at the resolution that suits the scorer, and back on the scene's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+
+import numpy as np
+
+from geocloud.geodesy import pixel_area
+from geocloud.georef import Georef
+from geocloud.raster import BoolArray, FloatArray
+from geocloud.readers.coarse import CoarseScene, spread
+from geocloud.readers.contract import SceneReader
+from geocloud.scorers.contract import Scorer, WholeScorer
+from geocloud.stitching import Layer, ScoredRows, blank
+from geocloud.verbs.scoring import SEGMENT_PIXELS, Look, Observer, scored_rows
+from geocloud.window import Window
+
+PIECE = 256
+"""Rows handed on at once, or a little fewer: bounds what lies in memory between scores and mask."""
+NEARLY = 1.05
+"""Squares may be coarser than the finest resolution by this: pixels of 10 m are not exactly that on the ground."""
+
+
+def coarseness(georef: Georef, scorer: Scorer, resolution: float | None = None) -> int:
+    """How many of a scene's pixels, along a side, are scored as one; at least 1.
+
+    Args:
+        georef: the scene's.
+        scorer: says below which resolution it gains nothing.
+        resolution: metres that the user asks for instead; None: as coarse as the scorer loses nothing by.
+    """
+    if not georef.located:
+        return 1
+    side: float = pixel_area(georef) ** 0.5
+    return max(1, round(resolution / side) if resolution else int(NEARLY * scorer.finest / side))
+
+
+def seen_by_squares(scene: SceneReader, factor: int) -> SceneReader:
+    """The scene as it is scored: itself, or its squares of `factor` pixels a side as one each."""
+    return CoarseScene(scene, factor) if factor > 1 else scene
+
+
+def rows_on_grid(
+    scored: SceneReader,
+    scorer: Scorer,
+    *,
+    threads: int | None = None,
+    look: Look | None = None,
+    observe: Observer | None = None,
+    block_rows: range | None = None,
+) -> Generator[ScoredRows, None, None]:
+    """`scored_rows` on the scene's own grid, a few rows at a time, also where a coarse view of it is scored."""
+    coarse = scored if isinstance(scored, CoarseScene) else None
+    factor = coarse.factor if coarse else 1
+    pixels = max(1, SEGMENT_PIXELS // factor**2)
+    parts = scored_rows(
+        scored, scorer, threads=threads, look=look, observe=observe, segment_pixels=pixels, block_rows=block_rows
+    )
+    with closing(parts):  # its reading thread must end before the scene is closed, also when the user cancels
+        for part in parts:
+            for piece in part.pieces(piece_rows(factor) // factor):
+                yield _expand(piece, coarse) if coarse else piece
+
+
+def piece_rows(factor: int) -> int:
+    """Rows of the scene handed on at once where squares of `factor` pixels are scored."""
+    return max(1, PIECE // factor) * factor
+
+
+def _expand(rows: ScoredRows, scored: CoarseScene) -> ScoredRows:
+    """Rows of a coarse scene on the scene's own grid, nodata as the scene has it."""
+    step, (height, width) = scored.factor, scored.fine.georef.shape
+    row = rows.row * step
+    shape = min(len(rows.score) * step, height - row), width
+    valid = scored.take_valid(row, shape[0])
+    every = bool(valid.all())
+
+    def finer(layer: Layer) -> Layer:
+        fine = spread(layer, step, shape)
+        return fine if every else np.where(valid, fine, blank((), layer.dtype))
+
+    return ScoredRows(row, finer(rows.score), valid, {name: finer(layer) for name, layer in rows.further.items()})
+
+
+def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = None) -> tuple[FloatArray, BoolArray]:
+    """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation."""
+    if isinstance(scorer, WholeScorer):
+        bands = scorer.choose_bands(scene.bands)
+        raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
+        score = np.where(raster.valid, scorer.score_whole(raster, bands), np.float32(np.nan))
+        return score, raster.valid
+    scored = seen_by_squares(scene, coarseness(scene.georef, scorer))
+    rows = list(rows_on_grid(scored, scorer, threads=threads))
+    return np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
