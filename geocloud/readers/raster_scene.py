@@ -150,7 +150,8 @@ class RasterScene(Closing):
                     zeros.append(empty)
                 else:
                     missing |= empty
-                np.multiply(values, np.float32(source.radiometry.scale), out=data[row], casting="unsafe")
+                data[row] = values
+                data[row] *= np.float32(source.radiometry.scale)
                 data[row] += np.float32(source.radiometry.offset)
         if zeros:
             missing |= np.logical_and.reduce(zeros)
