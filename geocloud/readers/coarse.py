@@ -121,7 +121,8 @@ def average(raster: Raster, shape: tuple[int, int], step: int) -> Raster:
         return Raster(add_squares(data, step) / np.float32(step**2), np.ones(shape, dtype=bool))
     counts = add_squares(valid.astype(np.float32), step)
     total = add_squares(np.where(valid, data, np.float32(0)), step)
-    return Raster(total / np.maximum(counts, np.float32(1)), counts > 0)
+    mean: FloatArray = total / counts.clip(min=1)
+    return Raster(mean, counts > 0)
 
 
 def add_squares(values: FloatArray, step: int) -> FloatArray:
