@@ -59,7 +59,8 @@ class Batches:
         planes = torch.stack([surfaces.crop(scene, size, rng) for scene in picked])
         present = torch.stack([surfaces.choose_bands(scene.bands, rng) for scene in picked])
         scale = torch.stack([surfaces.choose_scale(scene.scales, rng) for scene in picked])
-        clean = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
+        changed = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
+        clean = torch.where(chance(n, self.config.untouched, rng), planes[:, :7], changed)
         laid = (chance(n, self.config.simulated, rng).flatten() & ~looks_like_snow(clean)).nonzero().flatten()
         return _join(clean, present, self._veil(n, laid), planes[:, 7:], rng)
 

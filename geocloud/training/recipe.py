@@ -32,6 +32,8 @@ class UnmixConfig:
     teach_every: int = 500
     mine: float = 0.0
     """How much oftener a scene is drawn that the teacher gets wholly wrong against its tags; 0 draws all alike."""
+    untouched: float = 0.0
+    """Share of crops whose radiometry is left as it is: snow is told from cloud by slighter colour than jitter leaves."""
     gain: float = 0.15
     """Largest change of the log gain of a crop."""
     trust: float = 0.5
