@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import torch
+from rasterio.shutil import copy
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
@@ -56,3 +57,20 @@ def make_scene(path: Path, height: int, width: int, bands: int = 4) -> Path:
             dataset.write(np.ascontiguousarray(cell[:, :high, :wide]), window=Window(left, top, wide, high))
     staged.replace(path)
     return path
+
+
+def make_jp2(scene: Path, folder: Path) -> Path:
+    """The first four bands of a scene as Sentinel-2 products store them: a lossless JP2 of 1024 x 1024 blocks each."""
+    folder.mkdir(exist_ok=True)
+    with rasterio.open(scene) as dataset:
+        profile = {**dataset.profile, "count": 1, "compress": None}
+        for index, name in enumerate(("B02", "B03", "B04", "B08"), 1):
+            target, plain = folder / f"{name}.jp2", folder / "plain.tif"
+            if target.exists():
+                continue
+            with rasterio.open(plain, "w", **profile) as copied:
+                for _, window in dataset.block_windows(1):
+                    copied.write(dataset.read(index, window=window), 1, window=window)
+            copy(plain, target, driver="JP2OpenJPEG", REVERSIBLE="YES", QUALITY="100", BLOCKXSIZE=1024, BLOCKYSIZE=1024)
+            plain.unlink()
+    return folder

@@ -24,6 +24,7 @@ from geocloud.polygons import PolygonTracer
 from geocloud.raster import PatchBatch
 from geocloud.readers import open_scene
 from geocloud.tiling import read_segments
+from geocloud.verbs.resolution import coarseness, seen_by_squares
 from geocloud.verbs.scoring import SEGMENT_PIXELS
 from geocloud.window import Window
 from geocloud.writers.cog import MASK, RowWriter, copy_to_cog
@@ -68,16 +69,18 @@ def stages(path: Path) -> dict[str, object]:
     scorer = load_scorer()
     assert isinstance(scorer, NetworkScorer)
     with open_scene(path) as scene, tempfile.TemporaryDirectory() as folder:
-        georef, grid = scene.georef, PatchGrid(scene.georef.shape, scorer.block)
+        georef = scene.georef
+        scored = seen_by_squares(scene, coarseness(georef, scorer))
+        grid = PatchGrid(scored.georef.shape, scorer.block)
         bands = scorer.choose_bands(scene.bands)
-        read = seconds(lambda: sum(1 for _ in read_segments(scene, bands, grid, scorer.halo, SEGMENT_PIXELS)))
-        red = scene.read(Window(0, 0, *grid.shape), ("red",)).data[0]
+        read = seconds(lambda: sum(1 for _ in read_segments(scored, bands, grid, scorer.halo, SEGMENT_PIXELS)))
+        red = scene.read(Window(0, 0, *georef.shape), ("red",)).data[0]
         codes = (red > 0.3).astype(np.uint8)
         writer = RowWriter(Path(folder) / "mask.tif", georef, MASK, {})
         write = seconds(lambda: [writer.write(row, codes[row : row + 1024]) for row in range(0, len(codes), 1024)])
         writer.close()
         cog = seconds(lambda: copy_to_cog(writer.path, Path(folder) / "cog.tif", MASK))
-        tracer = PolygonTracer(grid.shape[1])
+        tracer = PolygonTracer(georef.shape[1])
         p = np.where(codes, np.float32(0.9), np.float32(0.1))
 
         def trace() -> int:
@@ -89,11 +92,11 @@ def stages(path: Path) -> dict[str, object]:
 
         polygons = seconds(trace)
         net, rates = network(scorer), machine_rates()
-        pixels = grid.shape[0] * grid.shape[1] / 1e6
-        whole = net["seconds_a_block"] * pixels / net["megapixels"]
+        pixels = georef.shape[0] * georef.shape[1] / 1e6
+        whole = net["seconds_a_block"] * grid.shape[0] * grid.shape[1] / 1e6 / net["megapixels"]
     return {
         "megapixels": pixels, "precision": "bf16" if scorer.bf16 else "fp32", "rates": rates, "network": net,
-        "stages": {"read and tile": read, "network": whole, "mask": write, "COG": cog, "polygons": polygons},
+        "stages": {"read, average and tile": read, "network": whole, "mask": write, "COG": cog, "polygons": polygons},
     }  # fmt: skip
 
 
