@@ -53,7 +53,7 @@ class Run:
 
     def __init__(self, config: UnmixConfig, checkpoint: Path, start: Path | None = None) -> None:
         """A new run, or the one that the checkpoint holds."""
-        self.config, self.checkpoint, self.step = config, checkpoint, 0
+        self.config, self.checkpoint, self.step, self.started = config, checkpoint, 0, start is not None
         self.rng = Generator().manual_seed(config.seed)
         self.student, self.teacher = (UnmixNet(widths=config.widths) for _ in range(2))
         if start is not None:
@@ -94,7 +94,8 @@ class Run:
         torch.autograd.backward(torch.stack(list(terms.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimiser.step()
-        follow(self.teacher, self.student, min(self.config.average, (self.step + 1) / (self.step + 10)))
+        keep = self.config.average if self.started else min(self.config.average, (self.step + 1) / (self.step + 10))
+        follow(self.teacher, self.student, keep)
         return {name: term.detach() for name, term in terms.items()}
 
     def _save(self) -> None:
