@@ -38,3 +38,10 @@ def test_thick_simulated_cloud_is_asked_for_and_brightens():
 
     assert batch.target[thick].min() == 1
     assert batch.x[:, :3].mean(1, keepdim=True)[thick].mean() > batch.clean[:, :3].mean() + 0.1
+
+
+def test_untouched_crops_keep_their_radiometry():
+    config = UnmixConfig(batch=4, size=64, simulated=0, untouched=1.0)
+    assert (Batches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] == 0.25).all()
+    config = UnmixConfig(batch=4, size=64, simulated=0, untouched=0.0)
+    assert (Batches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] != 0.25).any()

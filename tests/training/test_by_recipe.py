@@ -110,6 +110,10 @@ def test_the_command_takes_a_recipe_by_name_or_file_and_no_other_number(few, tmp
     result = run(cli, ["train", str(few), "--kind", "unmix", "--config", str(recipe), "--out", str(tmp_path / "m")])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["rule"] == "equal"
+    (tmp_path / "more.toml").write_text('extends = "toy.toml"\nseed = 4\n')
+    more = ["--kind", "unmix", "--config", str(tmp_path / "more.toml"), "--out", str(tmp_path / "more")]
+    assert run(cli, ["train", str(few), *more]).exit_code == 0
+    assert read_card(tmp_path / "more").training.seed == 4
     assert read_card(tmp_path / "m").kind == "unmix"
     for arguments, said in (
         (["--kind", "unmix", "--config", str(recipe), "--epochs", "3"], "--epochs does not go with --kind unmix"),
@@ -119,3 +123,15 @@ def test_the_command_takes_a_recipe_by_name_or_file_and_no_other_number(few, tmp
         result = run(cli, ["train", str(few), "--out", str(tmp_path / "n"), *arguments])
         assert result.exit_code == 2
         assert said in result.stderr
+
+
+def test_a_run_from_weights_averages_from_there_on(few, tmp_path):
+    first = train(few, tmp_path / "a", TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "toy.toml", 2)))
+    keeps = tmp_path / "keeps.toml"
+    keeps.write_text('extends = "toy.toml"\nsettle = 0\naverage = 1.0\n')
+    start = tmp_path / "a" / "checkpoint.pt"
+    second = train(few, tmp_path / "b", TrainOptions(kind="unmix", recipe=keeps, start=start))
+    keeps.write_text('extends = "toy.toml"\nsettle = 0\naverage = 0.5\n')
+    third = train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=keeps, start=start))
+    assert second.card.sha256 == first.card.sha256
+    assert third.card.sha256 != first.card.sha256
