@@ -70,7 +70,11 @@ from geocloud.writers.vectors import VectorFormat, vector_format
 )
 @click.option("--clear-sky", is_flag=True, help="Write an estimate of the ground without cloud as a raster too.")
 @click.option("--dilate", type=click.IntRange(0), default=0, help="Grow clouds by this many pixels.")
-@click.option("--resolution", type=float, help="Score coarser than the scene, at this many metres a pixel.")
+@click.option(
+    "--resolution",
+    type=float,
+    help="Metres a pixel to score at; coarser is faster. By default as coarse as the model loses nothing by.",
+)
 @click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
 @click.option("--polygons-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the polygons' path.")
 @click.option("--score-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the score's path.")
