@@ -33,7 +33,7 @@ class UnmixConfig:
     mine: float = 0.0
     """How much oftener a scene is drawn that the teacher gets wholly wrong against its tags; 0 draws all alike."""
     untouched: float = 0.0
-    """Share of crops whose radiometry is left as it is: snow is told from cloud by slighter colour than jitter leaves."""
+    """Share of crops whose radiometry is left as it is: jitter hides the slight colours that tell snow from cloud."""
     gain: float = 0.15
     """Largest change of the log gain of a crop."""
     trust: float = 0.5

@@ -5,7 +5,7 @@ patches, or from pixel labels for the supervised twin, or from a teacher where i
 are joined into one target. The teacher is the running average of the weights, asked anew every so many steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ def train_unmix(
     out_dir: Path,
     progress: Progress,
     left_out: frozenset[str] = frozenset(),
-    start: Path | None = None,
+    start: Sequence[Path] = (),
 ) -> UnmixNet:
     """Train a recipe on the data folder; taken up again from ``out_dir/checkpoint.pt`` where there is one.
 
@@ -38,7 +38,7 @@ def train_unmix(
         out_dir: where the checkpoint is kept.
         progress: called every 50 steps.
         left_out: names of scenes held back for evaluation.
-        start: checkpoint of an earlier training whose average to start from; None for random weights.
+        start: checkpoints of earlier trainings to start from the mean of their averages; none for random weights.
 
     Returns:
         The averaged network, in evaluation mode.
@@ -51,13 +51,15 @@ def train_unmix(
 class Run:
     """The state of one training, and its loop."""
 
-    def __init__(self, config: UnmixConfig, checkpoint: Path, start: Path | None = None) -> None:
+    def __init__(self, config: UnmixConfig, checkpoint: Path, start: Sequence[Path] = ()) -> None:
         """A new run, or the one that the checkpoint holds."""
-        self.config, self.checkpoint, self.step, self.started = config, checkpoint, 0, start is not None
+        self.config, self.checkpoint, self.step, self.started = config, checkpoint, 0, bool(start)
         self.rng = Generator().manual_seed(config.seed)
         self.student, self.teacher = (UnmixNet(widths=config.widths) for _ in range(2))
-        if start is not None:
-            self.student.load_state_dict(torch.load(start, weights_only=True)["teacher"])
+        if start:
+            self.student.load_state_dict(
+                mean_weights([torch.load(path, weights_only=True)["teacher"] for path in start])
+            )
         self.teacher.load_state_dict(self.student.state_dict())
         self.teacher.eval()
         self.optimiser = torch.optim.AdamW(self.student.parameters(), lr=config.rate, weight_decay=config.decay)
@@ -117,6 +119,15 @@ class Run:
             getattr(self, name).load_state_dict(saved[name])
         self.rng.set_state(saved["rng"])
         self.step = saved["step"]
+
+
+def mean_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of several networks' weights that were trained from one: often better than each (Wortsman 2022)."""
+    first = states[0]
+    return {
+        name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
+        for name, value in first.items()
+    }
 
 
 def rate_at(step: int, config: UnmixConfig) -> float:

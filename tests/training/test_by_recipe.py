@@ -130,8 +130,8 @@ def test_a_run_from_weights_averages_from_there_on(few, tmp_path):
     keeps = tmp_path / "keeps.toml"
     keeps.write_text('extends = "toy.toml"\nsettle = 0\naverage = 1.0\n')
     start = tmp_path / "a" / "checkpoint.pt"
-    second = train(few, tmp_path / "b", TrainOptions(kind="unmix", recipe=keeps, start=start))
+    second = train(few, tmp_path / "b", TrainOptions(kind="unmix", recipe=keeps, start=(start, start)))
     keeps.write_text('extends = "toy.toml"\nsettle = 0\naverage = 0.5\n')
-    third = train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=keeps, start=start))
+    third = train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=keeps, start=(start,)))
     assert second.card.sha256 == first.card.sha256
     assert third.card.sha256 != first.card.sha256
