@@ -57,9 +57,12 @@ def geodesic_areas(geometry: NDArray[Any], georef: Georef) -> NDArray[np.float64
         return np.zeros(0)
     crs = CRS.from_wkt(georef.crs_wkt)
     to_equal_area = Transformer.from_crs(crs, equal_area_crs(georef), always_xy=True)
-    bounds = shapely.total_bounds(geometry)
-    longest = max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / EDGE_SAMPLES
-    bent = shapely.segmentize(geometry, longest) if longest > 0 else geometry
+    bounds = shapely.bounds(geometry)
+    west, south, east, north = shapely.total_bounds(geometry)
+    longest = max(east - west, north - south) / EDGE_SAMPLES
+    wide = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1]) > longest
+    bent = geometry.copy()
+    bent[wide] = shapely.segmentize(geometry[wide], longest) if longest > 0 else geometry[wide]
 
     def project(xy: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack(to_equal_area.transform(xy[:, 0], xy[:, 1]))

@@ -12,6 +12,7 @@ import pytest
 import geocloud
 
 PACKAGE = Path(geocloud.__file__).parent
+SAMPLE = Path(__file__).parents[1] / "sample_data" / "scene.tif"
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration"),
     1: (
@@ -104,6 +105,16 @@ def test_help_imports_neither_torch_nor_rasterio() -> None:
         "import sys; from click.testing import CliRunner; from geocloud.cli.main import cli;"
         "assert CliRunner().invoke(cli, ['--help']).exit_code == 0;"
         "print([m for m in ('torch', 'rasterio', 'geopandas') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_detecting_loads_no_compiler(tmp_path: Path) -> None:
+    code = (
+        "import sys; from geocloud import detect;"
+        f"detect({str(SAMPLE)!r}, {str(tmp_path)!r});"
+        "print([m for m in ('torch._dynamo', 'sympy', 'xarray', 'matplotlib') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

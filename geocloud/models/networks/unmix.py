@@ -15,6 +15,7 @@ coefficients of each cell, and outlines come out at every pixel for the price of
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import log
 from typing import NamedTuple, cast
 
 import torch
@@ -185,9 +186,9 @@ class UnmixNet(nn.Module):
         self.shade = nn.Conv2d(widths[0], CELL**2, 1)
         self.colour = nn.Conv2d(widths[2], len(BANDS) + 1, 1)
         self.ground = nn.Conv2d(widths[0], (CELL**2 + 1) * len(BANDS), 1)
-        ratio = torch.tensor(WAVELENGTHS).log() - torch.tensor(REFERENCE_WAVELENGTH).log()
+        ratio = [[[log(wavelength / REFERENCE_WAVELENGTH)]] for wavelength in WAVELENGTHS]
         self.log_ratio: Tensor
-        self.register_buffer("log_ratio", ratio.view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("log_ratio", torch.tensor([ratio]), persistent=False)
 
     def forward(self, x: Tensor, present: Tensor) -> Unmixed:
         """Unmix a batch.
