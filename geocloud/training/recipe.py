@@ -19,6 +19,8 @@ class UnmixConfig:
     batch: int = 6
     size: int = 256
     rate: float = 2e-3
+    fall: int = 0
+    """Steps over which the rate falls, where they are more than there are: the rate stays high. 0: `steps`."""
     decay: float = 0.02
     average: float = 0.998
     """Share of the running average kept at each step."""

@@ -53,7 +53,7 @@ class Run:
 
     def __init__(self, config: UnmixConfig, checkpoint: Path, start: Sequence[Path] = ()) -> None:
         """A new run, or the one that the checkpoint holds."""
-        self.config, self.checkpoint, self.step, self.started = config, checkpoint, 0, bool(start)
+        self.config, self.checkpoint, self.step = config, checkpoint, 0
         self.rng = Generator().manual_seed(config.seed)
         self.student, self.teacher = (UnmixNet(widths=config.widths) for _ in range(2))
         if start:
@@ -96,8 +96,7 @@ class Run:
         torch.autograd.backward(torch.stack(list(terms.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimiser.step()
-        keep = self.config.average if self.started else min(self.config.average, (self.step + 1) / (self.step + 10))
-        follow(self.teacher, self.student, keep)
+        follow(self.teacher, self.student, min(self.config.average, (self.step + 1) / (self.step + 10)))
         return {name: term.detach() for name, term in terms.items()}
 
     def _save(self) -> None:
@@ -131,9 +130,9 @@ def mean_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def rate_at(step: int, config: UnmixConfig) -> float:
-    """Learning rate: a short ramp, then half a cosine down to a hundredth."""
+    """Learning rate: a short ramp, then half a cosine down to a hundredth, or as much of it as the recipe goes."""
     ramp = min(1.0, (step + 1) / 100)
-    fall = 0.5 * (1 + float(torch.cos(torch.tensor(3.14159265 * step / config.steps))))
+    fall = 0.5 * (1 + float(torch.cos(torch.tensor(3.14159265 * step / max(config.steps, config.fall)))))
     return config.rate * ramp * (0.01 + 0.99 * fall)
 
 
