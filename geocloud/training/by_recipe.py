@@ -10,13 +10,12 @@ from pathlib import Path
 import rasterio
 import torch
 
-from geocloud.calibration import Calibration, ThresholdRule, logistic_curve
 from geocloud.errors import InputError, ModelError
 from geocloud.models.card import ModelCard, TrainingRecord
 from geocloud.models.networks.unmix import BANDS, OPTIONAL
 from geocloud.training.options import Listener, TrainOptions
 from geocloud.training.recipe import UnmixConfig, load
-from geocloud.training.teacher import DETECT_GAIN, DETECT_LOGIT
+from geocloud.training.tag_threshold import cut_by_tags
 from geocloud.training.trained import Trained
 from geocloud.training.unmix import train_unmix
 
@@ -77,7 +76,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
         block=BLOCK,
         halo=HALO,
         finest=FINEST,
-        calibration=even_odds(),
+        calibration=cut_by_tags(network, scenes),
         training=TrainingRecord(
             "S" if config.supervision == "labels" else "W",
             lines,
@@ -89,13 +88,6 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
         description="Unmixing autoencoder; score: logit of the opacity.",
     )
     return Trained(network, card, log.totals(), dtype=torch.float16)
-
-
-def even_odds() -> Calibration:
-    """The threshold where training held cloud and clear for equally likely, and its own P(cloud) on both sides."""
-    rule = ThresholdRule("equal", None, "chosen before any data", "P(cloud) in training is one half")
-    curve = logistic_curve(DETECT_LOGIT, 1 / DETECT_GAIN, "high")
-    return Calibration(DETECT_LOGIT, "high", rule, curve, "logit of the opacity")
 
 
 def read_recipe(path: Path) -> UnmixConfig:

@@ -66,8 +66,8 @@ def test_the_folder_is_whole_and_a_resumed_run_ends_alike(few, tmp_path):
     } <= names
     card = result.card
     assert (card.kind, card.training.supervision, card.training.steps, card.halo) == ("unmix", "W", 3, 64)
-    assert card.calibration.rule.name == "equal"
-    assert card.calibration.probability(np.float32([-2.0]))[0] == pytest.approx(0.5)
+    assert card.calibration.rule.name == "tags"
+    assert card.calibration.probability(np.float32([card.calibration.threshold]))[0] == pytest.approx(0.5)
     assert any("CC BY 4.0; 2 scenes" in line for line in card.training.data)
     log = (tmp_path / "m" / "log.csv").read_text().splitlines()
     assert log[0].startswith("step,detect")
@@ -110,7 +110,7 @@ def test_the_command_takes_a_recipe_by_name_or_file_and_no_other_number(few, tmp
     run = CliRunner().invoke
     result = run(cli, ["train", str(few), "--kind", "unmix", "--config", str(recipe), "--out", str(tmp_path / "m")])
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["rule"] == "equal"
+    assert json.loads(result.stdout)["rule"] == "tags"
     (tmp_path / "more.toml").write_text('extends = "toy.toml"\nseed = 4\n')
     more = ["--kind", "unmix", "--config", str(tmp_path / "more.toml"), "--out", str(tmp_path / "more")]
     assert run(cli, ["train", str(few), *more]).exit_code == 0
