@@ -50,4 +50,5 @@ def _shares(network: UnmixNet, scenes: Sequence[TrainingScene], cuts: NDArray[np
     for parts in logits.values():
         ascending = torch.cat(parts).sort().values.numpy()
         shares.append(1 - np.searchsorted(ascending, cuts) / len(ascending))
-    return np.mean(shares, axis=0)
+    mean: NDArray[np.float64] = np.mean(shares, axis=0)
+    return mean

@@ -57,9 +57,8 @@ class Run:
         self.rng = Generator().manual_seed(config.seed)
         self.student, self.teacher = (UnmixNet(widths=config.widths) for _ in range(2))
         if start:
-            self.student.load_state_dict(
-                mean_weights([torch.load(path, weights_only=True)["teacher"] for path in start])
-            )
+            states = [averaged(path, config.widths).state_dict() for path in start]
+            self.student.load_state_dict(mean_weights(states))
         self.teacher.load_state_dict(self.student.state_dict())
         self.teacher.eval()
         self.optimiser = torch.optim.AdamW(self.student.parameters(), lr=config.rate, weight_decay=config.decay)
@@ -118,6 +117,13 @@ class Run:
             getattr(self, name).load_state_dict(saved[name])
         self.rng.set_state(saved["rng"])
         self.step = saved["step"]
+
+
+def averaged(checkpoint: Path, widths: tuple[int, ...]) -> UnmixNet:
+    """The averaged network of a checkpoint, in evaluation mode."""
+    network = UnmixNet(widths=widths)
+    network.load_state_dict(torch.load(checkpoint, weights_only=True)["teacher"])
+    return network.eval()
 
 
 def mean_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

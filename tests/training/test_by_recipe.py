@@ -66,7 +66,7 @@ def test_the_folder_is_whole_and_a_resumed_run_ends_alike(few, tmp_path):
     } <= names
     card = result.card
     assert (card.kind, card.training.supervision, card.training.steps, card.halo) == ("unmix", "W", 3, 64)
-    assert card.calibration.rule.name == "tags"
+    assert card.calibration.rule.name == "equal"
     assert card.calibration.probability(np.float32([card.calibration.threshold]))[0] == pytest.approx(0.5)
     assert any("CC BY 4.0; 2 scenes" in line for line in card.training.data)
     log = (tmp_path / "m" / "log.csv").read_text().splitlines()
@@ -110,7 +110,7 @@ def test_the_command_takes_a_recipe_by_name_or_file_and_no_other_number(few, tmp
     run = CliRunner().invoke
     result = run(cli, ["train", str(few), "--kind", "unmix", "--config", str(recipe), "--out", str(tmp_path / "m")])
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["rule"] == "tags"
+    assert json.loads(result.stdout)["rule"] == "equal"
     (tmp_path / "more.toml").write_text('extends = "toy.toml"\nseed = 4\n')
     more = ["--kind", "unmix", "--config", str(tmp_path / "more.toml"), "--out", str(tmp_path / "more")]
     assert run(cli, ["train", str(few), *more]).exit_code == 0
@@ -133,7 +133,8 @@ def test_a_run_starts_from_the_mean_of_checkpoints(few, tmp_path):
     for name, path in (("a", recipe), ("b", tmp_path / "other.toml")):
         train(few, tmp_path / name, TrainOptions(kind="unmix", recipe=path))
     start = tuple(tmp_path / name / "checkpoint.pt" for name in "ab")
-    train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=tmp_path / "none.toml", start=start))
+    joined = train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=tmp_path / "none.toml", start=start)).card
+    assert joined.calibration.rule.name == "cover"
     a, b, c = (load_file(tmp_path / name / "weights.safetensors") for name in "abc")
     for key, value in c.items():
         assert np.allclose(value, (a[key].astype(np.float32) + b[key]) / 2, atol=2e-3, rtol=2e-3), key
