@@ -36,5 +36,13 @@ def test_the_mean_calls_as_much_cloud_as_its_parents():
     assert dict(calibration.alternatives) == {"equal": -2.0}
 
 
+def test_half_as_steep_a_network_gets_half_as_steep_a_curve():
+    steep, flat = Bright(10, 7), Bright(5, 5)  # even odds at 0.5 of a ramp: logits -2 and -2.5
+    calibration = as_much_as([steep], flat, ramps("a", 2))
+
+    assert calibration.threshold == pytest.approx(-2.5, abs=0.15)  # a ramp has 64 steps
+    assert calibration.probability(np.float32([-2.5 + np.log(9) / 1.5 / 2]))[0] == pytest.approx(0.9, abs=0.03)
+
+
 def test_a_network_trained_alone_is_cut_where_training_did():
     assert (even_odds().threshold, even_odds().rule.name, even_odds().alternatives) == (-2.0, "equal", ())
