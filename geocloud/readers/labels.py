@@ -23,6 +23,8 @@ class LabelCodes:
     """Codes of cloud; empty: every code above 0 that is not ignored."""
     ignore: tuple[int, ...] = ()
     """Codes of pixels that are not measured."""
+    covers: float = 1.0
+    """Share of the scene's height and width, about its middle, that the raster shows enlarged; the rest is unknown."""
 
 
 def find_labels(data: Path, given: Path | None) -> Path | None:
@@ -67,7 +69,19 @@ def read_truth(path: Path, codes: LabelCodes) -> tuple[BoolArray, BoolArray]:
     values = read_codes(path)
     known = ~np.isin(values, codes.ignore)
     cloud = np.isin(values, codes.cloud) if codes.cloud else values > 0
-    return cloud & known, known
+    cloud, known = shrink(cloud & known, codes.covers), shrink(known, codes.covers)
+    return cloud, known
+
+
+def shrink(plane: BoolArray, covers: float) -> BoolArray:
+    """(height, width) a plane shrunk about its middle to a share of its sides, nearest pixel, False around it."""
+    if covers == 1:
+        return plane
+    sources = [np.floor((np.arange(size) + 0.5 - size / 2) / covers + size / 2).astype(int) for size in plane.shape]
+    inside = [(0 <= source) & (source < size) for source, size in zip(sources, plane.shape, strict=True)]
+    rows, columns = (source.clip(0, size - 1) for source, size in zip(sources, plane.shape, strict=True))
+    shrunk: BoolArray = plane[np.ix_(rows, columns)] & np.logical_and.outer(*inside)
+    return shrunk
 
 
 def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[FloatArray, BoolArray]:

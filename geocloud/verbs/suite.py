@@ -89,7 +89,8 @@ def read_suite(name: str, root: Path, options: DataOptions) -> Suite:
 
 def _source(entry: Mapping[str, Any], root: Path, options: DataOptions) -> SuiteSource:
     """One table of the file."""
-    codes = LabelCodes(tuple(entry.get("cloud_codes", ())), tuple(entry.get("ignore_codes", ())))
+    cloud, ignore = (tuple(entry.get(key, ())) for key in ("cloud_codes", "ignore_codes"))
+    codes = LabelCodes(cloud, ignore, float(entry.get("covers", 1)))
     tags: dict[str, dict[str, str]] = {}
     if "tags" in entry:
         with (root / entry["tags"]).open(newline="", encoding="utf-8") as file:
