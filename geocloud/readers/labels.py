@@ -78,7 +78,7 @@ def shrink(plane: BoolArray, covers: float) -> BoolArray:
     if covers == 1:
         return plane
     sources = [np.floor((np.arange(size) + 0.5 - size / 2) / covers + size / 2).astype(int) for size in plane.shape]
-    inside = [(0 <= source) & (source < size) for source, size in zip(sources, plane.shape, strict=True)]
+    inside = [(source >= 0) & (source < size) for source, size in zip(sources, plane.shape, strict=True)]
     rows, columns = (source.clip(0, size - 1) for source, size in zip(sources, plane.shape, strict=True))
     shrunk: BoolArray = plane[np.ix_(rows, columns)] & np.logical_and.outer(*inside)
     return shrunk
