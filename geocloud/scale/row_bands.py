@@ -58,7 +58,7 @@ def split_scene(task: SceneTask, scene: SceneReader, scorer: Scorer, fingerprint
     run = max(1, task.options.split**2 // BANDS // (width * step))
     bands = tuple(range(row, min(row + run, rows)) for row in range(0, rows, run))
     name = f".geocloud-{task.stem}-bands-{fingerprint[:8]}{task.parameters[:8]}"
-    return Split(task.folder / name, bands, step, piece_rows(factor))
+    return Split(task.folder / name, bands, step, piece_rows(factor, width))
 
 
 def score_band(scene: SceneReader, scorer: Scorer, split: Split, number: int, resolution: float | None) -> None:

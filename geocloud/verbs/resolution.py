@@ -17,8 +17,8 @@ from geocloud.stitching import Layer, ScoredRows, blank
 from geocloud.verbs.scoring import SEGMENT_PIXELS, Look, Observer, scored_rows
 from geocloud.window import Window
 
-PIECE = 256
-"""Rows handed on at once, or a little fewer: bounds what lies in memory between scores and mask."""
+PIECE_ROWS, PIECE_PIXELS = 256, 3 << 20
+"""Rows and pixels handed on at once at most, or about: bounds what lies in memory between scores and mask."""
 NEARLY = 1.05
 """Squares may be coarser than the finest resolution by this: pixels of 10 m are not exactly that on the ground."""
 
@@ -53,20 +53,21 @@ def rows_on_grid(
 ) -> Generator[ScoredRows, None, None]:
     """`scored_rows` on the scene's own grid, a few rows at a time, also where a coarse view of it is scored."""
     coarse = scored if isinstance(scored, CoarseScene) else None
-    factor = coarse.factor if coarse else 1
+    factor, width = (coarse.factor, coarse.fine.georef.shape[1]) if coarse else (1, scored.georef.shape[1])
     pixels = max(1, SEGMENT_PIXELS // factor**2)
     parts = scored_rows(
         scored, scorer, threads=threads, look=look, observe=observe, segment_pixels=pixels, block_rows=block_rows
     )
     with closing(parts):  # its reading thread must end before the scene is closed, also when the user cancels
         for part in parts:
-            for piece in part.pieces(piece_rows(factor) // factor):
+            for piece in part.pieces(piece_rows(factor, width) // factor):
                 yield _expand(piece, coarse) if coarse else piece
+            del part, piece  # the next rows are being scored
 
 
-def piece_rows(factor: int) -> int:
-    """Rows of the scene handed on at once where squares of `factor` pixels are scored."""
-    return max(1, PIECE // factor) * factor
+def piece_rows(factor: int, width: int) -> int:
+    """Rows of a scene so wide that are handed on at once where squares of `factor` pixels are scored."""
+    return max(1, min(PIECE_ROWS, PIECE_PIXELS // width) // factor) * factor
 
 
 def _expand(rows: ScoredRows, scored: CoarseScene) -> ScoredRows:

@@ -76,6 +76,7 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         rows = stitcher.add(window, layers, valid)
         if rows is not None:
             yield rows
+            del rows  # the next ones are being collected
 
 
 def plain_look(scorer: Scorer) -> Look:
