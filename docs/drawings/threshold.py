@@ -10,7 +10,7 @@ from style import SAMPLE
 from geocloud import open_scene
 from geocloud.histogram import ScoreHistogram, histogram
 from geocloud.models.registry import load_scorer
-from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.resolution import score_scene
 from geocloud.writers.curves import plot_sweep
 from geocloud.writers.plots import plot_scores
 

@@ -14,7 +14,7 @@ from geocloud import open_scene
 from geocloud.grid import PATCH, PatchGrid
 from geocloud.models.registry import load_scorer
 from geocloud.tiling import reflect
-from geocloud.verbs.scoring import score_scene
+from geocloud.verbs.resolution import score_scene
 from geocloud.window import Window
 
 BLOCK, HALO = 2, 64
