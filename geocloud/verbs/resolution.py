@@ -6,7 +6,9 @@ from collections.abc import Generator
 from contextlib import closing
 
 import numpy as np
+from pyproj.exceptions import ProjError
 
+from geocloud.errors import UsageError
 from geocloud.geodesy import pixel_area
 from geocloud.georef import Georef
 from geocloud.raster import BoolArray, FloatArray
@@ -21,20 +23,44 @@ PIECE_ROWS, PIECE_PIXELS = 256, 3 << 20
 """Rows and pixels handed on at once at most, or about: bounds what lies in memory between scores and mask."""
 NEARLY = 1.05
 """Squares may be coarser than the finest resolution by this: pixels of 10 m are not exactly that on the ground."""
+LARGEST = 4
+"""Pixels along a side of squares that nobody asked for: what they lose was measured up to there."""
 
 
 def coarseness(georef: Georef, scorer: Scorer, resolution: float | None = None) -> int:
     """How many of a scene's pixels, along a side, are scored as one; at least 1.
 
     Args:
-        georef: the scene's.
-        scorer: says below which resolution it gains nothing.
-        resolution: metres that the user asks for instead; None: as coarse as the scorer loses nothing by.
+        georef: the scene's; where a pixel has no size in metres, pixels are scored as they are.
+        scorer: says below which resolution, in metres, it gains nothing.
+        resolution: metres that the user asks for instead; None: as coarse as the scorer loses nothing by, and at most
+            LARGEST pixels.
+
+    Raises:
+        UsageError: a resolution is asked for, and a pixel has no size in metres.
     """
-    if not georef.located:
+    side = _pixel_side(georef)
+    if side is None:
+        if resolution is not None and georef.located:
+            raise UsageError(
+                f"a pixel of this scene has no size in metres, so {resolution:g} m mean nothing; "
+                "leave out --resolution or mend the georeference"
+            )
         return 1
-    side: float = pixel_area(georef) ** 0.5
-    return max(1, round(resolution / side) if resolution else int(NEARLY * scorer.finest / side))
+    if resolution is not None:
+        return max(1, round(resolution / side))
+    return min(max(1, int(NEARLY * scorer.finest / side)), LARGEST)
+
+
+def _pixel_side(georef: Georef) -> float | None:
+    """Metres of the middle pixel's side; None where it cannot be told: unlocated, off the Earth, or without area."""
+    if not georef.located:
+        return None
+    try:
+        area = pixel_area(georef)
+    except ProjError:
+        return None
+    return area**0.5 if 0 < area < float("inf") else None
 
 
 def seen_by_squares(scene: SceneReader, factor: int) -> SceneReader:

@@ -12,6 +12,7 @@ from testutils import EchoScorer, write_scene
 
 import geocloud
 from geocloud import DetectOptions, open_scene
+from geocloud.errors import UsageError
 from geocloud.georef import Georef
 from geocloud.raster import Raster
 from geocloud.readers.coarse import add_squares, average, spread
@@ -28,7 +29,17 @@ class Coarse(EchoScorer):
 
 @pytest.mark.parametrize(
     ("pixel", "resolution", "side"),
-    [(10, None, 2), (10.02, None, 2), (15, None, 1), (30, None, 1), (3, None, 6), (10, 10, 1), (10, 60, 6), (3, 10, 3)],
+    [
+        (10, None, 2),
+        (10.02, None, 2),
+        (15, None, 1),
+        (30, None, 1),
+        (3, None, 4),
+        (0.1, None, 4),
+        (10, 10, 1),
+        (10, 60, 6),
+        (3, 10, 3),
+    ],
 )
 def test_squares_are_as_coarse_as_the_card_allows_or_as_the_user_asks(
     pixel: float, resolution: float | None, side: int
@@ -40,6 +51,22 @@ def test_squares_are_as_coarse_as_the_card_allows_or_as_the_user_asks(
 
 def test_without_a_georeference_pixels_are_pixels() -> None:
     assert coarseness(Georef((100, 100)), Coarse()) == 1
+
+
+@pytest.mark.parametrize(
+    ("epsg", "transform"),
+    [
+        (4326, Affine(1, 0, 1e9, 0, -1, 1e9)),
+        (4326, Affine(1e-4, 0, 10, 0, -1e-4, 95)),
+        (3857, Affine(1e12, 0, 0, 0, -1e12, 0)),
+        (32633, Affine(1e-9, 0, 5e5, 0, -1e-9, 5e6)),
+    ],
+)
+def test_pixels_without_a_size_are_scored_as_they_are(epsg: int, transform: Affine) -> None:
+    georef = Georef((1000, 1000), transform, rasterio.crs.CRS.from_epsg(epsg).to_wkt())
+    assert coarseness(georef, Coarse()) == 1
+    with pytest.raises(UsageError, match="leave out --resolution"):
+        coarseness(georef, Coarse(), 20)
 
 
 def test_detect_and_evaluate_score_the_same_squares(tmp_path: Path) -> None:
