@@ -15,11 +15,10 @@ from geocloud.models.card import ModelCard, TrainingRecord
 from geocloud.models.networks.unmix import BANDS, OPTIONAL
 from geocloud.training.even_odds import as_much_as, even_odds
 from geocloud.training.options import Listener, TrainOptions
-from geocloud.training.recipe import UnmixConfig, load
+from geocloud.training.recipe import SHIPPED, UnmixConfig, load
 from geocloud.training.trained import Trained
 from geocloud.training.unmix import averaged, train_unmix
 
-RECIPES = Path(__file__).parent / "recipes"
 RECIPE_FILE, CHECKPOINT, LOG = "recipe.toml", "checkpoint.pt", "log.csv"
 BLOCK, HALO = 8, 64
 """Patches along each side of a block, and its context in pixels; larger blocks lose less to it and take more memory."""
@@ -36,12 +35,12 @@ CREDITS = {
 
 def recipe_path(name: str | Path) -> Path:
     """The file of a shipped recipe's name, or the path itself; InputError where there is neither."""
-    shipped = RECIPES / f"{name}.toml"
+    shipped = SHIPPED / f"{name}.toml"
     if shipped.is_file():
         return shipped
     if Path(name).is_file():
         return Path(name)
-    names = ", ".join(sorted(path.stem for path in RECIPES.glob("*.toml")))
+    names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
     raise InputError(f"{name} is no recipe: give a TOML file or one of {names}")
 
 
@@ -96,7 +95,7 @@ def read_recipe(path: Path) -> UnmixConfig:
     try:
         return UnmixConfig.read(path)
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is no recipe of unmix ({error}); see those that ship in {RECIPES}") from error
+        raise InputError(f"{path} is no recipe of unmix ({error}); see those that ship in {SHIPPED}") from error
 
 
 def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 from geocloud.training import surfaces
 from geocloud.training.surfaces import Supervision, TrainingScene
 
+SHIPPED = Path(__file__).parent / "recipes"
+"""The recipes in the package."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnmixConfig:
@@ -48,10 +51,14 @@ class UnmixConfig:
 
     @classmethod
     def read(cls, path: Path) -> "UnmixConfig":
-        """The recipe of a TOML file; where it names another by ``extends``, what it does not say is that one's."""
+        """The recipe of a TOML file.
+
+        What one does not say that names another by ``extends``, beside it or among those that ship, is that one's.
+        """
         values: dict[str, Any] = tomllib.loads(path.read_text())
         while "extends" in values:
-            path = path.with_name(values.pop("extends"))
+            beside = path.with_name(values.pop("extends"))
+            path = beside if beside.is_file() else SHIPPED / beside.name
             values = tomllib.loads(path.read_text()) | values
         frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**frozen)

@@ -22,3 +22,9 @@ def test_the_twin_differs_from_the_default_by_supervision_alone():
 
     assert default.scenes
     assert replace(twin, supervision="tags", teach_from=default.teach_from) == default
+
+
+def test_the_copy_that_a_run_keeps_can_be_read_where_it_lies(tmp_path):
+    (tmp_path / "recipe.toml").write_text((RECIPES / "unmix-colours.toml").read_text())
+
+    assert UnmixConfig.read(tmp_path / "recipe.toml") == UnmixConfig.read(RECIPES / "unmix-colours.toml")
