@@ -139,7 +139,7 @@ def connect(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def merge(parts: Shapes, group: NDArray[np.int64]) -> Shapes:
-    """One polygon a group, whatever the groups are called, in the order of their names."""
+    """One polygon a group; `group` (n,) numbers the group of each part, and the polygons come in that order."""
     _, firsts, index, sizes = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
     pixels = np.bincount(index, parts.pixels).astype(np.int64)
     weight = np.bincount(index, parts.weight).astype(np.float64)
