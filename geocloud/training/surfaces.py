@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from geocloud.models.networks.unmix import BANDS
+from geocloud.readers.labels import shrink
 from geocloud.training.simulator import uniform
 
 CLEAR, CLOUD, UNKNOWN = 0, 1, 2
@@ -31,6 +32,8 @@ PATH = (0.08, 0.045, 0.022, 0.008, 0.0, 0.0, 0.0)
 CATALOGUE_SCALES = (1.0, 0.8)
 """The catalogue's stretch is not documented: its pictures are shown as DN / 255, as a user's 8-bit picture is read,
 and as DN / 320, where its forests and oceans agree with TOA reflectance."""
+CATALOGUE_COVERS = 8 / 9
+"""Its labels show the middle eight ninths of each picture, enlarged to the picture's size (docs/accuracy.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,12 @@ def tags_of(label: NDArray[np.uint8], patch: int = 64) -> NDArray[np.uint8]:
     return tagged
 
 
+def placed(known: NDArray[np.uint8], covers: float) -> NDArray[np.uint8]:
+    """(h, w) what is known, shrunk about the middle to a share of its sides; UNKNOWN around it."""
+    clear, cloud = (shrink(known == value, covers) for value in (CLEAR, CLOUD))
+    return np.where(cloud, CLOUD, np.where(clear, CLEAR, UNKNOWN)).astype(np.uint8)
+
+
 def load_folder(folder: Path, supervision: Supervision) -> list[TrainingScene]:
     """Every image of a ``labelled`` folder, in order of name, with its tags or labels."""
     read = {"s2cmc": _catalogue, "l8biome": _biome, "s2chips": _chips}[folder.name]
@@ -72,6 +81,8 @@ def load_folder(folder: Path, supervision: Supervision) -> list[TrainingScene]:
     for image in sorted((folder / "images").iterdir()):
         data, label = read(_read(image), _read(folder / "labels" / image.name)[0])
         known = tags_of(label) if supervision == "tags" else label
+        if folder.name == "s2cmc":
+            known = placed(known, CATALOGUE_COVERS)
         counts = tuple(n for n in (3, 4, 6, 7) if n <= len(data))
         scales = CATALOGUE_SCALES if folder.name == "s2cmc" else (1.0,)
         scenes.append(replace(_scene(image.stem, folder.name, data, known, counts), scales=scales))

@@ -16,6 +16,7 @@ from geocloud.training.surfaces import (
     crop,
     load_folder,
     overcast,
+    placed,
     tags_of,
 )
 
@@ -40,6 +41,20 @@ def test_a_patch_of_two_classes_becomes_unknown():
     assert (tagged[:, :64] == CLEAR).all()
     assert (tagged[:64, 64:] == UNKNOWN).all()
     assert (tagged[64:, 64:] == CLOUD).all()
+
+
+def test_tags_are_placed_in_the_middle_of_a_picture_and_none_are_lost():
+    whole = np.full((512, 512), CLEAR, np.uint8)
+    whole[64:, 448:] = CLOUD  # a tag's column at the edge: no pixel of it may be mixed up with the unknown margin
+    inside = placed(whole, 8 / 9)
+
+    assert (inside[:28] == UNKNOWN).all()
+    assert (inside[:, -28:] == UNKNOWN).all()
+    share = (8 / 9) ** 2
+    assert abs((inside == CLOUD).mean() - share * (whole == CLOUD).mean()) < 5e-3
+    assert abs((inside == CLEAR).mean() - share * (whole == CLEAR).mean()) < 5e-3
+    assert inside[300, 300] == CLEAR
+    assert inside[300, 460] == CLOUD
 
 
 def test_crops_turn_bands_and_target_together():
@@ -100,4 +115,5 @@ def test_catalogue_pictures_come_as_blue_green_red_reflectance(tmp_path):
     (loaded,) = load_folder(folder, "tags")
 
     assert loaded.data.mean((1, 2)).tolist() == [0, 0, 1]
-    assert loaded.target.float().mean() == 1
+    assert loaded.target.float()[4:-4, 4:-4].mean() == 1
+    assert not loaded.weight[:3].any()  # the label shows the middle of the picture
