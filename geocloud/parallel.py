@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
@@ -14,10 +15,10 @@ R = TypeVar("R")
 _END = object()
 
 
-def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
+def read_ahead(items: Generator[T, None, None], depth: int) -> Iterator[T]:
     """The items, produced by a thread of their own that stays at most `depth` ahead.
 
-    An error in the producer is raised here in its turn; closing the iterator early ends the thread.
+    An error in the producer is raised here in its turn; closing the iterator early ends the thread and the items.
     """
     queue: Queue[object] = Queue(depth)
     stop = threading.Event()
@@ -33,10 +34,11 @@ def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
 
     def produce() -> None:
         try:
-            for item in items:
-                put(item)
-                if stop.is_set():
-                    return
+            with closing(items):
+                for item in items:
+                    put(item)
+                    if stop.is_set():
+                        return
         except BaseException as error:  # noqa: BLE001 - handed to the consumer
             failure.append(error)
         put(_END)
@@ -54,7 +56,7 @@ def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
         thread.join()
 
 
-def map_ordered(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+def map_ordered(function: Callable[[T], R], items: Iterable[T], threads: int) -> Generator[R, None, None]:
     """function(item) of each item in order, on `threads` threads, with at most threads + 1 items under way."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="score")
     waiting: deque[Future[R]] = deque()

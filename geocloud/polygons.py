@@ -47,9 +47,12 @@ class PolygonTracer:
     reach them, and their parts become one polygon.
     """
 
-    def __init__(self, width: int) -> None:
-        """Start at row 0 of a mask this wide."""
-        self._width = width
+    def __init__(self, width: int, squares: int = 1) -> None:
+        """Start at row 0 of a mask this wide; `squares`: the side of squares of one code each that it may be made of.
+
+        The polygons are the same whatever `squares` is, only sooner there where it holds.
+        """
+        self._width, self._squares = width, squares
         self._row = 0
         self._count = 0
         self._open, self._numbers = concatenate([]), np.zeros(0, dtype=np.int64)
@@ -62,12 +65,12 @@ class PolygonTracer:
     def add(self, mask: ByteArray, values: NDArray[Any]) -> None:
         """The next rows: mask codes (h, width) and the values (h, width) to sum inside polygons, NaN counted as 0."""
         strips = -(-len(mask) // max(64, STRIP_PIXELS // self._width))
-        step = -(-len(mask) // max(1, strips))
+        step = -(-len(mask) // max(1, strips * self._squares)) * self._squares
         for start in range(0, len(mask), step):
             self._add_strip(mask[start : start + step], values[start : start + step])
 
     def _add_strip(self, mask: ByteArray, values: NDArray[Any]) -> None:
-        part, edges = trace(mask, values, self._row)
+        part, edges = trace(mask, values, self._row, self._squares)
         before = len(self._open)
         first, last = (_shifted(covered(edges, row, self._width), before) for row in (0, len(mask) - 1))
         parts = concatenate([self._open, part])
@@ -105,21 +108,36 @@ def _shifted(ids: NDArray[np.int64], by: int) -> NDArray[np.int64]:
     return np.where(ids > 0, ids + by, 0)
 
 
-def trace(mask: ByteArray, values: NDArray[Any], row: int = 0) -> tuple[Shapes, Edges]:
-    """Polygons of all codes but clear and nodata in one strip whose first row is the scene's `row`, and their edges."""
-    wanted = (mask != CLEAR) & (mask != NODATA)
+def trace(mask: ByteArray, values: NDArray[Any], row: int = 0, squares: int = 1) -> tuple[Shapes, Edges]:
+    """Polygons of all codes but clear and nodata in one strip whose first row is the scene's `row`, and their edges.
+
+    A mask made of squares is traced with each as one pixel.
+    """
+    side = squares if made_of_squares(mask, squares) else 1
+    small = np.ascontiguousarray(mask[::side, ::side])
+    wanted = (small != CLEAR) & (small != NODATA)
     rings: list[NDArray[np.float64]] = []
     polygon_ends, codes = [0], []
-    for shape, code in features.shapes(mask, mask=wanted, connectivity=4):
+    for shape, code in features.shapes(small, mask=wanted, connectivity=4):
         rings.extend(np.array(ring, dtype=np.float64) for ring in shape["coordinates"])
         polygon_ends.append(len(rings))
         codes.append(code)
-    xy = np.concatenate([np.zeros((0, 2)), *rings])
+    xy = np.minimum(np.concatenate([np.zeros((0, 2)), *rings]) * side, mask.shape[::-1])
     offsets = np.cumsum([0, *map(len, rings)]), np.array(polygon_ends)
     edges = vertical_edges(xy, *offsets)
     pixels, weight = count_pixels(edges, len(codes)), sum_values(edges, len(codes), values)
     geometry = shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy + np.array([0, row]), offsets)
     return Shapes(geometry, np.array(codes, dtype=np.uint8), pixels, weight), edges
+
+
+def made_of_squares(mask: ByteArray, side: int) -> bool:
+    """Whether all squares of side x side pixels, from the first corner on, hold one code each."""
+
+    def alike(lines: ByteArray) -> bool:
+        first = lines[::side]
+        return all(np.array_equal(other := lines[n::side], first[: len(other)]) for n in range(1, side))
+
+    return alike(mask) and alike(mask[::side].T)
 
 
 def connect(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -56,15 +56,18 @@ def count_pixels(edges: Edges, polygons: int) -> IntArray:
 def sum_values(edges: Edges, polygons: int, values: NDArray[Any]) -> NDArray[np.float64]:
     """(polygons,) sum of the values (h, width) inside each, NaN counted as 0.
 
-    An edge at column x from row y0 to y1 adds S[y1, x] - S[y0, x], where S[y, x] is the sum of all values above row y
-    and left of column x (a summed-area table, Crow 1984); horizontal edges add nothing.
+    In each row a polygon lies between edges on its left and on its right; the sum of all pixels before the one, rows
+    read one after the other, less that before the other is what it holds of the row.
     """
-    if not len(edges.column):
-        return np.zeros(polygons)
-    table = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
-    np.nan_to_num(values, copy=True).cumsum(axis=0, dtype=np.float64).cumsum(axis=1, out=table[1:, 1:])
-    left = table[edges.bottom, edges.column] - table[edges.top, edges.column]
-    return np.bincount(edges.polygon, edges.side * left, polygons).astype(np.float64)
+    unknown = np.isnan(values)
+    told = np.where(unknown, 0, values) if unknown.any() else values
+    before = np.zeros(told.size + 1)
+    np.cumsum(told, dtype=np.float64, out=before[1:])
+    long = edges.bottom - edges.top
+    down = np.arange(long.sum()) - np.repeat(np.cumsum(long) - long, long)
+    at = np.repeat(edges.top * values.shape[1] + edges.column, long) + down * values.shape[1]
+    held = np.repeat(edges.side, long) * before[at]
+    return np.bincount(np.repeat(edges.polygon, long), held, polygons).astype(np.float64)
 
 
 def covered(edges: Edges, row: int, width: int) -> IntArray:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 
@@ -15,13 +15,13 @@ def test_order_is_kept_whatever_takes_longest() -> None:
         return number * 10
 
     assert list(map_ordered(slow_first, range(20), 3)) == [number * 10 for number in range(20)]
-    assert list(read_ahead(iter(range(50)), 2)) == list(range(50))
+    assert list(read_ahead((number for number in range(50)), 2)) == list(range(50))
 
 
 def test_at_most_a_few_items_are_under_way() -> None:
     made, taken, most = 0, 0, 0
 
-    def produce() -> Iterator[int]:
+    def produce() -> Generator[int, None, None]:
         nonlocal made
         for number in range(30):
             made += 1
@@ -35,7 +35,7 @@ def test_at_most_a_few_items_are_under_way() -> None:
 
 
 def test_an_error_in_the_reader_or_the_work_reaches_the_caller() -> None:
-    def broken() -> Iterator[int]:
+    def broken() -> Generator[int, None, None]:
         yield 1
         raise OSError("disk gone")
 
@@ -47,7 +47,17 @@ def test_an_error_in_the_reader_or_the_work_reaches_the_caller() -> None:
 
 def test_leaving_early_ends_the_thread() -> None:
     before = threading.active_count()
-    endless = read_ahead(iter(int, 1), 1)
+    ended = threading.Event()
+
+    def produce() -> Generator[int, None, None]:
+        try:
+            while True:
+                yield 0
+        finally:
+            ended.set()
+
+    endless = read_ahead(map_ordered(lambda number: number, read_ahead(produce(), 1), 2), 3)
     assert next(endless) == 0
     endless.close()
     assert threading.active_count() == before
+    assert ended.is_set()

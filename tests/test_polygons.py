@@ -23,8 +23,8 @@ def random_mask(seed: int, shape: tuple[int, int], share: float) -> np.ndarray:
     return codes
 
 
-def trace_in_strips(mask: np.ndarray, values: np.ndarray, strip: int) -> polygons.Shapes:
-    tracer = PolygonTracer(mask.shape[1])
+def trace_in_strips(mask: np.ndarray, values: np.ndarray, strip: int, squares: int = 1) -> polygons.Shapes:
+    tracer = PolygonTracer(mask.shape[1], squares)
     for row in range(0, len(mask), strip):
         tracer.add(mask[row : row + strip], values[row : row + strip])
     return tracer.finish()
@@ -61,6 +61,21 @@ def test_strips_give_the_same_polygons_as_the_whole_mask(case: tuple[int, tuple[
     assert sorted(shapely.to_wkb(shapely.normalize(shapely.simplify(mine.geometry, 0)))) == sorted(
         shapely.to_wkb(shapely.normalize(shapely.simplify(np.array(oracle, dtype=object), 0)))
     )
+
+
+@settings(max_examples=40, deadline=None)
+@given(masks, st.integers(2, 4), st.booleans())
+def test_squares_make_no_difference(case: tuple[int, tuple[int, int], float, int], side: int, ragged: bool) -> None:  # noqa: FBT001
+    seed, shape, share, strip = case
+    mask = np.kron(random_mask(seed, shape, share), np.ones((side, side), dtype=np.uint8))
+    mask = mask[: len(mask) - side + 1, : mask.shape[1] - side + 1]  # the last squares are cut off
+    if ragged:
+        mask[len(mask) // 2, ::3] = 255
+    values = np.random.default_rng(seed).random(mask.shape)
+    plain, squared = (trace_in_strips(mask, values, strip * side, squares) for squares in (1, side))
+    assert shapely.equals_exact(shapely.normalize(plain.geometry), shapely.normalize(squared.geometry)).all()
+    np.testing.assert_array_equal(plain.pixels, squared.pixels)
+    np.testing.assert_allclose(plain.weight, squared.weight)
 
 
 def test_mean_inside_each_polygon_is_that_of_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:

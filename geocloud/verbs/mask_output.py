@@ -23,14 +23,22 @@ IntArray = NDArray[np.int64]
 class MaskOutput:
     """Takes the rows of a mask from the top; `min_area` in m² takes out what is smaller, class borders left aside."""
 
-    def __init__(
-        self, path: Path, georef: Georef, codes: tuple[int, ...], tags: dict[str, str], *, dilate: int, traced: bool
+    def __init__(  # noqa: PLR0913 - by keyword
+        self,
+        path: Path,
+        georef: Georef,
+        codes: tuple[int, ...],
+        tags: dict[str, str],
+        *,
+        dilate: int,
+        traced: bool,
+        squares: int = 1,
     ) -> None:
-        """Create the file; OutputError where it cannot be."""
+        """Create the file; `squares`: the side of what was scored as one pixel. OutputError where it cannot be."""
         self.georef, self.codes, self.path = georef, codes, path
         width = georef.shape[1]
         self._writer = RowWriter(path, georef, mask_product(codes), tags)
-        self._tracer = PolygonTracer(width) if traced else None
+        self._tracer = PolygonTracer(width, squares) if traced else None
         self._dilater = Dilater(width, dilate) if dilate else None
         self._pixels: IntArray = np.zeros(256, dtype=np.int64)
 

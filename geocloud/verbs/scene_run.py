@@ -84,6 +84,7 @@ class SceneRun:
             tags,
             dilate=options.dilate,
             traced=options.polygons or options.min_area > 0,
+            squares=options.factor,
         )
         self._score, self._surface = None, None
         if paths.score:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 
 import rasterio
 
@@ -19,6 +19,8 @@ from geocloud.window import Window
 
 SEGMENT_PIXELS = 300_000
 """Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""
+SCORED_AHEAD = 6
+"""Scored pieces that may wait while the rows before them are traced and written: the scoring threads never wait."""
 BATCH_PATCHES = 64
 """Patches given to a network at once: convolutions are quickest while a batch fits the processor's cache."""
 Observer = Callable[[Segment], None]
@@ -38,8 +40,9 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
 ) -> Generator[ScoredRows, None, None]:
     """Full-width rows of a scene's scores from the top, each as soon as it is final.
 
-    One thread reads ahead, `threads` threads score (each network call on one core alone), the caller's thread
-    stitches. Scores do not depend on `threads` or `segment_pixels`.
+    One thread reads ahead, `threads` threads score (each network call on one core alone), and go on while the caller's
+    thread stitches and works on the rows, up to SCORED_AHEAD pieces. Scores do not depend on `threads` or
+    `segment_pixels`.
 
     Args:
         scene: what to score.
@@ -58,7 +61,7 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
     grid = PatchGrid(scene.georef.shape, scorer.block)
     look = look or plain_look(scorer)
 
-    def segments() -> Iterator[Segment]:
+    def segments() -> Generator[Segment, None, None]:
         rows = grid.side + 2 * scorer.halo
         with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene.file_block, grid.shape[1], rows)):
             pixels = segment_pixels or SEGMENT_PIXELS
@@ -72,7 +75,8 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         return segment.window, look_at(segment, grid, scorer, bands, look), valid
 
     stitcher = Stitcher(grid, block_rows.start if block_rows else 0)
-    for window, layers, valid in map_ordered(score, read_ahead(segments(), 1), threads or cores()):
+    scored = map_ordered(score, read_ahead(segments(), 1), threads or cores())
+    for window, layers, valid in read_ahead(scored, SCORED_AHEAD):
         rows = stitcher.add(window, layers, valid)
         if rows is not None:
             yield rows
