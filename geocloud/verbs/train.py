@@ -90,7 +90,8 @@ def _write_record(folder: Path, card: ModelCard, trained: Trained) -> None:
             writer = csv.writer(file)
             writer.writerow(["epoch", "loss"])
             writer.writerows((epoch, f"{loss:.8g}") for epoch, loss in enumerate(trained.losses, start=1))
-    plot_loss(trained.losses, folder / "loss.png")
+    if trained.losses:
+        plot_loss(trained.losses, folder / "loss.png")
     errors, cut = trained.errors, card.calibration.threshold
     if errors is not None and errors.sizes[1]:
         plot_scores(errors, cut, 1.0, folder / "errors.png", f"{card.name}: held-out patches")

@@ -135,6 +135,7 @@ def test_a_run_starts_from_the_mean_of_checkpoints(few, tmp_path):
     start = tuple(tmp_path / name / "checkpoint.pt" for name in "ab")
     joined = train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=tmp_path / "none.toml", start=start)).card
     assert joined.calibration.rule.name == "cover"
+    assert not (tmp_path / "c" / "loss.png").exists()  # there was no step
     a, b, c = (load_file(tmp_path / name / "weights.safetensors") for name in "abc")
     for key, value in c.items():
         assert np.allclose(value, (a[key].astype(np.float32) + b[key]) / 2, atol=2e-3, rtol=2e-3), key
