@@ -18,6 +18,9 @@ class UnmixConfig:
 
     supervision: Supervision = "tags"
     seed: int = 0
+    placed: bool = False
+    """Put the catalogue's tags where they belong in its pictures; what ships was trained on them as they are delivered,
+    for no gain was measured (docs/ablation.md)."""
     steps: int = 6000
     batch: int = 6
     size: int = 256
@@ -68,7 +71,7 @@ def load(config: UnmixConfig, root: Path, left_out: frozenset[str] = frozenset()
     """All training scenes of a recipe but those left out by name."""
     scenes: list[TrainingScene] = []
     for folder in ("s2cmc", "l8biome", "s2chips"):
-        scenes += surfaces.load_folder(root / "labelled" / folder, config.supervision)
+        scenes += surfaces.load_folder(root / "labelled" / folder, config.supervision, place=config.placed)
     for entry in config.scenes:
         files = [root / name for name in entry["files"]]
         keys = {k: entry[k] for k in ("boxes", "scale", "offset") if k in entry}

@@ -74,14 +74,17 @@ def placed(known: NDArray[np.uint8], covers: float) -> NDArray[np.uint8]:
     return np.where(cloud, CLOUD, np.where(clear, CLEAR, UNKNOWN)).astype(np.uint8)
 
 
-def load_folder(folder: Path, supervision: Supervision) -> list[TrainingScene]:
-    """Every image of a ``labelled`` folder, in order of name, with its tags or labels."""
+def load_folder(folder: Path, supervision: Supervision, *, place: bool = False) -> list[TrainingScene]:
+    """Every image of a ``labelled`` folder, in order of name, with its tags or labels.
+
+    `place`: those of the catalogue where they belong, rather than as they are delivered.
+    """
     read = {"s2cmc": _catalogue, "l8biome": _biome, "s2chips": _chips}[folder.name]
     scenes = []
     for image in sorted((folder / "images").iterdir()):
         data, label = read(_read(image), _read(folder / "labels" / image.name)[0])
         known = tags_of(label) if supervision == "tags" else label
-        if folder.name == "s2cmc":
+        if place and folder.name == "s2cmc":
             known = placed(known, CATALOGUE_COVERS)
         counts = tuple(n for n in (3, 4, 6, 7) if n <= len(data))
         scales = CATALOGUE_SCALES if folder.name == "s2cmc" else (1.0,)

@@ -112,8 +112,9 @@ def test_catalogue_pictures_come_as_blue_green_red_reflectance(tmp_path):
     Image.fromarray(red_picture).save(folder / "images" / "a.png")
     Image.fromarray(np.full((64, 64), 255, np.uint8)).save(folder / "labels" / "a.png")
 
-    (loaded,) = load_folder(folder, "tags")
+    (loaded,), (middle,) = load_folder(folder, "tags"), load_folder(folder, "tags", place=True)
 
     assert loaded.data.mean((1, 2)).tolist() == [0, 0, 1]
-    assert loaded.target.float()[4:-4, 4:-4].mean() == 1
-    assert not loaded.weight[:3].any()  # the label shows the middle of the picture
+    assert loaded.target.float().mean() == 1
+    assert middle.target.float()[4:-4, 4:-4].mean() == 1
+    assert not middle.weight[:3].any()  # the label shows the middle of the picture
