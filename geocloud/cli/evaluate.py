@@ -59,7 +59,7 @@ from geocloud.writers.page import refill_page
     "--suite",
     default=None,
     metavar="NAME|FILE",
-    help="Data sets, codes and conditions: accuracy, or a TOML file. DATA is then the folder that holds them.",
+    help="Data sets, codes and conditions: accuracy, kinds, or a TOML file. DATA is then the folder that holds them.",
 )
 @click.option("--difference", is_flag=True, help="Of two models, of clear sky and of cloud, add the difference.")
 @click.option("--threshold", type=Threshold(), metavar="T|RULE", help="For the models [each card's own].")
