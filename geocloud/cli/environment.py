@@ -11,8 +11,6 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-M_ARENA_MAX = -8
-"""glibc's mallopt parameter: number of heaps (malloc.h)."""
 LEAKED = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH", "GDAL_PAM_PROXY_DIR")
 
 
@@ -25,17 +23,6 @@ def protect_environment() -> None:
         os.environ.pop(name, None)
     for message in ("Dataset has no geotransform", "The given matrix is equal to Affine.identity"):
         warnings.filterwarnings("ignore", message=message)  # the commands say so themselves
-
-
-def bound_heaps() -> None:
-    """One heap for all threads: glibc otherwise keeps what each thread has freed, some 100 MB here; no-op elsewhere."""
-    import ctypes
-    import sys
-
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_ARENA_MAX, 1)
 
 
 def check_projections() -> None:

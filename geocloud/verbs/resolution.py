@@ -19,7 +19,7 @@ from geocloud.stitching import Layer, ScoredRows, blank
 from geocloud.verbs.scoring import SEGMENT_PIXELS, Look, Observer, scored_rows
 from geocloud.window import Window
 
-PIECE_ROWS, PIECE_PIXELS = 256, 3 << 20
+PIECE_ROWS, PIECE_PIXELS = 128, 3 << 20
 """Rows and pixels handed on at once at most, or about: bounds what lies in memory between scores and mask."""
 NEARLY = 1.05
 """Squares may be coarser than the finest resolution by this: pixels of 10 m are not exactly that on the ground."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 import rasterio
 
 from geocloud.grid import PatchGrid
+from geocloud.heap import give_back
 from geocloud.parallel import map_ordered, read_ahead
 from geocloud.raster import BoolArray, FloatArray, PatchBatch
 from geocloud.readers.cache import cache_bytes
@@ -19,7 +20,7 @@ from geocloud.window import Window
 
 SEGMENT_PIXELS = 300_000
 """Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""
-SCORED_AHEAD = 6
+SCORED_AHEAD = 4
 """Scored pieces that may wait while the rows before them are traced and written: the scoring threads never wait."""
 BATCH_PATCHES = 64
 """Patches given to a network at once: convolutions are quickest while a batch fits the processor's cache."""
@@ -81,6 +82,7 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         if rows is not None:
             yield rows
             del rows  # the next ones are being collected
+            give_back()
 
 
 def plain_look(scorer: Scorer) -> Look:

@@ -23,6 +23,7 @@ from geocloud.models.scorer import NetworkScorer
 from geocloud.polygons import PolygonTracer
 from geocloud.raster import PatchBatch
 from geocloud.readers import open_scene
+from geocloud.readers.coarse import spread
 from geocloud.tiling import read_segments
 from geocloud.verbs.resolution import coarseness, seen_by_squares
 from geocloud.verbs.scoring import SEGMENT_PIXELS
@@ -70,17 +71,18 @@ def stages(path: Path) -> dict[str, object]:
     assert isinstance(scorer, NetworkScorer)
     with open_scene(path) as scene, tempfile.TemporaryDirectory() as folder:
         georef = scene.georef
-        scored = seen_by_squares(scene, coarseness(georef, scorer))
+        side = coarseness(georef, scorer)
+        scored = seen_by_squares(scene, side)
         grid = PatchGrid(scored.georef.shape, scorer.block)
         bands = scorer.choose_bands(scene.bands)
         read = seconds(lambda: sum(1 for _ in read_segments(scored, bands, grid, scorer.halo, SEGMENT_PIXELS)))
         red = scene.read(Window(0, 0, *georef.shape), ("red",)).data[0]
-        codes = (red > 0.3).astype(np.uint8)
+        codes = spread((red[::side, ::side] > 0.3).astype(np.uint8), side, georef.shape)  # as large as what is scored
         writer = RowWriter(Path(folder) / "mask.tif", georef, MASK, {})
         write = seconds(lambda: [writer.write(row, codes[row : row + 1024]) for row in range(0, len(codes), 1024)])
         writer.close()
         cog = seconds(lambda: copy_to_cog(writer.path, Path(folder) / "cog.tif", MASK))
-        tracer = PolygonTracer(georef.shape[1])
+        tracer = PolygonTracer(georef.shape[1], side)
         p = np.where(codes, np.float32(0.9), np.float32(0.1))
 
         def trace() -> int:

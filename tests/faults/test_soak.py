@@ -36,7 +36,8 @@ def handles() -> set[str]:
 
 def soak(folder: str, out: str) -> None:
     """Run in a process of its own; asserts at the end."""
-    from geocloud.cli.environment import bound_heaps, protect_environment
+    from geocloud.cli.environment import protect_environment
+    from geocloud.heap import bound_heaps
 
     protect_environment()
     bound_heaps()  # as the program does
