@@ -14,7 +14,7 @@ import geocloud
 PACKAGE = Path(geocloud.__file__).parent
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "scene.tif"
 FLOORS = {
-    0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration"),
+    0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration", "heap"),
     1: (
         *("readers", "writers", "tiling", "stitching", "polygons", "rings", "geodesy", "parallel", "dilation"),
         *("metrics", "histogram", "bootstrap", "rules", "veils", "familiarity"),

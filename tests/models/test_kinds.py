@@ -5,6 +5,7 @@ import torch
 
 from geocloud.errors import ModelError
 from geocloud.models.networks import build_network
+from geocloud.models.networks.fold import folded
 from geocloud.training.kinds import SETTINGS
 
 SMALL = {
@@ -18,13 +19,24 @@ SMALL = {
 
 @pytest.mark.parametrize("kind", SMALL)
 @torch.inference_mode()
-def test_nothing_beyond_the_halo_changes_a_score(kind):
+def test_nothing_beyond_the_halo_reaches_a_score(kind):
+    network, halo = build_network(kind, 3, SMALL[kind]).eval(), SETTINGS[kind].halo
+    there, scene = torch.ones(3, dtype=torch.bool), torch.full((1, 3, 64 + 4 * halo, 64 + 4 * halo), torch.nan)
+    near = (..., slice(halo, -halo), slice(halo, -halo))
+    scene[near] = torch.rand_like(scene[near])
+    reached = network.raw_score(scene, there).isnan()
+    assert reached[near].any()
+    assert not reached[..., 2 * halo : -2 * halo, 2 * halo : -2 * halo].any()
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@torch.inference_mode()
+def test_as_it_scores_it_is_the_same_within_the_halo(kind):
     torch.manual_seed(0)
     network, halo = build_network(kind, 3, SMALL[kind]).eval(), SETTINGS[kind].halo
-    there, scene = torch.ones(3, dtype=torch.bool), torch.rand(1, 3, 64 + 4 * halo, 64 + 4 * halo)
-    near = scene[..., halo:-halo, halo:-halo]
-    whole = network.raw_score(scene, there)[:, 2 * halo : -2 * halo, 2 * halo : -2 * halo]
-    torch.testing.assert_close(whole, network.raw_score(near, there)[:, halo:-halo, halo:-halo])
+    there, scene = torch.ones(3, dtype=torch.bool), torch.rand(1, 3, 64 + 2 * halo, 64 + 2 * halo)
+    trained, scoring = (n.raw_score(scene, there)[:, halo:-halo, halo:-halo] for n in (network, folded(network)))
+    torch.testing.assert_close(trained, scoring)
 
 
 @pytest.mark.parametrize("kind", SMALL)

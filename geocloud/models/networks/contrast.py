@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from geocloud.models.networks.absent import with_absent
 from geocloud.models.networks.conv import ConvAutoencoder
 
-HALO = 32
-"""22 pixels of each autoencoder and half a window, rounded up to whole strides."""
+HALO = 40
+"""31 pixels of each autoencoder and half a window, which may reach into one more stride."""
 WIDEST = 17
 """Widest window that the halo holds."""
 FLOOR = 1e-6

@@ -14,7 +14,7 @@ Output = Literal["sigmoid", "linear"]
 STRIDE = 8
 """Pixels a side that one code vector stands for; a block and its halo are multiples of it."""
 HALO = 32
-"""Context pixels: the code sees 15 pixels on each side and the decoder mixes 7 more, rounded up to whole strides."""
+"""Context pixels: a pixel is drawn from codes up to two strides of 8 away, each of which sees 15 pixels further."""
 
 
 class ConvAutoencoder(nn.Module):
@@ -70,7 +70,7 @@ def conv_encoder(channels: int, widths: Sequence[int], latent: int) -> nn.Sequen
 
 
 def conv_decoder(channels: int, widths: Sequence[int], latent: int) -> nn.Sequential:
-    """(n, latent, h/8, w/8) → (n, channels, h, w); it mixes 7 pixels on each side."""
+    """(n, latent, h/8, w/8) → (n, channels, h, w); it mixes codes up to two cells away."""
     half, quarter, eighth = widths
     return nn.Sequential(*_up(latent, eighth), *_up(eighth, quarter), *_up(quarter, half), _conv(half, channels))
 

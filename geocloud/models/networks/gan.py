@@ -16,7 +16,7 @@ from geocloud.models.networks.absent import with_absent
 from geocloud.models.networks.conv import STRIDE, conv_decoder, conv_encoder
 
 HALO = 64
-"""15 pixels of an encoder, 7 of the decoder, 15 of the second encoder, 8 of the interpolation, rounded up."""
+"""8 pixels of the interpolation, 15 of the second encoder, 31 of what it reads, rounded up to whole strides."""
 
 
 class GanAutoencoder(nn.Module):
