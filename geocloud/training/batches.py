@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from geocloud.models.networks.unmix import BANDS
+from geocloud.models.networks.unmix import BANDS, BRIGHTEST
 from geocloud.training import surfaces
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.simulator import Veil, chance, infrared_dimming, no_veil, simulate, uniform
@@ -13,6 +13,8 @@ from geocloud.training.surfaces import TrainingScene
 
 THIN, VISIBLE = 0.04, 0.12
 """Simulated opacity up to which a pixel counts as clear, and from which as cloud; between, nothing is asked."""
+SATURATION = (0.35, 0.95)
+"""Reflectance at which the bands of a crop may saturate, as those of 8-bit pictures do: cloud is flat there."""
 CONTRAST = 0.06
 """Change of visible reflectance below which a simulated veil cannot be seen: white over snow, for one."""
 SNOW_BRIGHT, SNOW_COLOUR = 0.45, 0.12
@@ -62,13 +64,14 @@ class Batches:
         changed = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
         clean = torch.where(chance(n, self.config.untouched, rng), planes[:, :7], changed)
         laid = (chance(n, self.config.simulated, rng).flatten() & ~looks_like_snow(clean)).nonzero().flatten()
-        return _join(clean, present, self._veil(n, laid), planes[:, 7:], rng)
+        top = torch.where(chance(n, self.config.saturated, rng), uniform((n, 1, 1, 1), *SATURATION, rng), BRIGHTEST)
+        return _join(clean, present, self._veil(n, laid), planes[:, 7:], top, rng)
 
     def _veil(self, n: int, laid: Tensor) -> Veil:
         """Clouds over the crops whose numbers are given, none over the others."""
         size, veil = self.config.size, no_veil(n, self.config.size)
         if len(laid):
-            made = simulate(len(laid), size, self.rng, self._texture(len(laid), size))
+            made = simulate(len(laid), size, self.rng, self._texture(len(laid), size), self.config.small)
             for whole, part in zip(veil, made, strict=True):
                 whole[laid] = part
         return veil
@@ -92,13 +95,13 @@ def looks_like_snow(x: Tensor) -> Tensor:
     return (bright > SNOW_BRIGHT) & ((means.amax(1) - means.amin(1)) < SNOW_COLOUR * bright)
 
 
-def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, rng: Generator) -> Batch:
-    """Lay the veil, and join what is known (target and weight, (n, 2, h, w)) with what was simulated."""
+def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, top: Tensor, rng: Generator) -> Batch:
+    """Lay the veil, saturate at the top (n, 1, 1, 1), join what is known (n, 2, h, w: target, weight) and simulated."""
     target, weight = told[:, :1], told[:, 1:]
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
-    x = veil.over(clean)
+    x = torch.minimum(veil.over(clean), top)
     cloudy = opacity >= VISIBLE
-    unseen = (x - clean)[:, :3].abs().mean(1, keepdim=True) < CONTRAST
+    unseen = (x - torch.minimum(clean, top))[:, :3].abs().mean(1, keepdim=True) < CONTRAST
     unsure = (opacity > THIN) & (~cloudy | unseen) & (target < 0.99)
     trust = torch.where(cloudy, 1.0, weight).masked_fill(unsure, 0)
     known_clear = ((target < 0.01) & (weight > 0.99)).float()
@@ -107,7 +110,7 @@ def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, rng: Generat
     x, trust, known_clear = _blank(x, trust, known_clear, rng)
     shown = present[..., None, None]
     joined = torch.where(cloudy, 1.0, target)
-    return Batch(x.clamp(0, 1.5) * shown, present, clean * shown, veil, joined, trust, known_clear)
+    return Batch(torch.minimum(x.clamp(min=0), top) * shown, present, clean * shown, veil, joined, trust, known_clear)
 
 
 def _blank(x: Tensor, trust: Tensor, known_clear: Tensor, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:

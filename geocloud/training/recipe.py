@@ -32,6 +32,8 @@ class UnmixConfig:
     """Share of the running average kept at each step."""
     simulated: float = 0.6
     """Share of crops under a simulated cloud."""
+    small: float = 0.0
+    """Share of those that are small clouds, of one to a dozen pixels."""
     settle: int = 1000
     """Steps that normalise by the batch, as batch norm does at first; from then on by the running statistics, as
     detection does. Batches are small and of unlike scenes: normalised by them, snow and dark sea look alike."""
@@ -42,6 +44,8 @@ class UnmixConfig:
     """How much oftener a scene is drawn that the teacher gets wholly wrong against its tags; 0 draws all alike."""
     untouched: float = 0.0
     """Share of crops whose radiometry is left as it is: jitter hides the slight colours that tell snow from cloud."""
+    saturated: float = 0.0
+    """Share of crops whose bands saturate within the range of reflectance."""
     gain: float = 0.15
     """Largest change of the log gain of a crop."""
     trust: float = 0.5

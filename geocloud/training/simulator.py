@@ -77,6 +77,28 @@ def opacity_field(n: int, size: int, rng: Generator) -> Tensor:
     return opacity.clamp(0, 1) * uniform((n, 1, 1, 1), 0.75, 1.0, rng)
 
 
+def small_clouds(n: int, size: int, rng: Generator) -> Tensor:
+    """(n, 1, size, size) opacity of fair-weather cumulus: ragged clouds of one to some dozen pixels, in patches."""
+    bumps = torch.cat([_bumps(size, rng) for _ in range(n)])
+    share = uniform((n, 1, 1, 1), 0.65, 0.97, rng)
+    cut = torch.cat([torch.quantile(each, float(s)).view(1, 1, 1, 1) for each, s in zip(bumps, share, strict=True)])
+    gathered = uniform((n, 1, 1, 1), 0.0, 1.5, rng) * (1 - value_noise(n, size, rng, octaves=3))
+    steep = torch.exp(uniform((n, 1, 1, 1), 0.0, 1.6, rng))
+    return ((bumps - cut - gathered) * steep).clamp(0, 1) * uniform((n, 1, 1, 1), 0.8, 1.0, rng)
+
+
+def _bumps(size: int, rng: Generator) -> Tensor:
+    """(1, 1, size, size) fractal noise of unit spread whose largest bumps are 3 to 20 pixels across."""
+    across, total = float(torch.exp(uniform((1,), 1.1, 3.0, rng))), torch.zeros(1, 1, size, size)
+    weight, decay = 1.0, float(uniform((1,), 0.4, 0.7, rng))
+    while across > 1:
+        grid = max(4, round(size / across))
+        noise = torch.randn((1, 1, grid, grid), generator=rng)
+        total += weight * F.interpolate(noise, size=(size, size), mode="bicubic", align_corners=False)
+        across, weight = across / 2, weight * decay
+    return total / total.std()
+
+
 def procedural_cloud(n: int, size: int, rng: Generator) -> tuple[Tensor, Tensor]:
     """Cloud reflectance (n, 7, size, size) and its slope (n, 1, 1, 1): mostly flat, some haze or smoke, some dust."""
     kind = torch.rand((n, 1, 1, 1), generator=rng)
@@ -117,7 +139,7 @@ def no_veil(n: int, size: int) -> Veil:
     )
 
 
-def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None) -> Veil:
+def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None, small: float = 0.0) -> Veil:
     """Clouds for a batch.
 
     Args:
@@ -125,8 +147,11 @@ def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None) -
         size: their height and width in pixels.
         rng: the source of all randomness.
         texture: (n, 7, size, size) real overcast reflectance, used in half of the patches; None for none.
+        small: share of patches under small clouds.
     """
     opacity = opacity_field(n, size, rng)
+    if small:
+        opacity = torch.where(chance(n, small, rng), small_clouds(n, size, rng), opacity)
     cloud, slope = procedural_cloud(n, size, rng)
     if texture is not None:
         real = chance(n, 0.5, rng)

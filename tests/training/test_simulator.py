@@ -1,8 +1,20 @@
 """The simulator: its mixing formula inverts, its clouds lie in physical ranges, and a seed repeats them."""
 
+import numpy as np
 import torch
+from rasterio.features import shapes
+from shapely import area
+from shapely.geometry import shape
 
-from geocloud.training.simulator import displace, opacity_field, procedural_cloud, simulate, surface_under, value_noise
+from geocloud.training.simulator import (
+    displace,
+    opacity_field,
+    procedural_cloud,
+    simulate,
+    small_clouds,
+    surface_under,
+    value_noise,
+)
 
 
 def generator(seed=0):
@@ -50,6 +62,27 @@ def test_opacity_fields_hold_clear_thin_and_opaque_pixels():
     shares = [((field >= low) & (field < high)).float().mean() for low, high in ((0, 0.04), (0.04, 0.4), (0.4, 1.01))]
 
     assert all(share > 0.1 for share in shares)
+
+
+def clouds_of(field):
+    """Areas, in pixels, of the clouds of each opacity field."""
+    masks = (field[:, 0] > 0.12).numpy().astype(np.uint8)
+    return [area([shape(geometry) for geometry, value in shapes(mask) if value]) for mask in masks]
+
+
+def test_small_clouds_are_many_and_small_and_the_others_are_not():
+    small, usual = clouds_of(small_clouds(24, 256, generator())), clouds_of(opacity_field(24, 256, generator()))
+
+    assert np.median([len(each) for each in small]) > 50
+    assert np.median([np.average(each, weights=each) for each in small]) < 400
+    assert np.median([np.average(each, weights=each) for each in usual]) > 2000
+    assert 0.02 < np.mean([each.sum() for each in small]) / 256**2 < 0.3
+
+
+def test_small_clouds_are_laid_where_they_are_asked_for():
+    veil = simulate(8, 128, generator(), small=1.0)
+
+    assert np.median([np.average(each, weights=each) for each in clouds_of(veil.opacity[:, 1:2])]) < 400
 
 
 def test_same_seed_same_clouds_and_another_seed_others():
