@@ -13,8 +13,6 @@ from geocloud.training.surfaces import TrainingScene
 
 THIN, VISIBLE = 0.04, 0.12
 """Simulated opacity up to which a pixel counts as clear, and from which as cloud; between, nothing is asked."""
-SATURATION = (0.35, 0.95)
-"""Reflectance at which the bands of a crop may saturate, as those of 8-bit pictures do: cloud is flat there."""
 CONTRAST = 0.06
 """Change of visible reflectance below which a simulated veil cannot be seen: white over snow, for one."""
 SNOW_BRIGHT, SNOW_COLOUR = 0.45, 0.12
@@ -64,8 +62,7 @@ class Batches:
         changed = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
         clean = torch.where(chance(n, self.config.untouched, rng), planes[:, :7], changed)
         laid = (chance(n, self.config.simulated, rng).flatten() & ~looks_like_snow(clean)).nonzero().flatten()
-        top = torch.where(chance(n, self.config.saturated, rng), uniform((n, 1, 1, 1), *SATURATION, rng), BRIGHTEST)
-        return _join(clean, present, self._veil(n, laid), planes[:, 7:], top, rng)
+        return _join(clean, present, self._veil(n, laid), planes[:, 7:], rng)
 
     def _veil(self, n: int, laid: Tensor) -> Veil:
         """Clouds over the crops whose numbers are given, none over the others."""
@@ -95,13 +92,13 @@ def looks_like_snow(x: Tensor) -> Tensor:
     return (bright > SNOW_BRIGHT) & ((means.amax(1) - means.amin(1)) < SNOW_COLOUR * bright)
 
 
-def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, top: Tensor, rng: Generator) -> Batch:
-    """Lay the veil, saturate at the top (n, 1, 1, 1), join what is known (n, 2, h, w: target, weight) and simulated."""
+def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, rng: Generator) -> Batch:
+    """Lay the veil, and join what is known (target and weight, (n, 2, h, w)) with what was simulated."""
     target, weight = told[:, :1], told[:, 1:]
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
-    x = torch.minimum(veil.over(clean), top)
+    x = veil.over(clean)
     cloudy = opacity >= VISIBLE
-    unseen = (x - torch.minimum(clean, top))[:, :3].abs().mean(1, keepdim=True) < CONTRAST
+    unseen = (x - clean)[:, :3].abs().mean(1, keepdim=True) < CONTRAST
     unsure = (opacity > THIN) & (~cloudy | unseen) & (target < 0.99)
     trust = torch.where(cloudy, 1.0, weight).masked_fill(unsure, 0)
     known_clear = ((target < 0.01) & (weight > 0.99)).float()
@@ -110,7 +107,7 @@ def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, top: Tensor,
     x, trust, known_clear = _blank(x, trust, known_clear, rng)
     shown = present[..., None, None]
     joined = torch.where(cloudy, 1.0, target)
-    return Batch(torch.minimum(x.clamp(min=0), top) * shown, present, clean * shown, veil, joined, trust, known_clear)
+    return Batch(x.clamp(0, BRIGHTEST) * shown, present, clean * shown, veil, joined, trust, known_clear)
 
 
 def _blank(x: Tensor, trust: Tensor, known_clear: Tensor, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -44,8 +44,6 @@ class UnmixConfig:
     """How much oftener a scene is drawn that the teacher gets wholly wrong against its tags; 0 draws all alike."""
     untouched: float = 0.0
     """Share of crops whose radiometry is left as it is: jitter hides the slight colours that tell snow from cloud."""
-    saturated: float = 0.0
-    """Share of crops whose bands saturate within the range of reflectance."""
     gain: float = 0.15
     """Largest change of the log gain of a crop."""
     trust: float = 0.5
