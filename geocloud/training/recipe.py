@@ -33,7 +33,7 @@ class UnmixConfig:
     simulated: float = 0.6
     """Share of crops under a simulated cloud."""
     small: float = 0.0
-    """Share of those that are small clouds, of one to a dozen pixels."""
+    """Share of those that are small clouds, 1 to some 20 pixels across."""
     settle: int = 1000
     """Steps that normalise by the batch, as batch norm does at first; from then on by the running statistics, as
     detection does. Batches are small and of unlike scenes: normalised by them, snow and dark sea look alike."""

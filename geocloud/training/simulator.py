@@ -78,7 +78,7 @@ def opacity_field(n: int, size: int, rng: Generator) -> Tensor:
 
 
 def small_clouds(n: int, size: int, rng: Generator) -> Tensor:
-    """(n, 1, size, size) opacity of fair-weather cumulus: ragged clouds of one to some dozen pixels, in patches."""
+    """(n, 1, size, size) opacity of fair-weather cumulus: ragged clouds 1 to some 20 pixels across, in patches."""
     bumps = torch.cat([_bumps(size, rng) for _ in range(n)])
     share = uniform((n, 1, 1, 1), 0.65, 0.97, rng)
     cut = torch.cat([torch.quantile(each, float(s)).view(1, 1, 1, 1) for each, s in zip(bumps, share, strict=True)])
