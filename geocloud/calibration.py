@@ -20,7 +20,7 @@ class ThresholdRule:
     """How a threshold was chosen, so that anyone can judge and repeat it."""
 
     name: str = "given"
-    """`paper`, `quantile`, `conformal`, `synthetic`, `f1`, `equal`, `cover`, or `given` on the command line."""
+    """`paper`, `quantile`, `conformal`, `synthetic`, `f1`, `equal`, `half-way`, or `given` on the command line."""
     parameter: float | None = None
     """The rule's own number: a quantile, a false-alarm bound; None where it has none."""
     data: str = ""

@@ -17,11 +17,11 @@ THICK = 0.5
 FLAT, COLOURED = 0.3, 0.4
 """Slopes up to which a veil is cloud, and from which it is haze, smoke or dust."""
 MISTAKEN = 0.02
-"""Share of cloud that may be called haze or smoke, and as much again dust."""
+"""Share of cloud that may be called haze or smoke, and as much again dust; of lit ground, shadow."""
 USEFUL = 0.25
 """Share of a class that must be found, at the cut, for the class to be offered."""
 TELLING = 0.75
-"""AUROC that the shadow map must reach for shadow to be offered."""
+"""AUROC that the opacity must reach for thin and thick cloud to be told apart."""
 FEW = 200
 
 
@@ -51,7 +51,7 @@ def choose_cuts(samples: VeilSamples, cut: np.float32) -> VeilCuts:
     haze, haze_figure = _coloured(samples, found, sign=-1)
     dust, dust_figure = _coloured(samples, found, sign=1)
     ground = ~found & (samples.opacity < 0.05)
-    shadow, shadow_figure = _best(samples.shadow[ground], samples.shade[ground] > 0.15)
+    shadow, shadow_figure = _shaded(samples.shadow[ground], samples.shade[ground] > 0.15)
     figures = f"thick {thin_figure}; haze {haze_figure}; dust {dust_figure}; shadow {shadow_figure}"
     return VeilCuts(thin, haze, dust, shadow, f"on simulated veils over training scenes: {figures}")
 
@@ -64,6 +64,15 @@ def _best(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
     area = auroc(counted)
     where, reached = best_cut(counted, "balanced_accuracy")
     return (where if area >= TELLING else None), f"AUROC {area:.2f}, balanced accuracy {reached:.2f}"
+
+
+def _shaded(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
+    """The value that no more than MISTAKEN of lit ground exceeds, and the share of shadow that does."""
+    if min(truth.sum(), (~truth).sum()) < FEW:
+        return None, "too few"
+    edge = float(np.quantile(values[~truth].astype(np.float64), 1 - MISTAKEN))
+    share = float((values[truth] >= edge).mean())
+    return (edge if share >= USEFUL else None), f"{100 * share:.0f} % found at {100 * MISTAKEN:.0f} % of lit ground"
 
 
 def _coloured(samples: VeilSamples, found: BoolArray, *, sign: int) -> tuple[float | None, str]:

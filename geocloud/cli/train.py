@@ -102,8 +102,7 @@ from geocloud.verbs.train import train as train_model
 @click.option(
     "--start",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="unmix: checkpoint whose average to start from; of several, the mean.",
+    help="unmix: checkpoint whose average to start from.",
 )
 @device_option
 @click.option("--name", default="", help="Name on the card [the folder's].")

@@ -15,6 +15,7 @@ from PIL import Image
 from geocloud.errors import InputError, UsageError
 from geocloud.raster import FloatArray
 from geocloud.readers.contract import Closing
+from geocloud.readers.radiometry import EIGHT_BIT
 
 PICTURE_BANDS = ("blue", "green", "red")
 """Bands of a picture in our order; files store red first."""
@@ -65,7 +66,7 @@ class DataSet(Closing):
         return tuple(sorted({file.tag for file in self.files}))
 
     def read(self, file: DataFile, side: int | None = None) -> FloatArray:
-        """(3, height, width) reflectance of a picture, DN / 255: blue, green, red; resized to side x side if given.
+        """(3, height, width) reflectance of a picture by EIGHT_BIT, blue, green, red; resized to side x side if given.
 
         Raises:
             InputError: the picture is damaged, too large, or no picture.
@@ -87,7 +88,7 @@ class DataSet(Closing):
             raise InputError(f"{where} is no picture that can be read ({error})") from error
         if side is not None and picture.size != (side, side):
             picture = picture.resize((side, side), Image.Resampling.BILINEAR)
-        values = np.asarray(picture, dtype=np.float32) / np.float32(255)
+        values = np.asarray(picture, dtype=np.float32) * np.float32(EIGHT_BIT.scale)
         return np.ascontiguousarray(values[:, :, ::-1].transpose(2, 0, 1))
 
     def is_scene(self, file: DataFile) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,13 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.readers.sensors import LANDSAT_C2_L2
 from geocloud.readers.spec import Radiometry
 
-EIGHT_BIT = Radiometry(1 / 255, 0.0, "8-bit values, 255 read as reflectance 1")
+WHITE = 0.8
+"""Reflectance that 255 of an 8-bit picture is read as: where forests and oceans of the Sentinel-2 Cloud Mask Catalogue
+agree with the top of the atmosphere, and where its clouds are told best (docs/ablation.md)."""
+EIGHT_BIT = Radiometry(WHITE / 255, 0.0, f"8-bit values, 255 read as reflectance {WHITE}")
+TRUE_COLOUR = {"L1C": 0.3558, "L2A": 0.2}
+"""Reflectance that 255 of a Sentinel-2 true-colour image stands for (Copernicus, Sentinel-2 definitions, "TCI")."""
+_TCI_NAME = re.compile(r"(?:^|[/\\_])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
 _LANDSAT_C2_L2_NAME = re.compile(r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}_\d{8}_02", re.IGNORECASE)
 SAMPLES = 4
 SAMPLE_SIDE = 128
@@ -31,8 +38,21 @@ def assume_radiometry(dataset: Any, indexes: Sequence[int]) -> Radiometry:  # no
         return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, LANDSAT_C2_L2.product)
     dtype = dataset.dtypes[indexes[0] - 1]
     if dtype == "uint8":
-        return EIGHT_BIT
+        return true_colour(dataset.name) or EIGHT_BIT
     return _from_values(_high_value(dataset, indexes), dtype)
+
+
+def true_colour(name: str) -> Radiometry | None:
+    """That of a Sentinel-2 true-colour image by its file's name; None where it is another.
+
+    Level 2A says its pixel size in the name, or its level in a folder's; what says neither is taken for Level 1C.
+    """
+    found = _TCI_NAME.search(name)
+    if not found:
+        return None
+    level = "L2A" if found["metres"] or re.search(r"L2A", name, re.IGNORECASE) else "L1C"
+    top = TRUE_COLOUR[level]
+    return Radiometry(top / 255, 0.0, f"a true-colour image of Sentinel-2 {level}, 255 read as reflectance {top}")
 
 
 def radiometry_of_values(values: NDArray[np.float64], dtype: str) -> Radiometry:
@@ -47,7 +67,7 @@ def _from_values(high: float, dtype: str) -> Radiometry:
     if dtype.startswith("float") and high <= 5:
         return Radiometry(1.0, 0.0, "values, already reflectance")
     if high <= 255:
-        return Radiometry(1 / 255, 0.0, f"values up to {high:g}, read as 8-bit")
+        return replace(EIGHT_BIT, origin=f"values up to {high:g}, read as 8-bit")
     return Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000")
 
 

@@ -62,13 +62,17 @@ class Batches:
         changed = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
         clean = torch.where(chance(n, self.config.untouched, rng), planes[:, :7], changed)
         laid = (chance(n, self.config.simulated, rng).flatten() & ~looks_like_snow(clean)).nonzero().flatten()
-        return _join(clean, present, self._veil(n, laid), planes[:, 7:], rng)
+        return _join(clean, present, self._veil(present, laid), planes[:, 7:], rng)
 
-    def _veil(self, n: int, laid: Tensor) -> Veil:
-        """Clouds over the crops whose numbers are given, none over the others."""
-        size, veil = self.config.size, no_veil(n, self.config.size)
+    def _veil(self, present: Tensor, laid: Tensor) -> Veil:
+        """Clouds over the crops whose numbers are given, none over the others; small ones where more than RGB is shown.
+
+        In RGB alone small clouds look like snow in patches.
+        """
+        size, veil = self.config.size, no_veil(len(present), self.config.size)
         if len(laid):
-            made = simulate(len(laid), size, self.rng, self._texture(len(laid), size), self.config.small)
+            small = self.config.small * present[laid, 3:].amax(1).view(-1, 1, 1, 1)
+            made = simulate(len(laid), size, self.rng, self._texture(len(laid), size), small)
             for whole, part in zip(veil, made, strict=True):
                 whole[laid] = part
         return veil

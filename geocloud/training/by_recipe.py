@@ -13,11 +13,11 @@ import torch
 from geocloud.errors import InputError, ModelError
 from geocloud.models.card import ModelCard, TrainingRecord
 from geocloud.models.networks.unmix import BANDS, OPTIONAL
-from geocloud.training.even_odds import as_much_as, even_odds
+from geocloud.training.half_way import half_way
 from geocloud.training.options import Listener, TrainOptions
 from geocloud.training.recipe import SHIPPED, UnmixConfig, load
 from geocloud.training.trained import Trained
-from geocloud.training.unmix import averaged, train_unmix
+from geocloud.training.unmix import train_unmix
 
 RECIPE_FILE, CHECKPOINT, LOG = "recipe.toml", "checkpoint.pt", "log.csv"
 BLOCK, HALO = 8, 64
@@ -61,7 +61,6 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
     try:
         network = train_unmix(config, data, folder, say, left_out, options.start)
         scenes = load(config, data, left_out)
-        parents = [averaged(path, config.widths) for path in options.start]
     except (OSError, KeyError, rasterio.errors.RasterioError) as error:
         raise InputError(f"{data} does not hold what {path.name} names ({error})") from error
     network.half().float()  # the folder stores halves: what is judged is what is stored
@@ -76,7 +75,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
         block=BLOCK,
         halo=HALO,
         finest=FINEST,
-        calibration=as_much_as(parents, network, scenes) if len(parents) > 1 else even_odds(),
+        calibration=half_way(),
         training=TrainingRecord(
             "S" if config.supervision == "labels" else "W",
             lines,

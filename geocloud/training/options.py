@@ -79,8 +79,8 @@ class TrainOptions:
     """Names of files that are kept from training, and from the threshold, such as those an evaluation is held on."""
     recipe: Path | str | None = None
     """unmix only: a recipe file, or the name of one that ships; None: unmix."""
-    start: tuple[Path, ...] = ()
-    """unmix only: checkpoints of earlier trainings to start from, the mean of their averages."""
+    start: Path | None = None
+    """unmix only: checkpoint of an earlier training to start from its average."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     device: str = "auto"
     resume: bool = False

@@ -19,8 +19,7 @@ class UnmixConfig:
     supervision: Supervision = "tags"
     seed: int = 0
     placed: bool = False
-    """Put the catalogue's tags where they belong in its pictures; what ships was trained on them as they are delivered,
-    for no gain was measured (docs/ablation.md)."""
+    """Put the catalogue's tags where they belong in its pictures, rather than as they are delivered."""
     steps: int = 6000
     batch: int = 6
     size: int = 256
@@ -33,7 +32,7 @@ class UnmixConfig:
     simulated: float = 0.6
     """Share of crops under a simulated cloud."""
     small: float = 0.0
-    """Share of those that are small clouds, 1 to some 20 pixels across."""
+    """Share of those, where more than RGB is shown, that are small clouds, 1 to some 20 pixels across."""
     settle: int = 1000
     """Steps that normalise by the batch, as batch norm does at first; from then on by the running statistics, as
     detection does. Batches are small and of unlike scenes: normalised by them, snow and dark sea look alike."""

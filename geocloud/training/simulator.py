@@ -41,8 +41,8 @@ def uniform(shape: tuple[int, ...], low: float, high: float, rng: Generator) -> 
     return torch.rand(shape, generator=rng) * (high - low) + low
 
 
-def chance(n: int, share: float, rng: Generator) -> Tensor:
-    """(n, 1, 1, 1) True for about that share of the batch."""
+def chance(n: int, share: float | Tensor, rng: Generator) -> Tensor:
+    """(n, 1, 1, 1) True for about that share of the batch, or by odds (n, 1, 1, 1) of their own."""
     return torch.rand((n, 1, 1, 1), generator=rng) < share
 
 
@@ -139,7 +139,7 @@ def no_veil(n: int, size: int) -> Veil:
     )
 
 
-def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None, small: float = 0.0) -> Veil:
+def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None, small: float | Tensor = 0.0) -> Veil:
     """Clouds for a batch.
 
     Args:
@@ -147,10 +147,10 @@ def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None, s
         size: their height and width in pixels.
         rng: the source of all randomness.
         texture: (n, 7, size, size) real overcast reflectance, used in half of the patches; None for none.
-        small: share of patches under small clouds.
+        small: share of patches under small clouds, or (n, 1, 1, 1) the odds of each.
     """
     opacity = opacity_field(n, size, rng)
-    if small:
+    if torch.as_tensor(small).any():
         opacity = torch.where(chance(n, small, rng), small_clouds(n, size, rng), opacity)
     cloud, slope = procedural_cloud(n, size, rng)
     if texture is not None:

@@ -29,9 +29,9 @@ BAND_JITTER = (0.02, 0.02, 0.02, 0.06, 0.10, 0.10, 0.20)
 visible little, for snow is told from cloud by slight colour."""
 PATH = (0.08, 0.045, 0.022, 0.008, 0.0, 0.0, 0.0)
 """Reflectance of clean air a band, by Rayleigh scattering at nadir: what surface reflectance lacks against TOA."""
-CATALOGUE_SCALES = (1.0, 0.8)
-"""The catalogue's stretch is not documented: its pictures are shown as DN / 255, as a user's 8-bit picture is read,
-and as DN / 320, where its forests and oceans agree with TOA reflectance."""
+CATALOGUE_WHITE, CATALOGUE_SCALES = 0.9, (1.0, 0.9)
+"""The catalogue's stretch is not documented. Its pictures are shown a little brighter than 8-bit pictures are read:
+clear ground elsewhere may be brighter than any of theirs (docs/ablation.md)."""
 CATALOGUE_COVERS = 8 / 9
 """Its labels show the middle eight ninths of each picture, enlarged to the picture's size (docs/accuracy.md)."""
 
@@ -217,7 +217,7 @@ def _read(path: Path, shape: tuple[int, ...] | None = None) -> Stored:
 
 def _catalogue(image: Stored, label: Stored) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Sentinel-2 Cloud Mask Catalogue: 8-bit red, green, blue; any non-zero label is cloud."""
-    return image[2::-1].astype(np.float32) / np.float32(255), (label > 0).astype(np.uint8)
+    return image[2::-1].astype(np.float32) * np.float32(CATALOGUE_WHITE / 255), (label > 0).astype(np.uint8)
 
 
 def _biome(image: Stored, label: Stored) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

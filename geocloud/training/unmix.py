@@ -5,7 +5,7 @@ patches, or from pixel labels for the supervised twin, or from a teacher where i
 are joined into one target. The teacher is the running average of the weights, asked anew every so many steps.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ def train_unmix(
     out_dir: Path,
     progress: Progress,
     left_out: frozenset[str] = frozenset(),
-    start: Sequence[Path] = (),
+    start: Path | None = None,
 ) -> UnmixNet:
     """Train a recipe on the data folder; taken up again from ``out_dir/checkpoint.pt`` where there is one.
 
@@ -38,7 +38,7 @@ def train_unmix(
         out_dir: where the checkpoint is kept.
         progress: called every 50 steps.
         left_out: names of scenes held back for evaluation.
-        start: checkpoints of earlier trainings to start from the mean of their averages; none for random weights.
+        start: checkpoint of an earlier training to start from its average; None for random weights.
 
     Returns:
         The averaged network, in evaluation mode.
@@ -51,14 +51,13 @@ def train_unmix(
 class Run:
     """The state of one training, and its loop."""
 
-    def __init__(self, config: UnmixConfig, checkpoint: Path, start: Sequence[Path] = ()) -> None:
+    def __init__(self, config: UnmixConfig, checkpoint: Path, start: Path | None = None) -> None:
         """A new run, or the one that the checkpoint holds."""
         self.config, self.checkpoint, self.step = config, checkpoint, 0
         self.rng = Generator().manual_seed(config.seed)
         self.student, self.teacher = (UnmixNet(widths=config.widths) for _ in range(2))
         if start:
-            states = [averaged(path, config.widths).state_dict() for path in start]
-            self.student.load_state_dict(mean_weights(states))
+            self.student.load_state_dict(averaged(start, config.widths).state_dict())
         self.teacher.load_state_dict(self.student.state_dict())
         self.teacher.eval()
         self.optimiser = torch.optim.AdamW(self.student.parameters(), lr=config.rate, weight_decay=config.decay)
@@ -124,15 +123,6 @@ def averaged(checkpoint: Path, widths: tuple[int, ...]) -> UnmixNet:
     network = UnmixNet(widths=widths)
     network.load_state_dict(torch.load(checkpoint, weights_only=True)["teacher"])
     return network.eval()
-
-
-def mean_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of several networks' weights that were trained from one: often better than each (Wortsman 2022)."""
-    first = states[0]
-    return {
-        name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
-        for name, value in first.items()
-    }
 
 
 def rate_at(step: int, config: UnmixConfig) -> float:

@@ -10,11 +10,14 @@ import numpy as np
 from geocloud.calibration import Calibration
 from geocloud.histogram import ScoreHistogram, histogram
 from geocloud.metrics import Counts, Reliability, count, reliability
+from geocloud.readers.radiometry import WHITE
 from geocloud.verbs.samples import Sample
 from geocloud.verbs.suite import Conditions
 
-SATURATED = 0.98
-"""Mean visible reflectance that half of a picture reaches only where it is saturated white, so cannot be told."""
+SATURATED = 0.98 * WHITE
+"""Mean visible reflectance that half of an 8-bit picture reaches only where it is saturated white and tells nothing."""
+FLAT = 0.98
+"""Share of its brightest pixels' reflectance that half of such a picture reaches: pictures of more bits go on above."""
 WHOLLY_CLEAR = "wholly clear"
 UNSATURATED = "unsaturated"
 
@@ -44,7 +47,8 @@ def saturated(brightness: Tally) -> bool:
     scores = brightness.scores
     both = scores.clear + scores.cloud
     middle = int(np.searchsorted(np.cumsum(both), both.sum() / 2))
-    return bool(scores.edges[middle] >= SATURATED)
+    brightest = scores.edges[int(both.nonzero()[0][-1])]
+    return bool(scores.edges[middle] >= max(SATURATED, FLAT * brightest))
 
 
 def conditions_of(brightness: Sequence[Tally], conditions: Conditions) -> Mapping[str, frozenset[str]]:

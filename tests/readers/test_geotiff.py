@@ -40,10 +40,10 @@ def test_pixels_are_those_of_rasterio(make_scene: Make) -> None:
 @pytest.mark.parametrize(
     ("dtype", "high", "expected"),
     [
-        ("uint8", 255, 1 / 255),
+        ("uint8", 255, 0.8 / 255),
         ("uint16", 9000, 1e-4),
         ("int16", 9000, 1e-4),
-        ("uint16", 240, 1 / 255),
+        ("uint16", 240, 0.8 / 255),
         ("float32", 0.9, 1.0),
         ("float64", 1.3, 1.0),
         ("float32", 9000, 1e-4),
@@ -54,6 +54,25 @@ def test_scale_is_read_off_type_and_values(make_scene: Make, dtype: str, high: f
     raster, scene = whole(make_scene(data=data, names=("blue", "green", "red")))
     assert raster.data.max() == pytest.approx(high * expected, rel=1e-5)
     assert any("reflectance = DN" in note for note in scene.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "white"),
+    [
+        ("T32TQM_20230815T100601_TCI_10m.tif", 0.2),
+        ("S2A_T33TWL_20230815_L2A/TCI.tif", 0.2),
+        ("T32TQM_20230815T100601_TCI.tif", 0.3558),
+        ("outci.tif", 0.8),
+        ("TCI/photo.tif", 0.8),
+    ],
+)
+def test_true_colour_images_are_read_as_they_were_stretched(make_scene: Make, name: str, white: float) -> None:
+    data = np.full((3, 40, 40), 255, dtype=np.uint8)
+    path = make_scene(data=data, names=("blue", "green", "red"))
+    named = path.parent / name
+    named.parent.mkdir(exist_ok=True)
+    raster, _ = whole(path.rename(named))
+    assert raster.data.max() == pytest.approx(white, rel=1e-5)
 
 
 def test_dark_bands_do_not_pass_for_8_bit(make_scene: Make) -> None:

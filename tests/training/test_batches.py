@@ -7,10 +7,10 @@ from geocloud.training.recipe import UnmixConfig
 from geocloud.training.surfaces import TrainingScene
 
 
-def scenes(brightness):
-    data = torch.full((3, 128, 128), brightness).half()
+def scenes(brightness, bands=3):
+    data = torch.full((bands, 128, 128), brightness).half()
     nothing, told = torch.zeros(128, 128).half(), torch.ones(128, 128).half()
-    return [TrainingScene("flat", "toy", data, nothing, told, (3,))]
+    return [TrainingScene("flat", "toy", data, nothing, told, (bands,))]
 
 
 def draw(brightness):
@@ -30,6 +30,15 @@ def test_sand_as_bright_as_snow_gets_clouds():
 
     assert not looks_like_snow(sand).any()
     assert looks_like_snow(white).all()
+
+
+def test_small_clouds_are_laid_where_more_than_rgb_is_shown():
+    def opacity(bands, small):
+        config = UnmixConfig(batch=4, size=64, simulated=1.0, small=small)
+        return Batches(scenes(0.1, bands), config, torch.Generator().manual_seed(0)).draw().veil.opacity
+
+    assert opacity(3, 1.0).equal(opacity(3, 0.0))
+    assert not opacity(4, 1.0).equal(opacity(4, 0.0))
 
 
 def test_thick_simulated_cloud_is_asked_for_and_brightens():

@@ -1,0 +1,21 @@
+"""The threshold of unmix: a simulated veil that training calls cloud is above it, one that it calls clear below."""
+
+import numpy as np
+import pytest
+
+from geocloud.training.batches import THIN, VISIBLE
+from geocloud.training.half_way import half_way
+
+
+def test_what_training_calls_cloud_is_above_and_what_it_calls_clear_below():
+    calibration = half_way()
+    clear, cloud = (np.log(share / (1 - share)) for share in (THIN, VISIBLE))
+
+    assert clear < calibration.threshold < cloud
+    assert calibration.threshold - clear == pytest.approx(cloud - calibration.threshold, abs=0.05)
+    assert calibration.probability(np.float32([calibration.threshold]))[0] == pytest.approx(0.5)
+    assert calibration.rule.name == "half-way"
+
+
+def test_the_odds_of_training_are_the_alternative():
+    assert dict(half_way().alternatives) == {"equal": -2.0}
