@@ -73,7 +73,7 @@ from geocloud.writers.vectors import VectorFormat, vector_format
 @click.option(
     "--resolution",
     type=float,
-    help="Metres a pixel to score at; coarser is faster. By default as coarse as the model loses nothing by.",
+    help="Metres a pixel to score at; coarser is faster. By default as coarse as the model loses little by.",
 )
 @click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
 @click.option("--polygons-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the polygons' path.")

@@ -65,7 +65,7 @@ class ModelCard:
     halo: int = 0
     """Context pixels round a block."""
     finest: float = 0.0
-    """Metres: nothing is gained by scoring pixels finer than this, so squares of them are scored as one; 0: it is."""
+    """Metres: little is gained by scoring pixels finer than this, so squares of them are scored as one; 0: it is."""
     calibration: Calibration = field(default_factory=lambda: Calibration(0.0))
     training: TrainingRecord = field(default_factory=TrainingRecord)
     metrics: dict[str, Any] = field(default_factory=dict)

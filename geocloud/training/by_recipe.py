@@ -23,7 +23,7 @@ RECIPE_FILE, CHECKPOINT, LOG = "recipe.toml", "checkpoint.pt", "log.csv"
 BLOCK, HALO = 8, 64
 """Patches along each side of a block, and its context in pixels; larger blocks lose less to it and take more memory."""
 FINEST = 20.0
-"""Metres. On the On Cloud N chips of 10 m, squares of 2x2 pixels scored as one lose nothing (docs/ablation.md)."""
+"""Metres. On the On Cloud N chips of 10 m, squares of 2x2 pixels scored as one lose a point (docs/ablation.md)."""
 CREDITS = {
     "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
     "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",

@@ -32,8 +32,8 @@ def coarseness(georef: Georef, scorer: Scorer, resolution: float | None = None) 
 
     Args:
         georef: the scene's; where a pixel has no size in metres, pixels are scored as they are.
-        scorer: says below which resolution, in metres, it gains nothing.
-        resolution: metres that the user asks for instead; None: as coarse as the scorer loses nothing by, and at most
+        scorer: says below which resolution, in metres, it gains little.
+        resolution: metres that the user asks for instead; None: as coarse as the scorer loses little by, and at most
             LARGEST pixels.
 
     Raises:
