@@ -56,6 +56,28 @@ def test_geojson_is_rfc_7946(tmp_path: Path) -> None:
         assert all(len(str(x).split(".")[1]) <= 7 for x, _ in outer)
 
 
+@pytest.mark.parametrize(
+    ("pixel", "epsg", "corner"),
+    [(10, 32633, (500_000, 5_000_000)), (0.01, 32633, (500_000, 5_000_000)), (1000, 3413, (-50_000, 50_000))],
+)
+def test_geojson_holds_what_gdal_would_write(tmp_path: Path, pixel: float, epsg: int, corner: tuple[int, int]) -> None:
+    georef = Georef((100, 100), Affine(pixel, 0, corner[0], 0, -pixel, corner[1]), CRS.from_epsg(epsg).to_wkt())
+    mask = (np.random.default_rng(1).random((100, 100)) < 0.55).astype(np.uint8)
+    frame = to_frame(trace(mask, np.ones(mask.shape))[0], georef, "scene")
+    write_vectors(frame, tmp_path / "ours.geojson")
+    frame.to_file(tmp_path / "gdal.geojson", driver="GeoJSON", geometry_type="Polygon", RFC7946="YES")
+    ours, gdal = (geopandas.read_file(tmp_path / name) for name in ("ours.geojson", "gdal.geojson"))
+    assert ours.drop(columns="geometry").equals(gdal.drop(columns="geometry"))
+    assert (ours.geometry.normalize() == gdal.geometry.normalize()).all()
+
+
+def test_areas_of_polygons_with_holes_are_those_of_their_pixels() -> None:
+    mask = (np.random.default_rng(2).random((100, 100)) < 0.7).astype(np.uint8)
+    frame = to_frame(trace(mask, np.ones(mask.shape))[0], UTM, "scene")
+    assert max(len(polygon.interiors) for polygon in frame.geometry) > 100
+    np.testing.assert_allclose(frame["area_m2"].sum(), mask.sum() * 100 / 0.9996**2, rtol=1e-4)
+
+
 def test_a_cloud_across_the_antimeridian_is_split(tmp_path: Path) -> None:
     georef = Georef((100, 400), Affine(1000, 0, 600000, 0, -1000, 300000), CRS.from_epsg(32660).to_wkt())
     mask = np.zeros((100, 400), dtype=np.uint8)
