@@ -70,7 +70,7 @@ def geodesic_areas(geometry: NDArray[Any], georef: Georef) -> NDArray[np.float64
 
     areas = shapely.area(shapely.polygons(shapely.transform(bent, project)))
     outer = np.diff(owner, prepend=-1) > 0
-    return np.bincount(owner, np.where(outer, areas, -areas), len(geometry))
+    return np.bincount(owner, np.where(outer, areas, -areas), len(geometry)).astype(np.float64)
 
 
 def pixel_area(georef: Georef) -> float:
