@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geocloud.histogram import histogram
 from geocloud.metrics import auroc, best_cut
@@ -16,6 +15,8 @@ THICK = 0.5
 """Opacity from which a simulated cloud is thick."""
 FLAT, COLOURED = 0.3, 0.4
 """Slopes up to which a veil is cloud, and from which it is haze, smoke or dust."""
+SHADED = 0.15
+"""Share of light lost from which ground lies in shadow."""
 MISTAKEN = 0.02
 """Share of cloud that may be called haze or smoke, and as much again dust; of lit ground, shadow."""
 USEFUL = 0.25
@@ -50,8 +51,8 @@ def choose_cuts(samples: VeilSamples, cut: np.float32) -> VeilCuts:
     thin, thin_figure = _best(samples.score[flat], thick[flat])
     haze, haze_figure = _coloured(samples, found, sign=-1)
     dust, dust_figure = _coloured(samples, found, sign=1)
-    ground = ~found & (samples.opacity < 0.05)
-    shadow, shadow_figure = _shaded(samples.shadow[ground], samples.shade[ground] > 0.15)
+    ground, shaded = ~found & (samples.opacity < 0.05), samples.shade > SHADED
+    shadow, shadow_figure = _beyond(samples.shadow[ground & ~shaded], samples.shadow[ground & shaded], "lit ground")
     figures = f"thick {thin_figure}; haze {haze_figure}; dust {dust_figure}; shadow {shadow_figure}"
     return VeilCuts(thin, haze, dust, shadow, f"on simulated veils over training scenes: {figures}")
 
@@ -66,22 +67,20 @@ def _best(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
     return (where if area >= TELLING else None), f"AUROC {area:.2f}, balanced accuracy {reached:.2f}"
 
 
-def _shaded(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
-    """The value that no more than MISTAKEN of lit ground exceeds, and the share of shadow that does."""
-    if min(truth.sum(), (~truth).sum()) < FEW:
-        return None, "too few"
-    edge = float(np.quantile(values[~truth].astype(np.float64), 1 - MISTAKEN))
-    share = float((values[truth] >= edge).mean())
-    return (edge if share >= USEFUL else None), f"{100 * share:.0f} % found at {100 * MISTAKEN:.0f} % of lit ground"
-
-
 def _coloured(samples: VeilSamples, found: BoolArray, *, sign: int) -> tuple[float | None, str]:
-    """The slope that no more than MISTAKEN of found cloud exceeds, and the share of coloured veils that does."""
-    slope: NDArray[np.float64] = sign * samples.slope[found].astype(np.float64)
-    colour = sign * samples.colour[found]
-    cloud, veil = slope[np.abs(colour) <= FLAT], slope[colour >= COLOURED]
-    if min(len(cloud), len(veil)) < FEW:
+    """The slope that hardly any found cloud exceeds, and the share of coloured veils that does."""
+    slope, colour = sign * samples.slope[found], sign * samples.colour[found]
+    edge, figure = _beyond(slope[np.abs(colour) <= FLAT], slope[colour >= COLOURED], "cloud")
+    return (None if edge is None else sign * edge), figure
+
+
+def _beyond(others: FloatArray, wanted: FloatArray, name: str) -> tuple[float | None, str]:
+    """The value that MISTAKEN of the others, which have a name, exceed, and the share of the wanted that do.
+
+    None in its place where that share is below USEFUL.
+    """
+    if min(len(others), len(wanted)) < FEW:
         return None, "too few"
-    edge = float(np.quantile(cloud, 1 - MISTAKEN))
-    share = float((veil >= edge).mean())
-    return (sign * edge if share >= USEFUL else None), f"{100 * share:.0f} % found at {100 * MISTAKEN:.0f} % of cloud"
+    edge = float(np.quantile(others.astype(np.float64), 1 - MISTAKEN))
+    share = float((wanted >= edge).mean())
+    return (edge if share >= USEFUL else None), f"{100 * share:.0f} % found at {100 * MISTAKEN:.0f} % of {name}"
