@@ -43,14 +43,15 @@ def assume_radiometry(dataset: Any, indexes: Sequence[int]) -> Radiometry:  # no
 
 
 def true_colour(name: str) -> Radiometry | None:
-    """That of a Sentinel-2 true-colour image by its file's name; None where it is another.
+    """That of a Sentinel-2 true-colour image by the path of its file; None where it is another.
 
-    Level 2A says its pixel size in the name, or its level in a folder's; what says neither is taken for Level 1C.
+    Level 2A says its pixel size in the name; else the level that the path names last counts, and Level 1C without any.
     """
     found = _TCI_NAME.search(name)
     if not found:
         return None
-    level = "L2A" if found["metres"] or re.search(r"L2A", name, re.IGNORECASE) else "L1C"
+    named = re.findall("L1C|L2A", name.upper())
+    level = "L2A" if found["metres"] else (named or ["L1C"])[-1]
     top = TRUE_COLOUR[level]
     return Radiometry(top / 255, 0.0, f"a true-colour image of Sentinel-2 {level}, 255 read as reflectance {top}")
 

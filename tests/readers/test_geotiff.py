@@ -62,6 +62,7 @@ def test_scale_is_read_off_type_and_values(make_scene: Make, dtype: str, high: f
         ("T32TQM_20230815T100601_TCI_10m.tif", 0.2),
         ("S2A_T33TWL_20230815_L2A/TCI.tif", 0.2),
         ("T32TQM_20230815T100601_TCI.tif", 0.3558),
+        ("L2A_and_L1C/T32TQM_20230815T100601_TCI.tif", 0.3558),
         ("outci.tif", 0.8),
         ("TCI/photo.tif", 0.8),
     ],
