@@ -59,13 +59,13 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
     say = partial(_say, log, listener)
     left_out = frozenset(options.without)
     try:
-        network = train_unmix(config, data, folder, say, left_out, options.start)
         scenes = load(config, data, left_out)
+        sources = [scene.source for scene in scenes]
+        network = train_unmix(config, scenes, folder, say, options.start)
     except (OSError, KeyError, rasterio.errors.RasterioError) as error:
         raise InputError(f"{data} does not hold what {path.name} names ({error})") from error
     network.half().float()  # the folder stores halves: what is judged is what is stored
-    names = [scene.source for scene in scenes]
-    lines = tuple(f"{credit}; {names.count(name)} scenes" for name, credit in CREDITS.items() if name in names)
+    lines = tuple(f"{credit}; {sources.count(name)} scenes" for name, credit in CREDITS.items() if name in sources)
     card = ModelCard(
         name=options.name or folder.resolve().name,
         kind="unmix",

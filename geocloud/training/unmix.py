@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from geocloud.models.networks.unmix import CELL, Unmixed, UnmixNet
 from geocloud.training.batches import VISIBLE, Batch, Batches
-from geocloud.training.recipe import UnmixConfig, load
+from geocloud.training.recipe import UnmixConfig
 from geocloud.training.surfaces import TrainingScene
 from geocloud.training.teacher import DETECT_GAIN, DETECT_LOGIT, ask_teacher, follow
 
@@ -23,29 +23,22 @@ Progress = Callable[[int, int, str], None]
 
 
 def train_unmix(
-    config: UnmixConfig,
-    data_root: Path,
-    out_dir: Path,
-    progress: Progress,
-    left_out: frozenset[str] = frozenset(),
-    start: Path | None = None,
+    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, progress: Progress, start: Path | None = None
 ) -> UnmixNet:
-    """Train a recipe on the data folder; taken up again from ``out_dir/checkpoint.pt`` where there is one.
+    """Train a recipe on scenes; taken up again from ``out_dir/checkpoint.pt`` where there is one.
 
     Args:
         config: the recipe.
-        data_root: folder with ``labelled`` and ``scenes``.
+        scenes: those that the recipe names, without what is held back for evaluation.
         out_dir: where the checkpoint is kept.
         progress: called every 50 steps.
-        left_out: names of scenes held back for evaluation.
         start: checkpoint of an earlier training to start from its average; None for random weights.
 
     Returns:
         The averaged network, in evaluation mode.
     """
     torch.manual_seed(config.seed)
-    run = Run(config, out_dir / "checkpoint.pt", start)
-    return run.fit(load(config, data_root, left_out), progress)
+    return Run(config, out_dir / "checkpoint.pt", start).fit(scenes, progress)
 
 
 class Run:
