@@ -54,7 +54,7 @@ def scene_centre(georef: Georef) -> tuple[float, float]:
 def geodesic_areas(geometry: NDArray[Any], georef: Georef) -> NDArray[np.float64]:
     """Areas in m² on the WGS 84 ellipsoid of polygons given in the scene's CRS.
 
-    Ring by ring, for GEOS mends each polygon that it adds vertices to, which takes minutes where one has many holes.
+    Ring by ring, for GEOS mends each polygon that it adds vertices to, which takes seconds where one has many holes.
     """
     if not len(geometry):
         return np.zeros(0)

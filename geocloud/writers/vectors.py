@@ -126,9 +126,10 @@ def _geopackage_is_whole(path: Path, count: int) -> bool:
 def _write_geojson(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str]) -> None:
     members = json.dumps({"type": "FeatureCollection", "geocloud": dict(tags)}, ensure_ascii=False)
     options = {"NATIVE_DATA": members, "NATIVE_MEDIA_TYPE": "application/vnd.geo+json"} if tags else {}
-    if frame.crs is not None:
-        degrees = _in_degrees(frame)
-        frame, options = (frame, options | {"RFC7946": "YES"}) if degrees is None else (degrees, options)
+    if frame.crs is not None and (degrees := _in_degrees(frame)) is not None:
+        frame = degrees
+    elif frame.crs is not None:
+        options["RFC7946"] = "YES"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="'crs' was not provided")  # pixel coordinates have none
         frame.to_file(path, driver="GeoJSON", geometry_type="Polygon", **options)
