@@ -16,6 +16,7 @@ from geocloud.familiarity import Seen
 from geocloud.models.card import ModelCard, Precision, read_card
 from geocloud.models.networks import Network, build_network
 from geocloud.models.networks.fold import folded
+from geocloud.models.precision import runs_bf16
 from geocloud.models.weights import WEIGHTS_FILE, load_weights
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.contract import Level, Scorer, require_bands
@@ -109,14 +110,6 @@ def choose_device(name: str) -> torch.device:
         usable = ", ".join(kind for kind, there in available.items() if there)
         raise UsageError(f"device {name!r} is not available here; use auto or one of {usable}")
     return torch.device(name)
-
-
-def runs_bf16(precision: Precision, card: ModelCard, place: torch.device) -> bool:
-    """Whether to run in bfloat16: `auto` does where the card allows it and the device has instructions for it."""
-    if precision != "auto":
-        return precision == "bf16"
-    native = torch.cpu._is_avx512_bf16_supported() if place.type == "cpu" else place.type == "cuda"  # noqa: SLF001 - torch tells it nowhere else
-    return card.precision == "bf16" and bool(native)
 
 
 def check_size(card: ModelCard, folder: Path) -> None:

@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from torch import Generator, Tensor
 
 from geocloud.models.networks.unmix import CELL, Unmixed, UnmixNet
+from geocloud.models.precision import has_bf16
 from geocloud.training.batches import VISIBLE, Batch, Batches
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.surfaces import TrainingScene
@@ -80,7 +81,7 @@ class Run:
             group["lr"] = rate_at(self.step, self.config)
         row, column = torch.randint(0, CELL, (2,), generator=self.rng).tolist()
         self.student.train(self.step < self.config.settle)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
             logit, parts = self.student.sampled(batch.x, batch.present, (row, column))
         terms = losses(logit, parts, batch, (row, column))
         self.optimiser.zero_grad()
