@@ -65,7 +65,7 @@ def test_the_folder_is_whole_and_a_resumed_run_ends_alike(few, tmp_path):
         "loss.png",
     } <= names
     card = result.card
-    assert (card.kind, card.training.supervision, card.training.steps, card.halo) == ("unmix", "W", 3, 64)
+    assert (card.kind, card.training.supervision, card.training.steps, card.halo) == ("unmix", "W", 3, 32)
     assert card.calibration.rule.name == "half-way"
     assert card.calibration.probability(np.float32([card.calibration.threshold]))[0] == pytest.approx(0.5)
     assert any("CC BY 4.0; 2 scenes" in line for line in card.training.data)
