@@ -26,6 +26,15 @@ class Edges:
     side: IntArray
     """1 where the polygon lies on its left, -1 where on its right."""
 
+    def enlarged(self, times: int, shape: tuple[int, int]) -> Edges:
+        """The same where each pixel has become `times` pixels a side, cut off at (height, width)."""
+        height, width = shape
+        column, top, bottom = (
+            np.minimum(pixels * times, end)
+            for pixels, end in ((self.column, width), (self.top, height), (self.bottom, height))
+        )
+        return Edges(self.polygon, column, top, bottom, self.side)
+
 
 def vertical_edges(xy: NDArray[Any], ring_ends: IntArray, polygon_ends: IntArray) -> Edges:
     """The edges of polygons whose first ring is the exterior, whichever way round each ring runs.
