@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,13 +10,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
-import shapely
 
 from geocloud.errors import MissingExtraError, OutputError, UsageError
 from geocloud.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.georef import Georef
 from geocloud.polygons import Shapes
 from geocloud.writers.classes import CLASSES
+from geocloud.writers.geojson import write_geojson
 
 if TYPE_CHECKING:
     import geopandas
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet", "none"]
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 GEOPACKAGE_DATE = "2000-01-01T00:00:00.000Z"
-DIGITS, SHORTEST_EDGE = 7, 1e-6
-"""Digits of a degree in GeoJSON, and the shortest edge in degrees that they cannot break."""
 _DRIVERS = {"gpkg": "GPKG", "fgb": "FlatGeobuf"}
 
 
@@ -87,7 +83,7 @@ def write_vectors(
                     path, driver=_DRIVERS[kind], layer=layer, geometry_type="Polygon", layer_metadata=dict(tags) or None
                 )
         else:
-            _write_geojson(frame, path, tags)
+            write_geojson(frame, path, tags)
         _check_written(frame, path)
     except (OSError, RuntimeError, sqlite3.Error) as error:
         raise OutputError(f"{path} cannot be written ({error}); choose another folder or make room") from error
@@ -121,38 +117,6 @@ def _geopackage_is_whole(path: Path, count: int) -> bool:
         count_of = 'SELECT count(*) FROM "{}"'  # names that GDAL has just written for us
         counts = [database.execute(count_of.format(name)).fetchone()[0] for name in (layer, indexes)]
         return counts == [count, count]
-
-
-def _write_geojson(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str]) -> None:
-    members = json.dumps({"type": "FeatureCollection", "geocloud": dict(tags)}, ensure_ascii=False)
-    options = {"NATIVE_DATA": members, "NATIVE_MEDIA_TYPE": "application/vnd.geo+json"} if tags else {}
-    if frame.crs is not None and (degrees := _in_degrees(frame)) is not None:
-        frame = degrees
-    elif frame.crs is not None:
-        options["RFC7946"] = "YES"
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="'crs' was not provided")  # pixel coordinates have none
-        frame.to_file(path, driver="GeoJSON", geometry_type="Polygon", **options)
-
-
-def _in_degrees(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame | None:
-    """The frame as RFC 7946 wants it, without a CRS: degrees to 7 digits (1 cm), outer rings counterclockwise.
-
-    GDAL does the same, and more: it cuts at the antimeridian, and tests whether rounding broke a polygon, which takes
-    seconds where one has ten thousand holes. None where it has to: across the antimeridian, round a pole, or where
-    edges are hardly longer than what is rounded.
-    """
-    if not len(frame):
-        return None
-    geometry = frame.geometry.to_crs("EPSG:4326").to_numpy()
-    west, south, east, north = shapely.total_bounds(geometry)
-    points, ring = shapely.get_coordinates(shapely.get_rings(geometry), return_index=True)
-    edges = np.abs(np.diff(points, axis=0)).max(1)[np.diff(ring) == 0]
-    inside = west >= -180 and east <= 180 and east - west < 180 and south > -89 and north < 89
-    if not inside or edges.min() < SHORTEST_EDGE:
-        return None
-    rounded = shapely.transform(geometry, lambda xy: xy.round(DIGITS))
-    return frame.set_geometry(shapely.orient_polygons(rounded)).set_crs(None, allow_override=True)
 
 
 def _write_parquet(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from pyproj import CRS
 
 from geocloud.georef import Georef
 from geocloud.polygons import Shapes, concatenate, trace
+from geocloud.writers import geojson
 from geocloud.writers.vectors import to_frame, write_vectors
 
 UTM = Georef((100, 100), Affine(10, 0, 500000, 0, -10, 5000000), CRS.from_epsg(32633).to_wkt())
@@ -60,10 +61,13 @@ def test_geojson_is_rfc_7946(tmp_path: Path) -> None:
     ("pixel", "epsg", "corner"),
     [(10, 32633, (500_000, 5_000_000)), (0.01, 32633, (500_000, 5_000_000)), (1000, 3413, (-50_000, 50_000))],
 )
-def test_geojson_holds_what_gdal_would_write(tmp_path: Path, pixel: float, epsg: int, corner: tuple[int, int]) -> None:
+def test_geojson_holds_what_gdal_would_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel: float, epsg: int, corner: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(geojson, "BATCH", 100)
     georef = Georef((100, 100), Affine(pixel, 0, corner[0], 0, -pixel, corner[1]), CRS.from_epsg(epsg).to_wkt())
     mask = (np.random.default_rng(1).random((100, 100)) < 0.55).astype(np.uint8)
-    frame = to_frame(trace(mask, np.ones(mask.shape))[0], georef, "scene")
+    frame = to_frame(trace(mask, np.ones(mask.shape))[0], georef, 'Übung "1" \u2028 a/b\n')
     write_vectors(frame, tmp_path / "ours.geojson")
     frame.to_file(tmp_path / "gdal.geojson", driver="GeoJSON", geometry_type="Polygon", RFC7946="YES")
     ours, gdal = (geopandas.read_file(tmp_path / name) for name in ("ours.geojson", "gdal.geojson"))
