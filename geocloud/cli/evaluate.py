@@ -14,10 +14,18 @@ from geocloud.cli.data_options import data_options, device_option, take_data_opt
 from geocloud.cli.lists import names
 from geocloud.cli.options import ModelName, Threshold
 from geocloud.models.registry import DEFAULT_MODEL
+from geocloud.readers.names import read_names
 from geocloud.verbs.evaluate import EvaluateOptions
 from geocloud.verbs.evaluate import evaluate as evaluate_models
 from geocloud.verbs.report import condition_table, markdown
 from geocloud.writers.page import refill_page
+
+
+def _read_folds(
+    _context: click.Context, _option: click.Parameter, given: tuple[tuple[str, Path], ...]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each model with the names in its file."""
+    return tuple((model, read_names(path)) for model, path in given)
 
 
 @click.command(
@@ -33,9 +41,16 @@ from geocloud.writers.page import refill_page
     "models",
     type=ModelName(),
     multiple=True,
-    default=(DEFAULT_MODEL,),
-    show_default=True,
-    help="Name of a model, or a model folder; may be repeated.",
+    help=f"Name of a model, or a model folder; may be repeated [{DEFAULT_MODEL}, where there is no --fold].",
+)
+@click.option(
+    "--fold",
+    "folds",
+    type=(ModelName(), click.Path(exists=True, dir_okay=False, path_type=Path)),
+    multiple=True,
+    callback=_read_folds,
+    metavar="MODEL FILE",
+    help="Cross-validation: a model, and the text file of the scenes, one a line, that it has not seen; repeated.",
 )
 @click.option(
     "--null",

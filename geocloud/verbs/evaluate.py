@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,10 +33,13 @@ MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
 class EvaluateOptions:
     """What to measure and on what."""
 
-    models: tuple[str, ...] = (DEFAULT_MODEL,)
-    """Names or folders."""
+    models: tuple[str, ...] = ()
+    """Names or folders; none: the default, where there are no folds."""
     nulls: tuple[str, ...] = ("brightness", "hot")
     """Models without learning that stand beside them."""
+    folds: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Of a cross-validation: models, each with the names of the scenes that it has not seen and is measured on. They
+    count as one model, with the first one's name and threshold."""
     peers: tuple[str, ...] = ()
     """Other people's detectors that stand beside them, of geocloud.scorers.peers.PEERS."""
     difference: bool = False
@@ -54,6 +57,10 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
+        names = [name for _, scenes in self.folds for name in scenes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise UsageError(f"scene {twice[0]} is in two folds; every scene is measured by one model")
         if self.draws < 1 or self.sheets < 0:
             raise UsageError(f"draws {self.draws} must be at least 1, and sheets {self.sheets} at least 0")
         if self.difference and len(self.models) != 2:
@@ -72,6 +79,8 @@ class Judged:
     calibration: Calibration
     scorer: Scorer | None = None
     """None for masks that stand already."""
+    folds: tuple[tuple[Scorer, tuple[str, ...]], ...] = ()
+    """Scorers that stand for it, each for scenes of its own; empty: the scorer for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +175,8 @@ def _judged(options: EvaluateOptions) -> list[Judged]:
     """Models and their difference."""
     if options.data.masks:
         return [Judged("masks", "", MASKS)]
-    scorers = [load_scorer(name, options.device) for name in options.models]
+    models = options.models or (() if options.folds else (DEFAULT_MODEL,))
+    scorers = [load_scorer(name, options.device) for name in models]
     judged = [
         Judged(scorer.name, supervision(scorer), choose_threshold(scorer, options.threshold), scorer)
         for scorer in scorers
@@ -174,6 +184,11 @@ def _judged(options: EvaluateOptions) -> list[Judged]:
     if options.difference:
         both = Difference(scorers[0], scorers[1])
         judged.append(Judged(both.name, supervision(both), both.calibration, both))
+    if options.folds:
+        folds = tuple((load_scorer(name, options.device), scenes) for name, scenes in options.folds)
+        first = folds[0][0]
+        cut = choose_threshold(first, options.threshold)
+        judged.append(Judged(f"{first.name}, cross-validated", supervision(first), cut, first, folds))
     return judged
 
 
@@ -210,19 +225,31 @@ def _usable(source: SuiteSource, judged: Sequence[Judged]) -> tuple[list[Judged]
 
 def _tally(source: SuiteSource, judged: Sequence[Judged], progress: Progress) -> list[list[Tally]]:
     """For each scorer the tallies of all scenes of one source."""
-    scorers = [one.scorer for one in judged if one.scorer is not None]
     tallies: list[list[Tally]] = [[] for _ in judged]
 
     def tell(done: int, total: int, stage: str) -> None:
         progress(done, total, f"{stage} {source.name}")
 
-    for samples in read_samples(source.data, scorers, source.options, tell):
-        for mine, one, sample in zip(tallies, judged, samples, strict=True):
-            if sample.score.size:
-                mine.append(measure(sample, one.calibration))
+    for scorers, options in _passes(source, judged):
+        for samples in read_samples(source.data, scorers, options, tell):
+            for mine, one, sample in zip(tallies, judged, samples, strict=True):
+                if sample.score.size:
+                    mine.append(measure(sample, one.calibration))
     if not tallies[0]:
         raise UsageError(f"{source.data} has no labelled pixel; look at --ignore-codes")
     return tallies
+
+
+def _passes(source: SuiteSource, judged: Sequence[Judged]) -> Iterator[tuple[list[Scorer], DataOptions]]:
+    """Scorers and scenes of each pass over a source: one of all scenes, or one a fold by the scorer of that fold."""
+    folds = next((one.folds for one in judged if one.folds), ())
+    if not folds:
+        yield [one.scorer for one in judged if one.scorer is not None], source.options
+    for own, scenes in folds:
+        wanted = source.options.only or scenes
+        options = replace(source.options, only=tuple(name for name in scenes if name in wanted))
+        if options.only and any_left(source.data, options):
+            yield [own if one.folds else one.scorer for one in judged if one.scorer is not None], options
 
 
 def _row(under: Under, one: Judged, tallies: Sequence[Tally], options: EvaluateOptions) -> Row:
@@ -263,10 +290,10 @@ def _pooled(
 def _draw(
     source: SuiteSource, judged: Sequence[Judged], tallies: Mapping[str, Sequence[Tally]], number: int, out: Path
 ) -> None:
-    """Sheets of the worst and best scenes of each model that learnt; those saturated white show nothing."""
+    """Sheets of the worst and best scenes of each single model that learnt; saturated white ones show nothing."""
     white = {tally.name for tally in tallies.get("brightness", ()) if saturated(tally)}
     for one in judged:
-        if one.scorer is not None and one.supervision != "T0":
+        if one.scorer is not None and one.supervision != "T0" and not one.folds:
             seen = [tally for tally in tallies[one.name] if tally.name not in white]
             write_sheets(source, one.scorer, one.calibration, seen, number, out)
 

@@ -38,7 +38,12 @@ KINDS = {
 TOLD = {name: "W" if name == "contrast" else "T1" for name in KINDS}
 MARGIN = 0.3
 """Above chance, in AUROC; the weakest kind reaches 0.4 on these skies."""
-ROUNDING = {"features": {"rtol": 1e-3, "atol": 1e-4}, "dense": {"rtol": 0}, "gmm": {"rtol": 0}}
+ROUNDING = {
+    "features": {"rtol": 1e-3, "atol": 1e-4},
+    "gmm codes": {"rtol": 1e-4, "atol": 1e-5},
+    "dense": {"rtol": 0},
+    "gmm": {"rtol": 0},
+}
 """Loading folds batch norm and lays convolutions out anew, which rounds; what has neither comes back bit for bit."""
 HELD_OUT_SKIES = (1, 2, 4)
 

@@ -68,6 +68,24 @@ def test_the_null_models_stand_beside(labelled, clear_model):
     assert [row.supervision for row in rows] == ["T1", "T0", "T0"]
 
 
+def test_folds_count_as_one_model_each_scene_by_its_own(labelled):
+    data = DataOptions(codes=CODES, threads=1)
+
+    def counts(fold, scenes):
+        options = EvaluateOptions(folds=((fold, scenes),), nulls=(), data=data, draws=5, threshold=0.25)
+        return evaluate([labelled], options).rows[0].counts
+
+    folds = (("brightness", ("s0", "s1")), ("hot", ("s2", "elsewhere")))
+    rows = evaluate([labelled], EvaluateOptions(folds=folds, nulls=("chroma",), data=data, draws=5)).rows
+    assert [(row.model, row.scenes) for row in rows] == [("brightness, cross-validated", 3), ("chroma", 3)]
+    parts = [counts(*fold) for fold in folds]
+    assert parts[1].tp + parts[1].fp > 0
+    assert rows[0].counts.tp == sum(part.tp for part in parts)
+    assert rows[0].counts.total == sum(part.total for part in parts)
+    with pytest.raises(UsageError, match="scene s1 is in two folds"):
+        EvaluateOptions(folds=(folds[0], ("hot", ("s1",))))
+
+
 def test_ready_masks_are_measured_against_labels(labelled, tmp_path):
     masks = tmp_path / "masks"
     masks.mkdir()
