@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from geocloud.calibration import Calibration
 from geocloud.familiarity import Seen
-from geocloud.raster import FloatArray, PatchBatch
+from geocloud.raster import CLEAR, CLOUD, FloatArray, PatchBatch
 from geocloud.scene_tally import SceneTally
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.unmixer import require_cuts, require_unmixer
@@ -19,6 +20,8 @@ from geocloud.writers.cog import reflectance_counts
 
 CODE, SURFACE = "code", "surface"
 """Maps beside the score: mask codes, uint8; reflectance of the cloud-free ground, (band, h, w) uint16."""
+Chances = Literal["all", "clouds", "none"]
+"""Where P(cloud) is asked for."""
 
 
 def make_look(scorer: Scorer, calibration: Calibration, classes: Sequence[ClassName], *, clear_sky: bool) -> Look:
@@ -43,6 +46,27 @@ def make_look(scorer: Scorer, calibration: Calibration, classes: Sequence[ClassN
         return layers
 
     return look
+
+
+def judge(layers: Layers, calibration: Calibration, chances: Chances) -> dict[str, Layer]:
+    """The same maps with P(cloud) for the score, 0 where it is not asked for, and with mask codes where there are none.
+
+    Nodata is clear here, and NaN.
+    """
+    score = layers[SCORE]
+    codes = layers.get(CODE)
+    if codes is None:
+        codes = np.where(score >= calibration.cut, np.uint8(CLOUD), np.uint8(CLEAR))
+    p = calibration.probability(score) if chances == "all" else np.zeros_like(score)
+    if chances == "clouds":
+        inside = codes != CLEAR
+        p[inside] = calibration.probability(score[inside])
+    return {**layers, SCORE: p, CODE: codes}
+
+
+def judged(look: Look, calibration: Calibration, chances: Chances) -> Look:
+    """The same look, judged: done a batch at a time, on whatever grid is scored."""
+    return lambda batch: judge(look(batch), calibration, chances)
 
 
 def seen_by(scorer: Scorer) -> Seen | None:

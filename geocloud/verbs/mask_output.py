@@ -38,7 +38,8 @@ class MaskOutput:
         self.georef, self.codes, self.path = georef, codes, path
         width = georef.shape[1]
         self._writer = RowWriter(path, georef, mask_product(codes), tags)
-        self._tracer = PolygonTracer(width, squares) if traced else None
+        self.squares = 1 if dilate else squares
+        self._tracer = PolygonTracer(width, self.squares) if traced else None
         self._dilater = Dilater(width, dilate) if dilate else None
         self._pixels: IntArray = np.zeros(256, dtype=np.int64)
 

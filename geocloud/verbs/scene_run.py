@@ -13,15 +13,16 @@ from geocloud.calibration import Calibration
 from geocloud.grid import PatchGrid
 from geocloud.polygons import Shapes
 from geocloud.progress import Progress
-from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray
+from geocloud.raster import NODATA
 from geocloud.readers.contract import SceneReader
 from geocloud.scene_tally import SceneTally, Strangeness
 from geocloud.scorers.contract import Scorer
+from geocloud.stitching import SCORE as SCORES
 from geocloud.stitching import ScoredRows
 from geocloud.tiling import read_segments
 from geocloud.veils import ClassName, mask_codes
 from geocloud.verbs.detection import Detection, OutputPaths
-from geocloud.verbs.looks import CODE, SURFACE, make_look, seen_by, tallied
+from geocloud.verbs.looks import CODE, SURFACE, Chances, judge, judged, make_look, seen_by, tallied
 from geocloud.verbs.mask_output import MaskOutput
 from geocloud.verbs.resolution import rows_on_grid, seen_by_squares
 from geocloud.verbs.run_files import provenance, read_every, seen_from, write_encoded
@@ -99,6 +100,7 @@ class SceneRun:
         look = self._look
         if self._seen is not None:
             look = tallied(look, self._tally, self.scorer.halo, self.calibration.cut)
+        look = judged(look, self.calibration, self._chances)
         observe = self._preview.add if self._preview else None
         threads = self.options.threads
         rows = rows_on_grid(self._scored, self.scorer, threads=threads, look=look, observe=observe)
@@ -115,7 +117,14 @@ class SceneRun:
             for segment in read_segments(self._scored, bands, grid, 0, SEGMENT_PIXELS // self.options.factor**2):
                 self._preview.add(segment)
         self._seen = None  # no pixel was counted on the way
-        self._take_all(rows, progress)
+        self._take_all(self._judged(rows), progress)
+
+    def _judged(self, rows: Generator[ScoredRows, None, None]) -> Generator[ScoredRows, None, None]:
+        """Scored rows with what a look of this run would have made of them."""
+        with closing(rows):
+            for part in rows:
+                layers = judge({SCORES: part.score}, self.calibration, self._chances)
+                yield ScoredRows(part.row, layers[SCORES], part.valid, layers)
 
     def _take_all(self, rows: Generator[ScoredRows, None, None], progress: Progress) -> None:
         with closing(rows):
@@ -125,33 +134,29 @@ class SceneRun:
         self.mask.end()
 
     def _take(self, rows: ScoredRows) -> None:
-        """Final rows to mask, score and cloud-free estimate."""
-        codes = rows.further.get(CODE)
-        if codes is None:
-            codes = np.where(rows.score >= self.calibration.cut, np.uint8(CLOUD), np.uint8(CLEAR))
+        """Final rows, P(cloud) for their score, to mask, score and cloud-free estimate."""
+        codes, p = rows.further.get(CODE), rows.score
+        if codes is None:  # where a whole row of blocks is nodata, nothing was looked at
+            codes = np.full(p.shape, NODATA, dtype=np.uint8)
         codes[~rows.valid] = NODATA
-        p = self._probability(rows.score, codes)
         if self._score is not None:
             self._score.write(rows.row, quantise(p))
         if self._surface is not None and SURFACE in rows.further:
             self._surface.write(rows.row, rows.further[SURFACE])
         self.mask.take(rows.row, codes, p)
 
-    def _probability(self, score: FloatArray, codes: ByteArray) -> FloatArray:
-        """P(cloud) as far as anyone asks: everywhere for a score raster and where clouds grow, else inside clouds."""
+    @property
+    def _chances(self) -> Chances:
+        """Where P(cloud) is asked for: everywhere for a score raster or where clouds grow, in clouds for polygons."""
         if self._score is not None or (self.mask.traced and self.options.dilate):
-            return self.calibration.probability(score)
-        p = np.zeros_like(score)
-        if self.mask.traced:
-            inside = (codes != CLEAR) & (codes != NODATA)
-            p[inside] = self.calibration.probability(score[inside])
-        return p
+            return "all"
+        return "clouds" if self.mask.traced else "none"
 
     def finish(self, progress: Progress) -> None:
         """From scratch files to staged outputs: polygons and their file on one thread, COGs and sidecars on another."""
         progress(0, 1, "polygons")
-        shapes = self.mask.shapes(self.options.min_area)
-        self.shapes = shapes if self.options.polygons else None
+        if self.options.min_area:  # small clouds leave the mask too
+            self._join_polygons()
         progress(0, 1, "write")
         with ThreadPoolExecutor(1, thread_name_prefix="polygons") as beside:
             polygons = beside.submit(self._finish_polygons)
@@ -160,8 +165,15 @@ class SceneRun:
         self._finish_item()
         progress(1, 1, "write")
 
+    def _join_polygons(self) -> None:
+        """The polygons, where they are wanted."""
+        shapes = self.mask.shapes(self.options.min_area)
+        self.shapes = shapes if self.options.polygons else None
+
     def _finish_polygons(self) -> None:
         """The polygons file, where one is wanted."""
+        if not self.options.min_area:
+            self._join_polygons()
         if self.shapes is not None:
             frame = to_frame(self.shapes, self.georef, self.scene.name)
             write_vectors(frame, self.staging.path(self.paths.polygons), self._tags)
@@ -170,11 +182,11 @@ class SceneRun:
         """Score, cloud-free estimate and mask as COGs."""
         if self._score is not None and self.paths.score is not None:
             self._score.close()
-            copy_to_cog(self._score.path, self.staging.path(self.paths.score), SCORE)
+            copy_to_cog(self._score.path, self.staging.path(self.paths.score), SCORE, self.options.factor)
         if self._surface is not None and self.paths.clear_sky is not None:
             self._surface.close()
             product = clear_sky_product(1)
-            copy_to_cog(self._surface.path, self.staging.path(self.paths.clear_sky), product)
+            copy_to_cog(self._surface.path, self.staging.path(self.paths.clear_sky), product, self.options.factor)
         self._finish_mask()
 
     def _finish_mask(self) -> None:
@@ -186,7 +198,7 @@ class SceneRun:
         if encoding != "geocloud":
             written = self.staging.scratch(self.paths.mask, "encoded.tif")
             write_encoded(self.mask.path, written, self.georef, encoding)
-        copy_to_cog(written, staged_mask, MASK)
+        copy_to_cog(written, staged_mask, MASK, self.mask.squares)
         write_attribute_table(self.staging.path(self.paths.attribute_table), self.mask.codes, values)
         write_qgis_style(self.staging.path(self.paths.style), self.mask.codes, values)
         if self._preview is not None and self.paths.quicklook is not None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
 from rasterio.shutil import copy
 from rasterio.windows import Window as RasterioWindow
@@ -118,14 +118,19 @@ class RowWriter:
             self._file.close()
 
 
-def copy_to_cog(source: Path, target: Path, product: Product) -> None:
+def copy_to_cog(source: Path, target: Path, product: Product, squares: int = 1) -> None:
     """Copy a GeoTIFF to a COG with overviews and statistics; OutputError where it cannot be written.
+
+    `squares`: the side of the squares of one value each that it is made of. Where it is even, the first overview needs
+    neither mode nor mean, which take most of the time: the source is given it, and those below it, beforehand.
 
     On one thread: where one of GDAL's own finds no memory to compress a block of an overview, it tells nobody and
     the block comes out blank.
     """
     check_stored(source)
     with raster_errors(target), rasterio.Env(GDAL_CACHEMAX=COPY_CACHE):
+        if squares % 2 == 0:
+            _add_overviews(source, product)
         copy(
             str(source), str(target), driver="COG", compress="DEFLATE", predictor=product.predictor,
             overview_resampling=product.resampling, bigtiff="IF_SAFER", blocksize=BLOCK,
@@ -133,6 +138,18 @@ def copy_to_cog(source: Path, target: Path, product: Product) -> None:
             **{"copy_src_mdd": "YES"} if product.domains else {"statistics": "YES"},
         )  # fmt: skip
         check_readable(target)
+
+
+def _add_overviews(source: Path, product: Product) -> None:
+    """Overviews of a GeoTIFF made of squares of 2x2 pixels: the first of one pixel each, the others of the first."""
+    by_one, by_several = Resampling.nearest, Resampling[product.resampling.lower()]
+    with rasterio.Env(COMPRESS_OVERVIEW="DEFLATE", ZLEVEL_OVERVIEW=1, GDAL_TIFF_OVR_BLOCKSIZE=BLOCK):
+        with rasterio.open(source) as dataset:
+            steps = [2 << level for level in range(16) if max(dataset.shape) > BLOCK << level]
+        for some, resampling in ((steps[:1], by_one), (steps[1:], by_several)):
+            if some:
+                with rasterio.open(source, "r+") as dataset:  # anew, else the others are not made of the first
+                    dataset.build_overviews(some, resampling)
 
 
 def quantise(p: NDArray[np.float32]) -> NDArray[np.uint8]:
