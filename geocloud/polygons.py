@@ -13,6 +13,7 @@ from rasterio import features
 
 from geocloud.raster import CLEAR, NODATA, ByteArray
 from geocloud.rings import Edges, count_pixels, covered, sum_values, vertical_edges
+from geocloud.seams import unite
 
 STRIP_PIXELS = 3 << 20
 """Pixels traced at once: bounds the memory of a strip however wide the scene is."""
@@ -174,25 +175,11 @@ def merge(parts: Shapes, group: NDArray[np.int64]) -> Shapes:
     _, firsts, index, sizes = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
     pixels = np.bincount(index, parts.pixels).astype(np.int64)
     weight = np.bincount(index, parts.weight).astype(np.float64)
-    geometry = parts.geometry[firsts].copy()
-    order = np.argsort(index, kind="stable")
-    ends = np.cumsum(sizes)
-    for several in np.flatnonzero(sizes > 1):
-        members = order[ends[several] - sizes[several] : ends[several]]
-        geometry[several] = _unite(parts.geometry[members])
+    geometry, several = parts.geometry[firsts].copy(), sizes > 1
+    if several.any():
+        joined = several[index]
+        geometry[several] = unite(parts.geometry[joined], np.cumsum(several)[index[joined]] - 1)
     return Shapes(geometry, parts.code[firsts], pixels, weight)
-
-
-def _unite(parts: NDArray[Any]) -> Any:  # noqa: ANN401 - shapely has no types
-    """One polygon of parts that touch along seams.
-
-    A hole never reaches a seam, and no part lies in the hole of another that it is joined with: so outer rings are
-    united alone, and holes are kept as they are, which spares GEOS most of the work where there are thousands.
-    """
-    rings, owner = shapely.get_rings(parts, return_index=True)
-    outer = np.diff(owner, prepend=-1) > 0
-    outline, *holes = shapely.get_rings(shapely.simplify(shapely.union_all(shapely.polygons(rings[outer])), 0))
-    return shapely.polygons(outline, np.array([*holes, *rings[~outer]], dtype=object))
 
 
 def concatenate(parts: list[Shapes]) -> Shapes:
