@@ -163,12 +163,15 @@ def _unwanted(source: SuiteSource, options: EvaluateOptions) -> str:
 
 
 def _suite(sources: Sequence[Path], options: EvaluateOptions) -> Suite:
-    """What is to be measured."""
+    """What is to be measured; in a cross-validation nothing but the scenes of its folds."""
+    data = options.data
+    if not data.only:
+        data = replace(data, only=tuple(name for _, scenes in options.folds for name in scenes))
     if options.suite is None:
-        return plain_suite(sources, options.data)
+        return plain_suite(sources, data)
     if len(sources) != 1:
         raise UsageError(f"a suite takes the one folder that its paths start at, not {len(sources)}")
-    return read_suite(options.suite, sources[0], options.data)
+    return read_suite(options.suite, sources[0], data)
 
 
 def _judged(options: EvaluateOptions) -> list[Judged]:
@@ -246,8 +249,7 @@ def _passes(source: SuiteSource, judged: Sequence[Judged]) -> Iterator[tuple[lis
     if not folds:
         yield [one.scorer for one in judged if one.scorer is not None], source.options
     for own, scenes in folds:
-        wanted = source.options.only or scenes
-        options = replace(source.options, only=tuple(name for name in scenes if name in wanted))
+        options = replace(source.options, only=tuple(name for name in scenes if name in source.options.only))
         if options.only and any_left(source.data, options):
             yield [own if one.folds else one.scorer for one in judged if one.scorer is not None], options
 
