@@ -13,7 +13,7 @@ from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.config import recipe_option
 from geocloud.cli.data_options import device_option, tag_options, without_option
 from geocloud.cli.lists import names, numbers
-from geocloud.cli.options import scene_options, take_scene_options
+from geocloud.cli.options import ModelName, scene_options, take_scene_options
 from geocloud.errors import UsageError
 from geocloud.readers.labels import LabelCodes
 from geocloud.readers.pictures import PICTURE_BANDS
@@ -99,11 +99,7 @@ from geocloud.verbs.train import train as train_model
 )
 @click.option("--max-patches", type=int, default=10_000, show_default=True, help="Most patches kept in memory.")
 @without_option
-@click.option(
-    "--start",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="unmix: checkpoint whose average to start from.",
-)
+@click.option("--start", type=ModelName(), help="unmix: name of a model, or a model folder, to go on from.")
 @device_option
 @click.option("--name", default="", help="Name on the card [the folder's].")
 @click.option("--licence", default="", help="Licence of the data, for the card.")

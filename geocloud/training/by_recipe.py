@@ -11,8 +11,10 @@ import rasterio
 import torch
 
 from geocloud.errors import InputError, ModelError
-from geocloud.models.card import ModelCard, TrainingRecord
-from geocloud.models.networks.unmix import BANDS, OPTIONAL
+from geocloud.models.card import ModelCard, TrainingRecord, read_card
+from geocloud.models.networks.unmix import BANDS, OPTIONAL, UnmixNet
+from geocloud.models.registry import model_folder
+from geocloud.models.weights import load_weights
 from geocloud.training.half_way import half_way
 from geocloud.training.options import Listener, TrainOptions
 from geocloud.training.recipe import SHIPPED, UnmixConfig, load
@@ -55,6 +57,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
     """
     path = recipe_path(options.recipe or "unmix")
     config = read_recipe(path)
+    start = read_network(options.start, config.widths) if options.start else None
     start_over_or_resume(path, folder, resume=options.resume)
     log = Log(folder / LOG)
     say = partial(_say, log, listener)
@@ -62,7 +65,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
     try:
         scenes = load(config, data, left_out)
         sources = [scene.source for scene in scenes]
-        network = train_unmix(config, scenes, folder, say, options.start)
+        network = train_unmix(config, scenes, folder, say, start)
     except (OSError, KeyError, rasterio.errors.RasterioError) as error:
         raise InputError(f"{data} does not hold what {path.name} names ({error})") from error
     network.half().float()  # the folder stores halves: what is judged is what is stored
@@ -96,6 +99,18 @@ def read_recipe(path: Path) -> UnmixConfig:
         return UnmixConfig.read(path)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is no recipe of unmix ({error}); see those that ship in {SHIPPED}") from error
+
+
+def read_network(model: str, widths: tuple[int, ...]) -> UnmixNet:
+    """The network of an unmixing model, by name or folder; ModelError where it is of another kind or size."""
+    folder = model_folder(model)
+    card = read_card(folder)
+    size = tuple(card.architecture.get("widths", ()))
+    if card.kind != "unmix" or size != widths:
+        raise ModelError(f"{model} is of kind {card.kind} and widths {size}, the recipe wants unmix of {widths}")
+    network = UnmixNet(widths=widths)
+    load_weights(network, folder, card.sha256)
+    return network
 
 
 def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:

@@ -79,8 +79,8 @@ class TrainOptions:
     """Names of files that are kept from training, and from the threshold, such as those an evaluation is held on."""
     recipe: Path | str | None = None
     """unmix only: a recipe file, or the name of one that ships; None: unmix."""
-    start: Path | None = None
-    """unmix only: checkpoint of an earlier training to start from its average."""
+    start: str | None = None
+    """unmix only: name of a model, or a model folder, to go on from."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     device: str = "auto"
     resume: bool = False

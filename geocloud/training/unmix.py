@@ -24,7 +24,7 @@ Progress = Callable[[int, int, str], None]
 
 
 def train_unmix(
-    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, progress: Progress, start: Path | None = None
+    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, progress: Progress, start: UnmixNet | None = None
 ) -> UnmixNet:
     """Train a recipe on scenes; taken up again from ``out_dir/checkpoint.pt`` where there is one.
 
@@ -33,7 +33,7 @@ def train_unmix(
         scenes: those that the recipe names, without what is held back for evaluation.
         out_dir: where the checkpoint is kept.
         progress: called every 50 steps.
-        start: checkpoint of an earlier training to start from its average; None for random weights.
+        start: network of an earlier training to go on from; None for random weights.
 
     Returns:
         The averaged network, in evaluation mode.
@@ -45,13 +45,13 @@ def train_unmix(
 class Run:
     """The state of one training, and its loop."""
 
-    def __init__(self, config: UnmixConfig, checkpoint: Path, start: Path | None = None) -> None:
+    def __init__(self, config: UnmixConfig, checkpoint: Path, start: UnmixNet | None = None) -> None:
         """A new run, or the one that the checkpoint holds."""
         self.config, self.checkpoint, self.step = config, checkpoint, 0
         self.rng = Generator().manual_seed(config.seed)
         self.student, self.teacher = (UnmixNet(widths=config.widths) for _ in range(2))
         if start:
-            self.student.load_state_dict(averaged(start, config.widths).state_dict())
+            self.student.load_state_dict(start.state_dict())
         self.teacher.load_state_dict(self.student.state_dict())
         self.teacher.eval()
         self.optimiser = torch.optim.AdamW(self.student.parameters(), lr=config.rate, weight_decay=config.decay)
@@ -110,13 +110,6 @@ class Run:
             getattr(self, name).load_state_dict(saved[name])
         self.rng.set_state(saved["rng"])
         self.step = saved["step"]
-
-
-def averaged(checkpoint: Path, widths: tuple[int, ...]) -> UnmixNet:
-    """The averaged network of a checkpoint, in evaluation mode."""
-    network = UnmixNet(widths=widths)
-    network.load_state_dict(torch.load(checkpoint, weights_only=True)["teacher"])
-    return network.eval()
 
 
 def rate_at(step: int, config: UnmixConfig) -> float:

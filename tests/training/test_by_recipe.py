@@ -126,13 +126,16 @@ def test_the_command_takes_a_recipe_by_name_or_file_and_no_other_number(few, tmp
         assert said in result.stderr
 
 
-def test_a_run_starts_from_a_checkpoint(few, tmp_path):
+def test_a_run_goes_on_from_a_model(few, tmp_path):
     recipe = _recipe(tmp_path / "toy.toml", 2)
     (tmp_path / "none.toml").write_text('extends = "toy.toml"\nsteps = 0\n')
     train(few, tmp_path / "a", TrainOptions(kind="unmix", recipe=recipe))
-    start = tmp_path / "a" / "checkpoint.pt"
-    train(few, tmp_path / "b", TrainOptions(kind="unmix", recipe=tmp_path / "none.toml", start=start))
+    train(few, tmp_path / "b", TrainOptions(kind="unmix", recipe=tmp_path / "none.toml", start=str(tmp_path / "a")))
     assert not (tmp_path / "b" / "loss.png").exists()  # there was no step
     a, b = (load_file(tmp_path / name / "weights.safetensors") for name in "ab")
     assert a.keys() == b.keys()
     assert all(np.array_equal(value, a[key]) for key, value in b.items())
+    with pytest.raises(ModelError, match="the recipe wants unmix of"):
+        train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=recipe, start="default"))
+    with pytest.raises(ModelError, match="no model 'nosuch'"):
+        train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=recipe, start="nosuch"))
