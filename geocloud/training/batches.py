@@ -9,15 +9,12 @@ from geocloud.models.networks.unmix import BANDS, BRIGHTEST
 from geocloud.training import surfaces
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.simulator import Veil, chance, infrared_dimming, no_veil, simulate, uniform
-from geocloud.training.snow import lay_snow
 from geocloud.training.surfaces import TrainingScene
 
 THIN, VISIBLE = 0.04, 0.12
 """Simulated opacity up to which a pixel counts as clear, and from which as cloud; between, nothing is asked."""
 CONTRAST = 0.06
-"""Change of reflectance, visible or SWIR, below which a simulated veil cannot be seen: white over snow, for one."""
-MOSTLY = 0.9
-"""Share of a crop that must be told to be clear before snow is laid on it: tags end at the edges of patches."""
+"""Change of visible reflectance below which a simulated veil cannot be seen: white over snow, for one."""
 SNOW_BRIGHT, SNOW_COLOUR = 0.45, 0.12
 """A crop is taken for snow where its mean visible reflectance is above the first and the range of its bands' means, as
 a share of that, below the second: no cloud is laid over it, which would teach that snow with a texture is cloud. Sand
@@ -64,14 +61,7 @@ class Batches:
         scale = torch.stack([surfaces.choose_scale(scene.scales, rng) for scene in picked])
         changed = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
         clean = torch.where(chance(n, self.config.untouched, rng), planes[:, :7], changed)
-        fit = ~looks_like_snow(clean)
-        if self.config.snow:
-            ground = known_clear(planes[:, 7:])
-            whole = ground.mean((1, 2, 3), keepdim=True) > MOSTLY
-            snowy = whole & chance(n, self.config.snow * present[:, 4:5, None, None], rng)
-            clean = torch.where(snowy, lay_snow(clean, ground, rng), clean)
-            fit |= snowy.flatten()  # SWIR tells cloud from it
-        laid = (chance(n, self.config.simulated, rng).flatten() & fit).nonzero().flatten()
+        laid = (chance(n, self.config.simulated, rng).flatten() & ~looks_like_snow(clean)).nonzero().flatten()
         return _join(clean, present, self._veil(present, laid), planes[:, 7:], rng)
 
     def _veil(self, present: Tensor, laid: Tensor) -> Veil:
@@ -106,28 +96,22 @@ def looks_like_snow(x: Tensor) -> Tensor:
     return (bright > SNOW_BRIGHT) & ((means.amax(1) - means.amin(1)) < SNOW_COLOUR * bright)
 
 
-def known_clear(told: Tensor) -> Tensor:
-    """(n, 1, h, w) 1 where what is told (target and weight, (n, 2, h, w)) is surely clear ground."""
-    return ((told[:, :1] < 0.01) & (told[:, 1:] > 0.99)).float()
-
-
 def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, rng: Generator) -> Batch:
     """Lay the veil, and join what is known (target and weight, (n, 2, h, w)) with what was simulated."""
     target, weight = told[:, :1], told[:, 1:]
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
     x = veil.over(clean)
     cloudy = opacity >= VISIBLE
-    change = (x - clean).abs() * present[..., None, None]
-    unseen = torch.maximum(change[:, :3].mean(1, keepdim=True), change[:, 4:6].mean(1, keepdim=True)) < CONTRAST
+    unseen = (x - clean)[:, :3].abs().mean(1, keepdim=True) < CONTRAST
     unsure = (opacity > THIN) & (~cloudy | unseen) & (target < 0.99)
     trust = torch.where(cloudy, 1.0, weight).masked_fill(unsure, 0)
-    sure = known_clear(told)
+    known_clear = ((target < 0.01) & (weight > 0.99)).float()
     grain = torch.randn(len(clean), 1, *clean.shape[2:], generator=rng)
     x = x + uniform((len(clean), clean.shape[1], 1, 1), -0.012, 0.012, rng) * grain
-    x, trust, sure = _blank(x, trust, sure, rng)
+    x, trust, known_clear = _blank(x, trust, known_clear, rng)
     shown = present[..., None, None]
     joined = torch.where(cloudy, 1.0, target)
-    return Batch(x.clamp(0, BRIGHTEST) * shown, present, clean * shown, veil, joined, trust, sure)
+    return Batch(x.clamp(0, BRIGHTEST) * shown, present, clean * shown, veil, joined, trust, known_clear)
 
 
 def _blank(x: Tensor, trust: Tensor, known_clear: Tensor, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:

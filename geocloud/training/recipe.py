@@ -33,8 +33,6 @@ class UnmixConfig:
     """Share of crops under a simulated cloud."""
     small: float = 0.0
     """Share of those, where more than RGB is shown, that are small clouds, 1 to some 20 pixels across."""
-    snow: float = 0.0
-    """Share of clear crops that show a band of SWIR whose ground is covered with snow."""
     settle: int = 1000
     """Steps that normalise by the batch, as batch norm does at first; from then on by the running statistics, as
     detection does. Batches are small and of unlike scenes: normalised by them, snow and dark sea look alike."""
