@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from geocloud.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.grid import PatchGrid
+from geocloud.models.precision import has_bf16
 from geocloud.models.registry import load_scorer
 from geocloud.models.scorer import NetworkScorer
 from geocloud.polygons import PolygonTracer
@@ -42,9 +43,9 @@ def seconds(work: Callable[[], object], repeat: int = 1) -> float:
 
 
 def machine_rates() -> dict[str, float]:
-    """GFLOP/s of one core: a large matrix product in fp32 and bf16."""
-    rates = {}
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+    """GFLOP/s of one core: a large matrix product in fp32 and, where the processor has it, in bf16."""
+    rates, kinds = {}, {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if has_bf16() else {})
+    for name, dtype in kinds.items():
         a, b = (torch.rand((2048, 2048)).to(dtype) for _ in range(2))
         rates[name] = 2 * 2048**3 / seconds(lambda a=a, b=b: a @ b, 6) / 1e9
     return rates
@@ -81,7 +82,7 @@ def stages(path: Path) -> dict[str, object]:
         writer = RowWriter(Path(folder) / "mask.tif", georef, MASK, {})
         write = seconds(lambda: [writer.write(row, codes[row : row + 1024]) for row in range(0, len(codes), 1024)])
         writer.close()
-        cog = seconds(lambda: copy_to_cog(writer.path, Path(folder) / "cog.tif", MASK))
+        cog = seconds(lambda: copy_to_cog(writer.path, Path(folder) / "cog.tif", MASK, side))
         tracer = PolygonTracer(georef.shape[1], side)
         p = np.where(codes, np.float32(0.9), np.float32(0.1))
 
