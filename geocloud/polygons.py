@@ -117,14 +117,16 @@ def trace(mask: ByteArray, values: NDArray[Any], row: int = 0, squares: int = 1)
     side = squares if made_of_squares(mask, squares) and made_of_squares(values, squares) else 1
     small = np.ascontiguousarray(mask[::side, ::side])
     wanted = (small != CLEAR) & (small != NODATA)
-    rings: list[NDArray[np.float64]] = []
-    polygon_ends, codes = [0], []
+    points: list[tuple[float, float]] = []
+    ring_ends, polygon_ends, codes = [0], [0], []
     for shape, code in features.shapes(small, mask=wanted, connectivity=4):
-        rings.extend(np.array(ring, dtype=np.float64) for ring in shape["coordinates"])
-        polygon_ends.append(len(rings))
+        for ring in shape["coordinates"]:
+            points += ring
+            ring_ends.append(len(points))
+        polygon_ends.append(len(ring_ends) - 1)
         codes.append(code)
-    xy = np.concatenate([np.zeros((0, 2)), *rings])
-    offsets = np.cumsum([0, *map(len, rings)]), np.array(polygon_ends)
+    xy = np.array(points, dtype=np.float64).reshape(-1, 2)
+    offsets = np.array(ring_ends), np.array(polygon_ends)
     edges = vertical_edges(xy, *offsets)
     weight = sum_values(edges, len(codes), sums_of_squares(values, side))
     edges = edges.enlarged(side, mask.shape)

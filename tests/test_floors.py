@@ -16,7 +16,7 @@ SAMPLE = Path(__file__).parents[1] / "sample_data" / "scene.tif"
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration", "heap"),
     1: (
-        *("readers", "writers", "tiling", "stitching", "polygons", "rings", "geodesy", "parallel", "dilation"),
+        *("readers", "writers", "tiling", "stitching", "polygons", "rings", "seams", "geodesy", "parallel", "dilation"),
         *("metrics", "histogram", "bootstrap", "rules", "veils", "familiarity"),
         *("scene_tally", "class_cuts", "simulated_plumes"),
     ),

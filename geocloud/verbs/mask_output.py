@@ -38,7 +38,7 @@ class MaskOutput:
         self.georef, self.codes, self.path = georef, codes, path
         width = georef.shape[1]
         self._writer = RowWriter(path, georef, mask_product(codes), tags)
-        self.squares = 1 if dilate else squares
+        self.squares = 1 if dilate else squares  # grown clouds are not made of them
         self._tracer = PolygonTracer(width, self.squares) if traced else None
         self._dilater = Dilater(width, dilate) if dilate else None
         self._pixels: IntArray = np.zeros(256, dtype=np.int64)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DIGITS, SHORTEST_EDGE = 7, 1e-6
 """Digits of a degree, and the shortest edge in degrees that they cannot break."""
-BATCH = 10_000
+BATCH = 1_000
 """Features whose text is held at once."""
 
 
