@@ -24,7 +24,8 @@ from geocloud.georef import Georef
 from geocloud.writers.checking import check_readable, check_stored
 from geocloud.writers.classes import colormap
 
-BLOCK = 512
+BLOCK, TALL = 512, 128
+"""Sides of a COG's tiles; height of a plain file's, as rows come a few at a time."""
 COPY_CACHE = 64 << 20
 """Bytes of GDAL's block cache while copying; its default, a share of the machine's memory, fills with height."""
 SCORE_SCALE = 0.004
@@ -67,7 +68,11 @@ def raster_errors(path: Path) -> Iterator[None]:
 
 
 class RowWriter:
-    """Writes full-width rows of a raster to a plain tiled GeoTIFF, from the top."""
+    """Writes full-width rows of a raster to a plain tiled GeoTIFF, from the top.
+
+    Rows are held until they fill tiles, so that each tile is written once: of one that is written in parts GDAL may
+    lose a part, where another thread's reading puts it out of the cache that all files share.
+    """
 
     def __init__(self, path: Path, georef: Georef, product: Product, tags: Mapping[str, str]) -> None:
         """Create the file.
@@ -79,9 +84,11 @@ class RowWriter:
         profile: dict[str, Any] = {
             "driver": "GTiff", "dtype": product.dtype, "count": product.bands, "nodata": product.nodata,
             "height": georef.shape[0], "width": georef.shape[1],
-            "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK,
+            "tiled": True, "blockxsize": BLOCK, "blockysize": TALL,
             "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer", "interleave": "pixel",
         }  # fmt: skip
+        self._row = 0
+        self._held: NDArray[Any] = np.zeros((product.bands, 0, georef.shape[1]), product.dtype)
         with raster_errors(path):
             self._file = rasterio.open(path, "w+", **profile, **location(georef))
             self._describe(tags)
@@ -103,19 +110,39 @@ class RowWriter:
     def write(self, row: int, rows: NDArray[Any]) -> None:
         """Rows (h, width) or (band, h, width), beginning at the raster's row `row`."""
         cube = rows if rows.ndim == 3 else rows[None]
-        with raster_errors(self.path):
-            self._file.write(cube, window=RasterioWindow(0, row, cube.shape[2], cube.shape[1]))
+        if row != self._row + self._held.shape[1]:
+            self._flush()
+            self._row = row
+        held = np.concatenate([self._held, cube], axis=1)
+        end = self._row + held.shape[1]
+        whole = held.shape[1] if end == self._file.height else max(0, end - end % TALL - self._row)
+        self._put(held[:, :whole])
+        self._row, self._held = self._row + whole, held[:, whole:].copy()
+
+    def _flush(self) -> None:
+        """Write what is held."""
+        self._put(self._held)
+        self._row, self._held = self._row + self._held.shape[1], self._held[:, :0]
+
+    def _put(self, cube: NDArray[Any]) -> None:
+        if cube.size:
+            with raster_errors(self.path):
+                self._file.write(cube, window=RasterioWindow(0, self._row, cube.shape[2], cube.shape[1]))
 
     def read(self, row: int, height: int) -> NDArray[Any]:
         """Rows (h, width) of the first band already written."""
+        self._flush()
         with raster_errors(self.path):
             rows: NDArray[Any] = self._file.read(1, window=RasterioWindow(0, row, self._file.width, height))
         return rows
 
     def close(self) -> None:
         """Flush the file."""
-        with raster_errors(self.path):
-            self._file.close()
+        try:
+            self._flush()
+        finally:
+            with raster_errors(self.path):
+                self._file.close()
 
 
 def copy_to_cog(source: Path, target: Path, product: Product, squares: int = 1) -> None:

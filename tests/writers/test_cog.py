@@ -43,3 +43,17 @@ def test_overviews_of_squares_are_those_of_any_raster(
         np.testing.assert_array_equal(ours, theirs)
     with rasterio.open(tmp_path / "squares.tif") as dataset:
         assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+
+
+@pytest.mark.parametrize("step", [1, 50, 128, 300])
+def test_rows_come_back_however_they_were_handed_on(tmp_path: Path, step: int) -> None:
+    rows = np.random.default_rng(4).integers(0, 256, (333, 600)).astype(np.uint8)
+    writer = RowWriter(tmp_path / "plain.tif", Georef(rows.shape), MASK, {})
+    for row in range(0, len(rows), step):
+        writer.write(row, rows[row : row + step])
+    rows[200:210] = 7
+    writer.write(200, rows[200:210])
+    np.testing.assert_array_equal(writer.read(190, 40), rows[190:230])
+    writer.close()
+    with rasterio.open(writer.path) as dataset:
+        np.testing.assert_array_equal(dataset.read(1), rows)
