@@ -144,7 +144,8 @@ def evaluate(
         if out is not None and options.sheets:
             _draw(source, judged, kept[source.name], options.sheets, out)
     if not rows:
-        raise InputError(f"nothing of the suite could be measured; {'; '.join(notes)}")
+        what = "the suite" if options.suite is not None else "the data"
+        raise InputError(f"nothing of {what} could be measured; {'; '.join(notes)}")
     rows += [row for name in suite.pools for row in _pooled(name, suite.pools[name], kept, seen, options)]
     evaluation = Evaluation(tuple(rows), tuple(parts), tuple(notes))
     if out is not None:
@@ -157,7 +158,7 @@ def _unwanted(source: SuiteSource, options: EvaluateOptions) -> str:
     needed = source.options.reference
     if needed is not None and find_spec(needed) is None:
         return f"it needs {needed} (pip install 'geocloud[bench]')"
-    if options.suite is not None and not any_left(source.data, source.options):
+    if (options.suite is not None or options.folds) and not any_left(source.data, source.options):
         return "none of its scenes is wanted"
     return ""
 

@@ -51,7 +51,7 @@ def make_look(scorer: Scorer, calibration: Calibration, classes: Sequence[ClassN
 def judge(layers: Layers, calibration: Calibration, chances: Chances) -> dict[str, Layer]:
     """The same maps with P(cloud) for the score, 0 where it is not asked for, and with mask codes where there are none.
 
-    Nodata is clear here, and NaN.
+    Where the score is NaN, as in nodata, the code is clear.
     """
     score = layers[SCORE]
     codes = layers.get(CODE)

@@ -59,6 +59,16 @@ def test_evaluate_reads_label_codes(labelled):
     assert rows[0]["unit"] == "pixel"
 
 
+def test_evaluate_takes_folds_and_no_model_besides(labelled, tmp_path):
+    (tmp_path / "one.txt").write_text("s0\ns1\n")
+    (tmp_path / "other.txt").write_text("s2\n")
+    result = _run("evaluate", labelled, "--fold", "hot", tmp_path / "one.txt", "--fold", "brightness",
+                  tmp_path / "other.txt", "--null", "chroma", "--cloud-codes", "2", "--ignore-codes", "9",
+                  "--draws", 5)  # fmt: skip
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row["model"], row["scenes"]) for row in rows] == [("hot, cross-validated", 3), ("chroma", 3)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

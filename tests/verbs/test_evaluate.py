@@ -84,6 +84,8 @@ def test_folds_count_as_one_model_each_scene_by_its_own(labelled):
     assert rows[0].counts.total == sum(part.total for part in parts)
     with pytest.raises(UsageError, match="scene s1 is in two folds"):
         EvaluateOptions(folds=(folds[0], ("hot", ("s1",))))
+    with pytest.raises(InputError, match=r"nothing of the data could be measured; .* none of its scenes is wanted"):
+        evaluate([labelled], EvaluateOptions(folds=(("hot", ("elsewhere",)),), data=data))
 
 
 def test_ready_masks_are_measured_against_labels(labelled, tmp_path):
