@@ -18,14 +18,16 @@ def unite(parts: Geometries, group: IntArray) -> Geometries:
     A hole never reaches a seam: so outer rings are joined alone, and holes kept as they are, of which there may be
     thousands.
     """
+    groups = group.max() + 1
     rings, owner = shapely.get_rings(parts, return_index=True)
     outer = np.diff(owner, prepend=-1) > 0
     outlines, holes = shapely.polygons(noded(rings[outer], shapely.bounds(parts))), rings[~outer]
-    united = np.empty(group.max() + 1, dtype=object)
-    for number, (members, kept) in enumerate(
-        zip(_members(group, len(united)), _members(group[owner[~outer]], len(united)), strict=True)
-    ):
-        outline, *new = shapely.get_rings(shapely.simplify(shapely.coverage_union_all(outlines[members]), 0))
+    united: Geometries = np.array([shapely.coverage_union_all(outlines[own]) for own in _members(group, groups)])
+    touching = ~shapely.is_valid(united)  # GEOS before 3.14 makes a hole that touches the outline a part of the outline
+    united[touching] = shapely.make_valid(united[touching])
+    united = shapely.simplify(united, 0)
+    for number, kept in enumerate(_members(group[owner[~outer]], groups)):
+        outline, *new = shapely.get_rings(united[number])
         united[number] = shapely.polygons(outline, np.array([*new, *holes[kept]], dtype=object))
     return united
 
