@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Geometries = NDArray[Any]
 IntArray = NDArray[np.int64]
+HOLES_IN_OUTLINES = shapely.geos_version < (3, 14)
+"""Whether GEOS gives a hole that touches the outline of a coverage as a part of that outline."""
 
 
 def unite(parts: Geometries, group: IntArray) -> Geometries:
@@ -23,8 +25,8 @@ def unite(parts: Geometries, group: IntArray) -> Geometries:
     outer = np.diff(owner, prepend=-1) > 0
     outlines, holes = shapely.polygons(noded(rings[outer], shapely.bounds(parts))), rings[~outer]
     united: Geometries = np.array([shapely.coverage_union_all(outlines[own]) for own in _members(group, groups)])
-    touching = ~shapely.is_valid(united)  # GEOS before 3.14 makes a hole that touches the outline a part of the outline
-    united[touching] = shapely.make_valid(united[touching])
+    if HOLES_IN_OUTLINES:
+        united = shapely.make_valid(united)
     united = shapely.simplify(united, 0)
     for number, kept in enumerate(_members(group[owner[~outer]], groups)):
         outline, *new = shapely.get_rings(united[number])

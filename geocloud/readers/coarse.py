@@ -18,6 +18,8 @@ from geocloud.window import Window
 
 READ_PIXELS = 1 << 19
 """Pixels of the scene that are averaged at once: quickest, and small, while they fit the processor's cache."""
+KEPT_ROWS = 128
+"""Rows of the scene whose valid pixels are kept together, and forgotten together."""
 
 
 class CoarseScene(Closing):
@@ -95,15 +97,25 @@ class CoarseScene(Closing):
 
     def _remember(self, area: Window, valid: BoolArray) -> None:
         with self._lock:
-            for row in range(max(area.row, self._taken), area.stop_row):
-                kept = self._valid.setdefault(row, np.zeros(self.fine.georef.shape[1], dtype=bool))
-                kept[area.col : area.stop_col] = valid[row - area.row]
+            first = max(area.row, self._taken)
+            for part in range(first // KEPT_ROWS, -(-area.stop_row // KEPT_ROWS)):
+                if part not in self._valid:
+                    self._valid[part] = np.zeros((KEPT_ROWS, self.fine.georef.shape[1]), dtype=bool)
+                top = part * KEPT_ROWS
+                low, high = max(first, top), min(area.stop_row, top + KEPT_ROWS)
+                here = valid[low - area.row : high - area.row]
+                self._valid[part][low - top : high - top, area.col : area.stop_col] = here
 
     def take_valid(self, row: int, height: int) -> BoolArray:
         """(height, width) which of the scene's own pixels are valid, of rows that were read; forgotten after."""
+        stop = row + height
         with self._lock:
-            self._taken = row + height
-            return np.stack([self._valid.pop(line) for line in range(row, row + height)])
+            self._taken = stop
+            parts = range(row // KEPT_ROWS, -(-stop // KEPT_ROWS))
+            taken = [self._valid[part][max(0, row - part * KEPT_ROWS) : stop - part * KEPT_ROWS] for part in parts]
+            for part in range(parts.start, stop // KEPT_ROWS):
+                del self._valid[part]
+        return np.concatenate(taken)
 
     def close(self) -> None:
         """Close the scene."""

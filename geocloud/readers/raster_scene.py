@@ -225,10 +225,9 @@ def is_nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
     A nodata of 0 is special to the caller: dark ground takes that value too, so there a pixel counts as nodata only
     where all bands are 0.
     """
-    empty: BoolArray = np.zeros(values.shape, dtype=bool) if values.dtype.kind in "iu" else ~np.isfinite(values)
-    if nodata is not None and not np.isnan(nodata):
-        empty |= values == nodata
-    return empty
+    told = nodata is not None and not np.isnan(nodata)
+    empty: BoolArray = values == nodata if told else np.zeros(values.shape, dtype=bool)
+    return empty if values.dtype.kind in "iu" else empty | ~np.isfinite(values)
 
 
 def _scene(scene: RasterScene) -> SceneReader:

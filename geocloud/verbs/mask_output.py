@@ -76,7 +76,8 @@ class MaskOutput:
         """Write, count and trace rows that nothing changes any more but the least area."""
         for row, codes, p in final:
             self._writer.write(row, codes)
-            self._pixels += np.bincount(codes.ravel(), minlength=256)
+            for code in self.codes:
+                self._pixels[code] += np.count_nonzero(codes == code)
             if self._tracer is not None:
                 self._tracer.add(codes, p)
 
