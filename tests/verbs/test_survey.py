@@ -55,7 +55,7 @@ def test_missing_training_scenes_are_one_sentence(bare: Path, tmp_path: Path) ->
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_card_then_tells_classes_and_strangeness(data_root: Path, bare: Path) -> None:
-    card = survey(str(bare), data_root, bare, SurveyOptions(batches=80))
+    card = survey(str(bare), data_root, bare, SurveyOptions(batches=20))
     assert read_card(bare) == card
     assert json.loads((bare / "card.json").read_text())["cuts"]["rule"].startswith("on simulated veils")
     assert 0 < card.seen.median < card.seen.brightest < 0.2
