@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.shutil import copy
 from rasterio.windows import Window as RasterioWindow
@@ -150,33 +150,46 @@ def copy_to_cog(source: Path, target: Path, product: Product, squares: int = 1) 
 
     `squares`: the side of the squares of one value each that it is made of. Where it is even, the first overview needs
     neither mode nor mean, which take most of the time: the source is given it, and those below it, beforehand.
-
-    On one thread: where one of GDAL's own finds no memory to compress a block of an overview, it tells nobody and
-    the block comes out blank.
     """
     check_stored(source)
     with raster_errors(target), rasterio.Env(GDAL_CACHEMAX=COPY_CACHE):
         if squares % 2 == 0:
             _add_overviews(source, product)
-        copy(
-            str(source), str(target), driver="COG", compress="DEFLATE", predictor=product.predictor,
-            overview_resampling=product.resampling, bigtiff="IF_SAFER", blocksize=BLOCK,
-            num_threads="1",
-            **{"copy_src_mdd": "YES"} if product.domains else {"statistics": "YES"},
-        )  # fmt: skip
-        check_readable(target)
+        tags = {"copy_src_mdd": "YES"} if product.domains else {"statistics": "YES"}
+        _to_cog(source, target, product, predictor=product.predictor, **tags)
 
 
 def _add_overviews(source: Path, product: Product) -> None:
-    """Overviews of a GeoTIFF made of squares of 2x2 pixels: the first of one pixel each, the others of the first."""
-    by_one, by_several = Resampling.nearest, Resampling[product.resampling.lower()]
-    with rasterio.Env(COMPRESS_OVERVIEW="DEFLATE", ZLEVEL_OVERVIEW=1, GDAL_TIFF_OVR_BLOCKSIZE=BLOCK):
-        with rasterio.open(source) as dataset:
-            steps = [2 << level for level in range(16) if max(dataset.shape) > BLOCK << level]
-        for some, resampling in ((steps[:1], by_one), (steps[1:], by_several)):
-            if some:
-                with rasterio.open(source, "r+") as dataset:  # anew, else the others are not made of the first
-                    dataset.build_overviews(some, resampling)
+    """Overviews of a GeoTIFF made of squares of 2x2 pixels, beside it: the first of one pixel each, the others of that.
+
+    By writing and copying files, for rasterio keeps Python's lock while it builds overviews.
+    """
+    half = source.with_suffix(".half.tif")
+    with rasterio.open(source) as whole:
+        height, width = (-(-side // 2) for side in whole.shape)
+        if max(whole.shape) <= BLOCK:
+            return
+        with rasterio.open(half, "w", **whole.profile | {"height": height, "width": width}) as picked:
+            for row in range(0, height, TALL):
+                rows = min(TALL, height - row)
+                squares = RasterioWindow(0, 2 * row, whole.width, min(2 * rows, whole.height - 2 * row))
+                pixels = whole.read(window=squares, out_shape=(whole.count, rows, width))
+                picked.write(pixels, window=RasterioWindow(0, row, width, rows))
+    check_stored(half)
+    _to_cog(half, Path(f"{source}.ovr"), product, level="1")
+
+
+def _to_cog(source: Path, target: Path, product: Product, **options: str) -> None:
+    """Copy a GeoTIFF to a COG, with overviews of its own where it has none.
+
+    On one thread: where one of GDAL's own finds no memory to compress a block of an overview, it tells nobody and
+    the block comes out blank.
+    """
+    copy(
+        str(source), str(target), driver="COG", compress="DEFLATE", overview_resampling=product.resampling,
+        bigtiff="IF_SAFER", blocksize=BLOCK, num_threads="1", **options,
+    )  # fmt: skip
+    check_readable(target)
 
 
 def quantise(p: NDArray[np.float32]) -> NDArray[np.uint8]:
