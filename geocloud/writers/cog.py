@@ -169,7 +169,7 @@ def _add_overviews(source: Path, product: Product) -> None:
         height, width = (-(-side // 2) for side in whole.shape)
         if max(whole.shape) <= BLOCK:
             return
-        with rasterio.open(half, "w", **whole.profile | {"height": height, "width": width}) as picked:
+        with rasterio.open(half, "w", **whole.profile | {"height": height, "width": width, "zlevel": 1}) as picked:
             for row in range(0, height, TALL):
                 rows = min(TALL, height - row)
                 squares = RasterioWindow(0, 2 * row, whole.width, min(2 * rows, whole.height - 2 * row))
