@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,7 +94,7 @@ def is_absent(url: str) -> bool:
     try:
         open_quietly(url).close()
     except RasterioError as error:
-        return any(sign in str(error) for sign in ("404", "does not exist in the file system"))
+        return re.search(r"response code: 404\b|does not exist in the file system", str(error)) is not None
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,8 +18,8 @@ ATTEMPTS = 5
 """In all; GDAL keeps the half answer it got, and drops it only when a file that may not be kept is closed."""
 FIRST_DELAY_SECONDS = 0.25
 """Before the second attempt; doubled each time."""
-_LASTING = ("404", "403", "401", "does not exist in the file system", "Could not resolve host")
-"""What another attempt does not change."""
+_LASTING = re.compile(r"response code: 40[134]\b|does not exist in the file system|Could not resolve host")
+"""What another attempt does not change, as GDAL says it; a bare number may be part of the address."""
 
 
 def patiently(work: Callable[[], T]) -> T:
@@ -49,4 +50,4 @@ def _may_pass(error: Exception) -> bool:
     cause = error if isinstance(error, RasterioError) else error.__cause__
     text = f"{error} {cause} {cause.__cause__ if cause else ''}"
     remote = any(f"{scheme}://" in text for scheme in REMOTE_SCHEMES) or any(prefix in text for prefix in REMOTE_VSI)
-    return isinstance(cause, RasterioError) and remote and not any(sign in text for sign in _LASTING)
+    return isinstance(cause, RasterioError) and remote and not _LASTING.search(text)

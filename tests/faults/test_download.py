@@ -32,14 +32,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
     "faults", [[500], [503, 503], ["reset"], ["stall"], [None, 500, "reset", None, None, "stall", 502]], ids=str
 )
 def test_a_server_that_recovers_is_waited_for(site: Site, tmp_path: Path, faults: list) -> None:
-    local = speckled(tmp_path / "scene.tif", 400)
-    shutil.copy(local, site.folder / "scene.tif")
+    """Whatever numbers are in its address: they are no answers of the server."""
+    local = speckled(tmp_path / "scene-404-403.tif", 400)
+    shutil.copy(local, site.folder / local.name)
     site.faults = list(faults)
-    result = detect(f"{site.url}/scene.tif", tmp_path / "out", env={**os.environ, **QUICK})
+    result = detect(f"{site.url}/{local.name}", tmp_path / "out", env={**os.environ, **QUICK})
     assert result.returncode == 0, result.stderr
     assert not site.faults
     assert detect(local, tmp_path / "local").returncode == 0
-    remote, mask = contents(tmp_path / "out"), "scene_cloudmask.qml"
+    remote, mask = contents(tmp_path / "out"), "scene-404-403_cloudmask.qml"
     assert set(remote) == set(contents(tmp_path / "local"))
     assert remote[mask] == contents(tmp_path / "local")[mask]
 
