@@ -10,16 +10,16 @@ from rasterio.crs import CRS
 
 from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
-from geocloud.raster import FloatArray, Raster
+from geocloud.raster import Raster
 from geocloud.readers.array_grid import array_georef, plane_of
 from geocloud.readers.assembly import given_radiometry, require_visible
 from geocloud.readers.bands import COMMON_NAMES, name_bands, name_wavelength
 from geocloud.readers.contract import Closing, SceneReader
+from geocloud.readers.counts import Counts, find_valid, is_nodata
 from geocloud.readers.opening import check_size
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.placing import check_place
 from geocloud.readers.radiometry import radiometry_of_values
-from geocloud.readers.raster_scene import is_nodata
 from geocloud.readers.spec import Radiometry
 from geocloud.window import Window
 
@@ -113,10 +113,15 @@ class ArrayScene(Closing):
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """Reflectance and valid pixels of the window; see SceneReader."""
+        return self.counts(window, bands).reflectance()
+
+    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+        """The same in digital numbers."""
         if self._closed:
             raise ValueError(f"scene {self._name} is closed")
-        values = [self._values(band, window) for band in bands]
-        return decode(values, [self._nodata[band] for band in bands], [self._radiometry[band] for band in bands])
+        values = tuple(self._values(band, window) for band in bands)
+        valid = find_valid(values, [self._nodata[band] for band in bands])
+        return Counts(values, valid, tuple(self._radiometry[band] for band in bands))
 
     def _values(self, band: str, window: Window) -> np.typing.NDArray[Any]:
         rows, cols = window.slices()
@@ -154,25 +159,6 @@ def choose_layers(
         numbers = name_bands([label for label, _ in layers])
         require_visible(f"{source} with bands {', '.join(label for label, _ in layers)}", tuple(numbers), {})
     return {band: layers[number - 1][1] for band, number in numbers.items()}
-
-
-def decode(
-    values: Sequence[np.typing.NDArray[Any]], nodata: Sequence[float | None], radiometry: Sequence[Radiometry]
-) -> Raster:
-    """Reflectance and valid pixels of stored numbers, a (height, width) array, nodata value and scale a band."""
-    data: FloatArray = np.empty((len(values), *values[0].shape), dtype=np.float32)
-    missing = np.zeros(values[0].shape, dtype=bool)
-    zeros = []
-    for row, (numbers, empty_value, scale) in enumerate(zip(values, nodata, radiometry, strict=True)):
-        empty = is_nodata(numbers, empty_value)
-        if empty_value == 0:
-            zeros.append(empty)
-        else:
-            missing |= empty
-        data[row] = numbers * np.float32(scale.scale) + np.float32(scale.offset)
-    if zeros:
-        missing |= np.logical_and.reduce(zeros)
-    return Raster(data, ~missing)
 
 
 def _layers(array: xarray.DataArray | xarray.Dataset) -> list[tuple[str, xarray.DataArray]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from geocloud.georef import Georef
 from geocloud.raster import BoolArray, FloatArray, Raster
 from geocloud.readers.contract import Closing, SceneReader
+from geocloud.readers.counts import Counts, as_counts, average
 from geocloud.window import Window
 
 READ_PIXELS = 1 << 19
@@ -87,13 +87,17 @@ class CoarseScene(Closing):
             valid[start : start + strip.height] = part.valid
         return Raster(data, valid)
 
+    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+        """The means as they are."""
+        return as_counts(self.read(window, bands))
+
     def _read(self, window: Window, bands: Sequence[str]) -> Raster:
         step = self.factor
         area = Window(window.row * step, window.col * step, window.height * step, window.width * step)
         area = area.clip(self.fine.georef.shape)
-        raster = self.fine.read(area, bands)
-        self._remember(area, raster.valid)
-        return average(raster, window.shape, step)
+        counts = self.fine.counts(area, bands)
+        self._remember(area, counts.valid)
+        return average(counts, window.shape, step).reflectance()
 
     def _remember(self, area: Window, valid: BoolArray) -> None:
         with self._lock:
@@ -120,27 +124,6 @@ class CoarseScene(Closing):
     def close(self) -> None:
         """Close the scene."""
         self.fine.close()
-
-
-def average(raster: Raster, shape: tuple[int, int], step: int) -> Raster:
-    """A raster of `shape`, each pixel the mean of the valid ones among step x step."""
-    data, valid = raster.data, raster.valid
-    short = shape[0] * step - valid.shape[0], shape[1] * step - valid.shape[1]
-    if any(short):
-        data = np.pad(data, ((0, 0), (0, short[0]), (0, short[1])))
-        valid = np.pad(valid, ((0, short[0]), (0, short[1])))
-    if valid.all():
-        return Raster(add_squares(data, step) / np.float32(step**2), np.ones(shape, dtype=bool))
-    counts = add_squares(valid.astype(np.float32), step)
-    total = add_squares(np.where(valid, data, np.float32(0)), step)
-    mean: FloatArray = total / counts.clip(min=1)
-    return Raster(mean, counts > 0)
-
-
-def add_squares(values: FloatArray, step: int) -> FloatArray:
-    """(..., h, w) to (..., h/step, w/step): sums of step x step pixels, along columns first, which is the quick way."""
-    rows = reduce(np.add, [values[..., row::step, :] for row in range(step)])
-    return reduce(np.add, [rows[..., column::step] for column in range(step)])
 
 
 def spread(layer: NDArray[Any], step: int, shape: tuple[int, int]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from geocloud.georef import Georef
 from geocloud.raster import Raster
+from geocloud.readers.counts import Counts
 from geocloud.window import Window
 
 
@@ -53,6 +54,9 @@ class SceneReader(Protocol):
             InputError: the file cannot be read there (truncated, changed while reading).
             ValueError: the reader is closed.
         """
+
+    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+        """The same before scale and offset; raises as `read`."""
 
     def close(self) -> None:
         """Close all files."""

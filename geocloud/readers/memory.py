@@ -11,6 +11,7 @@ import numpy as np
 from geocloud.georef import Georef
 from geocloud.raster import Raster
 from geocloud.readers.contract import Closing, SceneReader
+from geocloud.readers.counts import Counts, as_counts
 from geocloud.window import Window
 
 
@@ -56,6 +57,10 @@ class MemoryScene(Closing):
         index = [self.bands.index(band) for band in bands]
         data = np.ascontiguousarray(self.raster.data[index, rows, cols])
         return Raster(data, self.raster.valid[rows, cols].copy())
+
+    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+        """The same, as reflectance is all it has."""
+        return as_counts(self.read(window, bands))
 
     def close(self) -> None:
         """Refuse further reads."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
@@ -17,8 +16,9 @@ from rasterio.windows import Window as RasterioWindow
 
 from geocloud.errors import InputError
 from geocloud.georef import Georef
-from geocloud.raster import BoolArray, FloatArray, Raster
+from geocloud.raster import BoolArray, Raster
 from geocloud.readers.contract import Closing, SceneReader
+from geocloud.readers.counts import Counts, find_valid
 from geocloud.readers.opening import open_quietly, read_bands
 from geocloud.readers.paths import is_remote, is_virtual
 from geocloud.readers.retrying import again
@@ -100,11 +100,15 @@ class RasterScene(Closing):
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """Reflectance and valid pixels of the window; see SceneReader."""
+        return self.counts(window, bands).reflectance()
+
+    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+        """The same in digital numbers."""
         if self._closed:
             raise ValueError(f"scene {self.name} is closed")
         sources = [self._sources[band] for band in bands]
         try:
-            raster = self._read_patiently(window, sources)
+            counts = self._read_patiently(window, sources)
         except RasterioError as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             raise InputError(
@@ -114,9 +118,9 @@ class RasterScene(Closing):
         changed = [path for path, was in self._stamps.items() if stamp(path) != was]
         if changed:
             raise InputError(f"{changed[0]} changed while it was read, so its mask would be of no scene; run it again")
-        return raster
+        return counts
 
-    def _read_patiently(self, window: Window, sources: Sequence[BandSource]) -> Raster:
+    def _read_patiently(self, window: Window, sources: Sequence[BandSource]) -> Counts:
         """Again, with files opened anew, where a server failed in the middle of an answer."""
         try:
             return self._read(window, sources)
@@ -124,7 +128,7 @@ class RasterScene(Closing):
             if not any(is_remote(source.path) for source in sources):
                 raise
 
-        def anew() -> Raster:
+        def anew() -> Counts:
             for handle in self._local.__dict__.pop("handles", {}).values():
                 handle.close()
                 if isinstance(handle, WarpedVRT):
@@ -133,32 +137,25 @@ class RasterScene(Closing):
 
         return again(anew)
 
-    def _read(self, window: Window, sources: Sequence[BandSource]) -> Raster:
+    def _read(self, window: Window, sources: Sequence[BandSource]) -> Counts:
         """Files in turn: bands of one file are read together, since its blocks hold them together."""
-        data: FloatArray = np.empty((len(sources), *window.shape), dtype=np.float32)
-        missing = np.zeros(window.shape, dtype=bool)
-        zeros: list[BoolArray] = []
+        area = _rasterio_window(window)
+        values: dict[str, NDArray[Any]] = {}
+        masked: list[BoolArray] = []
         for path in dict.fromkeys(source.path for source in sources):
-            here = [(row, source) for row, source in enumerate(sources) if source.path == path]
-            handle, area = self._handle(path), _rasterio_window(window)
-            raw = read_bands(handle, [source.index for _, source in here], area)
-            if here[0][1].masked:
-                missing |= handle.read_masks(here[0][1].index, window=area) == 0
-            for values, (row, source) in zip(raw, here, strict=True):
-                empty = is_nodata(values, source.nodata)
-                if source.nodata == 0:
-                    zeros.append(empty)
-                else:
-                    missing |= empty
-                data[row] = values
-                data[row] *= np.float32(source.radiometry.scale)
-                data[row] += np.float32(source.radiometry.offset)
-        if zeros:
-            missing |= np.logical_and.reduce(zeros)
+            here, handle = [source for source in sources if source.path == path], self._handle(path)
+            pixels = read_bands(handle, [source.index for source in here], area)
+            values |= {source.band: band for source, band in zip(here, pixels, strict=True)}
+            if here[0].masked:
+                masked.append(handle.read_masks(here[0].index, window=area) == 0)
         if self.spec.fill is not None:
-            quality = self._handle(self.spec.fill.path).read(1, window=_rasterio_window(window))
-            missing |= (quality >> self.spec.fill.bit & 1).astype(bool)
-        return Raster(data, ~missing)
+            quality = self._handle(self.spec.fill.path).read(1, window=area)
+            masked.append((quality >> self.spec.fill.bit & 1).astype(bool))
+        bands = tuple(values[source.band] for source in sources)
+        valid = find_valid(bands, [source.nodata for source in sources])
+        for missing in masked:
+            valid &= ~missing
+        return Counts(bands, valid, tuple(source.radiometry for source in sources))
 
     def _handle(self, path: str) -> Any:  # noqa: ANN401 - rasterio is untyped
         """This thread's handle, on the scene's grid: a file on another grid is read through a warped view."""
@@ -217,17 +214,6 @@ def _on_grid(handle: Any, georef: Georef) -> bool:  # noqa: ANN401 - rasterio is
     if (handle.height, handle.width) != georef.shape:
         return False
     return georef.transform.is_identity or handle.transform.almost_equals(georef.transform, 1e-6)
-
-
-def is_nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
-    """True where a band holds no data: its nodata value, NaN or infinity.
-
-    A nodata of 0 is special to the caller: dark ground takes that value too, so there a pixel counts as nodata only
-    where all bands are 0.
-    """
-    told = nodata is not None and not np.isnan(nodata)
-    empty: BoolArray = values == nodata if told else np.zeros(values.shape, dtype=bool)
-    return empty if values.dtype.kind in "iu" else empty | ~np.isfinite(values)
 
 
 def _scene(scene: RasterScene) -> SceneReader:

@@ -10,6 +10,7 @@ from geocloud.errors import InputError
 from geocloud.georef import Georef
 from geocloud.raster import Raster
 from geocloud.readers.contract import Closing, SceneReader
+from geocloud.readers.counts import Counts
 from geocloud.window import Window
 
 
@@ -59,6 +60,10 @@ class ShownScene(Closing):
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """The scene's pixels."""
         return self.scene.read(window, bands)
+
+    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+        """The scene's."""
+        return self.scene.counts(window, bands)
 
     def close(self) -> None:
         """Close the scene."""

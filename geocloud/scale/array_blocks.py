@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from geocloud.calibration import Calibration
 from geocloud.grid import PatchGrid
 from geocloud.models.card import Precision
-from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, Raster
-from geocloud.readers.array_scene import decode, nodata_value, stated_radiometry
+from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray
+from geocloud.readers.array_scene import nodata_value, stated_radiometry
 from geocloud.readers.assembly import given_radiometry
-from geocloud.readers.coarse import average, spread
+from geocloud.readers.coarse import spread
+from geocloud.readers.counts import Counts, average, find_valid, is_nodata
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.radiometry import EIGHT_BIT, radiometry_of_values
-from geocloud.readers.raster_scene import is_nodata
 from geocloud.readers.spec import Radiometry
 from geocloud.scale.loading import shared_scorer
 from geocloud.scorers.contract import Scorer
@@ -104,20 +104,22 @@ def score_block(
         (edges[index], edges[index + 1]) for edges, index in zip(starts, block_id[-2:], strict=True)
     )
     origin = _origin(starts[0], top, plan), _origin(starts[1], left, plan)
-    raster = decode(list(values), nodata, radiometry)
+    bands = tuple(values)
+    counts = Counts(bands, find_valid(bands, nodata), tuple(radiometry))
     scorer = shared_scorer(plan.model, "auto", plan.precision)
     area = Window(top, left, bottom - top, right - left)
-    scores = spread(_score(raster, area, origin, plan, scorer), plan.factor, area.shape)
-    valid = raster.valid[area.slices(origin)]
+    scores = spread(_score(counts, area, origin, plan, scorer), plan.factor, area.shape)
+    valid = counts.valid[area.slices(origin)]
     return finish(scores, valid, choose_threshold(scorer, plan.threshold), plan.product)
 
 
-def _score(raster: Raster, area: Window, origin: tuple[int, int], plan: BlockPlan, scorer: Scorer) -> FloatArray:
-    """Scores of what is scored in an area of the array; `raster` begins at its pixel `origin`."""
+def _score(counts: Counts, area: Window, origin: tuple[int, int], plan: BlockPlan, scorer: Scorer) -> FloatArray:
+    """Scores of what is scored in an area of the array; `counts` begin at its pixel `origin`."""
     step, side = plan.factor, plan.grid.side
     if step > 1:
-        height, width = raster.valid.shape
-        raster = average(raster, (-(-height // step), -(-width // step)), step)
+        height, width = counts.valid.shape
+        counts = average(counts, (-(-height // step), -(-width // step)), step)
+    raster = counts.reflectance()
     first, left = origin[0] // step, origin[1] // step
     columns = range(area.col // step, -(-area.stop_col // step))
     stop = -(-area.stop_row // step)

@@ -85,7 +85,7 @@ class RowWriter:
             "driver": "GTiff", "dtype": product.dtype, "count": product.bands, "nodata": product.nodata,
             "height": georef.shape[0], "width": georef.shape[1],
             "tiled": True, "blockxsize": BLOCK, "blockysize": TALL,
-            "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer", "interleave": "pixel",
+            "bigtiff": "if_safer", "interleave": "pixel", **_quick(product),
         }  # fmt: skip
         self._row = 0
         self._held: NDArray[Any] = np.zeros((product.bands, 0, georef.shape[1]), product.dtype)
@@ -169,7 +169,7 @@ def _add_overviews(source: Path, product: Product) -> None:
         height, width = (-(-side // 2) for side in whole.shape)
         if max(whole.shape) <= BLOCK:
             return
-        with rasterio.open(half, "w", **whole.profile | {"height": height, "width": width, "zlevel": 1}) as picked:
+        with rasterio.open(half, "w", **whole.profile | {"height": height, "width": width} | _quick(product)) as picked:
             for row in range(0, height, TALL):
                 rows = min(TALL, height - row)
                 squares = RasterioWindow(0, 2 * row, whole.width, min(2 * rows, whole.height - 2 * row))
@@ -177,6 +177,11 @@ def _add_overviews(source: Path, product: Product) -> None:
                 picked.write(pixels, window=RasterioWindow(0, row, width, rows))
     check_stored(half)
     _to_cog(half, Path(f"{source}.ovr"), product, level="1")
+
+
+def _quick(product: Product) -> dict[str, Any]:
+    """How files that are soon read again and deleted are compressed: codes come in runs, numbers do not."""
+    return {"compress": "packbits"} if product.codes else {"compress": "deflate", "zlevel": 1}
 
 
 def _to_cog(source: Path, target: Path, product: Product, **options: str) -> None:

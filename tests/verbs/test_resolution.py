@@ -15,7 +15,8 @@ from geocloud import DetectOptions, open_scene
 from geocloud.errors import UsageError
 from geocloud.georef import Georef
 from geocloud.raster import Raster
-from geocloud.readers.coarse import add_squares, average, spread
+from geocloud.readers.coarse import spread
+from geocloud.readers.counts import add_squares, as_counts, average
 from geocloud.verbs.resolution import coarseness, score_scene
 
 UTM = rasterio.crs.CRS.from_epsg(32633).to_wkt()
@@ -89,12 +90,12 @@ def test_detect_and_evaluate_score_the_same_squares(tmp_path: Path) -> None:
 def test_squares_are_means_of_their_valid_pixels() -> None:
     rng = np.random.default_rng(0)
     data, valid = rng.random((2, 7, 11), dtype=np.float32), rng.random((7, 11)) < 0.6
-    coarse = average(Raster(data, valid), (3, 4), 3)
+    coarse = average(as_counts(Raster(data, valid)), (3, 4), 3).reflectance()
     for row, col in np.ndindex(3, 4):
         square = slice(3 * row, 3 * row + 3), slice(3 * col, 3 * col + 3)
         there = valid[square]
         assert coarse.valid[row, col] == there.any()
         if there.any():
             np.testing.assert_allclose(coarse.data[:, row, col], data[:, *square][:, there].mean(axis=1), rtol=1e-5)
-    whole = rng.random((6, 8), dtype=np.float32)
-    np.testing.assert_allclose(add_squares(spread(whole, 3, (18, 24)), 3), 9 * whole, rtol=1e-6)
+    whole = rng.integers(0, 65536, (6, 8), dtype=np.uint16)
+    np.testing.assert_allclose(add_squares(spread(whole, 3, (18, 24)), 3), 9 * whole.astype(np.float32), rtol=1e-6)
