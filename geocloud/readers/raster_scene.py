@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from weakref import ReferenceType, ref
 
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -27,14 +28,17 @@ from geocloud.window import Window
 
 
 class RasterScene(Closing):
-    """A scene of one file or of a file a band; one handle a thread and file, opened when first read."""
+    """A scene of one file or of a file a band; one handle a thread and file, opened when first read.
+
+    They close, and give up GDAL's cache of their blocks, when their thread ends.
+    """
 
     def __init__(self, spec: SceneSpec) -> None:
         """Keep the spec; no file is opened yet."""
         self.spec = spec
         self._sources = {source.band: source for source in spec.sources}
         self._local = threading.local()
-        self._opened: list[Any] = []
+        self._opened: list[ReferenceType[Any]] = []
         self._lock = threading.Lock()
         self._closed = False
         self._stamps = {source.path: stamp(source.path) for source in spec.sources}
@@ -163,11 +167,11 @@ class RasterScene(Closing):
         if path not in handles:
             handle = open_quietly(path)
             with self._lock:
-                self._opened.append(handle)
+                self._opened.append(ref(handle))
             if not _on_grid(handle, self.georef):
                 handle = self._warped(handle, path)
                 with self._lock:
-                    self._opened.append(handle)
+                    self._opened.append(ref(handle))
             handles[path] = handle
         return handles[path]
 
@@ -191,7 +195,9 @@ class RasterScene(Closing):
         self._closed = True
         with self._lock:
             while self._opened:
-                self._opened.pop().close()
+                handle = self._opened.pop()()
+                if handle is not None:
+                    handle.close()
 
 
 def stamp(path: str) -> tuple[int, int, int] | None:

@@ -26,7 +26,7 @@ from geocloud.writers.classes import colormap
 
 BLOCK, TALL = 512, 128
 """Sides of a COG's tiles; height of a plain file's, as rows come a few at a time."""
-COPY_CACHE = 64 << 20
+COPY_CACHE = 32 << 20
 """Bytes of GDAL's block cache while copying; its default, a share of the machine's memory, fills with height."""
 SCORE_SCALE = 0.004
 """P(cloud) = DN * 0.004, DN 0-250, 255 nodata."""
