@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from geocloud.readers import SceneOptions, open_scene
 from geocloud.window import Window
 
 Make = Callable[..., Path]
+OPEN_FILES = Path("/proc/self/fd")
 
 
 def whole(path: Path, options: SceneOptions | None = None):
@@ -243,6 +245,27 @@ def test_reading_after_close_fails(make_scene: Make) -> None:
     scene.close()
     with pytest.raises(ValueError, match="closed"):
         scene.read(Window(0, 0, 5, 5), scene.bands)
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="Linux alone tells which files are open")
+def test_files_close_with_the_thread_that_read(make_scene: Make) -> None:
+    path, seen = make_scene(), []
+
+    def opened() -> int:
+        return sum(link.resolve() == path.resolve() for link in OPEN_FILES.iterdir())
+
+    with open_scene(path) as scene:
+
+        def read() -> None:
+            scene.read(Window(0, 0, 8, 8), scene.bands)
+            seen.append(opened())
+
+        for _ in range(2):
+            thread = Thread(target=read)
+            thread.start()
+            thread.join()
+            assert opened() == 0
+    assert seen == [1, 1]
 
 
 @pytest.mark.data
