@@ -16,6 +16,8 @@ from geocloud.georef import Georef
 
 EDGE_SAMPLES = 16
 """A long straight edge is bent by a change of projection: it is cut into pieces of 1/16 of the scene's extent."""
+BATCH = 1_000
+"""Polygons that are copied at once: memory does not grow by several times their vertices."""
 
 
 def to_crs_coordinates(geometry: NDArray[Any], georef: Georef) -> NDArray[Any]:
@@ -62,15 +64,18 @@ def geodesic_areas(geometry: NDArray[Any], georef: Georef) -> NDArray[np.float64
     to_equal_area = Transformer.from_crs(crs, equal_area_crs(georef), always_xy=True)
     west, south, east, north = shapely.total_bounds(geometry)
     longest = max(east - west, north - south) / EDGE_SAMPLES
-    rings, owner = shapely.get_rings(geometry, return_index=True)
-    bent = shapely.segmentize(rings, longest) if longest > 0 else rings
 
     def project(xy: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack(to_equal_area.transform(xy[:, 0], xy[:, 1]))
 
-    areas = shapely.area(shapely.polygons(shapely.transform(bent, project)))
-    outer = np.diff(owner, prepend=-1) > 0
-    return np.bincount(owner, np.where(outer, areas, -areas), len(geometry)).astype(np.float64)
+    def areas(some: NDArray[Any]) -> NDArray[np.float64]:
+        rings, owner = shapely.get_rings(some, return_index=True)
+        bent = shapely.segmentize(rings, longest) if longest > 0 else rings
+        inside = shapely.area(shapely.polygons(shapely.transform(bent, project)))
+        outer = np.diff(owner, prepend=-1) > 0
+        return np.bincount(owner, np.where(outer, inside, -inside), len(some)).astype(np.float64)
+
+    return np.concatenate([areas(geometry[start : start + BATCH]) for start in range(0, len(geometry), BATCH)])
 
 
 def pixel_area(georef: Georef) -> float:

@@ -97,11 +97,12 @@ class PolygonTracer:
             self._done_numbers.append(numbers[np.unique(group, return_index=True)[1]])
 
     def finish(self) -> Shapes:
-        """All polygons, in the order in which their first parts were found."""
+        """All polygons, in the order in which their first parts were found; the tracer keeps none of them."""
         self._close(self._open, self._numbers, self._group)
         self._open = concatenate([])
-        shapes = concatenate(self._done)
-        return shapes.take(np.argsort(np.concatenate(self._done_numbers))) if len(shapes) else shapes
+        shapes, numbers = concatenate(self._done), self._done_numbers
+        self._done, self._done_numbers = [], []
+        return shapes.take(np.argsort(np.concatenate(numbers))) if len(shapes) else shapes
 
 
 def _shifted(ids: NDArray[np.int64], by: int) -> NDArray[np.int64]:

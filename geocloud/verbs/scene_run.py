@@ -68,7 +68,7 @@ class SceneRun:
         """Create the scratch files; OutputError where they cannot be, ModelError where the scorer lacks a map."""
         self.scene, self.scorer, self.calibration, self.options = scene, scorer, calibration, options
         self.paths, self.staging, self.georef = paths, staging, scene.georef
-        self.shapes: Shapes | None = None
+        self.polygon_count: int | None = None
         self._look = make_look(scorer, calibration, options.classes, clear_sky=paths.clear_sky is not None)
         self._seen = seen_by(scorer)
         self._tally = SceneTally(self._seen)
@@ -155,27 +155,26 @@ class SceneRun:
     def finish(self, progress: Progress) -> None:
         """From scratch files to staged outputs: polygons and their file on one thread, COGs and sidecars on another."""
         progress(0, 1, "polygons")
-        if self.options.min_area:  # small clouds leave the mask too
-            self._join_polygons()
+        least = self.options.min_area
+        shapes = self.mask.shapes(least) if least else None  # small clouds leave the mask too
         progress(0, 1, "write")
         with ThreadPoolExecutor(1, thread_name_prefix="polygons") as beside:
-            polygons = beside.submit(self._finish_polygons)
+            polygons = beside.submit(self._finish_polygons, shapes)
             self._finish_rasters()
             polygons.result()
         self._finish_item()
         progress(1, 1, "write")
 
-    def _join_polygons(self) -> None:
-        """The polygons, where they are wanted."""
-        shapes = self.mask.shapes(self.options.min_area)
-        self.shapes = shapes if self.options.polygons else None
-
-    def _finish_polygons(self) -> None:
-        """The polygons file, where one is wanted."""
-        if not self.options.min_area:
-            self._join_polygons()
-        if self.shapes is not None:
-            frame = to_frame(self.shapes, self.georef, self.scene.name)
+    def _finish_polygons(self, shapes: Shapes | None) -> None:
+        """The polygons file, where one is wanted, of shapes that are joined already or else of all."""
+        if not self.options.polygons:
+            return
+        if shapes is None:
+            shapes = self.mask.shapes(0)
+        if shapes is not None:
+            self.polygon_count = len(shapes)
+            frame = to_frame(shapes, self.georef, self.scene.name)
+            del shapes  # many scenes have a million vertices
             write_vectors(frame, self.staging.path(self.paths.polygons), self._tags)
 
     def _finish_rasters(self) -> None:
@@ -213,7 +212,7 @@ class SceneRun:
             "mask": self.paths.mask,
             "score": self.paths.score,
             "clear_sky": self.paths.clear_sky,
-            "polygons": self.paths.polygons if self.shapes is not None else None,
+            "polygons": self.paths.polygons if self.polygon_count is not None else None,
             "quicklook": self.paths.quicklook,
         }
         described, encoding = self.scene.describe(), ENCODINGS[self.options.encoding]
@@ -271,11 +270,11 @@ class SceneRun:
         return Detection(
             scene=self.scene.source,
             mask_path=self.paths.mask,
-            polygons_path=self.paths.polygons if self.shapes is not None else None,
+            polygons_path=self.paths.polygons if self.polygon_count is not None else None,
             score_path=self.paths.score,
             quicklook_path=self.paths.quicklook,
             cloud_cover=self.mask.cloud_cover,
-            polygon_count=len(self.shapes) if self.shapes is not None else None,
+            polygon_count=self.polygon_count,
             model=self.scorer.name,
             threshold=self.calibration.threshold,
             rule=str(self.calibration.rule),

@@ -53,12 +53,15 @@ def _features(frame: geopandas.GeoDataFrame) -> Iterator[str]:
 
 def _in_degrees(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame | None:
     """The frame in degrees to 7 digits (1 cm), outer rings counterclockwise; None where GDAL has to see to it."""
-    geometry = frame.geometry.to_crs("EPSG:4326").to_numpy()
-    west, south, east, north = shapely.total_bounds(geometry)
-    points, ring = shapely.get_coordinates(shapely.get_rings(geometry), return_index=True)
-    edges = np.abs(np.diff(points, axis=0)).max(1)[np.diff(ring) == 0]
+    extents, written = [], []
+    for start in range(0, len(frame), BATCH):
+        geometry = frame.geometry.iloc[start : start + BATCH].to_crs("EPSG:4326").to_numpy()
+        extents.append(shapely.total_bounds(geometry))
+        points, ring = shapely.get_coordinates(shapely.get_rings(geometry), return_index=True)
+        if np.abs(np.diff(points, axis=0)).max(1)[np.diff(ring) == 0].min() < SHORTEST_EDGE:
+            return None
+        rounded = shapely.transform(geometry, lambda xy: xy.round(DIGITS))
+        written.append(shapely.orient_polygons(rounded))
+    (west, south, _, _), (_, _, east, north) = np.min(extents, axis=0), np.max(extents, axis=0)
     inside = west >= -180 and east <= 180 and east - west < 180 and south > -89 and north < 89
-    if not inside or edges.min() < SHORTEST_EDGE:
-        return None
-    rounded = shapely.transform(geometry, lambda xy: xy.round(DIGITS))
-    return frame.set_geometry(shapely.orient_polygons(rounded))
+    return frame.set_geometry(np.concatenate(written)) if inside else None
