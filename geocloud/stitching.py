@@ -112,7 +112,7 @@ def per_pixel(layer: Layer, window: Window) -> Layer:
     """A map of a window's pixels or patches as one of its pixels."""
     if layer.shape[-2:] == window.shape:
         return layer
-    return np.repeat(np.repeat(layer, PATCH, axis=-2), PATCH, axis=-1)
+    return np.repeat(np.repeat(layer, PATCH, axis=-1), PATCH, axis=-2)
 
 
 def blank(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layer:

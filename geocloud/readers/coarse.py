@@ -128,7 +128,7 @@ class CoarseScene(Closing):
 
 def spread(layer: NDArray[Any], step: int, shape: tuple[int, int]) -> NDArray[Any]:
     """(..., h, w) of coarse pixels as (..., *shape) of fine ones: each value repeated, what is too much cut off."""
-    return np.repeat(np.repeat(layer, step, axis=-2), step, axis=-1)[..., : shape[0], : shape[1]]
+    return np.repeat(np.repeat(layer, step, axis=-1), step, axis=-2)[..., : shape[0], : shape[1]]
 
 
 def _scene(scene: CoarseScene) -> SceneReader:

@@ -45,6 +45,7 @@ def main(out: Path, rounds: int, quick: bool) -> None:  # noqa: FBT001 - a click
     figures: dict[str, Any] = {"machine": machine(), "side": side}
     figures["stages"] = python("stages.py", str(scene))
     figures["whole"] = whole(scene, out, rounds)
+    figures["tiny"] = asdict(run(detect(made(make_scene, out / "scene_64.tif", 64, 64), out / "tiny")))
     figures["memory"] = memory(out, side)
     figures["speckles"] = asdict(run([sys.executable, str(HERE / "speckles.py")]))
     figures["start"] = {
@@ -165,19 +166,25 @@ def table(figures: dict[str, Any]) -> str:
     lines += ["", "| whole run | wall s | cpu s | peak MB |", "|---|---|---|---|"]
     lines += [f"| {name} | {c['wall']:.1f} | {c['cpu']:.1f} | {c['peak']:.0f} |" for name, c in whole_runs.items()]
     lines += ["", "| stage, alone on one core | s |", "|---|---|"]
-    lines += [f"| {name} | {took:.1f} |" for name, took in figures["stages"]["stages"].items()]
+    lines += [f"| {name} | {took:.1f} |" for name, took in shares(figures).items()]
     return "\n".join(lines) + "\n"
+
+
+def shares(figures: dict[str, Any]) -> dict[str, float]:
+    """Core-seconds of a whole run: what a scene of 64 pixels takes too, each stage alone, and what is more in it."""
+    parts = {"start and end": figures["tiny"]["cpu"], **figures["stages"]["stages"]}
+    return {**parts, "more, side by side": figures["whole"]["default"]["cpu"] - sum(parts.values())}
 
 
 def plot_profile(figures: dict[str, Any], path: Path) -> None:
     """Where each core-second goes."""
-    stages = figures["stages"]["stages"]
-    figure, axes = plt.subplots(figsize=(8, 2.4), layout="constrained")
-    bars = axes.barh(list(stages), list(stages.values()))
+    parts = shares(figures)
+    figure, axes = plt.subplots(figsize=(8, 2.8), layout="constrained")
+    bars = axes.barh(list(parts), list(parts.values()))
     axes.bar_label(bars, fmt="%.1f s", padding=3)
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set(xlabel="core-seconds, each stage alone on one core", title="Where each second goes")
+    axes.set(xlabel="core-seconds of a whole run; stages each alone on one core", title="Where each second goes")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
     plt.close(figure)
