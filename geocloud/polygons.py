@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class PolygonTracer:
         self._group = np.zeros(0, dtype=np.int64)
         self._last: ByteArray = np.full(width, CLEAR, dtype=np.uint8)
         self._last_ids = np.zeros(width, dtype=np.int64)  # of open parts, from 1
-        self._done: list[Shapes] = []
+        self._done: list[Shapes] = []  # as WKB, half the size
         self._done_numbers: list[NDArray[np.int64]] = []
 
     def add(self, mask: ByteArray, values: NDArray[Any]) -> None:
@@ -93,16 +93,20 @@ class PolygonTracer:
     def _close(self, parts: Shapes, numbers: NDArray[np.int64], group: NDArray[np.int64]) -> None:
         """Make whole groups of parts one polygon each."""
         if len(parts):
-            self._done.append(merge(parts, group))
+            merged = merge(parts, group)
+            self._done.append(replace(merged, geometry=shapely.to_wkb(merged.geometry)))
             self._done_numbers.append(numbers[np.unique(group, return_index=True)[1]])
 
     def finish(self) -> Shapes:
         """All polygons, in the order in which their first parts were found; the tracer keeps none of them."""
         self._close(self._open, self._numbers, self._group)
         self._open = concatenate([])
-        shapes, numbers = concatenate(self._done), self._done_numbers
+        packed, numbers = concatenate(self._done), self._done_numbers
         self._done, self._done_numbers = [], []
-        return shapes.take(np.argsort(np.concatenate(numbers))) if len(shapes) else shapes
+        if not len(packed):
+            return packed
+        packed = packed.take(np.argsort(np.concatenate(numbers)))
+        return replace(packed, geometry=shapely.from_wkb(packed.geometry))
 
 
 def _shifted(ids: NDArray[np.int64], by: int) -> NDArray[np.int64]:
