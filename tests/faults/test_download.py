@@ -15,6 +15,7 @@ from servers import Site, serve
 
 from geocloud.errors import InputError
 from geocloud.readers import fetching
+from geocloud.readers.opening import is_absent
 from geocloud.readers.stac_item import load_item
 
 pytestmark = pytest.mark.faults
@@ -55,6 +56,15 @@ def test_a_server_that_does_not_is_one_sentence_in_bounded_time(site: Site, tmp_
     assert time.monotonic() - began < 60
     assert site.answers <= 60
     assert not contents(tmp_path / "out")
+
+
+def test_a_failing_server_may_have_the_file(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in QUICK.items():
+        monkeypatch.setenv(name, value)
+    shutil.copy(speckled(tmp_path / "scene.tif", 400), site.folder / "mask-404.tif")
+    assert is_absent(f"{site.url}/none.tif")
+    site.always = 500
+    assert not is_absent(f"{site.url}/mask-404.tif")
 
 
 def test_one_that_fails_in_the_middle_leaves_nothing(site: Site, tmp_path: Path) -> None:
