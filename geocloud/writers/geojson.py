@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import geopandas
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 DIGITS, SHORTEST_EDGE = 7, 1e-6
 """Digits of a degree, and the shortest edge in degrees that they cannot break."""
 BATCH = 1_000
-"""Features whose text is held at once."""
+"""Features that are turned to degrees, or into text, at once."""
 
 
 def write_geojson(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str]) -> None:
@@ -58,10 +59,16 @@ def _in_degrees(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame | None:
         geometry = frame.geometry.iloc[start : start + BATCH].to_crs("EPSG:4326").to_numpy()
         extents.append(shapely.total_bounds(geometry))
         points, ring = shapely.get_coordinates(shapely.get_rings(geometry), return_index=True)
-        if np.abs(np.diff(points, axis=0)).max(1)[np.diff(ring) == 0].min() < SHORTEST_EDGE:
+        edges = np.abs(np.diff(points, axis=0)).max(1)[np.diff(ring) == 0]
+        if not _is_plain(extents) or edges.min() < SHORTEST_EDGE:
             return None
         rounded = shapely.transform(geometry, lambda xy: xy.round(DIGITS))
         written.append(shapely.orient_polygons(rounded))
-    (west, south, _, _), (_, _, east, north) = np.min(extents, axis=0), np.max(extents, axis=0)
-    inside = west >= -180 and east <= 180 and east - west < 180 and south > -89 and north < 89
-    return frame.set_geometry(np.concatenate(written)) if inside else None
+    return frame.set_geometry(np.concatenate(written))
+
+
+def _is_plain(extents: list[NDArray[np.float64]]) -> bool:
+    """True where extents (west, south, east, north) in degrees, taken together, leave antimeridian and poles aside."""
+    west, south = np.min(extents, axis=0)[:2]
+    east, north = np.max(extents, axis=0)[2:]
+    return bool(west >= -180 and east <= 180 and east - west < 180 and south > -89 and north < 89)
