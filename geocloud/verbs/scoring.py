@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 
 import rasterio
 
-from geocloud.grid import PatchGrid
+from geocloud.grid import PATCH, PatchGrid
 from geocloud.heap import give_back
 from geocloud.parallel import map_ordered, read_ahead
 from geocloud.raster import BoolArray, FloatArray, PatchBatch
@@ -22,8 +22,8 @@ SEGMENT_PIXELS = 300_000
 """Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""
 SCORED_AHEAD = 4
 """Scored pieces that may wait while the rows before them are traced and written: the scoring threads never wait."""
-BATCH_PATCHES = 96
-"""Patches given to a network at once: those of a segment, and one block of 8x8 of them, which fits the cache."""
+BATCH_PATCHES = SEGMENT_PIXELS // PATCH**2
+"""Patches given to a network at once, 73: all of a segment, or one block of 8x8 of them, which fits the cache."""
 Observer = Callable[[Segment], None]
 Look = Callable[[PatchBatch], Layers]
 """What is drawn from a batch: maps on its windows, the score among them. Called from several threads at once."""
