@@ -30,7 +30,7 @@ from geocloud.window import Window
 class RasterScene(Closing):
     """A scene of one file or of a file a band; one handle a thread and file, opened when first read.
 
-    They close, and give up GDAL's cache of their blocks, when their thread ends.
+    A handle closes when its thread ends, and GDAL's cache of its blocks goes with it.
     """
 
     def __init__(self, spec: SceneSpec) -> None:

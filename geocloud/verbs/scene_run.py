@@ -174,7 +174,7 @@ class SceneRun:
         if shapes is not None:
             self.polygon_count = len(shapes)
             frame = to_frame(shapes, self.georef, self.scene.name)
-            del shapes  # many scenes have a million vertices
+            del shapes  # needed no longer, and there may be a million vertices
             write_vectors(frame, self.staging.path(self.paths.polygons), self._tags)
 
     def _finish_rasters(self) -> None:
