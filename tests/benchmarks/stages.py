@@ -25,6 +25,7 @@ from geocloud.polygons import PolygonTracer
 from geocloud.raster import PatchBatch
 from geocloud.readers import open_scene
 from geocloud.readers.coarse import spread
+from geocloud.scorers.contract import Scorer
 from geocloud.tiling import read_segments
 from geocloud.verbs.resolution import coarseness, seen_by_squares
 from geocloud.verbs.scoring import SEGMENT_PIXELS
@@ -51,7 +52,7 @@ def machine_rates() -> dict[str, float]:
     return rates
 
 
-def network(scorer: NetworkScorer) -> dict[str, float]:
+def network(scorer: Scorer) -> dict[str, float]:
     """Speed and efficiency of the network on whole blocks with their halo, one core."""
     side = scorer.block * 64
     total = side + 2 * scorer.halo
@@ -70,6 +71,7 @@ def stages(path: Path) -> dict[str, object]:
     torch.set_num_threads(1)
     scorer = load_scorer()
     assert isinstance(scorer, NetworkScorer)
+    precision = "bf16" if scorer.bf16 else "fp32"
     with open_scene(path) as scene, tempfile.TemporaryDirectory() as folder:
         georef = scene.georef
         side = coarseness(georef, scorer)
@@ -94,11 +96,13 @@ def stages(path: Path) -> dict[str, object]:
             return len(shapes)
 
         polygons = seconds(trace)
-        net, rates = network(scorer), machine_rates()
+        rates = machine_rates()
+        nets = {kind: network(load_scorer(precision=kind)) for kind in rates}
+        net = nets[precision]
         pixels = georef.shape[0] * georef.shape[1] / 1e6
         whole = net["seconds_a_block"] * grid.shape[0] * grid.shape[1] / 1e6 / net["megapixels"]
     return {
-        "megapixels": pixels, "precision": "bf16" if scorer.bf16 else "fp32", "rates": rates, "network": net,
+        "megapixels": pixels, "precision": precision, "rates": rates, "networks": nets,
         "stages": {"read, average and tile": read, "network": whole, "mask": write, "COG": cog, "polygons": polygons},
     }  # fmt: skip
 
