@@ -35,7 +35,9 @@ def card_text(card: ModelCard) -> str:
 def _reads(card: ModelCard) -> list[str]:
     optional = f"; also {', '.join(card.optional_bands)} where present" if card.optional_bands else ""
     blocks = f"blocks of {card.block} x {card.block} patches with {card.halo} pixels of context"
-    return [f"{', '.join(card.bands)}{optional}", f"{blocks}; one score a {card.level}"]
+    lines = [f"{', '.join(card.bands)}{optional}", f"{blocks}; one score a {card.level}"]
+    alike = card.bf16_agreement
+    return lines if alike is None else [*lines, f"{100 * alike:.2f} % of masks are the same in bfloat16 as in fp32"]
 
 
 def _cut(card: ModelCard) -> list[str]:

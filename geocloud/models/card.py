@@ -75,8 +75,8 @@ class ModelCard:
     """What the model is known to get wrong."""
     sha256: str = ""
     """Of the weights file."""
-    precision: str = "fp32"
-    """The lowest precision whose masks were checked against fp32: fp32 or bf16."""
+    bf16_agreement: float | None = None
+    """Share of masks that is the same in bfloat16 as in fp32, as `geocloud train` measures it; None: not measured."""
     cuts: VeilCuts | None = None
     """Where the classes of a mask are cut, as `geocloud survey` measures it; None: a mask of cloud and clear only."""
     seen: Seen | None = None
@@ -99,8 +99,8 @@ class ModelCard:
         if self.training.supervision not in SUPERVISIONS:
             raise ValueError(f"supervision must be one of {', '.join(SUPERVISIONS)}")
         check_architecture(self.architecture)
-        if self.precision not in ("fp32", "bf16"):
-            raise ValueError(f"precision must be fp32 or bf16, not {self.precision!r}")
+        if self.bf16_agreement is not None and not 0 <= self.bf16_agreement <= 1:
+            raise ValueError(f"bf16_agreement must be a share from 0 to 1, not {self.bf16_agreement}")
 
 
 def check_architecture(value: object, depth: int = 0) -> None:
@@ -160,6 +160,7 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         "block": int(raw["block"]),
         "halo": int(raw["halo"]),
         "finest": float(raw.get("finest", 0)),
+        "bf16_agreement": None if raw.get("bf16_agreement") is None else float(raw["bf16_agreement"]),
         "calibration": Calibration(**calibration),
         "training": TrainingRecord(**training),
         "cuts": VeilCuts(**raw["cuts"]) if raw.get("cuts") else None,

@@ -7,6 +7,8 @@ import torch
 from geocloud.models.card import ModelCard, Precision
 
 CPU = torch.device("cpu")
+LEAST_AGREEMENT = 0.999
+"""Share of a mask that must be the same in bfloat16 as in fp32 for `auto` to choose it."""
 
 
 def has_bf16(place: torch.device = CPU) -> bool:
@@ -20,4 +22,4 @@ def runs_bf16(precision: Precision, card: ModelCard, place: torch.device) -> boo
     """Whether to run in bfloat16: `auto` does where the card allows it and the device has instructions for it."""
     if precision != "auto":
         return precision == "bf16"
-    return card.precision == "bf16" and has_bf16(place)
+    return (card.bf16_agreement or 0) >= LEAST_AGREEMENT and has_bf16(place)

@@ -15,6 +15,7 @@ from geocloud.errors import ModelError, UsageError
 from geocloud.familiarity import Seen
 from geocloud.models.card import ModelCard, Precision, read_card
 from geocloud.models.networks import Network, build_network
+from geocloud.models.networks.bf16 import keep_in_bf16
 from geocloud.models.networks.fold import folded
 from geocloud.models.precision import runs_bf16
 from geocloud.models.weights import WEIGHTS_FILE, load_weights
@@ -139,13 +140,20 @@ def load_model(folder: Path, device: str = "auto", precision: Precision = "auto"
     check_size(card, folder)
     network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
     load_weights(network, folder, card.sha256)
-    network = folded(network).requires_grad_(requires_grad=False).to(place)
+    return make_scorer(network, card, place, bf16=runs_bf16(precision, card, place))
+
+
+def make_scorer(network: torch.nn.Module, card: ModelCard, device: torch.device, *, bf16: bool) -> NetworkScorer:
+    """A scorer of a network with its weights, which is left as it is."""
+    network = folded(network).requires_grad_(requires_grad=False).to(device)
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    if bf16:
+        keep_in_bf16(network)
     scorer = NetworkScorer
     if card.kind == "unmix":
         from geocloud.models.unmix_scorer import UnmixScorer
 
         scorer = UnmixScorer
-    return scorer(network, card, place, runs_bf16(precision, card, place))
+    return scorer(network, card, device, bf16)

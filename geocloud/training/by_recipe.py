@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +12,17 @@ import rasterio
 import torch
 
 from geocloud.errors import InputError, ModelError
+from geocloud.grid import PATCH
 from geocloud.models.card import ModelCard, TrainingRecord, read_card
 from geocloud.models.networks.unmix import BANDS, OPTIONAL, UnmixNet
 from geocloud.models.registry import model_folder
 from geocloud.models.weights import load_weights
+from geocloud.raster import FloatArray
 from geocloud.training.half_way import half_way
 from geocloud.training.options import Listener, TrainOptions
+from geocloud.training.parity import bf16_agreement
 from geocloud.training.recipe import SHIPPED, UnmixConfig, load
+from geocloud.training.surfaces import TrainingScene
 from geocloud.training.trained import Trained
 from geocloud.training.unmix import train_unmix
 
@@ -27,6 +32,8 @@ BLOCK, HALO = 8, 32
 quarter more time; larger blocks lose less to it and take more memory."""
 FINEST = 20.0
 """Metres. On the On Cloud N chips of 10 m, squares of 2x2 pixels scored as one lose a point (docs/ablation.md)."""
+MIDDLE = 512
+"""Pixels a side, of each scene, that bfloat16 is compared with fp32 on."""
 CREDITS = {
     "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
     "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",
@@ -90,7 +97,17 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
         ),
         description="Unmixing autoencoder; score: logit of the opacity.",
     )
+    card = replace(card, bf16_agreement=bf16_agreement(network, card, map(middle, scenes)))
     return Trained(network, card, log.totals(), dtype=torch.float16)
+
+
+def middle(scene: TrainingScene) -> tuple[FloatArray, tuple[str, ...]]:
+    """(1, band, side, side) of a scene's middle, whole patches but no more than MIDDLE pixels a side, and its bands."""
+    bands, height, width = scene.data.shape
+    side = min(height, width, MIDDLE) // PATCH * PATCH
+    top, left = (height - side) // 2, (width - side) // 2
+    data = scene.data[None, :, top : top + side, left : left + side].float().numpy()
+    return data, BANDS[:bands]
 
 
 def read_recipe(path: Path) -> UnmixConfig:

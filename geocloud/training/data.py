@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Literal
 
@@ -35,10 +36,13 @@ class LabelTags:
     files: Mapping[str, Path]
     """Name of each scene to its label; scenes without one are left out."""
     codes: LabelCodes
-    wanted: Tag
+    wanted: Tag | None
+    """None: any patch."""
 
     def choose(self, file: DataFile, windows: Sequence[Window]) -> list[Window]:
         """The patches of a scene that have the wanted tag throughout, by wholly known labels."""
+        if self.wanted is None:
+            return list(windows)
         cloud, known = read_truth(self.files[file.name], self.codes)
         shows = cloud if self.wanted == "cloudy" else ~cloud
         return [w for w in windows if (shows & known)[w.slices()].all()]
@@ -102,15 +106,16 @@ def cut_patches(
         pieces += found
         names += [file.name] * len(found)
         progress(done + 1, len(files), "reading")
+    wanted = request.labels.wanted if request.labels else None
     if not pieces:
-        tag = f" that its label calls {request.labels.wanted} throughout" if request.labels else ""
+        tag = f" that its label calls {wanted} throughout" if wanted else ""
         raise InputError(f"{data.path} gives no 64x64 patch without nodata{tag}; use more or larger scenes")
     chosen = _draw(len(pieces), request.limit, request.seed, "all")
     return Patches(
         np.stack([pieces[i][0] for i in chosen]),
         np.stack([pieces[i][1] for i in chosen]),
         tuple(names[i] for i in chosen),
-        np.full(len(chosen), TAG_NUMBERS[request.labels.wanted] if request.labels else 0),
+        np.full(len(chosen), TAG_NUMBERS[wanted] if wanted else 0),
     )
 
 
@@ -124,6 +129,13 @@ def take(patches: Patches, chosen: BoolArray) -> Patches:
     """Those that are chosen."""
     files = tuple(name for name, yes in zip(patches.files, chosen, strict=True) if yes)
     return Patches(patches.data[chosen], patches.present[chosen], files, patches.tags[chosen])
+
+
+def by_bands(patches: Patches, channels: Sequence[str]) -> Iterator[tuple[FloatArray, tuple[str, ...]]]:
+    """(n, band, 64, 64) patches that have the same bands, and the names of those."""
+    for present in np.unique(patches.present, axis=0):
+        alike = (patches.present == present).all(axis=1)
+        yield patches.data[alike][:, present], tuple(compress(channels, present))
 
 
 def _cut_picture(data: DataSet, file: DataFile, request: PatchRequest, share: int) -> list[Piece]:

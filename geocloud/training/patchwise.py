@@ -18,13 +18,17 @@ from geocloud.models.scorer import choose_device
 from geocloud.readers.labels import cloudy_classes, find_labels, pair_labels
 from geocloud.readers.names import choose_names
 from geocloud.readers.pictures import DataFile, DataSet
-from geocloud.training.data import TAG_NUMBERS, LabelTags, Patches, PatchRequest, Tag, cut_patches, join, take
+from geocloud.training.data import TAG_NUMBERS, LabelTags, Patches, PatchRequest, Tag, by_bands, cut_patches, join, take
 from geocloud.training.kinds import SETTINGS, architecture_of
 from geocloud.training.loop import LoopOptions
 from geocloud.training.options import Listener, TrainOptions
+from geocloud.training.parity import bf16_agreement
 from geocloud.training.split import is_held_out
 from geocloud.training.threshold import cut_by_rule, held_out_scores
 from geocloud.training.trained import Trained
+
+COMPARED = 1000
+"""Patches, whatever they show, that bfloat16 is compared with fp32 on: a thousandth of them is one."""
 
 
 def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: Listener) -> Trained:
@@ -57,14 +61,16 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
         description=_describe(options),
     )
     scenes = held_out_scores(network, card, unseen, loop.device)
-    calibration = cut_by_rule(scenes, options, f"{len(scenes)} held-out files of {data.name}")
-    return Trained(network, replace(card, calibration=calibration), tuple(losses), add_up(scenes))
+    card = replace(card, calibration=cut_by_rule(scenes, options, f"{len(scenes)} held-out files of {data.name}"))
+    some = read_patches(data, None, replace(options, max_patches=COMPARED), listener)
+    agreement = bf16_agreement(network, card, by_bands(some, card.bands + card.optional_bands))
+    return Trained(network, replace(card, bf16_agreement=agreement), tuple(losses), add_up(scenes))
 
 
-def read_patches(data: Path, tag: Tag, options: TrainOptions, listener: Listener) -> Patches:
-    """The patches of one tag, by labels where there are any, else by the names of subfolders."""
+def read_patches(data: Path, tag: Tag | None, options: TrainOptions, listener: Listener) -> Patches:
+    """The patches of one tag, by labels where there are any, else by the names of subfolders; None: of any."""
     settings = SETTINGS[options.kind]
-    limit = options.max_patches // (2 if settings.both else 1)
+    limit = options.max_patches // (2 if settings.both and tag else 1)
     request = PatchRequest(
         options.bands, options.optional_bands, options.fit or settings.fit, max(1, limit), options.seed, options.scene
     )
@@ -76,11 +82,11 @@ def read_patches(data: Path, tag: Tag, options: TrainOptions, listener: Listener
             files = tuple(pairs)
             by_name = {file.name: label for file, label in pairs.items()}
             request = replace(request, labels=LabelTags(by_name, options.codes, tag))
-        elif settings.both or not options.classes:
+        elif tag and (settings.both or not options.classes):
             files = _of_tag(source, tag, options)
         files = choose_names(files, without=options.without)
         found = cut_patches(source, files, request, listener.progress)
-    return replace(found, tags=np.full(len(found), TAG_NUMBERS[tag] if settings.both else 0))
+    return replace(found, tags=np.full(len(found), TAG_NUMBERS[tag] if settings.both and tag else 0))
 
 
 def _of_tag(source: DataSet, tag: Tag, options: TrainOptions) -> tuple[DataFile, ...]:

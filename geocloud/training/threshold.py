@@ -14,7 +14,7 @@ from geocloud.models.card import ModelCard
 from geocloud.models.scorer import NetworkScorer
 from geocloud.rules import false_alarms, fit_spread, quantile_cut
 from geocloud.scorers.patches import score_patches
-from geocloud.training.data import Patches, take
+from geocloud.training.data import Patches, by_bands, take
 from geocloud.training.kinds import SETTINGS
 from geocloud.training.options import TrainOptions
 
@@ -28,8 +28,8 @@ def held_out_scores(
     scenes = []
     for name in dict.fromkeys(unseen.files):
         mine = take(unseen, np.array([file == name for file in unseen.files]))
-        there = tuple(b for b, yes in zip(scorer.channels, mine.present[0], strict=True) if yes)
-        raw = score_patches(scorer, mine.data[:, [scorer.channels.index(band) for band in there]], there)
+        ((data, bands),) = by_bands(mine, scorer.channels)
+        raw = score_patches(scorer, data, bands)
         truth = np.broadcast_to((mine.tags == 1)[:, None, None], raw.shape)
         scenes.append(histogram(raw, truth, bits))
     return scenes

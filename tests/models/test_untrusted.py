@@ -77,6 +77,7 @@ def test_changed_weights_are_refused(folder: Path) -> None:
         ({"block": 10**6}, "block must be 1 to 32"),
         ({"finest": 1e6}, "finest must be 0 to 1000 metres"),
         ({"halo": -5}, "halo 0 to 512"),
+        ({"bf16_agreement": 1.5}, "a share from 0 to 1"),
         ({"level": "planet"}, "level must be"),
         ({"calibration": {"threshold": float("nan")}}, "must be finite"),
         ({"unknown": 1}, "not a valid model card"),

@@ -68,8 +68,8 @@ class GaussianMixture(nn.Module):
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:  # noqa: ARG002 - it needs all its bands
         """(n, h, w) negative log density; of codes, interpolated between their cells."""
+        vectors = self.vectors(x).float()
         with torch.autocast(x.device.type, enabled=False):
-            vectors = self.vectors(x.float())
             n, size, height, width = vectors.shape
             unlikely = -self.log_density(vectors.permute(0, 2, 3, 1).reshape(-1, size)).view(n, 1, height, width)
         if self.coder is None:

@@ -23,6 +23,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from torch import Tensor, nn
 
 from geocloud.models.networks.absent import with_absent
+from geocloud.models.networks.bf16 import ExactConv2d
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Channel order of every input and output, fixed."""
@@ -182,7 +183,8 @@ class UnmixNet(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(above, above, 1) for above in widths[:-1])
         self.lift = nn.ModuleList(nn.Conv2d(below, above, 1) for above, below in pairwise(widths))
         self.up = nn.ModuleList(_conv(above, above) for above in widths[:-1])
-        self.veil = nn.Sequential(_conv(widths[0], widths[0]), nn.Conv2d(widths[0], CELL**2 + 1, 1))
+        last = ExactConv2d(widths[0], CELL**2 + 1, 1)  # in bfloat16 the logit would come in steps of 1/64
+        self.veil = nn.Sequential(_conv(widths[0], widths[0]), last)
         self.shade = nn.Conv2d(widths[0], CELL**2, 1)
         self.colour = nn.Conv2d(widths[2], len(BANDS) + 1, 1)
         self.ground = nn.Conv2d(widths[0], (CELL**2 + 1) * len(BANDS), 1)
@@ -280,11 +282,8 @@ class UnmixNet(nn.Module):
 
     def _logit(self, code: Tensor, detail: Tensor) -> Tensor:
         """(n, 1, h, w) a level a pixel, and the cell's coefficient times how far the pixel outshines its cell."""
-        conv, last = self.veil
-        hidden = conv(code)
-        with torch.autocast(code.device.type, enabled=False):  # in bfloat16 the logit would come in steps of 1/64
-            level, slope = last(hidden.float()).split((CELL**2, 1), 1)
-            return F.pixel_shuffle(level + DETAIL * slope * detail, CELL)
+        level, slope = self.veil(code).split((CELL**2, 1), 1)
+        return F.pixel_shuffle(level + DETAIL * slope * detail, CELL)
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""
