@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +47,9 @@ class PatchBatch:
     """(n, height + 2 halo, width + 2 halo); True = data of the scene or its reflection."""
     bands: tuple[str, ...]
     """Names of the bands, in the order of axis 1."""
+
+
+def spread(layer: NDArray[Any], step: int, shape: tuple[int, int]) -> NDArray[Any]:
+    """(..., h, w) of squares as (..., *shape) of pixels: each value step x step times, what is too much cut off."""
+    pixels = np.repeat(np.repeat(layer, step, axis=-1), step, axis=-2) if step > 1 else layer
+    return pixels[..., : shape[0], : shape[1]]

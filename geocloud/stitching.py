@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.grid import PATCH, PatchGrid
-from geocloud.raster import BoolArray, FloatArray
+from geocloud.grid import PatchGrid
+from geocloud.raster import BoolArray, FloatArray, spread
 from geocloud.window import Window
 
 Layer = NDArray[Any]
@@ -86,33 +86,25 @@ class Stitcher:
         return done
 
 
-def place_blocks(
-    window: Window, blocks: Sequence[tuple[tuple[Window, ...], Layers]], shape: tuple[int, int]
-) -> dict[str, Layer]:
+def place_blocks(window: Window, blocks: Sequence[tuple[tuple[Window, ...], Layers]]) -> dict[str, Layer]:
     """Maps of blocks as arrays of (…, window.height, window.width), blank where no block was scored.
 
     Args:
-        window: the segment the blocks belong to.
+        window: the segment the blocks belong to, inside the scene; what lies beyond it is dropped.
         blocks: windows and maps of each batch, (n, …, height, width) a pixel or a 64th of both a patch.
-        shape: (height, width) of the scene; what lies beyond it is dropped.
     """
-    placed = {SCORE: blank(window.shape, np.dtype(np.float32))}
+    step = next((batch[0].height // layers[SCORE].shape[-2] for batch, layers in blocks), 1)
+    height, width = (-(-side // step) for side in window.shape)
+    placed = {SCORE: blank((height, width), np.dtype(np.float32))}
     for windows, layers in blocks:
         for name, layer in layers.items():
             if name not in placed:
-                placed[name] = blank((*layer.shape[1:-2], *window.shape), layer.dtype)
+                placed[name] = blank((*layer.shape[1:-2], height, width), layer.dtype)
             for block, part in zip(windows, layer, strict=True):
-                inside = block.clip(shape)
-                rows, cols = inside.slices((window.row, window.col))
-                placed[name][..., rows, cols] = per_pixel(part, block)[..., : inside.height, : inside.width]
-    return placed
-
-
-def per_pixel(layer: Layer, window: Window) -> Layer:
-    """A map of a window's pixels or patches as one of its pixels."""
-    if layer.shape[-2:] == window.shape:
-        return layer
-    return np.repeat(np.repeat(layer, PATCH, axis=-1), PATCH, axis=-2)
+                row, col = (block.row - window.row) // step, (block.col - window.col) // step
+                there = placed[name][..., row : row + part.shape[-2], col : col + part.shape[-1]]
+                there[...] = part[..., : there.shape[-2], : there.shape[-1]]
+    return {name: spread(layer, step, window.shape) for name, layer in placed.items()}
 
 
 def blank(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layer:

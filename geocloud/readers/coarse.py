@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
 
 from geocloud.georef import Georef
 from geocloud.raster import BoolArray, FloatArray, Raster
@@ -124,11 +123,6 @@ class CoarseScene(Closing):
     def close(self) -> None:
         """Close the scene."""
         self.fine.close()
-
-
-def spread(layer: NDArray[Any], step: int, shape: tuple[int, int]) -> NDArray[Any]:
-    """(..., h, w) of coarse pixels as (..., *shape) of fine ones: each value repeated, what is too much cut off."""
-    return np.repeat(np.repeat(layer, step, axis=-1), step, axis=-2)[..., : shape[0], : shape[1]]
 
 
 def _scene(scene: CoarseScene) -> SceneReader:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from geocloud.calibration import Calibration
 from geocloud.grid import PatchGrid
 from geocloud.models.card import Precision
-from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray
+from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, spread
 from geocloud.readers.array_scene import nodata_value, stated_radiometry
 from geocloud.readers.assembly import given_radiometry
-from geocloud.readers.coarse import spread
 from geocloud.readers.counts import Counts, average, find_valid, is_nodata
 from geocloud.readers.options import SceneOptions
 from geocloud.readers.radiometry import EIGHT_BIT, radiometry_of_values

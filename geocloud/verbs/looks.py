@@ -9,11 +9,11 @@ import numpy as np
 
 from geocloud.calibration import Calibration
 from geocloud.familiarity import Seen
-from geocloud.raster import CLEAR, CLOUD, FloatArray, PatchBatch
+from geocloud.raster import CLEAR, CLOUD, FloatArray, PatchBatch, spread
 from geocloud.scene_tally import SceneTally
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.unmixer import require_cuts, require_unmixer
-from geocloud.stitching import SCORE, Layer, Layers, per_pixel
+from geocloud.stitching import SCORE, Layer, Layers
 from geocloud.veils import ClassName, classify
 from geocloud.verbs.scoring import Look, plain_look
 from geocloud.writers.cog import reflectance_counts
@@ -82,7 +82,7 @@ def tallied(look: Look, tally: SceneTally, halo: int, cut: np.float32) -> Look:
         layers = look(batch)
         for window, data, valid, score in zip(batch.windows, batch.data, batch.valid, layers[SCORE], strict=True):
             inner = slice(halo, halo + window.height), slice(halo, halo + window.width)
-            cloudy: FloatArray = per_pixel(score, window)
+            cloudy: FloatArray = spread(score, window.height // len(score), window.shape)
             tally.add(data[:, *inner], valid[inner], cloudy >= cut, batch.bands)
         return layers
 

@@ -11,8 +11,8 @@ from pyproj.exceptions import ProjError
 from geocloud.errors import UsageError
 from geocloud.geodesy import pixel_area
 from geocloud.georef import Georef
-from geocloud.raster import BoolArray, FloatArray
-from geocloud.readers.coarse import CoarseScene, spread
+from geocloud.raster import BoolArray, FloatArray, spread
+from geocloud.readers.coarse import CoarseScene
 from geocloud.readers.contract import SceneReader
 from geocloud.scorers.contract import Scorer, WholeScorer
 from geocloud.stitching import Layer, ScoredRows, blank

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geocloud.calibration import Calibration
-from geocloud.grid import PatchGrid
+from geocloud.grid import PATCH, PatchGrid
 from geocloud.polygons import Shapes
 from geocloud.progress import Progress
 from geocloud.raster import NODATA
@@ -77,6 +77,7 @@ class SceneRun:
         if len(options.classes) > 1:
             tags["GEOCLOUD_CLASSES"] = ",".join(options.classes)
         self._scored = seen_by_squares(scene, options.factor)
+        self._squares = options.factor * (PATCH if scorer.level == "patch" else 1)  # of one score each
         self._preview = Preview(self._scored.georef.shape, bands) if paths.quicklook else None
         self.mask = MaskOutput(
             staging.scratch(paths.mask, "mask.tif"),
@@ -85,7 +86,7 @@ class SceneRun:
             tags,
             dilate=options.dilate,
             traced=options.polygons or options.min_area > 0,
-            squares=options.factor,
+            squares=self._squares,
         )
         self._score, self._surface = None, None
         if paths.score:
@@ -181,7 +182,7 @@ class SceneRun:
         """Score, cloud-free estimate and mask as COGs."""
         if self._score is not None and self.paths.score is not None:
             self._score.close()
-            copy_to_cog(self._score.path, self.staging.path(self.paths.score), SCORE, self.options.factor)
+            copy_to_cog(self._score.path, self.staging.path(self.paths.score), SCORE, self._squares)
         if self._surface is not None and self.paths.clear_sky is not None:
             self._surface.close()
             product = clear_sky_product(1)

@@ -20,6 +20,8 @@ from geocloud.window import Window
 
 SEGMENT_PIXELS = 300_000
 """Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""
+GIVE_BACK_PIXELS = 7 * SEGMENT_PIXELS
+"""Scored pixels after which freed memory is given back: it must be fetched again, which costs time."""
 SCORED_AHEAD = 4
 """Scored pieces that may wait while the rows before them are traced and written: the scoring threads never wait."""
 BATCH_PATCHES = SEGMENT_PIXELS // PATCH**2
@@ -75,14 +77,17 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         valid = segment.raster.valid[segment.window.slices(segment.origin)]
         return segment.window, look_at(segment, grid, scorer, bands, look), valid
 
-    stitcher = Stitcher(grid, block_rows.start if block_rows else 0)
+    stitcher, kept = Stitcher(grid, block_rows.start if block_rows else 0), 0
     scored = map_ordered(score, read_ahead(segments(), 1), threads or cores())
     for window, layers, valid in read_ahead(scored, SCORED_AHEAD):
         rows = stitcher.add(window, layers, valid)
         if rows is not None:
+            kept += rows.score.size
             yield rows
             del rows  # the next ones are being collected
-            give_back()
+            if kept >= GIVE_BACK_PIXELS:
+                give_back()
+                kept = 0
 
 
 def plain_look(scorer: Scorer) -> Look:
@@ -99,7 +104,7 @@ def score_segment(segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tupl
 def look_at(segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tuple[str, ...], look: Look) -> dict[str, Layer]:
     """Maps (..., height, width) of a segment's window; blank in blocks that are wholly nodata."""
     batches = cut_blocks(segment, grid, scorer.halo, bands, max(1, BATCH_PATCHES // scorer.block**2))
-    return place_blocks(segment.window, [(batch.windows, look(batch)) for batch in batches], grid.shape)
+    return place_blocks(segment.window, [(batch.windows, look(batch)) for batch in batches])
 
 
 def cores() -> int:

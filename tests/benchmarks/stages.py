@@ -22,9 +22,8 @@ from geocloud.models.precision import has_bf16
 from geocloud.models.registry import load_scorer
 from geocloud.models.scorer import NetworkScorer
 from geocloud.polygons import PolygonTracer
-from geocloud.raster import PatchBatch
+from geocloud.raster import PatchBatch, spread
 from geocloud.readers import open_scene
-from geocloud.readers.coarse import spread
 from geocloud.scorers.contract import Scorer
 from geocloud.tiling import read_segments
 from geocloud.verbs.resolution import coarseness, seen_by_squares

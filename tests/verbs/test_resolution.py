@@ -14,8 +14,7 @@ import geocloud
 from geocloud import DetectOptions, open_scene
 from geocloud.errors import UsageError
 from geocloud.georef import Georef
-from geocloud.raster import Raster
-from geocloud.readers.coarse import spread
+from geocloud.raster import Raster, spread
 from geocloud.readers.counts import add_squares, as_counts, average
 from geocloud.verbs.resolution import coarseness, score_scene
 
