@@ -22,13 +22,10 @@ from geocloud.training.data import TAG_NUMBERS, LabelTags, Patches, PatchRequest
 from geocloud.training.kinds import SETTINGS, architecture_of
 from geocloud.training.loop import LoopOptions
 from geocloud.training.options import Listener, TrainOptions
-from geocloud.training.parity import bf16_agreement
+from geocloud.training.parity import ENOUGH, bf16_agreement
 from geocloud.training.split import is_held_out
 from geocloud.training.threshold import cut_by_rule, held_out_scores
 from geocloud.training.trained import Trained
-
-COMPARED = 1000
-"""Patches, whatever they show, that bfloat16 is compared with fp32 on: a thousandth of them is one."""
 
 
 def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: Listener) -> Trained:
@@ -62,7 +59,7 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
     )
     scenes = held_out_scores(network, card, unseen, loop.device)
     card = replace(card, calibration=cut_by_rule(scenes, options, f"{len(scenes)} held-out files of {data.name}"))
-    some = read_patches(data, None, replace(options, max_patches=COMPARED), listener)
+    some = read_patches(data, None, replace(options, max_patches=ENOUGH), listener)
     agreement = bf16_agreement(network, card, by_bands(some, card.bands + card.optional_bands))
     return Trained(network, replace(card, bf16_agreement=agreement), tuple(losses), add_up(scenes))
 

@@ -88,6 +88,7 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
             if kept >= GIVE_BACK_PIXELS:
                 give_back()
                 kept = 0
+    give_back()  # before outputs are written
 
 
 def plain_look(scorer: Scorer) -> Look:

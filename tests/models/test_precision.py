@@ -56,6 +56,14 @@ def test_agreement_counts_the_pixels_that_change_side():
     assert bf16_agreement(network, card, pictures) == pytest.approx(1 - changed / exact.size, abs=1e-12)
 
 
+def test_a_thousandth_of_a_few_patches_is_not_told():
+    network = build_network("dense", 3, {"widths": [4], "latent": 2})
+    card = ModelCard("dense", "dense", ("blue", "green", "red"), level="patch", block=1)
+    data = np.random.default_rng(0).random((999, 3, 64, 64), dtype=np.float32)
+    assert bf16_agreement(network, card, [(data, card.bands)]) is None
+    assert bf16_agreement(network, card, [(data, card.bands), (data[:1], card.bands)]) == 1
+
+
 @pytest.mark.parametrize("kind", ["dense", "conv", "unmix"])
 def test_weights_kept_in_bfloat16_give_what_casting_them_each_time_gives(kind):
     torch.manual_seed(0)

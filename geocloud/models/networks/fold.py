@@ -55,11 +55,11 @@ def doubling(conv: nn.Conv2d) -> nn.ConvTranspose2d:
     Repeating is a transposed convolution of stride 2 with a 2x2 kernel of ones, and two convolutions in a row are one
     by their kernels' convolution, 4x4 here.
     """
-    inputs, outputs = conv.in_channels, conv.out_channels
-    one = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=conv.bias is not None)
+    sizes, place = (conv.in_channels, conv.out_channels), conv.weight.device
+    one = nn.ConvTranspose2d(*sizes, 4, stride=2, padding=1, bias=conv.bias is not None, device=place)
     with torch.no_grad():
         turned = conv.weight.flip(2, 3).transpose(0, 1).reshape(-1, 1, 3, 3)
-        one.weight.copy_(F.conv2d(turned, torch.ones(1, 1, 2, 2), padding=1).view(inputs, outputs, 4, 4))
+        one.weight.copy_(F.conv2d(turned, turned.new_ones(1, 1, 2, 2), padding=1).view(*sizes, 4, 4))
         if conv.bias is not None and one.bias is not None:
             one.bias.copy_(conv.bias)
     return one
