@@ -9,9 +9,9 @@ import torch
 from style import SAMPLE, panels, save, stretch
 
 from geocloud import open_scene
+from geocloud.models.loading import load_model
 from geocloud.models.networks.unmix import BANDS, BRIGHTEST, mix
 from geocloud.models.registry import DEFAULT_MODEL, model_folder
-from geocloud.models.scorer import load_model
 from geocloud.window import Window
 
 WINDOW = Window(224, 32, 256, 320)

@@ -43,6 +43,6 @@ def load_scorer(name: str = DEFAULT_MODEL, device: str = "auto", precision: Prec
     """The scorer of a name or model folder; torch is imported only where there are weights to run."""
     if name in NULL_MODELS:
         return NULL_MODELS[name]()
-    from geocloud.models.scorer import load_model
+    from geocloud.models.loading import load_model
 
     return load_model(model_folder(name), device, precision)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 
 from geocloud.calibration import Calibration
-from geocloud.errors import ModelError, UsageError
 from geocloud.familiarity import Seen
-from geocloud.models.card import ModelCard, Precision, read_card
-from geocloud.models.networks import Network, build_network
-from geocloud.models.networks.bf16 import keep_in_bf16
-from geocloud.models.networks.fold import folded
-from geocloud.models.precision import runs_bf16
-from geocloud.models.weights import WEIGHTS_FILE, load_weights
+from geocloud.models.card import ModelCard
+from geocloud.models.networks import Network
 from geocloud.raster import FloatArray, PatchBatch
-from geocloud.scorers.contract import Level, Scorer, require_bands
+from geocloud.scorers.contract import Level, require_bands
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,60 +94,3 @@ class NetworkScorer:
         order = [batch.bands.index(band) for band in self.channels if band in batch.bands]
         data = batch.data if order == list(range(len(batch.bands))) else batch.data[:, order]
         return torch.from_numpy(data).to(self.device), present.to(self.device)
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` takes a GPU where there is one; UsageError for one that is not there."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
-    if not available.get(name, False):
-        usable = ", ".join(kind for kind, there in available.items() if there)
-        raise UsageError(f"device {name!r} is not available here; use auto or one of {usable}")
-    return torch.device(name)
-
-
-def check_size(card: ModelCard, folder: Path) -> None:
-    """ModelError where a card asks for a network larger than its weights; told without taking memory for it."""
-    weights = folder / WEIGHTS_FILE
-    if not weights.is_file():
-        return
-    with torch.device("meta"):
-        network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
-    values = sum(parameter.numel() for parameter in network.parameters())
-    if values > weights.stat().st_size:
-        raise ModelError(
-            f"{folder} names a network of {values} values in its card, but {WEIGHTS_FILE} cannot hold them; "
-            "fetch or train the model again"
-        )
-
-
-def load_model(folder: Path, device: str = "auto", precision: Precision = "auto") -> Scorer:
-    """The scorer of a model folder.
-
-    Raises:
-        ModelError: card or weights are missing, damaged or do not fit each other.
-        UsageError: the device is not available.
-    """
-    place = choose_device(device)
-    card = read_card(folder)
-    check_size(card, folder)
-    network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
-    load_weights(network, folder, card.sha256)
-    return make_scorer(network, card, place, bf16=runs_bf16(precision, card, place))
-
-
-def make_scorer(network: torch.nn.Module, card: ModelCard, device: torch.device, *, bf16: bool) -> NetworkScorer:
-    """A scorer of a network with its weights, which is left as it is."""
-    network = folded(network).requires_grad_(requires_grad=False).to(device)
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    if bf16:
-        keep_in_bf16(network)
-    scorer = NetworkScorer
-    if card.kind == "unmix":
-        from geocloud.models.unmix_scorer import UnmixScorer
-
-        scorer = UnmixScorer
-    return scorer(network, card, device, bf16)

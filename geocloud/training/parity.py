@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from geocloud.models.card import ModelCard
+from geocloud.models.loading import make_scorer
 from geocloud.models.precision import CPU
-from geocloud.models.scorer import make_scorer
 from geocloud.raster import FloatArray
 from geocloud.scorers.patches import score_patches
 

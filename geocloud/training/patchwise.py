@@ -13,8 +13,8 @@ from geocloud.calibration import Calibration
 from geocloud.errors import InputError
 from geocloud.histogram import add_up
 from geocloud.models.card import ModelCard, Supervision, TrainingRecord
+from geocloud.models.loading import choose_device
 from geocloud.models.networks import build_network
-from geocloud.models.scorer import choose_device
 from geocloud.readers.labels import cloudy_classes, find_labels, pair_labels
 from geocloud.readers.names import choose_names
 from geocloud.readers.pictures import DataFile, DataSet

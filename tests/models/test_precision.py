@@ -7,10 +7,10 @@ import torch
 
 from geocloud.calibration import Calibration
 from geocloud.models.card import ModelCard, read_card
+from geocloud.models.loading import make_scorer
 from geocloud.models.networks import build_network
 from geocloud.models.precision import CPU, has_bf16, runs_bf16
 from geocloud.models.registry import load_scorer, model_folder
-from geocloud.models.scorer import make_scorer
 from geocloud.raster import PatchBatch
 from geocloud.readers import open_scene
 from geocloud.scorers.patches import score_patches
