@@ -26,7 +26,6 @@ VARIANTS = {
     "small": ("no small clouds", "small = 0.0"),
     "jitter": ("no jitter of radiometry", "untouched = 1.0"),
     "average": ("weights not averaged", "average = 0.0"),
-    "longer": ("four times as many steps", "steps = 3200\nsettle = 2000\nteach_from = 1600\nteach_every = 800"),
     "context": ("crops of 128 pixels, four times as many", "size = 128\nbatch = 24"),
 }
 """Name of a run: what differs, in words and in the recipe."""
