@@ -44,9 +44,8 @@ def _doubles(layer: nn.Module) -> bool:
 
 def _keeps_size(conv: nn.Conv2d) -> bool:
     """Whether it is the plain kind: 3x3, a stride of 1, one pixel of padding."""
-    plain = nn.Conv2d(1, 1, 3, padding=1)
-    names = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
-    return all(getattr(conv, name) == getattr(plain, name) for name in names)
+    sides = conv.kernel_size, conv.stride, conv.padding, conv.dilation
+    return sides == ((3, 3), (1, 1), (1, 1), (1, 1)) and conv.groups == 1 and conv.padding_mode == "zeros"
 
 
 def doubling(conv: nn.Conv2d) -> nn.ConvTranspose2d:
