@@ -59,9 +59,19 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
     )
     scenes = held_out_scores(network, card, unseen, loop.device)
     card = replace(card, calibration=cut_by_rule(scenes, options, f"{len(scenes)} held-out files of {data.name}"))
-    some = read_patches(data, None, replace(options, max_patches=ENOUGH), listener)
-    agreement = bf16_agreement(network, card, by_bands(some, card.bands + card.optional_bands))
-    return Trained(network, replace(card, bf16_agreement=agreement), tuple(losses), add_up(scenes))
+    card = replace(card, bf16_agreement=_compare(network, card, data, options, listener))
+    return Trained(network, card, tuple(losses), add_up(scenes))
+
+
+def _compare(
+    network: torch.nn.Module, card: ModelCard, data: Path, options: TrainOptions, listener: Listener
+) -> float | None:
+    """How far bfloat16 agrees on patches of any tag; None where those that training did not need cannot be read."""
+    try:
+        patches = read_patches(data, None, replace(options, max_patches=ENOUGH), listener)
+    except InputError:
+        return None
+    return bf16_agreement(network, card, by_bands(patches, card.bands + card.optional_bands))
 
 
 def read_patches(data: Path, tag: Tag | None, options: TrainOptions, listener: Listener) -> Patches:

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,14 @@ def test_what_cannot_be_trained_is_one_sentence(tagged, tmp_path):
     for wrong in ({"epochs": 0}, {"lr": -1.0}, {"held_out": 1.0}, {"quantile": 2.0}, {"optional_bands": ("nir",)}):
         with pytest.raises(UsageError):
             replace(QUICK, **wrong)
+
+
+def test_a_damaged_picture_of_a_tag_that_is_not_trained_on_loses_nothing(tagged, tmp_path):
+    data = shutil.copytree(tagged, tmp_path / "data")
+    (data / "cloudy" / "cloudy_0.png").write_bytes(b"no picture")
+    result = train(data, tmp_path / "m", replace(QUICK, classes=()))
+    assert load_scorer(str(result.folder)).level == "patch"
+    assert result.card.bf16_agreement is None
 
 
 def test_damaged_weights_are_one_sentence(tagged, tmp_path):
