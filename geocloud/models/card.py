@@ -76,7 +76,7 @@ class ModelCard:
     sha256: str = ""
     """Of the weights file."""
     bf16_agreement: float | None = None
-    """Share of masks that is the same in bfloat16 as in fp32, as `geocloud train` measures it; None: not measured."""
+    """Share of masks that is the same in bfloat16 as in fp32, by `train` and `survey`; None: not measured."""
     cuts: VeilCuts | None = None
     """Where the classes of a mask are cut, as `geocloud survey` measures it; None: a mask of cloud and clear only."""
     seen: Seen | None = None

@@ -53,10 +53,15 @@ def load_model(folder: Path, device: str = "auto", precision: Precision = "auto"
     """
     place = choose_device(device)
     card = read_card(folder)
+    return make_scorer(load_network(folder, card), card, place, bf16=runs_bf16(precision, card, place))
+
+
+def load_network(folder: Path, card: ModelCard) -> torch.nn.Module:
+    """The network of a model folder as it was trained, on the CPU; ModelError where weights and card disagree."""
     check_size(card, folder)
     network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
     load_weights(network, folder, card.sha256)
-    return make_scorer(network, card, place, bf16=runs_bf16(precision, card, place))
+    return network
 
 
 def make_scorer(network: torch.nn.Module, card: ModelCard, device: torch.device, *, bf16: bool) -> NetworkScorer:

@@ -1,7 +1,8 @@
 """`survey`: what a model has seen and where its classes are cut, measured on its training data, into its card.
 
 It reads training scenes as the recipe draws them, never a label: prototypes of their pixels and limits of whole scenes
-for the warning of strange scenes, and simulated veils for the cuts of thin cloud, haze or smoke, dust and shadow.
+for the warning of strange scenes, and simulated veils for the cuts of thin cloud, haze or smoke, dust and shadow. It
+also says how much of their masks stays the same in bfloat16, as training does.
 """
 
 from __future__ import annotations
@@ -79,6 +80,9 @@ def survey(
     Raises:
         ModelError: the model does not unmix. InputError: `out` holds no model of these weights, or data are missing.
     """
+    from geocloud.models.loading import load_network
+    from geocloud.training.by_recipe import middle
+    from geocloud.training.parity import bf16_agreement
     from geocloud.training.recipe import UnmixConfig, load
 
     options = options or SurveyOptions()
@@ -95,7 +99,8 @@ def survey(
     _draw(samples, scenes, config, options, progress)
     cut = scorer.calibration.cut
     seen = _limits(scorer, Seen(*samples.prototypes(cut, options.seed), 0.0, 0.0, np.inf), scenes, progress)
-    card = replace(card, cuts=choose_cuts(samples.veils(), cut), seen=seen)
+    agreement = bf16_agreement(load_network(model_folder(model), before), before, map(middle, scenes))
+    card = replace(card, cuts=choose_cuts(samples.veils(), cut), seen=seen, bf16_agreement=agreement)
     write_card(card, out)
     return card
 

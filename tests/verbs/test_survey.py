@@ -22,7 +22,7 @@ def bare(tmp_path: Path) -> Path:
     """The default model without its survey."""
     folder = tmp_path / "model"
     shutil.copytree(SHIPPED / default_name(), folder)
-    write_card(replace(read_card(folder), cuts=None, seen=None), folder)
+    write_card(replace(read_card(folder), cuts=None, seen=None, bf16_agreement=None), folder)
     return folder
 
 
@@ -58,5 +58,6 @@ def test_the_card_then_tells_classes_and_strangeness(data_root: Path, bare: Path
     card = survey(str(bare), data_root, bare, SurveyOptions(batches=20))
     assert read_card(bare) == card
     assert json.loads((bare / "card.json").read_text())["cuts"]["rule"].startswith("on simulated veils")
+    assert 0.999 <= card.bf16_agreement < 1
     assert 0 < card.seen.median < card.seen.brightest < 0.2
     assert {kind.bands[:1] for kind in card.seen.clear} == {("blue",), ("green",)}
