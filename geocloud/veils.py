@@ -28,7 +28,7 @@ class VeilCuts:
     dust: float | None = None
     """Slope from which it is dust; None: the model cannot tell."""
     shadow: float | None = None
-    """Share of light lost, 0..1, from which ground lies in cloud shadow; None: the model cannot tell."""
+    """Logit from which ground lies in cloud shadow; None: the model cannot tell."""
     rule: str = ""
     """How they were chosen, in words."""
 
@@ -48,7 +48,12 @@ def mask_codes(classes: Iterable[ClassName]) -> tuple[int, ...]:
 
 
 def classify(
-    score: FloatArray, slope: FloatArray, shadow: FloatArray, cut: np.float32, cuts: VeilCuts, classes: Container[str]
+    score: FloatArray,
+    slope: FloatArray,
+    shadow: FloatArray | None,
+    cut: np.float32,
+    cuts: VeilCuts,
+    classes: Container[str],
 ) -> ByteArray:
     """The code of each pixel.
 
@@ -59,7 +64,7 @@ def classify(
     Args:
         score: any shape, higher = cloudier; NaN = not scored, called clear.
         slope: the same shape, exponent of the veil's brightness over wavelength.
-        shadow: the same shape, share of light lost, 0..1.
+        shadow: the same shape, logit of lying in cloud shadow; None: none is told.
         cut: score from which a pixel is a veil.
         cuts: where the kinds are told apart.
         classes: names as in ClassName.
@@ -72,6 +77,6 @@ def classify(
         codes[veil & (slope <= cuts.haze)] = HAZE
     if "dust" in classes and cuts.dust is not None:
         codes[veil & (slope >= cuts.dust)] = DUST
-    if "shadow" in classes and cuts.shadow is not None:
+    if "shadow" in classes and cuts.shadow is not None and shadow is not None:
         codes[~veil & (shadow >= cuts.shadow)] = SHADOW
     return codes

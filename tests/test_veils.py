@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geocloud.class_cuts import VeilSamples, choose_cuts
+from geocloud.class_cuts import ShadowSamples, VeilSamples, choose_cuts
 from geocloud.errors import UsageError
 from geocloud.simulated_plumes import PLUMES, WAVELENGTHS, plume
 from geocloud.veils import CODES, VeilCuts, classify, mask_codes, wanted_classes
@@ -40,25 +40,31 @@ def test_names_become_codes_and_unknown_ones_one_sentence() -> None:
 def samples(rng: np.random.Generator, *, telling: bool) -> VeilSamples:
     n = 20_000
     opacity, colour = rng.uniform(0, 1, n), rng.choice([-1.0, 0.0, 1.0], n)
-    shade = np.where(opacity < 0.2, rng.choice([0.0, 0.5], n), 0)
-    noise = [rng.normal(0, 0.1, n) for _ in range(3)]
-    told = (opacity, colour, shade) if telling else (np.zeros(n),) * 3
-    score = (opacity if telling else np.where(opacity > 0.3, 1, 0)) + noise[0]
-    parts = (score, told[1] + noise[1], told[2] + noise[2], opacity, colour, shade)
-    return VeilSamples(*(part.astype(np.float32) for part in parts))
+    score = (opacity if telling else np.where(opacity > 0.3, 1, 0)) + rng.normal(0, 0.1, n)
+    slope = (colour if telling else np.zeros(n)) + rng.normal(0, 0.1, n)
+    return VeilSamples(*(part.astype(np.float32) for part in (score, slope, opacity, colour)))
+
+
+def shadows(rng: np.random.Generator, *, telling: bool) -> ShadowSamples:
+    shaded = rng.uniform(0, 1, 20_000) < 0.2
+    return ShadowSamples((rng.normal(0, 1, 20_000) + 4 * (telling & shaded)).astype(np.float32), shaded)
 
 
 def test_cuts_lie_between_the_classes_a_model_tells() -> None:
-    cuts = choose_cuts(samples(np.random.default_rng(0), telling=True), np.float32(0.3))
-    assert cuts.thin == pytest.approx(0.5, abs=0.05)
+    rng = np.random.default_rng(0)
+    cuts = choose_cuts(samples(rng, telling=True), shadows(rng, telling=True), np.float32(0.3))
+    assert cuts.thin == pytest.approx(0.5, abs=0.08)
     assert -0.9 < cuts.haze < -0.1
     assert 0.1 < cuts.dust < 0.9
-    assert cuts.shadow == pytest.approx(0.25, abs=0.12)
+    assert cuts.shadow == pytest.approx(1.645, abs=0.1)  # what 5 % of a standard normal exceed
+    assert "shadow 99 % found at 5 % of lit ground" in cuts.rule
 
 
 def test_what_a_model_does_not_tell_has_no_cut() -> None:
-    cuts = choose_cuts(samples(np.random.default_rng(0), telling=False), np.float32(0.5))
+    rng = np.random.default_rng(0)
+    cuts = choose_cuts(samples(rng, telling=False), shadows(rng, telling=False), np.float32(0.5))
     assert (cuts.thin, cuts.haze, cuts.dust, cuts.shadow) == (None, None, None, None)
+    assert choose_cuts(samples(rng, telling=True), None, np.float32(0.3)).shadow is None
 
 
 @pytest.mark.parametrize("kind", PLUMES)

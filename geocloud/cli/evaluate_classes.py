@@ -41,8 +41,9 @@ class Truth(click.ParamType):  # type: ignore[type-arg]
 )
 @model_option
 @click.option("--tag", default="", metavar="COLUMN", help="Count scenes with a 1 in this column of tags.csv apart.")
+@click.option("--peer", default="", metavar="NAME", help="Another detector, to stand beside: ukis-csmask.")
 @one_sentence
-def evaluate_classes(data: Path, truth: dict[str, tuple[int, ...]], model: str, tag: str) -> None:
+def evaluate_classes(data: Path, truth: dict[str, tuple[int, ...]], model: str, tag: str, peer: str) -> None:
     """Measure a mask's further classes on DATA, a folder of `images` and `labels`; prints Markdown."""
-    for table in measure(data, truth, model, tag=tag):
+    for table in measure(data, truth, model, tag=tag, peer=peer):
         click.echo(table.markdown())

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 
 from geocloud.models.networks.absent import with_absent
-from geocloud.models.networks.unmix import WAVELENGTHS, Unmixed, to_grid
+from geocloud.models.networks.cells import to_grid
+from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet
 from geocloud.models.scorer import NetworkScorer
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.unmixer import Parts, Unmixer
@@ -34,7 +35,9 @@ class UnmixScorer(NetworkScorer):
         height, width = shown.shape[-2:]
         x = with_absent(to_grid(shown), present)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            parts = cast("Unmixed", self.network(x, present.to(x.dtype).expand(len(x), -1)))
+            network, there = cast("UnmixNet", self.network), present.to(x.dtype).expand(len(x), -1)
+            parts = network(x, there)
+            shadow = network.shaded(x, there)
         inner = slice(self.halo, height - self.halo), slice(self.halo, width - self.halo)
 
         def bare(part: torch.Tensor) -> FloatArray:
@@ -44,7 +47,7 @@ class UnmixScorer(NetworkScorer):
         slope = bare(visible_slope(x))[:, 0]
         index = [self.channels.index(band) for band in batch.bands]
         score = bare(parts.logit)[:, 0] * np.float32(self.calibration.sign)
-        return Parts(score, slope, bare(parts.shadow)[:, 0], bare(parts.surface[:, index]))
+        return Parts(score, slope, None if shadow is None else bare(shadow)[:, 0], bare(parts.surface[:, index]))
 
 
 def visible_slope(x: torch.Tensor) -> torch.Tensor:

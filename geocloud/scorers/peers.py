@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import MissingExtraError
-from geocloud.raster import FloatArray, PatchBatch, Raster
-from geocloud.scorers.contract import Level, WholeScorer, require_bands
+from geocloud.raster import CLEAR, CLOUD, SHADOW, ByteArray, FloatArray, PatchBatch, Raster
+from geocloud.scorers.contract import Level, require_bands
 
 ProductLevel = Literal["l1c", "l2a"]
 """Top of atmosphere, or surface reflectance."""
-CLOUD_CLASS = 1
-"""Of ukis-csmask: 0 background, 1 cloud, 2 shadow."""
+CLOUD_CLASS, SHADOW_CLASS = 1, 2
+"""Of ukis-csmask; 0 is background."""
 
 _CLASSES = Calibration(0.5, rule=ThresholdRule("given"), unit="class")
 
@@ -51,8 +52,17 @@ class UkisMask:
         """(h, w) the same of a scene at once, as its users call it."""
         return self._cloud(np.where(raster.valid, raster.data, np.float32(0)), bands)
 
+    def codes_whole(self, raster: Raster, bands: tuple[str, ...]) -> ByteArray:
+        """(h, w) codes of a mask of cloud and cloud shadow, of a scene at once."""
+        found = self._classes(np.where(raster.valid, raster.data, np.float32(0)), bands)
+        return np.select([found == CLOUD_CLASS, found == SHADOW_CLASS], [CLOUD, SHADOW], CLEAR).astype(np.uint8)
+
     def _cloud(self, data: FloatArray, bands: tuple[str, ...]) -> FloatArray:
         """(h, w) of (band, h, w) reflectance."""
+        return np.asarray(self._classes(data, bands) == CLOUD_CLASS, dtype=np.float32)
+
+    def _classes(self, data: FloatArray, bands: tuple[str, ...]) -> NDArray[Any]:
+        """(h, w) its own classes of (band, h, w) reflectance."""
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # it tells of every scene below 256 pixels
             found = self.mask_of(
                 np.ascontiguousarray(np.moveaxis(data, 0, -1), dtype=np.float32),
@@ -60,10 +70,11 @@ class UkisMask:
                 product_level=self.product_level,
                 providers=["CPUExecutionProvider"],
             )
-        return np.asarray(found.csm[:, :, 0] == CLOUD_CLASS, dtype=np.float32)
+        classes: NDArray[Any] = found.csm[:, :, 0]
+        return classes
 
 
-def ukis_csmask(product_level: ProductLevel) -> WholeScorer:
+def ukis_csmask(product_level: ProductLevel) -> UkisMask:
     """The peer, for one product level; MissingExtraError where it is not installed."""
     try:
         from ukis_csmask.mask import CSmask

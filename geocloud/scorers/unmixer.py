@@ -20,8 +20,8 @@ class Parts:
     """(n, h, w) exactly what `score` gives for the batch."""
     slope: FloatArray
     """(n, h, w) exponent of the veiled pixel's brightness over wavelength: 0 flat, below 0 falling, above 0 rising."""
-    shadow: FloatArray
-    """(n, h, w) share of light lost to cloud shadow, 0..1."""
+    shadow: FloatArray | None
+    """(n, h, w) logit of lying in cloud shadow, higher = likelier; None: the model has no network that tells."""
     surface: FloatArray
     """(n, band, h, w) reflectance of the ground without cloud and shadow, in the batch's order of bands."""
 

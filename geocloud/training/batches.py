@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from geocloud.models.networks.unmix import BANDS, BRIGHTEST
+from geocloud.models.networks.cells import BANDS, BRIGHTEST
 from geocloud.training import surfaces
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.simulator import Veil, chance, infrared_dimming, no_veil, simulate, uniform
@@ -105,7 +105,7 @@ def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, rng: Generat
     unseen = (x - clean)[:, :3].abs().mean(1, keepdim=True) < CONTRAST
     unsure = (opacity > THIN) & (~cloudy | unseen) & (target < 0.99)
     trust = torch.where(cloudy, 1.0, weight).masked_fill(unsure, 0)
-    known_clear = ((target < 0.01) & (weight > 0.99)).float()
+    known_clear = surfaces.known_clear(target, weight)
     grain = torch.randn(len(clean), 1, *clean.shape[2:], generator=rng)
     x = x + uniform((len(clean), clean.shape[1], 1, 1), -0.012, 0.012, rng) * grain
     x, trust, known_clear = _blank(x, trust, known_clear, rng)

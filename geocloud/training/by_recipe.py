@@ -7,26 +7,30 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import rasterio
 import torch
 
-from geocloud.errors import InputError, ModelError
+from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.grid import PATCH
 from geocloud.models.card import ModelCard, TrainingRecord, read_card
-from geocloud.models.networks.unmix import BANDS, OPTIONAL, UnmixNet
+from geocloud.models.loading import load_network
+from geocloud.models.networks.cells import BANDS, OPTIONAL
+from geocloud.models.networks.unmix import UnmixNet
 from geocloud.models.registry import model_folder
-from geocloud.models.weights import load_weights
 from geocloud.raster import FloatArray
 from geocloud.training.half_way import half_way
 from geocloud.training.options import Listener, TrainOptions
 from geocloud.training.parity import bf16_agreement
 from geocloud.training.recipe import SHIPPED, UnmixConfig, load
+from geocloud.training.run import CHECKPOINT, Progress
+from geocloud.training.shadow import train_shadow
 from geocloud.training.surfaces import TrainingScene
 from geocloud.training.trained import Trained
 from geocloud.training.unmix import train_unmix
 
-RECIPE_FILE, CHECKPOINT, LOG = "recipe.toml", "checkpoint.pt", "log.csv"
+RECIPE_FILE, LOG = "recipe.toml", "log.csv"
 BLOCK, HALO = 8, 32
 """Patches along each side of a block, and its context in pixels. Twice that context changes one pixel of 5,000 for a
 quarter more time; larger blocks lose less to it and take more memory."""
@@ -64,21 +68,50 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
     """
     path = recipe_path(options.recipe or "unmix")
     config = read_recipe(path)
-    start = read_network(options.start, config.widths) if options.start else None
+    start = read_start(options.start, config.widths) if options.start else None
+    if config.shadow_widths and start is None:
+        raise UsageError(f"{path.name} trains what stands beside a model that unmixes; name that one by --start")
     start_over_or_resume(path, folder, resume=options.resume)
     log = Log(folder / LOG)
     say = partial(_say, log, listener)
     left_out = frozenset(options.without)
     try:
         scenes = load(config, data, left_out)
-        sources = [scene.source for scene in scenes]
-        network = train_unmix(config, scenes, folder, say, start)
+        network = _train(config, scenes, folder, say, start)
     except (OSError, KeyError, rasterio.errors.RasterioError) as error:
         raise InputError(f"{data} does not hold what {path.name} names ({error})") from error
     network.half().float()  # the folder stores halves: what is judged is what is stored
+    command = f"geocloud train {data.name} --kind unmix --config {path.name}"
+    command += f" ({len(left_out)} scenes left out)" if left_out else ""
+    card = replace(_card(config, scenes, command, start), name=options.name or folder.resolve().name)
+    card = replace(card, bf16_agreement=bf16_agreement(network, card, map(middle, scenes)))
+    return Trained(network, card, log.totals(), dtype=torch.float16)
+
+
+def _train(
+    config: UnmixConfig, scenes: list[TrainingScene], folder: Path, say: Progress, start: Start | None
+) -> UnmixNet:
+    """What the recipe asks for: all of the network, or what tells shadow beside one that is there."""
+    if start and config.shadow_widths:
+        return train_shadow(config, scenes, folder, say, start.network)
+    return train_unmix(config, scenes, folder, say, start.network if start else None)
+
+
+def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start: Start | None) -> ModelCard:
+    """The card of what was trained: of a new model, or of the one that a network for shadow was put beside."""
+    if start and config.shadow_widths:
+        before = start.card
+        return replace(
+            before,
+            architecture={**before.architecture, "shadow_widths": list(config.shadow_widths)},
+            training=replace(before.training, recipe=f"{before.training.recipe}; then {command}"),
+            cuts=replace(before.cuts, shadow=None) if before.cuts else None,
+        )
+    sources = [scene.source for scene in scenes]
     lines = tuple(f"{credit}; {sources.count(name)} scenes" for name, credit in CREDITS.items() if name in sources)
-    card = ModelCard(
-        name=options.name or folder.resolve().name,
+    supervision = "S" if config.supervision == "labels" else "W"
+    return ModelCard(
+        name="unmix",
         kind="unmix",
         bands=BANDS[:3],
         optional_bands=OPTIONAL,
@@ -87,18 +120,9 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
         halo=HALO,
         finest=FINEST,
         calibration=half_way(),
-        training=TrainingRecord(
-            "S" if config.supervision == "labels" else "W",
-            lines,
-            f"geocloud train {data.name} --kind unmix --config {path.name}"
-            + (f" ({len(left_out)} scenes left out)" if left_out else ""),
-            config.seed,
-            config.steps,
-        ),
+        training=TrainingRecord(supervision, lines, command, config.seed, config.steps),
         description="Unmixing autoencoder; score: logit of the opacity.",
     )
-    card = replace(card, bf16_agreement=bf16_agreement(network, card, map(middle, scenes)))
-    return Trained(network, card, log.totals(), dtype=torch.float16)
 
 
 def middle(scene: TrainingScene) -> tuple[FloatArray, tuple[str, ...]]:
@@ -118,16 +142,24 @@ def read_recipe(path: Path) -> UnmixConfig:
         raise InputError(f"{path} is no recipe of unmix ({error}); see those that ship in {SHIPPED}") from error
 
 
-def read_network(model: str, widths: tuple[int, ...]) -> UnmixNet:
-    """The network of an unmixing model, by name or folder; ModelError where it is of another kind or size."""
+class Start(NamedTuple):
+    """A model to go on from."""
+
+    network: UnmixNet
+    """Without what tells shadow: that belongs to the weights it was trained beside."""
+    card: ModelCard
+
+
+def read_start(model: str, widths: tuple[int, ...]) -> Start:
+    """An unmixing model, by name or folder; ModelError where it is of another kind or size."""
     folder = model_folder(model)
     card = read_card(folder)
     size = tuple(card.architecture.get("widths", ()))
     if card.kind != "unmix" or size != widths:
         raise ModelError(f"{model} is of kind {card.kind} and widths {size}, the recipe wants unmix of {widths}")
-    network = UnmixNet(widths=widths)
-    load_weights(network, folder, card.sha256)
-    return network
+    network = cast("UnmixNet", load_network(folder, card))
+    network.shadow = None
+    return Start(network, card)
 
 
 def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:

@@ -50,6 +50,9 @@ class UnmixConfig:
     weights: dict[str, float] | None = None
     """Share of crops a source."""
     widths: tuple[int, ...] = (48, 96, 128, 160, 160)
+    shadow_widths: tuple[int, ...] = ()
+    """Of the network that tells shadow: where they are given, the recipe trains that one alone, beside a model that is
+    there already; `small` is then the share of all crops."""
     scenes: tuple[dict[str, Any], ...] = ()
     """Unlabelled scenes: ``files`` in the data folder, ``boxes`` seen to be clear or cloudy, scale, offset, counts."""
 

@@ -5,6 +5,7 @@ SatelliteCloudGenerator (Czerkawski et al. 2023); the cloud's colour is a bright
 form of Ångström's law for veils: exponent 0 for cloud, below 0 for haze and smoke, above 0 for dust.
 """
 
+from math import cos, pi, sin
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,9 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from torch import Generator, Tensor
 
 from geocloud.models.networks.unmix import REFERENCE_WAVELENGTH, WAVELENGTHS, mix
+
+WATER = (0.05, 0.03, 0.015, 0.005, 0.002, 0.001, 0.001), (0.11, 0.13, 0.11, 0.05, 0.01, 0.005, 0.002)
+"""Reflectance of clear deep water, and of water full of silt, in each band of the networks; assumed."""
 
 
 class Veil(NamedTuple):
@@ -137,6 +141,43 @@ def no_veil(n: int, size: int) -> Veil:
         torch.zeros(n, 1, 1, 1),
         torch.zeros(n, 1, size, size),
     )
+
+
+def sharp_clouds(n: int, size: int, rng: Generator) -> Tensor:
+    """(n, 1, size, size) opacity of clouds with an edge, over 5 to 45 % of each patch: those that cast a shadow."""
+    field = value_noise(n, size, rng)
+    share = uniform((n, 1, 1, 1), 0.55, 0.95, rng)
+    cut = torch.cat([torch.quantile(each, float(s)).view(1, 1, 1, 1) for each, s in zip(field, share, strict=True)])
+    return ((field - cut) * torch.exp(uniform((n, 1, 1, 1), 1.5, 3.5, rng))).clamp(0, 1)
+
+
+def cast_shadow(opacity: Tensor, farthest: int, rng: Generator) -> Tensor:
+    """(n, 1, h, w) share of direct light that clouds keep from the ground, each patch under a sun of its own.
+
+    The shadow lies 3 to `farthest` pixels off in any direction, often near; what leaves on one side comes in at the
+    other, as the shadow of a cloud out of view. Its edge is up to 7 pixels wide.
+    """
+    shadows = []
+    for body in torch.chunk(opacity, len(opacity)):
+        far, angle, dense = (float(v) for v in torch.rand(3, generator=rng))
+        reach = 3 + (farthest - 3) * far**1.5
+        shifts = round(reach * sin(2 * pi * angle)), round(reach * cos(2 * pi * angle))
+        moved = (torch.roll(body, shifts, (2, 3)) * (1 + 1.5 * dense)).clamp(max=1)
+        edge = int(torch.randint(0, 4, (1,), generator=rng))
+        shadows.append(F.avg_pool2d(moved, 2 * edge + 1, stride=1, padding=edge, count_include_pad=False))
+    return torch.cat(shadows) * uniform((len(opacity), 1, 1, 1), 0.25, 0.85, rng)
+
+
+def flood(ground: Tensor, rng: Generator) -> Tensor:
+    """(n, 7, h, w) the ground with a lake over 5 to 40 % of each patch: dark as a shadow, but in its own colours."""
+    n, _, size, _ = ground.shape
+    field, level = value_noise(n, size, rng, octaves=4), uniform((n, 1, 1, 1), 0.6, 0.95, rng)
+    height = torch.cat([torch.quantile(one, float(q)).view(1, 1, 1, 1) for one, q in zip(field, level, strict=True)])
+    clearest, murkiest = (torch.tensor(water).view(1, -1, 1, 1) for water in WATER)
+    murk = torch.rand((n, 1, 1, 1), generator=rng)
+    colour = (clearest + murk * (murkiest - clearest)) * uniform((n, 7, 1, 1), 0.8, 1.2, rng)
+    share = ((field - height) * 40).clamp(0, 1)
+    return ground * (1 - share) + colour * share
 
 
 def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None, small: float | Tensor = 0.0) -> Veil:

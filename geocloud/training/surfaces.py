@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from geocloud.models.networks.unmix import BANDS
+from geocloud.models.networks.cells import BANDS
 from geocloud.readers.labels import shrink
 from geocloud.training.simulator import uniform
 
@@ -155,6 +155,11 @@ def told(scene: TrainingScene, at: tuple[int, int], span: int) -> float:
     """Mean trust in the target of a window, from one of each 8x8 pixels: tags speak of whole patches."""
     top, left = at
     return float(scene.weight[top : top + span : 8, left : left + span : 8].float().mean())
+
+
+def known_clear(target: Tensor, weight: Tensor) -> Tensor:
+    """1 where a pixel was told to be clear, else 0; any shape."""
+    return ((target < 0.01) & (weight > 0.99)).float()
 
 
 def cut(scene: TrainingScene, top: int, left: int, span: int) -> Tensor:

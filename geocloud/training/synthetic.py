@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from geocloud.grid import PATCH
-from geocloud.models.networks.unmix import BANDS
+from geocloud.models.networks.cells import BANDS
 from geocloud.raster import BoolArray, FloatArray
 from geocloud.training.simulator import simulate
 

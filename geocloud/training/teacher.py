@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor
 
-from geocloud.models.networks.unmix import BANDS, GRID, UnmixNet
+from geocloud.models.networks.cells import BANDS, GRID, CellNet
 from geocloud.models.precision import has_bf16
 from geocloud.training.surfaces import TrainingScene
 
@@ -24,7 +24,7 @@ class Lesson(NamedTuple):
     """(scene,) mean difference between its answer and what supervision told, 0..1; 0 where nothing was told."""
 
 
-def ask_teacher(teacher: UnmixNet, scenes: list[TrainingScene], told: list[Tensor], trust: float) -> Lesson:
+def ask_teacher(teacher: CellNet, scenes: list[TrainingScene], told: list[Tensor], trust: float) -> Lesson:
     """Ask for every scene: mean of two flips, weighted by its confidence.
 
     Args:
@@ -44,7 +44,7 @@ def ask_teacher(teacher: UnmixNet, scenes: list[TrainingScene], told: list[Tenso
 
 
 @torch.inference_mode()
-def detect_probability(network: UnmixNet, data: Tensor, bands: int) -> Tensor:
+def detect_probability(network: CellNet, data: Tensor, bands: int) -> Tensor:
     """(h, w) probability of cloud of a whole scene (band, h, w), mean over itself and its mirror image."""
     x = F.pad(data.float(), (0, 0, 0, 0, 0, len(BANDS) - len(data)))[None].clamp(0, 1.5)
     height, width = x.shape[-2:]
@@ -53,11 +53,3 @@ def detect_probability(network: UnmixNet, data: Tensor, bands: int) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
         logit = network.score(x, present) + network.score(x.flip(-1), present).flip(-1)
     return torch.sigmoid(DETECT_GAIN * (logit[0, 0, :height, :width] / 2 - DETECT_LOGIT))
-
-
-@torch.no_grad()
-def follow(teacher: UnmixNet, student: UnmixNet, keep: float) -> None:
-    """Running average of weights and batch-norm statistics."""
-    for slow, fast in zip(teacher.state_dict().values(), student.state_dict().values(), strict=True):
-        if slow.is_floating_point():
-            slow.mul_(keep).add_(fast, alpha=1 - keep)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from geocloud.class_cuts import FEW
-from geocloud.errors import InputError
+from geocloud.errors import InputError, UsageError
 from geocloud.histogram import ScoreHistogram, add_up, histogram
 from geocloud.metrics import auroc
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
@@ -20,6 +20,7 @@ from geocloud.readers import MemoryScene, open_scene
 from geocloud.readers.contract import SceneReader
 from geocloud.readers.labels import read_codes
 from geocloud.readers.pictures import SUFFIXES
+from geocloud.scorers.peers import PEERS
 from geocloud.scorers.unmixer import Unmixer, require_unmixer
 from geocloud.simulated_plumes import PLUMES, plume
 from geocloud.stitching import SCORE, Layers
@@ -55,7 +56,13 @@ class ClassTable:
 
 
 def evaluate_classes(
-    data: Path, truth: Truth, model: str = DEFAULT_MODEL, *, tag: str = "", progress: Progress = no_progress
+    data: Path,
+    truth: Truth,
+    model: str = DEFAULT_MODEL,
+    *,
+    tag: str = "",
+    peer: str = "",
+    progress: Progress = no_progress,
 ) -> list[ClassTable]:
     """Tables of one labelled folder (`images` and `labels`).
 
@@ -65,13 +72,18 @@ def evaluate_classes(
             and plumes are simulated over scenes that are wholly `clear`.
         model: name or folder of a model that unmixes.
         tag: column of `tags.csv` beside the folders: scenes with a 1 there are counted apart, by all they are.
+        peer: key of geocloud.scorers.peers.PEERS, to stand beside on the labels; it takes them for top of atmosphere.
         progress: called after each scene.
 
     Raises:
-        ModelError: the model does not unmix. InputError: no pairs of images and labels.
+        ModelError: the model does not unmix. InputError: no pairs of images and labels. UsageError: an unknown peer.
+        MissingExtraError: one that is not installed.
     """
+    if peer and peer not in PEERS:
+        raise UsageError(f"peer {peer!r} is unknown; there are {', '.join(PEERS)}")
     scorer = require_unmixer(load_scorer(model), "classes to measure")
-    labelled, tagged, simulated = _Counts(), _Counts(), _Counts()
+    other = PEERS[peer]("l1c") if peer else None
+    labelled, others, tagged, simulated = _Counts(), _Counts(), _Counts(), _Counts()
     marked = _tagged(data / "tags.csv", tag) if tag else frozenset()
     pairs = list(_pairs(data))
     for number, (image, label) in enumerate(pairs):
@@ -81,6 +93,11 @@ def evaluate_classes(
             maps = _maps(scorer, scene)
             for name, where in known.items():
                 labelled.add(name, maps, where)
+            if other is not None:
+                bands = other.choose_bands(scene.bands)
+                codes = other.codes_whole(scene.read(Window(0, 0, *scene.georef.shape), bands), bands)
+                for name, where in known.items():
+                    others.add(name, {CODE: codes}, where)
             if tag:
                 every = np.ones(labels.shape, dtype=bool)
                 tagged.add(tag if image.stem in marked else "all others", maps, every)
@@ -90,6 +107,7 @@ def evaluate_classes(
                     simulated.add(kind, _maps(scorer, veiled), thick)
         progress(number + 1, len(pairs), "scoring")
     tables = [ClassTable("labelled", labelled.counts, labelled.figures())]
+    tables += [ClassTable(f"labelled, by {peer}", others.counts, others.figures())] if peer else []
     tables += [ClassTable("tagged", tagged.counts)] if tag else []
     return tables + ([ClassTable("simulated plumes", simulated.counts)] if simulated.counts else [])
 
@@ -105,19 +123,26 @@ class _Counts:
         codes: ByteArray = maps[CODE][where]
         counts = np.bincount(codes, minlength=256)
         self.counts[name] = self.counts.get(name, 0) + counts
-        for layer in (SCORE, SHADOW):
+        for layer in {SCORE, SHADOW} & set(maps):
             self._maps.setdefault((name, layer), []).append(maps[layer][where])
 
     def figures(self) -> dict[str, float]:
-        """AUROC of the score for thick against thin, and of the shadow map for shadow against clear."""
+        """AUROC of the score for thick against thin, and of the shadow map for shadow against clear; F1 of shadow."""
         found = {
             "AUROC of the score, thick against thin": ("thick", "thin", SCORE),
             "AUROC of the shadow map, shadow against clear": ("shadow", "clear", SHADOW),
         }
-        return {text: auroc(self._both(*names)) for text, names in found.items() if self._enough(names)}
+        figures = {text: auroc(self._both(*names)) for text, names in found.items() if self._enough(names)}
+        if SHADOW in self.counts:
+            called = {name: int(counts[CODES["shadow"]]) for name, counts in self.counts.items()}
+            both = sum(called.values()) + int(self.counts[SHADOW].sum())
+            figures["F1 of cloud shadow among all that is labelled"] = 2 * called[SHADOW] / both if both else 0.0
+        return figures
 
     def _enough(self, names: tuple[str, str, str]) -> bool:
-        return all(name in self.counts and self.counts[name].sum() >= FEW for name in names[:2])
+        high, low, layer = names
+        sides = [(name, layer) for name in (high, low)]
+        return all(side in self._maps and self.counts[side[0]].sum() >= FEW for side in sides)
 
     def _both(self, high: str, low: str, layer: str) -> ScoreHistogram:
         sides = ((name, np.concatenate(self._maps[name, layer])) for name in (low, high))
@@ -125,18 +150,19 @@ class _Counts:
 
 
 def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
-    """Score, shadow map and codes of a whole scene, in every class the card tells."""
+    """Score, codes in every class the card tells, and the shadow map if there is one, of a whole scene."""
     cuts = scorer.cuts or VeilCuts()
 
     def look(batch: PatchBatch) -> Layers:
         parts = scorer.unmix(batch)
         cut = scorer.calibration.cut
         code = classify(parts.score, parts.slope, parts.shadow, cut, cuts, _every())
-        return {SCORE: parts.score, SHADOW: parts.shadow, CODE: code}
+        further = {} if parts.shadow is None else {SHADOW: parts.shadow}
+        return {SCORE: parts.score, CODE: code, **further}
 
     rows = list(scored_rows(scene, scorer, threads=1, look=look))
     layers = [{SCORE: part.score, **part.further} for part in rows]
-    return {name: np.concatenate([layer[name] for layer in layers]) for name in (SCORE, SHADOW, CODE)}
+    return {name: np.concatenate([layer[name] for layer in layers]) for name in layers[0]}
 
 
 def _every() -> Sequence[ClassName]:

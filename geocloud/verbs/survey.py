@@ -1,8 +1,8 @@
 """`survey`: what a model has seen and where its classes are cut, measured on its training data, into its card.
 
 It reads training scenes as the recipe draws them, never a label: prototypes of their pixels and limits of whole scenes
-for the warning of strange scenes, and simulated veils for the cuts of thin cloud, haze or smoke, dust and shadow. It
-also says how much of their masks stays the same in bfloat16, as training does.
+for the warning of strange scenes, and simulated veils and shadows for the cuts of thin cloud, haze or smoke, dust and
+shadow. It also says how much of their masks stays the same in bfloat16, as training does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geocloud.class_cuts import VeilSamples, choose_cuts
+from geocloud.class_cuts import ShadowSamples, VeilSamples, choose_cuts
 from geocloud.errors import InputError, UsageError
 from geocloud.familiarity import BAND_SETS, Prototypes, Seen, fit_prototypes
 from geocloud.georef import Georef
@@ -24,7 +24,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, PatchBatch, Raster
 from geocloud.readers import MemoryScene
 from geocloud.scene_tally import SceneTally, Strangeness
-from geocloud.scorers.unmixer import Unmixer, require_unmixer
+from geocloud.scorers.unmixer import Parts, Unmixer, require_unmixer
 from geocloud.verbs.looks import tallied
 from geocloud.verbs.scoring import plain_look, scored_rows
 from geocloud.window import Window
@@ -34,10 +34,12 @@ if TYPE_CHECKING:
 
     from geocloud.training.batches import Batch
     from geocloud.training.recipe import UnmixConfig
+    from geocloud.training.shadow import ShadowBatch
     from geocloud.training.simulator import Veil
     from geocloud.training.surfaces import TrainingScene
 
-RECIPE = Path(__file__).parent.parent / "training" / "recipes" / "unmix.toml"
+RECIPES = Path(__file__).parent.parent / "training" / "recipes"
+RECIPE, SHADOW_RECIPE = RECIPES / "unmix.toml", RECIPES / "unmix-shadow.toml"
 STEP = 8
 """One of so many pixels along rows and columns of a crop is kept."""
 MOST = 12_000
@@ -100,7 +102,8 @@ def survey(
     cut = scorer.calibration.cut
     seen = _limits(scorer, Seen(*samples.prototypes(cut, options.seed), 0.0, 0.0, np.inf), scenes, progress)
     agreement = bf16_agreement(load_network(model_folder(model), before), before, map(middle, scenes))
-    card = replace(card, cuts=choose_cuts(samples.veils(), cut), seen=seen, bf16_agreement=agreement)
+    cuts = choose_cuts(samples.veils(), samples.shadows(cut), cut)
+    card = replace(card, cuts=cuts, seen=seen, bf16_agreement=agreement)
     write_card(card, out)
     return card
 
@@ -108,16 +111,21 @@ def survey(
 def _draw(
     samples: _Samples, scenes: Sequence[TrainingScene], config: UnmixConfig, options: SurveyOptions, progress: Progress
 ) -> None:
-    """Training batches, and veils of every colour, each with its shadow, over their ground."""
+    """Training batches, veils of every colour over their ground, and clouds with their shadows."""
     import torch
 
     from geocloud.training.batches import Batches
+    from geocloud.training.recipe import UnmixConfig
+    from geocloud.training.shadow import ShadowBatches
 
-    rng = torch.Generator().manual_seed(options.seed)
+    rng, other = (torch.Generator().manual_seed(options.seed) for _ in range(2))
     batches = Batches(list(scenes), replace(config, batch=4), rng)
+    casting = replace(UnmixConfig.read(SHADOW_RECIPE), batch=4, size=config.size)
+    shadows = ShadowBatches(list(scenes), casting, other)
     for number in range(options.batches):
         batch = batches.draw()
         samples.add(batch, coloured_veil(len(batch.x), config.size, rng))
+        samples.add_shadows(shadows.draw())
         progress(number + 1, options.batches + len(scenes), "drawing")
 
 
@@ -141,6 +149,11 @@ def coloured_veil(n: int, size: int, rng: Generator) -> Veil:
     return Veil(opacity.expand(-1, len(WAVELENGTHS), -1, -1), cloud, slope, shade)
 
 
+def _every(layer: FloatArray) -> FloatArray:
+    """(h, w) of a layer (1, h, w) the pixels that are kept."""
+    return layer[0, STEP // 2 :: STEP, STEP // 2 :: STEP]
+
+
 class _Samples:
     """Pixels of training crops: what was shown, what was simulated, what the model says."""
 
@@ -150,6 +163,7 @@ class _Samples:
         self._rows: list[FloatArray] = []
         self._pixels: list[FloatArray] = []
         self._scores: list[FloatArray] = []
+        self._shadows: list[FloatArray] = []
 
     def add(self, batch: Batch, veil: Veil) -> None:
         """All crops of a batch: as drawn for what was seen, under the veil for the cuts."""
@@ -161,29 +175,44 @@ class _Samples:
             pixels = self._inner(x).copy()
             pixels[~present] = np.nan
             self._pixels.append(pixels.reshape(len(pixels), -1))
-            self._scores.append(self._unmix(x, present)[0].ravel())
-            told = self._unmix(veiled[i], present)
-            true = [self._inner(layer[i].numpy()).reshape(told[0].shape) for layer in (opacity, veil.shadow)]
-            colour = np.full(told[0].shape, float(veil.slope[i]))
-            rows = np.stack([*told, true[0], colour, true[1]]).astype(np.float32)
+            self._scores.append(_every(self._unmix(x, present).score).ravel())
+            parts = self._unmix(veiled[i], present)
+            score, slope = _every(parts.score), _every(parts.slope)
+            colour = np.full(score.shape, float(veil.slope[i]))
+            rows = np.stack([score, slope, self._inner(opacity[i].numpy()), colour]).astype(np.float32)
             self._rows.append(rows[:, self._inner(batch.known_clear[i, 0].numpy()) > 0])
 
-    def _unmix(self, x: FloatArray, present: BoolArray) -> list[FloatArray]:
-        """Score, slope and shadow map of a crop, every STEP-th pixel of its inner part."""
+    def add_shadows(self, batch: ShadowBatch) -> None:
+        """All crops of a batch of clouds that cast shadows, where the model tells those."""
+        for i, present in enumerate(batch.present.bool().numpy()):
+            parts = self._unmix(batch.x[i].numpy(), present)
+            if parts.shadow is not None:
+                truth = [self._inner(layer[i, 0].numpy()) for layer in (batch.shaded, batch.weight)]
+                rows = np.stack([_every(parts.score), _every(parts.shadow), *truth]).astype(np.float32)
+                self._shadows.append(rows[:, truth[1] > 0])
+
+    def _unmix(self, x: FloatArray, present: BoolArray) -> Parts:
+        """The parts of a crop's inner part."""
         bands = tuple(band for band, there in zip(self.channels, present, strict=True) if there)
         size = x.shape[-1] - 2 * self.scorer.halo
         every = np.ones((1, *x.shape[1:]), dtype=bool)
-        parts = self.scorer.unmix(PatchBatch((Window(0, 0, size, size),), x[None, present], every, bands))
-        return [layer[0, STEP // 2 :: STEP, STEP // 2 :: STEP] for layer in (parts.score, parts.slope, parts.shadow)]
+        return self.scorer.unmix(PatchBatch((Window(0, 0, size, size),), x[None, present], every, bands))
 
     def _inner(self, layer: FloatArray) -> FloatArray:
-        """The same pixels of a layer of the crop."""
-        part = slice(self.scorer.halo + STEP // 2, -self.scorer.halo or None, STEP)
-        return layer[..., part, part]
+        """(..., h, w) a layer of the crop at the pixels of its inner part that are kept."""
+        part = slice(self.scorer.halo, -self.scorer.halo or None)
+        return layer[..., part, part][..., STEP // 2 :: STEP, STEP // 2 :: STEP]
 
     def veils(self) -> VeilSamples:
         """Veils over ground that is known to be clear."""
         return VeilSamples(*np.concatenate(self._rows, axis=1))
+
+    def shadows(self, cut: np.float32) -> ShadowSamples | None:
+        """Ground in and out of shadow that is called no cloud; None where the model does not tell."""
+        if not self._shadows:
+            return None
+        score, told, shaded, _ = np.concatenate(self._shadows, axis=1)
+        return ShadowSamples(told[score < cut], shaded[score < cut] > 0)
 
     def prototypes(self, cut: np.float32, seed: int) -> tuple[tuple[Prototypes, ...], tuple[Prototypes, ...]]:
         """Of pixels called clear, and of those called cloud, in each set of bands that enough crops show."""

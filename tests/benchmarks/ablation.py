@@ -17,7 +17,7 @@ from measure import geocloud
 
 from geocloud.training.recipe import SHIPPED
 
-VARIANTS = {
+SHORT = {
     "base": ("`unmix-short.toml`", ""),
     "seed": ("another seed", "seed = 2"),
     "labels": ("every labelled pixel told", 'supervision = "labels"'),
@@ -28,7 +28,18 @@ VARIANTS = {
     "average": ("weights not averaged", "average = 0.0"),
     "context": ("crops of 128 pixels, four times as many", "size = 128\nbatch = 24"),
 }
-"""Name of a run: what differs, in words and in the recipe."""
+"""Name of a short training: what differs from `unmix-short.toml`, in words and in the recipe."""
+PARTS = {
+    "unmix": "steps = 4500\nsettle = 4500\nteach_from = 1500\nteach_every = 500",
+    "unmix-finish": "steps = 1250\nteach_every = 500",
+    "unmix-apart": "steps = 2000\nteach_every = 500\nfall = 6000",
+    "unmix-colours": "steps = 875\nteach_every = 500\nfall = 4000",
+    "unmix-small": "steps = 1750\nteach_from = 500\nteach_every = 500\nfall = 4000",
+}
+"""The parts of the default's training, each going on from the one before: what makes half of its steps of it."""
+VARIANTS = {name: (words, {"unmix-short": change}) for name, (words, change) in SHORT.items()}
+VARIANTS["default"] = ("the default's recipes, half of their steps", PARTS)
+"""Name of a run: its words, and for each of its trainings in turn the recipe and what differs from it."""
 HALVES = tuple(SHIPPED / f"half-{number}.txt" for number in (1, 2))
 COLUMNS = (("s2cmc placed", ""), ("s2cmc placed", "no snow"), ("s2cmc placed", "snow"), ("multi-band", ""))
 
@@ -41,22 +52,27 @@ def main(data: Path, out: Path, only: tuple[str, ...]) -> None:
     """Train and measure the variants, then print the table of all that are there."""
     out.mkdir(parents=True, exist_ok=True)
     for name in only or VARIANTS:
-        recipe = out / f"{name}.toml"
-        recipe.write_text(f'extends = "unmix-short.toml"\n{VARIANTS[name][1]}\n', encoding="utf-8")
-        folds = [train(data, recipe, out / f"{name}-{number}", half) for number, half in enumerate(HALVES, 1)]
+        folds = [train(data, name, out / f"{name}-{number}", half) for number, half in enumerate(HALVES, 1)]
         (out / f"{name}.json").write_text(json.dumps(measure(data, folds)) + "\n", encoding="utf-8")
     click.echo(
         table({name: json.loads(path.read_text()) for name in VARIANTS if (path := out / f"{name}.json").exists()})
     )
 
 
-def train(data: Path, recipe: Path, folder: Path, unseen: Path) -> Path:
-    """The model of a recipe that has not seen one half of the scenes, trained where it is not there yet."""
-    if not (folder / "card.json").exists():
-        more = ["--resume"] if (folder / "checkpoint.pt").exists() else []
-        options = ["--kind", "unmix", "--config", str(recipe), "--without", str(unseen), "--name", "unmix", *more]
-        subprocess.run(geocloud("train", str(data), *options, "--out", str(folder)), check=True)
-    return folder
+def train(data: Path, name: str, folder: Path, unseen: Path) -> Path:
+    """The model of a variant that has not seen one half of the scenes, trained where it is not there yet."""
+    folder.mkdir(exist_ok=True)
+    last: Path | None = None
+    for recipe, change in VARIANTS[name][1].items():
+        config, begun, last = folder / f"{recipe}-changed.toml", last, folder / recipe
+        config.write_text(f'extends = "{recipe}.toml"\n{change}\n', encoding="utf-8")
+        if not (last / "card.json").exists():
+            more = ["--resume"] if (last / "checkpoint.pt").exists() else []
+            more += ["--start", str(begun)] if begun else []
+            options = ["--kind", "unmix", "--config", str(config), "--without", str(unseen), "--name", "unmix", *more]
+            subprocess.run(geocloud("train", str(data), *options, "--out", str(last)), check=True)
+    assert last is not None
+    return last
 
 
 def measure(data: Path, folds: Iterable[Path]) -> list[dict[str, Any]]:

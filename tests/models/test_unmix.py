@@ -1,16 +1,19 @@
 """The unmixing autoencoder: it mixes as it should, learns from tags and simulation alone, and saves exactly."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from geocloud.models.networks.cells import spectral_indices
 from geocloud.models.networks.fold import folded
-from geocloud.models.networks.unmix import UnmixNet, mix, spectral_indices
+from geocloud.models.networks.unmix import UnmixNet, mix
 from geocloud.training.batches import Batches
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.simulator import simulate, value_noise
 from geocloud.training.surfaces import TrainingScene
-from geocloud.training.unmix import Run
+from geocloud.training.unmix import train_unmix
 
 WIDTHS = (12, 16, 24)
 RGB = torch.tensor([[1, 1, 1, 0, 0, 0, 0.0]])
@@ -42,8 +45,7 @@ def trained(tmp_path_factory):
     config = UnmixConfig(
         steps=160, batch=6, size=64, rate=1e-2, average=0.9, teach_from=160, simulated=0.5, widths=WIDTHS
     )
-    torch.manual_seed(0)
-    return Run(config, tmp_path_factory.mktemp("run") / "checkpoint.pt").fit(clear_scenes(), lambda *_: None)
+    return train_unmix(config, clear_scenes(), tmp_path_factory.mktemp("run"), lambda *_: None)
 
 
 def test_shapes_ranges_and_reconstruction_from_the_parts():
@@ -150,13 +152,15 @@ def test_saved_and_loaded_and_folded_give_the_same_scores(trained, tmp_path):
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
-    config = UnmixConfig(steps=2, batch=2, size=64, teach_from=2, widths=WIDTHS)
-    finished = Run(config, tmp_path / "a.pt").fit(clear_scenes(2), lambda *_: None)
+    config = UnmixConfig(steps=4, fall=4, batch=2, size=64, teach_from=4, widths=WIDTHS)
+    whole = train_unmix(config, clear_scenes(2), tmp_path, lambda *_: None)
+    (tmp_path / "checkpoint.pt").unlink()
+    train_unmix(replace(config, steps=2), clear_scenes(2), tmp_path, lambda *_: None)
+    told = []
+    resumed = train_unmix(config, clear_scenes(2), tmp_path, lambda step, *_: told.append(step))
 
-    resumed = Run(config, tmp_path / "a.pt")
-    assert resumed.step == 2
-    weights = zip(finished.parameters(), resumed.teacher.parameters(), strict=True)
-    assert all(torch.equal(x, y) for x, y in weights)
+    assert not told  # of the first step: it is not taken again
+    assert all(torch.equal(x, y) for x, y in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
 def test_the_same_seed_draws_the_same_batch():

@@ -8,6 +8,7 @@ from shapely.geometry import shape
 
 from geocloud.training.simulator import (
     displace,
+    flood,
     opacity_field,
     procedural_cloud,
     simulate,
@@ -114,3 +115,13 @@ def test_noise_spans_zero_to_one_each():
 
     assert torch.equal(noise.amin((1, 2, 3)), torch.zeros(5))
     assert torch.equal(noise.amax((1, 2, 3)), torch.ones(5))
+
+
+def test_lakes_are_dark_in_infrared_and_leave_ground():
+    ground = torch.full((8, 7, 96, 96), 0.3)
+    flooded = flood(ground, generator())
+    lake = flooded[:, 3] < 0.07
+
+    assert 0.03 < lake.float().mean() < 0.45
+    assert (flooded[:, 1][lake] > flooded[:, 3][lake]).all()
+    assert (flooded == ground).float().mean() > 0.5

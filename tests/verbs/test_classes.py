@@ -187,11 +187,11 @@ def test_a_class_that_a_card_cannot_tell_is_refused(make_scene: Make, tmp_path: 
 def test_the_shipped_model_gives_the_same_clouds_with_classes(sample: Path, tmp_path: Path) -> None:
     plain = read(geocloud.detect(sample, tmp_path / "a", DetectOptions(threads=1)).mask_path)
     result = run_cli(
-        "detect", sample, "--out", tmp_path / "b", "--classes", "cloud,thin", "--clear-sky", "--threads", 1
+        "detect", sample, "--out", tmp_path / "b", "--classes", "cloud,thin,shadow", "--clear-sky", "--threads", 1
     )
     summary = json.loads(result.stdout)
     fine = read(Path(summary["mask"]))
     np.testing.assert_array_equal(np.isin(fine, (1, 2)), plain == 1)
-    assert set(summary["class_percent"]) == {"clear", "cloud", "thin cloud"}
+    assert set(summary["class_percent"]) == {"clear", "cloud", "thin cloud", "cloud shadow"}
     with rasterio.open(summary["clear_sky"]) as clear:
         assert clear.descriptions == ("blue", "green", "red", "nir")

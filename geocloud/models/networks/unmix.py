@@ -7,43 +7,29 @@ s and the ``cloud`` colour, whose slope over wavelength tells cloud (flat) from 
 (rising). The mask is read from the opacity alone: its logit is the score.
 
 The idea of a decoder that mixes is that of GAN-CDM (Li et al. 2022) and, for anomalies in general, of DRAEM
-(Zavrtanik et al. 2021): an autoencoder that must repair learns what to repair. The encoder-decoder is a U-Net over
-cells of 4x4 pixels, of layers that fold into convolutions at inference. Solved for the opacity, the formula above is
-affine in x with coefficients that ground and cloud colour set, and those are smooth: so the network finds the
-coefficients of each cell, and outlines come out at every pixel for the price of a quarter of the grid.
+(Zavrtanik et al. 2021): an autoencoder that must repair learns what to repair. Solved for the opacity, the formula
+above is affine in x with coefficients that ground and cloud colour set, and those are smooth: so the network finds the
+coefficients of each cell (`cells.py`), and outlines come out at every pixel for the price of a quarter of the grid.
+
+The code of a cell holds what tells cloud, and of shadow next to nothing: the head's ``shadow`` serves the sum alone.
+Ground in shadow is told by a smaller network beside, of the same make, trained after it.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from math import log
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
-from geocloud.models.networks.absent import with_absent
-from geocloud.models.networks.bf16 import ExactConv2d
+from geocloud.models.networks.cells import BANDS, CELL, CellNet, to_grid
 
-BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
-"""Channel order of every input and output, fixed."""
 WAVELENGTHS = (0.49, 0.56, 0.665, 0.842, 1.61, 2.2, 1.375)
-"""Band centres in micrometres (Sentinel-2 MSI; Landsat's lie within 0.02 of them)."""
-OPTIONAL = BANDS[3:]
-"""Bands that a scene may lack: zero filled, and said to be absent by a plane of their own."""
+"""Centres of BANDS in micrometres (Sentinel-2 MSI; Landsat's lie within 0.02 of them)."""
 REFERENCE_WAVELENGTH = 0.56
-BRIGHTEST = 1.5
-"""Reflectance at which inputs are cut, as in training."""
-CELL = 4
-"""Pixels along each side of a cell: what the encoder reads as one."""
-GRID = 64
-"""Heights and widths must be multiples of it: cells, halved four times."""
-BLOCKS = (0, 1, 2, 2, 1)
-"""Residual blocks of each level on the way down."""
-INDICES = 7
-"""Planes that `spectral_indices` makes."""
-DETAIL = 10.0
-"""Logits for each reflectance of detail within a cell that a coefficient of 1 stands for."""
+SHADOW_BANDS = 4
+"""Of BANDS, those that shadow is told from: with infrared ones it is told worse, for few training scenes have them."""
 
 
 class Unmixed(NamedTuple):
@@ -75,86 +61,14 @@ def mix(surface: Tensor, cloud: Tensor, opacity: Tensor, shadow: Tensor) -> Tens
     return (1 - opacity) * (1 - shadow) * surface + opacity * cloud
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """3x3 convolution, batch norm, ReLU: folds into one convolution at inference."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    """(n, c, h, w) laid out as convolutions are quickest, in the type that they run in."""
-    kind = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-    return x.to(kind).contiguous(memory_format=torch.channels_last)
-
-
-class _Residual(nn.Module):
-    """Two convolutions beside an identity."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = _conv(width, width)
-        self.second = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, width, h, w) to the same."""
-        return F.relu_(self.second(self.first(x)).add_(x))
-
-
-def _brightness(x: Tensor) -> Tensor:
-    """(n, 1, h, w) mean of the visible bands; added up, for a mean over three planes is slow."""
-    return (x[:, 0:1] + x[:, 1:2] + x[:, 2:3]) * (1 / 3)
-
-
-def _detail(x: Tensor) -> Tensor:
-    """(n, 16, h/4, w/4) how far each pixel of a cell outshines its cell, reflectance."""
-    bright = F.pixel_unshuffle(_brightness(x).float(), CELL)
-    return bright - bright.mean(1, keepdim=True)
-
-
-def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
-    """What experts look at, so that the network need not learn to divide.
-
-    Args:
-        mean: (n, 7, h, w) reflectance of cells.
-        spread: (n, 1, h, w) standard deviation of the visible reflectance within cells.
-        present: (n, 7, 1, 1) 1 where a band is there.
-
-    Returns:
-        (n, INDICES, h, w): NDSI (Hall 1995), NDVI, whiteness (Gomez-Chova 2007, here the range over the mean), blue
-        against red, log brightness, texture, cirrus magnified; 0 where a band is missing.
-    """
-    blue, green, red, nir, swir, _, cirrus = torch.split(mean, 1, 1)
-    visible = mean[:, :3]
-    bright = visible.mean(1, keepdim=True)
-    planes = (
-        (green - swir) / (green + swir + 0.05) * present[:, 4:5],
-        (nir - red) / (nir + red + 0.05) * present[:, 3:4],
-        (visible.amax(1, keepdim=True) - visible.amin(1, keepdim=True)) / (bright + 0.05),
-        (blue - red) / (blue + red + 0.05),
-        0.5 * (bright + 0.02).log() + 1,
-        spread / (bright + 0.05),
-        (20 * cirrus).clamp(max=2),
-    )
-    return torch.cat(planes, 1)
-
-
-def to_grid(x: Tensor) -> Tensor:
-    """(n, c, h, w) cut at BRIGHTEST, its last rows and columns repeated up to multiples of GRID."""
-    padding = (0, -x.shape[-1] % GRID, 0, -x.shape[-2] % GRID)
-    cut = x.clamp(0, BRIGHTEST)
-    return F.pad(cut, padding, mode="replicate") if any(padding) else cut
-
-
-class UnmixNet(nn.Module):
-    """U-Net over cells whose heads are the parts of a mixed pixel.
+class UnmixNet(CellNet):
+    """The network whose heads are the parts of a mixed pixel.
 
     Args:
         channels: band channels; always the seven of BANDS.
-        widths: channels of each level, from the cells down; each next level halves the grid.
-        blocks: residual blocks of each level on the way down; None: BLOCKS, as far as there are levels.
+        widths: channels of each level, from the cells down.
+        blocks: residual blocks of each level on the way down; None: as CellNet has them.
+        shadow_widths: channels of each level of the network that tells shadow; None: there is none.
     """
 
     def __init__(
@@ -162,35 +76,17 @@ class UnmixNet(nn.Module):
         channels: int = len(BANDS),
         widths: Sequence[int] = (48, 96, 128, 160, 160),
         blocks: Sequence[int] | None = None,
+        shadow_widths: Sequence[int] | None = None,
     ) -> None:
         """Random weights; ValueError for any other number of channels, or levels out of bounds."""
-        super().__init__()
-        blocks = BLOCKS[: len(widths)] if blocks is None else blocks
-        if not 3 <= len(widths) == len(blocks) <= 8 or sum(blocks) > 64 or min(*widths, 1) < 1:
-            raise ValueError(
-                f"widths and blocks must be 3 to 8 levels with 64 blocks in all, not {widths} and {blocks}"
-            )
-        if channels != len(BANDS):
-            raise ValueError(f"channels must be {len(BANDS)}, the bands {', '.join(BANDS)}, not {channels}")
-        self.stem = nn.Sequential(
-            nn.Conv2d(len(BANDS), widths[0], CELL, stride=CELL, bias=False), nn.BatchNorm2d(widths[0])
-        )
-        self.hint = nn.Conv2d(len(OPTIONAL) + INDICES, widths[0], 1)
-        self.down = nn.ModuleList()
-        for i, width in enumerate(widths):
-            entry = [_conv(widths[i - 1], width, stride=2)] if i else []
-            self.down.append(nn.Sequential(*entry, *[_Residual(width) for _ in range(blocks[i])]))
-        self.lateral = nn.ModuleList(nn.Conv2d(above, above, 1) for above in widths[:-1])
-        self.lift = nn.ModuleList(nn.Conv2d(below, above, 1) for above, below in pairwise(widths))
-        self.up = nn.ModuleList(_conv(above, above) for above in widths[:-1])
-        last = ExactConv2d(widths[0], CELL**2 + 1, 1)  # in bfloat16 the logit would come in steps of 1/64
-        self.veil = nn.Sequential(_conv(widths[0], widths[0]), last)
+        super().__init__(channels, widths, blocks)
         self.shade = nn.Conv2d(widths[0], CELL**2, 1)
         self.colour = nn.Conv2d(widths[2], len(BANDS) + 1, 1)
         self.ground = nn.Conv2d(widths[0], (CELL**2 + 1) * len(BANDS), 1)
         ratio = [[[log(wavelength / REFERENCE_WAVELENGTH)]] for wavelength in WAVELENGTHS]
         self.log_ratio: Tensor
         self.register_buffer("log_ratio", torch.tensor([ratio]), persistent=False)
+        self.shadow = None if shadow_widths is None else CellNet(widths=shadow_widths)
 
     def forward(self, x: Tensor, present: Tensor) -> Unmixed:
         """Unmix a batch.
@@ -241,49 +137,12 @@ class UnmixNet(nn.Module):
         code, _, _, detail = self._encode(to_grid(x), present.expand(len(x), -1), present)
         return self._logit(code, detail)[:, 0, :height, :width]
 
-    def score(self, x: Tensor, present: Tensor) -> Tensor:
-        """(n, 1, h, w) the logit alone; arguments as in ``forward``."""
-        code, _, _, detail = self._encode(x, present)
-        return self._logit(code, detail)
-
-    def _encode(self, x: Tensor, present: Tensor, shown: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The code of each cell, the level of 4x4 cells that colour is read from, and what cells are made of.
-
-        Args:
-            x: (n, 7, h, w), or only the bands that are ``shown``.
-            present: (n, 7).
-            shown: (7,) bool; None: x has all seven.
-
-        Returns:
-            code (n, width, h/4, w/4), middle (n, width, h/16, w/16), mean (n, 7, h/4, w/4) reflectance, and
-            (n, 16, h/4, w/4) what `_detail` makes.
-        """
-        mean, detail = F.avg_pool2d(x, CELL), _detail(x)
-        entry, norm = self.stem
-        weight = cast("Tensor", entry.weight)
-        if shown is not None:
-            mean, weight = with_absent(mean, shown), weight[:, shown]
-        entered = norm(F.conv2d(_channels_last(x), weight, cast("Tensor | None", entry.bias), stride=CELL))
-        there = present[:, :, None, None].to(x.dtype)
-        flags = there[:, 3:].expand(-1, -1, *mean.shape[2:])
-        spread = detail.square().mean(1, keepdim=True).add(1e-8).sqrt()
-        hints = torch.cat([flags, spectral_indices(mean, spread, there)], 1)
-        h = F.relu_(self.hint(_channels_last(hints)).add_(entered))
-        skips = []
-        for level in self.down:
-            h = level(h)
-            skips.append(h)
-        middle = h
-        for i in reversed(range(len(self.up))):
-            raised = F.interpolate(self.lift[i](h), scale_factor=2.0, mode="nearest")
-            h = self.up[i](F.relu_(self.lateral[i](skips[i]).add_(raised)))
-            middle = h if i == 2 else middle
-        return h, middle, mean, detail
-
-    def _logit(self, code: Tensor, detail: Tensor) -> Tensor:
-        """(n, 1, h, w) a level a pixel, and the cell's coefficient times how far the pixel outshines its cell."""
-        level, slope = self.veil(code).split((CELL**2, 1), 1)
-        return F.pixel_shuffle(level + DETAIL * slope * detail, CELL)
+    def shaded(self, x: Tensor, present: Tensor) -> Tensor | None:
+        """(n, 1, h, w) logit of lying in cloud shadow; arguments as in ``forward``. None where nothing tells it."""
+        if self.shadow is None:
+            return None
+        used = torch.arange(len(BANDS), device=x.device) < SHADOW_BANDS
+        return self.shadow.score(x * used[:, None, None], present * used)
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""

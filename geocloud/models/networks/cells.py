@@ -1,0 +1,198 @@
+"""A U-Net over cells of 4x4 pixels that gives each pixel one logit: of a veil, or of the shadow of one.
+
+Reading cells in place of pixels gives each step a sixteenth of the grid; outlines come out at every pixel all the same,
+for a logit is a level a pixel, and beside it a coefficient a cell times how far the pixel outshines its cell. All
+layers fold into convolutions at inference.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from torch import Tensor, nn
+
+from geocloud.models.networks.absent import with_absent
+from geocloud.models.networks.bf16 import ExactConv2d
+
+BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
+"""Channel order of every input and output, fixed."""
+OPTIONAL = BANDS[3:]
+"""Bands that a scene may lack: zero filled, and said to be absent by a plane of their own."""
+BRIGHTEST = 1.5
+"""Reflectance at which inputs are cut, as in training."""
+CELL = 4
+"""Pixels along each side of a cell: what the encoder reads as one."""
+GRID = 64
+"""Heights and widths must be multiples of it: cells, halved four times."""
+BLOCKS = (0, 1, 2, 2, 1)
+"""Residual blocks of each level on the way down."""
+INDICES = 7
+"""Planes that `spectral_indices` makes."""
+DETAIL = 10.0
+"""Logits for each reflectance of detail within a cell that a coefficient of 1 stands for."""
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """3x3 convolution, batch norm, ReLU: folds into one convolution at inference."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """(n, c, h, w) laid out as convolutions are quickest, in the type that they run in."""
+    kind = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+    return x.to(kind).contiguous(memory_format=torch.channels_last)
+
+
+class _Residual(nn.Module):
+    """Two convolutions beside an identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _conv(width, width)
+        self.second = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, width, h, w) to the same."""
+        return F.relu_(self.second(self.first(x)).add_(x))
+
+
+def _brightness(x: Tensor) -> Tensor:
+    """(n, 1, h, w) mean of the visible bands; added up, for a mean over three planes is slow."""
+    return (x[:, 0:1] + x[:, 1:2] + x[:, 2:3]) * (1 / 3)
+
+
+def _detail(x: Tensor) -> Tensor:
+    """(n, 16, h/4, w/4) how far each pixel of a cell outshines its cell, reflectance."""
+    bright = F.pixel_unshuffle(_brightness(x).float(), CELL)
+    return bright - bright.mean(1, keepdim=True)
+
+
+def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
+    """What experts look at, so that the network need not learn to divide.
+
+    Args:
+        mean: (n, 7, h, w) reflectance of cells.
+        spread: (n, 1, h, w) standard deviation of the visible reflectance within cells.
+        present: (n, 7, 1, 1) 1 where a band is there.
+
+    Returns:
+        (n, INDICES, h, w): NDSI (Hall 1995), NDVI, whiteness (Gomez-Chova 2007, here the range over the mean), blue
+        against red, log brightness, texture, cirrus magnified; 0 where a band is missing.
+    """
+    blue, green, red, nir, swir, _, cirrus = torch.split(mean, 1, 1)
+    visible = mean[:, :3]
+    bright = visible.mean(1, keepdim=True)
+    planes = (
+        (green - swir) / (green + swir + 0.05) * present[:, 4:5],
+        (nir - red) / (nir + red + 0.05) * present[:, 3:4],
+        (visible.amax(1, keepdim=True) - visible.amin(1, keepdim=True)) / (bright + 0.05),
+        (blue - red) / (blue + red + 0.05),
+        0.5 * (bright + 0.02).log() + 1,
+        spread / (bright + 0.05),
+        (20 * cirrus).clamp(max=2),
+    )
+    return torch.cat(planes, 1)
+
+
+def to_grid(x: Tensor) -> Tensor:
+    """(n, c, h, w) cut at BRIGHTEST, its last rows and columns repeated up to multiples of GRID."""
+    padding = (0, -x.shape[-1] % GRID, 0, -x.shape[-2] % GRID)
+    cut = x.clamp(0, BRIGHTEST)
+    return F.pad(cut, padding, mode="replicate") if any(padding) else cut
+
+
+class CellNet(nn.Module):
+    """U-Net over cells whose head is one logit a pixel.
+
+    Args:
+        channels: band channels; always the seven of BANDS.
+        widths: channels of each level, from the cells down; each next level halves the grid.
+        blocks: residual blocks of each level on the way down; None: BLOCKS, as far as there are levels.
+    """
+
+    def __init__(
+        self,
+        channels: int = len(BANDS),
+        widths: Sequence[int] = (48, 96, 128, 160, 160),
+        blocks: Sequence[int] | None = None,
+    ) -> None:
+        """Random weights; ValueError for any other number of channels, or levels out of bounds."""
+        super().__init__()
+        blocks = BLOCKS[: len(widths)] if blocks is None else blocks
+        if not 3 <= len(widths) == len(blocks) <= 8 or sum(blocks) > 64 or min(*widths, 1) < 1:
+            raise ValueError(
+                f"widths and blocks must be 3 to 8 levels with 64 blocks in all, not {widths} and {blocks}"
+            )
+        if channels != len(BANDS):
+            raise ValueError(f"channels must be {len(BANDS)}, the bands {', '.join(BANDS)}, not {channels}")
+        self.stem = nn.Sequential(
+            nn.Conv2d(len(BANDS), widths[0], CELL, stride=CELL, bias=False), nn.BatchNorm2d(widths[0])
+        )
+        self.hint = nn.Conv2d(len(OPTIONAL) + INDICES, widths[0], 1)
+        self.down = nn.ModuleList()
+        for i, width in enumerate(widths):
+            entry = [_conv(widths[i - 1], width, stride=2)] if i else []
+            self.down.append(nn.Sequential(*entry, *[_Residual(width) for _ in range(blocks[i])]))
+        self.lateral = nn.ModuleList(nn.Conv2d(above, above, 1) for above in widths[:-1])
+        self.lift = nn.ModuleList(nn.Conv2d(below, above, 1) for above, below in pairwise(widths))
+        self.up = nn.ModuleList(_conv(above, above) for above in widths[:-1])
+        exact = ExactConv2d(widths[0], CELL**2 + 1, 1)  # in bfloat16 the logit would come in steps of 1/64
+        self.last = nn.Sequential(_conv(widths[0], widths[0]), exact)
+
+    def score(self, x: Tensor, present: Tensor) -> Tensor:
+        """The logit of every pixel.
+
+        Args:
+            x: (n, 7, h, w) reflectance in the order of BANDS, absent bands 0; h and w multiples of GRID.
+            present: (n, 7) 1 where a scene has the band, else 0.
+
+        Returns:
+            (n, 1, h, w).
+        """
+        code, _, _, detail = self._encode(x, present)
+        return self._logit(code, detail)
+
+    def _encode(self, x: Tensor, present: Tensor, shown: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The code of each cell, the level of 4x4 cells that colour is read from, and what cells are made of.
+
+        Args:
+            x: (n, 7, h, w), or only the bands that are ``shown``.
+            present: (n, 7).
+            shown: (7,) bool; None: x has all seven.
+
+        Returns:
+            code (n, width, h/4, w/4), middle (n, width, h/16, w/16), mean (n, 7, h/4, w/4) reflectance, and
+            (n, 16, h/4, w/4) what `_detail` makes.
+        """
+        mean, detail = F.avg_pool2d(x, CELL), _detail(x)
+        entry, norm = self.stem
+        weight = cast("Tensor", entry.weight)
+        if shown is not None:
+            mean, weight = with_absent(mean, shown), weight[:, shown]
+        entered = norm(F.conv2d(_channels_last(x), weight, cast("Tensor | None", entry.bias), stride=CELL))
+        there = present[:, :, None, None].to(x.dtype)
+        flags = there[:, 3:].expand(-1, -1, *mean.shape[2:])
+        spread = detail.square().mean(1, keepdim=True).add(1e-8).sqrt()
+        hints = torch.cat([flags, spectral_indices(mean, spread, there)], 1)
+        h = F.relu_(self.hint(_channels_last(hints)).add_(entered))
+        skips = []
+        for level in self.down:
+            h = level(h)
+            skips.append(h)
+        middle = h
+        for i in reversed(range(len(self.up))):
+            raised = F.interpolate(self.lift[i](h), scale_factor=2.0, mode="nearest")
+            h = self.up[i](F.relu_(self.lateral[i](skips[i]).add_(raised)))
+            middle = h if i == 2 else middle
+        return h, middle, mean, detail
+
+    def _logit(self, code: Tensor, detail: Tensor) -> Tensor:
+        """(n, 1, h, w) a level a pixel, and the cell's coefficient times how far the pixel outshines its cell."""
+        level, slope = self.last(code).split((CELL**2, 1), 1)
+        return F.pixel_shuffle(level + DETAIL * slope * detail, CELL)
