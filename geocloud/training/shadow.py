@@ -76,6 +76,23 @@ class ShadowBatches:
     def draw(self) -> ShadowBatch:
         """One batch: three patches of four under clouds, and of those nine of ten with shadows."""
         n, size, rng = self.config.batch, self.config.size, self.rng
+        ground, present, clear = self._ground()
+        small = chance(n, self.config.small, rng)
+        opacity = torch.where(small, small_clouds(n, size, rng), sharp_clouds(n, size, rng)) * chance(n, 0.75, rng)
+        shadow = cast_shadow(opacity, FARTHEST, rng) * chance(n, 0.9, rng)
+        cloud, _ = procedural_cloud(n, size, rng)
+        sky = torch.tensor(SKY).view(1, -1, 1, 1) ** uniform((n, 1, 1, 1), 0, 1.6, rng)
+        x = (1 - opacity) * (1 - shadow * sky) * ground + opacity * cloud
+        shown = present[..., None, None]
+        change = ((x - ground).abs() * shown).amax(1, keepdim=True)
+        shaded = (shadow > SHADED) & (change > SEEN)
+        known = (opacity < VEILED) & (shaded | (shadow < LIT))
+        grain = uniform((n, 7, 1, 1), -0.012, 0.012, rng) * torch.randn(n, 1, size, size, generator=rng)
+        return ShadowBatch((x + grain).clamp(0, BRIGHTEST) * shown, present, shaded.float(), known * clear)
+
+    def _ground(self) -> tuple[Tensor, Tensor, Tensor]:
+        """(n, 7, h, w) reflectance, some of it under a lake, (n, 7) bands shown, (n, 1, h, w) 1 where known clear."""
+        n, rng = self.config.batch, self.rng
         picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
         planes = torch.stack([self._clearest(scene) for scene in picked])
         counts = [tuple(min(count, SHADOW_BANDS) for count in scene.bands) for scene in picked]
@@ -83,21 +100,8 @@ class ShadowBatches:
         scale = torch.stack([surfaces.choose_scale(scene.scales, rng) for scene in picked])
         changed = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
         dry = torch.where(chance(n, self.config.untouched, rng), planes[:, :7], changed)
-        clean = torch.where(chance(n, LAKES, rng), flood(dry, rng), dry)
-        opacity = torch.where(
-            chance(n, self.config.small, rng), small_clouds(n, size, rng), sharp_clouds(n, size, rng)
-        ) * chance(n, 0.75, rng)
-        shadow = cast_shadow(opacity, FARTHEST, rng) * chance(n, 0.9, rng)
-        cloud, _ = procedural_cloud(n, size, rng)
-        sky = torch.tensor(SKY).view(1, -1, 1, 1) ** uniform((n, 1, 1, 1), 0, 1.6, rng)
-        shown = present[..., None, None]
-        x = (1 - opacity) * (1 - shadow * sky) * clean + opacity * cloud
-        change = ((x - clean).abs() * shown).amax(1, keepdim=True)
-        grain = uniform((n, 7, 1, 1), -0.012, 0.012, rng) * torch.randn(n, 1, size, size, generator=rng)
-        shaded = (shadow > SHADED) & (change > SEEN)
-        known = (opacity < VEILED) & (shaded | (shadow < LIT))
-        weight = known * known_clear(planes[:, 7:8], planes[:, 8:])
-        return ShadowBatch((x + grain).clamp(0, BRIGHTEST) * shown, present, shaded.float(), weight)
+        ground = torch.where(chance(n, LAKES, rng), flood(dry, rng), dry)
+        return ground, present, known_clear(planes[:, 7:8], planes[:, 8:])
 
     def _clearest(self, scene: TrainingScene) -> Tensor:
         """(9, size, size) of a few random crops the one with most ground that is known to be clear."""
