@@ -37,7 +37,7 @@ class UnmixScorer(NetworkScorer):
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             network, there = cast("UnmixNet", self.network), present.to(x.dtype).expand(len(x), -1)
             parts = network(x, there)
-            shadow = network.shaded(x, there)
+            shadow = network.shadow_logit(x, there)
         inner = slice(self.halo, height - self.halo), slice(self.halo, width - self.halo)
 
         def bare(part: torch.Tensor) -> FloatArray:

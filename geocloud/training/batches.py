@@ -58,9 +58,7 @@ class Batches:
         picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
         planes = torch.stack([surfaces.crop(scene, size, rng) for scene in picked])
         present = torch.stack([surfaces.choose_bands(scene.bands, rng) for scene in picked])
-        scale = torch.stack([surfaces.choose_scale(scene.scales, rng) for scene in picked])
-        changed = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
-        clean = torch.where(chance(n, self.config.untouched, rng), planes[:, :7], changed)
+        clean = surfaces.as_shown(picked, planes, self.config.gain, self.config.untouched, rng)
         laid = (chance(n, self.config.simulated, rng).flatten() & ~looks_like_snow(clean)).nonzero().flatten()
         return _join(clean, present, self._veil(present, laid), planes[:, 7:], rng)
 

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from geocloud.errors import InputError
 from geocloud.models.networks.cells import BRIGHTEST, CellNet
-from geocloud.models.networks.unmix import SHADOW_BANDS, UnmixNet
+from geocloud.models.networks.unmix import SHADOW_BANDS, UnmixNet, mix
 from geocloud.models.precision import has_bf16
 from geocloud.training import surfaces
 from geocloud.training.recipe import UnmixConfig
@@ -82,7 +82,7 @@ class ShadowBatches:
         shadow = cast_shadow(opacity, FARTHEST, rng) * chance(n, 0.9, rng)
         cloud, _ = procedural_cloud(n, size, rng)
         sky = torch.tensor(SKY).view(1, -1, 1, 1) ** uniform((n, 1, 1, 1), 0, 1.6, rng)
-        x = (1 - opacity) * (1 - shadow * sky) * ground + opacity * cloud
+        x = mix(ground, cloud, opacity, shadow * sky)
         shown = present[..., None, None]
         change = ((x - ground).abs() * shown).amax(1, keepdim=True)
         shaded = (shadow > SHADED) & (change > SEEN)
@@ -97,9 +97,7 @@ class ShadowBatches:
         planes = torch.stack([self._clearest(scene) for scene in picked])
         counts = [tuple(min(count, SHADOW_BANDS) for count in scene.bands) for scene in picked]
         present = torch.stack([surfaces.choose_bands(some, rng) for some in counts])
-        scale = torch.stack([surfaces.choose_scale(scene.scales, rng) for scene in picked])
-        changed = surfaces.change_radiometry(planes[:, :7] * scale[:, None, None, None], self.config.gain, rng)
-        dry = torch.where(chance(n, self.config.untouched, rng), planes[:, :7], changed)
+        dry = surfaces.as_shown(picked, planes, self.config.gain, self.config.untouched, rng)
         ground = torch.where(chance(n, LAKES, rng), flood(dry, rng), dry)
         return ground, present, known_clear(planes[:, 7:8], planes[:, 8:])
 

@@ -84,16 +84,16 @@ def opacity_field(n: int, size: int, rng: Generator) -> Tensor:
 def small_clouds(n: int, size: int, rng: Generator) -> Tensor:
     """(n, 1, size, size) opacity of fair-weather cumulus: ragged clouds 1 to some 20 pixels across, in patches."""
     bumps = torch.cat([_bumps(size, rng) for _ in range(n)])
-    cut = exceeded(bumps, uniform((n, 1, 1, 1), 0.65, 0.97, rng))
+    cut = quantiles(bumps, uniform((n, 1, 1, 1), 0.65, 0.97, rng))
     gathered = uniform((n, 1, 1, 1), 0.0, 1.5, rng) * (1 - value_noise(n, size, rng, octaves=3))
     steep = torch.exp(uniform((n, 1, 1, 1), 0.0, 1.6, rng))
     return ((bumps - cut - gathered) * steep).clamp(0, 1) * uniform((n, 1, 1, 1), 0.8, 1.0, rng)
 
 
-def exceeded(field: Tensor, quantile: Tensor) -> Tensor:
+def quantiles(field: Tensor, share: Tensor) -> Tensor:
     """(n, 1, 1, 1) the value below which that share, (n, 1, 1, 1), of each field (n, 1, h, w) lies."""
-    pairs = zip(field, quantile, strict=True)
-    return torch.cat([torch.quantile(one, float(share)).view(1, 1, 1, 1) for one, share in pairs])
+    pairs = zip(field, share, strict=True)
+    return torch.cat([torch.quantile(one, float(below)).view(1, 1, 1, 1) for one, below in pairs])
 
 
 def _bumps(size: int, rng: Generator) -> Tensor:
@@ -151,7 +151,7 @@ def no_veil(n: int, size: int) -> Veil:
 def sharp_clouds(n: int, size: int, rng: Generator) -> Tensor:
     """(n, 1, size, size) opacity of clouds with an edge, over 5 to 45 % of each patch: those that cast a shadow."""
     field = value_noise(n, size, rng)
-    cut = exceeded(field, uniform((n, 1, 1, 1), 0.55, 0.95, rng))
+    cut = quantiles(field, uniform((n, 1, 1, 1), 0.55, 0.95, rng))
     return ((field - cut) * torch.exp(uniform((n, 1, 1, 1), 1.5, 3.5, rng))).clamp(0, 1)
 
 
@@ -176,7 +176,7 @@ def flood(ground: Tensor, rng: Generator) -> Tensor:
     """(n, 7, h, w) the ground with a lake over 5 to 40 % of each patch: dark as a shadow, but in its own colours."""
     n, _, size, _ = ground.shape
     field = value_noise(n, size, rng, octaves=4)
-    height = exceeded(field, uniform((n, 1, 1, 1), 0.6, 0.95, rng))
+    height = quantiles(field, uniform((n, 1, 1, 1), 0.6, 0.95, rng))
     clearest, murkiest = (torch.tensor(water).view(1, -1, 1, 1) for water in WATER)
     murk = torch.rand((n, 1, 1, 1), generator=rng)
     colour = (clearest + murk * (murkiest - clearest)) * uniform((n, 7, 1, 1), 0.8, 1.2, rng)

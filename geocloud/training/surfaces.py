@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 
 from geocloud.models.networks.cells import BANDS
 from geocloud.readers.labels import shrink
-from geocloud.training.simulator import uniform
+from geocloud.training.simulator import chance, uniform
 
 CLEAR, CLOUD, UNKNOWN = 0, 1, 2
 Supervision = Literal["tags", "labels"]
@@ -199,6 +199,13 @@ def choose_bands(counts: tuple[int, ...], rng: Generator) -> Tensor:
 def choose_scale(scales: tuple[float, ...], rng: Generator) -> Tensor:
     """() one of the scales."""
     return torch.tensor(scales)[int(torch.randint(0, len(scales), (1,), generator=rng))]
+
+
+def as_shown(scenes: list[TrainingScene], planes: Tensor, largest: float, untouched: float, rng: Generator) -> Tensor:
+    """(n, 7, h, w) reflectance of a crop (n, 9, h, w) of each scene: of that share as it is, of the others changed."""
+    scale = torch.stack([choose_scale(scene.scales, rng) for scene in scenes])
+    changed = change_radiometry(planes[:, :7] * scale[:, None, None, None], largest, rng)
+    return torch.where(chance(len(planes), untouched, rng), planes[:, :7], changed)
 
 
 def change_radiometry(x: Tensor, largest: float, rng: Generator) -> Tensor:

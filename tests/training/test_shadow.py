@@ -95,17 +95,17 @@ def test_shadow_is_told_on_ground_never_seen_and_the_score_stays(tmp_path):
     network = UnmixNet(widths=WIDTHS).eval()
     batch = ShadowBatches(fields(seed=77), CONFIG, generator(9)).draw()
     before = network.score(batch.x, batch.present)
-    assert network.shaded(batch.x, batch.present) is None
+    assert network.shadow_logit(batch.x, batch.present) is None
     network = train_shadow(CONFIG, fields(), tmp_path, lambda *_: None, network)
 
     with torch.no_grad():
-        told = network.shaded(batch.x, batch.present)
+        told = network.shadow_logit(batch.x, batch.present)
     known = batch.weight > 0
     assert roc_auc_score(batch.shaded[known], told[known]) > 0.75  # chance is 0.5
     assert torch.equal(network.score(batch.x, batch.present), before)
     infrared = torch.tensor([0, 0, 0, 0, 0.3, 0.3, 0.1]).view(1, 7, 1, 1)
     with torch.no_grad():
-        assert torch.equal(network.shaded(batch.x + infrared, batch.present + (infrared > 0).view(1, 7)), told)
+        assert torch.equal(network.shadow_logit(batch.x + infrared, batch.present + (infrared > 0).view(1, 7)), told)
 
 
 def test_the_default_model_tells_shadow_from_light_and_from_lakes():
@@ -114,7 +114,7 @@ def test_the_default_model_tells_shadow_from_light_and_from_lakes():
     batches = ShadowBatches(fields(seed=5), replace(CONFIG, size=128), generator(6))
     drawn = [batches.draw() for _ in range(2)]
     with torch.no_grad():
-        told = torch.cat([network.shaded(batch.x, batch.present) for batch in drawn])
+        told = torch.cat([network.shadow_logit(batch.x, batch.present) for batch in drawn])
     shaded, weight = (torch.cat([getattr(batch, name) for batch in drawn]) for name in ("shaded", "weight"))
 
     assert roc_auc_score(shaded[weight > 0], told[weight > 0]) > 0.8  # chance is 0.5

@@ -137,7 +137,7 @@ class UnmixNet(CellNet):
         code, _, _, detail = self._encode(to_grid(x), present.expand(len(x), -1), present)
         return self._logit(code, detail)[:, 0, :height, :width]
 
-    def shaded(self, x: Tensor, present: Tensor) -> Tensor | None:
+    def shadow_logit(self, x: Tensor, present: Tensor) -> Tensor | None:
         """(n, 1, h, w) logit of lying in cloud shadow; arguments as in ``forward``. None where nothing tells it."""
         if self.shadow is None:
             return None
