@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -24,8 +24,9 @@ class UnmixScorer(NetworkScorer):
 
     @property
     def cuts(self) -> VeilCuts | None:
-        """The card's."""
-        return self.card.cuts
+        """The card's, without shadow where there is no network that tells it."""
+        cuts, tells = self.card.cuts, cast("UnmixNet", self.network).shadow is not None
+        return cuts if cuts is None or tells else replace(cuts, shadow=None)
 
     def unmix(self, batch: PatchBatch) -> Parts:
         """Score, slope, shadow and surface of a batch; see Unmixer."""

@@ -12,7 +12,7 @@ import numpy as np
 from geocloud.class_cuts import FEW
 from geocloud.errors import InputError, UsageError
 from geocloud.histogram import ScoreHistogram, add_up, histogram
-from geocloud.metrics import auroc
+from geocloud.metrics import auroc, best_cut
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import ByteArray, FloatArray, PatchBatch, Raster
@@ -137,6 +137,9 @@ class _Counts:
             called = {name: int(counts[CODES["shadow"]]) for name, counts in self.counts.items()}
             both = sum(called.values()) + int(self.counts[SHADOW].sum())
             figures["F1 of cloud shadow among all that is labelled"] = 2 * called[SHADOW] / both if both else 0.0
+        if self._enough((SHADOW, "clear", SHADOW)):
+            counted = self._both(SHADOW, "clear", SHADOW)
+            figures["best F1 at any cut of the shadow map, shadow against clear"] = best_cut(counted, "f1")[1]
         return figures
 
     def _enough(self, names: tuple[str, str, str]) -> bool:

@@ -1,4 +1,6 @@
-"""What each part of the default's training is worth: short trainings, cross-validated over two halves of all scenes.
+"""What each part of the default's training is worth: short trainings, and its own recipes at half of their steps.
+
+Each is cross-validated over two halves of all scenes.
 
 python tests/benchmarks/ablation.py $GEOCLOUD_DATA --out ablation    # hours; goes on where it was stopped
 python tests/benchmarks/ablation.py $GEOCLOUD_DATA --out ablation --only base --only labels
@@ -62,17 +64,16 @@ def main(data: Path, out: Path, only: tuple[str, ...]) -> None:
 def train(data: Path, name: str, folder: Path, unseen: Path) -> Path:
     """The model of a variant that has not seen one half of the scenes, trained where it is not there yet."""
     folder.mkdir(exist_ok=True)
-    last: Path | None = None
+    begun: list[str] = []
     for recipe, change in VARIANTS[name][1].items():
-        config, begun, last = folder / f"{recipe}-changed.toml", last, folder / recipe
+        config, part = folder / f"{recipe}-changed.toml", folder / recipe
         config.write_text(f'extends = "{recipe}.toml"\n{change}\n', encoding="utf-8")
-        if not (last / "card.json").exists():
-            more = ["--resume"] if (last / "checkpoint.pt").exists() else []
-            more += ["--start", str(begun)] if begun else []
+        if not (part / "card.json").exists():
+            more = [*begun, "--resume"] if (part / "checkpoint.pt").exists() else begun
             options = ["--kind", "unmix", "--config", str(config), "--without", str(unseen), "--name", "unmix", *more]
-            subprocess.run(geocloud("train", str(data), *options, "--out", str(last)), check=True)
-    assert last is not None
-    return last
+            subprocess.run(geocloud("train", str(data), *options, "--out", str(part)), check=True)
+        begun = ["--start", str(part)]
+    return folder / list(VARIANTS[name][1])[-1]
 
 
 def measure(data: Path, folds: Iterable[Path]) -> list[dict[str, Any]]:

@@ -8,16 +8,17 @@ from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
 from geocloud.errors import InputError, UsageError
-from geocloud.models.card import read_card
+from geocloud.models.card import read_card, write_card
 from geocloud.models.loading import load_network
 from geocloud.models.networks.unmix import UnmixNet
-from geocloud.models.registry import SHIPPED, default_name
+from geocloud.models.registry import SHIPPED, default_name, load_scorer
 from geocloud.training import shadow
 from geocloud.training.options import TrainOptions
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.shadow import ShadowBatches, train_shadow
 from geocloud.training.simulator import cast_shadow, sharp_clouds, value_noise
 from geocloud.training.surfaces import TrainingScene
+from geocloud.veils import VeilCuts
 from geocloud.verbs.train import train
 
 WIDTHS = (8, 12, 16, 16, 16)
@@ -143,5 +144,9 @@ def test_a_recipe_for_shadow_stands_beside_a_model(data_root, tmp_path):
     assert {name.split(".")[0] for name in new.keys() - old.keys()} == {"shadow"}
     assert read_card(tmp_path / "b").architecture["shadow_widths"] == [4, 4, 4]
     assert both.card.training.recipe.startswith(f"{alone.card.training.recipe}; then geocloud train")
+    cuts = VeilCuts(thin=0.0, shadow=0.0)
+    for name, told in (("a", None), ("b", 0.0)):  # a card cannot claim what its weights do not tell
+        write_card(replace(read_card(tmp_path / name), cuts=cuts), tmp_path / name)
+        assert load_scorer(str(tmp_path / name)).cuts == replace(cuts, shadow=told)
     again = train(few, tmp_path / "c", replace(options, recipe=tmp_path / "toy.toml", start=str(tmp_path / "b")))
     assert "shadow_widths" not in again.card.architecture

@@ -14,6 +14,7 @@ from geocloud.errors import InputError, MissingExtraError, UsageError
 from geocloud.scorers.peers import UkisMask
 from geocloud.verbs import evaluate as module
 from geocloud.verbs.evaluate import EvaluateOptions, evaluate
+from geocloud.verbs.evaluate_classes import evaluate_classes
 from geocloud.verbs.samples import DataOptions
 
 SUITE = """
@@ -120,6 +121,10 @@ def test_the_real_peer_scores_where_it_is_installed(data_root, tmp_path):
     options = EvaluateOptions(("hot",), (), peers=("ukis-csmask",), suite=str(suite), **QUIET)
     rows = {row.model: row for row in evaluate([data_root], options).rows}
     assert rows["ukis-csmask"].metrics["balanced_accuracy"] > 0.85
+    truth = {"shadow": (0,), "clear": (1, 2, 3), "thick": (4,)}
+    _, peer = evaluate_classes(data_root / "labelled" / "csmask", truth, peer="ukis-csmask")
+    assert peer.name == "labelled, by ukis-csmask"
+    assert peer.figures["F1 of cloud shadow among all that is labelled"] > 0.7
 
 
 def test_the_peer_is_never_needed(root):
