@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from geocloud.training import surfaces
 from geocloud.training.surfaces import Supervision, TrainingScene
@@ -18,6 +18,8 @@ class UnmixConfig:
 
     supervision: Supervision = "tags"
     seed: int = 0
+    precision: Literal["auto", "fp32"] = "auto"
+    """`auto` trains in bfloat16 where the processor has instructions for it; fp32 gives the same on every processor."""
     placed: bool = False
     """Put the catalogue's tags where they belong in its pictures, rather than as they are delivered."""
     steps: int = 6000

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Generator, Tensor, nn
 
+from geocloud.models.precision import has_bf16
 from geocloud.training.recipe import UnmixConfig
 
 Progress = Callable[[int, int, str], None]
@@ -41,6 +42,10 @@ class Run(Generic[Network]):
             yield step
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == self.config.steps:
                 self._save()
+
+    def autocast(self) -> torch.autocast:
+        """Bfloat16 for the layers that bear it, if the recipe allows it and the processor has instructions for it."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "auto" and has_bf16())
 
     def learn(self, terms: dict[str, Tensor]) -> None:
         """Follow the gradient of the sum of the terms, and let the average follow the student."""

@@ -14,7 +14,6 @@ from torch import Generator, Tensor
 from geocloud.errors import InputError
 from geocloud.models.networks.cells import BRIGHTEST, CellNet
 from geocloud.models.networks.unmix import SHADOW_BANDS, UnmixNet, mix
-from geocloud.models.precision import has_bf16
 from geocloud.training import surfaces
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.run import CHECKPOINT, Progress, Run
@@ -124,7 +123,7 @@ def train_shadow(
     batches = ShadowBatches(scenes, config, run.rng)
     for _ in run.steps():
         batch = batches.draw()
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+        with run.autocast():
             logit = run.student.score(batch.x, batch.present)
         loss = F.binary_cross_entropy_with_logits(logit, batch.shaded, reduction="none")
         run.learn({"shadow": (loss * batch.weight).sum() / batch.weight.sum().clamp(min=1)})

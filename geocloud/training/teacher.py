@@ -8,7 +8,6 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from torch import Tensor
 
 from geocloud.models.networks.cells import BANDS, GRID, CellNet
-from geocloud.models.precision import has_bf16
 from geocloud.training.surfaces import TrainingScene
 
 DETECT_GAIN, DETECT_LOGIT = 1.5, -2.0
@@ -50,6 +49,5 @@ def detect_probability(network: CellNet, data: Tensor, bands: int) -> Tensor:
     height, width = x.shape[-2:]
     x = F.pad(x, (0, -width % GRID, 0, -height % GRID), mode="reflect")
     present = (torch.arange(len(BANDS)) < bands).float()[None]
-    with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
-        logit = network.score(x, present) + network.score(x.flip(-1), present).flip(-1)
+    logit = network.score(x, present) + network.score(x.flip(-1), present).flip(-1)
     return torch.sigmoid(DETECT_GAIN * (logit[0, 0, :height, :width] / 2 - DETECT_LOGIT))

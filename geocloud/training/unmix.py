@@ -9,11 +9,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
-from torch import Generator, Tensor
+from torch import Tensor
 
 from geocloud.models.networks.cells import CELL
 from geocloud.models.networks.unmix import Unmixed, UnmixNet
-from geocloud.models.precision import has_bf16
 from geocloud.training.batches import VISIBLE, Batch, Batches
 from geocloud.training.recipe import UnmixConfig
 from geocloud.training.run import CHECKPOINT, Progress, Run
@@ -43,17 +42,18 @@ def train_unmix(
     for step in run.steps():
         late = step - config.teach_from
         if late >= 0 and (late % config.teach_every == 0 or step == run.first):
-            lesson = ask_teacher(run.average, batches.scenes, told, config.trust)
+            with run.autocast():
+                lesson = ask_teacher(run.average, batches.scenes, told, config.trust)
             batches.scenes, batches.odds = lesson.scenes, batches.shares * (1 + config.mine * lesson.errors)
-        run.learn(_terms(run.student, batches.draw(), run.rng))
+        run.learn(_terms(run, batches.draw()))
     return run.average
 
 
-def _terms(student: UnmixNet, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+def _terms(run: Run[UnmixNet], batch: Batch) -> dict[str, Tensor]:
     """The loss of a batch, its mixture at one pixel of each cell."""
-    row, column = torch.randint(0, CELL, (2,), generator=rng).tolist()
-    with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
-        logit, parts = student.sampled(batch.x, batch.present, (row, column))
+    row, column = torch.randint(0, CELL, (2,), generator=run.rng).tolist()
+    with run.autocast():
+        logit, parts = run.student.sampled(batch.x, batch.present, (row, column))
     return losses(logit, parts, batch, (row, column))
 
 

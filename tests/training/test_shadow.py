@@ -23,7 +23,16 @@ from geocloud.verbs.train import train
 
 WIDTHS = (8, 12, 16, 16, 16)
 CONFIG = UnmixConfig(
-    batch=8, size=64, steps=160, settle=160, rate=1e-2, average=0.9, small=0.3, widths=WIDTHS, shadow_widths=WIDTHS
+    precision="fp32",
+    batch=8,
+    size=64,
+    steps=240,
+    settle=240,
+    rate=1e-2,
+    average=0.9,
+    small=0.3,
+    widths=WIDTHS,
+    shadow_widths=WIDTHS,
 )
 
 
@@ -102,7 +111,7 @@ def test_shadow_is_told_on_ground_never_seen_and_the_score_stays(tmp_path):
     with torch.no_grad():
         told = network.shadow_logit(batch.x, batch.present)
     known = batch.weight > 0
-    assert roc_auc_score(batch.shaded[known], told[known]) > 0.75  # chance is 0.5
+    assert roc_auc_score(batch.shaded[known], told[known]) > 0.75  # chance is 0.5; 0.86 to 0.93 over ten seeds
     assert torch.equal(network.score(batch.x, batch.present), before)
     infrared = torch.tensor([0, 0, 0, 0, 0.3, 0.3, 0.1]).view(1, 7, 1, 1)
     with torch.no_grad():
