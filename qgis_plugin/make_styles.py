@@ -24,7 +24,17 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QColor
 
 STYLES = Path(__file__).parent / "geocloud_qgis" / "styles"
-CLASSES = ((0, QColor(0, 0, 0, 0), "clear"), (1, QColor(0, 174, 239, 200), "cloud"))
+ALPHA = 110
+"""The ground stays to be seen; the polygons draw the outline."""
+CLASSES = (
+    (0, QColor(0, 0, 0, 0), "clear"),
+    (1, QColor(0, 174, 239, ALPHA), "cloud"),
+    (2, QColor(123, 104, 238, ALPHA), "thin cloud"),
+    (3, QColor(214, 120, 60, ALPHA), "haze or smoke"),
+    (4, QColor(224, 190, 0, ALPHA), "dust"),
+    (5, QColor(60, 60, 130, ALPHA), "cloud shadow"),
+)
+"""Codes, colours and names as the program's own (a test compares them); a run's layers keep those asked for."""
 RAMP = ((0.0, QColor(0, 0, 0, 0), "0"), (0.5, QColor(253, 174, 97, 160), "0.5"), (1.0, QColor(215, 25, 28, 255), "1"))
 
 

@@ -16,16 +16,19 @@ from qgis.PyQt.QtGui import QIcon
 
 from . import settings
 from .runner import Listener, ProgramCancelled, ProgramError, run
+from .texts import tr
 
 ICON = Path(__file__).parent / "icon.svg"
 
 
 class FeedbackListener(Listener):
-    """Passes a run on to QGIS's feedback."""
+    """Passes a run on to QGIS's feedback, and keeps what was said."""
 
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
-        """Keep the feedback."""
+        """Nothing was said yet."""
         self._feedback = feedback
+        self.lines: list[str] = []
+        self.warnings: list[str] = []
 
     def progress(self, percent: float) -> None:
         """The bar."""
@@ -37,10 +40,13 @@ class FeedbackListener(Listener):
 
     def info(self, text: str) -> None:
         """A line of the log."""
+        self.lines.append(text)
         self._feedback.pushInfo(text)
 
     def warning(self, text: str) -> None:
         """A line of the log that stands out."""
+        self.warnings.append(text)
+        self.lines.append(tr("Warning: {text}").format(text=text))
         self._feedback.pushWarning(text)
 
     def cancelled(self) -> bool:
@@ -108,20 +114,23 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
 
         Raises on failure and on cancel, since returning is success.
         """
+        self.heard = FeedbackListener(feedback)
         try:
-            command = [str(settings.program()), *arguments, "--overwrite", "--progress", "json", "--stop-on-stdin-eof"]
-            feedback.pushCommandInfo(" ".join(map(shlex.quote, command)))
-            return run(command, settings.environment(), FeedbackListener(feedback), outputs)
+            command = [str(settings.program()), *arguments, "--progress", "json", "--stop-on-stdin-eof"]
+            line = " ".join(map(shlex.quote, command))
+            self.heard.lines.append(line)
+            feedback.pushCommandInfo(line)
+            return run(command, settings.environment(), self.heard, outputs)
         except ProgramError as error:
             raise as_exception(error) from error
         except ProgramCancelled as error:
-            raise QgsProcessingException("Cancelled; nothing was written.") from error
+            raise QgsProcessingException(tr("Cancelled; nothing was written.")) from error
 
 
 def _help_text(summary: str, parameters: Sequence[tuple[str, str]], outputs: Sequence[tuple[str, str]]) -> str:
     """HTML."""
     parts = [f"<p>{summary}</p>"]
-    for title, entries in (("Parameters", parameters), ("Results", outputs)):
+    for title, entries in ((tr("Parameters"), parameters), (tr("Results"), outputs)):
         if entries:
             parts.append(f"<h3>{title}</h3>")
             parts += [f"<p><b>{name}</b>: {text}</p>" for name, text in entries]

@@ -2,127 +2,136 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import json
 from typing import Any
 
 from qgis.core import (
-    QgsProcessing,
+    QgsProcessingException,
     QgsProcessingOutputNumber,
+    QgsProcessingParameterEnum,
     QgsProcessingParameterNumber,
-    QgsProcessingParameterRasterDestination,
-    QgsProcessingParameterRasterLayer,
-    QgsProcessingParameterString,
-    QgsProcessingParameterVectorDestination,
 )
 
+from . import notify, recent, settings
 from .algorithm import GeocloudAlgorithm
-from .layers import Stylist, dress, layer_source
+from .ask import ask
+from .detect_options import OPTIONS, OUTPUTS, as_options
+from .detect_parameters import SMALLEST_CLOUD, detect_parameters
+from .layers import PARAMETERS, Source, layer_source
+from .results import Run, Stylist, dress, load_only
+from .runner import ProgramError
+from .sources import scene_title
+from .texts import tr
 
-OUTPUTS = (
-    # parameter, option of the program, style, what the layer is called after the scene's name
-    ("MASK", "--mask-file", "mask.qml", "cloud mask"),
-    ("POLYGONS", "--polygons-file", "polygons.qml", "cloud polygons"),
-    ("SCORE", "--score-file", "score.qml", "cloud score"),
-)
-TEXTS = (("MODEL", "--model"), ("BANDS", "--bands"), ("THRESHOLD", "--threshold"))
-NUMBERS = (("SCALE", "--scale"), ("OFFSET", "--offset"))
+KINDS = {"MASK": "mask", "POLYGONS": "polygons", "SCORE": "score"}
+"""Output -> its style, and its name in the program's result."""
 
 
 class DetectClouds(GeocloudAlgorithm):
-    """A raster layer in; mask, polygons and score out."""
+    """A scene in; mask, polygons and score out."""
 
     NAME = "detectclouds"
-    TITLE = "Detect clouds"
-    SUMMARY = "Finds the clouds of a satellite scene: mask, polygons and score."
-    HELP = "Finds the clouds of a satellite scene with the installed geocloud program."
-    RESULTS = (
-        ("CLOUD_FRACTION", "cloud among the valid pixels, 0 to 1."),
-        ("POLYGON_COUNT", "how many polygons."),
-    )
+
+    def __init__(self) -> None:
+        """Texts in QGIS's language."""
+        super().__init__()
+        self.TITLE = tr("Detect clouds")
+        self.SUMMARY = tr("Finds the clouds of a satellite scene: mask, polygons and score.")
+        self.RESULTS = (
+            ("CLOUD_FRACTION", tr("cloud among the valid pixels, 0 to 1.")),
+            ("POLYGON_COUNT", tr("how many polygons.")),
+        )
+        self._told = None
 
     def initAlgorithm(self, config: object = None) -> None:  # noqa: ARG002, N802 - QGIS's name
         """Parameters in the order of the dialog."""
-        self.add(
-            QgsProcessingParameterRasterLayer("INPUT", "Scene"),
-            "a raster with at least blue, green and red. One band of a Sentinel-2 or Landsat product, or of a "
-            "folder of band files, stands for the whole folder.",
-        )
-        self.add(_text("MODEL", "Model"), "a model's name or folder; empty: the program's choice.")
-        self.add(
-            _text("BANDS", "Bands, as in blue=1,green=2,red=3"),
-            "which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says.",
-        )
-        self.add(
-            _text("THRESHOLD", "Threshold"),
-            "a raw score or a rule of the model's card; empty: the model's own.",
-        )
-        self.add(
-            _number("MIN_AREA", "Smallest cloud (m²)", defaultValue=0, minValue=0),
-            "clouds smaller than this many square metres are left out.",
-        )
-        for name, _ in NUMBERS:
-            title = f"{name.capitalize()} to reflectance"
-            text = "reflectance = value * scale + offset; empty: as the file says."
-            self.add(_number(name, title, optional=True), text, advanced=True)
-        self.add(QgsProcessingParameterRasterDestination("MASK", "Cloud mask"), "0 clear, 1 cloud, 255 no data.")
-        self.add(
-            QgsProcessingParameterVectorDestination(
-                "POLYGONS",
-                "Cloud polygons",
-                QgsProcessing.SourceType.TypeVectorPolygon,
-                optional=True,
-                createByDefault=True,
-            ),
-            "one a cloud, with class, area_m2 (on the ellipsoid) and mean_score.",
-        )
-        self.add(
-            QgsProcessingParameterRasterDestination("SCORE", "Cloud score", optional=True, createByDefault=False),
-            "the probability of cloud, 0 to 1.",
-        )
-        self.addOutput(QgsProcessingOutputNumber("CLOUD_FRACTION", "Cloud fraction"))
-        self.addOutput(QgsProcessingOutputNumber("POLYGON_COUNT", "Number of polygons"))
+        for parameter, text, advanced in detect_parameters():
+            self.add(parameter, text, advanced=advanced)
+        self.addOutput(QgsProcessingOutputNumber("CLOUD_FRACTION", tr("Cloud fraction")))
+        self.addOutput(QgsProcessingOutputNumber("POLYGON_COUNT", tr("Number of polygons")))
+
+    def checkParameterValues(self, parameters: dict, context: Any) -> tuple[bool, str]:  # noqa: ANN401, N802
+        """One scene, not two and not none."""
+        layer, product = parameters.get("INPUT"), str(parameters.get("PRODUCT") or "").strip()
+        if not layer and not product:
+            return False, tr("Choose a scene: a layer, or a file, folder or address below it.")
+        if layer and product:
+            return False, tr("Give a layer or a product as the scene, not both.")
+        return super().checkParameterValues(parameters, context)
 
     def processAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> dict:  # noqa: ANN401, N802
         """Run `geocloud detect`; the layers' paths and the numbers."""
-        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
+        source, scene_id = self._scene(parameters, context)
+        values = {name: self._value(parameters, name, context) for name in OPTIONS}
+        values["ALLOW_EXTERNAL"] = values["ALLOW_EXTERNAL"] or source.external
+        if values["MIN_AREA"] == SMALLEST_CLOUD and not self._is_located(parameters, context, source):
+            values["MIN_AREA"] = None  # square metres are unknown there, and the program would refuse
+        paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name in OUTPUTS}
+        files = [text for name, path in paths.items() if path for text in (OUTPUTS[name], path)]
+        command = ["detect", source.scene, *as_options(values), *files]
+        result = self.run_program(command, [path for path in paths.values() if path], feedback)
+        recent.remember({"INPUT": scene_id} if scene_id else {"PRODUCT": source.scene})
+        written = {name: path for name, path in paths.items() if path and result.get(KINDS[name])}
+        load_only(context, written.values(), paths.values())
+        run = Run(source, scene_id, values["CLASSES"] or ("cloud",), {PARAMETERS: json.dumps(values)})
+        for name, path in written.items():
+            dress(context, path, _layer_name(name, source), Stylist(f"{KINDS[name]}.qml", run))
+        self._told = (self.displayName(), f"{source.title}: {notify.result_text(result, self.heard.warnings)}")
+        return {**written, **_numbers(result)}
+
+    def postProcessAlgorithm(self, context: Any, feedback: Any) -> dict:  # noqa: ANN401, ARG002, N802
+        """On the main thread: the result in the message bar."""
+        if self._told is not None:
+            notify.tell(*self._told, self.heard.warnings, self.heard.lines, feedback)
+        return {}
+
+    def _scene(self, parameters: dict, context: Any) -> tuple[Source, str]:  # noqa: ANN401
+        """The scene, and the id of its layer where it is one."""
+        product = self.parameterAsString(parameters, "PRODUCT", context).strip()
+        layer = self.parameterAsRasterLayer(parameters, "INPUT", context) if parameters.get("INPUT") else None
+        if product:
+            if layer is not None:
+                raise QgsProcessingException(tr("Give a layer or a product as the scene, not both."))
+            return Source(product, scene_title(product)), ""
         source = layer_source(layer)
-        paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name, *_ in OUTPUTS}
-        written = [path for path in paths.values() if path]
-        result = self.run_program(["detect", source, *self._options(parameters, context, paths)], written, feedback)
-        scene = PurePath(source.rstrip("/\\")).stem
-        for name, _, style, title in OUTPUTS:
-            dress(context, paths[name], f"{scene} {title}", Stylist(style, f"Clouds of {scene}", layer.id()))
-        return {**_existing(paths, result), **_numbers(result)}
+        return source, layer.id()
 
-    def _options(self, parameters: dict, context: Any, paths: dict[str, str]) -> list[str]:  # noqa: ANN401
-        """The options of `geocloud detect`; an empty parameter is left to the program."""
-        options = []
-        for name, option in TEXTS:
-            text = self.parameterAsString(parameters, name, context).strip()
-            options += [f"{option}={text}"] if text else []
-        options.append(f"--min-area={self.parameterAsDouble(parameters, 'MIN_AREA', context):.15g}")
-        for name, option in NUMBERS:
-            if parameters.get(name) not in (None, ""):
-                options.append(f"{option}={self.parameterAsDouble(parameters, name, context):.15g}")
-        for name, option, *_ in OUTPUTS:
-            options += [option, paths[name]] if paths[name] else []
-        return options
+    def _is_located(self, parameters: dict, context: Any, source: Source) -> bool:  # noqa: ANN401
+        """False for a scene without georeference; a product is asked the program about."""
+        layer = self.parameterAsRasterLayer(parameters, "INPUT", context) if parameters.get("INPUT") else None
+        if layer is not None:
+            return layer.crs().isValid()
+        try:
+            described = ask(settings.program(), settings.environment(), ["info", *source.arguments, "--json"])
+        except ProgramError:
+            return True  # the run says what is wrong
+        return bool(described.get("crs") or described.get("gcps"))
 
-
-def _text(name: str, title: str) -> QgsProcessingParameterString:
-    """A text that may stay empty."""
-    return QgsProcessingParameterString(name, title, optional=True)
-
-
-def _number(name: str, title: str, **given: Any) -> QgsProcessingParameterNumber:  # noqa: ANN401
-    """A number with a fraction."""
-    return QgsProcessingParameterNumber(name, title, type=QgsProcessingParameterNumber.Type.Double, **given)
+    def _value(self, parameters: dict, name: str, context: Any) -> Any:  # noqa: ANN401
+        """A parameter as the program takes it; None where it is empty."""
+        definition = self.parameterDefinition(name)
+        if parameters.get(name, definition.defaultValue()) in (None, "", []):
+            return None
+        if isinstance(definition, QgsProcessingParameterEnum):
+            many = definition.allowMultiple()
+            read = self.parameterAsEnumStrings if many else self.parameterAsEnumString
+            return read(parameters, name, context)
+        if isinstance(definition, QgsProcessingParameterNumber):
+            whole = definition.dataType() == QgsProcessingParameterNumber.Type.Integer
+            return (self.parameterAsInt if whole else self.parameterAsDouble)(parameters, name, context)
+        if definition.type() == "boolean":
+            return self.parameterAsBool(parameters, name, context)
+        return self.parameterAsString(parameters, name, context).strip()
 
 
-def _existing(paths: dict[str, str], result: dict) -> dict[str, str]:
-    """Outputs that were written; a scene without georeference has no polygons."""
-    keys = {"MASK": "mask", "POLYGONS": "polygons", "SCORE": "score"}
-    return {name: path for name, path in paths.items() if path and result.get(keys[name])}
+def _layer_name(output: str, source: Source) -> str:
+    """What a result is called."""
+    names = {
+        "MASK": tr("{scene} cloud mask"),
+        "POLYGONS": tr("{scene} cloud polygons"),
+        "SCORE": tr("{scene} cloud score"),
+    }
+    return names[output].format(scene=source.title)
 
 
 def _numbers(result: dict) -> dict[str, Any]:

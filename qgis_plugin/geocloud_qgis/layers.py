@@ -1,95 +1,78 @@
-"""Layers in and out: which scene a layer is, and how results look in the project."""
+"""Layers in: which scene a layer is, whether it is a result, and copies of what the program cannot open itself."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Optional
+from dataclasses import dataclass
+from typing import Any, Optional
 
-from qgis.core import (
-    QgsProcessingContext,
-    QgsProcessingException,
-    QgsProcessingLayerPostProcessorInterface,
-    QgsProviderRegistry,
-    QgsRasterLayer,
-)
+from qgis.core import QgsMapLayer, QgsProcessingException, QgsProcessingUtils, QgsProviderRegistry, QgsRasterLayer
 
-from .sources import scene_source
+from .sources import DRIVER_URI, names_other_files, scene_source, scene_title
+from .texts import tr
 
-STYLES = Path(__file__).parent / "styles"
-_alive: list = []
-"""Post-processors, one a layer: QGIS keeps no reference, and a collected one would lose the style (QGIS #47533)."""
+SCENE_ID, SCENE, PARAMETERS = "geocloud/scene_id", "geocloud/scene", "geocloud/parameters"
+"""Custom properties of a result: its scene's layer id, its scene as the program got it, and the run's parameters."""
 
 
-def layer_source(layer: Optional[QgsRasterLayer]) -> str:
+@dataclass(frozen=True)
+class Source:
+    """A scene for the program."""
+
+    scene: str
+    """A path or URL."""
+    title: str
+    """A short name for groups and layers."""
+    external: bool = False
+    """True where the program needs leave to read the files that it names."""
+
+    @property
+    def arguments(self) -> list[str]:
+        """As the program takes it."""
+        return [self.scene, *(["--allow-external"] if self.external else [])]
+
+
+def layer_source(layer: Optional[QgsRasterLayer]) -> Source:
     """What to give to the program for this layer; QgsProcessingException where it is no file."""
     if layer is None:
-        raise QgsProcessingException("The input is not a raster layer that QGIS can open.")
-    if layer.dataProvider().name() != "gdal":
-        raise QgsProcessingException(f"The layer {layer.name()} is not a raster file; export it as a GeoTIFF first.")
+        raise QgsProcessingException(tr("The input is not a raster layer that QGIS can open."))
+    if not is_file(layer):
+        raise QgsProcessingException(
+            tr("The layer {name} is not a raster file. Export it as a GeoTIFF and take that.").format(name=layer.name())
+        )
     parts = QgsProviderRegistry.instance().decodeUri("gdal", layer.source())
     path = f"{parts.get('vsiPrefix') or ''}{parts.get('path') or layer.source()}{parts.get('vsiSuffix') or ''}"
-    return scene_source(path, layer.bandCount())
+    if parts.get("layerName") and path.lower().endswith(".gpkg"):
+        path = f"GPKG:{path}:{parts['layerName']}"
+    source = scene_source(path, layer.bandCount())
+    if DRIVER_URI.match(source) or source.lower().endswith(".gpkg"):
+        return Source(_copied(source), scene_title(source))
+    return Source(source, scene_title(source), names_other_files(source))
 
 
-class Stylist(QgsProcessingLayerPostProcessorInterface):
-    """Gives a loaded result its style and its place: in the scene's group, above the scene."""
-
-    def __init__(self, style: str, group: str, scene_id: str) -> None:
-        """`style` is a file of `styles/`, `group` a name, `scene_id` the input layer's id."""
-        super().__init__()
-        self._style, self._group, self._scene_id = style, group, scene_id
-
-    def postProcessLayer(self, layer, context, feedback):  # noqa: ANN001, ANN201, ARG002, N802 - QGIS's names
-        """Called by QGIS on the main thread once the layer is in the project."""
-        if self._style:
-            layer.loadNamedStyle(str(STYLES / self._style))
-            layer.triggerRepaint()
-            layer.emitStyleChanged()
-        project = context.project()
-        if project is not None and self._group:
-            into_group(project.layerTreeRoot(), layer.id(), self._group, self._scene_id)
+def is_file(layer: Any) -> bool:  # noqa: ANN401 - any layer
+    """True for a raster layer that GDAL reads from a file."""
+    return isinstance(layer, QgsRasterLayer) and layer.isValid() and layer.dataProvider().name() == "gdal"
 
 
-def into_group(root, layer_id: str, name: str, scene_id: str) -> None:  # noqa: ANN001
-    """Move a layer into the group `name`, made just above the scene's layer where there is none."""
-    node = root.findLayer(layer_id)
-    if node is None or node.parent().name() == _results_group():
-        return  # not in the project, or where QGIS's own options put results
-    group = root.findGroup(name)
-    if group is None:
-        scene = root.findLayer(scene_id)
-        parent = scene.parent() if scene is not None else root
-        at = parent.children().index(scene) if scene is not None else 0
-        group = parent.insertGroup(at, name)
-    # The copy first: a layer that is nowhere in the tree would leave the project.
-    group.insertChildNode(_place(group, node), node.clone())
-    node.parent().removeChildNode(node)
+def is_result(layer: QgsMapLayer) -> bool:
+    """True for a mask, score or other output of the program, also one that was opened by hand."""
+    if layer.customProperty(SCENE) is not None:
+        return True
+    return is_file(layer) and "GEOCLOUD_" in layer.dataProvider().htmlMetadata()
 
 
-def _results_group() -> str:
-    """The group that the user has chosen for all results in Processing's options, or a name that no group has."""
-    from processing.core.ProcessingConfig import ProcessingConfig
+def _copied(source: str) -> str:
+    """A temporary GeoTIFF of a raster in a database, with its band names, colours, nodata and scale.
 
-    return ProcessingConfig.getSetting(ProcessingConfig.RESULTS_GROUP_NAME) or "\0"
+    The program opens files, not tables.
+    """
+    from osgeo import gdal
 
-
-def _place(group, node) -> int:  # noqa: ANN001
-    """Where a layer goes in its group: polygons above the mask above the score; -1 is the end."""
-    children = group.children()
-    below = [i for i, child in enumerate(children) if child != node and _rank(child.name()) > _rank(node.name())]
-    return below[0] if below else -1
-
-
-def _rank(name: str) -> int:
-    return next((rank for rank, word in enumerate(("polygons", "mask", "score")) if word in name), 3)
-
-
-def dress(context: QgsProcessingContext, destination: str, name: str, stylist: Stylist) -> None:
-    """Name and style the layer that QGIS will load from `destination`, where it will load it at all."""
-    if not destination or not context.willLoadLayerOnCompletion(destination):
-        return
-    details = context.layerToLoadOnCompletionDetails(destination)
-    details.name = name
-    details.forceName = True
-    _alive.append(stylist)
-    details.setPostProcessor(stylist)
+    target = QgsProcessingUtils.generateTempFilename("scene.tif")
+    if gdal.Translate(target, source, creationOptions=["COMPRESS=DEFLATE", "BIGTIFF=IF_SAFER"]) is None:
+        raise QgsProcessingException(
+            tr("{source} cannot be copied to a GeoTIFF ({reason}).").format(
+                source=source, reason=gdal.GetLastErrorMsg() or "GDAL"
+            )
+        )
+    return target

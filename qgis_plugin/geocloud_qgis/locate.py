@@ -1,43 +1,45 @@
-"""Finds the geocloud program, which is installed apart from QGIS.
+"""Finds the geocloud program, which lives apart from QGIS's own Python.
 
-In this order: GEOCLOUD_EXECUTABLE, the plugin's own setting, PATH, the places where installers put programs. What is
-named on purpose is used or complained about, never passed over. Imports no qgis.
+In this order: GEOCLOUD_EXECUTABLE, the plugin's own setting, what the plugin has installed, PATH, the places where
+installers put programs. What is named on purpose is used or complained about, never passed over. Imports no qgis.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess  # nosec B404 - running the installed program is what this plugin does
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
+from .ask import ask
 from .protocol import PROTOCOL
 from .runner import ProgramError
+from .texts import tr
 
 VARIABLE = "GEOCLOUD_EXECUTABLE"
-INSTALL_COMMAND = "pipx install geocloud"
-CHECK_SECONDS = 120
-"""A first start after an installation can be slow: torch alone is hundreds of megabytes."""
 _FOLDERS = ("", "bin", "Scripts", ".venv/bin", ".venv/Scripts", "venv/bin", "venv/Scripts")
 _NAMES = ("geocloud", "geocloud.exe")
 
 
-def find_program(setting: str, environ: Mapping[str, str], home: Optional[Path] = None) -> Path:
+def find_program(
+    setting: str, environ: Mapping[str, str], home: Optional[Path] = None, own: Optional[Path] = None
+) -> Path:
     """The program's path.
 
     Args:
         setting: what the user chose: a program, a virtual environment, a folder, or nothing.
         environ: a cleaned environment.
         home: the user's home folder.
+        own: the virtual environment that this plugin has made, or None.
 
     Raises:
         ProgramError: there is none, or not where it was said to be; the hint is the way out.
     """
-    for named, origin in ((environ.get(VARIABLE, ""), f"the variable {VARIABLE}"), (setting, "the settings")):
+    for named, variable in ((environ.get(VARIABLE, ""), VARIABLE), (setting, "")):
         if named.strip():
-            return _named(named.strip(), origin)
+            return _named(named.strip(), variable)
+    if own is not None and resolve(own) is not None:
+        return resolve(own)
     on_path = shutil.which("geocloud", path=environ.get("PATH", ""))
     if on_path:
         return Path(on_path)
@@ -46,20 +48,21 @@ def find_program(setting: str, environ: Mapping[str, str], home: Optional[Path] 
         if program is not None:
             return program
     raise ProgramError(
-        "The program geocloud was not found on this computer",
-        f"install it with “{INSTALL_COMMAND}”, or choose where it is in Raster ▸ Geocloud ▸ Settings",
+        tr("The program geocloud was not found on this computer"),
+        tr("install it, or choose where it is, in Raster ▸ Geocloud ▸ Settings"),
     )
 
 
-def _named(named: str, origin: str) -> Path:
-    """The program at a place the user named; ProgramError where there is none."""
+def _named(named: str, variable: str) -> Path:
+    """The program at a place the user named, in a variable or in the settings; ProgramError where there is none."""
     program = resolve(Path(named).expanduser())
-    if program is None:
-        raise ProgramError(
-            f"{named}, named in {origin}, is neither the program geocloud nor a folder or virtual environment with it",
-            "correct it in Raster ▸ Geocloud ▸ Settings" if VARIABLE not in origin else f"correct {VARIABLE}",
-        )
-    return program
+    if program is not None:
+        return program
+    if variable:
+        text = tr("{named}, named in the variable {variable}, is neither the program geocloud nor a folder with it")
+        raise ProgramError(text.format(named=named, variable=variable), tr("correct the variable"))
+    text = tr("{named} is neither the program geocloud nor a folder or virtual environment with it")
+    raise ProgramError(text.format(named=named), tr("correct it in Raster ▸ Geocloud ▸ Settings"))
 
 
 def resolve(place: Path) -> Optional[Path]:
@@ -98,40 +101,14 @@ def read_versions(program: Path, environ: Mapping[str, str], *, check: bool = Fa
     Raises:
         ProgramError: it is not geocloud, does not start, or speaks another protocol.
     """
-    command = [str(program), "version", "--json", *(["--check"] if check else [])]
-    try:
-        done = subprocess.run(  # nosec B603 - a list of arguments, never a shell
-            command,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=CHECK_SECONDS,
-            check=False,
-            creationflags=subprocess.CREATE_NO_WINDOW if os.name == "nt" else 0,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ProgramError(f"{program} did not answer within {CHECK_SECONDS} seconds") from error
-    except OSError as error:
-        raise ProgramError(f"{program} cannot be started ({error.strerror or error})") from error
-    versions = _last_object(done.stdout.decode("utf-8", "replace"))
-    if done.returncode != 0 or "geocloud" not in versions:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise ProgramError(f"{program} is not a working geocloud" + (f": {words[-1]}" if words else ""))
+    versions = ask(program, environ, ["version", "--json", *(["--check"] if check else [])])
+    if not isinstance(versions, dict) or "geocloud" not in versions:
+        raise ProgramError(tr("{program} is not a working geocloud").format(program=program))
     if versions.get("protocol") != PROTOCOL:
         raise ProgramError(
-            f"{program} speaks protocol {versions.get('protocol')}, the plugin protocol {PROTOCOL}",
-            "update the older of the two",
+            tr("{program} speaks protocol {theirs}, the plugin protocol {ours}").format(
+                program=program, theirs=versions.get("protocol"), ours=PROTOCOL
+            ),
+            tr("update the older of the two"),
         )
     return versions
-
-
-def _last_object(text: str) -> dict[str, Any]:
-    """The last line that is a JSON object; empty where there is none."""
-    for line in reversed(text.splitlines()):
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            return value
-    return {}

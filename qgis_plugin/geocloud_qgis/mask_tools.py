@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Any
 
 from qgis.core import (
@@ -15,7 +14,9 @@ from qgis.core import (
 )
 
 from .algorithm import GeocloudAlgorithm
-from .layers import Stylist, dress, layer_source
+from .layers import layer_source
+from .results import Stylist, dress
+from .texts import tr
 
 CODES = "0 clear, 1 cloud, 255 no data."
 
@@ -51,9 +52,10 @@ class Polygonize(GeocloudAlgorithm):
         source = layer_source(layer)
         out = self.parameterAsOutputLayer(parameters, "POLYGONS", context)
         area = self.parameterAsDouble(parameters, "MIN_AREA", context)
-        arguments = ["polygonize", source, "--out", out, *([f"--min-area={area:.15g}"] if area else [])]
+        smallest = [f"--min-area={area:.15g}"] if area else []
+        arguments = ["polygonize", source.scene, "--out", out, "--overwrite", *smallest]
         result = self.run_program(arguments, [out], feedback)
-        dress(context, out, f"{PurePath(source).stem} polygons", Stylist("polygons.qml", "", layer.id()))
+        dress(context, out, tr("{scene} polygons").format(scene=source.title), Stylist("polygons.qml"))
         return {"POLYGONS": out, "POLYGON_COUNT": result.get("polygon_count")}
 
 
@@ -80,6 +82,7 @@ class ApplyMask(GeocloudAlgorithm):
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
         scene, mask = layer_source(layer), layer_source(self.parameterAsRasterLayer(parameters, "MASK", context))
         out = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        result = self.run_program(["apply-mask", scene, mask, "--out", out], [out], feedback)
-        dress(context, out, f"{PurePath(scene).stem} without clouds", Stylist("", "", layer.id()))
+        arguments = ["apply-mask", *scene.arguments, mask.scene, "--out", out, "--overwrite"]
+        result = self.run_program(arguments, [out], feedback)
+        dress(context, out, tr("{scene} without clouds").format(scene=scene.title), Stylist(""))
         return {"OUTPUT": out, "REMOVED_FRACTION": result.get("removed_percent", 0) / 100}

@@ -1,17 +1,22 @@
-"""The plugin: registers the provider, and an action that opens the dialog with the active layer."""
+"""The plugin: registers the provider, and actions that open the dialog with a scene, and the settings."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from qgis.core import QgsApplication, QgsRasterLayer
+from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QAction
 
 from . import settings
 from .algorithm import ICON
+from .exporting import offer_export
+from .layers import is_file, is_result
 from .provider import GeocloudProvider
+from .recent import scene_for
 from .runner import ProgramError
+from .texts import tr
+from .translation import install_translator
 
 MENU = "&Geocloud"
 
@@ -21,6 +26,7 @@ class GeocloudPlugin:
 
     def __init__(self, iface: Any) -> None:  # noqa: ANN401 - None under qgis_process
         """Nothing is shown yet."""
+        install_translator()
         self.iface = iface
         self.provider = None
         self.actions: list[QAction] = []
@@ -34,8 +40,8 @@ class GeocloudPlugin:
     def initGui(self) -> None:  # noqa: N802 - QGIS's name
         """Provider, toolbar button, entries of the Raster menu."""
         self.initProcessing()
-        detect = self._action("Detect clouds…", self.open_dialog, "geocloudDetect")
-        self._action("Settings…", self.open_settings, "geocloudSettings")
+        detect = self._action(tr("Detect clouds…"), self.open_dialog, "geocloudDetect")
+        self._action(tr("Settings…"), self.open_settings, "geocloudSettings")
         self.iface.addToolBarIcon(detect)
 
     def unload(self) -> None:
@@ -59,14 +65,18 @@ class GeocloudPlugin:
         return action
 
     def open_dialog(self) -> None:
-        """The dialog with the active layer; first the settings where the program is missing."""
+        """The dialog with the scene that suggests itself; first the settings where the program is missing."""
         import processing
 
         if not self._found() and not (self.open_settings() and self._found()):
             return
-        layer = self.iface.activeLayer()
-        given = {"INPUT": layer.id()} if isinstance(layer, QgsRasterLayer) else {}
-        self.dialog = processing.createAlgorithmDialog("geocloud:detectclouds", given)
+        active = self.iface.activeLayer()
+        if isinstance(active, QgsRasterLayer) and not is_file(active) and not is_result(active):
+            offer_export(self.iface, active, self.open_dialog)
+            return
+        self.dialog = processing.createAlgorithmDialog(
+            "geocloud:detectclouds", scene_for(active, QgsProject.instance())
+        )
         self.dialog.show()
 
     def open_settings(self) -> bool:

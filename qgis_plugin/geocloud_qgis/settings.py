@@ -30,4 +30,9 @@ def environment() -> dict[str, str]:
 
 def program() -> Path:
     """The program; ProgramError where there is none."""
-    return find_program(executable(), environment())
+    return find(executable(), environment())
+
+
+def find(setting: str, environ: dict[str, str]) -> Path:
+    """The program that this setting leads to; ProgramError where there is none."""
+    return find_program(setting, environ)

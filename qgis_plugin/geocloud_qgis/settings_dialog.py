@@ -1,11 +1,14 @@
-"""Where the program is: path, Browse, Test, the install command to copy, a report to copy."""
+"""Where the program is: path, Browse, Test, and a report to copy."""
 
 from __future__ import annotations
 
+import os
+import platform
 import threading
 from pathlib import Path
 from typing import Optional
 
+from qgis.core import Qgis
 from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtWidgets import (
     QApplication,
@@ -23,8 +26,9 @@ from qgis.PyQt.QtWidgets import (
 
 from . import settings
 from .check_installation import make_report
-from .locate import INSTALL_COMMAND, find_program
+from .locate import VARIABLE
 from .runner import ProgramError
+from .texts import tr
 
 POLL_MS = 100
 
@@ -35,13 +39,20 @@ class SettingsDialog(QDialog):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         """Filled with what is set now, and tested at once, so that the user sees how things stand."""
         super().__init__(parent)
-        self.setWindowTitle("Geocloud settings")
-        self.setMinimumWidth(560)
+        self.setWindowTitle(tr("Geocloud settings"))
+        self.setMinimumWidth(600)
         self._answer: Optional[tuple[bool, str]] = None
+        self._tested = ""
+        self._works = self._closing = False
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._poll)
         self._build()
-        self.path.setText(settings.executable())
+        if os.environ.get(VARIABLE):
+            text = tr("named in the variable {variable}").format(variable=VARIABLE)
+            self.path.setPlaceholderText(f"{text}: {os.environ[VARIABLE]}")
+            self.path.setEnabled(False)
+        else:
+            self.path.setText(settings.executable())
         self.test()
 
     def _build(self) -> None:
@@ -49,67 +60,92 @@ class SettingsDialog(QDialog):
         layout = QVBoxLayout(self)
         self.path = QLineEdit()
         self.path.setObjectName("path")
-        self.path.setPlaceholderText("found by itself; or the program, its folder or its virtual environment")
-        self.test_button = _button("Test", self.test)
-        layout.addWidget(QLabel("The program geocloud:"))
-        layout.addLayout(_row(self.path, _button("Browse…", self.browse), self.test_button))
-        self.report = QPlainTextEdit()
-        self.report.setReadOnly(True)
-        self.report.setMinimumHeight(190)
+        self.path.setPlaceholderText(tr("leave empty to find it automatically"))
+        self.path.setToolTip(tr("The program, its folder or its virtual environment"))
+        self.test_button = _button(tr("Test"), self.test)
+        browse = _button(tr("File…"), self.browse_file), _button(tr("Folder…"), self.browse_folder)
+        layout.addWidget(QLabel(tr("The program geocloud:")))
+        layout.addLayout(_row(self.path, *browse, self.test_button))
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.status.setMinimumHeight(3 * self.status.fontMetrics().lineSpacing())
+        self.status.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self.status)
+        self.report = QPlainTextEdit()
+        self.report.setReadOnly(True)
+        self.report.setMinimumHeight(150)
         layout.addWidget(self.report)
-        command = QLineEdit(INSTALL_COMMAND)
-        command.setReadOnly(True)
-        layout.addWidget(QLabel("Not installed? In a terminal, not in QGIS:"))
-        layout.addLayout(_row(command, _button("Copy", lambda: _copy(INSTALL_COMMAND))))
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
-        copy = buttons.addButton("Copy report", QDialogButtonBox.ButtonRole.ActionRole)
-        copy.clicked.connect(lambda *_: _copy(f"{self.status.text()}\n{self.report.toPlainText()}".strip()))
-        layout.addWidget(buttons)
+        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        copy = self.buttons.addButton(tr("Copy report"), QDialogButtonBox.ButtonRole.ActionRole)
+        copy.clicked.connect(lambda *_: QApplication.clipboard().setText(self.report_text()))
+        layout.addWidget(self.buttons)
 
-    def browse(self) -> None:
-        """Choose the program's file; a folder can be typed."""
-        chosen, _ = QFileDialog.getOpenFileName(self, "The program geocloud", str(Path.home()))
-        if chosen:
-            self.path.setText(chosen)
+    def report_text(self) -> str:
+        """What a question needs: also where the program is missing, which QGIS this is."""
+        report = self.report.toPlainText().strip()
+        return report or f"{self.status.text()}\nQGIS {Qgis.QGIS_VERSION} on {platform.platform()}"
+
+    def browse_file(self) -> None:
+        """Choose the program itself."""
+        self._chosen(QFileDialog.getOpenFileName(self, tr("The program geocloud"), str(Path.home()))[0])
+
+    def browse_folder(self) -> None:
+        """Choose its folder or its virtual environment."""
+        self._chosen(QFileDialog.getExistingDirectory(self, tr("The program's folder"), str(Path.home())))
+
+    def _chosen(self, path: str) -> None:
+        if path:
+            self.path.setText(path)
             self.test()
 
     def test(self) -> None:
         """Ask the program in a thread: its first start can take many seconds."""
         self.test_button.setEnabled(False)
-        self.status.setText("Testing…")
+        self._say(tr("Testing…"))
         self.report.clear()
-        self._answer = None
-        environ, text = settings.environment(), self.path.text()
-        threading.Thread(target=self._ask, args=(text, environ), daemon=True).start()
+        self._answer, self._tested, self._works = None, self.path.text(), False
+        threading.Thread(target=self._ask, args=(self._tested, settings.environment()), daemon=True).start()
         self._timer.start(POLL_MS)
 
     def _ask(self, text: str, environ: dict[str, str]) -> None:
         """In the thread: no widget is touched here."""
         try:
-            self._answer = True, make_report(find_program(text, environ), environ)
+            self._answer = True, make_report(settings.find(text, environ), environ)
         except ProgramError as error:
-            self._answer = False, f"{error}\n{error.hint}".strip()
+            self._answer = False, str(error)
 
     def _poll(self) -> None:
-        """Show the answer once it is there."""
+        """Show the answer once it is there; after OK, close where the program works."""
         if self._answer is None:
             return
         self._timer.stop()
-        works, text = self._answer
-        self.status.setText("Works." if works else text)
-        self.report.setPlainText(text if works else "")
+        self._works, text = self._answer
+        self._say(tr("Works.") if self._works else text, bad=not self._works)
+        self.report.setPlainText(text if self._works else "")
         self.test_button.setEnabled(True)
+        if self._closing:
+            self._closing = False
+            self.accept()
+
+    def _say(self, text: str, *, bad: bool = False) -> None:
+        """The line that tells how things stand, red where they do not work."""
+        self.status.setStyleSheet("color: #c00000" if bad else "")
+        self.status.setText(text)
 
     def accept(self) -> None:
-        """Keep the path."""
-        settings.set_executable(self.path.text())
-        super().accept()
+        """Keep the path where the program works; where it does not, the window stays and says why."""
+        if self._timer.isActive() and self._tested == self.path.text():
+            self._closing = True
+        elif self._tested != self.path.text():
+            self._closing = True
+            self.test()
+        elif self._works:
+            if self.path.isEnabled():
+                settings.set_executable(self.path.text())
+            super().accept()
 
 
 def _button(text: str, slot: object) -> QPushButton:
@@ -124,7 +160,3 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
     for widget in widgets:
         row.addWidget(widget)
     return row
-
-
-def _copy(text: str) -> None:
-    QApplication.clipboard().setText(text)

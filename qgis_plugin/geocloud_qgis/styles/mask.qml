@@ -2,16 +2,16 @@
 <qgis version="3.22.16-Białowieża" styleCategories="Symbology">
   <pipe-data-defined-properties>
     <Option type="Map">
-      <Option name="name" value="" type="QString"/>
+      <Option value="" type="QString" name="name"/>
       <Option name="properties"/>
-      <Option name="type" value="collection" type="QString"/>
+      <Option value="collection" type="QString" name="type"/>
     </Option>
   </pipe-data-defined-properties>
   <pipe>
     <provider>
-      <resampling zoomedOutResamplingMethod="nearestNeighbour" zoomedInResamplingMethod="nearestNeighbour" maxOversampling="2" enabled="false"/>
+      <resampling enabled="false" zoomedInResamplingMethod="nearestNeighbour" maxOversampling="2" zoomedOutResamplingMethod="nearestNeighbour"/>
     </provider>
-    <rasterrenderer alphaBand="-1" band="1" nodataColor="" opacity="1" type="paletted">
+    <rasterrenderer opacity="1" band="1" type="paletted" nodataColor="" alphaBand="-1">
       <minMaxOrigin>
         <limits>None</limits>
         <extent>WholeRaster</extent>
@@ -21,12 +21,16 @@
         <stdDevFactor>2</stdDevFactor>
       </minMaxOrigin>
       <colorPalette>
-        <paletteEntry color="#000000" alpha="0" label="clear" value="0"/>
-        <paletteEntry color="#00aeef" alpha="200" label="cloud" value="1"/>
+        <paletteEntry alpha="0" value="0" label="clear" color="#000000"/>
+        <paletteEntry alpha="110" value="1" label="cloud" color="#00aeef"/>
+        <paletteEntry alpha="110" value="2" label="thin cloud" color="#7b68ee"/>
+        <paletteEntry alpha="110" value="3" label="haze or smoke" color="#d6783c"/>
+        <paletteEntry alpha="110" value="4" label="dust" color="#e0be00"/>
+        <paletteEntry alpha="110" value="5" label="cloud shadow" color="#3c3c82"/>
       </colorPalette>
     </rasterrenderer>
-    <brightnesscontrast contrast="0" brightness="0" gamma="1"/>
-    <huesaturation grayscaleMode="0" colorizeRed="255" invertColors="0" colorizeGreen="128" colorizeStrength="100" colorizeOn="0" colorizeBlue="128" saturation="0"/>
+    <brightnesscontrast gamma="1" brightness="0" contrast="0"/>
+    <huesaturation colorizeOn="0" colorizeBlue="128" invertColors="0" colorizeRed="255" saturation="0" colorizeStrength="100" colorizeGreen="128" grayscaleMode="0"/>
     <rasterresampler maxOversampling="2"/>
     <resamplingStage>resamplingFilter</resamplingStage>
   </pipe>

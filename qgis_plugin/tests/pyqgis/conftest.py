@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from heard import Heard
 
 sys.path.append("/usr/share/qgis/python/plugins")
 
@@ -16,3 +17,21 @@ def provider(qgis_app, qgis_processing):
     made = GeocloudProvider()
     QgsApplication.processingRegistry().addProvider(made)
     return made
+
+
+@pytest.fixture
+def heard():
+    """A feedback that remembers."""
+    return Heard()
+
+
+@pytest.fixture
+def detect(provider, tmp_path, heard):
+    """Run the algorithm with a quick model; MASK goes into tmp_path."""
+    import processing
+
+    def run(scene, **more):
+        given = {"INPUT": scene, "MODEL": "hot", "MASK": str(tmp_path / "mask.tif"), **more}
+        return processing.run("geocloud:detectclouds", given, feedback=heard)
+
+    return run

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from qgis.core import Qgis, QgsApplication, QgsContrastEnhancement, QgsProcessingUtils, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import QAction, QApplication, QDockWidget, QProgressBar, QTextEdit
+from qgis.PyQt.QtWidgets import (
+    QAction,
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QDockWidget,
+    QProgressBar,
+    QPushButton,
+    QTextEdit,
+)
 from qgis.utils import iface, loadPlugin, startPlugin
 
 FOLDER = Path(os.environ["GEOCLOUD_WINDOW"])
@@ -101,6 +110,51 @@ def detect(layer):
     dialog.close()
 
 
+def check_message():
+    """The result in one line, and a button that shows the log."""
+    wait(lambda: "polygon" in getattr(iface.messageBar().currentItem(), "text", str)())
+    item = iface.messageBar().currentItem()
+    assert "% cloud" in item.text(), item.text()
+    save(iface.mainWindow(), "qgis-result")
+    item.findChild(QPushButton, "geocloudLog").click()
+    pause(0.5)
+    window = iface.mainWindow().findChild(QDialog, "geocloudLogDialog")
+    assert "--mask-file" in window.text.toPlainText()
+    window.close()
+
+
+def check_second_click(layer):
+    """The scene is active again, and the dialog opens with it; with a result active too."""
+    assert iface.activeLayer() == layer, iface.activeLayer()
+    group = QgsProject.instance().layerTreeRoot().findGroup("Clouds of scene")
+    for active in (layer, *(node.layer() for node in group.children())):
+        iface.setActiveLayer(active)
+        dialog = open_dialog()
+        assert dialog.createProcessingParameters()["INPUT"] in (layer.id(), layer.source()), active.name()
+        dialog.close()
+    iface.setActiveLayer(layer)
+    other = QgsRasterLayer(SCENE, "other")
+    QgsProject.instance().addMapLayer(other)
+    assert QgsProject.instance().layerTreeRoot().findLayer(other.id()).parent().name() == "", "inside a group"
+    QgsProject.instance().removeMapLayer(other)
+
+
+def check_export():
+    """A layer that is no file: a message with a button, no dialog."""
+    from qgis.utils import plugins
+
+    plugins["geocloud_qgis"].dialog = None
+    tiles = QgsRasterLayer("type=xyz&url=http://localhost:9/{z}/{x}/{y}.png", "tiles", "wms")
+    QgsProject.instance().addMapLayer(tiles)
+    iface.setActiveLayer(tiles)
+    iface.mainWindow().findChild(QAction, "geocloudDetect").trigger()
+    assert plugins["geocloud_qgis"].dialog is None
+    item = iface.messageBar().currentItem()
+    assert "tiles" in item.text() and item.findChild(QPushButton, "geocloudExport") is not None
+    iface.messageBar().clearWidgets()
+    QgsProject.instance().removeMapLayer(tiles)
+
+
 def check_result():
     group = QgsProject.instance().layerTreeRoot().findGroup("Clouds of scene")
     layers = {node.name(): node.layer() for node in group.children()}
@@ -173,10 +227,15 @@ def cancel_a_second_run():
 
 
 def settings_dialog():
+    from geocloud_qgis import settings
     from geocloud_qgis.settings_dialog import SettingsDialog
 
     dialog = SettingsDialog(iface.mainWindow())
-    dialog.path.setText("")
+    assert not dialog.path.isEnabled() and "GEOCLOUD_EXECUTABLE" in dialog.path.placeholderText()
+    dialog.close()
+    program = os.environ.pop("GEOCLOUD_EXECUTABLE")
+    settings.set_executable(program)
+    dialog = SettingsDialog(iface.mainWindow())
     dialog.show()
     wait(lambda: dialog.test_button.isEnabled())
     assert dialog.status.text() == "Works.", dialog.status.text()
@@ -185,7 +244,15 @@ def settings_dialog():
         "\n".join(["program …/bin/geocloud", lines[1].split(" on ")[0] + " on Linux", *lines[2:]])
     )  # no computer's paths in the manual
     save(dialog, "qgis-settings")
-    dialog.close()
+    dialog.path.setText("/nonexistent")
+    dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).click()
+    wait(lambda: dialog.test_button.isEnabled())
+    assert dialog.isVisible(), "a path that does not work was kept"
+    assert "/nonexistent" in dialog.status.text()
+    assert settings.executable() == program
+    dialog.path.setText(program)
+    dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).click()
+    wait(lambda: not dialog.isVisible())
 
 
 def session():
@@ -198,7 +265,9 @@ def session():
         layer = show_scene()
         detect(layer)
         check_pixels(check_result())
-        save(iface.mainWindow(), "qgis-result")
+        check_message()
+        check_second_click(layer)
+        check_export()
         settings_dialog()
         cancel_a_second_run()
     except BaseException:  # noqa: BLE001 - all of it is told

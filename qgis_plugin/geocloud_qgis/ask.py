@@ -1,0 +1,69 @@
+"""Questions that the program answers with one JSON value on stdout. Imports no qgis."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess  # nosec B404 - running the installed program is what this plugin does
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from .runner import ProgramError
+from .texts import tr
+
+SECONDS = 120
+"""A first start after an installation can be slow: torch alone is hundreds of megabytes."""
+
+
+def ask(program: Path, environ: Mapping[str, str], arguments: Sequence[str], seconds: float = SECONDS) -> Any:  # noqa: ANN401
+    """The last JSON value that the program prints.
+
+    Raises:
+        ProgramError: it does not start, does not answer in time, or fails: then its own sentence where it says one.
+    """
+    try:
+        done = subprocess.run(  # nosec B603 - a list of arguments, never a shell
+            [str(program), *arguments],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            creationflags=subprocess.CREATE_NO_WINDOW if os.name == "nt" else 0,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProgramError(
+            tr("{program} did not answer within {seconds} seconds").format(program=program, seconds=f"{seconds:g}")
+        ) from error
+    except OSError as error:
+        raise ProgramError(
+            tr("{program} cannot be started ({reason})").format(program=program, reason=error.strerror or error)
+        ) from error
+    answer = _last_value(done.stdout.decode("utf-8", "replace"))
+    if done.returncode != 0 or answer is None:
+        raise ProgramError(_sentence(done.stderr.decode("utf-8", "replace"), program))
+    return answer
+
+
+def _sentence(stderr: str, program: Path) -> str:
+    """The program's own sentence, or its last words after a sentence of ours."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    own = [line for line in lines if line.lower().startswith("error: ")]
+    if own:
+        return own[-1][len("error: ") :]
+    text = tr("{program} is not a working geocloud").format(program=program)
+    return f"{text}: {lines[-1]}" if lines else text
+
+
+def _last_value(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The last line that is JSON; None where there is none."""
+    values = (_value(line) for line in reversed(text.splitlines()))
+    return next((value for value in values if value is not None), None)
+
+
+def _value(line: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The line's value; None where it is no JSON."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

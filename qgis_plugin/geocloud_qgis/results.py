@@ -1,0 +1,149 @@
+"""Layers out: style, name, and one group a run, beside its scene and never inside another run's group."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Optional, Sequence
+
+from qgis.core import QgsLayerTreeGroup, QgsProcessingContext, QgsProcessingLayerPostProcessorInterface, QgsProject
+from qgis.PyQt.QtCore import QTimer
+
+from .layers import SCENE, SCENE_ID, Source
+from .styling import KIND, apply_style
+from .texts import tr
+from .window import main_window
+
+RUN = "geocloud/run"
+"""Custom property of a group of results: the run's number."""
+_alive: list = []
+"""Post-processors, one a layer: QGIS keeps no reference, and a collected one would lose the style (QGIS #47533)."""
+
+
+class Run:
+    """What the layers of one run share: the scene, and the group that the first of them makes."""
+
+    def __init__(
+        self,
+        source: Source,
+        scene_id: str = "",
+        classes: Sequence[str] = ("cloud",),
+        properties: Optional[dict[str, str]] = None,
+    ) -> None:
+        """`scene_id` is the input layer's, where the scene is one; `properties` are set on each result."""
+        self.source, self.scene_id, self.classes = source, scene_id, classes
+        self.properties = {SCENE: source.scene, SCENE_ID: scene_id, **(properties or {})}
+        self.number, self._name = 1, ""
+
+    def group(self, root: QgsLayerTreeGroup) -> QgsLayerTreeGroup:
+        """This run's group; the first call makes it."""
+        made = root.findGroup(self._name) if self._name else None
+        if made is not None:
+            return made
+        parent, at = self._place(root)
+        self._name, self.number = _free_name(root, tr("Clouds of {scene}").format(scene=self.source.title))
+        group = parent.insertGroup(at, self._name)
+        group.setCustomProperty(RUN, self.number)
+        return group
+
+    def _place(self, root: QgsLayerTreeGroup) -> tuple[QgsLayerTreeGroup, int]:
+        """Above the scene, at its own level; above the group of results where the scene lies in one."""
+        node = root.findLayer(self.scene_id) if self.scene_id else None
+        if node is None:
+            return root, 0
+        above = node.parent()
+        while above is not None and above.parent() is not None:
+            if above.customProperty(RUN) is not None:
+                node = above
+            above = above.parent()
+        return node.parent(), node.parent().children().index(node)
+
+
+class Stylist(QgsProcessingLayerPostProcessorInterface):
+    """Gives a loaded result its style and its place."""
+
+    def __init__(self, style: str, run: Optional[Run] = None) -> None:
+        """`style` is a file of `styles/`, or an empty text; without a run the layer stays where QGIS puts it."""
+        super().__init__()
+        self._style, self._run = style, run
+
+    def postProcessLayer(self, layer, context, feedback):  # noqa: ANN001, ANN201, ARG002, N802 - QGIS's names
+        """Called by QGIS on the main thread once the layer is in the project."""
+        if self._style:
+            apply_style(layer, self._style, self._run.classes if self._run is not None else ("cloud",))
+        project = context.project()
+        if project is not None and self._run is not None:
+            for name, value in self._run.properties.items():
+                layer.setCustomProperty(name, value)
+            into_group(project.layerTreeRoot(), layer.id(), self._run)
+            QTimer.singleShot(0, lambda scene=self._run.scene_id: _activate(scene))
+
+
+def into_group(root: QgsLayerTreeGroup, layer_id: str, run: Run) -> None:
+    """Move a layer into its run's group."""
+    node = root.findLayer(layer_id)
+    if node is None or node.parent().name() == _results_group():
+        return  # not in the project, or where QGIS's own options put results
+    group = run.group(root)
+    if run.number > 1:
+        node.layer().setName(f"{node.layer().name()} ({run.number})")
+    # The copy first: a layer that is nowhere in the tree would leave the project.
+    group.insertChildNode(_place(group, node), node.clone())
+    node.parent().removeChildNode(node)
+
+
+def dress(context: QgsProcessingContext, destination: str, name: str, stylist: Stylist) -> None:
+    """Name and style the layer that QGIS will load from `destination`, where it will load it at all."""
+    if not destination or not context.willLoadLayerOnCompletion(destination):
+        return
+    details = context.layerToLoadOnCompletionDetails(destination)
+    details.name = name
+    details.forceName = True
+    _alive.append(stylist)
+    details.setPostProcessor(stylist)
+
+
+def load_only(context: QgsProcessingContext, written: Iterable[str], outputs: Iterable[str]) -> None:
+    """Take from what QGIS will load those `outputs` that were not written, the empty path of a batch row among them.
+
+    QGIS would report each as a failure.
+    """
+    layers, kept = context.layersToLoadOnCompletion(), set(written)
+    for path in ({*outputs, ""} - kept) & set(layers):
+        del layers[path]
+    context.setLayersToLoadOnCompletion(layers)
+
+
+def _free_name(root: QgsLayerTreeGroup, name: str) -> tuple[str, int]:
+    """The name, or with the first number that no group has, and the number."""
+    number, free = 1, name
+    while root.findGroup(free) is not None:
+        number += 1
+        free = f"{name} ({number})"
+    return free, number
+
+
+def _activate(layer_id: str) -> None:
+    """Make the scene the active layer again, so that what comes next is not put into the results' group."""
+    iface = main_window()
+    if iface is not None:
+        iface.layerTreeView().setCurrentLayer(QgsProject.instance().mapLayer(layer_id))
+
+
+def _results_group() -> str:
+    """The group that the user has chosen for all results in Processing's options, or a name that no group has."""
+    from processing.core.ProcessingConfig import ProcessingConfig
+
+    return ProcessingConfig.getSetting(ProcessingConfig.RESULTS_GROUP_NAME) or "\0"
+
+
+def _place(group: QgsLayerTreeGroup, node: Any) -> int:  # noqa: ANN401
+    """Where a layer goes in its group: polygons above the mask above the score; -1 is the end."""
+    children = group.children()
+    below = [i for i, child in enumerate(children) if child != node and _rank(child) > _rank(node)]
+    return below[0] if below else -1
+
+
+def _rank(node: Any) -> int:  # noqa: ANN401
+    """Vectors first, then rasters by the order in which they are best seen."""
+    order = ("polygons", "mask", "score")
+    kind = node.layer().customProperty(KIND, "") if hasattr(node, "layer") and node.layer() is not None else ""
+    return order.index(kind) if kind in order else len(order)

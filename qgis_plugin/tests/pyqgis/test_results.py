@@ -1,0 +1,115 @@
+"""How results come into the project: names, styles, groups, and no failure that is none."""
+
+import pytest
+from heard import Heard
+from qgis.core import QgsApplication, QgsProcessingContext, QgsProject, QgsRasterLayer
+
+OUTPUTS = {"MASK": "m.tif", "POLYGONS": "p.gpkg", "SCORE": "s.tif"}
+
+
+@pytest.fixture
+def project(provider):
+    project = QgsProject.instance()
+    project.clear()
+    yield project
+    project.clear()
+
+
+def run(project, folder, layer, feedback=None, **more):
+    """As the dialog does it: the results are loaded, then styled and placed."""
+    from processing.gui.Postprocessing import handleAlgorithmResults
+
+    folder.mkdir(exist_ok=True)
+    context, feedback = QgsProcessingContext(), feedback or Heard()
+    context.setProject(project)
+    given = {"INPUT": layer.id(), "MODEL": "brightness", **{k: str(folder / v) for k, v in OUTPUTS.items()}, **more}
+    for name in OUTPUTS:
+        if given[name] is not None:
+            context.addLayerToLoadOnCompletion(given[name], QgsProcessingContext.LayerDetails(name, project, name))
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("geocloud:detectclouds")
+    _, ok = algorithm.run(given, context, feedback)
+    assert ok
+    assert handleAlgorithmResults(algorithm, context, feedback, parameters=given), feedback.errors
+    return feedback
+
+
+def add(project, scene, name):
+    layer = QgsRasterLayer(scene, name)
+    project.addMapLayer(layer)
+    return layer
+
+
+def names(group):
+    return [node.name() for node in group.children()]
+
+
+def test_layers_are_named_styled_and_grouped(project, scene, tmp_path):
+    run(project, tmp_path / "a", add(project, scene, "scene"))
+    root = project.layerTreeRoot()
+    group = root.findGroup("Clouds of scene")
+    assert names(group) == ["scene cloud polygons", "scene cloud mask", "scene cloud score"]
+    assert names(root) == ["Clouds of scene", "scene"]
+    mask = group.children()[1].layer()
+    assert [(entry.value, entry.label) for entry in mask.renderer().classes()] == [(0, "clear"), (1, "cloud")]
+    assert mask.renderer().classes()[0].color.alpha() == 0
+    assert mask.renderer().classes()[1].color.alpha() < 128
+
+
+def test_a_second_run_is_numbered_and_beside_the_first(project, scene, tmp_path):
+    layer = add(project, scene, "scene")
+    run(project, tmp_path / "a", layer)
+    run(project, tmp_path / "b", layer, THRESHOLD="0.3")
+    root = project.layerTreeRoot()
+    assert names(root) == ["Clouds of scene", "Clouds of scene (2)", "scene"]
+    assert names(root.findGroup("Clouds of scene (2)"))[1] == "scene cloud mask (2)"
+
+
+def test_groups_do_not_nest(project, scene, tmp_path):
+    """A scene that the user has put into a group of results gets its own group beside that."""
+    run(project, tmp_path / "a", add(project, scene, "scene"))
+    root = project.layerTreeRoot()
+    other = QgsRasterLayer(scene, "other")
+    project.addMapLayer(other, False)
+    root.findGroup("Clouds of scene").addLayer(other)
+    run(project, tmp_path / "b", other)
+    assert names(root) == ["Clouds of scene (2)", "Clouds of scene", "scene"]
+    assert not [node for node in root.findGroup("Clouds of scene").children() if hasattr(node, "findGroup")]
+
+
+def test_a_scene_in_the_users_own_group_keeps_its_results_there(project, scene, tmp_path):
+    group = project.layerTreeRoot().addGroup("my scenes")
+    layer = QgsRasterLayer(scene, "scene")
+    project.addMapLayer(layer, False)
+    group.addLayer(layer)
+    run(project, tmp_path / "a", layer)
+    assert names(group) == ["Clouds of scene", "scene"]
+
+
+def test_the_legend_has_the_classes_asked_for(project, scene, tmp_path):
+    run(project, tmp_path / "a", add(project, scene, "scene"), MODEL="", CLASSES=["thin", "shadow"])
+    group = project.layerTreeRoot().findGroup("Clouds of scene")
+    polygons, mask = (node.layer() for node in group.children()[:2])
+    assert [entry.label for entry in mask.renderer().classes()] == ["clear", "cloud", "thin cloud", "cloud shadow"]
+    categories = polygons.renderer().categories()
+    assert [category.value() for category in categories] == ["cloud", "thin cloud", "cloud shadow"]
+    assert {feature["class"] for feature in polygons.getFeatures()} <= {category.value() for category in categories}
+
+
+def test_an_output_left_empty_is_no_failure(project, scene, tmp_path):
+    """A row of a batch asks QGIS to load the empty path of an optional output."""
+    feedback = run(project, tmp_path / "a", add(project, scene, "scene"), SCORE="")
+    assert feedback.errors == []
+
+
+def test_polygons_that_a_scene_cannot_have_are_no_failure(project, scene, tmp_path):
+    from osgeo import gdal
+
+    plain = str(tmp_path / "plain.tif")
+    gdal.Translate(plain, scene)
+    dataset = gdal.Open(plain, gdal.GA_Update)
+    dataset.SetProjection("")
+    dataset.SetGeoTransform([0, 1, 0, 0, 0, 1])
+    del dataset
+    feedback = run(project, tmp_path / "a", add(project, plain, "plain"))
+    assert feedback.errors == []
+    assert names(project.layerTreeRoot().findGroup("Clouds of plain")) == ["plain cloud mask", "plain cloud score"]
