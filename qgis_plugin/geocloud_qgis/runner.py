@@ -71,17 +71,17 @@ def run(
         ProgramError: it could not be started, failed, or ended without a result.
         ProgramCancelled: the listener cancelled it; it is gone.
     """
-    process = _start(command, environ)
+    process = start_process(command, environ)
     try:
         return _Run(process, listener, outputs).to_end()
     finally:
-        _kill(process)
+        kill_process(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
             with suppress(OSError):
                 pipe.close()
 
 
-def _start(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen:
+def start_process(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen:
     """The process, in a session of its own, so that killing it takes what it started with it."""
     windows = os.name == "nt"
     try:
@@ -98,7 +98,7 @@ def _start(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Pop
         raise ProgramError(f"{command[0]} cannot be started ({error.strerror or error})") from error
 
 
-def _kill(process: subprocess.Popen) -> None:
+def kill_process(process: subprocess.Popen) -> None:
     """End it at once where it still runs, with the processes it started."""
     if process.poll() is not None:
         return
@@ -139,7 +139,7 @@ class _Run:
         while self._act(0):
             pass
         if deadline is not None and not (self.process.poll() == 0 and self.result):
-            _kill(self.process)
+            kill_process(self.process)
             clear_leftovers(self.outputs, self.pid)
             raise ProgramCancelled("cancelled")
         return self._outcome()

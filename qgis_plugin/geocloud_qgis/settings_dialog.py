@@ -1,4 +1,4 @@
-"""Where the program is: path, Browse, Test, and a report to copy."""
+"""Where the program is: path, Browse, Test, a report to copy, and the part that installs it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from qgis.PyQt.QtWidgets import (
 
 from . import settings
 from .check_installation import make_report
+from .install_panel import InstallPanel
 from .locate import VARIABLE
 from .runner import ProgramError
 from .texts import tr
@@ -43,7 +44,7 @@ class SettingsDialog(QDialog):
         self.setMinimumWidth(600)
         self._answer: Optional[tuple[bool, str]] = None
         self._tested = ""
-        self._works = self._closing = False
+        self._works = self._closing = self._keep_log = False
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._poll)
         self._build()
@@ -76,6 +77,8 @@ class SettingsDialog(QDialog):
         self.report.setReadOnly(True)
         self.report.setMinimumHeight(150)
         layout.addWidget(self.report)
+        self.panel = InstallPanel(self.report.appendPlainText, self._installed)
+        layout.addWidget(self.panel)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
@@ -87,6 +90,12 @@ class SettingsDialog(QDialog):
         """What a question needs: also where the program is missing, which QGIS this is."""
         report = self.report.toPlainText().strip()
         return report or f"{self.status.text()}\nQGIS {Qgis.QGIS_VERSION} on {platform.platform()}"
+
+    def _installed(self) -> None:
+        """After an installation or a removal: the program that is found now, below the log that led to it."""
+        if self.panel.is_installed() and self.path.isEnabled():
+            self.path.clear()
+        self.test(keep_log=True)
 
     def browse_file(self) -> None:
         """Choose the program itself."""
@@ -101,11 +110,13 @@ class SettingsDialog(QDialog):
             self.path.setText(path)
             self.test()
 
-    def test(self) -> None:
+    def test(self, *, keep_log: bool = False) -> None:
         """Ask the program in a thread: its first start can take many seconds."""
         self.test_button.setEnabled(False)
         self._say(tr("Testing…"))
-        self.report.clear()
+        self._keep_log = keep_log
+        if not keep_log:
+            self.report.clear()
         self._answer, self._tested, self._works = None, self.path.text(), False
         threading.Thread(target=self._ask, args=(self._tested, settings.environment()), daemon=True).start()
         self._timer.start(POLL_MS)
@@ -124,7 +135,8 @@ class SettingsDialog(QDialog):
         self._timer.stop()
         self._works, text = self._answer
         self._say(tr("Works.") if self._works else text, bad=not self._works)
-        self.report.setPlainText(text if self._works else "")
+        if self._works:
+            (self.report.appendPlainText if self._keep_log else self.report.setPlainText)(text)
         self.test_button.setEnabled(True)
         if self._closing:
             self._closing = False
@@ -137,7 +149,9 @@ class SettingsDialog(QDialog):
 
     def accept(self) -> None:
         """Keep the path where the program works; where it does not, the window stays and says why."""
-        if self._timer.isActive() and self._tested == self.path.text():
+        if self.panel.running:
+            self._say(tr("The installation is still going on."), bad=True)
+        elif self._timer.isActive() and self._tested == self.path.text():
             self._closing = True
         elif self._tested != self.path.text():
             self._closing = True
@@ -146,6 +160,11 @@ class SettingsDialog(QDialog):
             if self.path.isEnabled():
                 settings.set_executable(self.path.text())
             super().accept()
+
+    def reject(self) -> None:
+        """Close; an installation that goes on is stopped."""
+        self.panel.cancel()
+        super().reject()
 
 
 def _button(text: str, slot: object) -> QPushButton:

@@ -23,6 +23,15 @@ def program():
 
 
 @pytest.fixture(scope="session")
+def wheels():
+    """A folder with the wheels of the program and of all it needs."""
+    named = os.environ.get("GEOCLOUD_WHEELS")
+    if not named:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("GEOCLOUD_WHEELS does not name the wheels")
+    return named
+
+
+@pytest.fixture(scope="session")
 def scene():
     """The sample scene."""
     return str(ROOT / "sample_data" / "scene.tif")

@@ -28,6 +28,7 @@ sys.modules.update({
 })  # fmt: skip
 core.QgsSettings.value = lambda self, key, default: default
 core.QgsApplication.prefixPath = staticmethod(lambda: "/usr")
+core.QgsApplication.qgisSettingsDirPath = staticmethod(lambda: "/nonexistent/profile")
 core.Qgis.QGIS_VERSION = "4.0"
 
 folder = Path(__file__).parent.parent.parent / "geocloud_qgis"

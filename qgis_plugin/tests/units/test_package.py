@@ -10,10 +10,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from geocloud_qgis.installer import PROGRAM_VERSION
 from make_zip import FOLDER, make_zip
 
 MODULES = sorted(FOLDER.glob("*.py"))
-PURE = ("ask", "detect_options", "env", "leftovers", "locate", "protocol", "runner", "sources", "texts")
+PURE = (
+    *("ask", "detect_options", "env", "installer", "leftovers", "locate", "protocol", "runner", "sources"),
+    *("streaming", "texts"),
+)
 
 
 def test_metadata():
@@ -42,6 +46,15 @@ def test_zip(tmp_path):
     assert {f"geocloud_qgis/{name}" for name in needed} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     assert make_zip(tmp_path / "b.zip").read_bytes() == (tmp_path / "a.zip").read_bytes()
+
+
+def test_a_wheel_in_the_zip_is_what_install_takes(tmp_path):
+    wheel = tmp_path / f"geocloud-{PROGRAM_VERSION}-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel")
+    zipfile.ZipFile(make_zip(tmp_path / "a.zip", wheel)).extractall(tmp_path)
+    code = "from geocloud_qgis.installer import program_wheel; print(program_wheel().read_text())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "a wheel\n"
 
 
 @pytest.mark.parametrize("name", PURE)

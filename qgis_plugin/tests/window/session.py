@@ -1,4 +1,4 @@
-"""Run inside a real QGIS by `qgis --code`: detects, looks at the result, cancels a second run, saves screenshots.
+"""Run inside a real QGIS by `qgis --code`: installs, detects, looks at the results, cancels, saves screenshots.
 
 Writes `outcome.json` into $GEOCLOUD_WINDOW: {} where all is well, else what went wrong.
 """
@@ -6,46 +6,31 @@ Writes `outcome.json` into $GEOCLOUD_WINDOW: {} where all is well, else what wen
 import json
 import os
 import re
+import sys
 import time
 import traceback
 from pathlib import Path
 
 from qgis.core import Qgis, QgsApplication, QgsContrastEnhancement, QgsProcessingUtils, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import (
-    QAction,
-    QApplication,
-    QDialog,
-    QDialogButtonBox,
-    QDockWidget,
-    QProgressBar,
-    QPushButton,
-    QTextEdit,
-)
+from qgis.PyQt.QtWidgets import QDialog, QProgressBar, QPushButton, QTextEdit
 from qgis.utils import iface, loadPlugin, startPlugin
 
-FOLDER = Path(os.environ["GEOCLOUD_WINDOW"])
-SCENE = os.environ["GEOCLOUD_SCENE"]
-BIG = os.environ["GEOCLOUD_BIG"]
-
-
-def wait(condition, seconds=90):
-    """Let QGIS go on until the condition holds."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "waited too long"
-        QApplication.processEvents()
-        time.sleep(0.02)
-
-
-def pause(seconds):
-    until = time.monotonic() + seconds
-    wait(lambda: time.monotonic() > until)
-
-
-def save(widget, name):
-    pause(0.5)
-    assert widget.grab().save(str(FOLDER / f"{name}.png"))
+sys.path.insert(0, os.environ["GEOCLOUD_STEPS"])
+from driving import (  # noqa: E402
+    BIG,
+    FOLDER,
+    SCENE,
+    action,
+    close_panel,
+    group,
+    open_dialog,
+    pause,
+    plugin,
+    save,
+    wait,
+    wait_for_map,
+)
 
 
 def show_scene():
@@ -74,37 +59,13 @@ def show_scene():
     return layer
 
 
-def _close_panel(name):
-    iface.mainWindow().findChild(QDockWidget, name).close()
-
-
-def wait_for_map():
-    iface.mapCanvas().refresh()
-    pause(1)
-    wait(lambda: not iface.mapCanvas().isDrawing())
-
-
-def open_dialog():
-    """As a user does: the action in the Raster menu."""
-    action = iface.mainWindow().findChild(QAction, "geocloudDetect")
-    assert action is not None, "no action"
-    action.trigger()
-    import geocloud_qgis  # noqa: F401
-    from qgis.utils import plugins
-
-    dialog = plugins["geocloud_qgis"].dialog
-    assert dialog.isVisible()
-    dialog.resize(860, 640)
-    return dialog
-
-
 def detect(layer):
     dialog = open_dialog()
     chosen = dialog.createProcessingParameters()["INPUT"]
     assert chosen in (layer.id(), layer.source()), chosen
     save(dialog, "qgis-dialog")
     dialog.runButton().click()
-    wait(lambda: QgsProject.instance().layerTreeRoot().findGroup("Clouds of scene") is not None)
+    wait(lambda: group("Clouds of scene") is not None)
     wait(lambda: dialog.runButton().isEnabled())
     pause(1)
     dialog.close()
@@ -126,8 +87,8 @@ def check_message():
 def check_second_click(layer):
     """The scene is active again, and the dialog opens with it; with a result active too."""
     assert iface.activeLayer() == layer, iface.activeLayer()
-    group = QgsProject.instance().layerTreeRoot().findGroup("Clouds of scene")
-    for active in (layer, *(node.layer() for node in group.children())):
+    made = group("Clouds of scene")
+    for active in (layer, *(node.layer() for node in made.children())):
         iface.setActiveLayer(active)
         dialog = open_dialog()
         assert dialog.createProcessingParameters()["INPUT"] in (layer.id(), layer.source()), active.name()
@@ -141,14 +102,12 @@ def check_second_click(layer):
 
 def check_export():
     """A layer that is no file: a message with a button, no dialog."""
-    from qgis.utils import plugins
-
-    plugins["geocloud_qgis"].dialog = None
+    plugin().dialog = None
     tiles = QgsRasterLayer("type=xyz&url=http://localhost:9/{z}/{x}/{y}.png", "tiles", "wms")
     QgsProject.instance().addMapLayer(tiles)
     iface.setActiveLayer(tiles)
-    iface.mainWindow().findChild(QAction, "geocloudDetect").trigger()
-    assert plugins["geocloud_qgis"].dialog is None
+    action("geocloudDetect").trigger()
+    assert plugin().dialog is None
     item = iface.messageBar().currentItem()
     assert "tiles" in item.text() and item.findChild(QPushButton, "geocloudExport") is not None
     iface.messageBar().clearWidgets()
@@ -156,8 +115,8 @@ def check_export():
 
 
 def check_result():
-    group = QgsProject.instance().layerTreeRoot().findGroup("Clouds of scene")
-    layers = {node.name(): node.layer() for node in group.children()}
+    made = group("Clouds of scene")
+    layers = {node.name(): node.layer() for node in made.children()}
     assert list(layers) == ["scene cloud polygons", "scene cloud mask"], list(layers)
     mask = layers["scene cloud mask"]
     assert [entry.label for entry in mask.renderer().classes()] == ["clear", "cloud"]
@@ -219,40 +178,11 @@ def cancel_a_second_run():
     dialog.cancelButton().click()
     wait(lambda: dialog.runButton().isEnabled(), 10)
     assert time.monotonic() - started < 5
-    assert QgsProject.instance().layerTreeRoot().findGroup("Clouds of big") is None
+    assert group("Clouds of big") is None
     begun = [path for path in Path(QgsProcessingUtils.tempFolder()).rglob("*") if path.is_file()]
     assert not [path for path in begun if path.stat().st_mtime > since or path.name.startswith(".")], begun
     dialog.close()
     QgsProject.instance().removeMapLayer(big)
-
-
-def settings_dialog():
-    from geocloud_qgis import settings
-    from geocloud_qgis.settings_dialog import SettingsDialog
-
-    dialog = SettingsDialog(iface.mainWindow())
-    assert not dialog.path.isEnabled() and "GEOCLOUD_EXECUTABLE" in dialog.path.placeholderText()
-    dialog.close()
-    program = os.environ.pop("GEOCLOUD_EXECUTABLE")
-    settings.set_executable(program)
-    dialog = SettingsDialog(iface.mainWindow())
-    dialog.show()
-    wait(lambda: dialog.test_button.isEnabled())
-    assert dialog.status.text() == "Works.", dialog.status.text()
-    lines = dialog.report.toPlainText().splitlines()
-    dialog.report.setPlainText(
-        "\n".join(["program …/bin/geocloud", lines[1].split(" on ")[0] + " on Linux", *lines[2:]])
-    )  # no computer's paths in the manual
-    save(dialog, "qgis-settings")
-    dialog.path.setText("/nonexistent")
-    dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).click()
-    wait(lambda: dialog.test_button.isEnabled())
-    assert dialog.isVisible(), "a path that does not work was kept"
-    assert "/nonexistent" in dialog.status.text()
-    assert settings.executable() == program
-    dialog.path.setText(program)
-    dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).click()
-    wait(lambda: not dialog.isVisible())
 
 
 def session():
@@ -261,15 +191,20 @@ def session():
         if not QgsApplication.processingRegistry().providerById("geocloud"):
             assert loadPlugin("geocloud_qgis") and startPlugin("geocloud_qgis")
         iface.mainWindow().resize(1180, 760)
-        _close_panel("Browser")
+        close_panel("Browser")
+        import settings_steps
+
+        settings_steps.install()
+        settings_steps.wrong_path()
+        settings_steps.variable()
         layer = show_scene()
         detect(layer)
         check_pixels(check_result())
         check_message()
         check_second_click(layer)
         check_export()
-        settings_dialog()
         cancel_a_second_run()
+        settings_steps.remove()
     except BaseException:  # noqa: BLE001 - all of it is told
         outcome["error"] = traceback.format_exc()
         iface.mainWindow().grab().save(str(FOLDER / "failed.png"))

@@ -1,4 +1,8 @@
-"""A real QGIS window under Xvfb. GEOCLOUD_SCREENSHOTS names a folder to keep the screenshots in."""
+"""A real QGIS window under Xvfb, from an empty profile on.
+
+GEOCLOUD_WHEELS names a folder with the wheels of the program and all it needs; GEOCLOUD_SCREENSHOTS one to keep the
+screenshots in.
+"""
 
 import json
 import os
@@ -9,10 +13,10 @@ from pathlib import Path
 
 from make_zip import make_zip
 
-NAMES = ("qgis-dialog", "qgis-running", "qgis-result", "qgis-settings")
+NAMES = ("qgis-install", "qgis-settings", "qgis-dialog", "qgis-running", "qgis-result")
 
 
-def test_window(program, scene, tmp_path):
+def test_window(wheels, scene, tmp_path):
     home, out = tmp_path / "home", tmp_path / "out"
     for folder in (home, out):
         folder.mkdir(mode=0o700)
@@ -22,15 +26,18 @@ def test_window(program, scene, tmp_path):
         **os.environ,
         "HOME": str(home),
         "XDG_RUNTIME_DIR": str(home),
-        "GEOCLOUD_EXECUTABLE": program,
+        "GEOCLOUD_WHEELS": wheels,
+        "GEOCLOUD_STEPS": str(Path(__file__).parent),
+        "PIP_CONFIG_FILE": os.devnull,
         "GEOCLOUD_SCENE": scene,
         "GEOCLOUD_BIG": enlarged(scene, tmp_path),
         "GEOCLOUD_WINDOW": str(out),
     }
-    environ.pop("QT_QPA_PLATFORM", None)
+    for name in ("QT_QPA_PLATFORM", "GEOCLOUD_EXECUTABLE", "PIP_FIND_LINKS"):
+        environ.pop(name, None)
     session = Path(__file__).parent / "session.py"
     command = ["xvfb-run", "-a", "-s", "-screen 0 1280x900x24", "qgis", "--noversioncheck", "--nologo", "--code"]
-    subprocess.run([*command, str(session)], env=environ, timeout=300, check=False, capture_output=True)
+    subprocess.run([*command, str(session)], env=environ, timeout=600, check=False, capture_output=True)
     outcome = json.loads((out / "outcome.json").read_text())
     keep = os.environ.get("GEOCLOUD_SCREENSHOTS")
     if keep:

@@ -1,0 +1,147 @@
+"""The installer, against real Pythons, real pip and a small wheel that stands for the program."""
+
+import json
+import os
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from geocloud_qgis.env import clean_environment
+from geocloud_qgis.installer import (
+    PROGRAM_VERSION,
+    find_python,
+    install,
+    installed,
+    program_wheel,
+    remove,
+)
+from geocloud_qgis.protocol import PROTOCOL
+from geocloud_qgis.runner import Listener, ProgramCancelled, ProgramError
+
+ROOT = Path(__file__).parent.parent.parent.parent
+SLOW = "import time; print('slow', flush=True); time.sleep(60)"
+
+
+class Heard(Listener):
+    def __init__(self):
+        self.lines, self.stages, self.percents, self.stop = [], [], [], threading.Event()
+
+    def info(self, text):
+        self.lines.append(text)
+
+    def stage(self, text):
+        self.stages.append(text)
+
+    def progress(self, percent):
+        self.percents.append(percent)
+
+    def cancelled(self):
+        return self.stop.is_set()
+
+
+@pytest.fixture
+def environ():
+    """No settings of this computer's pip: what is installed comes from the folder of wheels or not at all."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+    return {**clean_environment(kept), "PIP_CONFIG_FILE": os.devnull}
+
+
+def wheel(folder, answer, needs=(), version=PROGRAM_VERSION):
+    """A wheel whose program answers `version --json` as told."""
+    folder.mkdir(exist_ok=True)
+    info = f"geocloud-{version}.dist-info"
+    files = {
+        "geocloud_stub.py": f"def main():\n    print({json.dumps(json.dumps(answer))})\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: geocloud\nVersion: {version}\n"
+        + "".join(f"Requires-Dist: {name}\n" for name in needs),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": "[console_scripts]\ngeocloud = geocloud_stub:main\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"geocloud-{version}-py3-none-any.whl", "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return folder
+
+
+GOOD = {"geocloud": PROGRAM_VERSION, "protocol": PROTOCOL}
+
+
+def test_the_pinned_version_is_the_projects():
+    assert f'version = "{PROGRAM_VERSION}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_install_update_and_remove(tmp_path, environ):
+    root, heard = tmp_path / "a profile é" / "geocloud", Heard()
+    wheels = wheel(tmp_path / "wheels", GOOD)
+    first = install(root, environ, heard, wheels, sys.executable)
+    assert installed(root) == first
+    assert first.program.is_file()
+    assert first.version == PROGRAM_VERSION
+    assert len(heard.stages) == 3
+    assert heard.percents == sorted(heard.percents) and heard.percents[-1] == 100
+    assert any("Successfully installed geocloud" in line for line in heard.lines)
+    second = install(root, environ, Heard(), wheels, sys.executable)
+    assert second.folder != first.folder
+    assert not first.folder.exists()
+    remove(root)
+    assert installed(root) is None
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "needs", "words"),
+    [
+        (GOOD, ["no-such-package-here"], "no-such-package-here"),
+        ({"geocloud": "9", "protocol": PROTOCOL + 9}, [], "protocol"),
+        ({"hello": 1}, [], "not a working geocloud"),
+    ],
+)
+def test_a_failure_keeps_the_older_one(tmp_path, environ, answer, needs, words):
+    root = tmp_path / "root"
+    before = install(root, environ, Heard(), wheel(tmp_path / "good", GOOD), sys.executable)
+    with pytest.raises(ProgramError, match=words):
+        install(root, environ, Heard(), wheel(tmp_path / "bad", answer, needs), sys.executable)
+    assert installed(root) == before
+    assert list(root.iterdir()) == [before.folder]
+
+
+def test_cancel_leaves_nothing(tmp_path, environ):
+    slow = tmp_path / "python3"
+    slow.write_text(f"#!{sys.executable}\n{SLOW}\n")
+    slow.chmod(0o755)
+    heard, root = Heard(), tmp_path / "root"
+    threading.Timer(1, heard.stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(ProgramCancelled):
+        install(root, environ, heard, wheel(tmp_path / "wheels", GOOD), str(slow))
+    assert time.monotonic() - started < 5
+    assert heard.lines == ["slow"]
+    assert list(root.iterdir()) == []
+
+
+def test_wheels_without_the_program(tmp_path):
+    wheel(tmp_path / "other", GOOD, version="0.1")
+    with pytest.raises(ProgramError, match=f"no wheel of geocloud {PROGRAM_VERSION}"):
+        program_wheel(tmp_path / "other")
+
+
+def test_a_half_made_folder_does_not_count(tmp_path):
+    (tmp_path / "program-3").mkdir()
+    (tmp_path / "program-2").mkdir()
+    (tmp_path / "program-2" / "complete.json").write_text('{"version": "1", "python": "p"}')
+    assert installed(tmp_path).folder.name == "program-2"
+
+
+def test_a_python_is_found_and_an_old_one_is_not_taken(tmp_path, environ, monkeypatch):
+    assert Path(find_python(environ)).is_file()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "qgis"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\necho '[3, 9]'\n")
+    old.chmod(0o755)
+    with pytest.raises(ProgramError, match=r"No Python 3\.11"):
+        find_python({"PATH": str(tmp_path)})
