@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from geocloud.version import __version__
 
 if TYPE_CHECKING:
+    from geocloud.batch.batch import BatchResult, detect_many
+    from geocloud.batch.options import BatchOptions
+    from geocloud.lazy.lazy import mask, score
+    from geocloud.pipeline.detection import Detection
+    from geocloud.pipeline.options import DetectOptions
     from geocloud.readers import MemoryScene, SceneOptions, SceneReader, open_scene
-    from geocloud.scale.batch import BatchResult, detect_many
-    from geocloud.scale.lazy import mask, score
-    from geocloud.scale.options import BatchOptions
     from geocloud.scorers.contract import Scorer
-    from geocloud.verbs.detect import DetectOptions, detect
-    from geocloud.verbs.detection import Detection
+    from geocloud.verbs.detect import detect
 
 __all__ = [
     "BatchOptions", "BatchResult", "DetectOptions", "Detection", "MemoryScene", "SceneOptions", "SceneReader",
@@ -29,19 +30,19 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "BatchOptions": "geocloud.scale.options",
-    "BatchResult": "geocloud.scale.batch",
+    "BatchOptions": "geocloud.batch.options",
+    "BatchResult": "geocloud.batch.batch",
     "DetectOptions": "geocloud.verbs.detect",
-    "Detection": "geocloud.verbs.detection",
+    "Detection": "geocloud.pipeline.detection",
     "MemoryScene": "geocloud.readers",
     "SceneOptions": "geocloud.readers",
     "SceneReader": "geocloud.readers",
     "Scorer": "geocloud.scorers.contract",
     "detect": "geocloud.verbs.detect",
-    "detect_many": "geocloud.scale.batch",
-    "mask": "geocloud.scale.lazy",
+    "detect_many": "geocloud.batch.batch",
+    "mask": "geocloud.lazy.lazy",
     "open_scene": "geocloud.readers",
-    "score": "geocloud.scale.lazy",
+    "score": "geocloud.lazy.lazy",
 }
 
 

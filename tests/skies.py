@@ -10,12 +10,12 @@ import torch
 from testutils import UTM
 
 from geocloud.georef import Georef
-from geocloud.histogram import histogram
-from geocloud.metrics import auroc
+from geocloud.metrics.confusion import auroc
+from geocloud.metrics.histogram import histogram
+from geocloud.pipeline.scoring import score_scene
 from geocloud.raster import Raster
 from geocloud.readers import MemoryScene
-from geocloud.training.simulator import simulate, value_noise
-from geocloud.verbs.resolution import score_scene
+from geocloud.training.unmix.simulator import simulate, value_noise
 
 BANDS = ("blue", "green", "red")
 SIZE = 192

@@ -14,16 +14,13 @@ import geocloud
 PACKAGE = Path(geocloud.__file__).parent
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "scene.tif"
 FLOORS = {
-    0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration", "heap"),
-    1: (
-        *("readers", "writers", "tiling", "stitching", "polygons", "rings", "seams", "geodesy", "parallel", "dilation"),
-        *("metrics", "histogram", "bootstrap", "rules", "veils", "familiarity"),
-        *("scene_tally", "class_cuts", "simulated_plumes"),
-    ),
-    2: ("scorers", "models", "training"),
-    3: ("verbs",),
-    4: ("scale",),
-    5: ("cli", "__main__"),
+    0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration", "classes"),
+    1: ("geometry", "metrics", "readers", "datasets", "writers"),
+    2: ("scorers", "models"),
+    3: ("pipeline", "training", "evaluation"),
+    4: ("verbs", "lazy"),
+    5: ("batch",),
+    6: ("cli", "__main__"),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 ALLOWED_LIBRARIES = {

@@ -8,11 +8,10 @@ import rasterio
 from style import SAMPLE
 
 from geocloud import open_scene
-from geocloud.histogram import ScoreHistogram, histogram
+from geocloud.metrics.histogram import ScoreHistogram, histogram
 from geocloud.models.registry import load_scorer
-from geocloud.verbs.resolution import score_scene
-from geocloud.writers.curves import plot_sweep
-from geocloud.writers.plots import plot_scores
+from geocloud.pipeline.scoring import score_scene
+from geocloud.writers.plots import plot_scores, plot_sweep
 
 MODEL = "hot"
 

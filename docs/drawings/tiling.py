@@ -13,8 +13,8 @@ from style import BLOCK_LINE, CLOUD, HALO_LINE, PATCH_LINE, SAMPLE, panels, samp
 from geocloud import open_scene
 from geocloud.grid import PATCH, PatchGrid
 from geocloud.models.registry import load_scorer
-from geocloud.tiling import reflect
-from geocloud.verbs.resolution import score_scene
+from geocloud.pipeline.scoring import score_scene
+from geocloud.pipeline.tiling import reflect
 from geocloud.window import Window
 
 BLOCK, HALO = 2, 64
@@ -60,7 +60,7 @@ def halo(path: Path) -> None:
     area = grid.window(0, 1).grow(HALO)
     seen = picture[
         np.ix_(reflect(area.row, area.stop_row, SHAPE[0]), reflect(area.col, area.stop_col, SHAPE[1]))
-    ]  # as geocloud.tiling cuts it
+    ]  # as geocloud.pipeline.tiling cuts it
     axes[1].imshow(seen)
     frame(axes[1], Window(HALO, HALO, grid.side, grid.side), BLOCK_LINE, 1.6)
     axes[1].set_xlabel("above the scene: reflection", fontsize=8)

@@ -7,16 +7,13 @@ from typing import Any, get_args
 
 import click
 
-from geocloud.cli.common import examples
-from geocloud.cli.environment import check_projections
-from geocloud.cli.lists import numbers
-from geocloud.cli.options import scene_options, take_scene_options
-from geocloud.cli.reporter import ProgressMode
-from geocloud.cli.watching import run_job, watch_options
+from geocloud.classes import EncodingName
+from geocloud.cli.common import check_projections, examples
+from geocloud.cli.options import numbers, scene_options, take_scene_options
+from geocloud.cli.reporter import ProgressMode, run_job, watch_options
 from geocloud.progress import Progress
 from geocloud.verbs.apply_mask import ApplyOptions
 from geocloud.verbs.apply_mask import apply_mask as apply
-from geocloud.writers.encodings import EncodingName
 
 
 @click.command("apply-mask", epilog=examples("geocloud apply-mask scene.tif scene_cloudmask.tif --out clear.tif"))

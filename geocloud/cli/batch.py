@@ -10,15 +10,14 @@ from typing import Any
 
 import click
 
+from geocloud.batch.batch import detect_many
+from geocloud.batch.options import SPLIT_SIDE, BatchOptions
+from geocloud.batch.scene_lists import read_collection, read_list
 from geocloud.cli.batch_view import BatchView, make_view
-from geocloud.cli.common import examples, one_sentence
+from geocloud.cli.common import check_projections, examples, one_sentence
 from geocloud.cli.detect import detect as detect_command
 from geocloud.cli.detect import take_detect_options
-from geocloud.cli.environment import check_projections
 from geocloud.errors import Cancelled, GeocloudError
-from geocloud.scale.batch import detect_many
-from geocloud.scale.options import SPLIT_SIDE, BatchOptions
-from geocloud.scale.scenes import read_collection, read_list
 
 _OWN = {"scenes", "out", "stac", "threads", "overwrite", "mask_file", "polygons_file", "score_file"}
 """Parameters of `detect` that a batch has no use for, or that mean something else here."""

@@ -12,12 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from geocloud.batch.batch import BatchResult
+from geocloud.batch.manifest import Record, Tally
 from geocloud.cli.common import print_error, print_json
 from geocloud.cli.reporter import PROTOCOL, Cancellation, ProgressMode
 from geocloud.errors import Cancelled, GeocloudError
-from geocloud.scale.batch import BatchResult
-from geocloud.scale.record import Record
-from geocloud.scale.tally import Tally
 
 PROGRESS_SECONDS = 1.0
 LISTED = 20

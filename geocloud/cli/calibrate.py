@@ -8,11 +8,10 @@ from typing import Any, get_args
 
 import click
 
-from geocloud.cli.bar import progress_bar
 from geocloud.cli.common import examples, one_sentence, print_json
-from geocloud.cli.data_options import data_options, device_option, take_data_options
-from geocloud.cli.options import ModelName
-from geocloud.rules import Tagged
+from geocloud.cli.options import ModelName, data_options, device_option, take_data_options
+from geocloud.cli.reporter import progress_bar
+from geocloud.metrics.threshold_rules import Tagged
 from geocloud.verbs.calibrate import CalibrateOptions, Rule
 from geocloud.verbs.calibrate import calibrate as calibrate_model
 

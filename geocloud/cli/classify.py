@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 from geocloud.cli.common import examples, one_sentence, print_error, print_json
-from geocloud.cli.data_options import device_option
-from geocloud.cli.options import as_scene_options, model_option, scene_options
+from geocloud.cli.options import as_scene_options, device_option, model_option, scene_options
+from geocloud.datasets.labels import Fit
 from geocloud.errors import InputError
 from geocloud.models.registry import load_scorer
-from geocloud.training.data import Fit
 from geocloud.verbs.classify import Classification, ClassifyOptions
 from geocloud.verbs.classify import classify as classify_picture
 

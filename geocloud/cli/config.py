@@ -29,7 +29,7 @@ def read_config(context: click.Context, _option: click.Parameter, path: Path | N
 def read_recipe_or_config(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
     """The path of a recipe of unmix, known by `steps` or `extends`, or of a shipped one; else as `read_config`."""
     from geocloud.errors import InputError
-    from geocloud.training.by_recipe import recipe_path
+    from geocloud.training.unmix.trainer import recipe_path
 
     if path is None:
         return None

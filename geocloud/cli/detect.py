@@ -10,22 +10,17 @@ from typing import Any, cast, get_args
 
 import click
 
-from geocloud.cli.common import examples, one_sentence
-from geocloud.cli.environment import check_projections
-from geocloud.cli.lists import names
-from geocloud.cli.options import Threshold, model_option, scene_options, take_scene_options
-from geocloud.cli.reporter import Reporter, make_reporter
-from geocloud.cli.shortage import shortage
-from geocloud.cli.watching import watch_options
+from geocloud.classes import ClassName, EncodingName
+from geocloud.cli.common import check_projections, examples, one_sentence, shortage
+from geocloud.cli.options import Threshold, model_option, names, scene_options, take_scene_options
+from geocloud.cli.reporter import Reporter, make_reporter, watch_options
 from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.models.registry import load_scorer
-from geocloud.readers.options import scene_name
+from geocloud.pipeline.detection import OutputPaths
+from geocloud.pipeline.options import DetectOptions
+from geocloud.readers.reader import scene_name
 from geocloud.scorers.contract import Scorer
-from geocloud.veils import ClassName
-from geocloud.verbs.detect import DetectOptions
 from geocloud.verbs.detect import detect as detect_scene
-from geocloud.verbs.detection import OutputPaths
-from geocloud.writers.encodings import EncodingName
 from geocloud.writers.vectors import VectorFormat, vector_format
 
 

@@ -38,7 +38,7 @@ def doctor(*, as_json: bool) -> None:
 
     Exit code 1 where a check fails.
     """
-    from geocloud.verbs.examine import examine
+    from geocloud.verbs.doctor import examine
 
     checks = examine()
     about = {

@@ -8,16 +8,14 @@ from typing import Any
 
 import click
 
-from geocloud.cli.bar import progress_bar
 from geocloud.cli.common import examples, one_sentence, print_json
-from geocloud.cli.data_options import data_options, device_option, take_data_options
-from geocloud.cli.lists import names
-from geocloud.cli.options import ModelName, Threshold
+from geocloud.cli.options import ModelName, Threshold, data_options, device_option, names, take_data_options
+from geocloud.cli.reporter import progress_bar
+from geocloud.datasets.folder import read_names
+from geocloud.evaluation.report import condition_table, markdown
 from geocloud.models.registry import DEFAULT_MODEL
-from geocloud.readers.names import read_names
 from geocloud.verbs.evaluate import EvaluateOptions
 from geocloud.verbs.evaluate import evaluate as evaluate_models
-from geocloud.verbs.report import condition_table, markdown
 from geocloud.writers.page import refill_page
 
 

@@ -8,10 +8,8 @@ from typing import cast
 
 import click
 
-from geocloud.cli.common import examples, print_error
-from geocloud.cli.environment import protect_environment
-from geocloud.cli.shortage import shortage
-from geocloud.heap import bound_heaps
+from geocloud.cli.common import examples, print_error, protect_environment, shortage
+from geocloud.pipeline.parallel import bound_heaps
 from geocloud.version import __version__
 
 COMMANDS = {

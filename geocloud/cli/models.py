@@ -11,7 +11,7 @@ from geocloud.cli.model_card import card_text
 from geocloud.cli.options import ModelName
 from geocloud.models.card import read_card
 from geocloud.models.registry import default_name, model_folder, shipped_cards
-from geocloud.scorers.nulls import NULL_MODELS
+from geocloud.scorers.baselines import NULL_MODELS
 
 
 @click.group(epilog=examples("geocloud models list", "geocloud models show unmix"))

@@ -7,14 +7,12 @@ from typing import Any, get_args
 
 import click
 
-from geocloud.cli.common import examples
-from geocloud.cli.environment import check_projections
-from geocloud.cli.reporter import ProgressMode
-from geocloud.cli.watching import run_job, watch_options
+from geocloud.classes import EncodingName
+from geocloud.cli.common import check_projections, examples
+from geocloud.cli.reporter import ProgressMode, run_job, watch_options
 from geocloud.progress import Progress
 from geocloud.verbs.polygonize import PolygonizeOptions
 from geocloud.verbs.polygonize import polygonize as polygonize_mask
-from geocloud.writers.encodings import EncodingName
 
 
 @click.command(epilog=examples("geocloud polygonize scene_cloudmask.tif --out clouds.gpkg --min-area 10000"))

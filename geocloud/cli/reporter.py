@@ -3,18 +3,75 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, NoReturn, Protocol, TypeVar, get_args
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from geocloud.cli.common import print_error, print_json
-from geocloud.cli.heartbeat import Heartbeat
 from geocloud.errors import Cancelled, GeocloudError
+from geocloud.progress import Progress
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """The callback to hand to a verb; the bar is gone once the work is done or has failed."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    both = sys.stdout.isatty()  # lines on stdout then go above the bar; into a pipe they go untouched
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=both) as bar:
+        task = bar.add_task("", total=None)
+        stage_now = ""
+
+        def show(done: int, total: int, stage: str) -> None:
+            nonlocal stage_now
+            if stage != stage_now:
+                bar.reset(task)  # each stage has its own speed
+                stage_now = stage
+            bar.update(task, description=stage, completed=done, total=total)
+
+        yield show
+
+
+_PROGRAM = r"""
+import os, signal, threading, time
+def watch():
+    while os.read(0, 1):
+        pass
+    os._exit(0)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+threading.Thread(target=watch, daemon=True).start()
+try:
+    while True:
+        time.sleep(1)
+        os.write(1, b'{"event": "alive"}\n')
+except OSError:
+    pass
+"""
+"""Ends with its standard input, thus with the program that started it, however that ends."""
+
+
+class Heartbeat:
+    """Says `{"event": "alive"}` on stdout each second until it is stopped."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self._process = subprocess.Popen([sys.executable, "-I", "-S", "-c", _PROGRAM], stdin=subprocess.PIPE)
+
+    def stop(self) -> None:
+        """Stop; nothing more is said afterwards."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
 
 ProgressMode = Literal["auto", "json", "none"]
 PROTOCOL = 1
@@ -81,7 +138,7 @@ class BarReporter:
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
         console = Console(stderr=True)
         self._shown = bar and console.is_terminal
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not self._shown)
+        self._bar = Bar(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not self._shown)
         self._show()
         self._task = self._bar.add_task("", total=100)
         self._scene = ""
@@ -169,3 +226,42 @@ def make_reporter(mode: ProgressMode, *, stop_on_stdin_eof: bool, shares: Shares
     if mode == "json":
         return JsonReporter(cancellation, shares)
     return BarReporter(cancellation, shares, bar=mode == "auto")
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+Job = Callable[[Progress], tuple[dict[str, Any], str]]
+"""Takes a progress callback; gives its record and the same as a sentence."""
+
+
+def watch_options(function: F) -> F:
+    """--progress and --stop-on-stdin-eof."""
+    for option in (
+        click.option("--stop-on-stdin-eof", is_flag=True, help="Cancel once standard input is closed."),
+        click.option(
+            "--progress",
+            type=click.Choice(get_args(ProgressMode)),
+            default="auto",
+            show_default=True,
+            help="A bar, JSON lines for programs, or nothing.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def run_job(name: str, job: Job, progress: ProgressMode, *, stop_on_stdin_eof: bool) -> NoReturn:
+    """Run one job under a reporter and exit with its code; `name` is what is worked on."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    reporter, code = make_reporter(progress, stop_on_stdin_eof=stop_on_stdin_eof, shares={}), 0
+    try:
+        reporter.start(name)
+        reporter.result(*job(reporter.progress))
+    except KeyboardInterrupt:
+        reporter.failure(name, Cancelled("cancelled"))
+        code = Cancelled.exit_code
+    except GeocloudError as error:
+        reporter.failure(name, error)
+        code = error.exit_code
+    finally:
+        reporter.close()
+    sys.exit(code)

@@ -19,7 +19,7 @@ class _Detect(click.Command):
     ) -> click.Context:
         """The context of the real command."""
         from geocloud.cli.detect import detect
-        from geocloud.heap import bound_heaps
+        from geocloud.pipeline.parallel import bound_heaps
 
         bound_heaps()
         return detect.make_context(info_name, args, parent, **extra)

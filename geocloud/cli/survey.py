@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from geocloud.cli.common import examples, one_sentence, print_json
-from geocloud.cli.data_options import device_option
+from geocloud.cli.options import device_option
 from geocloud.verbs.survey import RECIPE, SurveyOptions
 from geocloud.verbs.survey import survey as survey_model
 

@@ -8,16 +8,22 @@ from typing import Any, get_args
 
 import click
 
-from geocloud.cli.bar import progress_bar
 from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.config import recipe_option
-from geocloud.cli.data_options import device_option, tag_options, without_option
-from geocloud.cli.lists import names, numbers
-from geocloud.cli.options import ModelName, scene_options, take_scene_options
+from geocloud.cli.options import (
+    ModelName,
+    device_option,
+    names,
+    numbers,
+    scene_options,
+    tag_options,
+    take_scene_options,
+    without_option,
+)
+from geocloud.cli.reporter import progress_bar
+from geocloud.datasets.folder import PICTURE_BANDS
+from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError
-from geocloud.readers.labels import LabelCodes
-from geocloud.readers.pictures import PICTURE_BANDS
-from geocloud.training.data import Fit, Tag
 from geocloud.training.options import Kind, Listener, On, TrainOptions, TrainRule
 from geocloud.verbs.train import TrainResult
 from geocloud.verbs.train import train as train_model

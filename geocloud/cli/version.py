@@ -39,7 +39,7 @@ def _checked() -> dict[str, str]:
     """What can only be known by trying; EnvironmentProblem where projections do not work."""
     import torch
 
-    from geocloud.cli.environment import check_projections
+    from geocloud.cli.common import check_projections
 
     check_projections()
     return {"device": "cuda" if torch.cuda.is_available() else "cpu", "projections": "ok"}

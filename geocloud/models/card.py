@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from geocloud.calibration import Calibration, ThresholdRule
+from geocloud.classes import VeilCuts
 from geocloud.errors import ModelError
-from geocloud.familiarity import Prototypes, Seen
+from geocloud.models.domain import Prototypes, Seen
 from geocloud.scorers.contract import Level
-from geocloud.veils import VeilCuts
 
 CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20

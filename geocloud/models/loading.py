@@ -2,20 +2,77 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from geocloud.errors import ModelError, UsageError
 from geocloud.models.card import ModelCard, Precision, read_card
+from geocloud.models.network_scorer import NetworkScorer, UnmixScorer
 from geocloud.models.networks import build_network
-from geocloud.models.networks.bf16 import keep_in_bf16
-from geocloud.models.networks.fold import folded
-from geocloud.models.precision import runs_bf16
-from geocloud.models.scorer import NetworkScorer
-from geocloud.models.unmix_scorer import UnmixScorer
-from geocloud.models.weights import WEIGHTS_FILE, load_weights
+from geocloud.models.networks.fold import folded, keep_in_bf16
 from geocloud.scorers.contract import Scorer
+
+CPU = torch.device("cpu")
+LEAST_AGREEMENT = 0.999
+"""Share of a mask that must be the same in bfloat16 as in fp32 for `auto` to choose it."""
+
+
+def has_bf16(place: torch.device = CPU) -> bool:
+    """Whether the device has instructions for bfloat16; without them it works too, but many times slower than fp32."""
+    if place.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch tells it nowhere else
+    return place.type == "cuda"
+
+
+def runs_bf16(precision: Precision, card: ModelCard, place: torch.device) -> bool:
+    """Whether to run in bfloat16: `auto` does where the card allows it and the device has instructions for it."""
+    if precision != "auto":
+        return precision == "bf16"
+    return (card.bf16_agreement or 0) >= LEAST_AGREEMENT and has_bf16(place)
+
+
+WEIGHTS_FILE = "weights.safetensors"
+MAX_WEIGHTS_BYTES = 4 << 30
+
+
+def save_weights(network: torch.nn.Module, folder: Path, dtype: torch.dtype = torch.float32) -> str:
+    """Write the network's tensors, floats as `dtype`; returns the file's sha256."""
+    tensors = {
+        name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous().cpu()
+        for name, tensor in network.state_dict().items()
+    }
+    content = save(tensors)
+    (folder / WEIGHTS_FILE).write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_weights(network: torch.nn.Module, folder: Path, sha256: str) -> None:
+    """Fill the network from the folder's weights; ModelError where hash, names or shapes do not fit."""
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise ModelError(f"{folder} has a card but no {WEIGHTS_FILE}; copy the whole model folder")
+    size = path.stat().st_size
+    if size > MAX_WEIGHTS_BYTES:
+        raise ModelError(f"{path} has {size} bytes, weights have at most {MAX_WEIGHTS_BYTES}")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ModelError(
+            f"{path} has sha256 {found[:12]}…, its card says {sha256[:12]}…: the weights are damaged or of another "
+            "model; fetch or train the model again"
+        )
+    try:
+        tensors = load(content)
+        network.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+        )
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path} does not fit the network its card names ({reason})") from error
 
 
 def choose_device(name: str) -> torch.device:

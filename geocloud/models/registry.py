@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from functools import lru_cache
 from pathlib import Path
 
 from geocloud.errors import ModelError
 from geocloud.models.card import CARD_FILE, ModelCard, Precision, read_card
+from geocloud.scorers.baselines import NULL_MODELS
 from geocloud.scorers.contract import Scorer
-from geocloud.scorers.nulls import NULL_MODELS
 
 SHIPPED = Path(__file__).parent / "shipped"
 DEFAULT_MODEL = "default"
@@ -46,3 +48,22 @@ def load_scorer(name: str = DEFAULT_MODEL, device: str = "auto", precision: Prec
     from geocloud.models.loading import load_model
 
     return load_model(model_folder(name), device, precision)
+
+
+_LOCK = threading.Lock()
+KEPT = 4
+"""Models that a process keeps."""
+
+
+def shared_scorer(
+    model: str = DEFAULT_MODEL, device: str = "auto", precision: Precision = "auto", identity: str = ""
+) -> Scorer:
+    """As `load_scorer`; `identity` tells a model apart from another that stood in the same folder before."""
+    with _LOCK:
+        return load_once(model, device, precision, identity)
+
+
+@lru_cache(maxsize=KEPT)
+def load_once(model: str, device: str, precision: Precision, identity: str) -> Scorer:  # noqa: ARG001 - part of the key
+    """Not for several threads at once: each would load."""
+    return load_scorer(model, device, precision)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Union
 
-from geocloud.readers.contract import SceneReader
 from geocloud.readers.dispatch import open_path
-from geocloud.readers.memory import MemoryScene
-from geocloud.readers.options import SceneOptions
-from geocloud.readers.raster_scene import RasterScene
+from geocloud.readers.reader import SceneOptions, SceneReader
+from geocloud.readers.scenes.memory import MemoryScene
+from geocloud.readers.scenes.raster_scene import RasterScene
 
 if TYPE_CHECKING:
     import xarray
@@ -35,6 +34,6 @@ def open_scene(source: Source, options: SceneOptions | None = None) -> SceneRead
         return open_path(os.fspath(source), options)
     if isinstance(source, SceneReader):
         return source
-    from geocloud.readers.array_scene import open_array
+    from geocloud.readers.scenes.xarray_scene import open_array
 
     return open_array(source, options)

@@ -8,20 +8,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from geocloud.errors import InputError
-from geocloud.readers.band_folder import describe_folder
-from geocloud.readers.contract import SceneReader
-from geocloud.readers.geotiff import describe_raster
-from geocloud.readers.landsat import describe_landsat
-from geocloud.readers.mtl import METADATA as MTL
-from geocloud.readers.options import SceneOptions
-from geocloud.readers.paths import is_remote, is_virtual
-from geocloud.readers.raster_scene import RasterScene
-from geocloud.readers.retrying import patiently
-from geocloud.readers.sentinel2 import METADATA as SAFE
-from geocloud.readers.sentinel2 import describe_safe
-from geocloud.readers.spec import SceneSpec
-from geocloud.readers.stac import describe_item
-from geocloud.readers.tree import Tree, archive_prefix, open_tree
+from geocloud.readers.bands.spec import SceneSpec
+from geocloud.readers.files.http import patiently
+from geocloud.readers.files.paths import is_remote, is_virtual
+from geocloud.readers.files.tree import Tree, archive_prefix, open_tree
+from geocloud.readers.products.band_folder import describe_folder
+from geocloud.readers.products.geotiff import describe_raster
+from geocloud.readers.products.landsat import describe_landsat
+from geocloud.readers.products.mtl import METADATA as MTL
+from geocloud.readers.products.sentinel2 import METADATA as SAFE
+from geocloud.readers.products.sentinel2 import describe_safe
+from geocloud.readers.products.stac import describe_item
+from geocloud.readers.reader import SceneOptions, SceneReader
+from geocloud.readers.scenes.raster_scene import RasterScene
 
 Describe = Callable[[str, Tree, SceneOptions], SceneSpec]
 _ZARR_SIGNS = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
@@ -45,7 +44,7 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
         MissingExtraError: Zarr without the extra `xarray`.
     """
     if is_zarr(source):
-        from geocloud.readers.zarr import open_zarr_scene
+        from geocloud.readers.scenes.xarray_scene import open_zarr_scene
 
         return open_zarr_scene(source, options)
     if is_stac(source):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+import numpy as np
+
 from geocloud.calibration import Calibration
+from geocloud.classes import ClassName, VeilCuts
 from geocloud.errors import ModelError
 from geocloud.raster import FloatArray, PatchBatch, Raster
+from geocloud.window import Window
 
 Level = Literal["patch", "pixel"]
 
@@ -74,3 +79,82 @@ def require_bands(
             f"{', '.join(available) or 'its bands'}: name them, as in --bands blue=1,green=2,red=3"
         )
     return (*required, *(band for band in optional if band in available))
+
+
+def score_patches(scorer: Scorer, data: FloatArray, bands: tuple[str, ...], *, batch: int = 64) -> FloatArray:
+    """Scores of patches, each with a halo of its own reflection.
+
+    Args:
+        scorer: any scorer.
+        data: (n, band, side, side) reflectance, side a multiple of 64.
+        bands: names of the bands; those the scorer does not take are left out.
+        batch: patches scored at once; it changes the memory needed, never the scores.
+
+    Returns:
+        (n, side, side) of a pixel-level scorer, (n, side/64, side/64) of a patch-level one; float32, NaN = not scored.
+
+    Raises:
+        ModelError: a band the scorer needs is missing.
+    """
+    taken = scorer.choose_bands(bands)
+    chosen = data[:, [bands.index(band) for band in taken]]
+    pad = [(0, 0), (0, 0), (scorer.halo, scorer.halo), (scorer.halo, scorer.halo)]
+    scores = []
+    for start in range(0, len(chosen), batch):
+        part = np.pad(chosen[start : start + batch], pad, mode="reflect")
+        window = Window(0, 0, *data.shape[2:])
+        valid = np.ones((len(part), *part.shape[2:]), dtype=bool)
+        scores.append(scorer.score(PatchBatch((window,) * len(part), part, valid, taken)))
+    return np.concatenate(scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a batch's pixels, maps on the blocks without their halo."""
+
+    score: FloatArray
+    """(n, h, w) exactly what `score` gives for the batch."""
+    slope: FloatArray
+    """(n, h, w) exponent of the veiled pixel's brightness over wavelength: 0 flat, below 0 falling, above 0 rising."""
+    shadow: FloatArray | None
+    """(n, h, w) logit of lying in cloud shadow, higher = likelier; None: the model has no network that tells."""
+    surface: FloatArray
+    """(n, band, h, w) reflectance of the ground without cloud and shadow, in the batch's order of bands."""
+
+
+@runtime_checkable
+class Unmixer(Scorer, Protocol):
+    """A pixel-level scorer that also takes pixels apart.
+
+    Behaviour: as `score`, `unmix` is a pure function of the batch, and it costs more: it is called only where its maps
+    are asked for.
+    """
+
+    @property
+    def cuts(self) -> VeilCuts | None:
+        """Where its parts are cut into classes; None where that was never measured."""
+
+    def unmix(self, batch: PatchBatch) -> Parts:
+        """Score and parts of a batch."""
+
+
+def require_unmixer(scorer: Scorer, wish: str) -> Unmixer:
+    """The scorer as an Unmixer; ModelError, naming what was wished for, where it is none."""
+    if not isinstance(scorer, Unmixer):
+        raise ModelError(f"model {scorer.name} gives a score alone, so no {wish}; take a model of kind unmix")
+    return scorer
+
+
+def require_cuts(unmixer: Unmixer, classes: Iterable[ClassName]) -> VeilCuts:
+    """Its cuts; ModelError where its card has none, or none for a class."""
+    cuts = unmixer.cuts
+    if cuts is None:
+        raise ModelError(
+            f"the card of model {unmixer.name} does not say where classes are cut; measure that with geocloud survey"
+        )
+    told = {"cloud": True, **{name: getattr(cuts, name) is not None for name in ("thin", "haze", "dust", "shadow")}}
+    dumb = [name for name in classes if not told[name]]
+    if dumb:
+        able = ", ".join(name for name, can in told.items() if can)
+        raise ModelError(f"model {unmixer.name} cannot tell {', '.join(dumb)}: by its card it tells {able}")
+    return cuts

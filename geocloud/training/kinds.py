@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from geocloud.datasets.labels import Fit
 from geocloud.models.networks import contrast, conv, features, gan, gmm
 from geocloud.scorers.contract import Level
-from geocloud.training.data import Fit
 from geocloud.training.options import Listener, TrainOptions, TrainRule
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from geocloud.training.data import Patches
-    from geocloud.training.loop import LoopOptions
+    from geocloud.training.patches.data import Patches
+    from geocloud.training.patches.loop import LoopOptions
 
     Fitter = Callable[[nn.Module, Patches, LoopOptions, Listener], list[float]]
     """(network, patches, options, listener) -> mean loss of each epoch or round; the network is fitted in place."""
@@ -48,7 +48,7 @@ class KindSettings:
         return cast("Fitter", getattr(import_module(module), name))
 
 
-AUTOENCODER = "geocloud.training.loop:fit_autoencoder"
+AUTOENCODER = "geocloud.training.patches.loop:fit_autoencoder"
 SETTINGS = {
     "dense": KindSettings(
         AUTOENCODER,
@@ -68,7 +68,7 @@ SETTINGS = {
         halo=conv.HALO,
     ),
     "contrast": KindSettings(
-        "geocloud.training.contrast:fit_contrast",
+        "geocloud.training.patches.contrast:fit_contrast",
         ("widths", "latent"),
         "log ratio of errors, clear over cloudy",
         "Two autoencoders, of clear and of cloudy patches; the log ratio of their errors",
@@ -77,21 +77,21 @@ SETTINGS = {
         both=True,
     ),
     "gan": KindSettings(
-        "geocloud.training.gan:fit_gan",
+        "geocloud.training.patches.gan:fit_gan",
         ("widths", "latent"),
         "mean absolute difference of codes",
         "Adversarially trained autoencoder of {normal} patches (GANomaly); how far the code of what it draws lies off",
         halo=gan.HALO,
     ),
     "gmm": KindSettings(
-        "geocloud.training.gmm:fit_mixture",
+        "geocloud.training.patches.gmm:fit_mixture",
         ("components", "on", "widths", "latent"),
         "negative log density",
         "Gaussian mixture of {normal} pixels; how unlikely a pixel is",
         halo=gmm.HALO,
     ),
     "features": KindSettings(
-        "geocloud.training.features:fit_features",
+        "geocloud.training.patches.features:fit_features",
         ("components",),
         "mean squared error, standard deviations²",
         "Linear autoencoder of the features that a land cover classifier has for {normal} patches; its error",

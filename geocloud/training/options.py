@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import torch
+
+from geocloud.datasets.folder import PICTURE_BANDS
+from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError
+from geocloud.metrics.histogram import ScoreHistogram
+from geocloud.models.card import ModelCard
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
-from geocloud.readers.labels import LabelCodes
-from geocloud.readers.pictures import PICTURE_BANDS
-from geocloud.training.data import Fit, Tag
 
 Kind = Literal["dense", "conv", "contrast", "gan", "gmm", "features", "unmix", "backbone"]
 TrainRule = Literal["paper", "quantile", "equal"]
@@ -129,3 +132,18 @@ class Listener:
     """(done, total, stage)."""
     epoch: EpochReport = no_report
     """After each epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network after training."""
+
+    network: torch.nn.Module
+    card: ModelCard
+    """Without the weights' hash."""
+    losses: tuple[float, ...]
+    """Mean loss of each epoch, or of each round of a fit without epochs."""
+    errors: ScoreHistogram | None = None
+    """Raw scores of held-out patches: of normal ones all under `clear`; None where there is nothing to draw."""
+    dtype: torch.dtype = torch.float32
+    """What the weights are stored as."""

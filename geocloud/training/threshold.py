@@ -8,15 +8,15 @@ import numpy as np
 import torch
 
 from geocloud.calibration import PAPER_THRESHOLD, Calibration, CloudSide, ThresholdRule, logistic_curve
-from geocloud.histogram import EXACT_BITS, PIXEL_BITS, ScoreHistogram, add_up, histogram
-from geocloud.metrics import count_at
+from geocloud.metrics.confusion import count_at
+from geocloud.metrics.histogram import EXACT_BITS, PIXEL_BITS, ScoreHistogram, add_up, histogram
+from geocloud.metrics.threshold_rules import false_alarms, fit_spread, quantile_cut
 from geocloud.models.card import ModelCard
-from geocloud.models.scorer import NetworkScorer
-from geocloud.rules import false_alarms, fit_spread, quantile_cut
-from geocloud.scorers.patches import score_patches
-from geocloud.training.data import Patches, by_bands, take
+from geocloud.models.network_scorer import NetworkScorer
+from geocloud.scorers.contract import score_patches
 from geocloud.training.kinds import SETTINGS
 from geocloud.training.options import TrainOptions
+from geocloud.training.patches.data import Patches, by_bands, take
 
 
 def held_out_scores(

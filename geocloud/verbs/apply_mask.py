@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterioWindow
 
+from geocloud.classes import EncodingName
 from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, NODATA, BoolArray
 from geocloud.readers import SceneOptions, open_scene
-from geocloud.readers.contract import SceneReader
 from geocloud.readers.dispatch import is_single_raster
+from geocloud.readers.files.opening import check_size, damaged, open_raster, raster_georef, read_bands
 from geocloud.readers.masks import STRIP, MaskFile
-from geocloud.readers.opening import check_size, damaged, open_raster, raster_georef, read_bands
+from geocloud.readers.reader import SceneReader
 from geocloud.window import Window
 from geocloud.writers.cog import Product, RowWriter, copy_to_cog
 from geocloud.writers.copying import copy_description, copy_profile, has_domains
-from geocloud.writers.encodings import EncodingName
 from geocloud.writers.staging import staged
 
 

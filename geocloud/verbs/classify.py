@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from geocloud.datasets.folder import DataSet
+from geocloud.datasets.labels import Fit
+from geocloud.evaluation.samples import picture_score
 from geocloud.readers import SceneOptions
-from geocloud.readers.pictures import DataSet
 from geocloud.scorers.contract import Scorer
-from geocloud.training.data import Fit
-from geocloud.verbs.pictures import picture_score
 
 Statement = Literal["cloudy", "not cloudy"]
 

@@ -8,23 +8,22 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from geocloud.calibration import Calibration, ThresholdRule
+from geocloud.datasets.folder import DataSet
 from geocloud.errors import InputError, ModelError, OutputError, UsageError
+from geocloud.evaluation.contact_sheet import write_sheets
+from geocloud.evaluation.report import write_report
+from geocloud.evaluation.results import Row, Under, make_row, supervision
+from geocloud.evaluation.samples import DataOptions, any_left, read_samples
+from geocloud.evaluation.scene_metrics import Tally, conditions_of, measure, saturated
+from geocloud.evaluation.suite import Suite, SuiteSource, plain_suite, read_suite
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.pipeline.run import choose_threshold
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import open_scene
-from geocloud.readers.pictures import DataSet
-from geocloud.readers.shown import show
+from geocloud.readers.scenes.band_subset import show
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.difference import Difference
 from geocloud.scorers.peers import PEERS
-from geocloud.verbs.detect import choose_threshold
-from geocloud.verbs.report import write_report
-from geocloud.verbs.rows import Row, Under, make_row
-from geocloud.verbs.samples import DataOptions, any_left, read_samples
-from geocloud.verbs.sheets import write_sheets
-from geocloud.verbs.suite import Suite, SuiteSource, plain_suite, read_suite
-from geocloud.verbs.supervision import supervision
-from geocloud.verbs.tally import Tally, conditions_of, measure, saturated
 
 MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
 

@@ -9,25 +9,24 @@ from pathlib import Path
 
 import numpy as np
 
-from geocloud.class_cuts import FEW
+from geocloud.classes import CLASSES, CODES, ClassName, VeilCuts, classify
+from geocloud.datasets.folder import SUFFIXES
+from geocloud.datasets.labels import read_codes
 from geocloud.errors import InputError, UsageError
-from geocloud.histogram import ScoreHistogram, add_up, histogram
-from geocloud.metrics import auroc, best_cut
+from geocloud.evaluation.simulated_plumes import PLUMES, plume
+from geocloud.metrics.class_thresholds import FEW
+from geocloud.metrics.confusion import auroc, best_cut
+from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.pipeline.scoring import scored_rows
+from geocloud.pipeline.stitching import SCORE, Layers
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import ByteArray, FloatArray, PatchBatch, Raster
 from geocloud.readers import MemoryScene, open_scene
-from geocloud.readers.contract import SceneReader
-from geocloud.readers.labels import read_codes
-from geocloud.readers.pictures import SUFFIXES
+from geocloud.readers.reader import SceneReader
+from geocloud.scorers.contract import Unmixer, require_unmixer
 from geocloud.scorers.peers import PEERS
-from geocloud.scorers.unmixer import Unmixer, require_unmixer
-from geocloud.simulated_plumes import PLUMES, plume
-from geocloud.stitching import SCORE, Layers
-from geocloud.veils import CODES, ClassName, VeilCuts, classify
-from geocloud.verbs.scoring import scored_rows
 from geocloud.window import Window
-from geocloud.writers.classes import CLASSES
 
 CODE, SHADOW = "code", "shadow"
 Truth = Mapping[str, tuple[int, ...]]

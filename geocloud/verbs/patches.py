@@ -17,16 +17,13 @@ from geocloud.grid import PATCH, PatchGrid
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import Raster
 from geocloud.readers import SceneOptions, open_scene
-from geocloud.readers.cache import cache_bytes
-from geocloud.readers.contract import SceneReader
 from geocloud.readers.dispatch import is_single_raster
-from geocloud.readers.opening import check_size, damaged, open_raster, read_bands
-from geocloud.readers.options import scene_name
+from geocloud.readers.files.opening import cache_bytes, check_size, damaged, open_raster, read_bands
+from geocloud.readers.reader import SceneReader, scene_name
 from geocloud.version import __version__
 from geocloud.window import Window
-from geocloud.writers.checking import check_stored
 from geocloud.writers.cog import location, raster_errors
-from geocloud.writers.staging import Staging, staged, writing
+from geocloud.writers.staging import Staging, check_stored, staged, writing
 
 SEGMENT_PIXELS = 1 << 22
 """Pixels read at once."""

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from geocloud.classes import EncodingName
 from geocloud.errors import UsageError
-from geocloud.polygons import PolygonTracer, Shapes
+from geocloud.geometry.polygons import PolygonTracer, Shapes
+from geocloud.pipeline.detection import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
-from geocloud.readers.masks import MaskFile
-from geocloud.readers.options import scene_name
-from geocloud.readers.scores import ScoreFile
-from geocloud.verbs.detection import MASK_SUFFIX
-from geocloud.writers.encodings import EncodingName
+from geocloud.readers.masks import MaskFile, ScoreFile
+from geocloud.readers.reader import scene_name
 from geocloud.writers.staging import staged
 from geocloud.writers.vectors import to_frame, vector_format, write_vectors
 

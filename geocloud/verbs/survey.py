@@ -14,31 +14,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geocloud.class_cuts import ShadowSamples, VeilSamples, choose_cuts
 from geocloud.errors import InputError, UsageError
-from geocloud.familiarity import BAND_SETS, Prototypes, Seen, fit_prototypes
 from geocloud.georef import Georef
+from geocloud.metrics.class_thresholds import ShadowSamples, VeilSamples, choose_cuts
 from geocloud.models.card import ModelCard, read_card, write_card
+from geocloud.models.domain import BAND_SETS, Prototypes, Seen, fit_prototypes
 from geocloud.models.registry import load_scorer, model_folder
+from geocloud.pipeline.domain_check import SceneTally, Strangeness
+from geocloud.pipeline.layers import tallied
+from geocloud.pipeline.scoring import plain_look, scored_rows
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, PatchBatch, Raster
 from geocloud.readers import MemoryScene
-from geocloud.scene_tally import SceneTally, Strangeness
-from geocloud.scorers.unmixer import Parts, Unmixer, require_unmixer
-from geocloud.verbs.looks import tallied
-from geocloud.verbs.scoring import plain_look, scored_rows
+from geocloud.scorers.contract import Parts, Unmixer, require_unmixer
 from geocloud.window import Window
 
 if TYPE_CHECKING:
     from torch import Generator
 
-    from geocloud.training.batches import Batch
-    from geocloud.training.recipe import UnmixConfig
-    from geocloud.training.shadow import ShadowBatch
-    from geocloud.training.simulator import Veil
-    from geocloud.training.surfaces import TrainingScene
+    from geocloud.training.unmix.batches import Batch
+    from geocloud.training.unmix.recipe import UnmixConfig
+    from geocloud.training.unmix.scenes import TrainingScene
+    from geocloud.training.unmix.shadow import ShadowBatch
+    from geocloud.training.unmix.simulator import Veil
 
-RECIPES = Path(__file__).parent.parent / "training" / "recipes"
+RECIPES = Path(__file__).parent.parent / "training" / "unmix" / "recipes"
 RECIPE, SHADOW_RECIPE = RECIPES / "unmix.toml", RECIPES / "unmix-shadow.toml"
 STEP = 8
 """One of so many pixels along rows and columns of a crop is kept."""
@@ -83,9 +83,9 @@ def survey(
         ModelError: the model does not unmix. InputError: `out` holds no model of these weights, or data are missing.
     """
     from geocloud.models.loading import load_network
-    from geocloud.training.by_recipe import middle
-    from geocloud.training.parity import bf16_agreement
-    from geocloud.training.recipe import UnmixConfig, load
+    from geocloud.training.bf16 import bf16_agreement
+    from geocloud.training.unmix.recipe import UnmixConfig, load
+    from geocloud.training.unmix.trainer import middle
 
     options = options or SurveyOptions()
     before, card = read_card(model_folder(model)), read_card(out)
@@ -114,9 +114,9 @@ def _draw(
     """Training batches, veils of every colour over their ground, and clouds with their shadows."""
     import torch
 
-    from geocloud.training.batches import Batches
-    from geocloud.training.recipe import UnmixConfig
-    from geocloud.training.shadow import ShadowBatches
+    from geocloud.training.unmix.batches import Batches
+    from geocloud.training.unmix.recipe import UnmixConfig
+    from geocloud.training.unmix.shadow import ShadowBatches
 
     rng, other = (torch.Generator().manual_seed(options.seed) for _ in range(2))
     batches = Batches(list(scenes), replace(config, batch=4), rng)
@@ -135,7 +135,7 @@ def coloured_veil(n: int, size: int, rng: Generator) -> Veil:
     import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 
     from geocloud.models.networks.unmix import REFERENCE_WAVELENGTH, WAVELENGTHS
-    from geocloud.training.simulator import Veil, displace, infrared_dimming, opacity_field, uniform
+    from geocloud.training.unmix.simulator import Veil, displace, infrared_dimming, opacity_field, uniform
 
     opacity, kind = opacity_field(n, size, rng), torch.randint(0, 3, (n, 1, 1, 1), generator=rng)
     falling, rising = (uniform((n, 1, 1, 1), low, high, rng) for low, high in ((-1.8, -0.5), (0.5, 1.3)))

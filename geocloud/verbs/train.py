@@ -14,9 +14,9 @@ from geocloud.models.card import CARD_FILE, ModelCard, write_card
 from geocloud.training.options import Kind, Listener, TrainOptions
 
 if TYPE_CHECKING:
-    from geocloud.training.trained import Trained
+    from geocloud.training.options import Trained
 
-PATCHWISE = "geocloud.training.patchwise:train_on_patches"
+PATCHWISE = "geocloud.training.patches.trainer:train_on_patches"
 TRAINERS: dict[Kind, str] = {
     "dense": PATCHWISE,
     "conv": PATCHWISE,
@@ -24,8 +24,8 @@ TRAINERS: dict[Kind, str] = {
     "gan": PATCHWISE,
     "gmm": PATCHWISE,
     "features": PATCHWISE,
-    "unmix": "geocloud.training.by_recipe:train_by_recipe",
-    "backbone": "geocloud.training.backbone:train_backbone",
+    "unmix": "geocloud.training.unmix.trainer:train_by_recipe",
+    "backbone": "geocloud.training.patches.backbone:train_backbone",
 }
 """Kind to its trainer, (data, folder, options, listener) -> Trained: new kinds are added here."""
 
@@ -55,7 +55,7 @@ def train(data: Path, folder: Path, options: TrainOptions, listener: Listener | 
         OutputError: the folder holds a model already, or cannot be written.
         InputError: the data cannot be read. UsageError: options that do not fit them. ModelError: nothing to resume.
     """
-    from geocloud.models.weights import save_weights
+    from geocloud.models.loading import save_weights
 
     _prepare(folder, options)
     module, name = TRAINERS[options.kind].split(":")

@@ -21,8 +21,8 @@ from rasterio.windows import Window as RasterioWindow
 
 from geocloud.errors import OutputError
 from geocloud.georef import Georef
-from geocloud.writers.checking import check_readable, check_stored
-from geocloud.writers.classes import colormap
+from geocloud.writers.sidecars import colormap
+from geocloud.writers.staging import check_readable, check_stored
 
 BLOCK, TALL = 512, 128
 """Sides of a COG's tiles; height of a plain file's, as rows come a few at a time."""

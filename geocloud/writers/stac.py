@@ -16,11 +16,11 @@ import shapely
 from rasterio.crs import CRS
 from rasterio.warp import transform_geom
 
+from geocloud.classes import MaskClass
 from geocloud.errors import MissingExtraError
-from geocloud.geodesy import to_crs_coordinates
+from geocloud.geometry.geodesy import to_crs_coordinates
 from geocloud.georef import Georef
 from geocloud.version import __version__
-from geocloud.writers.classes import MaskClass
 from geocloud.writers.cog import REFLECTANCE_SCALE, SCORE_SCALE
 
 if TYPE_CHECKING:

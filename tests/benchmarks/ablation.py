@@ -17,7 +17,7 @@ from typing import Any
 import click
 from measure import geocloud
 
-from geocloud.training.recipe import SHIPPED
+from geocloud.training.unmix.recipe import SHIPPED
 
 SHORT = {
     "base": ("`unmix-short.toml`", ""),

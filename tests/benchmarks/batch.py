@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from testutils import write_scene
 
 from geocloud import BatchOptions, DetectOptions, detect, detect_many
+from geocloud.batch.cluster import connect
+from geocloud.batch.plan import make_plan
+from geocloud.batch.tasks import run_scene
 from geocloud.models.registry import load_scorer
-from geocloud.scale.cluster import connect
-from geocloud.scale.plan import make_plan
-from geocloud.scale.tasks import run_scene
 
 PLAIN = DetectOptions(overwrite=True, threads=1)
 

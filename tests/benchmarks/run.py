@@ -70,7 +70,7 @@ def machine() -> str:
     if info.exists():
         named = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = named[0].split(":", 1)[1].strip() if named else model
-    from geocloud.verbs.scoring import cores
+    from geocloud.pipeline.scoring import cores
 
     return f"{model}, {cores()} cores"
 

@@ -11,7 +11,7 @@ from rasterio.shutil import copy
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
-from geocloud.training.simulator import value_noise
+from geocloud.training.unmix.simulator import value_noise
 
 CELL = 2048
 """Side of the piece of ground and sky that is repeated, each time turned or mirrored."""

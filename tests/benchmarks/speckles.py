@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 
+from geocloud.geometry.polygons import PolygonTracer
 from geocloud.georef import Georef
-from geocloud.polygons import PolygonTracer
 
 SIDE = 10980
 

@@ -16,18 +16,17 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from geocloud.geodesy import geodesic_areas, to_crs_coordinates
+from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
+from geocloud.geometry.polygons import PolygonTracer
 from geocloud.grid import PatchGrid
-from geocloud.models.precision import has_bf16
+from geocloud.models.loading import has_bf16
+from geocloud.models.network_scorer import NetworkScorer
 from geocloud.models.registry import load_scorer
-from geocloud.models.scorer import NetworkScorer
-from geocloud.polygons import PolygonTracer
+from geocloud.pipeline.scoring import SEGMENT_PIXELS, coarseness, seen_by_squares
+from geocloud.pipeline.tiling import read_segments
 from geocloud.raster import PatchBatch, spread
 from geocloud.readers import open_scene
 from geocloud.scorers.contract import Scorer
-from geocloud.tiling import read_segments
-from geocloud.verbs.resolution import coarseness, seen_by_squares
-from geocloud.verbs.scoring import SEGMENT_PIXELS
 from geocloud.window import Window
 from geocloud.writers.cog import MASK, RowWriter, copy_to_cog
 

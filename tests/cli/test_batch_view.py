@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from geocloud.batch.batch import BatchResult
+from geocloud.batch.manifest import Record, Tally
 from geocloud.cli.batch_view import LISTED, counts, duration, make_view, progress_event, summary_table
 from geocloud.errors import Cancelled, EnvironmentProblem
-from geocloud.scale.batch import BatchResult
-from geocloud.scale.record import Record
-from geocloud.scale.tally import Tally
 
 HALF = Tally(total=40, kept=2, done=18, failed=2, running=8, pixels=600_000_000, seconds=60.0)
 GOOD = Record("a.tif", "done", "p", cloud_percent=30.0, pixels=4_000_000)

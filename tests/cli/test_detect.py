@@ -16,7 +16,7 @@ import rasterio
 from rio_cogeo import cog_validate
 from testutils import clean_environment, run_cli, write_scene
 
-from geocloud.cli.environment import LEAKED
+from geocloud.cli.common import LEAKED
 
 Make = Callable[..., Path]
 NULL = ("--model", "brightness")
@@ -103,7 +103,7 @@ def test_a_leaked_environment_does_no_harm(make_scene: Make, tmp_path: Path, var
 
 
 def test_broken_projections_are_said_instead_of_a_mask_without_a_place(tmp_path: Path) -> None:
-    code = "from geocloud.cli.environment import check_projections; check_projections()"
+    code = "from geocloud.cli.common import check_projections; check_projections()"
     environment = clean_environment(PROJ_DATA=str(tmp_path), PROJ_LIB=str(tmp_path))
     broken = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert "EnvironmentProblem: projection data do not work here" in broken.stderr

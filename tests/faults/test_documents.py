@@ -11,18 +11,17 @@ from faults.bad_scenes import vrt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from geocloud.batch.manifest import MANIFEST, OutputFile, Record, read_manifest
 from geocloud.errors import GeocloudError, InputError, ModelError
 from geocloud.models.card import CARD_FILE, read_card
 from geocloud.models.registry import SHIPPED, default_name
-from geocloud.readers.mtl import lookup, read_mtl
-from geocloud.readers.sentinel2 import named_files as safe_files
-from geocloud.readers.sentinel2 import read_radiometry
-from geocloud.readers.stac import choose_assets
-from geocloud.readers.stac_item import is_item, item_time, load_item
-from geocloud.readers.vrt import named_files
-from geocloud.readers.xml import parse_xml
-from geocloud.scale.manifest import MANIFEST, read_manifest
-from geocloud.scale.record import OutputFile, Record
+from geocloud.readers.files.tree import parse_xml
+from geocloud.readers.files.vrt import named_files
+from geocloud.readers.products.mtl import lookup, read_mtl
+from geocloud.readers.products.sentinel2 import named_files as safe_files
+from geocloud.readers.products.sentinel2 import read_radiometry
+from geocloud.readers.products.stac import choose_assets
+from geocloud.readers.products.stac_item import is_item, item_time, load_item
 
 pytestmark = pytest.mark.fuzz
 MANY = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

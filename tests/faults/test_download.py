@@ -14,9 +14,9 @@ from products import write_item
 from servers import Site, serve
 
 from geocloud.errors import InputError
-from geocloud.readers import fetching
-from geocloud.readers.opening import is_absent
-from geocloud.readers.stac_item import load_item
+from geocloud.readers.files import http as fetching
+from geocloud.readers.files.opening import is_absent
+from geocloud.readers.products.stac_item import load_item
 
 pytestmark = pytest.mark.faults
 QUICK = {"GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_RETRY_DELAY": "0.1"}

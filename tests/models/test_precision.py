@@ -7,14 +7,13 @@ import torch
 
 from geocloud.calibration import Calibration
 from geocloud.models.card import ModelCard, read_card
-from geocloud.models.loading import make_scorer
+from geocloud.models.loading import CPU, has_bf16, make_scorer, runs_bf16
 from geocloud.models.networks import build_network
-from geocloud.models.precision import CPU, has_bf16, runs_bf16
 from geocloud.models.registry import load_scorer, model_folder
 from geocloud.raster import PatchBatch
 from geocloud.readers import open_scene
-from geocloud.scorers.patches import score_patches
-from geocloud.training.parity import bf16_agreement
+from geocloud.scorers.contract import score_patches
+from geocloud.training.bf16 import bf16_agreement
 from geocloud.window import Window
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "scene.tif"

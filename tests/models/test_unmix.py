@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 from geocloud.models.networks.cells import spectral_indices
 from geocloud.models.networks.fold import folded
 from geocloud.models.networks.unmix import UnmixNet, mix
-from geocloud.training.batches import Batches
-from geocloud.training.recipe import UnmixConfig
-from geocloud.training.simulator import simulate, value_noise
-from geocloud.training.surfaces import TrainingScene
-from geocloud.training.unmix import train_unmix
+from geocloud.training.unmix.batches import Batches
+from geocloud.training.unmix.recipe import UnmixConfig
+from geocloud.training.unmix.scenes import TrainingScene
+from geocloud.training.unmix.simulator import simulate, value_noise
+from geocloud.training.unmix.train import train_unmix
 
 WIDTHS = (12, 16, 24)
 RGB = torch.tensor([[1, 1, 1, 0, 0, 0, 0.0]])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from geocloud.readers.bands import name_bands, name_wavelength
+from geocloud.readers.bands.names import name_bands, name_wavelength
 
 FOUR = {"blue": 1, "green": 2, "red": 3, "nir": 4}
 

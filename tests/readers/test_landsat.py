@@ -11,7 +11,7 @@ from products import assert_twin, write_landsat
 
 from geocloud import open_scene
 from geocloud.errors import InputError
-from geocloud.readers.mtl import lookup, read_mtl
+from geocloud.readers.products.mtl import lookup, read_mtl
 
 NAMES = {"B2": "blue", "B3": "green", "B4": "red", "B5": "nir", "B6": "swir16"}
 

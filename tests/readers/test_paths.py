@@ -11,7 +11,7 @@ from testutils import write_scene
 
 from geocloud import SceneOptions, open_scene
 from geocloud.errors import InputError
-from geocloud.readers.paths import is_remote, resolve, scene_name
+from geocloud.readers.files.paths import is_remote, resolve, scene_name
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import pytest
 
 from geocloud.errors import ModelError
 from geocloud.models.registry import load_scorer
+from geocloud.scorers.contract import score_patches
 from geocloud.scorers.difference import Difference
-from geocloud.scorers.patches import score_patches
 
 BANDS = ("blue", "green", "red")
 

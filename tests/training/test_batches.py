@@ -2,9 +2,9 @@
 
 import torch
 
-from geocloud.training.batches import Batches, looks_like_snow
-from geocloud.training.recipe import UnmixConfig
-from geocloud.training.surfaces import TrainingScene
+from geocloud.training.unmix.batches import Batches, looks_like_snow
+from geocloud.training.unmix.recipe import UnmixConfig
+from geocloud.training.unmix.scenes import TrainingScene
 
 
 def scenes(brightness, bands=3):

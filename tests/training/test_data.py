@@ -3,9 +3,9 @@ import pytest
 import rasterio
 from PIL import Image
 
+from geocloud.datasets.folder import DataSet
 from geocloud.errors import InputError
-from geocloud.readers.pictures import DataSet
-from geocloud.training.data import PatchRequest, cut_patches
+from geocloud.training.patches.data import PatchRequest, cut_patches
 
 
 def _coordinates(path, shape=(200, 150), nodata_rows=0):

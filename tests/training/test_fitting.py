@@ -12,13 +12,13 @@ from geocloud.models.networks.features import FeatureAutoencoder
 from geocloud.models.networks.gan import GanAutoencoder
 from geocloud.models.networks.gmm import GaussianMixture
 from geocloud.models.pretrained import backbone_card, load_backbone
-from geocloud.training.contrast import own_error
-from geocloud.training.data import Patches
-from geocloud.training.features import fit_features
-from geocloud.training.gan import Adversaries, autoencoder_loss, critic_loss
-from geocloud.training.gmm import fit_mixture, maximise_likelihood
-from geocloud.training.loop import Batch, LoopOptions
 from geocloud.training.options import Listener
+from geocloud.training.patches.contrast import own_error
+from geocloud.training.patches.data import Patches
+from geocloud.training.patches.features import fit_features
+from geocloud.training.patches.gan import Adversaries, autoencoder_loss, critic_loss
+from geocloud.training.patches.gmm import fit_mixture, maximise_likelihood
+from geocloud.training.patches.loop import Batch, LoopOptions
 
 
 def _loop(folder):

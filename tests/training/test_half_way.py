@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from geocloud.training.batches import THIN, VISIBLE
-from geocloud.training.half_way import half_way
+from geocloud.training.unmix.batches import THIN, VISIBLE
+from geocloud.training.unmix.teacher import half_way
 
 
 def test_what_training_calls_cloud_is_above_and_what_it_calls_clear_below():

@@ -10,18 +10,19 @@ import torch
 from PIL import Image
 from skies import scene_under_cloud, separation, write_skies
 
+from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import InputError, ModelError, UsageError
+from geocloud.evaluation.samples import DataOptions
 from geocloud.models.card import write_card
+from geocloud.models.loading import save_weights
+from geocloud.models.network_scorer import NetworkScorer
 from geocloud.models.registry import load_scorer
-from geocloud.models.scorer import NetworkScorer
-from geocloud.models.weights import save_weights
-from geocloud.readers.labels import LabelCodes
+from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.scoring import score_scene
 from geocloud.training.options import Listener, TrainOptions
-from geocloud.training.patchwise import read_patches, train_on_patches
+from geocloud.training.patches.trainer import read_patches, train_on_patches
 from geocloud.verbs.calibrate import CalibrateOptions, calibrate
-from geocloud.verbs.detect import DetectOptions, detect
-from geocloud.verbs.resolution import score_scene
-from geocloud.verbs.samples import DataOptions
+from geocloud.verbs.detect import detect
 from geocloud.verbs.train import train
 
 TOY = {"epochs": 12, "batch_size": 4, "lr": 3e-3}

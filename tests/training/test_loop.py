@@ -6,9 +6,9 @@ from geocloud.errors import ModelError
 from geocloud.models.networks.conv import ConvAutoencoder
 from geocloud.models.networks.dense import DenseAutoencoder
 from geocloud.training.checkpoint import CHECKPOINT_FILE
-from geocloud.training.data import Patches
-from geocloud.training.loop import Batch, LoopOptions, fit, mean_squared_error
 from geocloud.training.options import Listener
+from geocloud.training.patches.data import Patches
+from geocloud.training.patches.loop import Batch, LoopOptions, fit, mean_squared_error
 
 
 def _patches(number=12):

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-import geocloud.training.recipe as module
-from geocloud.training.recipe import UnmixConfig
+import geocloud.training.unmix.recipe as module
+from geocloud.training.unmix.recipe import UnmixConfig
 
 RECIPES = Path(module.__file__).parent / "recipes"
 

@@ -7,18 +7,18 @@ import torch
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
+from geocloud.classes import VeilCuts
 from geocloud.errors import InputError, UsageError
 from geocloud.models.card import read_card, write_card
 from geocloud.models.loading import load_network
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.models.registry import SHIPPED, default_name, load_scorer
-from geocloud.training import shadow
 from geocloud.training.options import TrainOptions
-from geocloud.training.recipe import UnmixConfig
-from geocloud.training.shadow import ShadowBatches, train_shadow
-from geocloud.training.simulator import cast_shadow, sharp_clouds, value_noise
-from geocloud.training.surfaces import TrainingScene
-from geocloud.veils import VeilCuts
+from geocloud.training.unmix import shadow
+from geocloud.training.unmix.recipe import UnmixConfig
+from geocloud.training.unmix.scenes import TrainingScene
+from geocloud.training.unmix.shadow import ShadowBatches, train_shadow
+from geocloud.training.unmix.simulator import cast_shadow, sharp_clouds, value_noise
 from geocloud.verbs.train import train
 
 WIDTHS = (8, 12, 16, 16, 16)

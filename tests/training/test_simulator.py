@@ -6,7 +6,7 @@ from rasterio.features import shapes
 from shapely import area
 from shapely.geometry import shape
 
-from geocloud.training.simulator import (
+from geocloud.training.unmix.simulator import (
     displace,
     flood,
     opacity_field,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from geocloud.training.surfaces import (
+from geocloud.training.unmix.scenes import (
     CATALOGUE_WHITE,
     CLEAR,
     CLOUD,

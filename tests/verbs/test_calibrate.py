@@ -3,15 +3,15 @@ import shutil
 import numpy as np
 import pytest
 
+from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import ModelError, OutputError, UsageError
+from geocloud.evaluation.samples import DataOptions
 from geocloud.models.card import read_card
 from geocloud.models.registry import load_scorer
+from geocloud.pipeline.scoring import score_scene
 from geocloud.readers import open_scene
-from geocloud.readers.labels import LabelCodes
 from geocloud.verbs import calibrate as module
 from geocloud.verbs.calibrate import CalibrateOptions, calibrate
-from geocloud.verbs.resolution import score_scene
-from geocloud.verbs.samples import DataOptions
 
 
 def test_f1_separates_the_tagged_pictures(tagged, clear_model, tmp_path):

@@ -16,10 +16,10 @@ from testutils import EchoScorer, run_cli
 
 import geocloud
 from geocloud import DetectOptions
+from geocloud.classes import VeilCuts
 from geocloud.errors import ModelError, UsageError
 from geocloud.raster import PatchBatch
-from geocloud.scorers.unmixer import Parts, Unmixer
-from geocloud.veils import VeilCuts
+from geocloud.scorers.contract import Parts, Unmixer
 
 Make = Callable[..., Path]
 CLASSES = ("cloud", "thin", "haze", "dust", "shadow")

@@ -259,6 +259,6 @@ def test_real_chips_and_pictures(data_root: Path, tmp_path: Path) -> None:
 
 
 def test_wide_scene_is_cut_into_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geocloud.verbs.scoring.SEGMENT_PIXELS", 1)
+    monkeypatch.setattr("geocloud.pipeline.scoring.SEGMENT_PIXELS", 1)
     path = write_scene(tmp_path / "wide.tif", shape=(70, 1500))
     assert (read(geocloud.detect(path, tmp_path / "out", BRIGHT).mask_path) == brightness_mask(path)).all()

@@ -19,9 +19,9 @@ from testutils import run_cli
 
 import geocloud
 from geocloud import DetectOptions
+from geocloud.classes import decode, encode
 from geocloud.errors import UsageError
 from geocloud.raster import NODATA
-from geocloud.writers.encodings import decode, encode
 
 Make = Callable[..., Path]
 BRIGHT = DetectOptions(model="brightness")

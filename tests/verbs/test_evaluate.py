@@ -5,11 +5,11 @@ import pytest
 import rasterio
 from sklearn import metrics as oracle
 
+from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import InputError, UsageError
-from geocloud.readers.labels import LabelCodes
+from geocloud.evaluation.report import markdown
+from geocloud.evaluation.samples import DataOptions
 from geocloud.verbs.evaluate import EvaluateOptions, evaluate
-from geocloud.verbs.report import markdown
-from geocloud.verbs.samples import DataOptions
 
 CODES = LabelCodes((2,), (9,))
 

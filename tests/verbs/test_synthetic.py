@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from skies import BANDS, ground, overcast, write_skies
 
+from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import UsageError
-from geocloud.histogram import add_up
-from geocloud.metrics import count_at
+from geocloud.evaluation.samples import DataOptions
+from geocloud.metrics.confusion import count_at
+from geocloud.metrics.histogram import add_up
 from geocloud.models.registry import load_scorer
-from geocloud.readers.labels import LabelCodes
-from geocloud.training.synthetic import TaggedScene, patch_tags, pose
-from geocloud.verbs.calibrate import CalibrateOptions, calibrate
-from geocloud.verbs.samples import DataOptions
-from geocloud.verbs.synthetic import cut_synthetic, read_tagged, synthetic_scores
+from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, pose
+from geocloud.verbs.calibrate import CalibrateOptions, calibrate, cut_synthetic, read_tagged, synthetic_scores
 
 
 def _scene(name="a", *, cloudy=False, bands=BANDS):

@@ -8,11 +8,11 @@ import pytest
 import rasterio
 
 from geocloud.errors import InputError, ModelError, OutputError, UsageError
+from geocloud.models.loading import WEIGHTS_FILE
 from geocloud.models.registry import load_scorer
-from geocloud.models.weights import WEIGHTS_FILE
+from geocloud.pipeline.scoring import score_scene
 from geocloud.readers import open_scene
 from geocloud.training.options import TrainOptions
-from geocloud.verbs.resolution import score_scene
 from geocloud.verbs.train import train
 
 QUICK = TrainOptions(classes=("field",), epochs=2, batch_size=8, latent=4, widths=(8,))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geocloud.histogram import histogram
-from geocloud.metrics import precision_recall, roc
+from geocloud.metrics.confusion import precision_recall, roc
+from geocloud.metrics.histogram import histogram
 from geocloud.writers.plots import plot_errors, plot_loss, plot_precision_recall, plot_roc, plot_scores
 
 

@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
-from geocloud.models.networks.absent import with_absent
-from geocloud.models.networks.bf16 import ExactConv2d
+from geocloud.models.networks.fold import ExactConv2d, with_absent
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Channel order of every input and output, fixed."""

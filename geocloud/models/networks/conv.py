@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from geocloud.models.networks.absent import with_absent
+from geocloud.models.networks.fold import with_absent
 
 Output = Literal["sigmoid", "linear"]
 

@@ -1,7 +1,7 @@
 """A linear autoencoder on the features of a network that was trained on another task.
 
 The best linear autoencoder is the projection on the first principal components (Baldi and Hornik 1989), so it is
-fitted in one step (geocloud.training.features); its error is what they leave over.
+fitted in one step (geocloud.training.patches.features); its error is what they leave over.
 """
 
 from __future__ import annotations

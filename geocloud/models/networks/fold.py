@@ -5,8 +5,39 @@ from typing import TypeVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+def with_absent(x: Tensor, present: Tensor) -> Tensor:
+    """(n, channels, h, w) with 0 in the bands that are missing.
+
+    Args:
+        x: (n, bands, h, w) the bands that are there, in channel order.
+        present: (channels,) bool, True as often as x has bands.
+    """
+    if present.all():
+        return x
+    whole = x.new_zeros(len(x), len(present), *x.shape[2:])
+    whole[:, present] = x
+    return whole
+
+
+class ExactConv2d(nn.Conv2d):
+    """A convolution that runs in fp32 whatever autocast says."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As nn.Conv2d."""
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
+
+
+def keep_in_bf16(network: nn.Module) -> None:
+    """Store the weights of the layers that autocast runs in bfloat16 as such: it would cast them at each call."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and not isinstance(layer, ExactConv2d):
+            layer.to(torch.bfloat16)
+
 
 Network = TypeVar("Network", bound=nn.Module)
 

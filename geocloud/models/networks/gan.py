@@ -1,8 +1,8 @@
 """An adversarially trained autoencoder: GANomaly (Akçay, Atapour-Abarghouei, Breckon 2018), a score a pixel.
 
 Encoder, decoder, and a second encoder that reads what was drawn. Trained on normal patches together with a critic
-(geocloud.training.gan), it draws what looks normal; the code of what it drew then differs from the code of what it saw
-where that was not normal.
+(`training/patches/gan.py`), it draws what looks normal; the code of what it drew then differs from the code of what it
+saw where that was not normal.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
-from geocloud.models.networks.absent import with_absent
 from geocloud.models.networks.conv import STRIDE, conv_decoder, conv_encoder
+from geocloud.models.networks.fold import with_absent
 
 HALO = 64
 """8 pixels of the interpolation, 15 of the second encoder, 31 of what it reads, rounded up to whole strides."""

@@ -1,7 +1,7 @@
 """A Gaussian mixture of band vectors, or of an autoencoder's codes: what is unlikely is an anomaly.
 
 With one Gaussian it ranks as the RX detector does (Reed and Yu 1990), by Mahalanobis distance from the mean of all
-normal pixels. Fitted by geocloud.training.gmm.
+normal pixels. Fitted by geocloud.training.patches.gmm.
 """
 
 from __future__ import annotations

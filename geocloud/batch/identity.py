@@ -1,0 +1,109 @@
+"""When two runs of a scene are the same: a fingerprint of its files, a hash of model and options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from rasterio.errors import RasterioError
+
+from geocloud.errors import GeocloudError
+from geocloud.models.card import read_card
+from geocloud.models.registry import model_folder
+from geocloud.pipeline.options import DetectOptions
+from geocloud.readers.dispatch import is_stac, product_root
+from geocloud.readers.files.opening import open_quietly
+from geocloud.readers.files.paths import is_virtual, resolve
+from geocloud.readers.files.tree import archive_prefix
+from geocloud.readers.products.stac_item import load_item
+from geocloud.scorers.baselines import NULL_MODELS
+from geocloud.version import __version__
+
+TIMEOUT_SECONDS = 60
+_WITHOUT_EFFECT = ("overwrite", "threads", "stac", "model")
+"""Options that change no pixel; the model enters by its card."""
+
+
+def parameter_hash(options: DetectOptions) -> str:
+    """Hash of all that decides what a scene's outputs are but the scene: options, card with weights, version.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    chosen = {key: value for key, value in asdict(options).items() if key not in _WITHOUT_EFFECT}
+    return _hash({"options": chosen, "model": _model(options.model), "version": __version__})
+
+
+def fingerprint(source: str) -> str:
+    """Hash of names, sizes and times of change of a scene's files; of an http(s) URL, of what its server says of it.
+
+    Other remote paths (s3://, /vsi…) are taken to stay as they are.
+    """
+    if source.lower().startswith(("http://", "https://")):
+        return _hash(_head(source))
+    return _hash([_stat(path) for path in _files(source)])
+
+
+def _model(name: str) -> Any:  # noqa: ANN401 - any JSON value
+    return name if name in NULL_MODELS else asdict(read_card(model_folder(name)))
+
+
+def _hash(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _files(source: str) -> Iterable[str]:
+    """The local files a scene is made of, or the path itself."""
+    if is_stac(source):
+        return [source, *_assets(source)]
+    with suppress(GeocloudError):
+        root = product_root(source)
+        if root is not None and root.is_dir():
+            return sorted(str(path) for path in root.rglob("*") if path.is_file())
+        if root is not None:
+            return [str(root)]
+    if source.lower().endswith(".vrt"):
+        with suppress(RasterioError), open_quietly(source) as dataset:
+            return [source, *dataset.files]
+    if Path(source).is_dir():  # Zarr
+        return sorted(str(path) for path in Path(source).rglob("*") if path.is_file())
+    return [source]
+
+
+def _assets(source: str) -> list[str]:
+    """The local files an item names."""
+    found = []
+    with suppress(GeocloudError):
+        for asset in load_item(source)["assets"].values():
+            with suppress(GeocloudError, KeyError, TypeError):
+                found.append(resolve(source, asset["href"], allow_external=True))
+    return sorted(found)
+
+
+def _stat(path: str) -> tuple[str, int, int]:
+    """(name, bytes, time of change); -1 where there is no such local file."""
+    local = path[len(archive_prefix(path)) :] if archive_prefix(path) and path.startswith("/vsi") else path
+    if is_virtual(local):
+        return path, -1, -1
+    try:
+        found = Path(local).stat()
+    except OSError:
+        return path, -1, -1
+    return path, found.st_size, found.st_mtime_ns
+
+
+def _head(url: str) -> list[str]:
+    """URL without query, and the server's length, tag and time of change, where it answers."""
+    bare = url.partition("?")[0]
+    with suppress(OSError, ValueError, HTTPException):
+        request = Request(url, method="HEAD", headers={"User-Agent": f"geocloud/{__version__}"})  # noqa: S310 - http(s) only
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  # nosec B310 - http or https
+            return [bare, *(answer.headers.get(key, "") for key in ("Content-Length", "ETag", "Last-Modified"))]
+    return [bare]

@@ -1,0 +1,141 @@
+"""Which scenes a batch runs, and which are done already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from geocloud.batch.identity import fingerprint, parameter_hash
+from geocloud.batch.manifest import MANIFEST, Record
+from geocloud.batch.options import BatchOptions
+from geocloud.errors import GeocloudError, UsageError
+from geocloud.pipeline.detection import MASK_SUFFIX, OutputPaths
+from geocloud.readers.dispatch import is_stac
+from geocloud.readers.files.paths import is_remote, is_virtual
+from geocloud.readers.products.stac_item import item_name, load_item
+from geocloud.readers.reader import scene_name
+
+LOOKS_AT_ONCE = 16
+"""Threads that look at files: on a network each look waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneTask:
+    """What a worker is told of a scene."""
+
+    source: str
+    stem: str
+    """Outputs are named after it."""
+    folder: Path
+    """Where outputs go."""
+    options: BatchOptions
+    parameters: str
+    """Hash of model and options, as the client has them."""
+
+    @property
+    def paths(self) -> OutputPaths:
+        """The outputs."""
+        return OutputPaths.in_folder(self.folder, self.stem, self.options.of_scene())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A batch before it runs."""
+
+    todo: tuple[SceneTask, ...]
+    kept: tuple[Record, ...]
+    """Done before, and still whole."""
+
+
+def make_plan(
+    scenes: Iterable[str | os.PathLike[str]], folder: Path, options: BatchOptions, known: dict[str, Record]
+) -> Plan:
+    """What is to be done.
+
+    Args:
+        scenes: paths and URLs; where empty and `options.retry_failed`, all scenes that failed.
+        folder: where outputs go.
+        options: how.
+        known: the folder's manifest.
+
+    Raises:
+        UsageError: no scenes, two that would write the same files, or a folder in use without a word on what to do.
+        ModelError: there is no such model.
+    """
+    sources = list(dict.fromkeys(_absolute(scene) for scene in scenes))
+    if not sources and options.retry_failed:
+        sources = [record.scene for record in known.values() if record.status == "failed"]
+    elif not sources:
+        raise UsageError("no scenes; give paths, --list FILE or --stac-collection")
+    tasks = _tasks(sources, folder, options)
+    if options.retry_failed:
+        return Plan(tuple(task for task in tasks if _failed(known.get(task.source))), ())
+    if options.resume:
+        with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+            kept = list(pool.map(lambda task: _is_done(task, known.get(task.source)), tasks))
+        todo = tuple(task for task, done in zip(tasks, kept, strict=True) if not done)
+        return Plan(todo, tuple(known[task.source] for task, done in zip(tasks, kept, strict=True) if done))
+    if not options.detect.overwrite:
+        _refuse_used(tasks, folder, known)
+    return Plan(tuple(tasks), ())
+
+
+def _absolute(scene: str | os.PathLike[str]) -> str:
+    """A path as any worker finds it."""
+    text = os.fspath(scene)
+    return text if is_virtual(text) else str(Path(text).absolute())
+
+
+def _tasks(sources: Sequence[str], folder: Path, options: BatchOptions) -> list[SceneTask]:
+    """A task a scene; UsageError where two would write the same files."""
+    parameters = parameter_hash(options.of_scene())
+    owner: dict[str, str] = {}
+    tasks = []
+    for source in sources:
+        stem = _stem(source)
+        if owner.setdefault(stem, source) != source:
+            raise UsageError(
+                f"{owner[stem]} and {source} would both write {stem}{MASK_SUFFIX}.tif; run them into two folders"
+            )
+        tasks.append(SceneTask(source, stem, folder, options, parameters))
+    return tasks
+
+
+def _stem(source: str) -> str:
+    """As `detect` names outputs: a local STAC item goes by its id."""
+    if is_stac(source) and not is_remote(source):
+        try:
+            return item_name(load_item(source))
+        except GeocloudError:  # its task will say so
+            return scene_name(source)
+    return scene_name(source)
+
+
+def _failed(record: Record | None) -> bool:
+    return record is not None and record.status == "failed"
+
+
+def _is_done(task: SceneTask, record: Record | None) -> bool:
+    return (
+        record is not None
+        and record.status == "done"
+        and record.parameters == task.parameters
+        and record.is_whole(task.folder)
+        and record.fingerprint == fingerprint(task.source)
+    )
+
+
+def _refuse_used(tasks: Sequence[SceneTask], folder: Path, known: dict[str, Record]) -> None:
+    """UsageError where the folder holds a batch, or masks that these scenes would replace."""
+    if known:
+        raise UsageError(
+            f"{folder / MANIFEST} tells of {len(known)} scenes; pass --resume to go on, --retry-failed for those that "
+            "failed, or --overwrite to begin anew"
+        )
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    used = next((task.paths.mask for task in tasks if task.paths.mask.name in there), None)
+    if used is not None:
+        raise UsageError(f"{used} exists and is in no manifest; pass --overwrite to replace it, or give another folder")

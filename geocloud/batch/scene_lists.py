@@ -1,0 +1,90 @@
+"""Lists of scenes: a text file, or the items of a STAC Collection."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from geocloud.errors import InputError, UsageError
+from geocloud.readers.files.paths import resolve
+from geocloud.readers.products.stac_item import is_item, load_document
+
+DEEP = 16
+"""Collections within collections are followed this deep."""
+PAGES = 100_000
+"""More pages of items than this are taken for a server that goes in circles."""
+
+
+def read_list(path: str) -> list[str]:
+    """A scene a line; empty lines and those that begin with # are passed over. `-` is standard input.
+
+    Raises:
+        UsageError: it cannot be read, or names no scene.
+    """
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} cannot be read as a list of scenes ({error}); give a text file, a scene a line"
+        ) from error
+    lines = [line.strip() for line in text.splitlines()]
+    scenes = [line for line in lines if line and not line.startswith("#")]
+    if not scenes:
+        raise UsageError(f"{path} names no scene; give a text file, a scene a line")
+    return scenes
+
+
+def read_collection(source: str, *, allow_external: bool = False) -> list[str]:
+    """Paths or URLs of the items of a STAC Collection or Catalog, its children included, or of an ItemCollection.
+
+    A server's `items` link and its pages are followed. The reading rule of `geocloud.readers.files.paths` holds.
+
+    Raises:
+        InputError: it is none of these, or one of its documents cannot be read.
+    """
+    found = list(dict.fromkeys(_items(source, allow_external=allow_external, deep=DEEP)))
+    if not found:
+        raise InputError(f"{source} has no items; give a STAC Collection with items, or a saved search")
+    return found
+
+
+def _items(source: str, *, allow_external: bool, deep: int) -> Iterator[str]:
+    document = load_document(source)
+    if isinstance(document, dict) and document.get("type") == "FeatureCollection":
+        yield from _pages(source, document, allow_external=allow_external)
+        return
+    if not isinstance(document, dict) or document.get("type") not in ("Collection", "Catalog"):
+        raise InputError(f"{source} is no STAC Collection; give the path or URL of one, or of a saved search")
+    if not deep:
+        raise InputError(f"{source} lies more than {DEEP} catalogs deep; give one that is nearer to its items")
+    served = _links(document, "items")
+    yield from (resolve(source, href, allow_external=allow_external) for href in _links(document, "item"))
+    for href in served or _links(document, "child"):
+        place = resolve(source, href, allow_external=allow_external)
+        yield from _items(place, allow_external=allow_external, deep=deep - 1)
+
+
+def _pages(source: str, page: dict[str, Any], *, allow_external: bool) -> Iterator[str]:
+    """The items of an ItemCollection by their own links, page after page."""
+    for _ in range(PAGES):
+        for feature in page.get("features", []):
+            links = _links(feature, "self") if is_item(feature) else []
+            if not links:
+                name = feature.get("id") if isinstance(feature, dict) else feature
+                raise InputError(f"{source} holds {name!r} without a link to itself; save items as files of their own")
+            yield resolve(source, links[0], allow_external=allow_external)
+        following = _links(page, "next")
+        if not following:
+            return
+        source = resolve(source, following[0], allow_external=allow_external)
+        page = load_document(source)
+    raise InputError(f"{source} has more than {PAGES} pages; give a narrower search")
+
+
+def _links(document: dict[str, Any], rel: str) -> list[str]:
+    """Hrefs of a document's links of one kind."""
+    links = document.get("links")
+    found = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
+    return [str(link["href"]) for link in found if link.get("rel") == rel and link.get("href")]

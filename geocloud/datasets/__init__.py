@@ -1,0 +1,1 @@
+"""Labelled data: pictures, labels, splits."""

@@ -1,0 +1,124 @@
+"""An evaluation written down: records, Markdown tables and plots."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from geocloud.evaluation.results import METRICS, Row
+from geocloud.metrics.confusion import precision_recall, roc
+
+HEADS = ("precision", "recall", "accuracy", "F1", "IoU", "bal. acc.", "AUROC", "AP", "cover error", "ECE")
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A table, a row a model and source, with the 95 % interval of the balanced accuracy and the AUROC."""
+    head = ("source", "model", "told", "scenes", "threshold", "rule", *HEADS, "oracle's threshold", "its bal. acc.")
+    return _table(head, [_cells(row) for row in rows])
+
+
+def condition_table(rows: Sequence[Row]) -> str:
+    """A shorter table, a row a condition and model."""
+    head = ("source", "scenes", "number", "model", "bal. acc.", "AUROC", "recall", "false alarms", "cover error")
+    body = [
+        (
+            row.source,
+            row.under.condition,
+            str(row.scenes),
+            row.model,
+            _with_interval(row, "balanced_accuracy"),
+            _with_interval(row, "auroc"),
+            figure(row.metrics["recall"]),
+            figure(row.counts.false_alarms),
+            figure(row.metrics["cover_error"], 1),
+        )
+        for row in rows
+    ]
+    return _table(head, body)
+
+
+def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
+    lines = [head, ("---",) * len(head), *body]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    """A row's cells."""
+    values = [
+        _with_interval(row, name)
+        if name in ("balanced_accuracy", "auroc")
+        else figure(row.metrics[name], 1 if name == "cover_error" else 3)
+        for name in METRICS
+    ]
+    return (
+        row.source,
+        row.model,
+        row.supervision,
+        str(row.scenes),
+        figure(row.calibration.threshold, 4, "g"),
+        str(row.calibration.rule),
+        *values,
+        figure(row.oracle[0], 4, "g"),
+        figure(row.oracle[1]),
+    )
+
+
+def _with_interval(row: Row, name: str) -> str:
+    """A metric, and its interval where there is more than one scene."""
+    text = figure(row.metrics[name])
+    if row.scenes == 1 or text == "-":
+        return text
+    low, high = row.intervals[name]
+    return f"{text} ({low:.3f}-{high:.3f})"
+
+
+def figure(value: float, digits: int = 3, form: str = "f") -> str:
+    """A number, or a dash where it is none."""
+    return f"{value:.{digits}{form}}" if value == value else "-"  # noqa: PLR0124 - NaN
+
+
+def write_report(rows: Sequence[Row], conditions: Sequence[Row], out: Path) -> None:
+    """`evaluation.json`, `evaluation.md`, and for each source its plots.
+
+    Those are ROC, precision-recall, reliability, and for each model the histogram of scores and the threshold sweep.
+    """
+    records = [{key: _plain(value) for key, value in row.record().items()} for row in (*rows, *conditions)]
+    (out / "evaluation.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    more = f"\n{condition_table(conditions)}" if conditions else ""
+    (out / "evaluation.md").write_text(markdown(rows) + more, encoding="utf-8")
+    for source in dict.fromkeys(row.source for row in rows):
+        _plot([row for row in rows if row.source == source], source, out)
+
+
+def _plot(rows: Sequence[Row], source: str, out: Path) -> None:
+    """The pictures of one source."""
+    from geocloud.writers.plots import plot_precision_recall, plot_reliability, plot_roc, plot_scores, plot_sweep
+
+    name = file_name(source)
+    plot_roc([(row.model, roc(row.scores)) for row in rows], out / f"{name}_roc.png", source)
+    curves = [(row.model, precision_recall(row.scores)) for row in rows]
+    plot_precision_recall(curves, out / f"{name}_precision_recall.png", source)
+    plot_reliability([(row.model, row.reliability) for row in rows], out / f"{name}_reliability.png", source)
+    for row in rows:
+        base, title = f"{name}_{file_name(row.model)}", f"{row.model}: {source}"
+        cut, sign = float(row.calibration.cut), row.calibration.sign
+        plot_scores(row.scores, cut, sign, out / f"{base}_histogram.png", title)
+        plot_sweep(row.scores, cut, sign, out / f"{base}_sweep.png", title)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """NaN as None, which JSON has."""
+    if isinstance(value, float):
+        return value if value == value else None  # noqa: PLR0124 - NaN
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def file_name(name: str) -> str:
+    """A name as part of a file's."""
+    return re.sub(r"[^\w.-]+", "_", name)

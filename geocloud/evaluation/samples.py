@@ -1,0 +1,204 @@
+"""Scores beside the truth: what `calibrate` and `evaluate` read, a picture or scene at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from geocloud.datasets.folder import PICTURE_BANDS, DataFile, DataSet, choose_names
+from geocloud.datasets.labels import Fit, LabelCodes, cloudy_classes, find_labels, pair_labels, read_mask, read_truth
+from geocloud.datasets.split import Part, choose_part
+from geocloud.errors import InputError, UsageError
+from geocloud.georef import Georef
+from geocloud.grid import PATCH
+from geocloud.metrics.histogram import EXACT_BITS, PIXEL_BITS
+from geocloud.pipeline.detection import MASK_SUFFIX
+from geocloud.pipeline.scoring import score_scene
+from geocloud.progress import Progress, no_progress
+from geocloud.raster import BoolArray, FloatArray, Raster
+from geocloud.readers import MemoryScene, SceneOptions, open_scene
+from geocloud.readers.scenes.band_subset import show
+from geocloud.scorers.contract import Scorer, score_patches
+from geocloud.scorers.peers import Reference, reference_mask
+
+
+def picture_score(source: DataSet, file: DataFile, scorer: Scorer, fit: Fit, options: SceneOptions) -> float:
+    """Mean score, higher = cloudier: of the picture resized to one patch, or of all its valid pixels.
+
+    Raises:
+        InputError: it cannot be read or is wholly nodata. ModelError: it lacks a band.
+    """
+    return float(picture_scores(source, file, scorer, fit, options).mean(dtype=np.float64))
+
+
+def picture_scores(source: DataSet, file: DataFile, scorer: Scorer, fit: Fit, options: SceneOptions) -> FloatArray:
+    """(k,) scores of all valid pixels (or patches) of a picture or scene; raises as `picture_score`."""
+    if source.is_scene(file):
+        with open_scene(file.path, options) as scene:
+            scores, _ = score_scene(scene, scorer)
+    elif fit == "resize":
+        scores = score_patches(scorer, source.read(file, PATCH)[None], PICTURE_BANDS)
+    else:
+        data = source.read(file)
+        raster = Raster(data, np.ones(data.shape[1:], dtype=bool))
+        scores, _ = score_scene(MemoryScene(raster, PICTURE_BANDS, Georef(data.shape[1:]), file.stem), scorer)
+    valid = scores[~np.isnan(scores)]
+    if not valid.size:
+        raise InputError(f"{file.name} has no valid pixel to score")
+    return valid
+
+
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """What the data are and which of them to use."""
+
+    classes: tuple[str, ...] = ()
+    """Subfolders to use; empty: all."""
+    cloudy: tuple[str, ...] = ()
+    """Subfolders that show cloud; empty: those whose name begins with `cloud`."""
+    labels: Path | None = None
+    """Folder of label rasters; None: `labels` beside a folder `images`, else the subfolders are the truth."""
+    codes: LabelCodes = field(default_factory=LabelCodes)
+    masks: bool = False
+    """The data are masks that stand already, not scenes to score."""
+    fit: Fit | None = None
+    """How pictures become patches; None: resized for a patch-level model, cut for a pixel-level one."""
+    only: tuple[str, ...] = ()
+    """Names of the scenes to use, without suffix; empty: all."""
+    without: tuple[str, ...] = ()
+    """Names of scenes to leave out."""
+    part: Part = "all"
+    """Only files that a training run with the same `held_out` and `seed` saw, or held out."""
+    held_out: float = 0.3
+    seed: int = 0
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    bands: tuple[str, ...] = ()
+    """Bands of scenes that are shown to the scorers; empty: all."""
+    reference: Reference | None = None
+    """A peer whose masks stand in for labels: the figures are then agreement, not accuracy."""
+    threads: int | None = None
+    per_pixel: bool = False
+    """Of tagged pictures and scenes take every pixel's score, not their mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture or scene as one scorer sees it."""
+
+    name: str
+    score: FloatArray
+    """(k,) scores, higher = cloudier: a picture's mean, or those of the labelled valid pixels of a scene."""
+    truth: BoolArray
+    """(k,) True = cloud."""
+
+    @property
+    def bits(self) -> int:
+        """Fineness of its histogram: a picture's score is kept exactly."""
+        return EXACT_BITS if self.score.size == 1 else PIXEL_BITS
+
+
+def any_left(data: Path, options: DataOptions) -> bool:
+    """Whether the data hold a file that is among the wanted ones."""
+    with DataSet(data, options.classes) as source:
+        return any((not options.only or f.stem in options.only) and f.stem not in options.without for f in source.files)
+
+
+def read_samples(
+    data: Path, scorers: Sequence[Scorer], options: DataOptions, progress: Progress = no_progress
+) -> Iterator[list[Sample]]:
+    """For each picture or scene a sample of every scorer; each file is read once.
+
+    Args:
+        data: folder or zip of tagged pictures, folder of scenes, or of masks.
+        scorers: what scores; for masks one stand-in entry is given back whatever is here.
+        options: truth and selection.
+        progress: called after each file.
+
+    Raises:
+        InputError: data or labels cannot be read or do not match. UsageError: options do not fit the data.
+        ModelError: a scene lacks a band.
+    """
+    labels = find_labels(data, options.labels)
+    with DataSet(data, options.classes) as source:
+        files = choose_names(source.files, options.only, options.without)
+        files = choose_part(files, options.part, options.held_out, options.seed)
+        if labels is None and options.masks:
+            raise UsageError(f"masks in {data} need --labels to be measured against")
+        if options.reference is not None:
+            cases = _labelled([(file, file.path) for file in files], scorers, options)
+        elif labels is not None:
+            cases = _labelled(pair_labels(files, labels, MASK_SUFFIX), scorers, options)
+        else:
+            cases = _pictures(source, files, scorers, options)
+        for done, samples in enumerate(cases, start=1):
+            progress(done, len(files), "scoring")
+            yield samples
+
+
+def source_name(data: Path) -> str:
+    """What a data set is called in tables and cards: its folder or file, or the folder that holds its `images`."""
+    path = data.resolve()
+    return path.parent.name if path.name in ("images", "masks") else path.stem
+
+
+def _truth(label: Path, options: DataOptions) -> tuple[BoolArray, BoolArray]:
+    """Cloud and known, by the label, or by the reference's mask of the scene."""
+    if options.reference is None:
+        return read_truth(label, options.codes)
+    cloud = reference_mask(label)
+    return cloud, np.ones_like(cloud)
+
+
+def _labelled(
+    pairs: Sequence[tuple[DataFile, Path]], scorers: Sequence[Scorer], options: DataOptions
+) -> Iterator[list[Sample]]:
+    """Pixels of scenes, or of masks, beside label rasters."""
+    for file, label in pairs:
+        truth, known = _truth(label, options)
+        if options.masks:
+            score, valid = read_mask(file.path, truth.shape)
+            yield [Sample(file.stem, score[known & valid], truth[known & valid])]
+            continue
+        samples = []
+        with show(open_scene(file.path, options.scene), options.bands) as scene:
+            if scene.georef.shape != truth.shape:
+                raise UsageError(
+                    f"{label} has the shape {truth.shape}, its scene {scene.georef.shape}; they must lie on one grid"
+                )
+            for scorer in scorers:
+                score, valid = score_scene(scene, scorer, threads=options.threads)
+                use = known & valid & ~np.isnan(score)
+                samples.append(Sample(file.stem, score[use], truth[use]))
+        yield samples
+
+
+def _pictures(
+    source: DataSet, files: Sequence[DataFile], scorers: Sequence[Scorer], options: DataOptions
+) -> Iterator[list[Sample]]:
+    """One score a picture; resized ones go through the scorers in batches."""
+    cloudy = cloudy_classes(source.classes, options.cloudy)
+    fit = options.fit or ("resize" if scorers[0].level == "patch" else "cut")
+    means = not options.per_pixel or all(scorer.level == "patch" for scorer in scorers)
+    for start in range(0, len(files), BATCH):
+        batch = files[start : start + BATCH]
+        if means and fit == "resize" and not any(source.is_scene(file) for file in batch):
+            scores = _resized(source, batch, scorers)
+        else:
+            each = [[picture_scores(source, file, one, fit, options.scene) for one in scorers] for file in batch]
+            scores = [[one.mean(keepdims=True) if means else one for one in row] for row in each]
+        for file, row in zip(batch, scores, strict=True):
+            truth = file.tag in cloudy
+            yield [Sample(file.name, score, np.full(score.shape, truth)) for score in row]
+
+
+def _resized(source: DataSet, files: Sequence[DataFile], scorers: Sequence[Scorer]) -> list[list[FloatArray]]:
+    """(file, scorer) mean scores, (1,) each, of pictures resized to one patch."""
+    patches = np.stack([source.read(file, PATCH) for file in files])
+    maps = [score_patches(scorer, patches, PICTURE_BANDS) for scorer in scorers]
+    return [[scores[i].mean(keepdims=True).ravel() for scores in maps] for i in range(len(files))]

@@ -1,0 +1,105 @@
+"""A suite: the data sets of a table, how their labels read, and the conditions their scenes are told apart by."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from geocloud.datasets.labels import LabelCodes
+from geocloud.errors import InputError
+from geocloud.evaluation.samples import DataOptions, source_name
+from geocloud.scorers.peers import ProductLevel
+
+SUITES = Path(__file__).parent / "suites"
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Which scenes show what."""
+
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Scene to its row of the tags' table; empty: conditions are patterns of names."""
+    rules: Mapping[str, str] = field(default_factory=dict)
+    """Condition to a column, with ! for its opposite, or to a pattern."""
+
+    def of(self, scene: str) -> tuple[str, ...]:
+        """The conditions of one scene."""
+        return tuple(name for name, rule in self.rules.items() if self._meets(scene, rule))
+
+    def _meets(self, scene: str, rule: str) -> bool:
+        """Whether the rule holds; a scene without tags meets none."""
+        if not self.tags:
+            return fnmatchcase(scene, rule)
+        row = self.tags.get(scene, {})
+        wanted = "0" if rule.startswith("!") else "1"
+        return row.get(rule.removeprefix("!")) == wanted
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteSource:
+    """One data set."""
+
+    name: str
+    data: Path
+    options: DataOptions
+    conditions: Conditions = field(default_factory=Conditions)
+    product_level: ProductLevel = "l1c"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """All of them."""
+
+    sources: tuple[SuiteSource, ...]
+    pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name of a pool to the sources whose scenes are counted together."""
+
+
+def plain_suite(paths: Sequence[Path], options: DataOptions) -> Suite:
+    """Folders as they were named on the command line, all read with the same options."""
+    return Suite(tuple(SuiteSource(source_name(path), path, options) for path in paths))
+
+
+def read_suite(name: str, root: Path, options: DataOptions) -> Suite:
+    """A suite that ships, by name, or a TOML file; data sets that are not in the root folder are left out.
+
+    Raises:
+        InputError: it cannot be read, or no data set of it is there.
+    """
+    shipped = SUITES / f"{name}.toml"
+    path = shipped if shipped.is_file() else Path(name)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        sources = tuple(_source(entry, root, options) for entry in raw["source"] if (root / entry["data"]).is_dir())
+        pools = {str(pool["name"]): tuple(map(str, pool["sources"])) for pool in raw.get("pool", ())}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        names = ", ".join(sorted(suite.stem for suite in SUITES.glob("*.toml")))
+        raise InputError(f"{name} is no suite that can be read ({error}); give a file or one of {names}") from error
+    if not sources:
+        wanted = ", ".join(dict.fromkeys(str(entry["data"]) for entry in raw["source"]))
+        raise InputError(f"{root} holds none of the data sets of suite {name} ({wanted})")
+    return Suite(sources, pools)
+
+
+def _source(entry: Mapping[str, Any], root: Path, options: DataOptions) -> SuiteSource:
+    """One table of the file."""
+    cloud, ignore = (tuple(entry.get(key, ())) for key in ("cloud_codes", "ignore_codes"))
+    codes = LabelCodes(cloud, ignore, float(entry.get("covers", 1)))
+    tags: dict[str, dict[str, str]] = {}
+    if "tags" in entry:
+        with (root / entry["tags"]).open(newline="", encoding="utf-8") as file:
+            tags = {row["scene"]: row for row in csv.DictReader(file)}
+    return SuiteSource(
+        str(entry["name"]),
+        root / entry["data"],
+        replace(options, codes=codes, bands=tuple(entry.get("bands", ())), reference=entry.get("reference")),
+        Conditions(tags, {str(k): str(v) for k, v in entry.get("conditions", {}).items()}),
+        entry.get("product_level", "l1c"),
+        str(entry.get("note", "")),
+    )

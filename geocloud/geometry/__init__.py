@@ -1,0 +1,1 @@
+"""Polygons of a mask, and distances on the Earth."""

@@ -1,0 +1,1 @@
+"""Scores and masks of lazy xarray objects."""

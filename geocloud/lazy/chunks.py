@@ -1,0 +1,198 @@
+"""A Dask-backed scene as a Dask array of scores: each block read with its halo, scored as `detect` scores it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geocloud.calibration import Calibration
+from geocloud.classes import ENCODINGS, EncodingName, encode
+from geocloud.grid import PatchGrid
+from geocloud.models.card import Precision
+from geocloud.models.registry import shared_scorer
+from geocloud.pipeline.run import choose_threshold
+from geocloud.pipeline.scoring import score_segment
+from geocloud.pipeline.tiling import Segment
+from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, spread
+from geocloud.readers.bands.radiometry import EIGHT_BIT, Counts, average, find_valid, is_nodata, radiometry_of_values
+from geocloud.readers.bands.spec import Radiometry
+from geocloud.readers.products.assembly import given_radiometry
+from geocloud.readers.reader import SceneOptions
+from geocloud.readers.scenes.xarray_scene import nodata_value, stated_radiometry
+from geocloud.scorers.contract import Scorer
+from geocloud.window import Window
+
+if TYPE_CHECKING:
+    import dask.array
+    import xarray
+
+Product = Literal["probability", "raw"] | EncodingName
+MOST = 2048
+"""Pixels along a chunk's side at most, however the array comes: seven bands of it are 200 megabytes with a halo."""
+PROBED = 4
+"""Chunks that tell the scale of values where nothing else does."""
+SAMPLE = 256
+"""Every nth pixel of a probed chunk, so that at most this many a side are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """What each task is told."""
+
+    grid: PatchGrid
+    """Of what is scored: the array's pixels, or squares of them."""
+    factor: int
+    """Pixels along a side of such a square."""
+    halo: int
+    """Context that the scorer is given, in what is scored."""
+    bands: tuple[str, ...]
+    model: str
+    precision: Precision
+    threshold: float | str | None
+    product: Product
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the result."""
+        return np.dtype(ENCODINGS[self.product].dtype if self.product in ENCODINGS else "float32")  # type: ignore[index]
+
+
+def lazy_blocks(plan: BlockPlan, layers: Sequence[xarray.DataArray], options: SceneOptions) -> dask.array.Array:
+    """(y, x) array of the plan's product; `layers` are (y, x), one a band of the plan."""
+    import dask.array
+    from dask.array.overlap import overlap
+
+    given = layers[0].chunks or ()
+    wanted = [_whole_blocks(size, max(chunks), plan) for size, chunks in zip(layers[0].shape, given, strict=True)]
+    stack = dask.array.stack([layer.data.rechunk(tuple(wanted)) for layer in layers]).rechunk({0: -1})
+    nodata = [nodata_value(layer) for layer in layers]
+    depth = {axis + 1: plan.halo * plan.factor if len(chunks) > 1 else 0 for axis, chunks in enumerate(wanted)}
+    spread = overlap(stack, {0: 0, **depth}, "none", allow_rechunk=False) if any(depth.values()) else stack
+    starts = [np.concatenate([[0], np.cumsum(chunks)]).tolist() for chunks in wanted]
+    blocks: dask.array.Array = dask.array.map_blocks(
+        score_block,
+        spread,
+        plan=plan,
+        starts=starts,
+        nodata=nodata,
+        radiometry=_scales(layers, nodata, options, stack),
+        drop_axis=0,
+        chunks=tuple(wanted),
+        dtype=plan.dtype,
+        meta=np.empty((0, 0), plan.dtype),
+    )
+    return blocks
+
+
+def score_block(
+    values: NDArray[Any],
+    *,
+    plan: BlockPlan,
+    starts: Sequence[Sequence[int]],
+    nodata: Sequence[float | None],
+    radiometry: Sequence[Radiometry],
+    block_id: tuple[int, ...] = (0, 0),
+) -> NDArray[Any]:
+    """The product of one chunk; `values` (band, h, w) reach as far beyond it as halo and scene do."""
+    (top, bottom), (left, right) = (
+        (edges[index], edges[index + 1]) for edges, index in zip(starts, block_id[-2:], strict=True)
+    )
+    origin = _origin(starts[0], top, plan), _origin(starts[1], left, plan)
+    bands = tuple(values)
+    counts = Counts(bands, find_valid(bands, nodata), tuple(radiometry))
+    scorer = shared_scorer(plan.model, "auto", plan.precision)
+    area = Window(top, left, bottom - top, right - left)
+    scores = spread(_score(counts, area, origin, plan, scorer), plan.factor, area.shape)
+    valid = counts.valid[area.slices(origin)]
+    return finish(scores, valid, choose_threshold(scorer, plan.threshold), plan.product)
+
+
+def _score(counts: Counts, area: Window, origin: tuple[int, int], plan: BlockPlan, scorer: Scorer) -> FloatArray:
+    """Scores of what is scored in an area of the array; `counts` begin at its pixel `origin`."""
+    step, side = plan.factor, plan.grid.side
+    if step > 1:
+        height, width = counts.valid.shape
+        counts = average(counts, (-(-height // step), -(-width // step)), step)
+    raster = counts.reflectance()
+    first, left = origin[0] // step, origin[1] // step
+    columns = range(area.col // step, -(-area.stop_col // step))
+    stop = -(-area.stop_row // step)
+    return np.concatenate([
+        score_segment(
+            Segment(Window(row, columns.start, min(side, stop - row), len(columns)), (first, left), raster),
+            plan.grid, scorer, plan.bands,
+        )
+        for row in range(area.row // step, stop, side)
+    ])  # fmt: skip
+
+
+def finish(scores: FloatArray, valid: BoolArray, calibration: Calibration, product: Product) -> NDArray[Any]:
+    """P(cloud), score or codes of (h, w) scores."""
+    scores = np.where(valid, scores, np.float32(np.nan))
+    if product == "raw":
+        return scores
+    if product == "probability":
+        return calibration.probability(scores)
+    codes = np.where(scores >= calibration.cut, np.uint8(CLOUD), np.uint8(CLEAR))
+    return encode(np.where(valid, codes, np.uint8(NODATA)), product)
+
+
+def _origin(edges: Sequence[int], start: int, plan: BlockPlan) -> int:
+    """Where a chunk with its halo begins; one that is alone has no neighbour to take a halo from."""
+    return max(start - plan.halo * plan.factor, 0) if len(edges) > 2 else start
+
+
+def _whole_blocks(size: int, chunk: int, plan: BlockPlan) -> tuple[int, ...]:
+    """Chunk sizes along one side: whole blocks, near the array's own; the last takes a rest smaller than the halo."""
+    side, halo = plan.grid.side * plan.factor, plan.halo * plan.factor
+    step = max(min(round(chunk / side), MOST // side), -(-halo // side), 1) * side
+    count, rest = divmod(size, step)
+    if not count:
+        return (size,)
+    if not rest:
+        return (step,) * count
+    return (*(step,) * (count - 1), step + rest) if rest < halo else (*(step,) * count, rest)
+
+
+def _scales(
+    layers: Sequence[xarray.DataArray], nodata: Sequence[float | None], options: SceneOptions, stack: dask.array.Array
+) -> Any:  # noqa: ANN401 - a list, or a delayed one
+    """Scale and offset a band: as given, by attributes, as 8-bit; else told by some chunks once they are computed."""
+    from dask.delayed import delayed
+
+    given = given_radiometry(options)
+    if given is not None:
+        return [given] * len(layers)
+    found = [stated_radiometry(layer) or (EIGHT_BIT if layer.dtype == np.uint8 else None) for layer in layers]
+    if all(found):
+        return found
+    blocks = [stack.blocks[(0, *index)] for index in _spread_out(stack.numblocks[1:])]
+    return delayed(_probe, pure=True)(blocks, found, nodata, str(next(layer.dtype for layer in layers)))
+
+
+def _spread_out(counts: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Some chunks from the middle outwards along both diagonals."""
+    rows, cols = counts
+    shares = [(0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25)][: PROBED + 1]
+    return list(dict.fromkeys((int(a * rows), int(b * cols)) for a, b in shares))
+
+
+def _probe(
+    blocks: Sequence[NDArray[Any]], found: Sequence[Radiometry | None], nodata: Sequence[float | None], dtype: str
+) -> list[Radiometry]:
+    """One scale for all bands that have none, from every nth valid value of some chunks."""
+    seen = []
+    for block in blocks:
+        step = max(1, max(block.shape[1:]) // SAMPLE)
+        for values, known, empty in zip(block[:, ::step, ::step], found, nodata, strict=True):
+            if known is None:
+                seen.append(values[~is_nodata(values, empty)].astype(np.float64))
+    numbers = np.concatenate(seen)
+    if not numbers.size and not dtype.startswith("float"):
+        return [known or Radiometry(1e-4, 0.0, "integers, read as reflectance x 10000") for known in found]
+    assumed = radiometry_of_values(numbers, dtype)
+    return [known or assumed for known in found]

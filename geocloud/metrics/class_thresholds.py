@@ -1,0 +1,101 @@
+"""Cuts of the mask's further classes, chosen on simulated veils and shadows that are known at each pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from geocloud.classes import VeilCuts
+from geocloud.metrics.confusion import auroc, best_cut
+from geocloud.metrics.histogram import histogram
+from geocloud.raster import BoolArray, FloatArray
+
+THICK = 0.5
+"""Opacity from which a simulated cloud is thick."""
+FLAT, COLOURED = 0.3, 0.4
+"""Slopes up to which a veil is cloud, and from which it is haze, smoke or dust."""
+MISTAKEN = 0.02
+"""Share of cloud that may be called haze or smoke, and as much again dust."""
+LOST = 0.05
+"""Share of lit ground that may be called shadow: who asks for shadow would rather lose ground than keep shade."""
+USEFUL = 0.25
+"""Share of a class that must be found, at the cut, for the class to be offered."""
+TELLING = 0.75
+"""AUROC that the opacity must reach for thin and thick cloud to be told apart."""
+FEW = 200
+
+
+@dataclass(frozen=True, slots=True)
+class VeilSamples:
+    """Simulated pixels, (n,) each."""
+
+    score: FloatArray
+    slope: FloatArray
+    """As the model tells it."""
+    opacity: FloatArray
+    """True opacity."""
+    colour: FloatArray
+    """True slope of the veil's brightness over wavelength."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowSamples:
+    """Pixels of simulated scenes that the model calls no cloud, (n,) each."""
+
+    told: FloatArray
+    """Logit of lying in cloud shadow, as the model tells it."""
+    shaded: BoolArray
+    """Whether it does."""
+
+
+def choose_cuts(samples: VeilSamples, shadows: ShadowSamples | None, cut: np.float32) -> VeilCuts:
+    """The cuts of a model whose clouds score at or above `cut`; None for each class that it cannot tell.
+
+    Args:
+        samples: pixels under veils.
+        shadows: pixels in and out of shadow; None where the model has no network for it.
+        cut: score from which a pixel is cloud.
+    """
+    found = samples.score >= cut
+    thick = samples.opacity >= THICK
+    flat = found & (np.abs(samples.colour) <= FLAT)
+    thin, thin_figure = _best(samples.score[flat], thick[flat])
+    haze, haze_figure = _coloured(samples, found, sign=-1)
+    dust, dust_figure = _coloured(samples, found, sign=1)
+    figures = f"thick {thin_figure}; haze {haze_figure}; dust {dust_figure}"
+    shadow = None
+    if shadows is not None:
+        lit, shaded = (shadows.told[shadows.shaded == side] for side in (False, True))
+        shadow, shadow_figure = _beyond(lit, shaded, LOST, "lit ground")
+        figures += f"; shadow {shadow_figure}"
+    return VeilCuts(thin, haze, dust, shadow, f"on simulated veils over training scenes: {figures}")
+
+
+def _best(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
+    """The cut of best balanced accuracy, and that; None where the values hardly tell."""
+    if min(truth.sum(), (~truth).sum()) < FEW:
+        return None, "too few"
+    counted = histogram(values, truth)
+    area = auroc(counted)
+    where, reached = best_cut(counted, "balanced_accuracy")
+    return (where if area >= TELLING else None), f"AUROC {area:.2f}, balanced accuracy {reached:.2f}"
+
+
+def _coloured(samples: VeilSamples, found: BoolArray, *, sign: int) -> tuple[float | None, str]:
+    """The slope that hardly any found cloud exceeds, and the share of coloured veils that does."""
+    slope, colour = sign * samples.slope[found], sign * samples.colour[found]
+    edge, figure = _beyond(slope[np.abs(colour) <= FLAT], slope[colour >= COLOURED], MISTAKEN, "cloud")
+    return (None if edge is None else sign * edge), figure
+
+
+def _beyond(others: FloatArray, wanted: FloatArray, mistaken: float, name: str) -> tuple[float | None, str]:
+    """The value that a share of the others, which have a name, exceed, and the share of the wanted that do.
+
+    None in its place where that share is below USEFUL.
+    """
+    if min(len(others), len(wanted)) < FEW:
+        return None, "too few"
+    edge = float(np.quantile(others.astype(np.float64), 1 - mistaken))
+    share = float((wanted >= edge).mean())
+    return (edge if share >= USEFUL else None), f"{100 * share:.0f} % found at {100 * mistaken:.0f} % of {name}"

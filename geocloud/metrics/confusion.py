@@ -1,0 +1,186 @@
+"""Accuracy from counts and histograms that add up over scenes.
+
+Formulas: Fawcett 2006, "An introduction to ROC analysis".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geocloud.metrics.histogram import ScoreHistogram
+from geocloud.raster import BoolArray, FloatArray
+
+NAN = float("nan")
+RELIABILITY_BINS = 15
+DoubleArray = NDArray[np.float64]
+Objective = Literal["f1", "balanced_accuracy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A confusion matrix; cloud is the positive class. Ratios are NaN where nothing would be divided by nothing."""
+
+    tp: int = 0
+    """Cloud called cloud."""
+    fp: int = 0
+    """Clear called cloud: false alarms."""
+    fn: int = 0
+    """Cloud called clear: misses."""
+    tn: int = 0
+    """Clear called clear."""
+
+    def __add__(self, other: Counts) -> Counts:
+        """The counts of both."""
+        return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
+
+    @property
+    def total(self) -> int:
+        """All."""
+        return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def precision(self) -> float:
+        """Share of what was called cloud that is cloud."""
+        return _ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self) -> float:
+        """Share of the cloud that was called cloud."""
+        return _ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def false_alarms(self) -> float:
+        """Share of the clear that was called cloud."""
+        return _ratio(self.fp, self.fp + self.tn)
+
+    @property
+    def accuracy(self) -> float:
+        """Share called rightly."""
+        return _ratio(self.tp + self.tn, self.total)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union of called and true cloud."""
+        return _ratio(self.tp, self.tp + self.fp + self.fn)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of recall and of the share of clear called clear."""
+        return (self.recall + 1 - self.false_alarms) / 2
+
+    @property
+    def cover_error(self) -> float:
+        """Called less true cloud cover, points (100 = all)."""
+        return 100 * _ratio(self.fp - self.fn, self.total)
+
+
+class Curve(NamedTuple):
+    """Points of a curve, from the strictest cut to the loosest."""
+
+    x: DoubleArray
+    """False alarms of a ROC, recall of a precision-recall curve."""
+    y: DoubleArray
+    """Recall of a ROC, precision of the other."""
+
+
+def count(called: BoolArray, truth: BoolArray) -> Counts:
+    """The confusion matrix of two arrays of one shape, True = cloud."""
+    tp, called_all, true_all = (int(np.count_nonzero(a)) for a in (called & truth, called, truth))
+    return Counts(tp, called_all - tp, true_all - tp, truth.size - called_all - true_all + tp)
+
+
+def count_at(scores: ScoreHistogram, cut: float) -> Counts:
+    """Counts where score >= cut is cloud; exact where the cut is a bin's edge."""
+    above = scores.edges >= cut
+    tp, fp = int(scores.cloud[above].sum()), int(scores.clear[above].sum())
+    clear, cloud = scores.sizes
+    return Counts(tp, fp, cloud - tp, clear - fp)
+
+
+def auroc(scores: ScoreHistogram) -> float:
+    """Chance that a cloudy one scores above a clear one, ties half; NaN without both."""
+    clear, cloud = scores.sizes
+    below = np.cumsum(scores.clear) - scores.clear
+    wins = (scores.cloud * (below + scores.clear / 2)).sum()
+    return float(wins / clear / cloud) if clear and cloud else NAN
+
+
+def average_precision(scores: ScoreHistogram) -> float:
+    """Mean precision over recall, as a sum of steps (as scikit-learn does it); NaN without cloud."""
+    if not scores.sizes[1]:
+        return NAN
+    recall, precision = precision_recall(scores)
+    return float((np.diff(recall, prepend=0) * precision).sum())
+
+
+def roc(scores: ScoreHistogram) -> Curve:
+    """False alarms and recall of every cut, from (0, 0)."""
+    clear, cloud = scores.sizes
+    fp, tp = np.cumsum(scores.clear[::-1]), np.cumsum(scores.cloud[::-1])
+    return Curve(np.concatenate([[0], fp / max(clear, 1)]), np.concatenate([[0], tp / max(cloud, 1)]))
+
+
+def precision_recall(scores: ScoreHistogram) -> Curve:
+    """Recall and precision of every cut."""
+    fp, tp = np.cumsum(scores.clear[::-1]), np.cumsum(scores.cloud[::-1])
+    return Curve(tp / max(scores.sizes[1], 1), tp / np.maximum(fp + tp, 1))
+
+
+def best_cut(scores: ScoreHistogram, objective: Objective) -> tuple[float, float]:
+    """The cut (a bin's edge) with the highest F1 or balanced accuracy, and that value; NaN without both truths.
+
+    This is the oracle: it has seen the labels it is measured on.
+    """
+    clear, cloud = scores.sizes
+    if not clear or not cloud:
+        return NAN, NAN
+    fp, tp = np.cumsum(scores.clear[::-1])[::-1], np.cumsum(scores.cloud[::-1])[::-1]
+    values = 2 * tp / (tp + fp + cloud) if objective == "f1" else (tp / cloud + 1 - fp / clear) / 2
+    best = int(np.argmax(values))
+    return float(scores.edges[best]), float(values[best])
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Said against seen: how many got which P(cloud) and how many of them are cloud."""
+
+    number: DoubleArray
+    """(15,) how many fell in the bin of P(cloud)."""
+    said: DoubleArray
+    """(15,) sum of their P(cloud)."""
+    seen: DoubleArray
+    """(15,) how many of them are cloud."""
+
+    def __add__(self, other: Reliability) -> Reliability:
+        """Both together."""
+        return Reliability(self.number + other.number, self.said + other.said, self.seen + other.seen)
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error, 0..1 (Naeini et al. 2015)."""
+        return _ratio(float(np.abs(self.said - self.seen).sum()), float(self.number.sum()))
+
+
+def reliability(probability: FloatArray, truth: BoolArray) -> Reliability:
+    """Bins of P(cloud) beside the truth; arrays of one shape without NaN."""
+    p = probability.ravel().astype(np.float64)
+    where = np.minimum((p * RELIABILITY_BINS).astype(np.int64), RELIABILITY_BINS - 1)
+    bins = [
+        np.bincount(where, weight, RELIABILITY_BINS).astype(np.float64)
+        for weight in (np.ones_like(p), p, truth.ravel().astype(np.float64))
+    ]
+    return Reliability(*bins)
+
+
+def _ratio(part: float, whole: float) -> float:
+    """Part of whole, NaN of nothing."""
+    return part / whole if whole else NAN

@@ -1,0 +1,152 @@
+"""A network and its card as a scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+
+from geocloud.calibration import Calibration
+from geocloud.classes import VeilCuts
+from geocloud.models.card import ModelCard
+from geocloud.models.domain import Seen
+from geocloud.models.networks import Network
+from geocloud.models.networks.cells import to_grid
+from geocloud.models.networks.fold import with_absent
+from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet
+from geocloud.raster import FloatArray, PatchBatch
+from geocloud.scorers.contract import Level, Parts, Unmixer, require_bands
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkScorer:
+    """Runs a network over blocks. Threads may share it: it is never changed after loading."""
+
+    network: torch.nn.Module
+    card: ModelCard
+    device: torch.device
+    bf16: bool = False
+    """Run in bfloat16 where an operator allows it."""
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights file."""
+        return self.card.sha256
+
+    @property
+    def level(self) -> Level:
+        """The card's level."""
+        return self.card.level
+
+    @property
+    def block(self) -> int:
+        """The card's block, patches a side."""
+        return self.card.block
+
+    @property
+    def halo(self) -> int:
+        """The card's halo, pixels."""
+        return self.card.halo
+
+    @property
+    def finest(self) -> float:
+        """The card's finest resolution, metres."""
+        return self.card.finest
+
+    @property
+    def calibration(self) -> Calibration:
+        """The card's calibration."""
+        return self.card.calibration
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the card says of the training data; None where it says nothing."""
+        return self.card.seen
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Bands in channel order, required then optional."""
+        return self.card.bands + self.card.optional_bands
+
+    def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
+        """The card's bands that the scene has; ModelError where a required one is missing."""
+        return require_bands(self.name, available, self.card.bands, self.card.optional_bands)
+
+    def score(self, batch: PatchBatch) -> FloatArray:
+        """(n, height, width) a pixel or a patch, float32, higher = cloudier."""
+        if self.device.type == "cpu" and torch.get_num_threads() != 1:
+            torch.set_num_threads(1)  # parallelism is over segments: threads of one operator wait for each other
+        x, present = self._channels(batch)
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            raw = cast("Network", self.network).raw_score(x, present)
+        halo = self.halo if self.level == "pixel" else 0
+        rows, columns = (slice(halo, size - halo) for size in raw.shape[-2:])
+        score: FloatArray = raw.float()[:, rows, columns].cpu().numpy() * np.float32(self.calibration.sign)
+        return score
+
+    def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The batch's bands in channel order, and which of the channels they are; a view where that is their order."""
+        present = torch.tensor([band in batch.bands for band in self.channels])
+        order = [batch.bands.index(band) for band in self.channels if band in batch.bands]
+        data = batch.data if order == list(range(len(batch.bands))) else batch.data[:, order]
+        return torch.from_numpy(data).to(self.device), present.to(self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class UnmixScorer(NetworkScorer):
+    """Scores as any network; `unmix` runs all its heads."""
+
+    @property
+    def cuts(self) -> VeilCuts | None:
+        """The card's, without shadow where there is no network that tells it."""
+        cuts, tells = self.card.cuts, cast("UnmixNet", self.network).shadow is not None
+        return cuts if cuts is None or tells else replace(cuts, shadow=None)
+
+    def unmix(self, batch: PatchBatch) -> Parts:
+        """Score, slope, shadow and surface of a batch; see Unmixer."""
+        if self.device.type == "cpu" and torch.get_num_threads() != 1:
+            torch.set_num_threads(1)
+        shown, present = self._channels(batch)
+        height, width = shown.shape[-2:]
+        x = with_absent(to_grid(shown), present)
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            network, there = cast("UnmixNet", self.network), present.to(x.dtype).expand(len(x), -1)
+            parts = network(x, there)
+            shadow = network.shadow_logit(x, there)
+        inner = slice(self.halo, height - self.halo), slice(self.halo, width - self.halo)
+
+        def bare(part: torch.Tensor) -> FloatArray:
+            found: FloatArray = part[..., *inner].float().cpu().numpy()
+            return found
+
+        slope = bare(visible_slope(x))[:, 0]
+        index = [self.channels.index(band) for band in batch.bands]
+        score = bare(parts.logit)[:, 0] * np.float32(self.calibration.sign)
+        return Parts(score, slope, None if shadow is None else bare(shadow)[:, 0], bare(parts.surface[:, index]))
+
+
+def visible_slope(x: torch.Tensor) -> torch.Tensor:
+    """(n, 1, h, w) exponent of the colour over wavelength, by least squares on the logarithms of blue, green and red.
+
+    It is read from the pixels as they are, means of 5x5 of them, not from the network's own slope: under a veil that a
+    mask finds at all, the veil's light outweighs the ground's, and the network's estimate, learned from few coloured
+    veils, is all but constant.
+    """
+    smooth = F.avg_pool2d(F.pad(x[:, :3].float(), (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    axis = torch.tensor(WAVELENGTHS[:3], device=x.device).log()
+    axis = (axis - axis.mean()).view(1, 3, 1, 1)
+    return (smooth.clamp(min=1e-3).log() * axis).sum(1, keepdim=True) / axis.square().sum()
+
+
+def _kind(scorer: UnmixScorer) -> Unmixer:
+    """Type assertion: an UnmixScorer is an Unmixer."""
+    return scorer

@@ -1,0 +1,1 @@
+"""The walk from a scene to its outputs."""

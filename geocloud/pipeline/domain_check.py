@@ -1,0 +1,143 @@
+"""How far a scene is from what a model has seen, counted block by block while it is scored."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geocloud.models.domain import Seen, unfamiliar
+from geocloud.raster import BoolArray, FloatArray
+
+STEP = 16
+"""One of so many pixels along rows and columns is looked at."""
+LEVELS = np.geomspace(1e-3, 30, 241)
+"""Edges of the histograms of reflectance."""
+DARK_GROUND = 0.2
+"""Mean visible reflectance up to which the contrast of blue and red is compared: snow and sand have little."""
+ENOUGH = 100
+"""Looked-at pixels below which nothing is said."""
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Strangeness:
+    """A scene's figures, NaN where too few pixels tell."""
+
+    share: float
+    """Share of unfamiliar pixels among the clear or the cloudy ones, whichever is higher."""
+    median: float
+    brightest: float
+    contrast: float
+    gaps: float
+
+    @property
+    def percent(self) -> float | None:
+        """`share` as percent; None where too few pixels tell."""
+        return None if np.isnan(self.share) else round(100 * self.share, 2)
+
+    def warnings(self, seen: Seen) -> tuple[str, ...]:
+        """What is unlike the training data, a sentence each."""
+        scale, order = "is its scale (--scale, --offset) right?", "is the order of its bands (--bands) right?"
+        found = {
+            f"{100 * self.share:.0f} % of its clear or cloudy pixels have unknown colours: {scale} And {order}": (
+                self.share > seen.share
+            ),
+            f"it is darker than any scene there (median {self.median:.3f}, 99 % below {self.brightest:.3f}): {scale}": (
+                self.median < seen.median or self.brightest < seen.brightest
+            ),
+            f"blue varies {self.contrast:.2f} times as much as red: {order}": self.contrast > seen.contrast,
+            f"nodata cuts it into strips ({self.gaps:.0f} edges in 1000 pixels)": self.gaps > seen.gaps,
+        }
+        return tuple(f"the scene is unlike the training data, {text}" for text, true in found.items() if true)
+
+
+class SceneTally:
+    """Adds up whole numbers only, so the order in which threads come changes nothing."""
+
+    def __init__(self, seen: Seen | None) -> None:
+        """`seen` None: only the figures that need no prototypes."""
+        self._seen, self._lock = seen, threading.Lock()
+        self._sides: Counts = np.zeros((2, 2), dtype=np.int64)  # clear, cloudy x all, unfamiliar
+        self._levels: Counts = np.zeros(
+            (3, len(LEVELS) + 1), dtype=np.int64
+        )  # visible of all; blue, red of dark ground
+        self._edges: Counts = np.zeros(2, dtype=np.int64)  # edges, pairs of neighbours
+
+    def add(self, data: FloatArray, valid: BoolArray, cloudy: BoolArray, bands: Sequence[str]) -> None:
+        """A block: data (band, h, w) reflectance, valid and cloudy (h, w)."""
+        part = (slice(STEP // 2, None, STEP),) * 2
+        looked = valid[part]
+        pixels, cloud = data[:, *part][:, looked].T, cloudy[part][looked]
+        sides = np.zeros((2, 2), dtype=np.int64)
+        for side, here in enumerate((~cloud, cloud)):
+            strange = 0
+            if self._seen is not None and here.any():
+                kinds = self._seen.cloudy if side else self._seen.clear
+                strange = int(unfamiliar(pixels[here], bands, kinds).sum())
+            sides[side] = int(here.sum()), strange
+        levels = _levels(pixels, ~cloud, bands)
+        edges = _edges(valid)
+        with self._lock:
+            self._sides += sides
+            self._levels += levels
+            self._edges += edges
+
+    def strangeness(self) -> Strangeness:
+        """The scene's figures."""
+        shares = [strange / every for every, strange in self._sides.tolist() if every >= ENOUGH]
+        edges, pairs = self._edges.tolist()
+        blue, red = (_spread(counts) for counts in self._levels[1:])
+        return Strangeness(
+            max(shares) if shares and self._seen is not None else float("nan"),
+            _quantile(self._levels[0], 0.5),
+            _quantile(self._levels[0], 0.99),
+            blue / red if red > 0 else float("nan"),
+            1000 * edges / pairs if pairs else 0.0,
+        )
+
+
+def _levels(pixels: FloatArray, clear: BoolArray, bands: Sequence[str]) -> Counts:
+    """(3, bins) histograms of the visible mean, and of blue and red on dark clear ground; 0 without these bands."""
+    counts: Counts = np.zeros((3, len(LEVELS) + 1), dtype=np.int64)
+    if not {"blue", "green", "red"} <= set(bands):
+        return counts
+    blue, green, red = (pixels[:, list(bands).index(band)] for band in ("blue", "green", "red"))
+    visible = (blue + green + red) / 3
+    dark = clear & (visible < DARK_GROUND)
+    shown: tuple[NDArray[Any], ...] = (visible, blue[dark], red[dark])
+    for row, values in enumerate(shown):
+        counts[row] = np.bincount(np.digitize(values, LEVELS), minlength=counts.shape[1])
+    return counts
+
+
+def _edges(valid: BoolArray) -> Counts:
+    """Edges between data and nodata along rows and columns, and the pairs of neighbours with any data."""
+    edges = pairs = 0
+    for one, other in ((valid[1:], valid[:-1]), (valid[:, 1:], valid[:, :-1])):
+        edges += int((one != other).sum())
+        pairs += int((one | other).sum())
+    return np.array([edges, pairs], dtype=np.int64)
+
+
+def _quantile(counts: Counts, share: float) -> float:
+    """The level below which that share lies."""
+    total = int(counts.sum())
+    if total < ENOUGH:
+        return float("nan")
+    reached = counts.cumsum() >= share * total
+    return float(LEVELS[min(int(reached.argmax()), len(LEVELS) - 1)])
+
+
+def _spread(counts: Counts) -> float:
+    """Standard deviation of the log level."""
+    total = int(counts.sum())
+    if total < ENOUGH:
+        return float("nan")
+    logs = np.log(np.append(LEVELS, LEVELS[-1]))
+    mean = float((counts * logs).sum() / total)
+    return float(np.sqrt((counts * (logs - mean) ** 2).sum() / total))

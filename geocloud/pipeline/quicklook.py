@@ -1,0 +1,68 @@
+"""A small picture of scene and mask side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from geocloud.classes import CLASSES
+from geocloud.pipeline.tiling import Segment
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray
+
+MAX_SIDE = 900
+_CLOUD_TINT = np.array([255, 60, 60])
+_NODATA_GREY = 90
+
+
+class Preview:
+    """Gathers every nth pixel of a scene as its segments are read; at most MAX_SIDE pixels a side."""
+
+    def __init__(self, shape: tuple[int, int], bands: Sequence[str]) -> None:
+        """Take red, green and blue of the bands a scorer reads; one it does not read is drawn from its first."""
+        self.step = max(1, -(-max(shape) // MAX_SIDE))
+        self._channels = [list(bands).index(band) if band in bands else 0 for band in ("red", "green", "blue")]
+        self._rgb = np.full((3, *(-(-side // self.step) for side in shape)), np.nan, dtype=np.float32)
+
+    def add(self, segment: Segment) -> None:
+        """Take the segment's pixels whose row and column in the scene are multiples of the step."""
+        window, step = segment.window, self.step
+        row, col = -(-window.row // step), -(-window.col // step)
+        rows = np.arange(row * step, window.stop_row, step)
+        cols = np.arange(col * step, window.stop_col, step)
+        if not len(rows) or not len(cols):
+            return
+        at = np.ix_(rows - segment.origin[0], cols - segment.origin[1])
+        data = np.stack([segment.raster.data[channel][at] for channel in self._channels])
+        data[:, ~segment.raster.valid[at]] = np.nan
+        self._rgb[:, row : row + len(rows), col : col + len(cols)] = data
+
+    def picture(self) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8, nodata grey; stretched so that ground stays visible beside bright cloud and snow."""
+        finite = self._rgb[np.isfinite(self._rgb)]
+        low, middle, high = np.percentile(finite, (1, 50, 99)) if finite.size else (0.0, 0.5, 1.0)
+        high = min(high, low + 5 * (middle - low) + 0.05)
+        stretched = np.clip((self._rgb - low) / max(high - low, 1e-6), 0, 1) ** (1 / 1.8) * 255
+        return np.nan_to_num(stretched, nan=_NODATA_GREY).astype(np.uint8).transpose(1, 2, 0)
+
+
+def write_quicklook(path: Path, picture: NDArray[np.uint8], mask: ByteArray, tags: Mapping[str, str]) -> None:
+    """Write the scene on the left and on the right the same with its cloud tinted; mask is (h, w) as the picture.
+
+    The tags become the PNG's texts.
+    """
+    tinted = picture.astype(np.float32)
+    for entry in CLASSES:
+        if entry.code not in (CLEAR, NODATA):
+            tint = _CLOUD_TINT if entry.code == CLOUD else np.array(entry.colour[:3])
+            tinted[mask == entry.code] = 0.45 * tinted[mask == entry.code] + 0.55 * tint
+    gap = np.full((picture.shape[0], 6, 3), 255, dtype=np.uint8)
+    both = np.concatenate([picture, gap, tinted.astype(np.uint8)], axis=1)
+    texts = PngInfo()
+    for key, text in tags.items():
+        texts.add_itxt(key, text)
+    Image.fromarray(both).save(path, format="PNG", pnginfo=texts)

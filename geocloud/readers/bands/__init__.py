@@ -1,0 +1,1 @@
+"""What a band is: names, sensors, radiometry."""

@@ -1,0 +1,223 @@
+"""Opening one raster file: its failures as sentences, its grid, and what a virtual raster may name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import shapely
+from numpy.typing import NDArray
+from pyproj.exceptions import ProjError
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+
+from geocloud.errors import InputError
+from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
+from geocloud.georef import Georef
+from geocloud.readers.files.paths import check_named, is_remote, is_virtual, remote_options
+from geocloud.readers.files.vrt import check_file, check_text
+from geocloud.readers.reader import MAX_PIXELS
+
+LEAST, MOST = 32 << 20, 320 << 20
+SPARE = 24 << 20
+"""For what is written meanwhile: GDAL has one cache for all."""
+
+
+def cache_bytes(file_block: tuple[int, int, int], width: int, rows: int) -> int:
+    """Bytes that hold all stored blocks which `rows` rows of a scene `width` pixels wide can touch at once."""
+    block_height, block_width, pixel_bytes = file_block
+    block_rows = -(-rows // block_height) + 1
+    columns = -(-width // block_width) * block_width
+    return min(max(block_rows * block_height * columns * pixel_bytes, LEAST), MOST) + SPARE
+
+
+def check_place(source: str, georef: Georef) -> None:
+    """InputError where a pixel's place on the Earth cannot be computed."""
+    if not georef.located:
+        return
+    try:
+        height, width = georef.shape
+        middle = np.array([shapely.box(width // 2, height // 2, width // 2 + 1, height // 2 + 1)])
+        area = float(geodesic_areas(to_crs_coordinates(middle, georef), georef)[0])
+        reason = "" if math.isfinite(area) and area > 0 else "a pixel in its middle has no area"
+    except (ProjError, CPLE_BaseError, RasterioError, shapely.errors.GEOSException, ValueError) as error:
+        reason = str(error).splitlines()[0]
+    if reason:
+        raise InputError(
+            f"{source} has a georeference that leads nowhere ({reason}); correct it, or take it away, as with gdal_edit"
+        )
+
+
+MAX_WIDTH = 1_000_000
+"""Pixels; a row of blocks of the widest scene takes a few GB."""
+MAX_BLOCK_BYTES = 1 << 30
+PIXEL_DRIVERS = (
+    *("GTiff", "COG", "VRT", "JP2OpenJPEG", "JP2ECW", "JP2KAK", "JP2MrSID", "JP2Lura", "JPEG", "JPEGXL", "PNG"),
+    *("WEBP", "BMP", "GIF", "PNM", "HFA", "ENVI", "EHdr", "PCRaster", "RMF", "SAGA", "RST", "ROI_PAC", "MEM"),
+    *("LIBERTIFF", "BIGGIF", "NITF", "netCDF", "HDF5", "HDF5Image", "GRIB", "KEA", "SNAP_TIFF"),
+)
+"""GDAL's drivers for files that hold their pixels themselves, or beside them under their own name.
+
+The others read documents that name files or services (WMS, GTI, STACIT, DIMAP, ERS and more).
+"""
+
+
+def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: ANN401 - rasterio is untyped
+    """A rasterio dataset, or an InputError of one sentence that says why not.
+
+    A virtual raster (VRT) is a document that names files: the reading rule of `paths.py` holds for it.
+    """
+    if not is_virtual(source) and not there(source):
+        raise InputError(f"{source} does not exist; give the path of a scene")
+    if not is_virtual(source) and Path(source).is_file() and Path(source).stat().st_size == 0:
+        raise InputError(f"{source} is empty (0 bytes); fetch it again")
+    check_remote(source, check_file(source, allow_external=allow_external))
+    try:
+        dataset = open_quietly(source)
+    except RasterioError as error:
+        raise InputError(_unopened(source, str(error).splitlines()[0])) from error
+    try:
+        if not allow_external or is_remote(source):
+            check_members(dataset, source, allow_external=allow_external)
+    except InputError:
+        dataset.close()
+        raise
+    return dataset
+
+
+def there(path: str) -> bool:
+    """True for a path of this machine that exists; False also for one that no file can have."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _unopened(source: str, reason: str) -> str:
+    """Why a raster cannot be opened, and the way out."""
+    if is_remote(source):
+        return f"{source} cannot be opened ({reason}); check the address, the network and your credentials"
+    return f"{source} is not a raster that can be opened ({reason}); it may be damaged or incomplete"
+
+
+@contextmanager
+def damaged(source: str) -> Iterator[None]:
+    """Turn rasterio's failure to read pixels into one sentence."""
+    try:
+        yield
+    except RasterioError as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise InputError(f"{source} cannot be read ({reason}); it is damaged or incomplete: fetch it again") from error
+
+
+def open_quietly(source: str) -> Any:  # noqa: ANN401 - rasterio is untyped
+    """`rasterio.open`, with GDAL's settings for networks where the file is on one."""
+    if not is_remote(source):
+        return rasterio.open(source)
+    with rasterio.Env(**remote_options()):
+        return rasterio.open(source)
+
+
+def is_absent(url: str) -> bool:
+    """True where a server answers that it has no such file; False where it has, or cannot be asked."""
+    try:
+        open_quietly(url).close()
+    except RasterioError as error:
+        return re.search(r"response code: 404\b|does not exist in the file system", str(error)) is not None
+    return False
+
+
+def check_members(dataset: Any, source: str, *, allow_external: bool = False) -> None:  # noqa: ANN401
+    """InputError where an open raster is a document, or is made of files, that the reading rule forbids."""
+    if dataset.driver not in PIXEL_DRIVERS:
+        raise InputError(
+            f"{source} is read by GDAL's {dataset.driver} driver, which may name other files; convert it to a GeoTIFF, "
+            "as with gdal_translate, or pass --allow-external if you trust it"
+        )
+    if dataset.driver != "VRT":
+        members = () if is_virtual(source) else dataset.files
+        for member in members:
+            if member != source:
+                check_named(source, member, allow_external=allow_external)
+    elif is_virtual(source):
+        text = dataset.tags(ns="xml:VRT").get("xml:VRT", "")
+        check_remote(source, check_text(source, text.encode(), allow_external=allow_external))
+
+
+def check_remote(source: str, members: Sequence[str]) -> None:
+    """InputError where a remote file that a virtual raster names is a document too, or cannot be opened."""
+    for member in members:
+        try:
+            with open_quietly(member) as dataset:
+                driver = dataset.driver
+        except RasterioError as error:
+            raise InputError(f"{source} names {member}: {_unopened(member, str(error).splitlines()[0])}") from error
+        if driver == "VRT" or driver not in PIXEL_DRIVERS:
+            raise InputError(
+                f"{source} names {member}, a remote document that names files itself, which is not followed; flatten it"
+            )
+
+
+def read_bands(dataset: Any, indexes: Sequence[int], window: Any) -> NDArray[Any]:  # noqa: ANN401 - rasterio's own
+    """(band, h, w) of a window in the type that holds all of these bands; virtual rasters may mix types."""
+    kinds = [dataset.dtypes[index - 1] for index in indexes]
+    if len(set(kinds)) == 1:
+        pixels: NDArray[Any] = dataset.read(list(indexes), window=window)
+        return pixels
+    common = np.result_type(*kinds)
+    return np.stack([dataset.read(index, window=window).astype(common) for index in indexes])
+
+
+def check_size(source: str, shape: tuple[int, int], max_pixels: int = MAX_PIXELS) -> None:
+    """InputError for a scene of no pixels, of more than `max_pixels`, or too wide for its rows to be held."""
+    height, width = shape
+    if not height or not width:
+        raise InputError(f"{source} has {width}x{height} pixels, so there is nothing to read")
+    if height * width > max_pixels:
+        raise InputError(
+            f"{source} claims {width}x{height} pixels, more than the limit of {max_pixels}; "
+            "if that is its size, raise --max-pixels"
+        )
+    if width > MAX_WIDTH:
+        raise InputError(
+            f"{source} is {width} pixels wide; whole rows are held in memory, so at most {MAX_WIDTH} are read: "
+            "cut it into narrower scenes"
+        )
+
+
+def check_blocks(dataset: Any, source: str) -> None:  # noqa: ANN401 - rasterio is untyped
+    """InputError where the file's blocks, each read whole, are too large for the memory, or hold no real numbers."""
+    unreal = [dtype for dtype in dataset.dtypes if dtype.startswith("complex")]
+    if unreal:
+        raise InputError(f"{source} holds complex numbers ({unreal[0]}); reflectance is real: give a product of it")
+    pixel = max(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+    bands = dataset.count if str(dataset.profile.get("interleave", "band")).lower() == "pixel" else 1
+    height, width = dataset.block_shapes[0]
+    if height * width * pixel * bands > MAX_BLOCK_BYTES:
+        raise InputError(
+            f"{source} is stored in blocks of {width}x{height} pixels, which are read whole; "
+            "store it in tiles, as with gdal_translate -co TILED=YES"
+        )
+
+
+def raster_georef(dataset: Any, source: str) -> Georef:  # noqa: ANN401 - rasterio is untyped
+    """Grid and reference system; InputError for a scene located by RPCs only."""
+    shape = dataset.height, dataset.width
+    if dataset.crs and not dataset.transform.is_identity:
+        return Georef(shape, dataset.transform, dataset.crs.to_wkt())
+    points, crs = dataset.gcps
+    if points and crs:
+        gcps = tuple((point.row, point.col, point.x, point.y, point.z or 0.0) for point in points)
+        return Georef(shape, crs_wkt=crs.to_wkt(), gcps=gcps)
+    if dataset.rpcs is not None:
+        raise InputError(
+            f"{source} is located by RPCs only, which need a terrain model; "
+            "orthorectify it first, as with gdalwarp -rpc"
+        )
+    return Georef(shape, dataset.transform, dataset.crs.to_wkt() if dataset.crs else "")

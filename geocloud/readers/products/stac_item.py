@@ -1,0 +1,194 @@
+"""STAC items as documents: loading them, and what their assets say of bands, scale and nodata (1.0 and 1.1)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geocloud.errors import InputError
+from geocloud.readers.bands.names import WORDS, name_each, name_wavelength
+from geocloud.readers.bands.sensors import SENTINEL2_FROM_04
+from geocloud.readers.bands.spec import Radiometry
+from geocloud.readers.files.http import fetch
+from geocloud.readers.files.paths import is_remote
+from geocloud.readers.files.tree import Tree
+
+_PICTURES = {"visual", "overview", "thumbnail"}
+_OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+
+
+@dataclass(frozen=True, slots=True)
+class AssetBand:
+    """One band of one asset."""
+
+    band: str
+    """Common name."""
+    key: str
+    """The asset's key in the item."""
+    index: int
+    """Band number in the asset's file, from 1."""
+    asset: Mapping[str, Any]
+    radiometry: Radiometry | None
+    """None where the item says nothing."""
+    nodata: float | None
+    rank: tuple[bool, bool, bool, bool, float]
+    """Of several assets with one band the lowest is read."""
+
+
+def load_item(source: str) -> dict[str, Any]:
+    """A STAC item from a path or URL; InputError where it is none. Its links are never followed."""
+    item = load_document(source)
+    if not is_item(item):
+        kind = item.get("type", "JSON") if isinstance(item, dict) else "JSON"
+        raise InputError(f"{source} is a {kind}, not a STAC item; give the path or URL of one item")
+    return dict(item)
+
+
+def load_document(source: str) -> Any:  # noqa: ANN401 - any JSON value
+    """A STAC document from a path or URL; InputError where it cannot be read."""
+    try:
+        content = fetch(source) if is_remote(source) else Path(source).read_bytes()
+        return json.loads(content)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{source} cannot be read as a STAC item ({error}); check the path or URL") from error
+
+
+def is_item(document: object) -> bool:
+    """True for a JSON value that is a STAC item."""
+    return isinstance(document, dict) and document.get("type") == "Feature" and isinstance(document.get("assets"), dict)
+
+
+def asset_bands(item: Mapping[str, Any]) -> list[AssetBand]:
+    """All recognised bands of an item's assets, in the item's order; InputError for an asset that is not as in STAC."""
+    found: list[AssetBand] = []
+    for key, asset in item["assets"].items():
+        if isinstance(asset, dict) and isinstance(asset.get("href"), str):
+            try:
+                found += _bands_of(item, key, asset)
+            except (TypeError, AttributeError, ValueError, KeyError, IndexError, OverflowError) as error:
+                raise InputError(
+                    f"asset {key[:80]!r} of the STAC item is not as STAC has it ({error}); correct the item"
+                ) from error
+    return found
+
+
+def _bands_of(item: Mapping[str, Any], key: str, asset: Mapping[str, Any]) -> list[AssetBand]:
+    """One asset's recognised bands."""
+    found = []
+    for index, entry in enumerate(_band_entries(item, asset) or [{"name": key}], start=1):
+        band = _common_name(entry)
+        if band:
+            radiometry, nodata = _numbers(item, asset, entry, index)
+            narrow = (entry.get("eo:common_name") or entry.get("common_name") or entry.get("name")) == "nir08"
+            rank = _rank(key, asset, narrow=narrow)
+            found.append(AssetBand(band, key, index, asset, radiometry, nodata, rank))
+    return found
+
+
+def _rank(key: str, asset: Mapping[str, Any], *, narrow: bool) -> tuple[bool, bool, bool, bool, float]:
+    """Lower is better: data before pictures, GeoTIFF before JP2, the wide band, the finest."""
+    roles, kind, href = set(asset.get("roles") or ()), str(asset.get("type", "")).lower(), str(asset["href"]).lower()
+    return (
+        bool(roles & _PICTURES) or key.lower().startswith(tuple(_PICTURES)),
+        not (kind.startswith(("image", "application/x-")) or not kind),
+        "jp2" in kind or href.endswith(".jp2"),
+        narrow,
+        float(asset.get("gsd") or asset.get("eo:gsd") or 0),
+    )
+
+
+def _band_entries(item: Mapping[str, Any], asset: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """An asset's bands: STAC 1.1's `bands`, 1.0's `eo:bands`, or numbers into the item's own list as before 1.0."""
+    entries = asset.get("bands") or asset.get("eo:bands") or []
+    shared = _properties(item).get("eo:bands") or []
+    looked_up = [shared[entry] if isinstance(entry, int) and entry < len(shared) else entry for entry in entries]
+    return [entry if isinstance(entry, dict) else {} for entry in looked_up]
+
+
+def _common_name(entry: Mapping[str, Any]) -> str:
+    """A band's common name by STAC's field, else by its name, else by its wavelength."""
+    common = entry.get("eo:common_name") or entry.get("common_name")
+    if common:
+        return WORDS.get(str(common), "")
+    named = name_each([str(entry.get("name", ""))])[0]
+    wavelength = entry.get("eo:center_wavelength") or entry.get("center_wavelength")
+    return named or (name_wavelength(float(wavelength)) if wavelength else "")
+
+
+def _numbers(
+    item: Mapping[str, Any], asset: Mapping[str, Any], entry: Mapping[str, Any], index: int
+) -> tuple[Radiometry | None, float | None]:
+    """Scale and offset, and nodata, of a band: 1.1's fields on the band or asset, or 1.0's `raster:bands`."""
+    listed: Sequence[Mapping[str, Any]] = asset.get("raster:bands") or ()
+    raster = listed[index - 1] if index <= len(listed) else {}
+    layers = (raster, entry, asset)
+    scale = _first(layers, "scale", "raster:scale")
+    offset = _first(layers, "offset", "raster:offset")
+    nodata = _first(layers, "nodata")
+    number = float(nodata) if nodata is not None and str(nodata).lower() != "nan" else None
+    return _radiometry(_properties(item), scale, offset), number
+
+
+def _radiometry(properties: Mapping[str, Any], scale: object, offset: object) -> Radiometry | None:
+    """An item's scale and offset; the offset is dropped where the item says that it is applied already."""
+    applied = any(properties.get(key) is True for key in _OFFSET_APPLIED)
+    if scale is None and offset is None:
+        return _sentinel2_default(properties, applied=applied)
+    given = Radiometry(float(str(scale or 1)), float(str(offset or 0)), "the STAC item")
+    if not applied:
+        return given
+    return Radiometry(given.scale, 0.0, "the STAC item, whose offset is applied already")
+
+
+def _sentinel2_default(properties: Mapping[str, Any], *, applied: bool) -> Radiometry | None:
+    """For Sentinel-2 items that give no scale: by the processing baseline they state."""
+    baseline = str(properties.get("s2:processing_baseline", ""))
+    if not baseline.replace(".", "", 1).isdigit():
+        return None
+    offset = SENTINEL2_FROM_04.offset if float(baseline) >= 4 and not applied else 0.0
+    return Radiometry(SENTINEL2_FROM_04.scale, offset, f"the STAC item's processing baseline {baseline}")
+
+
+def _properties(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An item's properties; none where they are no JSON object."""
+    properties = item.get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
+def _first(layers: Sequence[Mapping[str, Any]], *keys: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The first value that is not None, by layer and then by key."""
+    return next((layer[key] for layer in layers for key in keys if layer.get(key) is not None), None)
+
+
+def read_items_beside(tree: Tree) -> tuple[dict[str, Radiometry], str]:
+    """File name in lower case -> scale and offset, and the time taken, of the STAC items among a folder's files."""
+    found: dict[str, Radiometry] = {}
+    taken = ""
+    for name in tree.names():
+        if not name.lower().endswith(".json"):
+            continue
+        try:
+            item = json.loads(tree.read(name))
+        except (ValueError, RecursionError):
+            continue
+        if is_item(item):
+            taken = taken or item_time(item)
+            for band in asset_bands(item):
+                if band.radiometry is not None:
+                    found[band.asset["href"].partition("?")[0].rpartition("/")[2].lower()] = band.radiometry
+    return found, taken
+
+
+def item_name(item: Mapping[str, Any]) -> str:
+    """The item's id as the stem of files: what could lead out of a folder is replaced."""
+    return re.sub(r"[/\\\0:]", "_", str(item.get("id") or "")).lstrip(".") or "item"
+
+
+def item_time(item: Mapping[str, Any]) -> str:
+    """When the item's scene was taken, ISO 8601; empty where it does not say."""
+    properties = _properties(item)
+    return str(properties.get("datetime") or properties.get("start_datetime") or "")

@@ -1,0 +1,120 @@
+"""What a user may say about a scene that its files do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol, Self, runtime_checkable
+
+from geocloud.georef import Georef
+from geocloud.raster import Raster
+from geocloud.readers.bands.radiometry import Counts
+from geocloud.readers.files.paths import scene_name
+from geocloud.window import Window
+
+__all__ = ["MAX_PIXELS", "SceneOptions", "scene_name"]
+
+MAX_PIXELS = 10**11
+"""316,000 x 316,000 pixels: larger than any mosaic that is scored in one piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneOptions:
+    """Overrides for reading one scene."""
+
+    bands: Mapping[str, int] = field(default_factory=dict)
+    """Common name -> band number from 1; empty: found from the file."""
+    scale: float | None = None
+    """Reflectance = DN * scale + offset; None: found from the file."""
+    offset: float | None = None
+    """See scale."""
+    allow_external: bool = False
+    """Let a local document (STAC item, VRT) name files outside its own folder."""
+    max_pixels: int = MAX_PIXELS
+    """A scene that claims more pixels, height times width, is refused: a few bytes can claim any size."""
+
+    def __post_init__(self) -> None:
+        """Numbers that have no meaning."""
+        if self.scale is not None and not 0 < abs(self.scale) < float("inf"):
+            raise ValueError(f"scale {self.scale} must be a number other than 0")
+        if self.offset is not None and not abs(self.offset) < float("inf"):
+            raise ValueError(f"offset {self.offset} must be a finite number")
+        if self.max_pixels < 1:
+            raise ValueError(f"max_pixels {self.max_pixels} must be 1 or more")
+
+
+@runtime_checkable
+class SceneReader(Protocol):
+    """A scene that can be read a window at a time.
+
+    Behaviour: opening reads metadata only; `read` may be called from several threads at once and returns the same
+    pixels for a window however it is reached; after `close` a read raises ValueError. Closing twice is allowed.
+    """
+
+    @property
+    def name(self) -> str:
+        """The stem that outputs are named after."""
+
+    @property
+    def source(self) -> str:
+        """Where it was read from, as the user named it."""
+
+    @property
+    def georef(self) -> Georef:
+        """Grid and reference system."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Common names of the bands that were recognised, such as blue, green, red, nir, swir16, swir22, cirrus."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be assumed, a sentence each, for the user to confirm or correct."""
+
+    @property
+    def file_block(self) -> tuple[int, int, int]:
+        """(height, width, bytes a pixel of all bands) of the blocks the files are stored in, for sizing caches."""
+
+    def describe(self) -> dict[str, Any]:
+        """What was understood, as JSON values: source, size, crs, and of each band file, number, scale, offset."""
+
+    def read(self, window: Window, bands: Sequence[str]) -> Raster:
+        """The window's reflectance in these bands; the window must lie inside the scene.
+
+        Raises:
+            InputError: the file cannot be read there (truncated, changed while reading).
+            ValueError: the reader is closed.
+        """
+
+    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+        """The same before scale and offset; raises as `read`."""
+
+    def close(self) -> None:
+        """Close all files."""
+
+    def __enter__(self) -> Self:
+        """Itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+
+
+class Closing:
+    """The context manager half of a reader, for classes that have `close`."""
+
+    def close(self) -> None:
+        """Close all files."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()

@@ -1,0 +1,1 @@
+"""Scenes that can be read window by window."""

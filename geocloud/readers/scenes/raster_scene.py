@@ -1,0 +1,227 @@
+"""Reads a scene from raster files, through rasterio."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from weakref import ReferenceType, ref
+
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from geocloud.errors import InputError
+from geocloud.georef import Georef
+from geocloud.raster import BoolArray, Raster
+from geocloud.readers.bands.radiometry import Counts, find_valid
+from geocloud.readers.bands.spec import BandSource, SceneSpec
+from geocloud.readers.files.http import again
+from geocloud.readers.files.opening import open_quietly, read_bands
+from geocloud.readers.files.paths import is_remote, is_virtual
+from geocloud.readers.reader import Closing, SceneReader
+from geocloud.window import Window
+
+
+class RasterScene(Closing):
+    """A scene of one file or of a file a band; one handle a thread and file, opened when first read.
+
+    A handle closes when its thread ends, and GDAL's cache of its blocks goes with it.
+    """
+
+    def __init__(self, spec: SceneSpec) -> None:
+        """Keep the spec; no file is opened yet."""
+        self.spec = spec
+        self._sources = {source.band: source for source in spec.sources}
+        self._local = threading.local()
+        self._opened: list[ReferenceType[Any]] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._stamps = {source.path: stamp(source.path) for source in spec.sources}
+
+    @property
+    def name(self) -> str:
+        """The stem that outputs are named after."""
+        return self.spec.name
+
+    @property
+    def source(self) -> str:
+        """As the user named it."""
+        return self.spec.source
+
+    @property
+    def georef(self) -> Georef:
+        """Grid and reference system."""
+        return self.spec.georef
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Recognised bands."""
+        return tuple(self._sources)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed."""
+        return self.spec.notes
+
+    @property
+    def file_block(self) -> tuple[int, int, int]:
+        """How the files are stored."""
+        return self.spec.file_block
+
+    def describe(self) -> dict[str, Any]:
+        """What was understood; see SceneReader."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "kind": self.spec.kind,
+            "taken": self.spec.taken or None,
+            "item": self.spec.item or None,
+            "height": self.georef.shape[0],
+            "width": self.georef.shape[1],
+            "crs": CRS.from_wkt(self.georef.crs_wkt).to_string() if self.georef.crs_wkt else None,
+            "transform": list(self.georef.transform)[:6],
+            "gcps": len(self.georef.gcps),
+            "bands": {
+                source.band: {
+                    "file": source.path,
+                    "number": source.index,
+                    "scale": source.radiometry.scale,
+                    "offset": source.radiometry.offset,
+                    "from": source.radiometry.origin,
+                    "nodata": source.nodata,
+                    "masked": source.masked,
+                }
+                for source in self.spec.sources
+            },
+            "fill": f"bit {self.spec.fill.bit} of {self.spec.fill.path}" if self.spec.fill else None,
+            "notes": list(self.notes),
+        }
+
+    def read(self, window: Window, bands: Sequence[str]) -> Raster:
+        """Reflectance and valid pixels of the window; see SceneReader."""
+        return self.counts(window, bands).reflectance()
+
+    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+        """The same in digital numbers."""
+        if self._closed:
+            raise ValueError(f"scene {self.name} is closed")
+        sources = [self._sources[band] for band in bands]
+        try:
+            counts = self._read_patiently(window, sources)
+        except RasterioError as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise InputError(
+                f"{self.source} cannot be read at rows {window.row} to {window.stop_row} ({reason}); "
+                "it is damaged or incomplete: fetch it again"
+            ) from error
+        changed = [path for path, was in self._stamps.items() if stamp(path) != was]
+        if changed:
+            raise InputError(f"{changed[0]} changed while it was read, so its mask would be of no scene; run it again")
+        return counts
+
+    def _read_patiently(self, window: Window, sources: Sequence[BandSource]) -> Counts:
+        """Again, with files opened anew, where a server failed in the middle of an answer."""
+        try:
+            return self._read(window, sources)
+        except RasterioError:
+            if not any(is_remote(source.path) for source in sources):
+                raise
+
+        def anew() -> Counts:
+            for handle in self._local.__dict__.pop("handles", {}).values():
+                handle.close()
+                if isinstance(handle, WarpedVRT):
+                    handle.src_dataset.close()
+            return self._read(window, sources)
+
+        return again(anew)
+
+    def _read(self, window: Window, sources: Sequence[BandSource]) -> Counts:
+        """Files in turn: bands of one file are read together, since its blocks hold them together."""
+        area = _rasterio_window(window)
+        values: dict[str, NDArray[Any]] = {}
+        masked: list[BoolArray] = []
+        for path in dict.fromkeys(source.path for source in sources):
+            here, handle = [source for source in sources if source.path == path], self._handle(path)
+            pixels = read_bands(handle, [source.index for source in here], area)
+            values |= {source.band: band for source, band in zip(here, pixels, strict=True)}
+            if here[0].masked:
+                masked.append(handle.read_masks(here[0].index, window=area) == 0)
+        if self.spec.fill is not None:
+            quality = self._handle(self.spec.fill.path).read(1, window=area)
+            masked.append((quality >> self.spec.fill.bit & 1).astype(bool))
+        bands = tuple(values[source.band] for source in sources)
+        valid = find_valid(bands, [source.nodata for source in sources])
+        for missing in masked:
+            valid &= ~missing
+        return Counts(bands, valid, tuple(source.radiometry for source in sources))
+
+    def _handle(self, path: str) -> Any:  # noqa: ANN401 - rasterio is untyped
+        """This thread's handle, on the scene's grid: a file on another grid is read through a warped view."""
+        handles: dict[str, Any] = self._local.__dict__.setdefault("handles", {})
+        if path not in handles:
+            handle = open_quietly(path)
+            with self._lock:
+                self._opened.append(ref(handle))
+            if not _on_grid(handle, self.georef):
+                handle = self._warped(handle, path)
+                with self._lock:
+                    self._opened.append(ref(handle))
+            handles[path] = handle
+        return handles[path]
+
+    def _warped(self, handle: Any, path: str) -> WarpedVRT:  # noqa: ANN401 - rasterio is untyped
+        """A view of a file on the scene's grid: bands bilinear with nodata left out, quality bits nearest."""
+        quality = self.spec.fill is not None and path == self.spec.fill.path
+        nodata = next((source.nodata for source in self.spec.sources if source.path == path), None)
+        return WarpedVRT(
+            handle,
+            crs=self.georef.crs_wkt,
+            transform=self.georef.transform,
+            height=self.georef.shape[0],
+            width=self.georef.shape[1],
+            resampling=Resampling.nearest if quality else Resampling.bilinear,
+            src_nodata=None if quality else nodata,
+            nodata=None if quality else nodata,
+        )
+
+    def close(self) -> None:
+        """Close the handles of all threads."""
+        self._closed = True
+        with self._lock:
+            while self._opened:
+                handle = self._opened.pop()()
+                if handle is not None:
+                    handle.close()
+
+
+def stamp(path: str) -> tuple[int, int, int] | None:
+    """What changes when a file of this machine does: inode, size, time; None for what is elsewhere or gone."""
+    if is_virtual(path):
+        return None
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _rasterio_window(window: Window) -> RasterioWindow:
+    return RasterioWindow(window.col, window.row, window.width, window.height)
+
+
+def _on_grid(handle: Any, georef: Georef) -> bool:  # noqa: ANN401 - rasterio is untyped
+    """True where a file's pixels are the scene's pixels."""
+    if (handle.height, handle.width) != georef.shape:
+        return False
+    return georef.transform.is_identity or handle.transform.almost_equals(georef.transform, 1e-6)
+
+
+def _scene(scene: RasterScene) -> SceneReader:
+    """Type assertion: a RasterScene is a SceneReader."""
+    return scene

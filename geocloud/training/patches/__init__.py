@@ -1,0 +1,1 @@
+"""Training of the kinds that read single patches."""

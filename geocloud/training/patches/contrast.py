@@ -1,0 +1,24 @@
+"""Fits the pair of autoencoders of `contrast`: each learns to draw the patches of its own tag."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from geocloud.models.networks.contrast import ContrastNetwork
+from geocloud.training.options import Listener
+from geocloud.training.patches.data import Patches
+from geocloud.training.patches.loop import Batch, LoopOptions, fit
+
+
+def fit_contrast(network: nn.Module, patches: Patches, options: LoopOptions, listener: Listener) -> list[float]:
+    """Train both in one loop; the loss is the mean error of the autoencoder that a patch's tag names."""
+    return fit(network, patches, own_error, options, listener)
+
+
+def own_error(network: nn.Module, batch: Batch) -> Tensor:
+    """Mean squared error of each patch by the autoencoder of its tag."""
+    clear, cloudy = cast("ContrastNetwork", network).errors(batch.x, batch.present)  # (n, 64, 64) each
+    return torch.where(batch.tag[:, None, None] == 1, cloudy, clear).mean()

@@ -1,0 +1,168 @@
+"""Trains every kind that learns from patches in memory: read, split by file, fit, cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from geocloud.calibration import Calibration
+from geocloud.datasets.folder import DataFile, DataSet, choose_names
+from geocloud.datasets.labels import Tag, cloudy_classes, find_labels, pair_labels
+from geocloud.datasets.split import is_held_out
+from geocloud.errors import InputError
+from geocloud.metrics.histogram import add_up
+from geocloud.models.card import ModelCard, Supervision, TrainingRecord
+from geocloud.models.loading import choose_device
+from geocloud.models.networks import build_network
+from geocloud.training.bf16 import ENOUGH, bf16_agreement
+from geocloud.training.kinds import SETTINGS, architecture_of
+from geocloud.training.options import Listener, Trained, TrainOptions
+from geocloud.training.patches.data import (
+    TAG_NUMBERS,
+    LabelTags,
+    Patches,
+    PatchRequest,
+    by_bands,
+    cut_patches,
+    join,
+    take,
+)
+from geocloud.training.patches.loop import LoopOptions
+from geocloud.training.threshold import cut_by_rule, held_out_scores
+
+
+def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: Listener) -> Trained:
+    """Train on the patches that are not held out; choose the threshold on those that are.
+
+    Raises:
+        InputError: the data cannot be read, or hold no patch of a tag. UsageError: the classes are not there.
+        ModelError: nothing to resume, or the network cannot be built or fitted.
+    """
+    settings = SETTINGS[options.kind]
+    sides: tuple[Tag, ...] = ("clear", "cloudy") if settings.both else (options.normal,)
+    halves = [split_patches(read_patches(data, side, options, listener), options) for side in sides]
+    seen, unseen = (join([half[i] for half in halves]) for i in range(2))
+    torch.manual_seed(options.seed)
+    network = build_network(options.kind, seen.data.shape[1], architecture_of(options))
+    loop = loop_options(data, folder, options)
+    losses = settings.load_fitter()(network, seen, loop, listener)
+    network.eval()
+    card = ModelCard(
+        name=options.name or folder.resolve().name,
+        kind=options.kind,
+        bands=options.bands,
+        optional_bands=options.optional_bands,
+        architecture=architecture_of(options),
+        level=settings.level,
+        block=settings.block,
+        halo=settings.halo,
+        calibration=Calibration(0.0),
+        training=_record(data, options, len(losses) * -(-len(seen) // options.batch_size)),
+        description=_describe(options),
+    )
+    scenes = held_out_scores(network, card, unseen, loop.device)
+    card = replace(card, calibration=cut_by_rule(scenes, options, f"{len(scenes)} held-out files of {data.name}"))
+    card = replace(card, bf16_agreement=_compare(network, card, data, options, listener))
+    return Trained(network, card, tuple(losses), add_up(scenes))
+
+
+def _compare(
+    network: torch.nn.Module, card: ModelCard, data: Path, options: TrainOptions, listener: Listener
+) -> float | None:
+    """How far bfloat16 agrees on patches of any tag; None where those that training did not need cannot be read."""
+    try:
+        patches = read_patches(data, None, replace(options, max_patches=ENOUGH), listener)
+    except InputError:
+        return None
+    return bf16_agreement(network, card, by_bands(patches, card.bands + card.optional_bands))
+
+
+def read_patches(data: Path, tag: Tag | None, options: TrainOptions, listener: Listener) -> Patches:
+    """The patches of one tag, by labels where there are any, else by the names of subfolders; None: of any."""
+    settings = SETTINGS[options.kind]
+    limit = options.max_patches // (2 if settings.both and tag else 1)
+    request = PatchRequest(
+        options.bands, options.optional_bands, options.fit or settings.fit, max(1, limit), options.seed, options.scene
+    )
+    labels = find_labels(data, options.labels)
+    with DataSet(data, options.classes) as source:
+        files: Sequence[DataFile] = source.files
+        if labels is not None:
+            pairs = dict(pair_labels(source.files, labels))
+            files = tuple(pairs)
+            by_name = {file.name: label for file, label in pairs.items()}
+            request = replace(request, labels=LabelTags(by_name, options.codes, tag))
+        elif tag and (settings.both or not options.classes):
+            files = _of_tag(source, tag, options)
+        files = choose_names(files, without=options.without)
+        found = cut_patches(source, files, request, listener.progress)
+    return replace(found, tags=np.full(len(found), TAG_NUMBERS[tag] if settings.both and tag else 0))
+
+
+def _of_tag(source: DataSet, tag: Tag, options: TrainOptions) -> tuple[DataFile, ...]:
+    """Files by the names of their subfolders; all of them where no name tells, for a kind that takes one tag."""
+    cloudy = cloudy_classes(source.classes, options.cloudy)
+    if not SETTINGS[options.kind].both and (not cloudy or set(cloudy) == set(source.classes)):
+        return source.files
+    files = tuple(file for file in source.files if (file.tag in cloudy) == (tag == "cloudy"))
+    if not files:
+        there = ", ".join(filter(None, source.classes)) or "none"
+        raise InputError(
+            f"{source.path} holds nothing tagged {tag} among its subfolders ({there}); name those of cloud with "
+            "--cloudy, or give --labels"
+        )
+    return files
+
+
+def split_patches(patches: Patches, options: TrainOptions) -> tuple[Patches, Patches]:
+    """Patches to train on and held-out ones, by file; of too few files the last patches are held out."""
+    held = np.array([is_held_out(name, options.held_out, options.seed) for name in patches.files])
+    if held.all() or not held.any():
+        held = np.arange(len(patches)) >= len(patches) * (1 - options.held_out)
+        held[-1], held[0] = True, len(patches) == 1
+    unseen = patches if held.all() else take(patches, held)
+    return (patches if held.all() else take(patches, ~held)), unseen
+
+
+def loop_options(data: Path, folder: Path, options: TrainOptions) -> LoopOptions:
+    """The loop's part of the options; a resumed run must share all of them but how long it runs and how it is read."""
+    free = ("epochs", "resume", "overwrite", "device", "name", "licence", "rule", "quantile")
+    kept = {name: value for name, value in asdict(options).items() if name not in free}
+    run = f"data={data.name} " + " ".join(f"{name}={value}" for name, value in kept.items())
+    device = choose_device(options.device)
+    return LoopOptions(
+        options.epochs, options.batch_size, options.lr, options.seed, device, folder, run, options.resume
+    )
+
+
+def _describe(options: TrainOptions) -> str:
+    """What the model is, in one sentence."""
+    settings = SETTINGS[options.kind]
+    side = "above" if options.normal == "clear" else "below"
+    return f"{settings.text.format(normal=options.normal)}; {side} the threshold is cloud."
+
+
+def _record(data: Path, options: TrainOptions, steps: int) -> TrainingRecord:
+    """What the network saw."""
+    settings = SETTINGS[options.kind]
+    shown = "clear and cloudy" if settings.both else options.normal
+    classes = ", ".join(options.classes) or "all"
+    lines = [f"{data.name} (classes {classes}, as {shown}; licence: {options.licence or 'not given'})"]
+    if options.kind == "features":
+        from geocloud.models.pretrained import backbone_card
+
+        lines += [f"features: {line}" for line in backbone_card().training.data]
+    recipe = (
+        f"geocloud train {data.name} --kind {options.kind}"
+        + ("" if settings.both else f" --normal {options.normal}")
+        + "".join(f" --classes {name}" for name in options.classes)
+        + "".join(f" --cloudy {name}" for name in options.cloudy)
+        + f" --epochs {options.epochs} --batch-size {options.batch_size} --lr {options.lr:g}"
+        + f" --held-out {options.held_out:g} --seed {options.seed}"
+    )
+    told: Supervision = "T1" if options.normal == "clear" and not settings.both else "W"
+    return TrainingRecord(told, tuple(lines), recipe, options.seed, steps)

@@ -1,0 +1,244 @@
+"""Training scenes and their patch tags: loading, random crops, radiometry and band augmentation.
+
+A tag is what a person can say of a whole patch at a glance: wholly clear, wholly cloud, or neither. Here tags come
+from label files, read at patch level and then thrown away; for a supervised model the pixels are kept instead.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from geocloud.datasets.labels import shrink
+from geocloud.models.networks.cells import BANDS
+from geocloud.training.unmix.simulator import chance, uniform
+
+CLEAR, CLOUD, UNKNOWN = 0, 1, 2
+Supervision = Literal["tags", "labels"]
+Stored = NDArray[Any]
+"""An array as a file holds it: integers or floats."""
+BAND_JITTER = (0.02, 0.02, 0.02, 0.06, 0.10, 0.10, 0.20)
+"""Standard deviation of the log gain a band: the fewer scenes show a band, the less its level is to be trusted. In the
+visible little, for snow is told from cloud by slight colour."""
+PATH = (0.08, 0.045, 0.022, 0.008, 0.0, 0.0, 0.0)
+"""Reflectance of clean air a band, by Rayleigh scattering at nadir: what surface reflectance lacks against TOA."""
+CATALOGUE_WHITE, CATALOGUE_SCALES = 0.9, (1.0, 0.9)
+"""The catalogue's stretch is not documented. Its pictures are shown a little brighter than 8-bit pictures are read:
+clear ground elsewhere may be brighter than any of theirs (docs/ablation.md)."""
+CATALOGUE_COVERS = 8 / 9
+"""Its labels show the middle eight ninths of each picture, enlarged to the picture's size (docs/accuracy.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingScene:
+    """One scene in memory."""
+
+    name: str
+    """File stem: what splits by scene are made of."""
+    source: str
+    """Data set it comes from; also the unit of sampling weights."""
+    data: Tensor
+    """(band, h, w) float16 reflectance of the first so many of BANDS."""
+    target: Tensor
+    """(h, w) float16 0 clear .. 1 cloud, as far as its supervision or a teacher tells."""
+    weight: Tensor
+    """(h, w) float16 trust in it: 1 told by supervision, 0 unknown, between: a teacher's confidence."""
+    bands: tuple[int, ...]
+    """Numbers of bands it may be shown with: (3, 4) is RGB, or RGB and NIR."""
+    scales: tuple[float, ...] = (1.0,)
+    """Factors its reflectance may be shown with."""
+
+
+def tags_of(label: NDArray[np.uint8], patch: int = 64) -> NDArray[np.uint8]:
+    """(h, w) the label with every patch that is not of one class throughout made UNKNOWN."""
+    tagged = np.full_like(label, UNKNOWN)
+    for row in range(0, label.shape[0], patch):
+        for column in range(0, label.shape[1], patch):
+            cell = (slice(row, row + patch), slice(column, column + patch))
+            for value in (CLEAR, CLOUD):
+                if (label[cell] == value).all():
+                    tagged[cell] = value
+    return tagged
+
+
+def placed(known: NDArray[np.uint8], covers: float) -> NDArray[np.uint8]:
+    """(h, w) what is known, shrunk about the middle to a share of its sides; UNKNOWN around it."""
+    clear, cloud = (shrink(known == value, covers) for value in (CLEAR, CLOUD))
+    return np.where(cloud, CLOUD, np.where(clear, CLEAR, UNKNOWN)).astype(np.uint8)
+
+
+def load_folder(folder: Path, supervision: Supervision, *, place: bool = False) -> list[TrainingScene]:
+    """Every image of a ``labelled`` folder, in order of name, with its tags or labels.
+
+    `place`: those of the catalogue where they belong, rather than as they are delivered.
+    """
+    read = {"s2cmc": _catalogue, "l8biome": _biome, "s2chips": _chips}[folder.name]
+    scenes = []
+    for image in sorted((folder / "images").iterdir()):
+        data, label = read(_read(image), _read(folder / "labels" / image.name)[0])
+        known = tags_of(label) if supervision == "tags" else label
+        if place and folder.name == "s2cmc":
+            known = placed(known, CATALOGUE_COVERS)
+        counts = tuple(n for n in (3, 4, 6, 7) if n <= len(data))
+        scales = CATALOGUE_SCALES if folder.name == "s2cmc" else (1.0,)
+        scenes.append(replace(_scene(image.stem, folder.name, data, known, counts), scales=scales))
+    return scenes
+
+
+def _scene(
+    name: str, source: str, data: NDArray[np.float32], known: NDArray[np.uint8], bands: tuple[int, ...]
+) -> TrainingScene:
+    """A scene whose known pixels are trusted fully, and the others not at all."""
+    told = known != UNKNOWN
+    half, target, weight = (torch.from_numpy(x.astype(np.float16)) for x in (data, np.where(told, known, 0), told))
+    return TrainingScene(name, source, half, target, weight, bands)
+
+
+def load_unlabelled(
+    files: list[Path],
+    boxes: list[list[int]],
+    scale: float = 1e-4,
+    offset: float = 0,
+    counts: tuple[int, ...] = (3, 4, 6),
+) -> TrainingScene:
+    """A scene without labels, of 4 to 6 bands and nodata 0, with boxes that were seen to be clear or cloudy.
+
+    Args:
+        files: one file of all bands, or a file each in the order of BANDS, brought to the grid of the first.
+        boxes: each [row, column, row, column, CLEAR or CLOUD], last row and column excluded.
+        scale: reflectance = DN * scale + offset.
+        offset: see there.
+        counts: numbers of bands it may be shown with, as far as it has them.
+    """
+    first = _read(files[0])
+    planes = [first, *(_read(file, first.shape[1:]) for file in files[1:])]
+    data = np.concatenate(planes).astype(np.float32) * np.float32(scale) + np.float32(offset)
+    nodata = first[0] == 0
+    data[:, nodata] = data[:, ~nodata].mean(1, keepdims=True)
+    known = np.full(data.shape[1:], UNKNOWN, np.uint8)
+    for top, left, bottom, right, value in boxes:
+        known[top:bottom, left:right] = value
+    name = files[0].stem if len(files) == 1 else files[0].parent.name
+    return _scene(name, "scenes", data, known, tuple(n for n in counts if n <= len(data)))
+
+
+def crop(scene: TrainingScene, size: int, rng: Generator) -> Tensor:
+    """A random window at a random resolution, flipped and turned.
+
+    Returns:
+        (9, size, size): the seven bands (absent ones 0), the target, and the weight of the target.
+    """
+    longest = min(scene.target.shape)
+    scale = float(torch.exp(uniform((1,), -0.6, 0.45, rng))) if torch.rand(1, generator=rng) < 0.6 else 1.0
+    span = min(max(16, round(size / scale)), longest)
+    top, left = max(_corner(scene, span, rng), _corner(scene, span, rng), key=lambda at: told(scene, at, span))
+    planes = cut(scene, top, left, span)
+    if span != size:
+        planes = F.interpolate(planes[None], (size, size), mode="bilinear", antialias=span > size)[0]
+    return turn(planes, rng)
+
+
+def _corner(scene: TrainingScene, span: int, rng: Generator) -> tuple[int, int]:
+    """Row and column of a random window."""
+    top, left = (int(torch.randint(0, n - span + 1, (1,), generator=rng)) for n in scene.target.shape)
+    return top, left
+
+
+def told(scene: TrainingScene, at: tuple[int, int], span: int) -> float:
+    """Mean trust in the target of a window, from one of each 8x8 pixels: tags speak of whole patches."""
+    top, left = at
+    return float(scene.weight[top : top + span : 8, left : left + span : 8].float().mean())
+
+
+def known_clear(target: Tensor, weight: Tensor) -> Tensor:
+    """1 where a pixel was told to be clear, else 0; any shape."""
+    return ((target < 0.01) & (weight > 0.99)).float()
+
+
+def cut(scene: TrainingScene, top: int, left: int, span: int) -> Tensor:
+    """(9, span, span) bands, target and weight of a window."""
+    window = (slice(top, top + span), slice(left, left + span))
+    bands = scene.data[:, *window].float()
+    absent = bands.new_zeros(len(BANDS) - len(bands), span, span)
+    return torch.cat([bands, absent, scene.target[window].float()[None], scene.weight[window].float()[None]])
+
+
+def turn(planes: Tensor, rng: Generator) -> Tensor:
+    """(c, size, size) one of the eight symmetries of the square."""
+    flipped = planes.flip(-1) if torch.rand(1, generator=rng) < 0.5 else planes
+    return torch.rot90(flipped, int(torch.randint(0, 4, (1,), generator=rng)), (-2, -1))
+
+
+def overcast(scenes: list[TrainingScene], size: int, step: int = 64) -> list[tuple[TrainingScene, int, int]]:
+    """Every window (scene, top, left) on the tags' grid that is told to be cloud throughout."""
+    found = []
+    for scene in scenes:
+        height, width = scene.target.shape
+        sure = (scene.target > 0.5) & (scene.weight == 1)
+        corners = product(range(0, height - size + 1, step), range(0, width - size + 1, step))
+        found += [(scene, y, x) for y, x in corners if sure[y : y + size, x : x + size].all()]
+    return found
+
+
+def choose_bands(counts: tuple[int, ...], rng: Generator) -> Tensor:
+    """(7,) 1 for the bands shown: one of the numbers of bands allowed, and sometimes RGB with SWIR but no NIR."""
+    count = counts[int(torch.randint(0, len(counts), (1,), generator=rng))]
+    present = (torch.arange(len(BANDS)) < count).float()
+    if count >= 6 and torch.rand(1, generator=rng) < 0.1:
+        present[3] = 0
+    return present
+
+
+def choose_scale(scales: tuple[float, ...], rng: Generator) -> Tensor:
+    """() one of the scales."""
+    return torch.tensor(scales)[int(torch.randint(0, len(scales), (1,), generator=rng))]
+
+
+def as_shown(scenes: list[TrainingScene], planes: Tensor, largest: float, untouched: float, rng: Generator) -> Tensor:
+    """(n, 7, h, w) reflectance of a crop (n, 9, h, w) of each scene: of that share as it is, of the others changed."""
+    scale = torch.stack([choose_scale(scene.scales, rng) for scene in scenes])
+    changed = change_radiometry(planes[:, :7] * scale[:, None, None, None], largest, rng)
+    return torch.where(chance(len(planes), untouched, rng), planes[:, :7], changed)
+
+
+def change_radiometry(x: Tensor, largest: float, rng: Generator) -> Tensor:
+    """Gain of scene and band, gamma, more or less air; half of the time clipped as 8-bit pictures are."""
+    n = len(x)
+    jitter = torch.tensor(BAND_JITTER).view(1, -1, 1, 1) * torch.randn((n, x.shape[1], 1, 1), generator=rng)
+    gain = torch.exp(uniform((n, 1, 1, 1), -largest, largest, rng) + jitter)
+    gamma = torch.exp(0.04 * torch.randn((n, 1, 1, 1), generator=rng))
+    top = torch.where(torch.rand((n, 1, 1, 1), generator=rng) < 0.5, 1.0, 1.5)
+    amount = uniform((n, 1, 1, 1), -0.9, 0.5, rng) * (torch.rand((n, 1, 1, 1), generator=rng) < 0.4)
+    air = torch.tensor(PATH).view(1, -1, 1, 1) * amount * (x.amax((2, 3), keepdim=True) > 0)
+    changed = (x.clamp(min=1e-4) ** gamma) * gain
+    return torch.minimum((changed * (1 - air) + air).clamp(min=0), top)
+
+
+def _read(path: Path, shape: tuple[int, ...] | None = None) -> Stored:
+    """(band, h, w) as stored, or brought to another height and width by nearest neighbour."""
+    with rasterio.open(path) as file:
+        return np.asarray(file.read(out_shape=(file.count, *(shape or file.shape))))
+
+
+def _catalogue(image: Stored, label: Stored) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Sentinel-2 Cloud Mask Catalogue: 8-bit red, green, blue; any non-zero label is cloud."""
+    return image[2::-1].astype(np.float32) * np.float32(CATALOGUE_WHITE / 255), (label > 0).astype(np.uint8)
+
+
+def _biome(image: Stored, label: Stored) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """L8 Biome: seven bands of reflectance (the eighth is thermal); 192 and 255 are cloud, 0 is fill."""
+    known = np.where(label >= 192, CLOUD, CLEAR)
+    return image[:7].astype(np.float32), np.where(label == 0, UNKNOWN, known).astype(np.uint8)
+
+
+def _chips(image: Stored, label: Stored) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Cloud chips: four bands x10000; 255 is unknown."""
+    known = np.where(label == 255, UNKNOWN, label).astype(np.uint8)
+    return image[:4].astype(np.float32) / np.float32(10000), known

@@ -1,0 +1,94 @@
+"""The state of a training by steps, kept in a checkpoint: network, running average, optimiser, random numbers."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from geocloud.models.loading import has_bf16
+from geocloud.training.unmix.recipe import UnmixConfig
+
+Progress = Callable[[int, int, str], None]
+"""Called with steps done, steps in all, and the terms of the loss."""
+Network = TypeVar("Network", bound=nn.Module)
+CHECKPOINT = "checkpoint.pt"
+SAVE_EVERY, TELL_EVERY = 250, 50
+"""Steps."""
+
+
+class Run(Generic[Network]):
+    """A training from its first step, or from the one after its checkpoint's."""
+
+    def __init__(self, config: UnmixConfig, checkpoint: Path, network: Network, progress: Progress) -> None:
+        """Take the network as it is, or everything from the checkpoint where there is one."""
+        self.config, self.checkpoint, self.progress, self.step = config, checkpoint, progress, 0
+        self.rng = Generator().manual_seed(config.seed)
+        self.student, self.average = network, deepcopy(network).eval()
+        self.optimiser = torch.optim.AdamW(self.student.parameters(), lr=config.rate, weight_decay=config.decay)
+        self.first = 0
+        if checkpoint.exists():
+            self._resume()
+
+    def steps(self) -> Iterator[int]:
+        """The numbers of the steps to take, each with its rate and way of normalising set; saves between them."""
+        for step in range(self.first, self.config.steps):
+            self.step = step
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate_at(step, self.config)
+            self.student.train(step < self.config.settle)
+            yield step
+            if (step + 1) % SAVE_EVERY == 0 or step + 1 == self.config.steps:
+                self._save()
+
+    def autocast(self) -> torch.autocast:
+        """Bfloat16 for the layers that bear it, if the recipe allows it and the processor has instructions for it."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "auto" and has_bf16())
+
+    def learn(self, terms: dict[str, Tensor]) -> None:
+        """Follow the gradient of the sum of the terms, and let the average follow the student."""
+        self.optimiser.zero_grad()
+        torch.autograd.backward(torch.stack(list(terms.values())).sum())
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        self.optimiser.step()
+        follow(self.average, self.student, min(self.config.average, (self.step + 1) / (self.step + 10)))
+        if self.step % TELL_EVERY == 0:
+            told = " ".join(f"{name} {float(value.detach()):.3f}" for name, value in terms.items())
+            self.progress(self.step, self.config.steps, told)
+
+    def _save(self) -> None:
+        """Write the checkpoint whole or not at all."""
+        state = {
+            "student": self.student.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step + 1,
+            "rng": self.rng.get_state(),
+        }
+        torch.save(state, self.checkpoint.with_suffix(".tmp"))
+        self.checkpoint.with_suffix(".tmp").replace(self.checkpoint)
+
+    def _resume(self) -> None:
+        """Take everything from the checkpoint."""
+        saved = torch.load(self.checkpoint, weights_only=True)
+        for name in ("student", "average", "optimiser"):
+            getattr(self, name).load_state_dict(saved[name])
+        self.rng.set_state(saved["rng"])
+        self.first = saved["step"]
+
+
+def rate_at(step: int, config: UnmixConfig) -> float:
+    """Learning rate: a short ramp, then half a cosine down to a hundredth, or as much of it as the recipe goes."""
+    ramp = min(1.0, (step + 1) / 100)
+    fall = 0.5 * (1 + float(torch.cos(torch.tensor(3.14159265 * step / max(config.steps, config.fall)))))
+    return config.rate * ramp * (0.01 + 0.99 * fall)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, student: nn.Module, keep: float) -> None:
+    """Running average of weights and batch-norm statistics."""
+    for slow, fast in zip(average.state_dict().values(), student.state_dict().values(), strict=True):
+        if slow.is_floating_point():
+            slow.mul_(keep).add_(fast, alpha=1 - keep)

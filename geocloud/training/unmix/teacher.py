@@ -1,0 +1,78 @@
+"""The teacher: the running average of the student's weights, which answers where supervision is silent."""
+
+from dataclasses import replace
+from math import log
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from torch import Tensor
+
+from geocloud.calibration import Calibration, ThresholdRule, logistic_curve
+from geocloud.models.networks.cells import BANDS, GRID, CellNet
+from geocloud.training.unmix.batches import THIN, VISIBLE
+from geocloud.training.unmix.scenes import TrainingScene
+
+DETECT_GAIN, DETECT_LOGIT = 1.5, -2.0
+"""P(cloud) in training = sigmoid(gain * (logit of opacity - detect logit)); -2 is the logit of an opacity of 0.12."""
+
+
+class Lesson(NamedTuple):
+    """What a teacher makes of the training scenes."""
+
+    scenes: list[TrainingScene]
+    """The scenes with its answers where supervision is silent."""
+    errors: Tensor
+    """(scene,) mean difference between its answer and what supervision told, 0..1; 0 where nothing was told."""
+
+
+def ask_teacher(teacher: CellNet, scenes: list[TrainingScene], told: list[Tensor], trust: float) -> Lesson:
+    """Ask for every scene: mean of two flips, weighted by its confidence.
+
+    Args:
+        teacher: the averaged network, in evaluation mode.
+        scenes: as trained on last.
+        told: (h, w) a scene, True where supervision itself speaks.
+        trust: weight of a fully confident answer.
+    """
+    taught, errors = [], []
+    for scene, sure in zip(scenes, told, strict=True):
+        answer = detect_probability(teacher, scene.data, max(scene.bands))
+        target = torch.where(sure, scene.target, answer.half())
+        weight = torch.where(sure, 1.0, trust * (2 * answer - 1).abs()).half()
+        taught.append(replace(scene, target=target, weight=weight))
+        errors.append(((answer - target.float()).abs() * sure).sum() / sure.sum().clamp(min=1))
+    return Lesson(taught, torch.stack(errors))
+
+
+@torch.inference_mode()
+def detect_probability(network: CellNet, data: Tensor, bands: int) -> Tensor:
+    """(h, w) probability of cloud of a whole scene (band, h, w), mean over itself and its mirror image."""
+    x = F.pad(data.float(), (0, 0, 0, 0, 0, len(BANDS) - len(data)))[None].clamp(0, 1.5)
+    height, width = x.shape[-2:]
+    x = F.pad(x, (0, -width % GRID, 0, -height % GRID), mode="reflect")
+    present = (torch.arange(len(BANDS)) < bands).float()[None]
+    logit = network.score(x, present) + network.score(x.flip(-1), present).flip(-1)
+    return torch.sigmoid(DETECT_GAIN * (logit[0, 0, :height, :width] / 2 - DETECT_LOGIT))
+
+
+SPREAD = 1 / DETECT_GAIN
+"""Logits from P(cloud) 0.5 to 0.73 in training."""
+
+
+def half_way() -> Calibration:
+    """Simulated pixels count as clear up to an opacity of THIN and as cloud from VISIBLE on; the cut is between.
+
+    It is the middle of their logits, to a tenth, and P(cloud) is as steep there as in training. No label and no tag is
+    looked at. The alternative `equal` is where training itself holds cloud and clear for equally likely.
+    """
+    cut = round((_logit(THIN) + _logit(VISIBLE)) / 2, 1)
+    figure = f"opacity: clear up to {THIN:g}, cloud from {VISIBLE:g}"
+    rule = ThresholdRule("half-way", None, "simulated cloud, without tags or labels", figure)
+    curve = logistic_curve(cut, SPREAD, "high")
+    return Calibration(cut, "high", rule, curve, "logit of the opacity", (("equal", DETECT_LOGIT),))
+
+
+def _logit(share: float) -> float:
+    """Logarithm of the odds."""
+    return log(share / (1 - share))

@@ -1,0 +1,94 @@
+"""Training of the unmixing autoencoder, read from top to bottom.
+
+A batch is made of crops of real scenes, most of them under a simulated cloud. What is known of a pixel (from tags of
+patches, or from pixel labels for the supervised twin, or from a teacher where it is confident) and what was simulated
+are joined into one target. The teacher is the running average of the weights, asked anew every so many steps.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from torch import Tensor
+
+from geocloud.models.networks.cells import CELL
+from geocloud.models.networks.unmix import Unmixed, UnmixNet
+from geocloud.training.unmix.batches import VISIBLE, Batch, Batches
+from geocloud.training.unmix.recipe import UnmixConfig
+from geocloud.training.unmix.scenes import TrainingScene
+from geocloud.training.unmix.steps import CHECKPOINT, Progress, Run
+from geocloud.training.unmix.teacher import DETECT_GAIN, DETECT_LOGIT, ask_teacher
+
+
+def train_unmix(
+    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, progress: Progress, start: UnmixNet | None = None
+) -> UnmixNet:
+    """Train a recipe on scenes; taken up again from ``out_dir/checkpoint.pt`` where there is one.
+
+    Args:
+        config: the recipe.
+        scenes: those that the recipe names, without what is held back for evaluation.
+        out_dir: where the checkpoint is kept.
+        progress: called every 50 steps.
+        start: network of an earlier training to go on from; None for random weights.
+
+    Returns:
+        The averaged network, in evaluation mode.
+    """
+    torch.manual_seed(config.seed)
+    run = Run(config, out_dir / CHECKPOINT, start or UnmixNet(widths=config.widths), progress)
+    told = [scene.weight == 1 for scene in scenes]
+    batches = Batches(scenes, config, run.rng)
+    for step in run.steps():
+        late = step - config.teach_from
+        if late >= 0 and (late % config.teach_every == 0 or step == run.first):
+            with run.autocast():
+                lesson = ask_teacher(run.average, batches.scenes, told, config.trust)
+            batches.scenes, batches.odds = lesson.scenes, batches.shares * (1 + config.mine * lesson.errors)
+        run.learn(_terms(run, batches.draw()))
+    return run.average
+
+
+def _terms(run: Run[UnmixNet], batch: Batch) -> dict[str, Tensor]:
+    """The loss of a batch, its mixture at one pixel of each cell."""
+    row, column = torch.randint(0, CELL, (2,), generator=run.rng).tolist()
+    with run.autocast():
+        logit, parts = run.student.sampled(batch.x, batch.present, (row, column))
+    return losses(logit, parts, batch, (row, column))
+
+
+def losses(logit: Tensor, parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:
+    """The terms of the loss, weighted: detection leads; the parts of the mixture and their sum keep it physical.
+
+    Args:
+        logit: (n, 1, h, w) of the opacity.
+        parts: the mixture at one pixel of each cell.
+        batch: what was shown and wanted.
+        corner: row and column of that pixel.
+    """
+    raised = DETECT_GAIN * (logit - DETECT_LOGIT)
+    loss = F.binary_cross_entropy_with_logits(raised, batch.target, reduction="none")
+    return {"detect": 1.5 * _mean(loss, batch.weight)} | _mixture_losses(parts, batch, corner)
+
+
+def _mixture_losses(parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:
+    """Each part against what was simulated where the ground is known to be clear; their sum everywhere."""
+    x, clean, opacity, cloud, shadow, clear = (
+        part[..., corner[0] :: CELL, corner[1] :: CELL]
+        for part in (batch.x, batch.clean, batch.veil.opacity, batch.veil.cloud, batch.veil.shadow, batch.known_clear)
+    )
+    shown, opacity = batch.present[..., None, None], opacity[:, :3].mean(1, keepdim=True)
+    laid, veiled = (opacity > VISIBLE).float(), clear * (opacity.amax((2, 3), keepdim=True) > 0)
+    return {
+        "opacity": 0.5 * _mean((parts.opacity - opacity).abs(), clear),
+        "remix": _mean((parts.reconstruction() - x).abs(), shown.expand_as(x)),
+        "surface": _mean((parts.surface - clean).abs(), clear * shown),
+        "cloud": 0.3 * _mean((parts.cloud - cloud).abs(), laid * opacity * shown),
+        "slope": 0.1 * _mean((parts.slope - batch.veil.slope).abs(), laid),
+        "shadow": 0.3 * _mean(F.binary_cross_entropy(parts.shadow, shadow, reduction="none"), veiled),
+    }
+
+
+def _mean(value: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean; 0 where nothing weighs."""
+    return (value * weight).sum() / weight.sum().clamp(min=1)

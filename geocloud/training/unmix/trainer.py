@@ -1,0 +1,207 @@
+"""Trains `unmix` by a recipe file into a model folder: resumable, logged, its card filled in."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import rasterio
+import torch
+
+from geocloud.errors import InputError, ModelError, UsageError
+from geocloud.grid import PATCH
+from geocloud.models.card import ModelCard, TrainingRecord, read_card
+from geocloud.models.loading import load_network
+from geocloud.models.networks.cells import BANDS, OPTIONAL
+from geocloud.models.networks.unmix import UnmixNet
+from geocloud.models.registry import model_folder
+from geocloud.raster import FloatArray
+from geocloud.training.bf16 import bf16_agreement
+from geocloud.training.options import Listener, Trained, TrainOptions
+from geocloud.training.unmix.recipe import SHIPPED, UnmixConfig, load
+from geocloud.training.unmix.scenes import TrainingScene
+from geocloud.training.unmix.shadow import train_shadow
+from geocloud.training.unmix.steps import CHECKPOINT, Progress
+from geocloud.training.unmix.teacher import half_way
+from geocloud.training.unmix.train import train_unmix
+
+RECIPE_FILE, LOG = "recipe.toml", "log.csv"
+BLOCK, HALO = 8, 32
+"""Patches along each side of a block, and its context in pixels. Twice that context changes one pixel of 5,000 for a
+quarter more time; larger blocks lose less to it and take more memory."""
+FINEST = 20.0
+"""Metres. On the On Cloud N chips of 10 m, squares of 2x2 pixels scored as one lose a point (docs/ablation.md)."""
+MIDDLE = 512
+"""Pixels a side, of each scene, that bfloat16 is compared with fp32 on."""
+CREDITS = {
+    "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
+    "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",
+    "s2chips": "On Cloud N chips (doi 10.34911/rdnt.hfq6m7), CC BY 4.0",
+    "scenes": "Contains modified Copernicus Sentinel data, and Landsat data courtesy of the USGS",
+}
+"""Source of a training scene to its credit."""
+
+
+def recipe_path(name: str | Path) -> Path:
+    """The file of a shipped recipe's name, or the path itself; InputError where there is neither."""
+    shipped = SHIPPED / f"{name}.toml"
+    if shipped.is_file():
+        return shipped
+    if Path(name).is_file():
+        return Path(name)
+    names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+    raise InputError(f"{name} is no recipe: give a TOML file or one of {names}")
+
+
+def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: Listener) -> Trained:
+    """Train on the data folder that the recipe's paths start from, and hand over what the verb writes.
+
+    The folder keeps the recipe, the checkpoint and the log, so that a killed run goes on with `resume`.
+
+    Raises:
+        InputError: the recipe or its data cannot be read. ModelError: there is nothing of this recipe to resume.
+    """
+    path = recipe_path(options.recipe or "unmix")
+    config = read_recipe(path)
+    start = read_start(options.start, config.widths) if options.start else None
+    if config.shadow_widths and start is None:
+        raise UsageError(f"{path.name} trains what stands beside a model that unmixes; name that one by --start")
+    start_over_or_resume(path, folder, resume=options.resume)
+    log = Log(folder / LOG)
+    say = partial(_say, log, listener)
+    left_out = frozenset(options.without)
+    try:
+        scenes = load(config, data, left_out)
+        network = _train(config, scenes, folder, say, start)
+    except (OSError, KeyError, rasterio.errors.RasterioError) as error:
+        raise InputError(f"{data} does not hold what {path.name} names ({error})") from error
+    network.half().float()  # the folder stores halves: what is judged is what is stored
+    command = f"geocloud train {data.name} --kind unmix --config {path.name}"
+    command += f" ({len(left_out)} scenes left out)" if left_out else ""
+    card = replace(_card(config, scenes, command, start), name=options.name or folder.resolve().name)
+    card = replace(card, bf16_agreement=bf16_agreement(network, card, map(middle, scenes)))
+    return Trained(network, card, log.totals(), dtype=torch.float16)
+
+
+def _train(
+    config: UnmixConfig, scenes: list[TrainingScene], folder: Path, say: Progress, start: Start | None
+) -> UnmixNet:
+    """What the recipe asks for: all of the network, or what tells shadow beside one that is there."""
+    if start and config.shadow_widths:
+        return train_shadow(config, scenes, folder, say, start.network)
+    return train_unmix(config, scenes, folder, say, start.network if start else None)
+
+
+def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start: Start | None) -> ModelCard:
+    """The card of what was trained: of a new model, or of the one that a network for shadow was put beside."""
+    if start and config.shadow_widths:
+        before = start.card
+        return replace(
+            before,
+            architecture={**before.architecture, "shadow_widths": list(config.shadow_widths)},
+            training=replace(before.training, recipe=f"{before.training.recipe}; then {command}"),
+            cuts=replace(before.cuts, shadow=None) if before.cuts else None,
+        )
+    sources = [scene.source for scene in scenes]
+    lines = tuple(f"{credit}; {sources.count(name)} scenes" for name, credit in CREDITS.items() if name in sources)
+    supervision = "S" if config.supervision == "labels" else "W"
+    return ModelCard(
+        name="unmix",
+        kind="unmix",
+        bands=BANDS[:3],
+        optional_bands=OPTIONAL,
+        architecture={"widths": list(config.widths)},
+        block=BLOCK,
+        halo=HALO,
+        finest=FINEST,
+        calibration=half_way(),
+        training=TrainingRecord(supervision, lines, command, config.seed, config.steps),
+        description="Unmixing autoencoder; score: logit of the opacity.",
+    )
+
+
+def middle(scene: TrainingScene) -> tuple[FloatArray, tuple[str, ...]]:
+    """(1, band, side, side) of a scene's middle, whole patches but no more than MIDDLE pixels a side, and its bands."""
+    bands, height, width = scene.data.shape
+    side = min(height, width, MIDDLE) // PATCH * PATCH
+    top, left = (height - side) // 2, (width - side) // 2
+    data = scene.data[None, :, top : top + side, left : left + side].float().numpy()
+    return data, BANDS[:bands]
+
+
+def read_recipe(path: Path) -> UnmixConfig:
+    """The recipe; InputError where the file is none."""
+    try:
+        return UnmixConfig.read(path)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is no recipe of unmix ({error}); see those that ship in {SHIPPED}") from error
+
+
+class Start(NamedTuple):
+    """A model to go on from."""
+
+    network: UnmixNet
+    """Without what tells shadow: that belongs to the weights it was trained beside."""
+    card: ModelCard
+
+
+def read_start(model: str, widths: tuple[int, ...]) -> Start:
+    """An unmixing model, by name or folder; ModelError where it is of another kind or size."""
+    folder = model_folder(model)
+    card = read_card(folder)
+    size = tuple(card.architecture.get("widths", ()))
+    if card.kind != "unmix" or size != widths:
+        raise ModelError(f"{model} is of kind {card.kind} and widths {size}, the recipe wants unmix of {widths}")
+    network = cast("UnmixNet", load_network(folder, card))
+    network.shadow = None
+    return Start(network, card)
+
+
+def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:
+    """Clear away what an earlier run left, or see that it was of this recipe; then keep a copy of the recipe."""
+    kept = folder / RECIPE_FILE
+    if resume:
+        if not (folder / CHECKPOINT).is_file():
+            raise ModelError(f"{folder} has no {CHECKPOINT} to resume from; train without --resume")
+        if not kept.is_file() or kept.read_text(encoding="utf-8") != recipe.read_text(encoding="utf-8"):
+            raise ModelError(f"{folder} holds a run of another recipe; give its {RECIPE_FILE}, or leave out --resume")
+        return
+    for name in (CHECKPOINT, LOG):
+        (folder / name).unlink(missing_ok=True)
+    shutil.copyfile(recipe, kept)
+
+
+class Log:
+    """Terms of the loss every so many steps, written as they come so that a resumed run continues them."""
+
+    def __init__(self, path: Path) -> None:
+        """What an earlier run wrote is kept until a step comes again."""
+        self.path = path
+        self.rows: list[dict[str, str]] = []
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                self.rows = list(csv.DictReader(file))
+
+    def add(self, step: int, terms: dict[str, str]) -> None:
+        """Append a row, dropping those of this step and later."""
+        self.rows = [row for row in self.rows if int(row["step"]) < step]
+        self.rows.append({"step": str(step), **terms})
+        with self.path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(self.rows[-1]), extrasaction="ignore", restval="")
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def totals(self) -> tuple[float, ...]:
+        """The sum of the terms of each row."""
+        return tuple(sum(float(value or 0) for name, value in row.items() if name != "step") for row in self.rows)
+
+
+def _say(log: Log, listener: Listener, step: int, steps: int, terms: str) -> None:
+    """Log the terms, as in `detect 0.312 opacity 0.051`, and tell how far it is."""
+    words = terms.split()
+    log.add(step, dict(zip(words[::2], words[1::2], strict=True)))
+    listener.progress(step, steps, "training")

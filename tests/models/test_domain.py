@@ -1,0 +1,89 @@
+"""A scene unlike the training data is told from one like it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from geocloud.models.domain import Seen, fit_prototypes, unfamiliar
+from geocloud.pipeline.domain_check import SceneTally, Strangeness
+
+BANDS = ("blue", "green", "red", "nir")
+
+
+def ground(rng: np.random.Generator, n: int) -> np.ndarray:
+    """(n, 4) soil and vegetation: red varies more than blue, as air veils blue."""
+    green = rng.uniform(0, 1, (n, 1))
+    soil, leaves = np.array([0.08, 0.11, 0.16, 0.24]), np.array([0.05, 0.07, 0.04, 0.35])
+    shade = rng.uniform(0.6, 1.3, (n, 1))
+    air = np.array([0.05, 0.02, 0.01, 0])
+    return ((green * leaves + (1 - green) * soil) * shade + air + rng.normal(0, 0.002, (n, 4))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def seen() -> Seen:
+    rng = np.random.default_rng(0)
+    known = fit_prototypes(ground(rng, 5000), BANDS)
+    cloud = (rng.uniform(0.3, 1, (3000, 1)) * rng.normal(1, 0.03, (3000, 4))).astype(np.float32)
+    return Seen((known,), (fit_prototypes(cloud, BANDS),), median=0.04, brightest=0.06, contrast=1.15)
+
+
+def strangeness(seen: Seen, change: object, *, valid: np.ndarray | None = None) -> Strangeness:
+    data = ground(np.random.default_rng(1), 512 * 512).T.reshape(4, 512, 512)
+    data = change(data)
+    tally = SceneTally(seen)
+    every = np.ones((512, 512), dtype=bool) if valid is None else valid
+    tally.add(data, every, data[:3].mean(axis=0) > 0.3, BANDS)
+    return tally.strangeness()
+
+
+def test_ground_like_that_of_training_is_silent(seen: Seen) -> None:
+    figures = strangeness(seen, lambda data: data)
+    assert figures.warnings(seen) == ()
+    assert figures.percent < 5
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda data: data * 10, "--scale"),
+        (lambda data: data * 10000, "--scale"),
+        (lambda data: data / 10, "darker than any scene"),
+        (lambda data: data[[2, 1, 0, 3]], "--bands"),
+        (lambda data: data[[0, 1, 3, 2]], "--bands"),
+        (lambda data: data[[1, 2, 3, 3]], "--bands"),
+    ],
+)
+def test_wrong_scale_and_wrong_order_are_told(seen: Seen, change: object, sentence: str) -> None:
+    warnings = strangeness(seen, change).warnings(seen)
+    assert any(sentence in text for text in warnings)
+    assert all(text.startswith("the scene is unlike the training data, ") for text in warnings)
+
+
+def test_stripes_of_nodata_are_told_and_a_collar_is_not(seen: Seen) -> None:
+    stripes = np.broadcast_to((np.arange(512) % 33 < 22)[:, None], (512, 512))
+    assert "strips" in strangeness(seen, lambda data: data, valid=stripes).warnings(seen)[0]
+    collar = np.add.outer(np.arange(512), np.arange(512)) > 300
+    assert strangeness(seen, lambda data: data, valid=collar).warnings(seen) == ()
+
+
+def test_the_order_of_blocks_changes_nothing_and_few_pixels_say_nothing(seen: Seen) -> None:
+    blocks = [ground(np.random.default_rng(seed), 128 * 128).T.reshape(4, 128, 128) for seed in range(4)]
+    every = np.ones((128, 128), dtype=bool)
+    tallies = [SceneTally(seen), SceneTally(seen), SceneTally(seen)]
+    for tally, order in zip(tallies, (blocks, blocks[::-1], blocks[:1]), strict=True):
+        for block in order:
+            tally.add(block, every, block[0] > 0.3, BANDS)
+    assert tallies[0].strangeness() == tallies[1].strangeness()
+    assert tallies[2].strangeness().percent is None
+    assert tallies[2].strangeness().warnings(seen) == ()
+
+
+def test_bands_that_a_scene_lacks_are_left_out(seen: Seen) -> None:
+    red_only = np.full((200, 1), 5.0, dtype=np.float32)
+    assert not unfamiliar(red_only, ("red",), seen.clear).any()
+    assert unfamiliar(np.full((200, 4), 5.0, dtype=np.float32), BANDS, seen.clear).all()
+    with pytest.raises(ValueError, match="prototypes of 3 bands"):
+        replace(seen.clear[0], bands=("blue", "green", "red"))

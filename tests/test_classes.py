@@ -1,0 +1,78 @@
+"""What an unmixed pixel is called, and the cuts chosen on simulated veils."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geocloud.classes import CODES, VeilCuts, classify, mask_codes, wanted_classes
+from geocloud.errors import UsageError
+from geocloud.evaluation.simulated_plumes import PLUMES, WAVELENGTHS, plume
+from geocloud.metrics.class_thresholds import ShadowSamples, VeilSamples, choose_cuts
+
+CUTS = VeilCuts(thin=2.0, haze=-0.5, dust=0.5, shadow=0.3)
+SCORE = np.array([-1, -1, 1, 3, 3, 3, 1, np.nan], dtype=np.float32)
+SLOPE = np.array([0, -1, 0, 0, -1, 1, -1, 0], dtype=np.float32)
+SHADE = np.array([0, 0.5, 0.5, 0, 0, 0, 0, 0], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("classes", "codes"),
+    [
+        (("cloud",), [0, 0, 1, 1, 1, 1, 1, 0]),
+        (("cloud", "thin"), [0, 0, 2, 1, 1, 1, 2, 0]),
+        (("cloud", "haze"), [0, 0, 1, 1, 3, 1, 3, 0]),
+        (("cloud", "thin", "haze", "dust", "shadow"), [0, 5, 2, 1, 3, 4, 3, 0]),
+    ],
+)
+def test_a_class_that_is_not_asked_for_falls_to_the_next(classes: tuple[str, ...], codes: list[int]) -> None:
+    assert classify(SCORE, SLOPE, SHADE, np.float32(0), CUTS, classes).tolist() == codes
+
+
+def test_names_become_codes_and_unknown_ones_one_sentence() -> None:
+    assert wanted_classes(("shadow", " Thin ")) == ("cloud", "thin", "shadow")
+    assert mask_codes(wanted_classes(())) == (0, 1, 255)
+    assert mask_codes(tuple(CODES)) == (0, 1, 2, 3, 4, 5, 255)
+    with pytest.raises(UsageError, match="class 'snow' is unknown; there are cloud, thin, haze, dust, shadow"):
+        wanted_classes(("snow",))
+
+
+def samples(rng: np.random.Generator, *, telling: bool) -> VeilSamples:
+    n = 20_000
+    opacity, colour = rng.uniform(0, 1, n), rng.choice([-1.0, 0.0, 1.0], n)
+    score = (opacity if telling else np.where(opacity > 0.3, 1, 0)) + rng.normal(0, 0.1, n)
+    slope = (colour if telling else np.zeros(n)) + rng.normal(0, 0.1, n)
+    return VeilSamples(*(part.astype(np.float32) for part in (score, slope, opacity, colour)))
+
+
+def shadows(rng: np.random.Generator, *, telling: bool) -> ShadowSamples:
+    shaded = rng.uniform(0, 1, 20_000) < 0.2
+    return ShadowSamples((rng.normal(0, 1, 20_000) + 4 * (telling & shaded)).astype(np.float32), shaded)
+
+
+def test_cuts_lie_between_the_classes_a_model_tells() -> None:
+    rng = np.random.default_rng(0)
+    cuts = choose_cuts(samples(rng, telling=True), shadows(rng, telling=True), np.float32(0.3))
+    assert cuts.thin == pytest.approx(0.5, abs=0.08)
+    assert -0.9 < cuts.haze < -0.1
+    assert 0.1 < cuts.dust < 0.9
+    assert cuts.shadow == pytest.approx(1.645, abs=0.1)  # what 5 % of a standard normal exceed
+    assert "shadow 99 % found at 5 % of lit ground" in cuts.rule
+
+
+def test_what_a_model_does_not_tell_has_no_cut() -> None:
+    rng = np.random.default_rng(0)
+    cuts = choose_cuts(samples(rng, telling=False), shadows(rng, telling=False), np.float32(0.5))
+    assert (cuts.thin, cuts.haze, cuts.dust, cuts.shadow) == (None, None, None, None)
+    assert choose_cuts(samples(rng, telling=True), None, np.float32(0.3)).shadow is None
+
+
+@pytest.mark.parametrize("kind", PLUMES)
+def test_plumes_have_the_slope_of_their_kind(kind: str) -> None:
+    bands = ("blue", "green", "red", "nir")
+    opacity, colour = plume(kind, (96, 128), bands, np.random.default_rng(1))
+    logs = np.log([WAVELENGTHS[band] for band in bands])
+    assert np.polyfit(logs, np.log(colour.ravel()), 1)[0] == pytest.approx(PLUMES[kind][0], abs=1e-4)
+    assert opacity.shape == (96, 128)
+    assert 0.3 < opacity.max() <= 0.9
+    assert opacity.min() < 0.05
