@@ -67,19 +67,19 @@ class Calibration:
         return 1.0 if self.cloud_is == "high" else -1.0
 
     @property
-    def cut(self) -> np.float32:
+    def score_threshold(self) -> np.float32:
         """The threshold as a score: a pixel is cloud where score >= cut."""
         return np.float32(self.sign * self.threshold)
 
     def probability(self, score: FloatArray) -> FloatArray:
         """P(cloud) of each score, float32 0..1, NaN where the score is NaN; at least 0.5 exactly where cloud."""
         if not self.curve:
-            step = np.where(score >= self.cut, np.float32(1), np.float32(0))
+            step = np.where(score >= self.score_threshold, np.float32(1), np.float32(0))
             return np.where(np.isnan(score), np.float32(np.nan), step).astype(np.float32)
         raws, ps = np.array(self.curve, dtype=np.float64).T
         p = np.interp(score * self.sign, raws, ps).astype(np.float32)
         below = np.nextafter(np.float32(0.5), np.float32(0))
-        cloud = score >= self.cut
+        cloud = score >= self.score_threshold
         p = np.where(cloud, np.maximum(p, np.float32(0.5)), np.minimum(p, below))
         return np.where(np.isnan(score), np.float32(np.nan), p).astype(np.float32)
 

@@ -60,7 +60,7 @@ COUNTED = (CLOUD, THIN)
 
 
 @dataclass(frozen=True, slots=True)
-class VeilCuts:
+class ClassThresholds:
     """Where the parts of an unmixed pixel are cut; measured once for a model's weights and kept in its card."""
 
     thin: float | None = None
@@ -94,7 +94,7 @@ def classify(
     slope: FloatArray,
     shadow: FloatArray | None,
     cut: np.float32,
-    cuts: VeilCuts,
+    thresholds: ClassThresholds,
     classes: Container[str],
 ) -> ByteArray:
     """The code of each pixel.
@@ -108,19 +108,19 @@ def classify(
         slope: the same shape, exponent of the veil's brightness over wavelength.
         shadow: the same shape, logit of lying in cloud shadow; None: none is told.
         cut: score from which a pixel is a veil.
-        cuts: where the kinds are told apart.
+        thresholds: where the classes are separated.
         classes: names as in ClassName.
     """
     veil = score >= cut
     codes = np.where(veil, np.uint8(CLOUD), np.uint8(CLEAR))
-    if "thin" in classes and cuts.thin is not None:
-        codes[veil & (score < cuts.thin)] = THIN
-    if "haze" in classes and cuts.haze is not None:
-        codes[veil & (slope <= cuts.haze)] = HAZE
-    if "dust" in classes and cuts.dust is not None:
-        codes[veil & (slope >= cuts.dust)] = DUST
-    if "shadow" in classes and cuts.shadow is not None and shadow is not None:
-        codes[~veil & (shadow >= cuts.shadow)] = SHADOW
+    if "thin" in classes and thresholds.thin is not None:
+        codes[veil & (score < thresholds.thin)] = THIN
+    if "haze" in classes and thresholds.haze is not None:
+        codes[veil & (slope <= thresholds.haze)] = HAZE
+    if "dust" in classes and thresholds.dust is not None:
+        codes[veil & (slope >= thresholds.dust)] = DUST
+    if "shadow" in classes and thresholds.shadow is not None and shadow is not None:
+        codes[~veil & (shadow >= thresholds.shadow)] = SHADOW
     return codes
 
 

@@ -16,8 +16,8 @@ def test_probability_is_at_least_half_exactly_where_cloud(
     calibration = Calibration(threshold, side, curve=logistic_curve(threshold, spread, side))
     score = np.array([*raws, threshold], dtype=np.float32) * np.float32(calibration.sign)
     p = calibration.probability(score)
-    assert ((p >= 0.5) == (score >= calibration.cut)).all()
-    assert ((quantise(p) >= 125) == (score >= calibration.cut)).all()
+    assert ((p >= 0.5) == (score >= calibration.score_threshold)).all()
+    assert ((quantise(p) >= 125) == (score >= calibration.score_threshold)).all()
     order = np.argsort(score)
     assert (np.diff(p[order]) >= 0).all()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geocloud.classes import CODES, VeilCuts, classify, mask_codes, wanted_classes
+from geocloud.classes import CODES, ClassThresholds, classify, mask_codes, wanted_classes
 from geocloud.errors import UsageError
 from geocloud.evaluation.simulated_plumes import PLUMES, WAVELENGTHS, plume
-from geocloud.metrics.class_thresholds import ShadowSamples, VeilSamples, choose_cuts
+from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
 
-CUTS = VeilCuts(thin=2.0, haze=-0.5, dust=0.5, shadow=0.3)
+CUTS = ClassThresholds(thin=2.0, haze=-0.5, dust=0.5, shadow=0.3)
 SCORE = np.array([-1, -1, 1, 3, 3, 3, 1, np.nan], dtype=np.float32)
 SLOPE = np.array([0, -1, 0, 0, -1, 1, -1, 0], dtype=np.float32)
 SHADE = np.array([0, 0.5, 0.5, 0, 0, 0, 0, 0], dtype=np.float32)
@@ -37,12 +37,12 @@ def test_names_become_codes_and_unknown_ones_one_sentence() -> None:
         wanted_classes(("snow",))
 
 
-def samples(rng: np.random.Generator, *, telling: bool) -> VeilSamples:
+def samples(rng: np.random.Generator, *, telling: bool) -> ColourSamples:
     n = 20_000
     opacity, colour = rng.uniform(0, 1, n), rng.choice([-1.0, 0.0, 1.0], n)
     score = (opacity if telling else np.where(opacity > 0.3, 1, 0)) + rng.normal(0, 0.1, n)
     slope = (colour if telling else np.zeros(n)) + rng.normal(0, 0.1, n)
-    return VeilSamples(*(part.astype(np.float32) for part in (score, slope, opacity, colour)))
+    return ColourSamples(*(part.astype(np.float32) for part in (score, slope, opacity, colour)))
 
 
 def shadows(rng: np.random.Generator, *, telling: bool) -> ShadowSamples:
@@ -52,19 +52,19 @@ def shadows(rng: np.random.Generator, *, telling: bool) -> ShadowSamples:
 
 def test_cuts_lie_between_the_classes_a_model_tells() -> None:
     rng = np.random.default_rng(0)
-    cuts = choose_cuts(samples(rng, telling=True), shadows(rng, telling=True), np.float32(0.3))
-    assert cuts.thin == pytest.approx(0.5, abs=0.08)
-    assert -0.9 < cuts.haze < -0.1
-    assert 0.1 < cuts.dust < 0.9
-    assert cuts.shadow == pytest.approx(1.645, abs=0.1)  # what 5 % of a standard normal exceed
-    assert "shadow 99 % found at 5 % of lit ground" in cuts.rule
+    thresholds = choose_class_thresholds(samples(rng, telling=True), shadows(rng, telling=True), np.float32(0.3))
+    assert thresholds.thin == pytest.approx(0.5, abs=0.08)
+    assert -0.9 < thresholds.haze < -0.1
+    assert 0.1 < thresholds.dust < 0.9
+    assert thresholds.shadow == pytest.approx(1.645, abs=0.1)  # what 5 % of a standard normal exceed
+    assert "shadow 99 % found at 5 % of lit ground" in thresholds.rule
 
 
 def test_what_a_model_does_not_tell_has_no_cut() -> None:
     rng = np.random.default_rng(0)
-    cuts = choose_cuts(samples(rng, telling=False), shadows(rng, telling=False), np.float32(0.5))
-    assert (cuts.thin, cuts.haze, cuts.dust, cuts.shadow) == (None, None, None, None)
-    assert choose_cuts(samples(rng, telling=True), None, np.float32(0.3)).shadow is None
+    thresholds = choose_class_thresholds(samples(rng, telling=False), shadows(rng, telling=False), np.float32(0.5))
+    assert (thresholds.thin, thresholds.haze, thresholds.dust, thresholds.shadow) == (None, None, None, None)
+    assert choose_class_thresholds(samples(rng, telling=True), None, np.float32(0.3)).shadow is None
 
 
 @pytest.mark.parametrize("kind", PLUMES)

@@ -32,7 +32,7 @@ def coordinate_scene(height: int, width: int, valid: np.ndarray | None = None) -
 class EchoScorer:
     """Scores each pixel by its own value in one band, so that a score can be traced back to its pixel."""
 
-    name, sha256, level, finest = "echo", "", "pixel", 0.0
+    name, sha256, level, min_resolution = "echo", "", "pixel", 0.0
     calibration = Calibration(0.5)
 
     def __init__(self, band: int = 0, block: int = 2, halo: int = 0) -> None:

@@ -23,7 +23,7 @@ from geocloud.readers.files.opening import open_quietly
 from geocloud.readers.files.paths import is_virtual, resolve
 from geocloud.readers.files.tree import archive_prefix
 from geocloud.readers.products.stac_item import load_item
-from geocloud.scorers.baselines import NULL_MODELS
+from geocloud.scorers.baselines import BASELINES
 from geocloud.version import __version__
 
 TIMEOUT_SECONDS = 60
@@ -52,7 +52,7 @@ def fingerprint(source: str) -> str:
 
 
 def _model(name: str) -> Any:  # noqa: ANN401 - any JSON value
-    return name if name in NULL_MODELS else asdict(read_card(model_folder(name)))
+    return name if name in BASELINES else asdict(read_card(model_folder(name)))
 
 
 def _hash(value: Any) -> str:  # noqa: ANN401 - any JSON value

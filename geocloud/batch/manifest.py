@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 
 from geocloud.errors import UsageError
 from geocloud.pipeline.detection import Detection, OutputPaths
-from geocloud.writers.staging import try_lock, writing
+from geocloud.writers.staging import try_lock, write_errors
 
 Status = Literal["done", "failed"]
 
@@ -120,7 +120,7 @@ def file_hash(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class BatchCounts:
     """Counts of scenes, and what follows from them."""
 
     total: int
@@ -151,11 +151,11 @@ class Tally:
         return self.seconds / self.ended * (self.total - self.ended) if self.ended else None
 
 
-BatchProgress = Callable[[Tally, Record | None], None]
+BatchProgress = Callable[[BatchCounts, Record | None], None]
 """Called with each record as it comes, and with None about once a second. It may raise Cancelled to stop the batch."""
 
 
-def tell_nobody(tally: Tally, record: Record | None) -> None:
+def tell_nobody(tally: BatchCounts, record: Record | None) -> None:
     """No progress."""
 
 
@@ -173,13 +173,13 @@ class Manifest:
             UsageError: another batch is writing it.
         """
         self.path = folder / MANIFEST
-        with writing(self.path):
+        with write_errors(self.path):
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+", encoding="utf-8")
         if not try_lock(self._file):
             self._file.close()
             raise UsageError(f"another batch is writing {self.path}; wait for its end, or choose another folder")
-        with writing(self.path):
+        with write_errors(self.path):
             if anew:
                 self._file.truncate(0)
             elif self._is_torn():
@@ -196,7 +196,7 @@ class Manifest:
 
     def add(self, record: Record) -> None:
         """Append a line and flush it; OutputError where the disk is full."""
-        with writing(self.path):
+        with write_errors(self.path):
             self._file.write(record.to_json() + "\n")
             self._file.flush()
 

@@ -18,7 +18,7 @@ from geocloud.readers.files.paths import is_remote, is_virtual
 from geocloud.readers.products.stac_item import item_name, load_item
 from geocloud.readers.reader import scene_name
 
-LOOKS_AT_ONCE = 16
+CHECKS_AT_ONCE = 16
 """Threads that look at files: on a network each look waits."""
 
 
@@ -74,7 +74,7 @@ def make_plan(
     if options.retry_failed:
         return Plan(tuple(task for task in tasks if _failed(known.get(task.source))), ())
     if options.resume:
-        with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
             kept = list(pool.map(lambda task: _is_done(task, known.get(task.source)), tasks))
         todo = tuple(task for task, done in zip(tasks, kept, strict=True) if not done)
         return Plan(todo, tuple(known[task.source] for task, done in zip(tasks, kept, strict=True) if done))

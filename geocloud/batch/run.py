@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from geocloud.batch.manifest import BatchProgress, Manifest, Record, Tally
+from geocloud.batch.manifest import BatchCounts, BatchProgress, Manifest, Record
 from geocloud.batch.plan import Plan, SceneTask
 from geocloud.batch.strips import Split
-from geocloud.batch.tasks import SceneFailed, join_bands, run_band, run_scene
+from geocloud.batch.tasks import SceneFailed, join_strips, run_scene, run_strip
 from geocloud.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class _Run:
     def seconds(self) -> float:
         return time.perf_counter() - self._started
 
-    def tally(self) -> Tally:
-        return Tally(
+    def tally(self) -> BatchCounts:
+        return BatchCounts(
             len(self._plan.todo), len(self._plan.kept), self._done, self._failed,
             min(self._threads, len(self._under_way)), self._pixels, self.seconds,
         )  # fmt: skip
@@ -134,8 +134,8 @@ class _Run:
         if isinstance(result, Record):
             return result
         numbers = range(len(result.bands))
-        seconds = [self._submit(run_band, task, task, result, number) for number in numbers]
-        self._watch(self._submit(join_bands, task, task, result, seconds), task)
+        seconds = [self._submit(run_strip, task, task, result, number) for number in numbers]
+        self._watch(self._submit(join_strips, task, task, result, seconds), task)
         return None
 
     def _count(self, record: Record) -> None:

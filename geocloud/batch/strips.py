@@ -16,17 +16,17 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.batch.plan import SceneTask
 from geocloud.georef import Georef
 from geocloud.grid import PatchGrid
-from geocloud.pipeline.scoring import coarseness, piece_rows, rows_on_grid, seen_by_squares
+from geocloud.pipeline.scoring import aggregation_factor, coarsened, piece_rows, rows_on_grid
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.raster import FloatArray
 from geocloud.readers import SceneReader
 from geocloud.scorers.contract import Scorer
-from geocloud.writers.cog import Product, RowWriter
+from geocloud.writers.cog import RasterFormat, RowWriter
 from geocloud.writers.staging import staged
 
-BANDS = 12
+STRIPS = 12
 """So many bands would the largest raster have that is not split: each of 50,000 x 50,000 / 12 pixels, 0.2 Gpx."""
-STORED = Product("AVERAGE", "NO", dtype="float32", nodata=float("nan"), description="score")
+STORED = RasterFormat("AVERAGE", "NO", dtype="float32", nodata=float("nan"), description="score")
 NOT_SCORED = np.float32(-np.inf)
 """Stands in the files for valid pixels without a score; nodata is NaN."""
 
@@ -51,22 +51,22 @@ class Split:
 
 def split_scene(task: SceneTask, scene: SceneReader, scorer: Scorer, fingerprint: str) -> Split:
     """Bands of whole rows of blocks."""
-    factor = coarseness(scene.georef, scorer, task.options.detect.resolution)
+    factor = aggregation_factor(scene.georef, scorer, task.options.detect.resolution)
     height, width = scene.georef.shape
     step = PatchGrid((height, width), scorer.block).side * factor
     rows = -(-height // step)
-    run = max(1, task.options.split**2 // BANDS // (width * step))
+    run = max(1, task.options.split**2 // STRIPS // (width * step))
     bands = tuple(range(row, min(row + run, rows)) for row in range(0, rows, run))
     name = f".geocloud-{task.stem}-bands-{fingerprint[:8]}{task.parameters[:8]}"
     return Split(task.folder / name, bands, step, piece_rows(factor, width))
 
 
-def score_band(scene: SceneReader, scorer: Scorer, split: Split, number: int, resolution: float | None) -> None:
+def score_strip(scene: SceneReader, scorer: Scorer, split: Split, number: int, resolution: float | None) -> None:
     """Write the scores of a band, whole or not at all; one that an earlier run wrote is kept."""
     target, blocks = split.file(number), split.bands[number]
     if target.exists():
         return
-    seen = seen_by_squares(scene, coarseness(scene.georef, scorer, resolution))
+    seen = coarsened(scene, aggregation_factor(scene.georef, scorer, resolution))
     first, stop = blocks.start * split.step, min(blocks.stop * split.step, scene.georef.shape[0])
     georef = Georef((stop - first, scene.georef.shape[1]), scene.georef.transform @ Affine.translation(0, first))
     with staged(target.stem) as staging:
@@ -106,7 +106,7 @@ def write_vrt(path: Path, split: Split, shape: tuple[int, int]) -> None:
     ElementTree(root).write(path, encoding="utf-8")
 
 
-def clear_bands(split: Split) -> None:
+def clear_strips(split: Split) -> None:
     """Remove the bands of a scene that is joined, of earlier parameters too."""
     for folder in split.folder.parent.glob(f"{split.folder.name[:-16].replace('[', '[[]')}????????????????"):
         shutil.rmtree(folder, ignore_errors=True)

@@ -25,7 +25,7 @@ COLUMNS = ("scene", "status", "cloud_percent", "pixels", "datetime", "mask", "po
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedScene:
     """A record with what its STAC item knows."""
 
     record: Record
@@ -53,18 +53,18 @@ def write_summary(folder: Path, records: Sequence[Record]) -> None:
         staging.commit(last=folder / COLLECTION)
 
 
-def _place(folder: Path, record: Record) -> Placed:
+def _place(folder: Path, record: Record) -> PlacedScene:
     """Outline and time as the scene's item gives them."""
     file = record.outputs.get("item")
     if file is None or not (folder / file.path).exists():
-        return Placed(record, None, None)
+        return PlacedScene(record, None, None)
     item = json.loads((folder / file.path).read_text(encoding="utf-8"))
     geometry = shapely.geometry.shape(item["geometry"]) if item["geometry"] else None
     told = "geocloud:datetime_is" not in item["properties"]
-    return Placed(record, geometry, parse_time(item["properties"]["datetime"]) if told else None)
+    return PlacedScene(record, geometry, parse_time(item["properties"]["datetime"]) if told else None)
 
 
-def _write_csv(path: Path, placed: Sequence[Placed]) -> None:
+def _write_csv(path: Path, placed: Sequence[PlacedScene]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
@@ -84,7 +84,7 @@ def _write_csv(path: Path, placed: Sequence[Placed]) -> None:
             )
 
 
-def _write_footprints(path: Path, placed: Sequence[Placed]) -> None:
+def _write_footprints(path: Path, placed: Sequence[PlacedScene]) -> None:
     """A layer of the scenes that are done, with cloud %."""
     frame = footprints(placed)
     try:
@@ -93,7 +93,7 @@ def _write_footprints(path: Path, placed: Sequence[Placed]) -> None:
         raise OutputError(f"{path} cannot be written ({error}); choose another folder or make room") from error
 
 
-def footprints(placed: Sequence[Placed]) -> geopandas.GeoDataFrame:
+def footprints(placed: Sequence[PlacedScene]) -> geopandas.GeoDataFrame:
     """Columns scene, cloud_percent, datetime, mask and outline, EPSG:4326; scenes without georeference have none."""
     import geopandas
     import numpy as np
@@ -112,7 +112,7 @@ def footprints(placed: Sequence[Placed]) -> geopandas.GeoDataFrame:
     )
 
 
-def _write_collection(path: Path, name: str, placed: Sequence[Placed]) -> None:
+def _write_collection(path: Path, name: str, placed: Sequence[PlacedScene]) -> None:
     """A STAC 1.1 Collection that links the items beside it."""
     import pystac
 
@@ -136,7 +136,7 @@ def _write_collection(path: Path, name: str, placed: Sequence[Placed]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _bounds(done: Sequence[Placed]) -> list[float]:
+def _bounds(done: Sequence[PlacedScene]) -> list[float]:
     """West, south, east, north of all outlines; the whole Earth where none is known."""
     outlines = [one.geometry for one in done if one.geometry is not None]
     if not outlines:
@@ -144,7 +144,7 @@ def _bounds(done: Sequence[Placed]) -> list[float]:
     return [float(bound) for bound in shapely.total_bounds(outlines)]
 
 
-def _times(done: Sequence[Placed]) -> tuple[datetime | None, datetime | None]:
+def _times(done: Sequence[PlacedScene]) -> tuple[datetime | None, datetime | None]:
     taken = [one.taken for one in done if one.taken is not None]
     return (min(taken), max(taken)) if taken else (None, None)
 

@@ -12,7 +12,7 @@ import numpy as np
 from geocloud.batch.identity import fingerprint, parameter_hash
 from geocloud.batch.manifest import Record, written_files
 from geocloud.batch.plan import SceneTask
-from geocloud.batch.strips import Split, clear_bands, score_band, split_scene, stored_rows
+from geocloud.batch.strips import Split, clear_strips, score_strip, split_scene, stored_rows
 from geocloud.errors import EnvironmentProblem, GeocloudError, MissingExtraError, ModelError, UsageError
 from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.detection import Detection
@@ -49,12 +49,12 @@ def run_scene(task: SceneTask) -> Record | Split:
     return _attempt(task, _detect)
 
 
-def run_band(task: SceneTask, split: Split, number: int) -> float:
+def run_strip(task: SceneTask, split: Split, number: int) -> float:
     """Score one band of rows of a raster that is split; returns its seconds. Raises SceneFailed."""
 
     def score(begun: _Begun) -> float:
         with open_scene(task.source, task.options.of_scene().scene) as scene:
-            score_band(scene, _scorer(task), split, number, task.options.detect.resolution)
+            score_strip(scene, _scorer(task), split, number, task.options.detect.resolution)
         return begun.seconds
 
     scored = _attempt(task, score)
@@ -63,14 +63,14 @@ def run_band(task: SceneTask, split: Split, number: int) -> float:
     return scored
 
 
-def join_bands(task: SceneTask, split: Split, seconds: list[float]) -> Record:
+def join_strips(task: SceneTask, split: Split, seconds: list[float]) -> Record:
     """Outputs of a raster whose bands are all scored, the same bytes as of one that was not split."""
 
     def join(begun: _Begun) -> Record:
         with open_scene(task.source, task.options.of_scene().scene) as scene:
             rows = stored_rows(split, scene.georef.shape)
             detection = detect_open(scene, _scorer(task), task.options.of_scene(), task.paths, rows=rows)
-            clear_bands(split)
+            clear_strips(split)
             return begun.done(scene, detection, sum(seconds))
 
     return _attempt(task, join)

@@ -13,20 +13,20 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from geocloud.batch.batch import BatchResult
-from geocloud.batch.manifest import Record, Tally
+from geocloud.batch.manifest import BatchCounts, Record
 from geocloud.cli.common import print_error, print_json
 from geocloud.cli.reporter import PROTOCOL, Cancellation, ProgressMode
 from geocloud.errors import Cancelled, GeocloudError
 
 PROGRESS_SECONDS = 1.0
-LISTED = 20
+MAX_LISTED = 20
 """Failures named at the end; all of them stand in summary.csv."""
 
 
 class BatchView(Protocol):
     """What the batch command tells, whoever listens."""
 
-    def progress(self, tally: Tally, record: Record | None) -> None:
+    def progress(self, tally: BatchCounts, record: Record | None) -> None:
         """A batch's progress callback; raises Cancelled once the run was cancelled."""
 
     def result(self, result: BatchResult) -> None:
@@ -52,7 +52,7 @@ class TerminalView:
         )
         self._task = self._bar.add_task("", total=None)
 
-    def progress(self, tally: Tally, record: Record | None) -> None:
+    def progress(self, tally: BatchCounts, record: Record | None) -> None:
         """Move the bar; a failure is said at once, above it."""
         self._cancellation.check()
         if not self._bar.disable:
@@ -68,10 +68,10 @@ class TerminalView:
             Console().print(summary_table(result))
         else:
             print_json(summary(result))
-        for record in result.failed[:LISTED]:
+        for record in result.failed[:MAX_LISTED]:
             click.echo(f"failed: {named(record)}", err=True)
-        if len(result.failed) > LISTED:
-            click.echo(f"… and {len(result.failed) - LISTED} more, in {result.folder / 'summary.csv'}", err=True)
+        if len(result.failed) > MAX_LISTED:
+            click.echo(f"… and {len(result.failed) - MAX_LISTED} more, in {result.folder / 'summary.csv'}", err=True)
 
     def stopped(self, error: GeocloudError) -> None:
         """One sentence on stderr."""
@@ -96,7 +96,7 @@ class JsonView:
         self._said = 0.0
         print_json({"event": "start", "protocol": PROTOCOL, "pid": os.getpid()})
 
-    def progress(self, tally: Tally, record: Record | None) -> None:
+    def progress(self, tally: BatchCounts, record: Record | None) -> None:
         """A scene event for each record; a progress event at most once a second."""
         self._cancellation.check()
         if record is not None:
@@ -127,7 +127,7 @@ def make_view(mode: ProgressMode, *, stop_on_stdin_eof: bool) -> BatchView:
     return JsonView(cancellation) if mode == "json" else TerminalView(cancellation, bar=mode == "auto")
 
 
-def counts(tally: Tally) -> str:
+def counts(tally: BatchCounts) -> str:
     """`17 of 400 done, 1 failed, 8 running · 35.2 Mpx/s · 0:12:40 left`."""
     left = tally.seconds_left
     kept = f", {tally.kept} kept" if tally.kept else ""
@@ -150,7 +150,7 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def progress_event(tally: Tally) -> dict[str, Any]:
+def progress_event(tally: BatchCounts) -> dict[str, Any]:
     """JSON values of a tally."""
     return {
         "percent": round(100 * tally.ended / tally.total, 1) if tally.total else 100.0,

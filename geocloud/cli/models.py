@@ -11,7 +11,7 @@ from geocloud.cli.model_card import card_text
 from geocloud.cli.options import ModelName
 from geocloud.models.card import read_card
 from geocloud.models.registry import default_name, model_folder, shipped_cards
-from geocloud.scorers.baselines import NULL_MODELS
+from geocloud.scorers.baselines import BASELINES
 
 
 @click.group(epilog=examples("geocloud models list", "geocloud models show unmix"))
@@ -26,7 +26,7 @@ def list_models() -> None:
     for card in shipped_cards():
         mark = "*" if card.name == default_name() else " "
         click.echo(f"{mark} {card.name:<14} {card.kind:<10} {card.training.supervision}  {card.description}")
-    for name in NULL_MODELS:
+    for name in BASELINES:
         click.echo(f"  {name:<14} null model, no learning")
 
 
@@ -36,8 +36,8 @@ def list_models() -> None:
 @one_sentence
 def show(model: str, *, as_json: bool) -> None:
     """A model's card: what it is, what it saw, how it is cut, what it gets wrong."""
-    if model in NULL_MODELS:
-        scorer = NULL_MODELS[model]()
+    if model in BASELINES:
+        scorer = BASELINES[model]()
         click.echo(f"{scorer.name}: {scorer.calibration.unit}, cloud above {scorer.calibration.threshold:g}")
         return
     card = read_card(model_folder(model))

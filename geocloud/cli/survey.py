@@ -27,11 +27,11 @@ def survey(model: str, data: Path, out: Path, left_out: Path | None, **options: 
     names = frozenset(left_out.read_text(encoding="utf-8").split()) if left_out is not None else frozenset()
     card = survey_model(model, data, out, SurveyOptions(left_out=names, **options))  # type: ignore[arg-type]
     limits = ("median", "brightest", "contrast", "share", "gaps")
-    cuts = ("thin", "haze", "dust", "shadow", "rule")
+    thresholds = ("thin", "haze", "dust", "shadow", "rule")
     print_json(
         {
             "model": card.name,
-            "cuts": {name: getattr(card.cuts, name) for name in cuts},
-            "limits": {name: getattr(card.seen, name) for name in limits},
+            "class_thresholds": {name: getattr(card.class_thresholds, name) for name in thresholds},
+            "limits": {name: getattr(card.domain, name) for name in limits},
         }
     )

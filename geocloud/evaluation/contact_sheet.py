@@ -13,13 +13,13 @@ from geocloud.calibration import Calibration
 from geocloud.datasets.folder import DataSet
 from geocloud.datasets.labels import find_labels, pair_labels, read_truth
 from geocloud.evaluation.report import file_name
-from geocloud.evaluation.scene_metrics import Tally
+from geocloud.evaluation.scene_metrics import SceneMetrics
 from geocloud.evaluation.suite import SuiteSource
 from geocloud.pipeline.scoring import score_scene
 from geocloud.raster import BoolArray, FloatArray
 from geocloud.readers import open_scene
 from geocloud.readers.reader import SceneReader
-from geocloud.readers.scenes.band_subset import show
+from geocloud.readers.scenes.band_subset import subset_bands
 from geocloud.scorers.contract import Scorer
 from geocloud.window import Window
 
@@ -93,7 +93,12 @@ def _short(name: str) -> str:
 
 
 def write_sheets(
-    source: SuiteSource, scorer: Scorer, calibration: Calibration, tallies: Sequence[Tally], number: int, out: Path
+    source: SuiteSource,
+    scorer: Scorer,
+    calibration: Calibration,
+    tallies: Sequence[SceneMetrics],
+    number: int,
+    out: Path,
 ) -> None:
     """Score the worst and the best scenes once more and draw each sheet; tagged pictures have none.
 
@@ -108,7 +113,9 @@ def write_sheets(
         write_sheet(cases, out / f"{base}_{word}.png", f"{title}: the {len(cases)} {word} scenes")
 
 
-def draw_cases(source: SuiteSource, scorer: Scorer, calibration: Calibration, chosen: Sequence[Tally]) -> list[Case]:
+def draw_cases(
+    source: SuiteSource, scorer: Scorer, calibration: Calibration, chosen: Sequence[SceneMetrics]
+) -> list[Case]:
     """What the sheet shows of each scene, in the order given."""
     labels = find_labels(source.data, source.options.labels)
     if labels is None:
@@ -119,17 +126,17 @@ def draw_cases(source: SuiteSource, scorer: Scorer, calibration: Calibration, ch
     for tally in chosen:
         file, label = pairs[tally.name]
         truth, known = read_truth(label, source.options.codes)
-        with show(open_scene(file.path, source.options.scene), source.options.bands) as scene:
+        with subset_bands(open_scene(file.path, source.options.scene), source.options.bands) as scene:
             score, valid = score_scene(scene, scorer, threads=source.options.threads)
             picture = _visible(scene)
         use = known & valid & ~np.isnan(score)
         right, said, true = 100 * tally.counts.accuracy, _cover(tally, said=True), _cover(tally)
         words = f"{right:.0f} % right; cover {said:.0f} %, truly {true:.0f} %"
-        cases.append(Case(tally.name, words, picture, score >= calibration.cut, truth, use))
+        cases.append(Case(tally.name, words, picture, score >= calibration.score_threshold, truth, use))
     return cases
 
 
-def _cover(tally: Tally, *, said: bool = False) -> float:
+def _cover(tally: SceneMetrics, *, said: bool = False) -> float:
     """Cloud cover in percent, true or as it was said."""
     counts = tally.counts
     return 100 * (counts.tp + (counts.fp if said else counts.fn)) / max(counts.total, 1)

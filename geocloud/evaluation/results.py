@@ -9,9 +9,9 @@ from operator import add
 from typing import Any
 
 from geocloud.calibration import Calibration
-from geocloud.evaluation.scene_metrics import Tally
+from geocloud.evaluation.scene_metrics import SceneMetrics
 from geocloud.metrics.bootstrap import Interval, intervals
-from geocloud.metrics.confusion import NAN, Counts, Reliability, auroc, average_precision, best_cut
+from geocloud.metrics.confusion import NAN, ConfusionCounts, Reliability, auroc, average_precision, best_threshold
 from geocloud.metrics.histogram import ScoreHistogram, add_up
 from geocloud.models.card import ModelCard
 from geocloud.scorers.contract import Scorer
@@ -44,7 +44,7 @@ METRICS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Under:
+class Group:
     """What a row is of."""
 
     source: str
@@ -56,14 +56,14 @@ class Under:
 class Row:
     """One model on one group of scenes."""
 
-    under: Under
+    under: Group
     model: str
     supervision: str
     unit: str
     """What was counted: `picture` or `pixel`."""
     scenes: int
     calibration: Calibration
-    counts: Counts
+    counts: ConfusionCounts
     """The confusion matrix."""
     metrics: dict[str, float]
     """Keys as METRICS; shares 0..1, cover_error in points (mean absolute, over scenes); NaN where undefined."""
@@ -96,7 +96,7 @@ class Row:
 
 
 def make_row(
-    under: Under, model: str, supervision: str, calibration: Calibration, tallies: Sequence[Tally], draws: int
+    under: Group, model: str, supervision: str, calibration: Calibration, tallies: Sequence[SceneMetrics], draws: int
 ) -> Row:
     """Add up the scenes of one model in one group."""
     counts = [tally.counts for tally in tallies]
@@ -108,7 +108,7 @@ def make_row(
     metrics = {name: float(getattr(total, name)) for name in METRICS[:6]} | {
         "auroc": auroc(scores), "ap": average_precision(scores), "cover_error": cover, "ece": reliability.error,
     }  # fmt: skip
-    cut, best = best_cut(scores, "balanced_accuracy")
+    cut, best = best_threshold(scores, "balanced_accuracy")
     spans = intervals(counts, [tally.scores for tally in tallies], draws=draws)
     if unit == "picture":
         spans.pop("cover_error")

@@ -20,7 +20,7 @@ from geocloud.pipeline.scoring import score_scene
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, Raster
 from geocloud.readers import MemoryScene, SceneOptions, open_scene
-from geocloud.readers.scenes.band_subset import show
+from geocloud.readers.scenes.band_subset import subset_bands
 from geocloud.scorers.contract import Scorer, score_patches
 from geocloud.scorers.peers import Reference, reference_mask
 
@@ -166,7 +166,7 @@ def _labelled(
             yield [Sample(file.stem, score[known & valid], truth[known & valid])]
             continue
         samples = []
-        with show(open_scene(file.path, options.scene), options.bands) as scene:
+        with subset_bands(open_scene(file.path, options.scene), options.bands) as scene:
             if scene.georef.shape != truth.shape:
                 raise UsageError(
                     f"{label} has the shape {truth.shape}, its scene {scene.georef.shape}; they must lie on one grid"

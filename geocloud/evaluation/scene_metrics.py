@@ -10,7 +10,7 @@ import numpy as np
 from geocloud.calibration import Calibration
 from geocloud.evaluation.samples import Sample
 from geocloud.evaluation.suite import Conditions
-from geocloud.metrics.confusion import Counts, Reliability, count, reliability
+from geocloud.metrics.confusion import ConfusionCounts, Reliability, count, reliability
 from geocloud.metrics.histogram import ScoreHistogram, histogram
 from geocloud.readers.bands.radiometry import WHITE
 
@@ -23,26 +23,26 @@ UNSATURATED = "unsaturated"
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class SceneMetrics:
     """One scene by one scorer: all that is kept of it."""
 
     name: str
-    counts: Counts
+    counts: ConfusionCounts
     scores: ScoreHistogram
     reliability: Reliability
 
 
-def measure(sample: Sample, calibration: Calibration) -> Tally:
+def measure(sample: Sample, calibration: Calibration) -> SceneMetrics:
     """Counts at the threshold, histogram and reliability of one scene."""
-    return Tally(
+    return SceneMetrics(
         sample.name,
-        count(sample.score >= calibration.cut, sample.truth),
+        count(sample.score >= calibration.score_threshold, sample.truth),
         histogram(sample.score, sample.truth, sample.bits),
         reliability(calibration.probability(sample.score), sample.truth),
     )
 
 
-def saturated(brightness: Tally) -> bool:
+def saturated(brightness: SceneMetrics) -> bool:
     """Whether a scene is saturated white, by what the null model `brightness` scored."""
     scores = brightness.scores
     both = scores.clear + scores.cloud
@@ -51,7 +51,7 @@ def saturated(brightness: Tally) -> bool:
     return bool(scores.edges[middle] >= max(SATURATED, FLAT * brightest))
 
 
-def conditions_of(brightness: Sequence[Tally], conditions: Conditions) -> Mapping[str, frozenset[str]]:
+def conditions_of(brightness: Sequence[SceneMetrics], conditions: Conditions) -> Mapping[str, frozenset[str]]:
     """Condition to the names of its scenes; saturated ones are in none, wholly clear ones are told by their labels.
 
     Args:

@@ -18,7 +18,14 @@ from geocloud.pipeline.run import choose_threshold
 from geocloud.pipeline.scoring import score_segment
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, spread
-from geocloud.readers.bands.radiometry import EIGHT_BIT, Counts, average, find_valid, is_nodata, radiometry_of_values
+from geocloud.readers.bands.radiometry import (
+    EIGHT_BIT,
+    DigitalNumbers,
+    average,
+    find_valid,
+    is_nodata,
+    radiometry_of_values,
+)
 from geocloud.readers.bands.spec import Radiometry
 from geocloud.readers.products.assembly import given_radiometry
 from geocloud.readers.reader import SceneOptions
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     import dask.array
     import xarray
 
-Product = Literal["probability", "raw"] | EncodingName
+LazyResult = Literal["probability", "raw"] | EncodingName
 MOST = 2048
 """Pixels along a chunk's side at most, however the array comes: seven bands of it are 200 megabytes with a halo."""
 PROBED = 4
@@ -53,7 +60,7 @@ class BlockPlan:
     model: str
     precision: Precision
     threshold: float | str | None
-    product: Product
+    product: LazyResult
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -103,7 +110,7 @@ def score_block(
     )
     origin = _origin(starts[0], top, plan), _origin(starts[1], left, plan)
     bands = tuple(values)
-    counts = Counts(bands, find_valid(bands, nodata), tuple(radiometry))
+    counts = DigitalNumbers(bands, find_valid(bands, nodata), tuple(radiometry))
     scorer = shared_scorer(plan.model, "auto", plan.precision)
     area = Window(top, left, bottom - top, right - left)
     scores = spread(_score(counts, area, origin, plan, scorer), plan.factor, area.shape)
@@ -111,7 +118,9 @@ def score_block(
     return finish(scores, valid, choose_threshold(scorer, plan.threshold), plan.product)
 
 
-def _score(counts: Counts, area: Window, origin: tuple[int, int], plan: BlockPlan, scorer: Scorer) -> FloatArray:
+def _score(
+    counts: DigitalNumbers, area: Window, origin: tuple[int, int], plan: BlockPlan, scorer: Scorer
+) -> FloatArray:
     """Scores of what is scored in an area of the array; `counts` begin at its pixel `origin`."""
     step, side = plan.factor, plan.grid.side
     if step > 1:
@@ -130,14 +139,14 @@ def _score(counts: Counts, area: Window, origin: tuple[int, int], plan: BlockPla
     ])  # fmt: skip
 
 
-def finish(scores: FloatArray, valid: BoolArray, calibration: Calibration, product: Product) -> NDArray[Any]:
+def finish(scores: FloatArray, valid: BoolArray, calibration: Calibration, product: LazyResult) -> NDArray[Any]:
     """P(cloud), score or codes of (h, w) scores."""
     scores = np.where(valid, scores, np.float32(np.nan))
     if product == "raw":
         return scores
     if product == "probability":
         return calibration.probability(scores)
-    codes = np.where(scores >= calibration.cut, np.uint8(CLOUD), np.uint8(CLEAR))
+    codes = np.where(scores >= calibration.score_threshold, np.uint8(CLOUD), np.uint8(CLEAR))
     return encode(np.where(valid, codes, np.uint8(NODATA)), product)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from geocloud.classes import ENCODINGS, EncodingName
 from geocloud.grid import PatchGrid
-from geocloud.lazy.chunks import BlockPlan, Product, finish, lazy_blocks
+from geocloud.lazy.chunks import BlockPlan, LazyResult, finish, lazy_blocks
 from geocloud.models.card import Precision
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.run import choose_threshold
-from geocloud.pipeline.scoring import coarseness, score_scene
+from geocloud.pipeline.scoring import aggregation_factor, score_scene
 from geocloud.raster import NODATA
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
@@ -52,7 +52,7 @@ def score(
         ModelError: no such model, or a band it needs is missing.
         UsageError: a threshold rule or band number that there is not.
     """
-    product: Product = "raw" if raw else "probability"
+    product: LazyResult = "raw" if raw else "probability"
     return _each_time(array, lambda one: _of_one(one, model, scene or SceneOptions(), threshold, precision, product))
 
 
@@ -89,7 +89,7 @@ def _of_one(
     options: SceneOptions,
     threshold: float | str | None,
     precision: Precision,
-    product: Product,
+    product: LazyResult,
 ) -> xarray.DataArray:
     import xarray
 
@@ -105,7 +105,7 @@ def _of_one(
             values = finish(*score_scene(opened, scorer), calibration, product)
     else:
         shape = first.sizes[y], first.sizes[x]
-        factor = coarseness(array_georef(first), scorer)
+        factor = aggregation_factor(array_georef(first), scorer)
         coarse = -(-shape[0] // factor), -(-shape[1] // factor)
         grid = PatchGrid(coarse, scorer.block)
         plan = BlockPlan(grid, factor, scorer.halo, bands, model, precision, threshold, product)
@@ -125,7 +125,7 @@ def _of_one(
     return result
 
 
-def _fill(product: Product) -> int:
+def _fill(product: LazyResult) -> int:
     return NODATA if product == "geocloud" else ENCODINGS[product].nodata  # type: ignore[index]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.metrics.confusion import Counts
+from geocloud.metrics.confusion import ConfusionCounts
 from geocloud.metrics.histogram import ScoreHistogram, add_up
 
 DoubleArray = NDArray[np.float64]
@@ -18,7 +18,7 @@ AT_ONCE = 100
 
 
 def intervals(
-    counts: Sequence[Counts], scores: Sequence[ScoreHistogram], *, draws: int = 1000, seed: int = 0
+    counts: Sequence[ConfusionCounts], scores: Sequence[ScoreHistogram], *, draws: int = 1000, seed: int = 0
 ) -> dict[str, Interval]:
     """95 % percentile intervals of each metric, drawing whole scenes with replacement (Efron 1979).
 

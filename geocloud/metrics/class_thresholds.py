@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geocloud.classes import VeilCuts
-from geocloud.metrics.confusion import auroc, best_cut
+from geocloud.classes import ClassThresholds
+from geocloud.metrics.confusion import auroc, best_threshold
 from geocloud.metrics.histogram import histogram
 from geocloud.raster import BoolArray, FloatArray
 
@@ -15,19 +15,19 @@ THICK = 0.5
 """Opacity from which a simulated cloud is thick."""
 FLAT, COLOURED = 0.3, 0.4
 """Slopes up to which a veil is cloud, and from which it is haze, smoke or dust."""
-MISTAKEN = 0.02
+MAX_FALSE_POSITIVE_RATE = 0.02
 """Share of cloud that may be called haze or smoke, and as much again dust."""
-LOST = 0.05
+MAX_CLOUD_LOST = 0.05
 """Share of lit ground that may be called shadow: who asks for shadow would rather lose ground than keep shade."""
-USEFUL = 0.25
+MIN_RECALL = 0.25
 """Share of a class that must be found, at the cut, for the class to be offered."""
-TELLING = 0.75
+MIN_SEPARATION = 0.75
 """AUROC that the opacity must reach for thin and thick cloud to be told apart."""
-FEW = 200
+MIN_CLASS_PIXELS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class VeilSamples:
+class ColourSamples:
     """Simulated pixels, (n,) each."""
 
     score: FloatArray
@@ -49,8 +49,8 @@ class ShadowSamples:
     """Whether it does."""
 
 
-def choose_cuts(samples: VeilSamples, shadows: ShadowSamples | None, cut: np.float32) -> VeilCuts:
-    """The cuts of a model whose clouds score at or above `cut`; None for each class that it cannot tell.
+def choose_class_thresholds(samples: ColourSamples, shadows: ShadowSamples | None, cut: np.float32) -> ClassThresholds:
+    """The thresholds of a model whose clouds score at or above `cut`; None for each class that it cannot tell.
 
     Args:
         samples: pixels under veils.
@@ -67,25 +67,25 @@ def choose_cuts(samples: VeilSamples, shadows: ShadowSamples | None, cut: np.flo
     shadow = None
     if shadows is not None:
         lit, shaded = (shadows.told[shadows.shaded == side] for side in (False, True))
-        shadow, shadow_figure = _beyond(lit, shaded, LOST, "lit ground")
+        shadow, shadow_figure = _beyond(lit, shaded, MAX_CLOUD_LOST, "lit ground")
         figures += f"; shadow {shadow_figure}"
-    return VeilCuts(thin, haze, dust, shadow, f"on simulated veils over training scenes: {figures}")
+    return ClassThresholds(thin, haze, dust, shadow, f"on simulated veils over training scenes: {figures}")
 
 
 def _best(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
     """The cut of best balanced accuracy, and that; None where the values hardly tell."""
-    if min(truth.sum(), (~truth).sum()) < FEW:
+    if min(truth.sum(), (~truth).sum()) < MIN_CLASS_PIXELS:
         return None, "too few"
     counted = histogram(values, truth)
     area = auroc(counted)
-    where, reached = best_cut(counted, "balanced_accuracy")
-    return (where if area >= TELLING else None), f"AUROC {area:.2f}, balanced accuracy {reached:.2f}"
+    where, reached = best_threshold(counted, "balanced_accuracy")
+    return (where if area >= MIN_SEPARATION else None), f"AUROC {area:.2f}, balanced accuracy {reached:.2f}"
 
 
-def _coloured(samples: VeilSamples, found: BoolArray, *, sign: int) -> tuple[float | None, str]:
+def _coloured(samples: ColourSamples, found: BoolArray, *, sign: int) -> tuple[float | None, str]:
     """The slope that hardly any found cloud exceeds, and the share of coloured veils that does."""
     slope, colour = sign * samples.slope[found], sign * samples.colour[found]
-    edge, figure = _beyond(slope[np.abs(colour) <= FLAT], slope[colour >= COLOURED], MISTAKEN, "cloud")
+    edge, figure = _beyond(slope[np.abs(colour) <= FLAT], slope[colour >= COLOURED], MAX_FALSE_POSITIVE_RATE, "cloud")
     return (None if edge is None else sign * edge), figure
 
 
@@ -94,8 +94,8 @@ def _beyond(others: FloatArray, wanted: FloatArray, mistaken: float, name: str) 
 
     None in its place where that share is below USEFUL.
     """
-    if min(len(others), len(wanted)) < FEW:
+    if min(len(others), len(wanted)) < MIN_CLASS_PIXELS:
         return None, "too few"
     edge = float(np.quantile(others.astype(np.float64), 1 - mistaken))
     share = float((wanted >= edge).mean())
-    return (edge if share >= USEFUL else None), f"{100 * share:.0f} % found at {100 * mistaken:.0f} % of {name}"
+    return (edge if share >= MIN_RECALL else None), f"{100 * share:.0f} % found at {100 * mistaken:.0f} % of {name}"

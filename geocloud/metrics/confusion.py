@@ -21,7 +21,7 @@ Objective = Literal["f1", "balanced_accuracy"]
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ConfusionCounts:
     """A confusion matrix; cloud is the positive class. Ratios are NaN where nothing would be divided by nothing."""
 
     tp: int = 0
@@ -33,9 +33,9 @@ class Counts:
     tn: int = 0
     """Clear called clear."""
 
-    def __add__(self, other: Counts) -> Counts:
+    def __add__(self, other: ConfusionCounts) -> ConfusionCounts:
         """The counts of both."""
-        return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
+        return ConfusionCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
 
     @property
     def total(self) -> int:
@@ -92,18 +92,18 @@ class Curve(NamedTuple):
     """Recall of a ROC, precision of the other."""
 
 
-def count(called: BoolArray, truth: BoolArray) -> Counts:
+def count(called: BoolArray, truth: BoolArray) -> ConfusionCounts:
     """The confusion matrix of two arrays of one shape, True = cloud."""
     tp, called_all, true_all = (int(np.count_nonzero(a)) for a in (called & truth, called, truth))
-    return Counts(tp, called_all - tp, true_all - tp, truth.size - called_all - true_all + tp)
+    return ConfusionCounts(tp, called_all - tp, true_all - tp, truth.size - called_all - true_all + tp)
 
 
-def count_at(scores: ScoreHistogram, cut: float) -> Counts:
+def count_at(scores: ScoreHistogram, cut: float) -> ConfusionCounts:
     """Counts where score >= cut is cloud; exact where the cut is a bin's edge."""
     above = scores.edges >= cut
     tp, fp = int(scores.cloud[above].sum()), int(scores.clear[above].sum())
     clear, cloud = scores.sizes
-    return Counts(tp, fp, cloud - tp, clear - fp)
+    return ConfusionCounts(tp, fp, cloud - tp, clear - fp)
 
 
 def auroc(scores: ScoreHistogram) -> float:
@@ -135,7 +135,7 @@ def precision_recall(scores: ScoreHistogram) -> Curve:
     return Curve(tp / max(scores.sizes[1], 1), tp / np.maximum(fp + tp, 1))
 
 
-def best_cut(scores: ScoreHistogram, objective: Objective) -> tuple[float, float]:
+def best_threshold(scores: ScoreHistogram, objective: Objective) -> tuple[float, float]:
     """The cut (a bin's edge) with the highest F1 or balanced accuracy, and that value; NaN without both truths.
 
     This is the oracle: it has seen the labels it is measured on.

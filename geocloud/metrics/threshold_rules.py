@@ -19,7 +19,7 @@ Tagged = Literal["clear", "cloudy"]
 DoubleArray = NDArray[np.float64]
 
 
-def quantile_cut(scenes: Sequence[ScoreHistogram], quantile: float, tagged: Tagged) -> float:
+def quantile_threshold(scenes: Sequence[ScoreHistogram], quantile: float, tagged: Tagged) -> float:
     """The cut that leaves `quantile` of the data on its own side, scenes weighing alike.
 
     Args:
@@ -32,10 +32,10 @@ def quantile_cut(scenes: Sequence[ScoreHistogram], quantile: float, tagged: Tagg
     """
     if not 0 < quantile < 1:
         raise UsageError(f"quantile {quantile:g} must lie between 0 and 1, as 0.99")
-    return _bounded_cut(scenes, 1 - quantile, tagged)
+    return _bounded_threshold(scenes, 1 - quantile, tagged)
 
 
-def conformal_cut(scenes: Sequence[ScoreHistogram], bound: float, tagged: Tagged) -> float:
+def conformal_threshold(scenes: Sequence[ScoreHistogram], bound: float, tagged: Tagged) -> float:
     """The cut whose expected share of false alarms in a new scene is at most `bound`, if scenes are exchangeable.
 
     Conformal risk control (Angelopoulos, Bates, Fisch, Lei, Schuster 2022, eq. 4): with n scenes the mean share of
@@ -54,7 +54,7 @@ def conformal_cut(scenes: Sequence[ScoreHistogram], bound: float, tagged: Tagged
             f"{n} scenes are too few for a bound of {bound:g}; it needs {int(np.ceil(1 / bound - 1))} "
             "or a higher --parameter"
         )
-    return _bounded_cut(scenes, allowed, tagged)
+    return _bounded_threshold(scenes, allowed, tagged)
 
 
 def false_alarms(scenes: Sequence[ScoreHistogram], cut: float, tagged: Tagged) -> float:
@@ -88,7 +88,7 @@ def _surprise(pooled: ScoreHistogram, steps: DoubleArray) -> float:
     return float((np.logaddexp(0, -steps) * pooled.cloud / cloud + np.logaddexp(0, steps) * pooled.clear / clear).sum())
 
 
-def _bounded_cut(scenes: Sequence[ScoreHistogram], allowed: float, tagged: Tagged) -> float:
+def _bounded_threshold(scenes: Sequence[ScoreHistogram], allowed: float, tagged: Tagged) -> float:
     """The cut nearest to the data that leaves at most a share of `allowed` on the wrong side."""
     edges, weights = _weights(scenes, tagged)
     slack = allowed + 1e-12

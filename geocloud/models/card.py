@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from geocloud.calibration import Calibration, ThresholdRule
-from geocloud.classes import VeilCuts
+from geocloud.classes import ClassThresholds
 from geocloud.errors import ModelError
-from geocloud.models.domain import Prototypes, Seen
+from geocloud.models.domain import Prototypes, TrainingDomain
 from geocloud.scorers.contract import Level
 
 CARD_FILE = "card.json"
@@ -64,7 +64,7 @@ class ModelCard:
     """Patches along each side of the squares the network scores."""
     halo: int = 0
     """Context pixels round a block."""
-    finest: float = 0.0
+    min_resolution: float = 0.0
     """Metres: little is gained by scoring pixels finer than this, so squares of them are scored as one; 0: it is."""
     calibration: Calibration = field(default_factory=lambda: Calibration(0.0))
     training: TrainingRecord = field(default_factory=TrainingRecord)
@@ -77,9 +77,9 @@ class ModelCard:
     """Of the weights file."""
     bf16_agreement: float | None = None
     """Share of masks that is the same in bfloat16 as in fp32, by `train` and `survey`; None: not measured."""
-    cuts: VeilCuts | None = None
+    class_thresholds: ClassThresholds | None = None
     """Where the classes of a mask are cut, as `geocloud survey` measures it; None: a mask of cloud and clear only."""
-    seen: Seen | None = None
+    domain: TrainingDomain | None = None
     """What its training data look like, as `geocloud survey` measures it; None: no scene is ever called unlike it."""
 
     def __post_init__(self) -> None:
@@ -94,8 +94,8 @@ class ModelCard:
             raise ValueError(f"level must be patch or pixel, not {self.level!r}")
         if not 1 <= self.block <= 32 or not 0 <= self.halo <= 512:
             raise ValueError(f"block must be 1 to 32 and halo 0 to 512, not {self.block} and {self.halo}")
-        if not 0 <= self.finest <= COARSEST:
-            raise ValueError(f"finest must be 0 to {COARSEST} metres, not {self.finest}")
+        if not 0 <= self.min_resolution <= COARSEST:
+            raise ValueError(f"min_resolution must be 0 to {COARSEST} metres, not {self.min_resolution}")
         if self.training.supervision not in SUPERVISIONS:
             raise ValueError(f"supervision must be one of {', '.join(SUPERVISIONS)}")
         check_architecture(self.architecture)
@@ -159,20 +159,22 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         "architecture": dict(raw.get("architecture", {})),
         "block": int(raw["block"]),
         "halo": int(raw["halo"]),
-        "finest": float(raw.get("finest", 0)),
+        "min_resolution": float(raw.get("min_resolution", 0)),
         "bf16_agreement": None if raw.get("bf16_agreement") is None else float(raw["bf16_agreement"]),
         "calibration": Calibration(**calibration),
         "training": TrainingRecord(**training),
-        "cuts": VeilCuts(**raw["cuts"]) if raw.get("cuts") else None,
-        "seen": _parse_seen(raw["seen"]) if raw.get("seen") else None,
+        "class_thresholds": ClassThresholds(**raw["class_thresholds"]) if raw.get("class_thresholds") else None,
+        "domain": _parse_domain(raw["domain"]) if raw.get("domain") else None,
     }
     return ModelCard(**fields)
 
 
-def _parse_seen(raw: dict[str, Any]) -> Seen:
+def _parse_domain(raw: dict[str, Any]) -> TrainingDomain:
     """What was seen, from JSON values."""
     clear, cloudy = (tuple(_parse_prototypes(kind) for kind in raw[side]) for side in ("clear", "cloudy"))
-    return Seen(clear, cloudy, *(float(raw[name]) for name in ("median", "brightest", "contrast", "share", "gaps")))
+    return TrainingDomain(
+        clear, cloudy, *(float(raw[name]) for name in ("median", "brightest", "contrast", "share", "gaps"))
+    )
 
 
 def _parse_prototypes(raw: dict[str, Any]) -> Prototypes:

@@ -53,7 +53,7 @@ class Prototypes:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrainingDomain:
     """What a model has seen, and how far from it a scene may be."""
 
     clear: tuple[Prototypes, ...]

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 
 from geocloud.calibration import Calibration
-from geocloud.classes import VeilCuts
+from geocloud.classes import ClassThresholds
 from geocloud.models.card import ModelCard
-from geocloud.models.domain import Seen
+from geocloud.models.domain import TrainingDomain
 from geocloud.models.networks import Network
 from geocloud.models.networks.cells import to_grid
 from geocloud.models.networks.fold import with_absent
@@ -58,9 +58,9 @@ class NetworkScorer:
         return self.card.halo
 
     @property
-    def finest(self) -> float:
+    def min_resolution(self) -> float:
         """The card's finest resolution, metres."""
-        return self.card.finest
+        return self.card.min_resolution
 
     @property
     def calibration(self) -> Calibration:
@@ -68,9 +68,9 @@ class NetworkScorer:
         return self.card.calibration
 
     @property
-    def seen(self) -> Seen | None:
+    def domain(self) -> TrainingDomain | None:
         """What the card says of the training data; None where it says nothing."""
-        return self.card.seen
+        return self.card.domain
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -106,10 +106,10 @@ class UnmixScorer(NetworkScorer):
     """Scores as any network; `unmix` runs all its heads."""
 
     @property
-    def cuts(self) -> VeilCuts | None:
+    def class_thresholds(self) -> ClassThresholds | None:
         """The card's, without shadow where there is no network that tells it."""
-        cuts, tells = self.card.cuts, cast("UnmixNet", self.network).shadow is not None
-        return cuts if cuts is None or tells else replace(cuts, shadow=None)
+        thresholds, tells = self.card.class_thresholds, cast("UnmixNet", self.network).shadow is not None
+        return thresholds if thresholds is None or tells else replace(thresholds, shadow=None)
 
     def unmix(self, batch: PatchBatch) -> Parts:
         """Score, slope, shadow and surface of a batch; see Unmixer."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from geocloud.errors import ModelError
 from geocloud.models.card import CARD_FILE, ModelCard, Precision, read_card
-from geocloud.scorers.baselines import NULL_MODELS
+from geocloud.scorers.baselines import BASELINES
 from geocloud.scorers.contract import Scorer
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -28,7 +28,7 @@ def shipped_cards() -> list[ModelCard]:
 
 def model_names() -> list[str]:
     """Names of the models in the box and of the null models."""
-    return sorted([*(path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")), *NULL_MODELS])
+    return sorted([*(path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")), *BASELINES])
 
 
 def model_folder(name: str) -> Path:
@@ -43,8 +43,8 @@ def model_folder(name: str) -> Path:
 
 def load_scorer(name: str = DEFAULT_MODEL, device: str = "auto", precision: Precision = "auto") -> Scorer:
     """The scorer of a name or model folder; torch is imported only where there are weights to run."""
-    if name in NULL_MODELS:
-        return NULL_MODELS[name]()
+    if name in BASELINES:
+        return BASELINES[name]()
     from geocloud.models.loading import load_model
 
     return load_model(model_folder(name), device, precision)

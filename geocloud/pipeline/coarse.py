@@ -11,7 +11,7 @@ from affine import Affine
 
 from geocloud.georef import Georef
 from geocloud.raster import BoolArray, FloatArray, Raster
-from geocloud.readers.bands.radiometry import Counts, as_counts, average
+from geocloud.readers.bands.radiometry import DigitalNumbers, as_digital_numbers, average
 from geocloud.readers.reader import Closing, SceneReader
 from geocloud.window import Window
 
@@ -86,9 +86,9 @@ class CoarseScene(Closing):
             valid[start : start + strip.height] = part.valid
         return Raster(data, valid)
 
-    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The means as they are."""
-        return as_counts(self.read(window, bands))
+        return as_digital_numbers(self.read(window, bands))
 
     def _read(self, window: Window, bands: Sequence[str]) -> Raster:
         step = self.factor

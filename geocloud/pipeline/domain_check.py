@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.models.domain import Seen, unfamiliar
+from geocloud.models.domain import TrainingDomain, unfamiliar
 from geocloud.raster import BoolArray, FloatArray
 
-STEP = 16
+LEVEL_STEP = 16
 """One of so many pixels along rows and columns is looked at."""
 LEVELS = np.geomspace(1e-3, 30, 241)
 """Edges of the histograms of reflectance."""
 DARK_GROUND = 0.2
 """Mean visible reflectance up to which the contrast of blue and red is compared: snow and sand have little."""
-ENOUGH = 100
+MIN_DARK_PIXELS = 100
 """Looked-at pixels below which nothing is said."""
-Counts = NDArray[np.int64]
+LevelCounts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Strangeness:
+class DomainStats:
     """A scene's figures, NaN where too few pixels tell."""
 
     share: float
@@ -40,7 +40,7 @@ class Strangeness:
         """`share` as percent; None where too few pixels tell."""
         return None if np.isnan(self.share) else round(100 * self.share, 2)
 
-    def warnings(self, seen: Seen) -> tuple[str, ...]:
+    def warnings(self, seen: TrainingDomain) -> tuple[str, ...]:
         """What is unlike the training data, a sentence each."""
         scale, order = "is its scale (--scale, --offset) right?", "is the order of its bands (--bands) right?"
         found = {
@@ -56,21 +56,21 @@ class Strangeness:
         return tuple(f"the scene is unlike the training data, {text}" for text, true in found.items() if true)
 
 
-class SceneTally:
+class DomainCheck:
     """Adds up whole numbers only, so the order in which threads come changes nothing."""
 
-    def __init__(self, seen: Seen | None) -> None:
+    def __init__(self, seen: TrainingDomain | None) -> None:
         """`seen` None: only the figures that need no prototypes."""
         self._seen, self._lock = seen, threading.Lock()
-        self._sides: Counts = np.zeros((2, 2), dtype=np.int64)  # clear, cloudy x all, unfamiliar
-        self._levels: Counts = np.zeros(
+        self._sides: LevelCounts = np.zeros((2, 2), dtype=np.int64)  # clear, cloudy x all, unfamiliar
+        self._levels: LevelCounts = np.zeros(
             (3, len(LEVELS) + 1), dtype=np.int64
         )  # visible of all; blue, red of dark ground
-        self._edges: Counts = np.zeros(2, dtype=np.int64)  # edges, pairs of neighbours
+        self._edges: LevelCounts = np.zeros(2, dtype=np.int64)  # edges, pairs of neighbours
 
     def add(self, data: FloatArray, valid: BoolArray, cloudy: BoolArray, bands: Sequence[str]) -> None:
         """A block: data (band, h, w) reflectance, valid and cloudy (h, w)."""
-        part = (slice(STEP // 2, None, STEP),) * 2
+        part = (slice(LEVEL_STEP // 2, None, LEVEL_STEP),) * 2
         looked = valid[part]
         pixels, cloud = data[:, *part][:, looked].T, cloudy[part][looked]
         sides = np.zeros((2, 2), dtype=np.int64)
@@ -87,12 +87,12 @@ class SceneTally:
             self._levels += levels
             self._edges += edges
 
-    def strangeness(self) -> Strangeness:
+    def strangeness(self) -> DomainStats:
         """The scene's figures."""
-        shares = [strange / every for every, strange in self._sides.tolist() if every >= ENOUGH]
+        shares = [strange / every for every, strange in self._sides.tolist() if every >= MIN_DARK_PIXELS]
         edges, pairs = self._edges.tolist()
         blue, red = (_spread(counts) for counts in self._levels[1:])
-        return Strangeness(
+        return DomainStats(
             max(shares) if shares and self._seen is not None else float("nan"),
             _quantile(self._levels[0], 0.5),
             _quantile(self._levels[0], 0.99),
@@ -101,9 +101,9 @@ class SceneTally:
         )
 
 
-def _levels(pixels: FloatArray, clear: BoolArray, bands: Sequence[str]) -> Counts:
+def _levels(pixels: FloatArray, clear: BoolArray, bands: Sequence[str]) -> LevelCounts:
     """(3, bins) histograms of the visible mean, and of blue and red on dark clear ground; 0 without these bands."""
-    counts: Counts = np.zeros((3, len(LEVELS) + 1), dtype=np.int64)
+    counts: LevelCounts = np.zeros((3, len(LEVELS) + 1), dtype=np.int64)
     if not {"blue", "green", "red"} <= set(bands):
         return counts
     blue, green, red = (pixels[:, list(bands).index(band)] for band in ("blue", "green", "red"))
@@ -115,7 +115,7 @@ def _levels(pixels: FloatArray, clear: BoolArray, bands: Sequence[str]) -> Count
     return counts
 
 
-def _edges(valid: BoolArray) -> Counts:
+def _edges(valid: BoolArray) -> LevelCounts:
     """Edges between data and nodata along rows and columns, and the pairs of neighbours with any data."""
     edges = pairs = 0
     for one, other in ((valid[1:], valid[:-1]), (valid[:, 1:], valid[:, :-1])):
@@ -124,19 +124,19 @@ def _edges(valid: BoolArray) -> Counts:
     return np.array([edges, pairs], dtype=np.int64)
 
 
-def _quantile(counts: Counts, share: float) -> float:
+def _quantile(counts: LevelCounts, share: float) -> float:
     """The level below which that share lies."""
     total = int(counts.sum())
-    if total < ENOUGH:
+    if total < MIN_DARK_PIXELS:
         return float("nan")
     reached = counts.cumsum() >= share * total
     return float(LEVELS[min(int(reached.argmax()), len(LEVELS) - 1)])
 
 
-def _spread(counts: Counts) -> float:
+def _spread(counts: LevelCounts) -> float:
     """Standard deviation of the log level."""
     total = int(counts.sum())
-    if total < ENOUGH:
+    if total < MIN_DARK_PIXELS:
         return float("nan")
     logs = np.log(np.append(LEVELS, LEVELS[-1]))
     mean = float((counts * logs).sum() / total)

@@ -9,17 +9,17 @@ import numpy as np
 
 from geocloud.calibration import Calibration
 from geocloud.classes import ClassName, classify
-from geocloud.models.domain import Seen
-from geocloud.pipeline.domain_check import SceneTally
+from geocloud.models.domain import TrainingDomain
+from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.scoring import Look, plain_look
 from geocloud.pipeline.stitching import SCORE, Layer, Layers
 from geocloud.raster import CLEAR, CLOUD, FloatArray, PatchBatch, spread
-from geocloud.scorers.contract import Scorer, require_cuts, require_unmixer
+from geocloud.scorers.contract import Scorer, require_class_thresholds, require_unmixer
 from geocloud.writers.cog import reflectance_counts
 
 CODE, SURFACE = "code", "surface"
 """Maps beside the score: mask codes, uint8; reflectance of the cloud-free ground, (band, h, w) uint16."""
-Chances = Literal["all", "clouds", "none"]
+ProbabilityExtent = Literal["all", "clouds", "none"]
 """Where P(cloud) is asked for."""
 
 
@@ -33,13 +33,15 @@ def make_look(scorer: Scorer, calibration: Calibration, classes: Sequence[ClassN
     if not further and not clear_sky:
         return plain_look(scorer)
     unmixer = require_unmixer(scorer, f"class {further[0]}" if further else "cloud-free estimate")
-    cuts = require_cuts(unmixer, further) if further else None
+    thresholds = require_class_thresholds(unmixer, further) if further else None
 
     def look(batch: PatchBatch) -> Layers:
         parts = unmixer.unmix(batch)
         layers: dict[str, Layer] = {SCORE: parts.score}
-        if cuts is not None:
-            layers[CODE] = classify(parts.score, parts.slope, parts.shadow, calibration.cut, cuts, further)
+        if thresholds is not None:
+            layers[CODE] = classify(
+                parts.score, parts.slope, parts.shadow, calibration.score_threshold, thresholds, further
+            )
         if clear_sky:
             layers[SURFACE] = reflectance_counts(parts.surface)
         return layers
@@ -47,7 +49,7 @@ def make_look(scorer: Scorer, calibration: Calibration, classes: Sequence[ClassN
     return look
 
 
-def judge(layers: Layers, calibration: Calibration, chances: Chances) -> dict[str, Layer]:
+def judge(layers: Layers, calibration: Calibration, probability_extent: ProbabilityExtent) -> dict[str, Layer]:
     """The same maps with P(cloud) for the score, 0 where it is not asked for, and with mask codes where there are none.
 
     Where the score is NaN, as in nodata, the code is clear.
@@ -55,26 +57,26 @@ def judge(layers: Layers, calibration: Calibration, chances: Chances) -> dict[st
     score = layers[SCORE]
     codes = layers.get(CODE)
     if codes is None:
-        codes = np.where(score >= calibration.cut, np.uint8(CLOUD), np.uint8(CLEAR))
-    p = calibration.probability(score) if chances == "all" else np.zeros_like(score)
-    if chances == "clouds":
+        codes = np.where(score >= calibration.score_threshold, np.uint8(CLOUD), np.uint8(CLEAR))
+    p = calibration.probability(score) if probability_extent == "all" else np.zeros_like(score)
+    if probability_extent == "clouds":
         inside = codes != CLEAR
         p[inside] = calibration.probability(score[inside])
     return {**layers, SCORE: p, CODE: codes}
 
 
-def judged(look: Look, calibration: Calibration, chances: Chances) -> Look:
+def judged(look: Look, calibration: Calibration, probability_extent: ProbabilityExtent) -> Look:
     """The same look, judged: done a batch at a time, on whatever grid is scored."""
-    return lambda batch: judge(look(batch), calibration, chances)
+    return lambda batch: judge(look(batch), calibration, probability_extent)
 
 
-def seen_by(scorer: Scorer) -> Seen | None:
+def domain_of(scorer: Scorer) -> TrainingDomain | None:
     """What the scorer's card says of its training data; None where it says nothing."""
-    seen = getattr(scorer, "seen", None)
-    return seen if isinstance(seen, Seen) else None
+    seen = getattr(scorer, "domain", None)
+    return seen if isinstance(seen, TrainingDomain) else None
 
 
-def tallied(look: Look, tally: SceneTally, halo: int, cut: np.float32) -> Look:
+def tallied(look: Look, tally: DomainCheck, halo: int, cut: np.float32) -> Look:
     """The same look, every batch counted on the way."""
 
     def counted(batch: PatchBatch) -> Layers:

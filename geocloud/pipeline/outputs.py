@@ -22,7 +22,7 @@ from geocloud.readers.files.paths import is_virtual
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.version import __version__
-from geocloud.writers.cog import Product, RowWriter, mask_product, raster_errors
+from geocloud.writers.cog import RasterFormat, RowWriter, mask_product, raster_errors
 
 STRIP = 512
 """Rows handled at once where a written raster is read back."""
@@ -30,7 +30,9 @@ STRIP = 512
 
 def write_encoded(source: Path, target: Path, georef: Georef, encoding: EncodingName) -> None:
     """A mask of our codes written again in another encoding, row strip by row strip."""
-    product = Product("MODE", "NO", ENCODINGS[encoding].dtype, ENCODINGS[encoding].nodata, description="cloud mask")
+    product = RasterFormat(
+        "MODE", "NO", ENCODINGS[encoding].dtype, ENCODINGS[encoding].nodata, description="cloud mask"
+    )
     with raster_errors(target), rasterio.open(source) as dataset:
         writer = RowWriter(target, georef, product, {**dataset.tags(), TAG: encoding})
         for row in range(0, dataset.height, STRIP):

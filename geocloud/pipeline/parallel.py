@@ -94,7 +94,7 @@ def bound_heaps() -> None:
         mallopt(M_ARENA_MAX, 1)
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Return what was freed to the system: else a tall scene, and the writing of outputs, take 100 MB more."""
     trim = _glibc("malloc_trim")
     if trim is not None:

@@ -16,12 +16,12 @@ from geocloud.errors import UsageError
 from geocloud.geometry.polygons import Shapes
 from geocloud.grid import PATCH, PatchGrid
 from geocloud.pipeline.detection import Detection, OutputPaths
-from geocloud.pipeline.domain_check import SceneTally, Strangeness
-from geocloud.pipeline.layers import CODE, SURFACE, Chances, judge, judged, make_look, seen_by, tallied
+from geocloud.pipeline.domain_check import DomainCheck, DomainStats
+from geocloud.pipeline.layers import CODE, SURFACE, ProbabilityExtent, domain_of, judge, judged, make_look, tallied
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MaskOutput, provenance, read_every, seen_from, write_encoded
 from geocloud.pipeline.quicklook import Preview, write_quicklook
-from geocloud.pipeline.scoring import SEGMENT_PIXELS, coarseness, rows_on_grid, seen_by_squares
+from geocloud.pipeline.scoring import SEGMENT_PIXELS, aggregation_factor, coarsened, rows_on_grid
 from geocloud.pipeline.stitching import SCORE as SCORES
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.pipeline.tiling import read_segments
@@ -32,7 +32,7 @@ from geocloud.scorers.contract import Scorer
 from geocloud.writers.cog import MASK, SCORE, RowWriter, clear_sky_product, copy_to_cog, quantise
 from geocloud.writers.sidecars import write_attribute_table, write_qgis_style
 from geocloud.writers.stac import ItemRecord, require_pystac, write_item
-from geocloud.writers.staging import Staging, staged, writing
+from geocloud.writers.staging import Staging, staged, write_errors
 from geocloud.writers.vectors import to_frame, write_vectors
 
 
@@ -70,13 +70,13 @@ class SceneRun:
         self.paths, self.staging, self.georef = paths, staging, scene.georef
         self.polygon_count: int | None = None
         self._look = make_look(scorer, calibration, options.classes, clear_sky=paths.clear_sky is not None)
-        self._seen = seen_by(scorer)
-        self._tally = SceneTally(self._seen)
+        self._seen = domain_of(scorer)
+        self._tally = DomainCheck(self._seen)
         bands = scorer.choose_bands(scene.bands)
         self._tags = tags = provenance(scene, scorer, calibration)
         if len(options.classes) > 1:
             tags["GEOCLOUD_CLASSES"] = ",".join(options.classes)
-        self._scored = seen_by_squares(scene, options.factor)
+        self._scored = coarsened(scene, options.factor)
         self._squares = options.factor * (PATCH if scorer.level == "patch" else 1)  # of one score each
         self._preview = Preview(self._scored.georef.shape, bands) if paths.quicklook else None
         self.mask = MaskOutput(
@@ -100,7 +100,7 @@ class SceneRun:
         """Score all rows into the scratch files, tracing polygons on the way."""
         look = self._look
         if self._seen is not None:
-            look = tallied(look, self._tally, self.scorer.halo, self.calibration.cut)
+            look = tallied(look, self._tally, self.scorer.halo, self.calibration.score_threshold)
         look = judged(look, self.calibration, self._chances)
         observe = self._preview.add if self._preview else None
         threads = self.options.threads
@@ -147,7 +147,7 @@ class SceneRun:
         self.mask.take(rows.row, codes, p)
 
     @property
-    def _chances(self) -> Chances:
+    def _chances(self) -> ProbabilityExtent:
         """Where P(cloud) is asked for: everywhere for a score raster or where clouds grow, in clouds for polygons."""
         if self._score is not None or (self.mask.traced and self.options.dilate):
             return "all"
@@ -231,7 +231,7 @@ class SceneRun:
         )
         write_item(self.staging.path(self.paths.item), record)
 
-    def _strangeness(self) -> tuple[Strangeness | None, tuple[str, ...]]:
+    def _strangeness(self) -> tuple[DomainStats | None, tuple[str, ...]]:
         """How far the scene is from the training data, and what to warn of; nothing where the card does not say."""
         if self._seen is None:
             return None, ()
@@ -308,7 +308,7 @@ def detect_open(
             run.score(progress)
         else:
             run.take_scored(rows, progress)
-        with writing(paths.mask):
+        with write_errors(paths.mask):
             run.finish(progress)
         staging.commit(last=paths.mask)
     return run.detection(time.perf_counter() - started)
@@ -352,7 +352,7 @@ def _run_options(scene: SceneReader, scorer: Scorer, options: DetectOptions) -> 
         polygons=options.polygons != "none" and placed,
         threads=options.threads,
         dilate=options.dilate,
-        factor=coarseness(scene.georef, scorer, options.resolution),
+        factor=aggregation_factor(scene.georef, scorer, options.resolution),
         encoding=options.encoding,
         classes=wanted_classes(options.classes),
     )

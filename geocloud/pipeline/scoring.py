@@ -15,7 +15,7 @@ from geocloud.geometry.geodesy import pixel_area
 from geocloud.georef import Georef
 from geocloud.grid import PATCH, PatchGrid
 from geocloud.pipeline.coarse import CoarseScene
-from geocloud.pipeline.parallel import give_back, map_ordered, read_ahead
+from geocloud.pipeline.parallel import map_ordered, read_ahead, trim_heap
 from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows, Stitcher, blank, place_blocks
 from geocloud.pipeline.tiling import Segment, cut_blocks, read_segments
 from geocloud.raster import BoolArray, FloatArray, PatchBatch, spread
@@ -26,7 +26,7 @@ from geocloud.window import Window
 
 SEGMENT_PIXELS = 300_000
 """Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""
-GIVE_BACK_PIXELS = 7 * SEGMENT_PIXELS
+TRIM_HEAP_PIXELS = 7 * SEGMENT_PIXELS
 """Scored pixels after which freed memory is given back: it must be fetched again, which costs time."""
 SCORED_AHEAD = 4
 """Scored pieces that may wait while the rows before them are traced and written: the scoring threads never wait."""
@@ -91,10 +91,10 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
             kept += rows.score.size
             yield rows
             del rows  # the next ones are being collected
-            if kept >= GIVE_BACK_PIXELS:
-                give_back()
+            if kept >= TRIM_HEAP_PIXELS:
+                trim_heap()
                 kept = 0
-    give_back()  # before outputs are written
+    trim_heap()  # before outputs are written
 
 
 def plain_look(scorer: Scorer) -> Look:
@@ -123,13 +123,13 @@ def cores() -> int:
 
 PIECE_ROWS, PIECE_PIXELS = 128, 3 << 20
 """Rows and pixels handed on at once at most, or about: bounds what lies in memory between scores and mask."""
-NEARLY = 1.05
+RESOLUTION_TOLERANCE = 1.05
 """Squares may be coarser than the finest resolution by this: pixels of 10 m are not exactly that on the ground."""
-LARGEST = 4
+MAX_DEFAULT_FACTOR = 4
 """Pixels along a side of squares that nobody asked for: what they lose was measured up to there."""
 
 
-def coarseness(georef: Georef, scorer: Scorer, resolution: float | None = None) -> int:
+def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None = None) -> int:
     """How many of a scene's pixels, along a side, are scored as one; at least 1.
 
     Args:
@@ -151,7 +151,7 @@ def coarseness(georef: Georef, scorer: Scorer, resolution: float | None = None) 
         return 1
     if resolution is not None:
         return max(1, round(resolution / side))
-    return min(max(1, int(NEARLY * scorer.finest / side)), LARGEST)
+    return min(max(1, int(RESOLUTION_TOLERANCE * scorer.min_resolution / side)), MAX_DEFAULT_FACTOR)
 
 
 def _pixel_side(georef: Georef) -> float | None:
@@ -165,7 +165,7 @@ def _pixel_side(georef: Georef) -> float | None:
     return area**0.5 if 0 < area < float("inf") else None
 
 
-def seen_by_squares(scene: SceneReader, factor: int) -> SceneReader:
+def coarsened(scene: SceneReader, factor: int) -> SceneReader:
     """The scene as it is scored: itself, or its squares of `factor` pixels a side as one each."""
     return CoarseScene(scene, factor) if factor > 1 else scene
 
@@ -220,6 +220,6 @@ def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = Non
         raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
         score = np.where(raster.valid, scorer.score_whole(raster, bands), np.float32(np.nan))
         return score, raster.valid
-    scored = seen_by_squares(scene, coarseness(scene.georef, scorer))
+    scored = coarsened(scene, aggregation_factor(scene.georef, scorer))
     rows = list(rows_on_grid(scored, scorer, threads=threads))
     return np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])

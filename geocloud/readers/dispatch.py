@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from geocloud.errors import InputError
 from geocloud.readers.bands.spec import SceneSpec
-from geocloud.readers.files.http import patiently
+from geocloud.readers.files.http import with_retries
 from geocloud.readers.files.paths import is_remote, is_virtual
 from geocloud.readers.files.tree import Tree, archive_prefix, open_tree
 from geocloud.readers.products.band_folder import describe_folder
@@ -48,10 +48,10 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
 
         return open_zarr_scene(source, options)
     if is_stac(source):
-        return RasterScene(patiently(lambda: describe_item(source, options)))
+        return RasterScene(with_retries(lambda: describe_item(source, options)))
     root = product_root(source)
     if root is None:
-        return RasterScene(patiently(lambda: describe_raster(source, options)))
+        return RasterScene(with_retries(lambda: describe_raster(source, options)))
     tree = open_tree(root)
     return RasterScene(describe_tree(str(root), tree)(str(root), tree, options))
 

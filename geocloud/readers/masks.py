@@ -14,7 +14,7 @@ from geocloud.classes import ENCODINGS, TAG, EncodingName, decode
 from geocloud.errors import InputError
 from geocloud.georef import Georef
 from geocloud.raster import CLEAR, NODATA, ByteArray, FloatArray
-from geocloud.readers.files.opening import check_size, damaged, open_raster, raster_georef
+from geocloud.readers.files.opening import check_size, open_raster, raster_georef, read_errors
 from geocloud.version import __version__
 
 STRIP = 512
@@ -52,7 +52,7 @@ class MaskFile:
     def read(self, row: int, height: int) -> ByteArray:
         """Rows (height, width) of our codes."""
         window = RasterioWindow(0, row, self._dataset.width, height)
-        with damaged(str(self.path)):
+        with read_errors(str(self.path)):
             values = self._dataset.read(1, window=window)
         codes = decode(values, self.encoding)
         nodata = self._dataset.nodata
@@ -98,7 +98,7 @@ class ScoreFile:
     def read(self, row: int, height: int) -> FloatArray:
         """Rows (height, width) of P(cloud) 0..1, NaN where nodata."""
         window = RasterioWindow(0, row, self._dataset.width, height)
-        with damaged(str(self.path)):
+        with read_errors(str(self.path)):
             values = self._dataset.read(1, window=window, masked=True)
         p = values.astype(np.float32) * np.float32(self._dataset.scales[0])
         return np.asarray(p.filled(np.nan), dtype=np.float32)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from geocloud.georef import Georef
 from geocloud.raster import Raster
-from geocloud.readers.bands.radiometry import Counts
+from geocloud.readers.bands.radiometry import DigitalNumbers
 from geocloud.readers.files.paths import scene_name
 from geocloud.window import Window
 
@@ -87,7 +87,7 @@ class SceneReader(Protocol):
             ValueError: the reader is closed.
         """
 
-    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The same before scale and offset; raises as `read`."""
 
     def close(self) -> None:

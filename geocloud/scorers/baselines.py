@@ -26,7 +26,7 @@ class BandSum:
     level: Level = "pixel"
     block: int = 8
     halo: int = 0
-    finest: float = 0.0
+    min_resolution: float = 0.0
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """The weighted bands; ModelError where one is missing."""
@@ -64,7 +64,7 @@ class Chroma:
     level: Level = "pixel"
     block: int = 8
     halo: int = 0
-    finest: float = 0.0
+    min_resolution: float = 0.0
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """Blue, green and red; ModelError where one is missing."""
@@ -83,5 +83,5 @@ def chroma() -> Scorer:
     return Chroma(Calibration(0.05, "low", rule, curve, "visible reflectance, greatest less least"))
 
 
-NULL_MODELS = {"brightness": brightness, "hot": hot, "chroma": chroma}
+BASELINES = {"brightness": brightness, "hot": hot, "chroma": chroma}
 """Names to constructors."""

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from geocloud.calibration import Calibration
-from geocloud.classes import ClassName, VeilCuts
+from geocloud.classes import ClassName, ClassThresholds
 from geocloud.errors import ModelError
 from geocloud.raster import FloatArray, PatchBatch, Raster
 from geocloud.window import Window
@@ -46,7 +46,7 @@ class Scorer(Protocol):
         """Context pixels it is given round a block."""
 
     @property
-    def finest(self) -> float:
+    def min_resolution(self) -> float:
         """Metres: finer pixels are scored in squares of them, no coarser than this; 0: always a pixel a pixel."""
 
     @property
@@ -131,7 +131,7 @@ class Unmixer(Scorer, Protocol):
     """
 
     @property
-    def cuts(self) -> VeilCuts | None:
+    def class_thresholds(self) -> ClassThresholds | None:
         """Where its parts are cut into classes; None where that was never measured."""
 
     def unmix(self, batch: PatchBatch) -> Parts:
@@ -145,16 +145,19 @@ def require_unmixer(scorer: Scorer, wish: str) -> Unmixer:
     return scorer
 
 
-def require_cuts(unmixer: Unmixer, classes: Iterable[ClassName]) -> VeilCuts:
+def require_class_thresholds(unmixer: Unmixer, classes: Iterable[ClassName]) -> ClassThresholds:
     """Its cuts; ModelError where its card has none, or none for a class."""
-    cuts = unmixer.cuts
-    if cuts is None:
+    thresholds = unmixer.class_thresholds
+    if thresholds is None:
         raise ModelError(
             f"the card of model {unmixer.name} does not say where classes are cut; measure that with geocloud survey"
         )
-    told = {"cloud": True, **{name: getattr(cuts, name) is not None for name in ("thin", "haze", "dust", "shadow")}}
-    dumb = [name for name in classes if not told[name]]
-    if dumb:
-        able = ", ".join(name for name, can in told.items() if can)
-        raise ModelError(f"model {unmixer.name} cannot tell {', '.join(dumb)}: by its card it tells {able}")
-    return cuts
+    told = {
+        "cloud": True,
+        **{name: getattr(thresholds, name) is not None for name in ("thin", "haze", "dust", "shadow")},
+    }
+    missing = [name for name in classes if not told[name]]
+    if missing:
+        available = ", ".join(name for name, can in told.items() if can)
+        raise ModelError(f"model {unmixer.name} cannot tell {', '.join(missing)}: by its card it tells {available}")
+    return thresholds

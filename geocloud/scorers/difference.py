@@ -65,9 +65,9 @@ class Difference:
         return self.clear.halo
 
     @property
-    def finest(self) -> float:
+    def min_resolution(self) -> float:
         """That of both."""
-        return self.clear.finest
+        return self.clear.min_resolution
 
     @property
     def calibration(self) -> Calibration:

@@ -38,7 +38,7 @@ class UkisMask:
     level: Level = "pixel"
     block: int = 8
     halo: int = 0
-    finest: float = 0.0
+    min_resolution: float = 0.0
     calibration: Calibration = _CLASSES
     supervision: str = "S"
 

@@ -12,7 +12,7 @@ from geocloud.models.loading import CPU, make_scorer
 from geocloud.raster import FloatArray
 from geocloud.scorers.contract import score_patches
 
-ENOUGH = 1000
+MIN_SCORES = 1000
 """Scores that must be compared: a thousandth of fewer cannot be told."""
 Pictures = Iterable[tuple[FloatArray, tuple[str, ...]]]
 """(n, band, side, side) reflectance, side a multiple of 64, and the names of the bands."""
@@ -24,9 +24,9 @@ def bf16_agreement(network: torch.nn.Module, card: ModelCard, pictures: Pictures
     None of fewer than ENOUGH.
     """
     fp32, bf16 = (make_scorer(network, card, CPU, bf16=bf16) for bf16 in (False, True))
-    cut, alike = card.calibration.cut, []
+    cut, alike = card.calibration.score_threshold, []
     for data, bands in pictures:
         exact, rough = (score_patches(scorer, data, bands) >= cut for scorer in (fp32, bf16))
         alike.append((exact == rough).ravel())
     same = np.concatenate(alike)
-    return float(same.mean()) if len(same) >= ENOUGH else None
+    return float(same.mean()) if len(same) >= MIN_SCORES else None

@@ -10,7 +10,7 @@ import torch
 from geocloud.calibration import PAPER_THRESHOLD, Calibration, CloudSide, ThresholdRule, logistic_curve
 from geocloud.metrics.confusion import count_at
 from geocloud.metrics.histogram import EXACT_BITS, PIXEL_BITS, ScoreHistogram, add_up, histogram
-from geocloud.metrics.threshold_rules import false_alarms, fit_spread, quantile_cut
+from geocloud.metrics.threshold_rules import false_alarms, fit_spread, quantile_threshold
 from geocloud.models.card import ModelCard
 from geocloud.models.network_scorer import NetworkScorer
 from geocloud.scorers.contract import score_patches
@@ -27,21 +27,21 @@ def held_out_scores(
     bits = EXACT_BITS if card.level == "patch" else PIXEL_BITS
     scenes = []
     for name in dict.fromkeys(unseen.files):
-        mine = take(unseen, np.array([file == name for file in unseen.files]))
-        ((data, bands),) = by_bands(mine, scorer.channels)
+        hard_scene_boost = take(unseen, np.array([file == name for file in unseen.files]))
+        ((data, bands),) = by_bands(hard_scene_boost, scorer.channels)
         raw = score_patches(scorer, data, bands)
-        truth = np.broadcast_to((mine.tags == 1)[:, None, None], raw.shape)
+        truth = np.broadcast_to((hard_scene_boost.tags == 1)[:, None, None], raw.shape)
         scenes.append(histogram(raw, truth, bits))
     return scenes
 
 
-def cut_by_rule(scenes: list[ScoreHistogram], options: TrainOptions, data: str) -> Calibration:
+def threshold_by_rule(scenes: list[ScoreHistogram], options: TrainOptions, data: str) -> Calibration:
     """Threshold and curve: where scores of normal data end; of contrast, where both errors are alike."""
     settings = SETTINGS[options.kind]
     if settings.both:
         return _equal(scenes, settings.unit, data)
     cloud_is: CloudSide = "high" if options.normal == "clear" else "low"
-    quantile = quantile_cut(scenes, options.quantile, "clear")
+    quantile = quantile_threshold(scenes, options.quantile, "clear")
     if (options.rule or settings.rule) == "paper":
         rule, threshold = ThresholdRule("paper", None, data), PAPER_THRESHOLD
     else:

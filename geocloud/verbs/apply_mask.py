@@ -21,11 +21,11 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, NODATA, BoolArray
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster
-from geocloud.readers.files.opening import check_size, damaged, open_raster, raster_georef, read_bands
+from geocloud.readers.files.opening import check_size, open_raster, raster_georef, read_bands, read_errors
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.reader import SceneReader
 from geocloud.window import Window
-from geocloud.writers.cog import Product, RowWriter, copy_to_cog
+from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog
 from geocloud.writers.copying import copy_description, copy_profile, has_domains
 from geocloud.writers.staging import staged
 
@@ -71,11 +71,11 @@ def apply_mask(
     with MaskFile(Path(mask), options.encoding) as codes, staged(target.stem) as staging:
         scratch, final = staging.scratch(target, "masked.tif"), staging.path(target)
         if is_single_raster(name):
-            with open_raster(name, allow_external=options.scene.allow_external) as dataset, damaged(name):
+            with open_raster(name, allow_external=options.scene.allow_external) as dataset, read_errors(name):
                 check_size(name, (dataset.height, dataset.width), options.scene.max_pixels)
                 check_grid(name, raster_georef(dataset, name), codes)
                 removed = _copy_masked(dataset, codes, scratch, options, progress)
-                copied = Product(
+                copied = RasterFormat(
                     *("MODE", "NO") if _has_palette(dataset) else ("AVERAGE", "YES"), domains=has_domains(dataset)
                 )
         else:
@@ -158,9 +158,9 @@ def _nodata_value(source: Any, options: ApplyOptions) -> float | None:  # noqa: 
 
 def _write_bands(
     scene: SceneReader, mask: MaskFile, scratch: Path, options: ApplyOptions, progress: Progress
-) -> tuple[int, Product]:
+) -> tuple[int, RasterFormat]:
     """All recognised bands of a product as reflectance, NaN in clouds and where there is no data."""
-    product = Product("AVERAGE", "YES", "float32", float("nan"), len(scene.bands), description=scene.bands[0])
+    product = RasterFormat("AVERAGE", "YES", "float32", float("nan"), len(scene.bands), description=scene.bands[0])
     writer = RowWriter(scratch, scene.georef, product, {**mask.provenance, "GEOCLOUD_SOURCE": scene.source})
     writer.describe_bands(scene.bands)
     removed = 0

@@ -17,9 +17,9 @@ from geocloud.datasets.split import choose_part
 from geocloud.errors import InputError, OutputError, UsageError
 from geocloud.evaluation.samples import DataOptions, read_samples, source_name
 from geocloud.georef import Georef
-from geocloud.metrics.confusion import best_cut, count_at
+from geocloud.metrics.confusion import best_threshold, count_at
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
-from geocloud.metrics.threshold_rules import Tagged, conformal_cut, false_alarms, fit_spread, quantile_cut
+from geocloud.metrics.threshold_rules import Tagged, conformal_threshold, false_alarms, fit_spread, quantile_threshold
 from geocloud.models.card import ModelCard, read_card, write_card
 from geocloud.models.loading import WEIGHTS_FILE
 from geocloud.models.registry import SHIPPED, load_scorer, model_folder
@@ -28,7 +28,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, Raster
 from geocloud.readers import MemoryScene, open_scene
 from geocloud.scorers.contract import Scorer
-from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, pose
+from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_case
 from geocloud.window import Window
 
 DRAWS = 2
@@ -41,7 +41,7 @@ def synthetic_scores(
     """Scores beside the simulated truth, a histogram a scene; scenes without a tag are passed over."""
     for scene in scenes:
         parts = []
-        for posed in pose(scene, DRAWS, seed):
+        for posed in simulate_case(scene, DRAWS, seed):
             raster = Raster(posed.data, np.ones(posed.truth.shape, dtype=bool))
             memory = MemoryScene(raster, posed.bands, Georef(posed.truth.shape), scene.name)
             score, _ = score_scene(memory, scorer, threads=threads)
@@ -51,13 +51,13 @@ def synthetic_scores(
             yield add_up(parts)
 
 
-def cut_synthetic(scenes: Sequence[ScoreHistogram], before: Calibration, data: str) -> Calibration:
+def threshold_on_synthetic(scenes: Sequence[ScoreHistogram], before: Calibration, data: str) -> Calibration:
     """The calibration by the rule.
 
     Raises:
         UsageError: no clear patch to lay a cloud over, or no cloud at all.
     """
-    cut, reached = best_cut(add_up(scenes), "balanced_accuracy")
+    cut, reached = best_threshold(add_up(scenes), "balanced_accuracy")
     if cut != cut:  # noqa: PLR0124 - NaN
         raise UsageError("rule synthetic needs clear patches to lay simulated cloud over; name --classes or --labels")
     threshold = cut * before.sign
@@ -162,7 +162,7 @@ def calibrate(
     if options.rule == "synthetic":
         tagged = read_tagged(data, options.data, progress)
         scores = synthetic_scores(load_scorer(model, options.device), tagged, threads=options.data.threads)
-        calibration = cut_synthetic(list(scores), card.calibration, source_name(data))
+        calibration = threshold_on_synthetic(list(scores), card.calibration, source_name(data))
     else:
         scenes = _scenes(model, data, options, progress)
         calibration = _choose(scenes, card.calibration, options, source_name(data))
@@ -196,12 +196,12 @@ def _cut(
     if rule == "paper":
         return PAPER_THRESHOLD * before.sign
     if rule == "f1":
-        cut, _ = best_cut(add_up(scenes), "f1")
+        cut, _ = best_threshold(add_up(scenes), "f1")
         if cut != cut:  # noqa: PLR0124 - NaN
             raise UsageError("rule f1 needs clear and cloudy data; name --classes and --cloudy, or --labels")
         return cut
     number = parameter if parameter is not None else DEFAULTS[rule]
-    return (quantile_cut if rule == "quantile" else conformal_cut)(scenes, number, tagged)
+    return (quantile_threshold if rule == "quantile" else conformal_threshold)(scenes, number, tagged)
 
 
 def _figure(scenes: list[ScoreHistogram], cut: float, options: CalibrateOptions, tagged: Tagged) -> str:

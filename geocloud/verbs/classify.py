@@ -58,7 +58,7 @@ def classify(path: Path, scorer: Scorer, options: ClassifyOptions | None = None)
     calibration = scorer.calibration
     return Classification(
         path,
-        "cloudy" if score >= calibration.cut else "not cloudy",
+        "cloudy" if score >= calibration.score_threshold else "not cloudy",
         float(score * calibration.sign),
         calibration.threshold,
         float(calibration.probability(np.array([score], dtype=np.float32))[0]),

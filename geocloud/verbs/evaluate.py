@@ -12,15 +12,15 @@ from geocloud.datasets.folder import DataSet
 from geocloud.errors import InputError, ModelError, OutputError, UsageError
 from geocloud.evaluation.contact_sheet import write_sheets
 from geocloud.evaluation.report import write_report
-from geocloud.evaluation.results import Row, Under, make_row, supervision
+from geocloud.evaluation.results import Group, Row, make_row, supervision
 from geocloud.evaluation.samples import DataOptions, any_left, read_samples
-from geocloud.evaluation.scene_metrics import Tally, conditions_of, measure, saturated
+from geocloud.evaluation.scene_metrics import SceneMetrics, conditions_of, measure, saturated
 from geocloud.evaluation.suite import Suite, SuiteSource, plain_suite, read_suite
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.run import choose_threshold
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import open_scene
-from geocloud.readers.scenes.band_subset import show
+from geocloud.readers.scenes.band_subset import subset_bands
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.difference import Difference
 from geocloud.scorers.peers import PEERS
@@ -70,7 +70,7 @@ class EvaluateOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Candidate:
     """A scorer under test."""
 
     name: str
@@ -120,28 +120,28 @@ def evaluate(
     rows: list[Row] = []
     parts: list[Row] = []
     notes: list[str] = []
-    kept: dict[str, dict[str, list[Tally]]] = {}
-    seen: dict[str, Judged] = {}
+    kept: dict[str, dict[str, list[SceneMetrics]]] = {}
+    seen: dict[str, Candidate] = {}
     for source in suite.sources:
         reason = _unwanted(source, options)
         if reason:
             notes.append(f"{source.name} is left out: {reason}")
             continue
-        judged = [*own, *_peers(source, options), *nulls]
+        candidate = [*own, *_peers(source, options), *nulls]
         if options.suite is not None:
-            judged, left_out = _usable(source, judged)
+            candidate, left_out = _usable(source, candidate)
             notes += left_out
-        if not judged:
+        if not candidate:
             continue
-        tallies = _tally(source, judged, progress)
-        seen |= {one.name: one for one in judged}
-        kept[source.name] = {one.name: found for one, found in zip(judged, tallies, strict=True)}
+        tallies = _tally(source, candidate, progress)
+        seen |= {one.name: one for one in candidate}
+        kept[source.name] = {one.name: found for one, found in zip(candidate, tallies, strict=True)}
         groups = conditions_of(kept[source.name].get("brightness", ()), source.conditions) if options.suite else {}
-        for one, found in zip(judged, tallies, strict=True):
-            rows.append(_row(Under(source.name), one, found, options))
+        for one, found in zip(candidate, tallies, strict=True):
+            rows.append(_row(Group(source.name), one, found, options))
             parts += _by_condition(source.name, one, found, groups, options)
         if out is not None and options.sheets:
-            _draw(source, judged, kept[source.name], options.sheets, out)
+            _draw(source, candidate, kept[source.name], options.sheets, out)
     if not rows:
         what = "the suite" if options.suite is not None else "the data"
         raise InputError(f"nothing of {what} could be measured; {'; '.join(notes)}")
@@ -174,49 +174,49 @@ def _suite(sources: Sequence[Path], options: EvaluateOptions) -> Suite:
     return read_suite(options.suite, sources[0], data)
 
 
-def _judged(options: EvaluateOptions) -> list[Judged]:
+def _judged(options: EvaluateOptions) -> list[Candidate]:
     """Models and their difference."""
     if options.data.masks:
-        return [Judged("masks", "", MASKS)]
+        return [Candidate("masks", "", MASKS)]
     models = options.models or (() if options.folds else (DEFAULT_MODEL,))
     scorers = [load_scorer(name, options.device) for name in models]
-    judged = [
-        Judged(scorer.name, supervision(scorer), choose_threshold(scorer, options.threshold), scorer)
+    candidate = [
+        Candidate(scorer.name, supervision(scorer), choose_threshold(scorer, options.threshold), scorer)
         for scorer in scorers
     ]
     if options.difference:
         both = Difference(scorers[0], scorers[1])
-        judged.append(Judged(both.name, supervision(both), both.calibration, both))
+        candidate.append(Candidate(both.name, supervision(both), both.calibration, both))
     if options.folds:
         folds = tuple((load_scorer(name, options.device), scenes) for name, scenes in options.folds)
         first = folds[0][0]
         cut = choose_threshold(first, options.threshold)
-        judged.append(Judged(f"{first.name}, cross-validated", supervision(first), cut, first, folds))
-    return judged
+        candidate.append(Candidate(f"{first.name}, cross-validated", supervision(first), cut, first, folds))
+    return candidate
 
 
-def _nulls(options: EvaluateOptions) -> list[Judged]:
+def _nulls(options: EvaluateOptions) -> list[Candidate]:
     """Null models that are not among the models."""
     if options.data.masks:
         return []
     nulls = [load_scorer(name) for name in options.nulls if name not in options.models]
-    return [Judged(null.name, supervision(null), null.calibration, null) for null in nulls]
+    return [Candidate(null.name, supervision(null), null.calibration, null) for null in nulls]
 
 
-def _peers(source: SuiteSource, options: EvaluateOptions) -> list[Judged]:
+def _peers(source: SuiteSource, options: EvaluateOptions) -> list[Candidate]:
     """Peers as they are to be used for a source."""
     peers = [PEERS[name](source.product_level) for name in options.peers]
-    return [Judged(peer.name, supervision(peer), peer.calibration, peer) for peer in peers]
+    return [Candidate(peer.name, supervision(peer), peer.calibration, peer) for peer in peers]
 
 
-def _usable(source: SuiteSource, judged: Sequence[Judged]) -> tuple[list[Judged], list[str]]:
+def _usable(source: SuiteSource, candidate: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
     """Those that take the bands of the source's first scene, and a sentence for each of the others."""
     with DataSet(source.data) as data:
         first = next(file for file in data.files if file.tag != "labels")
-        with show(open_scene(first.path, source.options.scene), source.options.bands) as scene:
+        with subset_bands(open_scene(first.path, source.options.scene), source.options.bands) as scene:
             bands = scene.bands
     usable, notes = [], []
-    for one in judged:
+    for one in candidate:
         try:
             if one.scorer is not None:
                 one.scorer.choose_bands(bands)
@@ -226,16 +226,16 @@ def _usable(source: SuiteSource, judged: Sequence[Judged]) -> tuple[list[Judged]
     return usable, notes
 
 
-def _tally(source: SuiteSource, judged: Sequence[Judged], progress: Progress) -> list[list[Tally]]:
+def _tally(source: SuiteSource, candidate: Sequence[Candidate], progress: Progress) -> list[list[SceneMetrics]]:
     """For each scorer the tallies of all scenes of one source."""
-    tallies: list[list[Tally]] = [[] for _ in judged]
+    tallies: list[list[SceneMetrics]] = [[] for _ in candidate]
 
     def tell(done: int, total: int, stage: str) -> None:
         progress(done, total, f"{stage} {source.name}")
 
-    for scorers, options in _passes(source, judged):
+    for scorers, options in _passes(source, candidate):
         for samples in read_samples(source.data, scorers, options, tell):
-            for mine, one, sample in zip(tallies, judged, samples, strict=True):
+            for mine, one, sample in zip(tallies, candidate, samples, strict=True):
                 if sample.score.size:
                     mine.append(measure(sample, one.calibration))
     if not tallies[0]:
@@ -243,32 +243,32 @@ def _tally(source: SuiteSource, judged: Sequence[Judged], progress: Progress) ->
     return tallies
 
 
-def _passes(source: SuiteSource, judged: Sequence[Judged]) -> Iterator[tuple[list[Scorer], DataOptions]]:
+def _passes(source: SuiteSource, candidate: Sequence[Candidate]) -> Iterator[tuple[list[Scorer], DataOptions]]:
     """Scorers and scenes of each pass over a source: one of all scenes, or one a fold by the scorer of that fold."""
-    folds = next((one.folds for one in judged if one.folds), ())
+    folds = next((one.folds for one in candidate if one.folds), ())
     if not folds:
-        yield [one.scorer for one in judged if one.scorer is not None], source.options
+        yield [one.scorer for one in candidate if one.scorer is not None], source.options
     for own, scenes in folds:
         options = replace(source.options, only=tuple(name for name in scenes if name in source.options.only))
         if options.only and any_left(source.data, options):
-            yield [own if one.folds else one.scorer for one in judged if one.scorer is not None], options
+            yield [own if one.folds else one.scorer for one in candidate if one.scorer is not None], options
 
 
-def _row(under: Under, one: Judged, tallies: Sequence[Tally], options: EvaluateOptions) -> Row:
+def _row(under: Group, one: Candidate, tallies: Sequence[SceneMetrics], options: EvaluateOptions) -> Row:
     """All of them together."""
     return make_row(under, one.name, one.supervision, one.calibration, tallies, options.draws)
 
 
 def _by_condition(
     source: str,
-    one: Judged,
-    tallies: Sequence[Tally],
+    one: Candidate,
+    tallies: Sequence[SceneMetrics],
     groups: Mapping[str, frozenset[str]],
     options: EvaluateOptions,
 ) -> list[Row]:
     """A row a condition."""
     return [
-        _row(Under(source, name), one, [tally for tally in tallies if tally.name in scenes], options)
+        _row(Group(source, name), one, [tally for tally in tallies if tally.name in scenes], options)
         for name, scenes in groups.items()
     ]
 
@@ -276,25 +276,29 @@ def _by_condition(
 def _pooled(
     name: str,
     members: Sequence[str],
-    kept: Mapping[str, Mapping[str, Sequence[Tally]]],
-    judged: Mapping[str, Judged],
+    kept: Mapping[str, Mapping[str, Sequence[SceneMetrics]]],
+    candidate: Mapping[str, Candidate],
     options: EvaluateOptions,
 ) -> list[Row]:
     """Rows of the scenes of several sources together, for those that could score them all."""
     there = [kept[member] for member in members if member in kept]
     return [
-        _row(Under(name), judged[model], [tally for source in there for tally in source[model]], options)
-        for model in judged
+        _row(Group(name), candidate[model], [tally for source in there for tally in source[model]], options)
+        for model in candidate
         if len(there) > 1 and all(model in source for source in there)
     ]
 
 
 def _draw(
-    source: SuiteSource, judged: Sequence[Judged], tallies: Mapping[str, Sequence[Tally]], number: int, out: Path
+    source: SuiteSource,
+    candidate: Sequence[Candidate],
+    tallies: Mapping[str, Sequence[SceneMetrics]],
+    number: int,
+    out: Path,
 ) -> None:
     """Sheets of the worst and best scenes of each single model that learnt; saturated white ones show nothing."""
     white = {tally.name for tally in tallies.get("brightness", ()) if saturated(tally)}
-    for one in judged:
+    for one in candidate:
         if one.scorer is not None and one.supervision != "T0" and not one.folds:
             seen = [tally for tally in tallies[one.name] if tally.name not in white]
             write_sheets(source, one.scorer, one.calibration, seen, number, out)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from geocloud.classes import CLASSES, CODES, ClassName, VeilCuts, classify
+from geocloud.classes import CLASSES, CODES, ClassName, ClassThresholds, classify
 from geocloud.datasets.folder import SUFFIXES
 from geocloud.datasets.labels import read_codes
 from geocloud.errors import InputError, UsageError
 from geocloud.evaluation.simulated_plumes import PLUMES, plume
-from geocloud.metrics.class_thresholds import FEW
-from geocloud.metrics.confusion import auroc, best_cut
+from geocloud.metrics.class_thresholds import MIN_CLASS_PIXELS
+from geocloud.metrics.confusion import auroc, best_threshold
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.scoring import scored_rows
@@ -138,13 +138,13 @@ class _Counts:
             figures["F1 of cloud shadow among all that is labelled"] = 2 * called[SHADOW] / both if both else 0.0
         if self._enough((SHADOW, "clear", SHADOW)):
             counted = self._both(SHADOW, "clear", SHADOW)
-            figures["best F1 at any cut of the shadow map, shadow against clear"] = best_cut(counted, "f1")[1]
+            figures["best F1 at any cut of the shadow map, shadow against clear"] = best_threshold(counted, "f1")[1]
         return figures
 
     def _enough(self, names: tuple[str, str, str]) -> bool:
         high, low, layer = names
         sides = [(name, layer) for name in (high, low)]
-        return all(side in self._maps and self.counts[side[0]].sum() >= FEW for side in sides)
+        return all(side in self._maps and self.counts[side[0]].sum() >= MIN_CLASS_PIXELS for side in sides)
 
     def _both(self, high: str, low: str, layer: str) -> ScoreHistogram:
         sides = ((name, np.concatenate(self._maps[name, layer])) for name in (low, high))
@@ -153,12 +153,12 @@ class _Counts:
 
 def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
     """Score, codes in every class the card tells, and the shadow map if there is one, of a whole scene."""
-    cuts = scorer.cuts or VeilCuts()
+    thresholds = scorer.class_thresholds or ClassThresholds()
 
     def look(batch: PatchBatch) -> Layers:
         parts = scorer.unmix(batch)
-        cut = scorer.calibration.cut
-        code = classify(parts.score, parts.slope, parts.shadow, cut, cuts, _every())
+        cut = scorer.calibration.score_threshold
+        code = classify(parts.score, parts.slope, parts.shadow, cut, thresholds, _every())
         further = {} if parts.shadow is None else {SHADOW: parts.shadow}
         return {SCORE: parts.score, CODE: code, **further}
 

@@ -18,12 +18,12 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import Raster
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster
-from geocloud.readers.files.opening import cache_bytes, check_size, damaged, open_raster, read_bands
+from geocloud.readers.files.opening import cache_bytes, check_size, open_raster, read_bands, read_errors
 from geocloud.readers.reader import SceneReader, scene_name
 from geocloud.version import __version__
 from geocloud.window import Window
 from geocloud.writers.cog import location, raster_errors
-from geocloud.writers.staging import Staging, check_stored, staged, writing
+from geocloud.writers.staging import Staging, check_stored, staged, write_errors
 
 SEGMENT_PIXELS = 1 << 22
 """Pixels read at once."""
@@ -48,7 +48,7 @@ def write_patches(
         UsageError: a patch exists already and `overwrite` is False.
         OutputError: the folder cannot be written.
     """
-    with writing(out):
+    with write_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     options, name = options or SceneOptions(), scene_name(scene)
     with staged(name) as staging:
@@ -84,7 +84,7 @@ class _Sink:
 
 def _copy_patches(scene: str, sink: _Sink, options: SceneOptions, progress: Progress) -> None:
     """The patches of a single raster, as it is stored."""
-    with open_raster(scene, allow_external=options.allow_external) as source, damaged(scene):
+    with open_raster(scene, allow_external=options.allow_external) as source, read_errors(scene):
         check_size(scene, (source.height, source.width), options.max_pixels)
         grid = PatchGrid((source.height, source.width))
         for done, block in enumerate(grid, start=1):

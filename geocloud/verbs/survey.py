@@ -16,11 +16,11 @@ import numpy as np
 
 from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
-from geocloud.metrics.class_thresholds import ShadowSamples, VeilSamples, choose_cuts
+from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
 from geocloud.models.card import ModelCard, read_card, write_card
-from geocloud.models.domain import BAND_SETS, Prototypes, Seen, fit_prototypes
+from geocloud.models.domain import BAND_SETS, Prototypes, TrainingDomain, fit_prototypes
 from geocloud.models.registry import load_scorer, model_folder
-from geocloud.pipeline.domain_check import SceneTally, Strangeness
+from geocloud.pipeline.domain_check import DomainCheck, DomainStats
 from geocloud.pipeline.layers import tallied
 from geocloud.pipeline.scoring import plain_look, scored_rows
 from geocloud.progress import Progress, no_progress
@@ -44,7 +44,7 @@ STEP = 8
 """One of so many pixels along rows and columns of a crop is kept."""
 MOST = 12_000
 """Pixels that prototypes are fitted to."""
-MIDDLE = 512
+CENTRE_SHARE = 512
 """Side of the part of each training scene that the limits are measured on."""
 
 
@@ -99,11 +99,11 @@ def survey(
         raise InputError(f"{data} lacks training scenes of {options.recipe.name} ({error})") from error
     samples = _Samples(scorer)
     _draw(samples, scenes, config, options, progress)
-    cut = scorer.calibration.cut
-    seen = _limits(scorer, Seen(*samples.prototypes(cut, options.seed), 0.0, 0.0, np.inf), scenes, progress)
+    cut = scorer.calibration.score_threshold
+    seen = _limits(scorer, TrainingDomain(*samples.prototypes(cut, options.seed), 0.0, 0.0, np.inf), scenes, progress)
     agreement = bf16_agreement(load_network(model_folder(model), before), before, map(middle, scenes))
-    cuts = choose_cuts(samples.veils(), samples.shadows(cut), cut)
-    card = replace(card, cuts=cuts, seen=seen, bf16_agreement=agreement)
+    thresholds = choose_class_thresholds(samples.veils(), samples.shadows(cut), cut)
+    card = replace(card, class_thresholds=thresholds, domain=seen, bf16_agreement=agreement)
     write_card(card, out)
     return card
 
@@ -203,9 +203,9 @@ class _Samples:
         part = slice(self.scorer.halo, -self.scorer.halo or None)
         return layer[..., part, part][..., STEP // 2 :: STEP, STEP // 2 :: STEP]
 
-    def veils(self) -> VeilSamples:
+    def veils(self) -> ColourSamples:
         """Veils over ground that is known to be clear."""
-        return VeilSamples(*np.concatenate(self._rows, axis=1))
+        return ColourSamples(*np.concatenate(self._rows, axis=1))
 
     def shadows(self, cut: np.float32) -> ShadowSamples | None:
         """Ground in and out of shadow that is called no cloud; None where the model does not tell."""
@@ -232,7 +232,9 @@ class _Samples:
         return tuple(fitted)
 
 
-def _limits(scorer: Unmixer, seen: Seen, scenes: Sequence[TrainingScene], progress: Progress) -> Seen:
+def _limits(
+    scorer: Unmixer, seen: TrainingDomain, scenes: Sequence[TrainingScene], progress: Progress
+) -> TrainingDomain:
     """The limits of whole scenes: a little beyond the farthest training scenes."""
     figures = []
     for number, scene in enumerate(scenes):
@@ -248,16 +250,16 @@ def _limits(scorer: Unmixer, seen: Seen, scenes: Sequence[TrainingScene], progre
     )
 
 
-def _strangeness(scorer: Unmixer, seen: Seen, scene: TrainingScene) -> Strangeness:
+def _strangeness(scorer: Unmixer, seen: TrainingDomain, scene: TrainingScene) -> DomainStats:
     """The figures of the middle of a training scene."""
-    data = scene.data[:, : MIDDLE * 2, : MIDDLE * 2].float().numpy()
-    top, left = (max(0, (side - MIDDLE) // 2) for side in data.shape[1:])
-    data = data[:, top : top + MIDDLE, left : left + MIDDLE]
+    data = scene.data[:, : CENTRE_SHARE * 2, : CENTRE_SHARE * 2].float().numpy()
+    top, left = (max(0, (side - CENTRE_SHARE) // 2) for side in data.shape[1:])
+    data = data[:, top : top + CENTRE_SHARE, left : left + CENTRE_SHARE]
     names = scorer.choose_bands(("blue", "green", "red", "nir", "swir16", "swir22", "cirrus"))[: len(data)]
     shape = data.shape[1], data.shape[2]
     held = MemoryScene(Raster(data, np.ones(shape, dtype=bool)), names, Georef(shape))
-    tally = SceneTally(seen)
-    look = tallied(plain_look(scorer), tally, scorer.halo, scorer.calibration.cut)
+    tally = DomainCheck(seen)
+    look = tallied(plain_look(scorer), tally, scorer.halo, scorer.calibration.score_threshold)
     for _ in scored_rows(held, scorer, threads=1, look=look):
         pass
     return tally.strangeness()

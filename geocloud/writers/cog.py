@@ -33,7 +33,7 @@ SCORE_SCALE = 0.004
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class RasterFormat:
     """What kind of raster is written."""
 
     resampling: str
@@ -51,8 +51,8 @@ class Product:
     """Copy tags of domains of their own; GDAL's COG driver then drops statistics and the bands' plain tags."""
 
 
-MASK = Product("MODE", "NO", codes=(0, 1, 255), description="cloud mask")
-SCORE = Product("AVERAGE", "YES", scale=SCORE_SCALE, description="P(cloud)")
+MASK = RasterFormat("MODE", "NO", codes=(0, 1, 255), description="cloud mask")
+SCORE = RasterFormat("AVERAGE", "YES", scale=SCORE_SCALE, description="P(cloud)")
 REFLECTANCE_SCALE = 1e-4
 """Reflectance = DN * 0.0001, DN 1-65535, 0 nodata: as Sentinel-2 L2A products have it."""
 
@@ -74,7 +74,7 @@ class RowWriter:
     lose a part, where another thread's reading puts it out of the cache that all files share.
     """
 
-    def __init__(self, path: Path, georef: Georef, product: Product, tags: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, georef: Georef, product: RasterFormat, tags: Mapping[str, str]) -> None:
         """Create the file.
 
         Raises:
@@ -145,7 +145,7 @@ class RowWriter:
                 self._file.close()
 
 
-def copy_to_cog(source: Path, target: Path, product: Product, squares: int = 1) -> None:
+def copy_to_cog(source: Path, target: Path, product: RasterFormat, squares: int = 1) -> None:
     """Copy a GeoTIFF to a COG with overviews and statistics; OutputError where it cannot be written.
 
     `squares`: the side of the squares of one value each that it is made of. Where it is even, the first overview needs
@@ -159,7 +159,7 @@ def copy_to_cog(source: Path, target: Path, product: Product, squares: int = 1) 
         _to_cog(source, target, product, predictor=product.predictor, **tags)
 
 
-def _add_overviews(source: Path, product: Product) -> None:
+def _add_overviews(source: Path, product: RasterFormat) -> None:
     """Overviews of a GeoTIFF made of squares of 2x2 pixels, beside it: the first of one pixel each, the others of that.
 
     By writing and copying files, for rasterio keeps Python's lock while it builds overviews.
@@ -179,12 +179,12 @@ def _add_overviews(source: Path, product: Product) -> None:
     _to_cog(half, Path(f"{source}.ovr"), product, level="1")
 
 
-def _quick(product: Product) -> dict[str, Any]:
+def _quick(product: RasterFormat) -> dict[str, Any]:
     """How files that are soon read again and deleted are compressed: codes come in runs, numbers do not."""
     return {"compress": "packbits"} if product.codes else {"compress": "deflate", "zlevel": 1}
 
 
-def _to_cog(source: Path, target: Path, product: Product, **options: str) -> None:
+def _to_cog(source: Path, target: Path, product: RasterFormat, **options: str) -> None:
     """Copy a GeoTIFF to a COG, with overviews of its own where it has none.
 
     On one thread: where one of GDAL's own finds no memory to compress a block of an overview, it tells nobody and
@@ -202,14 +202,14 @@ def quantise(p: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.where(np.isnan(p), np.float32(255), np.floor(p * np.float32(250))).astype(np.uint8)
 
 
-def mask_product(codes: tuple[int, ...]) -> Product:
+def mask_product(codes: tuple[int, ...]) -> RasterFormat:
     """A mask that may hold these codes."""
     return replace(MASK, codes=codes)
 
 
-def clear_sky_product(bands: int) -> Product:
+def clear_sky_product(bands: int) -> RasterFormat:
     """A cloud-free estimate of so many bands."""
-    return Product("AVERAGE", "YES", "uint16", 0, bands, REFLECTANCE_SCALE)
+    return RasterFormat("AVERAGE", "YES", "uint16", 0, bands, REFLECTANCE_SCALE)
 
 
 def reflectance_counts(reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:

@@ -85,7 +85,7 @@ class Staging:
         """Rename every staged file that was written into its place, `last` (a final path) after all others."""
         staged = sorted((final == last, path, final) for path, final in self._finals.items() if path.exists())
         for _, path, final in staged:
-            with writing(final):
+            with write_errors(final):
                 _sync(path)
                 path.replace(final)
 
@@ -98,7 +98,7 @@ class Staging:
 
     def _folder(self, parent: Path) -> Path:
         if parent not in self._folders:
-            with writing(parent):
+            with write_errors(parent):
                 parent.mkdir(parents=True, exist_ok=True)
                 clear_leftovers(parent, self._stem)
                 self._folders[parent] = _locked_folder(parent, self._stem)
@@ -116,7 +116,7 @@ def staged(stem: str) -> Iterator[Staging]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def write_errors(path: Path) -> Iterator[None]:
     """Turn an OSError while writing at `path` into one sentence."""
     try:
         yield

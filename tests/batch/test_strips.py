@@ -17,7 +17,7 @@ from geocloud import BatchOptions, DetectOptions
 from geocloud.batch.manifest import Record
 from geocloud.batch.plan import make_plan
 from geocloud.batch.strips import Split
-from geocloud.batch.tasks import SceneFailed, join_bands, run_band, run_scene
+from geocloud.batch.tasks import SceneFailed, join_strips, run_scene, run_strip
 
 PLAIN = DetectOptions(model="brightness", score=True, quicklook=True)
 
@@ -40,8 +40,8 @@ def in_bands(path: Path, out: Path, options: DetectOptions) -> tuple[Split, Reco
     split = run_scene(task)
     assert isinstance(split, Split)
     assert len(split.bands) > 1
-    seconds = [run_band(task, split, number) for number in reversed(range(len(split.bands)))]
-    return split, join_bands(task, split, seconds)
+    seconds = [run_strip(task, split, number) for number in reversed(range(len(split.bands)))]
+    return split, join_strips(task, split, seconds)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_a_band_that_is_there_is_not_scored_again(mosaic: Path, tmp_path: Path) 
     task = make_plan([mosaic], tmp_path / "out", BatchOptions(PLAIN, split=700), {}).todo[0]
     split = run_scene(task)
     assert isinstance(split, Split)
-    run_band(task, split, 1)
+    run_strip(task, split, 1)
     stamp = split.file(1).stat().st_mtime_ns
-    run_band(task, split, 1)
+    run_strip(task, split, 1)
     assert split.file(1).stat().st_mtime_ns == stamp
     other = make_plan([mosaic], tmp_path / "out", BatchOptions(replace(PLAIN, model="hot"), split=700), {}).todo[0]
     assert run_scene(other) != split
@@ -90,7 +90,7 @@ def test_a_raster_cut_off_below_fails_as_one_scene(mosaic: Path, tmp_path: Path)
         split = run_scene(task)
         assert isinstance(split, Split)
         for number in range(3):
-            run_band(task, split, number)
+            run_strip(task, split, number)
     assert failed.value.record.status == "failed"
     assert "mosaic.tif" in str(failed.value.record.error)
 

@@ -26,17 +26,17 @@ SHORT = {
     "simulated": ("no simulated cloud", "simulated = 0.0"),
     "teacher": ("no teacher", "teach_from = 800"),
     "small": ("no small clouds", "small = 0.0"),
-    "jitter": ("no jitter of radiometry", "untouched = 1.0"),
+    "jitter": ("no jitter of radiometry", "unaugmented_share = 1.0"),
     "average": ("weights not averaged", "average = 0.0"),
     "context": ("crops of 128 pixels, four times as many", "size = 128\nbatch = 24"),
 }
 """Name of a short training: what differs from `unmix-short.toml`, in words and in the recipe."""
 PARTS = {
-    "unmix": "steps = 4500\nsettle = 4500\nteach_from = 1500\nteach_every = 500",
+    "unmix": "steps = 4500\nbatch_norm_steps = 4500\nteach_from = 1500\nteach_every = 500",
     "unmix-finish": "steps = 1250\nteach_every = 500",
-    "unmix-apart": "steps = 2000\nteach_every = 500\nfall = 6000",
-    "unmix-colours": "steps = 875\nteach_every = 500\nfall = 4000",
-    "unmix-small": "steps = 1750\nteach_from = 500\nteach_every = 500\nfall = 4000",
+    "unmix-apart": "steps = 2000\nteach_every = 500\nlr_decay_steps = 6000",
+    "unmix-colours": "steps = 875\nteach_every = 500\nlr_decay_steps = 4000",
+    "unmix-small": "steps = 1750\nteach_from = 500\nteach_every = 500\nlr_decay_steps = 4000",
 }
 """The parts of the default's training, each going on from the one before: what makes half of its steps of it."""
 VARIANTS = {name: (words, {"unmix-short": change}) for name, (words, change) in SHORT.items()}
@@ -92,8 +92,8 @@ def table(found: dict[str, list[dict[str, Any]]]) -> str:
     if models:
         models += [(null, null, models[0][2]) for null in ("hot", "brightness")]
     for words, model, rows in models:
-        mine = {(row["source"], row["condition"]): row for row in rows if row["model"].endswith(model)}
-        lines.append("| " + " | ".join([words, *(cell(mine[column]) for column in COLUMNS)]) + " |")
+        hard_scene_boost = {(row["source"], row["condition"]): row for row in rows if row["model"].endswith(model)}
+        lines.append("| " + " | ".join([words, *(cell(hard_scene_boost[column]) for column in COLUMNS)]) + " |")
     return "\n".join(lines)
 
 

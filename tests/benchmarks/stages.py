@@ -22,7 +22,7 @@ from geocloud.grid import PatchGrid
 from geocloud.models.loading import has_bf16
 from geocloud.models.network_scorer import NetworkScorer
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.scoring import SEGMENT_PIXELS, coarseness, seen_by_squares
+from geocloud.pipeline.scoring import SEGMENT_PIXELS, aggregation_factor, coarsened
 from geocloud.pipeline.tiling import read_segments
 from geocloud.raster import PatchBatch, spread
 from geocloud.readers import open_scene
@@ -72,8 +72,8 @@ def stages(path: Path) -> dict[str, object]:
     precision = "bf16" if scorer.bf16 else "fp32"
     with open_scene(path) as scene, tempfile.TemporaryDirectory() as folder:
         georef = scene.georef
-        side = coarseness(georef, scorer)
-        scored = seen_by_squares(scene, side)
+        side = aggregation_factor(georef, scorer)
+        scored = coarsened(scene, side)
         grid = PatchGrid(scored.georef.shape, scorer.block)
         bands = scorer.choose_bands(scene.bands)
         read = seconds(lambda: sum(1 for _ in read_segments(scored, bands, grid, scorer.halo, SEGMENT_PIXELS)))

@@ -10,18 +10,18 @@ import pytest
 from rich.console import Console
 
 from geocloud.batch.batch import BatchResult
-from geocloud.batch.manifest import Record, Tally
-from geocloud.cli.batch_view import LISTED, counts, duration, make_view, progress_event, summary_table
+from geocloud.batch.manifest import BatchCounts, Record
+from geocloud.cli.batch_view import MAX_LISTED, counts, duration, make_view, progress_event, summary_table
 from geocloud.errors import Cancelled, EnvironmentProblem
 
-HALF = Tally(total=40, kept=2, done=18, failed=2, running=8, pixels=600_000_000, seconds=60.0)
+HALF = BatchCounts(total=40, kept=2, done=18, failed=2, running=8, pixels=600_000_000, seconds=60.0)
 GOOD = Record("a.tif", "done", "p", cloud_percent=30.0, pixels=4_000_000)
 BAD = Record("b.tif", "failed", "p", error="b.tif is empty (0 bytes); fetch it again")
 
 
 def test_a_line_of_counts() -> None:
     assert counts(HALF) == "18 of 40 done, 2 failed, 8 running, 2 kept · 10.0 Mpx/s · 0:01:00 left"
-    assert counts(Tally(total=3)) == "0 of 3 done, 0 failed, 0 running · 0.0 Mpx/s"
+    assert counts(BatchCounts(total=3)) == "0 of 3 done, 0 failed, 0 running · 0.0 Mpx/s"
     assert duration(3 * 3600 + 62.4) == "3:01:02"
 
 
@@ -43,11 +43,11 @@ def test_events_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_failures_are_listed_but_not_without_end(capsys: pytest.CaptureFixture[str]) -> None:
     view = make_view("none", stop_on_stdin_eof=False)
-    view.result(BatchResult(Path("out"), (BAD,) * (LISTED + 3), (), 1.0))
+    view.result(BatchResult(Path("out"), (BAD,) * (MAX_LISTED + 3), (), 1.0))
     said = capsys.readouterr()
-    assert said.err.count("failed: b.tif is empty") == LISTED
+    assert said.err.count("failed: b.tif is empty") == MAX_LISTED
     assert "… and 3 more, in out/summary.csv" in said.err
-    assert json.loads(said.out)["failed"] == LISTED + 3
+    assert json.loads(said.out)["failed"] == MAX_LISTED + 3
 
 
 def test_the_table() -> None:

@@ -3,10 +3,10 @@ import pytest
 from sklearn import metrics as oracle
 
 from geocloud.metrics.confusion import (
-    Counts,
+    ConfusionCounts,
     auroc,
     average_precision,
-    best_cut,
+    best_threshold,
     count,
     count_at,
     precision_recall,
@@ -57,7 +57,7 @@ def test_counts_of_scenes_add_up(data):
 def test_the_oracle_cut_is_the_best_of_all(data, objective):
     score, truth = data
     measure = {"f1": oracle.f1_score, "balanced_accuracy": oracle.balanced_accuracy_score}[objective]
-    cut, best = best_cut(histogram(score, truth, EXACT_BITS), objective)
+    cut, best = best_threshold(histogram(score, truth, EXACT_BITS), objective)
     assert best == pytest.approx(measure(truth, score >= np.float32(cut)))
     assert best == pytest.approx(max(measure(truth, score >= c) for c in np.unique(score)[::7]), abs=0.02)
     assert best >= max(measure(truth, score >= c) for c in np.unique(score)[::7]) - 1e-12
@@ -74,9 +74,9 @@ def test_curves_run_from_strict_to_loose(data):
 
 def test_one_sided_data_have_no_figures_but_no_error_either():
     only = histogram(np.arange(3, dtype=np.float32), np.zeros(3, dtype=bool))
-    assert np.isnan([auroc(only), average_precision(only), *best_cut(only, "f1")]).all()
-    assert np.isnan(Counts(tn=3).recall)
-    assert Counts(tn=3).false_alarms == 0
+    assert np.isnan([auroc(only), average_precision(only), *best_threshold(only, "f1")]).all()
+    assert np.isnan(ConfusionCounts(tn=3).recall)
+    assert ConfusionCounts(tn=3).false_alarms == 0
 
 
 def test_calibration_error_is_0_for_honest_probabilities_and_large_for_boasts():

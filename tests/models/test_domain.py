@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geocloud.models.domain import Seen, fit_prototypes, unfamiliar
-from geocloud.pipeline.domain_check import SceneTally, Strangeness
+from geocloud.models.domain import TrainingDomain, fit_prototypes, unfamiliar
+from geocloud.pipeline.domain_check import DomainCheck, DomainStats
 
 BANDS = ("blue", "green", "red", "nir")
 
@@ -23,23 +23,23 @@ def ground(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def seen() -> Seen:
+def seen() -> TrainingDomain:
     rng = np.random.default_rng(0)
     known = fit_prototypes(ground(rng, 5000), BANDS)
     cloud = (rng.uniform(0.3, 1, (3000, 1)) * rng.normal(1, 0.03, (3000, 4))).astype(np.float32)
-    return Seen((known,), (fit_prototypes(cloud, BANDS),), median=0.04, brightest=0.06, contrast=1.15)
+    return TrainingDomain((known,), (fit_prototypes(cloud, BANDS),), median=0.04, brightest=0.06, contrast=1.15)
 
 
-def strangeness(seen: Seen, change: object, *, valid: np.ndarray | None = None) -> Strangeness:
+def strangeness(seen: TrainingDomain, change: object, *, valid: np.ndarray | None = None) -> DomainStats:
     data = ground(np.random.default_rng(1), 512 * 512).T.reshape(4, 512, 512)
     data = change(data)
-    tally = SceneTally(seen)
+    tally = DomainCheck(seen)
     every = np.ones((512, 512), dtype=bool) if valid is None else valid
     tally.add(data, every, data[:3].mean(axis=0) > 0.3, BANDS)
     return tally.strangeness()
 
 
-def test_ground_like_that_of_training_is_silent(seen: Seen) -> None:
+def test_ground_like_that_of_training_is_silent(seen: TrainingDomain) -> None:
     figures = strangeness(seen, lambda data: data)
     assert figures.warnings(seen) == ()
     assert figures.percent < 5
@@ -56,23 +56,23 @@ def test_ground_like_that_of_training_is_silent(seen: Seen) -> None:
         (lambda data: data[[1, 2, 3, 3]], "--bands"),
     ],
 )
-def test_wrong_scale_and_wrong_order_are_told(seen: Seen, change: object, sentence: str) -> None:
+def test_wrong_scale_and_wrong_order_are_told(seen: TrainingDomain, change: object, sentence: str) -> None:
     warnings = strangeness(seen, change).warnings(seen)
     assert any(sentence in text for text in warnings)
     assert all(text.startswith("the scene is unlike the training data, ") for text in warnings)
 
 
-def test_stripes_of_nodata_are_told_and_a_collar_is_not(seen: Seen) -> None:
+def test_stripes_of_nodata_are_told_and_a_collar_is_not(seen: TrainingDomain) -> None:
     stripes = np.broadcast_to((np.arange(512) % 33 < 22)[:, None], (512, 512))
     assert "strips" in strangeness(seen, lambda data: data, valid=stripes).warnings(seen)[0]
     collar = np.add.outer(np.arange(512), np.arange(512)) > 300
     assert strangeness(seen, lambda data: data, valid=collar).warnings(seen) == ()
 
 
-def test_the_order_of_blocks_changes_nothing_and_few_pixels_say_nothing(seen: Seen) -> None:
+def test_the_order_of_blocks_changes_nothing_and_few_pixels_say_nothing(seen: TrainingDomain) -> None:
     blocks = [ground(np.random.default_rng(seed), 128 * 128).T.reshape(4, 128, 128) for seed in range(4)]
     every = np.ones((128, 128), dtype=bool)
-    tallies = [SceneTally(seen), SceneTally(seen), SceneTally(seen)]
+    tallies = [DomainCheck(seen), DomainCheck(seen), DomainCheck(seen)]
     for tally, order in zip(tallies, (blocks, blocks[::-1], blocks[:1]), strict=True):
         for block in order:
             tally.add(block, every, block[0] > 0.3, BANDS)
@@ -81,7 +81,7 @@ def test_the_order_of_blocks_changes_nothing_and_few_pixels_say_nothing(seen: Se
     assert tallies[2].strangeness().warnings(seen) == ()
 
 
-def test_bands_that_a_scene_lacks_are_left_out(seen: Seen) -> None:
+def test_bands_that_a_scene_lacks_are_left_out(seen: TrainingDomain) -> None:
     red_only = np.full((200, 1), 5.0, dtype=np.float32)
     assert not unfamiliar(red_only, ("red",), seen.clear).any()
     assert unfamiliar(np.full((200, 4), 5.0, dtype=np.float32), BANDS, seen.clear).all()

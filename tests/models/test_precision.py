@@ -25,7 +25,7 @@ def test_the_default_model_s_mask_is_the_same_in_bfloat16():
         data = scene.read(Window(0, 0, side, side), scene.bands).data[None]
         bands = scene.bands
     exact, rough = (load_scorer(precision=precision) for precision in ("fp32", "bf16"))
-    cut = exact.calibration.cut
+    cut = exact.calibration.score_threshold
     masks = [score_patches(scorer, data, bands) >= cut for scorer in (exact, rough)]
     assert 0.1 < masks[0].mean() < 0.9
     assert (masks[0] == masks[1]).mean() >= 0.999

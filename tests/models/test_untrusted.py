@@ -75,7 +75,7 @@ def test_changed_weights_are_refused(folder: Path) -> None:
         ({"bands": ["blue"] * 2}, "different names"),
         ({"bands": [f"b{n}" for n in range(70)]}, "1 to 64 different names"),
         ({"block": 10**6}, "block must be 1 to 32"),
-        ({"finest": 1e6}, "finest must be 0 to 1000 metres"),
+        ({"min_resolution": 1e6}, "min_resolution must be 0 to 1000 metres"),
         ({"halo": -5}, "halo 0 to 512"),
         ({"bf16_agreement": 1.5}, "a share from 0 to 1"),
         ({"level": "planet"}, "level must be"),

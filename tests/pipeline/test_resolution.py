@@ -14,9 +14,9 @@ import geocloud
 from geocloud import DetectOptions, open_scene
 from geocloud.errors import UsageError
 from geocloud.georef import Georef
-from geocloud.pipeline.scoring import coarseness, score_scene
+from geocloud.pipeline.scoring import aggregation_factor, score_scene
 from geocloud.raster import Raster, spread
-from geocloud.readers.bands.radiometry import add_squares, as_counts, average
+from geocloud.readers.bands.radiometry import add_squares, as_digital_numbers, average
 
 UTM = rasterio.crs.CRS.from_epsg(32633).to_wkt()
 
@@ -24,7 +24,7 @@ UTM = rasterio.crs.CRS.from_epsg(32633).to_wkt()
 class Coarse(EchoScorer):
     """Gains nothing below 20 m."""
 
-    finest = 20.0
+    min_resolution = 20.0
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_squares_are_as_coarse_as_the_card_allows_or_as_the_user_asks(
     pixel: float, resolution: float | None, side: int
 ) -> None:
     georef = Georef((1000, 1000), Affine(pixel, 0, 500000, 0, -pixel, 5000000), UTM)
-    assert coarseness(georef, Coarse(), resolution) == side
-    assert coarseness(georef, EchoScorer(), resolution) == max(1, round((resolution or 0) / pixel))
+    assert aggregation_factor(georef, Coarse(), resolution) == side
+    assert aggregation_factor(georef, EchoScorer(), resolution) == max(1, round((resolution or 0) / pixel))
 
 
 def test_without_a_georeference_pixels_are_pixels() -> None:
-    assert coarseness(Georef((100, 100)), Coarse()) == 1
+    assert aggregation_factor(Georef((100, 100)), Coarse()) == 1
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_without_a_georeference_pixels_are_pixels() -> None:
 )
 def test_pixels_without_a_size_are_scored_as_they_are(epsg: int, transform: Affine) -> None:
     georef = Georef((1000, 1000), transform, rasterio.crs.CRS.from_epsg(epsg).to_wkt())
-    assert coarseness(georef, Coarse()) == 1
+    assert aggregation_factor(georef, Coarse()) == 1
     with pytest.raises(UsageError, match="leave out --resolution"):
-        coarseness(georef, Coarse(), 20)
+        aggregation_factor(georef, Coarse(), 20)
 
 
 def test_detect_and_evaluate_score_the_same_squares(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_detect_and_evaluate_score_the_same_squares(tmp_path: Path) -> None:
 def test_squares_are_means_of_their_valid_pixels() -> None:
     rng = np.random.default_rng(0)
     data, valid = rng.random((2, 7, 11), dtype=np.float32), rng.random((7, 11)) < 0.6
-    coarse = average(as_counts(Raster(data, valid)), (3, 4), 3).reflectance()
+    coarse = average(as_digital_numbers(Raster(data, valid)), (3, 4), 3).reflectance()
     for row, col in np.ndindex(3, 4):
         square = slice(3 * row, 3 * row + 3), slice(3 * col, 3 * col + 3)
         there = valid[square]

@@ -15,7 +15,7 @@ def test_grey_is_cloudier_than_coloured():
     patches[0], patches[1] = 0.5, np.array([0.1, 0.4, 0.2])[:, None, None]
     scores = score_patches(chroma, patches, BANDS)
     np.testing.assert_allclose(scores.mean(axis=(1, 2)), [0, -0.3], atol=1e-6)
-    assert (scores >= chroma.calibration.cut).mean(axis=(1, 2)).tolist() == [1, 0]
+    assert (scores >= chroma.calibration.score_threshold).mean(axis=(1, 2)).tolist() == [1, 0]
 
 
 def test_bands_are_found_by_name_not_by_place():

@@ -50,7 +50,7 @@ def test_thick_simulated_cloud_is_asked_for_and_brightens():
 
 
 def test_untouched_crops_keep_their_radiometry():
-    config = UnmixConfig(batch=4, size=64, simulated=0, untouched=1.0)
+    config = UnmixConfig(batch=4, size=64, simulated=0, unaugmented_share=1.0)
     assert (Batches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] == 0.25).all()
-    config = UnmixConfig(batch=4, size=64, simulated=0, untouched=0.0)
+    config = UnmixConfig(batch=4, size=64, simulated=0, unaugmented_share=0.0)
     assert (Batches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] != 0.25).any()

@@ -47,8 +47,8 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path):
     _run(tmp_path / "twice", 2)
     twice, resumed = _run(tmp_path / "twice", 5, resume=True)
     assert resumed == losses
-    for mine, other in zip(once.parameters(), twice.parameters(), strict=True):
-        assert torch.equal(mine, other)
+    for hard_scene_boost, other in zip(once.parameters(), twice.parameters(), strict=True):
+        assert torch.equal(hard_scene_boost, other)
 
 
 def test_who_listens_hears_every_epoch_and_the_end(tmp_path):

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
-from geocloud.classes import VeilCuts
+from geocloud.classes import ClassThresholds
 from geocloud.errors import InputError, UsageError
 from geocloud.models.card import read_card, write_card
 from geocloud.models.loading import load_network
@@ -27,8 +27,8 @@ CONFIG = UnmixConfig(
     batch=8,
     size=64,
     steps=240,
-    settle=240,
-    rate=1e-2,
+    batch_norm_steps=240,
+    lr=1e-2,
     average=0.9,
     small=0.3,
     widths=WIDTHS,
@@ -81,7 +81,7 @@ def test_clouds_that_cast_shadows_have_an_edge_and_leave_ground():
 
 @pytest.mark.usefixtures("dry")
 def test_what_is_asked_for_is_darker_and_the_blue_sky_lights_it():
-    config = replace(CONFIG, untouched=1.0)
+    config = replace(CONFIG, unaugmented_share=1.0)
     scenes = [replace(scene, bands=(4,), data=torch.full_like(scene.data, 0.3)) for scene in fields()]
     batches = ShadowBatches(scenes, config, generator())
     drawn = [batches.draw() for _ in range(6)]
@@ -128,7 +128,7 @@ def test_the_default_model_tells_shadow_from_light_and_from_lakes():
     shaded, weight = (torch.cat([getattr(batch, name) for batch in drawn]) for name in ("shaded", "weight"))
 
     assert roc_auc_score(shaded[weight > 0], told[weight > 0]) > 0.8  # chance is 0.5
-    assert (told[(weight > 0) & (shaded == 0)] >= read_card(folder).cuts.shadow).float().mean() < 0.1
+    assert (told[(weight > 0) & (shaded == 0)] >= read_card(folder).class_thresholds.shadow).float().mean() < 0.1
 
 
 @pytest.mark.data
@@ -153,9 +153,9 @@ def test_a_recipe_for_shadow_stands_beside_a_model(data_root, tmp_path):
     assert {name.split(".")[0] for name in new.keys() - old.keys()} == {"shadow"}
     assert read_card(tmp_path / "b").architecture["shadow_widths"] == [4, 4, 4]
     assert both.card.training.recipe.startswith(f"{alone.card.training.recipe}; then geocloud train")
-    cuts = VeilCuts(thin=0.0, shadow=0.0)
+    thresholds = ClassThresholds(thin=0.0, shadow=0.0)
     for name, told in (("a", None), ("b", 0.0)):  # a card cannot claim what its weights do not tell
-        write_card(replace(read_card(tmp_path / name), cuts=cuts), tmp_path / name)
-        assert load_scorer(str(tmp_path / name)).cuts == replace(cuts, shadow=told)
+        write_card(replace(read_card(tmp_path / name), class_thresholds=thresholds), tmp_path / name)
+        assert load_scorer(str(tmp_path / name)).class_thresholds == replace(thresholds, shadow=told)
     again = train(few, tmp_path / "c", replace(options, recipe=tmp_path / "toy.toml", start=str(tmp_path / "b")))
     assert "shadow_widths" not in again.card.architecture

@@ -58,7 +58,7 @@ def test_on_labelled_scenes_the_quantile_is_of_clear_pixels_by_scene(labelled, c
             score, _ = score_scene(scene, scorer, threads=1)
         clear = np.ones(score.shape, dtype=bool)
         clear[20:70, 30 + 20 * number : 100] = clear[80:] = clear[:, 128:] = False
-        shares.append((score[clear] >= card.calibration.cut).mean())
+        shares.append((score[clear] >= card.calibration.score_threshold).mean())
     assert np.mean(shares) <= 0.3
 
 

@@ -16,7 +16,7 @@ from testutils import EchoScorer, run_cli
 
 import geocloud
 from geocloud import DetectOptions
-from geocloud.classes import VeilCuts
+from geocloud.classes import ClassThresholds
 from geocloud.errors import ModelError, UsageError
 from geocloud.raster import PatchBatch
 from geocloud.scorers.contract import Parts, Unmixer
@@ -29,7 +29,7 @@ class PaintedScorer(EchoScorer):
     """Reads score, slope and shadow off the scene's own bands, so that each pixel's class is known."""
 
     name = "painted"
-    cuts = VeilCuts(thin=0.6, haze=-0.5, dust=0.5, shadow=0.3)
+    class_thresholds = ClassThresholds(thin=0.6, haze=-0.5, dust=0.5, shadow=0.3)
 
     def __init__(self, block: int = 2, halo: int = 8) -> None:
         super().__init__(0, block, halo)
@@ -174,10 +174,10 @@ def test_a_scorer_without_maps_is_refused_and_nothing_is_written(
 def test_a_class_that_a_card_cannot_tell_is_refused(make_scene: Make, tmp_path: Path) -> None:
     path, _ = painted(make_scene)
     scorer = PaintedScorer()
-    scorer.cuts = VeilCuts(thin=0.6)
+    scorer.class_thresholds = ClassThresholds(thin=0.6)
     with pytest.raises(ModelError, match="cannot tell shadow: by its card it tells cloud, thin"):
         geocloud.detect(path, tmp_path, DetectOptions(classes=("thin", "shadow")), scorer=scorer)
-    scorer.cuts = None
+    scorer.class_thresholds = None
     with pytest.raises(ModelError, match="geocloud survey"):
         geocloud.detect(path, tmp_path, DetectOptions(classes=("thin",)), scorer=scorer)
     with pytest.raises(UsageError, match="class 'fog' is unknown"):

@@ -22,7 +22,7 @@ def bare(tmp_path: Path) -> Path:
     """The default model without its survey."""
     folder = tmp_path / "model"
     shutil.copytree(SHIPPED / default_name(), folder)
-    write_card(replace(read_card(folder), cuts=None, seen=None, bf16_agreement=None), folder)
+    write_card(replace(read_card(folder), class_thresholds=None, domain=None, bf16_agreement=None), folder)
     return folder
 
 
@@ -57,7 +57,7 @@ def test_missing_training_scenes_are_one_sentence(bare: Path, tmp_path: Path) ->
 def test_the_card_then_tells_classes_and_strangeness(data_root: Path, bare: Path) -> None:
     card = survey(str(bare), data_root, bare, SurveyOptions(batches=20))
     assert read_card(bare) == card
-    assert json.loads((bare / "card.json").read_text())["cuts"]["rule"].startswith("on simulated veils")
+    assert json.loads((bare / "card.json").read_text())["class_thresholds"]["rule"].startswith("on simulated veils")
     assert 0.999 <= card.bf16_agreement < 1
-    assert 0 < card.seen.median < card.seen.brightest < 0.2
-    assert {kind.bands[:1] for kind in card.seen.clear} == {("blue",), ("green",)}
+    assert 0 < card.domain.median < card.domain.brightest < 0.2
+    assert {kind.bands[:1] for kind in card.domain.clear} == {("blue",), ("green",)}

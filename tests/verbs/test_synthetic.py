@@ -10,8 +10,8 @@ from geocloud.evaluation.samples import DataOptions
 from geocloud.metrics.confusion import count_at
 from geocloud.metrics.histogram import add_up
 from geocloud.models.registry import load_scorer
-from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, pose
-from geocloud.verbs.calibrate import CalibrateOptions, calibrate, cut_synthetic, read_tagged, synthetic_scores
+from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_case
+from geocloud.verbs.calibrate import CalibrateOptions, calibrate, read_tagged, synthetic_scores, threshold_on_synthetic
 
 
 def _scene(name="a", *, cloudy=False, bands=BANDS):
@@ -30,7 +30,7 @@ def test_patches_are_tagged_whole_or_not_at_all():
 
 def test_clear_ground_is_asked_as_it_is_and_under_clouds_that_can_be_seen():
     scene = _scene()
-    untouched, *veiled = pose(scene, 3)
+    untouched, *veiled = simulate_case(scene, 3)
     np.testing.assert_array_equal(untouched.data, scene.data)
     assert not untouched.truth.any()
     assert len(veiled) == 3
@@ -38,16 +38,16 @@ def test_clear_ground_is_asked_as_it_is_and_under_clouds_that_can_be_seen():
         change = np.abs(posed.data - scene.data).mean(axis=0)
         assert (change[posed.truth & posed.known] >= 0.03).all()
         assert change[~posed.truth & posed.known].mean() < 0.03
-    again = pose(scene, 3)[1]
+    again = simulate_case(scene, 3)[1]
     np.testing.assert_array_equal(again.data, veiled[0].data)
-    assert not np.array_equal(pose(scene, 1, seed=1)[1].data, veiled[0].data)
+    assert not np.array_equal(simulate_case(scene, 1, seed=1)[1].data, veiled[0].data)
 
 
 def test_overcast_is_cloud_without_simulation_and_bands_the_simulator_lacks_are_left_out():
-    (posed,) = pose(_scene(cloudy=True), 3)
+    (posed,) = simulate_case(_scene(cloudy=True), 3)
     assert posed.truth.all()
     assert posed.known.all()
-    assert pose(_scene(bands=("coastal", "green", "red")), 1)[1].bands == ("green", "red")
+    assert simulate_case(_scene(bands=("coastal", "green", "red")), 1)[1].bands == ("green", "red")
 
 
 def test_the_threshold_is_the_best_on_simulated_cloud_and_the_null_model_gains(tmp_path):
@@ -55,9 +55,9 @@ def test_the_threshold_is_the_best_on_simulated_cloud_and_the_null_model_gains(t
     brightness = load_scorer("brightness")
     scenes = list(synthetic_scores(brightness, read_tagged(folder, DataOptions(codes=LabelCodes((1,)))), threads=1))
     assert len(scenes) == 6
-    found = cut_synthetic(scenes, brightness.calibration, "toy")
+    found = threshold_on_synthetic(scenes, brightness.calibration, "toy")
     pooled = add_up(scenes)
-    best = count_at(pooled, float(found.cut)).balanced_accuracy
+    best = count_at(pooled, float(found.score_threshold)).balanced_accuracy
     assert best >= max(count_at(pooled, cut).balanced_accuracy for cut in np.linspace(0, 1, 50)) - 1e-6
     assert best > count_at(pooled, 0.25).balanced_accuracy
     assert found.rule.figure == f"balanced accuracy {best:.3f}"
@@ -76,4 +76,4 @@ def test_calibrate_cuts_either_polarity_by_it(tagged, clear_model, cloudy_model,
 def test_without_clear_data_there_is_nothing_to_simulate_on(tagged, tmp_path):
     with pytest.raises(UsageError, match="needs clear patches"):
         scenes = synthetic_scores(load_scorer("hot"), read_tagged(tagged, DataOptions(classes=("cloudy",))))
-        cut_synthetic(list(scenes), load_scorer("hot").calibration, "x")
+        threshold_on_synthetic(list(scenes), load_scorer("hot").calibration, "x")

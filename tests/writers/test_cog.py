@@ -11,7 +11,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from geocloud.georef import Georef
-from geocloud.writers.cog import MASK, SCORE, Product, RowWriter, copy_to_cog
+from geocloud.writers.cog import MASK, SCORE, RasterFormat, RowWriter, copy_to_cog
 
 
 def overviews(path: Path) -> list[np.ndarray]:
@@ -28,7 +28,7 @@ def overviews(path: Path) -> list[np.ndarray]:
 @pytest.mark.parametrize("product", [MASK, SCORE])
 @pytest.mark.parametrize(("shape", "levels"), [((2048, 1536), 3), ((1024, 1024), 2), ((512, 300), 1)])
 def test_overviews_of_squares_are_those_of_any_raster(
-    tmp_path: Path, product: Product, shape: tuple[int, int], levels: int
+    tmp_path: Path, product: RasterFormat, shape: tuple[int, int], levels: int
 ) -> None:
     georef = Georef(shape, Affine(10, 0, 500_000, 0, -10, 5_000_000), CRS.from_epsg(32633).to_wkt())
     coarse = np.random.default_rng(3).choice([0, 0, 1, 255], (shape[0] // 2, shape[1] // 2)).astype(np.uint8)

@@ -18,7 +18,7 @@ from geocloud.readers.bands.spec import Radiometry
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class DigitalNumbers:
     """A window of a scene in digital numbers (DN)."""
 
     values: tuple[NDArray[Any], ...]
@@ -38,9 +38,9 @@ class Counts:
         return Raster(data, self.valid)
 
 
-def as_counts(raster: Raster) -> Counts:
+def as_digital_numbers(raster: Raster) -> DigitalNumbers:
     """Reflectance as its own DN."""
-    return Counts(tuple(raster.data), raster.valid, (Radiometry(),) * len(raster.data))
+    return DigitalNumbers(tuple(raster.data), raster.valid, (Radiometry(),) * len(raster.data))
 
 
 def find_valid(values: Sequence[NDArray[Any]], nodata: Sequence[float | None]) -> BoolArray:
@@ -67,17 +67,17 @@ def is_nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
     return empty if whole else empty | ~np.isfinite(values)
 
 
-def average(counts: Counts, shape: tuple[int, int], step: int) -> Counts:
+def average(counts: DigitalNumbers, shape: tuple[int, int], step: int) -> DigitalNumbers:
     """Counts of `shape`, each pixel the mean of the valid ones among step x step; the last may be of fewer."""
     short = shape[0] * step - counts.valid.shape[0], shape[1] * step - counts.valid.shape[1]
     valid, *bands = (_lengthen(layer, short) for layer in (counts.valid, *counts.values))
     if valid.all():
         means = tuple(add_squares(band, step) / np.float32(step**2) for band in bands)
-        return Counts(means, np.ones(shape, dtype=bool), counts.radiometry)
-    there = add_squares(valid, step)
+        return DigitalNumbers(means, np.ones(shape, dtype=bool), counts.radiometry)
+    path_exists = add_squares(valid, step)
     known = [np.where(valid, band, band.dtype.type(0)) for band in bands]
-    means = tuple(add_squares(band, step) / there.clip(min=1) for band in known)
-    return Counts(means, there > 0, counts.radiometry)
+    means = tuple(add_squares(band, step) / path_exists.clip(min=1) for band in known)
+    return DigitalNumbers(means, path_exists > 0, counts.radiometry)
 
 
 def _lengthen(layer: NDArray[Any], more: tuple[int, int]) -> NDArray[Any]:

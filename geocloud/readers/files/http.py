@@ -27,7 +27,7 @@ _LASTING = re.compile(r"response code: 40[134]\b|does not exist in the file syst
 """What another attempt does not change, as GDAL says it; a bare number may be part of the address."""
 
 
-def patiently(work: Callable[[], T]) -> T:
+def with_retries(work: Callable[[], T]) -> T:
     """What `work` returns; it is done again, a few times, where reading a remote file failed, and no other error."""
     try:
         return work()

@@ -73,7 +73,7 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
 
     A virtual raster (VRT) is a document that names files: the reading rule of `paths.py` holds for it.
     """
-    if not is_virtual(source) and not there(source):
+    if not is_virtual(source) and not path_exists(source):
         raise InputError(f"{source} does not exist; give the path of a scene")
     if not is_virtual(source) and Path(source).is_file() and Path(source).stat().st_size == 0:
         raise InputError(f"{source} is empty (0 bytes); fetch it again")
@@ -91,7 +91,7 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
     return dataset
 
 
-def there(path: str) -> bool:
+def path_exists(path: str) -> bool:
     """True for a path of this machine that exists; False also for one that no file can have."""
     try:
         return Path(path).exists()
@@ -107,7 +107,7 @@ def _unopened(source: str, reason: str) -> str:
 
 
 @contextmanager
-def damaged(source: str) -> Iterator[None]:
+def read_errors(source: str) -> Iterator[None]:
     """Turn rasterio's failure to read pixels into one sentence."""
     try:
         yield

@@ -21,7 +21,7 @@ NEEDED = ("blue", "green", "red")
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class ProductDescription:
     """What is known of a product apart from its band files."""
 
     name: str
@@ -78,7 +78,7 @@ def require_visible(source: str, found: Sequence[str], missing: dict[str, str]) 
         )
 
 
-def assemble(product: Product, sources: Sequence[BandSource], options: SceneOptions) -> SceneSpec:
+def assemble(product: ProductDescription, sources: Sequence[BandSource], options: SceneOptions) -> SceneSpec:
     """The spec of a scene of band files; a nodata of None is taken from the file itself.
 
     The grid is the finest among the bands that scorers may take; RasterScene reads the others through warped views.

@@ -14,7 +14,7 @@ from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, Scen
 from geocloud.readers.files.opening import open_raster
 from geocloud.readers.files.tree import Tree
 from geocloud.readers.products.assembly import (
-    Product,
+    ProductDescription,
     assemble,
     given_radiometry,
     inspect,
@@ -53,7 +53,9 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneSpec
         notes += [note] * (note not in ("", *notes))
     quality = next((files[name] for name in names if _QUALITY.fullmatch(name)), None)
     fill = FillSource(quality, LANDSAT_L1.fill_bit or 0) if quality else None
-    product = Product(scene_name(source), source, "folder of band files", taken, notes=tuple(notes), fill=fill)
+    product = ProductDescription(
+        scene_name(source), source, "folder of band files", taken, notes=tuple(notes), fill=fill
+    )
     return assemble(product, sources, options)
 
 

@@ -11,7 +11,14 @@ from geocloud.errors import InputError, UsageError
 from geocloud.readers.bands.names import COMMON_NAMES, name_bands, name_wavelength
 from geocloud.readers.bands.radiometry import assume_radiometry, tagged_radiometry
 from geocloud.readers.bands.spec import BandSource, Radiometry, SceneSpec
-from geocloud.readers.files.opening import check_blocks, check_place, check_size, damaged, open_raster, raster_georef
+from geocloud.readers.files.opening import (
+    check_blocks,
+    check_place,
+    check_size,
+    open_raster,
+    raster_georef,
+    read_errors,
+)
 from geocloud.readers.reader import SceneOptions, scene_name
 
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
@@ -25,7 +32,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
         InputError: no such file, not a raster, fewer than 3 bands, bands not recognised, located by RPCs only.
         UsageError: `options.bands` names a band number the file does not have.
     """
-    with open_raster(source, allow_external=options.allow_external) as dataset, damaged(source):
+    with open_raster(source, allow_external=options.allow_external) as dataset, read_errors(source):
         check_size(source, (dataset.height, dataset.width), options.max_pixels)
         check_blocks(dataset, source)
         numbers = _bands(dataset, source, options)

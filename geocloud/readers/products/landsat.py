@@ -9,7 +9,13 @@ from geocloud.errors import InputError
 from geocloud.readers.bands.sensors import LANDSAT_4_7, LANDSAT_8_9, LANDSAT_C2_L2, LANDSAT_L1, SensorProfile
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneSpec
 from geocloud.readers.files.tree import Tree
-from geocloud.readers.products.assembly import Product, assemble, given_radiometry, refuse_band_numbers, require_visible
+from geocloud.readers.products.assembly import (
+    ProductDescription,
+    assemble,
+    given_radiometry,
+    refuse_band_numbers,
+    require_visible,
+)
 from geocloud.readers.products.mtl import METADATA as MTL
 from geocloud.readers.products.mtl import Groups, lookup, read_mtl
 from geocloud.readers.reader import SceneOptions, scene_name
@@ -56,7 +62,9 @@ def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneSpe
     quality = next((file for key in _QUALITY if (file := tree.find(lookup(groups, key, *_CONTENTS)))), None)
     notes = () if quality else ("the quality band is absent, so only DN 0 counts as nodata",)
     fill = FillSource(quality, LANDSAT_L1.fill_bit or 0) if quality else None
-    product = Product(scene_name(source), source, _kind(groups, sensor), _taken(groups), notes=notes, fill=fill)
+    product = ProductDescription(
+        scene_name(source), source, _kind(groups, sensor), _taken(groups), notes=notes, fill=fill
+    )
     return assemble(replace(product, document=tree.find(metadata) or ""), sources, options)
 
 

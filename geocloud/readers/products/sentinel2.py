@@ -14,7 +14,13 @@ from geocloud.readers.bands.names import product_band
 from geocloud.readers.bands.sensors import SENTINEL2, SENTINEL2_BANDS, SENTINEL2_BASELINES, SENTINEL2_BEFORE_04
 from geocloud.readers.bands.spec import BandSource, Radiometry, SceneSpec
 from geocloud.readers.files.tree import Tree, first_text, local_name, parse_xml, texts
-from geocloud.readers.products.assembly import Product, assemble, given_radiometry, refuse_band_numbers, require_visible
+from geocloud.readers.products.assembly import (
+    ProductDescription,
+    assemble,
+    given_radiometry,
+    refuse_band_numbers,
+    require_visible,
+)
 from geocloud.readers.reader import SceneOptions, scene_name
 
 if TYPE_CHECKING:
@@ -61,7 +67,7 @@ def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneSpec:
         for name, band in chosen.items()
     ]
     level = first_text(root, "PROCESSING_LEVEL") or ("Level-2A" if "2A" in metadata.upper() else "Level-1C")
-    product = Product(
+    product = ProductDescription(
         scene_name(source),
         source,
         f"Sentinel-2 L{level.removeprefix('Level-').upper()} SAFE, baseline {baseline or 'unknown'}",

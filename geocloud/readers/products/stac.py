@@ -10,9 +10,15 @@ from geocloud.errors import InputError
 from geocloud.readers.bands.radiometry import assume_radiometry, tagged_radiometry
 from geocloud.readers.bands.sensors import LANDSAT_L1
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneSpec
-from geocloud.readers.files.opening import is_absent, open_raster, there
+from geocloud.readers.files.opening import is_absent, open_raster, path_exists
 from geocloud.readers.files.paths import is_remote, is_virtual, resolve
-from geocloud.readers.products.assembly import Product, assemble, given_radiometry, refuse_band_numbers, require_visible
+from geocloud.readers.products.assembly import (
+    ProductDescription,
+    assemble,
+    given_radiometry,
+    refuse_band_numbers,
+    require_visible,
+)
 from geocloud.readers.products.stac_item import AssetBand, asset_bands, item_name, item_time, load_item
 from geocloud.readers.reader import SceneOptions
 
@@ -47,7 +53,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneSpec:
         sources.append(BandSource(band, path, asset.index, radiometry, asset.nodata))
     fill = _fill(source, item, options)
     kind = f"STAC item, {item.get('stac_version', 'unknown version')}"
-    product = Product(item_name(item), source, kind, item_time(item), source, tuple(notes), fill)
+    product = ProductDescription(item_name(item), source, kind, item_time(item), source, tuple(notes), fill)
     return assemble(product, sources, options)
 
 
@@ -61,7 +67,7 @@ def choose_assets(item: Mapping[str, Any]) -> dict[str, AssetBand]:
 
 def _dangling(source: str, asset: AssetBand, path: str, *, needed: bool) -> str:
     """What to say of an asset that does not exist; empty where it does, or where opening it will tell."""
-    if not is_virtual(path) and there(path):
+    if not is_virtual(path) and path_exists(path):
         return ""
     if is_virtual(path) and (needed or not is_remote(path) or not is_absent(path)):
         return ""

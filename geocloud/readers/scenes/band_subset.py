@@ -9,13 +9,13 @@ from typing import Any
 from geocloud.errors import InputError
 from geocloud.georef import Georef
 from geocloud.raster import Raster
-from geocloud.readers.bands.radiometry import Counts
+from geocloud.readers.bands.radiometry import DigitalNumbers
 from geocloud.readers.reader import Closing, SceneReader
 from geocloud.window import Window
 
 
 @dataclass(frozen=True, slots=True)
-class ShownScene(Closing):
+class BandSubset(Closing):
     """Any reader, with fewer bands; closing it closes that one."""
 
     scene: SceneReader
@@ -61,7 +61,7 @@ class ShownScene(Closing):
         """The scene's pixels."""
         return self.scene.read(window, bands)
 
-    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The scene's."""
         return self.scene.counts(window, bands)
 
@@ -70,6 +70,6 @@ class ShownScene(Closing):
         self.scene.close()
 
 
-def show(scene: SceneReader, bands: tuple[str, ...]) -> SceneReader:
+def subset_bands(scene: SceneReader, bands: tuple[str, ...]) -> SceneReader:
     """The scene with these bands alone; as it is where none is named."""
-    return ShownScene(scene, bands) if bands else scene
+    return BandSubset(scene, bands) if bands else scene

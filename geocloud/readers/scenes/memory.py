@@ -10,7 +10,7 @@ import numpy as np
 
 from geocloud.georef import Georef
 from geocloud.raster import Raster
-from geocloud.readers.bands.radiometry import Counts, as_counts
+from geocloud.readers.bands.radiometry import DigitalNumbers, as_digital_numbers
 from geocloud.readers.reader import Closing, SceneReader
 from geocloud.window import Window
 
@@ -58,9 +58,9 @@ class MemoryScene(Closing):
         data = np.ascontiguousarray(self.raster.data[index, rows, cols])
         return Raster(data, self.raster.valid[rows, cols].copy())
 
-    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The same, as reflectance is all it has."""
-        return as_counts(self.read(window, bands))
+        return as_digital_numbers(self.read(window, bands))
 
     def close(self) -> None:
         """Refuse further reads."""

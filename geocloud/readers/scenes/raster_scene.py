@@ -18,7 +18,7 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.errors import InputError
 from geocloud.georef import Georef
 from geocloud.raster import BoolArray, Raster
-from geocloud.readers.bands.radiometry import Counts, find_valid
+from geocloud.readers.bands.radiometry import DigitalNumbers, find_valid
 from geocloud.readers.bands.spec import BandSource, SceneSpec
 from geocloud.readers.files.http import again
 from geocloud.readers.files.opening import open_quietly, read_bands
@@ -106,7 +106,7 @@ class RasterScene(Closing):
         """Reflectance and valid pixels of the window; see SceneReader."""
         return self.counts(window, bands).reflectance()
 
-    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The same in digital numbers."""
         if self._closed:
             raise ValueError(f"scene {self.name} is closed")
@@ -124,7 +124,7 @@ class RasterScene(Closing):
             raise InputError(f"{changed[0]} changed while it was read, so its mask would be of no scene; run it again")
         return counts
 
-    def _read_patiently(self, window: Window, sources: Sequence[BandSource]) -> Counts:
+    def _read_patiently(self, window: Window, sources: Sequence[BandSource]) -> DigitalNumbers:
         """Again, with files opened anew, where a server failed in the middle of an answer."""
         try:
             return self._read(window, sources)
@@ -132,7 +132,7 @@ class RasterScene(Closing):
             if not any(is_remote(source.path) for source in sources):
                 raise
 
-        def anew() -> Counts:
+        def anew() -> DigitalNumbers:
             for handle in self._local.__dict__.pop("handles", {}).values():
                 handle.close()
                 if isinstance(handle, WarpedVRT):
@@ -141,7 +141,7 @@ class RasterScene(Closing):
 
         return again(anew)
 
-    def _read(self, window: Window, sources: Sequence[BandSource]) -> Counts:
+    def _read(self, window: Window, sources: Sequence[BandSource]) -> DigitalNumbers:
         """Files in turn: bands of one file are read together, since its blocks hold them together."""
         area = _rasterio_window(window)
         values: dict[str, NDArray[Any]] = {}
@@ -159,7 +159,7 @@ class RasterScene(Closing):
         valid = find_valid(bands, [source.nodata for source in sources])
         for missing in masked:
             valid &= ~missing
-        return Counts(bands, valid, tuple(source.radiometry for source in sources))
+        return DigitalNumbers(bands, valid, tuple(source.radiometry for source in sources))
 
     def _handle(self, path: str) -> Any:  # noqa: ANN401 - rasterio is untyped
         """This thread's handle, on the scene's grid: a file on another grid is read through a warped view."""

@@ -12,7 +12,7 @@ from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
 from geocloud.raster import Raster
 from geocloud.readers.bands.names import COMMON_NAMES, name_bands, name_wavelength
-from geocloud.readers.bands.radiometry import Counts, find_valid, is_nodata, radiometry_of_values
+from geocloud.readers.bands.radiometry import DigitalNumbers, find_valid, is_nodata, radiometry_of_values
 from geocloud.readers.bands.spec import Radiometry
 from geocloud.readers.files.opening import check_place, check_size
 from geocloud.readers.products.assembly import given_radiometry, require_visible
@@ -116,13 +116,13 @@ class ArrayScene(Closing):
         """Reflectance and valid pixels of the window; see SceneReader."""
         return self.counts(window, bands).reflectance()
 
-    def counts(self, window: Window, bands: Sequence[str]) -> Counts:
+    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The same in digital numbers."""
         if self._closed:
             raise ValueError(f"scene {self._name} is closed")
         values = tuple(self._values(band, window) for band in bands)
         valid = find_valid(values, [self._nodata[band] for band in bands])
-        return Counts(values, valid, tuple(self._radiometry[band] for band in bands))
+        return DigitalNumbers(values, valid, tuple(self._radiometry[band] for band in bands))
 
     def _values(self, band: str, window: Window) -> np.typing.NDArray[Any]:
         rows, cols = window.slices()

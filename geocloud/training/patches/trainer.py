@@ -18,7 +18,7 @@ from geocloud.metrics.histogram import add_up
 from geocloud.models.card import ModelCard, Supervision, TrainingRecord
 from geocloud.models.loading import choose_device
 from geocloud.models.networks import build_network
-from geocloud.training.bf16 import ENOUGH, bf16_agreement
+from geocloud.training.bf16 import MIN_SCORES, bf16_agreement
 from geocloud.training.kinds import SETTINGS, architecture_of
 from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.patches.data import (
@@ -32,7 +32,7 @@ from geocloud.training.patches.data import (
     take,
 )
 from geocloud.training.patches.loop import LoopOptions
-from geocloud.training.threshold import cut_by_rule, held_out_scores
+from geocloud.training.threshold import held_out_scores, threshold_by_rule
 
 
 def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: Listener) -> Trained:
@@ -65,7 +65,7 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
         description=_describe(options),
     )
     scenes = held_out_scores(network, card, unseen, loop.device)
-    card = replace(card, calibration=cut_by_rule(scenes, options, f"{len(scenes)} held-out files of {data.name}"))
+    card = replace(card, calibration=threshold_by_rule(scenes, options, f"{len(scenes)} held-out files of {data.name}"))
     card = replace(card, bf16_agreement=_compare(network, card, data, options, listener))
     return Trained(network, card, tuple(losses), add_up(scenes))
 
@@ -75,7 +75,7 @@ def _compare(
 ) -> float | None:
     """How far bfloat16 agrees on patches of any tag; None where those that training did not need cannot be read."""
     try:
-        patches = read_patches(data, None, replace(options, max_patches=ENOUGH), listener)
+        patches = read_patches(data, None, replace(options, max_patches=MIN_SCORES), listener)
     except InputError:
         return None
     return bf16_agreement(network, card, by_bands(patches, card.bands + card.optional_bands))

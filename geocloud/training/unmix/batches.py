@@ -58,7 +58,7 @@ class Batches:
         picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
         planes = torch.stack([surfaces.crop(scene, size, rng) for scene in picked])
         present = torch.stack([surfaces.choose_bands(scene.bands, rng) for scene in picked])
-        clean = surfaces.as_shown(picked, planes, self.config.gain, self.config.untouched, rng)
+        clean = surfaces.as_shown(picked, planes, self.config.gain, self.config.unaugmented_share, rng)
         laid = (chance(n, self.config.simulated, rng).flatten() & ~looks_like_snow(clean)).nonzero().flatten()
         return _join(clean, present, self._veil(present, laid), planes[:, 7:], rng)
 
@@ -102,24 +102,24 @@ def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, rng: Generat
     cloudy = opacity >= VISIBLE
     unseen = (x - clean)[:, :3].abs().mean(1, keepdim=True) < CONTRAST
     unsure = (opacity > THIN) & (~cloudy | unseen) & (target < 0.99)
-    trust = torch.where(cloudy, 1.0, weight).masked_fill(unsure, 0)
+    teacher_weight = torch.where(cloudy, 1.0, weight).masked_fill(unsure, 0)
     known_clear = surfaces.known_clear(target, weight)
     grain = torch.randn(len(clean), 1, *clean.shape[2:], generator=rng)
     x = x + uniform((len(clean), clean.shape[1], 1, 1), -0.012, 0.012, rng) * grain
-    x, trust, known_clear = _blank(x, trust, known_clear, rng)
+    x, teacher_weight, known_clear = _blank(x, teacher_weight, known_clear, rng)
     shown = present[..., None, None]
     joined = torch.where(cloudy, 1.0, target)
-    return Batch(x.clamp(0, BRIGHTEST) * shown, present, clean * shown, veil, joined, trust, known_clear)
+    return Batch(x.clamp(0, BRIGHTEST) * shown, present, clean * shown, veil, joined, teacher_weight, known_clear)
 
 
-def _blank(x: Tensor, trust: Tensor, known_clear: Tensor, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _blank(x: Tensor, teacher_weight: Tensor, known_clear: Tensor, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
     """In a tenth of crops fill a slanting collar with the mean of the rest, as the tiler fills nodata."""
     n, size = len(x), x.shape[-1]
     if torch.rand(1, generator=rng) < 0.5:
-        return x, trust, known_clear
+        return x, teacher_weight, known_clear
     line = torch.linspace(-1, 1, size)
     angle = uniform((n, 1, 1, 1), 0, 6.2832, rng)
     side = line.view(1, 1, 1, -1) * torch.cos(angle) + line.view(1, 1, -1, 1) * torch.sin(angle)
     keep = ((side < uniform((n, 1, 1, 1), -0.2, 0.9, rng)) | ~chance(n, 0.2, rng)).float()
     mean = (x * keep).sum((2, 3), keepdim=True) / keep.sum((2, 3), keepdim=True).clamp(min=1)
-    return x * keep + mean * (1 - keep), trust * keep, known_clear * keep
+    return x * keep + mean * (1 - keep), teacher_weight * keep, known_clear * keep

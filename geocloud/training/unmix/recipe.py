@@ -8,7 +8,7 @@ from typing import Any, Literal
 from geocloud.training.unmix import scenes as surfaces
 from geocloud.training.unmix.scenes import Supervision, TrainingScene
 
-SHIPPED = Path(__file__).parent / "recipes"
+RECIPES = Path(__file__).parent / "recipes"
 """The recipes in the package."""
 
 
@@ -20,13 +20,13 @@ class UnmixConfig:
     seed: int = 0
     precision: Literal["auto", "fp32"] = "auto"
     """`auto` trains in bfloat16 where the processor has instructions for it; fp32 gives the same on every processor."""
-    placed: bool = False
+    realign_labels: bool = False
     """Put the catalogue's tags where they belong in its pictures, rather than as they are delivered."""
     steps: int = 6000
     batch: int = 6
     size: int = 256
-    rate: float = 2e-3
-    fall: int = 0
+    lr: float = 2e-3
+    lr_decay_steps: int = 0
     """Steps over which the rate falls, where they are more than there are: the rate stays high. 0: `steps`."""
     decay: float = 0.02
     average: float = 0.998
@@ -35,19 +35,19 @@ class UnmixConfig:
     """Share of crops under a simulated cloud."""
     small: float = 0.0
     """Share of those, where more than RGB is shown, that are small clouds, 1 to some 20 pixels across."""
-    settle: int = 1000
+    batch_norm_steps: int = 1000
     """Steps that normalise by the batch, as batch norm does at first; from then on by the running statistics, as
     detection does. Batches are small and of unlike scenes: normalised by them, snow and dark sea look alike."""
     teach_from: int = 1000
     """Step from which the teacher's answers are used; at or past ``steps``: never."""
     teach_every: int = 500
-    mine: float = 0.0
+    hard_scene_boost: float = 0.0
     """How much oftener a scene is drawn that the teacher gets wholly wrong against its tags; 0 draws all alike."""
-    untouched: float = 0.0
+    unaugmented_share: float = 0.0
     """Share of crops whose radiometry is left as it is: jitter hides the slight colours that tell snow from cloud."""
     gain: float = 0.15
     """Largest change of the log gain of a crop."""
-    trust: float = 0.5
+    teacher_weight: float = 0.5
     """Weight of a teacher's most confident answer; tags weigh 1."""
     weights: dict[str, float] | None = None
     """Share of crops a source."""
@@ -67,7 +67,7 @@ class UnmixConfig:
         values: dict[str, Any] = tomllib.loads(path.read_text())
         while "extends" in values:
             beside = path.with_name(values.pop("extends"))
-            path = beside if beside.is_file() else SHIPPED / beside.name
+            path = beside if beside.is_file() else RECIPES / beside.name
             values = tomllib.loads(path.read_text()) | values
         frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**frozen)
@@ -77,7 +77,7 @@ def load(config: UnmixConfig, root: Path, left_out: frozenset[str] = frozenset()
     """All training scenes of a recipe but those left out by name."""
     scenes: list[TrainingScene] = []
     for folder in ("s2cmc", "l8biome", "s2chips"):
-        scenes += surfaces.load_folder(root / "labelled" / folder, config.supervision, place=config.placed)
+        scenes += surfaces.load_folder(root / "labelled" / folder, config.supervision, place=config.realign_labels)
     for entry in config.scenes:
         files = [root / name for name in entry["files"]]
         keys = {k: entry[k] for k in ("boxes", "scale", "offset") if k in entry}

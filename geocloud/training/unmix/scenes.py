@@ -68,7 +68,7 @@ def tags_of(label: NDArray[np.uint8], patch: int = 64) -> NDArray[np.uint8]:
     return tagged
 
 
-def placed(known: NDArray[np.uint8], covers: float) -> NDArray[np.uint8]:
+def realigned(known: NDArray[np.uint8], covers: float) -> NDArray[np.uint8]:
     """(h, w) what is known, shrunk about the middle to a share of its sides; UNKNOWN around it."""
     clear, cloud = (shrink(known == value, covers) for value in (CLEAR, CLOUD))
     return np.where(cloud, CLOUD, np.where(clear, CLEAR, UNKNOWN)).astype(np.uint8)
@@ -85,7 +85,7 @@ def load_folder(folder: Path, supervision: Supervision, *, place: bool = False) 
         data, label = read(_read(image), _read(folder / "labels" / image.name)[0])
         known = tags_of(label) if supervision == "tags" else label
         if place and folder.name == "s2cmc":
-            known = placed(known, CATALOGUE_COVERS)
+            known = realigned(known, CATALOGUE_COVERS)
         counts = tuple(n for n in (3, 4, 6, 7) if n <= len(data))
         scales = CATALOGUE_SCALES if folder.name == "s2cmc" else (1.0,)
         scenes.append(replace(_scene(image.stem, folder.name, data, known, counts), scales=scales))
@@ -201,11 +201,13 @@ def choose_scale(scales: tuple[float, ...], rng: Generator) -> Tensor:
     return torch.tensor(scales)[int(torch.randint(0, len(scales), (1,), generator=rng))]
 
 
-def as_shown(scenes: list[TrainingScene], planes: Tensor, largest: float, untouched: float, rng: Generator) -> Tensor:
+def as_shown(
+    scenes: list[TrainingScene], planes: Tensor, largest: float, unaugmented_share: float, rng: Generator
+) -> Tensor:
     """(n, 7, h, w) reflectance of a crop (n, 9, h, w) of each scene: of that share as it is, of the others changed."""
     scale = torch.stack([choose_scale(scene.scales, rng) for scene in scenes])
     changed = change_radiometry(planes[:, :7] * scale[:, None, None, None], largest, rng)
-    return torch.where(chance(len(planes), untouched, rng), planes[:, :7], changed)
+    return torch.where(chance(len(planes), unaugmented_share, rng), planes[:, :7], changed)
 
 
 def change_radiometry(x: Tensor, largest: float, rng: Generator) -> Tensor:

@@ -96,7 +96,7 @@ class ShadowBatches:
         planes = torch.stack([self._clearest(scene) for scene in picked])
         counts = [tuple(min(count, SHADOW_BANDS) for count in scene.bands) for scene in picked]
         present = torch.stack([surfaces.choose_bands(some, rng) for some in counts])
-        dry = surfaces.as_shown(picked, planes, self.config.gain, self.config.untouched, rng)
+        dry = surfaces.as_shown(picked, planes, self.config.gain, self.config.unaugmented_share, rng)
         ground = torch.where(chance(n, LAKES, rng), flood(dry, rng), dry)
         return ground, present, known_clear(planes[:, 7:8], planes[:, 8:])
 

@@ -27,7 +27,7 @@ class Run(Generic[Network]):
         self.config, self.checkpoint, self.progress, self.step = config, checkpoint, progress, 0
         self.rng = Generator().manual_seed(config.seed)
         self.student, self.average = network, deepcopy(network).eval()
-        self.optimiser = torch.optim.AdamW(self.student.parameters(), lr=config.rate, weight_decay=config.decay)
+        self.optimiser = torch.optim.AdamW(self.student.parameters(), lr=config.lr, weight_decay=config.decay)
         self.first = 0
         if checkpoint.exists():
             self._resume()
@@ -38,7 +38,7 @@ class Run(Generic[Network]):
             self.step = step
             for group in self.optimiser.param_groups:
                 group["lr"] = rate_at(step, self.config)
-            self.student.train(step < self.config.settle)
+            self.student.train(step < self.config.batch_norm_steps)
             yield step
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == self.config.steps:
                 self._save()
@@ -82,8 +82,10 @@ class Run(Generic[Network]):
 def rate_at(step: int, config: UnmixConfig) -> float:
     """Learning rate: a short ramp, then half a cosine down to a hundredth, or as much of it as the recipe goes."""
     ramp = min(1.0, (step + 1) / 100)
-    fall = 0.5 * (1 + float(torch.cos(torch.tensor(3.14159265 * step / max(config.steps, config.fall)))))
-    return config.rate * ramp * (0.01 + 0.99 * fall)
+    lr_decay_steps = 0.5 * (
+        1 + float(torch.cos(torch.tensor(3.14159265 * step / max(config.steps, config.lr_decay_steps))))
+    )
+    return config.lr * ramp * (0.01 + 0.99 * lr_decay_steps)
 
 
 @torch.no_grad()

@@ -36,7 +36,7 @@ class TaggedScene:
 
 
 @dataclass(frozen=True, slots=True)
-class Posed:
+class SimulatedCase:
     """A question with its answer."""
 
     data: FloatArray
@@ -59,7 +59,7 @@ def patch_tags(cloud: BoolArray, known: BoolArray) -> tuple[BoolArray, BoolArray
     return clear, cloudy
 
 
-def pose(scene: TaggedScene, draws: int, seed: int = 0) -> list[Posed]:
+def simulate_case(scene: TaggedScene, draws: int, seed: int = 0) -> list[SimulatedCase]:
     """The scene as it is, and under `draws` simulated clouds; the same ones for a name and seed.
 
     Clear patches are clear as they are, cloud where the simulated veil is visible, and not asked about where it is
@@ -67,14 +67,14 @@ def pose(scene: TaggedScene, draws: int, seed: int = 0) -> list[Posed]:
     """
     scene = _known_bands(_middle(scene))
     told = scene.clear | scene.cloudy
-    posed = [Posed(scene.data, scene.bands, scene.cloudy, told)] if told.any() else []
+    posed = [SimulatedCase(scene.data, scene.bands, scene.cloudy, told)] if told.any() else []
     if not scene.clear.any():
         return posed
     rng = torch.Generator().manual_seed(int.from_bytes(scene.name.encode()[-6:]) ^ seed)
     return posed + [_under_cloud(scene, rng) for _ in range(draws)]
 
 
-def _under_cloud(scene: TaggedScene, rng: torch.Generator) -> Posed:
+def _under_cloud(scene: TaggedScene, rng: torch.Generator) -> SimulatedCase:
     """One simulated cloud over all of it."""
     height, width = scene.clear.shape
     veil = simulate(1, max(height, width), rng)
@@ -87,7 +87,7 @@ def _under_cloud(scene: TaggedScene, rng: torch.Generator) -> Posed:
     seen = np.abs(mixed - scene.data)[visible].mean(axis=0) >= CONTRAST
     cloud = (opacity >= VISIBLE) & seen
     known = scene.cloudy | (scene.clear & (cloud | (opacity <= THIN)))
-    return Posed(mixed.astype(np.float32), scene.bands, (cloud & scene.clear) | scene.cloudy, known)
+    return SimulatedCase(mixed.astype(np.float32), scene.bands, (cloud & scene.clear) | scene.cloudy, known)
 
 
 def _middle(scene: TaggedScene) -> TaggedScene:

@@ -17,7 +17,7 @@ DETECT_GAIN, DETECT_LOGIT = 1.5, -2.0
 """P(cloud) in training = sigmoid(gain * (logit of opacity - detect logit)); -2 is the logit of an opacity of 0.12."""
 
 
-class Lesson(NamedTuple):
+class TeacherTargets(NamedTuple):
     """What a teacher makes of the training scenes."""
 
     scenes: list[TrainingScene]
@@ -26,23 +26,25 @@ class Lesson(NamedTuple):
     """(scene,) mean difference between its answer and what supervision told, 0..1; 0 where nothing was told."""
 
 
-def ask_teacher(teacher: CellNet, scenes: list[TrainingScene], told: list[Tensor], trust: float) -> Lesson:
+def ask_teacher(
+    teacher: CellNet, scenes: list[TrainingScene], told: list[Tensor], teacher_weight: float
+) -> TeacherTargets:
     """Ask for every scene: mean of two flips, weighted by its confidence.
 
     Args:
         teacher: the averaged network, in evaluation mode.
         scenes: as trained on last.
         told: (h, w) a scene, True where supervision itself speaks.
-        trust: weight of a fully confident answer.
+        teacher_weight: weight of a fully confident answer.
     """
     taught, errors = [], []
     for scene, sure in zip(scenes, told, strict=True):
         answer = detect_probability(teacher, scene.data, max(scene.bands))
         target = torch.where(sure, scene.target, answer.half())
-        weight = torch.where(sure, 1.0, trust * (2 * answer - 1).abs()).half()
+        weight = torch.where(sure, 1.0, teacher_weight * (2 * answer - 1).abs()).half()
         taught.append(replace(scene, target=target, weight=weight))
         errors.append(((answer - target.float()).abs() * sure).sum() / sure.sum().clamp(min=1))
-    return Lesson(taught, torch.stack(errors))
+    return TeacherTargets(taught, torch.stack(errors))
 
 
 @torch.inference_mode()
@@ -60,7 +62,7 @@ SPREAD = 1 / DETECT_GAIN
 """Logits from P(cloud) 0.5 to 0.73 in training."""
 
 
-def half_way() -> Calibration:
+def opacity_midpoint() -> Calibration:
     """Simulated pixels count as clear up to an opacity of THIN and as cloud from VISIBLE on; the cut is between.
 
     It is the middle of their logits, to a tenth, and P(cloud) is as steep there as in training. No label and no tag is

@@ -43,8 +43,8 @@ def train_unmix(
         late = step - config.teach_from
         if late >= 0 and (late % config.teach_every == 0 or step == run.first):
             with run.autocast():
-                lesson = ask_teacher(run.average, batches.scenes, told, config.trust)
-            batches.scenes, batches.odds = lesson.scenes, batches.shares * (1 + config.mine * lesson.errors)
+                taught = ask_teacher(run.average, batches.scenes, told, config.teacher_weight)
+            batches.scenes, batches.odds = taught.scenes, batches.shares * (1 + config.hard_scene_boost * taught.errors)
         run.learn(_terms(run, batches.draw()))
     return run.average
 

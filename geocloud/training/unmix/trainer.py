@@ -22,20 +22,20 @@ from geocloud.models.registry import model_folder
 from geocloud.raster import FloatArray
 from geocloud.training.bf16 import bf16_agreement
 from geocloud.training.options import Listener, Trained, TrainOptions
-from geocloud.training.unmix.recipe import SHIPPED, UnmixConfig, load
+from geocloud.training.unmix.recipe import RECIPES, UnmixConfig, load
 from geocloud.training.unmix.scenes import TrainingScene
 from geocloud.training.unmix.shadow import train_shadow
 from geocloud.training.unmix.steps import CHECKPOINT, Progress
-from geocloud.training.unmix.teacher import half_way
+from geocloud.training.unmix.teacher import opacity_midpoint
 from geocloud.training.unmix.train import train_unmix
 
 RECIPE_FILE, LOG = "recipe.toml", "log.csv"
 BLOCK, HALO = 8, 32
 """Patches along each side of a block, and its context in pixels. Twice that context changes one pixel of 5,000 for a
 quarter more time; larger blocks lose less to it and take more memory."""
-FINEST = 20.0
+MIN_RESOLUTION = 20.0
 """Metres. On the On Cloud N chips of 10 m, squares of 2x2 pixels scored as one lose a point (docs/ablation.md)."""
-MIDDLE = 512
+CENTRE_SHARE = 512
 """Pixels a side, of each scene, that bfloat16 is compared with fp32 on."""
 CREDITS = {
     "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
@@ -48,12 +48,12 @@ CREDITS = {
 
 def recipe_path(name: str | Path) -> Path:
     """The file of a shipped recipe's name, or the path itself; InputError where there is neither."""
-    shipped = SHIPPED / f"{name}.toml"
+    shipped = RECIPES / f"{name}.toml"
     if shipped.is_file():
         return shipped
     if Path(name).is_file():
         return Path(name)
-    names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+    names = ", ".join(sorted(path.stem for path in RECIPES.glob("*.toml")))
     raise InputError(f"{name} is no recipe: give a TOML file or one of {names}")
 
 
@@ -104,7 +104,7 @@ def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start:
             before,
             architecture={**before.architecture, "shadow_widths": list(config.shadow_widths)},
             training=replace(before.training, recipe=f"{before.training.recipe}; then {command}"),
-            cuts=replace(before.cuts, shadow=None) if before.cuts else None,
+            class_thresholds=replace(before.class_thresholds, shadow=None) if before.class_thresholds else None,
         )
     sources = [scene.source for scene in scenes]
     lines = tuple(f"{credit}; {sources.count(name)} scenes" for name, credit in CREDITS.items() if name in sources)
@@ -117,8 +117,8 @@ def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start:
         architecture={"widths": list(config.widths)},
         block=BLOCK,
         halo=HALO,
-        finest=FINEST,
-        calibration=half_way(),
+        min_resolution=MIN_RESOLUTION,
+        calibration=opacity_midpoint(),
         training=TrainingRecord(supervision, lines, command, config.seed, config.steps),
         description="Unmixing autoencoder; score: logit of the opacity.",
     )
@@ -127,7 +127,7 @@ def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start:
 def middle(scene: TrainingScene) -> tuple[FloatArray, tuple[str, ...]]:
     """(1, band, side, side) of a scene's middle, whole patches but no more than MIDDLE pixels a side, and its bands."""
     bands, height, width = scene.data.shape
-    side = min(height, width, MIDDLE) // PATCH * PATCH
+    side = min(height, width, CENTRE_SHARE) // PATCH * PATCH
     top, left = (height - side) // 2, (width - side) // 2
     data = scene.data[None, :, top : top + side, left : left + side].float().numpy()
     return data, BANDS[:bands]
@@ -138,7 +138,7 @@ def read_recipe(path: Path) -> UnmixConfig:
     try:
         return UnmixConfig.read(path)
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is no recipe of unmix ({error}); see those that ship in {SHIPPED}") from error
+        raise InputError(f"{path} is no recipe of unmix ({error}); see those that ship in {RECIPES}") from error
 
 
 class Start(NamedTuple):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from geocloud.training.unmix.batches import THIN, VISIBLE
-from geocloud.training.unmix.teacher import half_way
+from geocloud.training.unmix.teacher import opacity_midpoint
 
 
 def test_what_training_calls_cloud_is_above_and_what_it_calls_clear_below():
-    calibration = half_way()
+    calibration = opacity_midpoint()
     clear, cloud = (np.log(share / (1 - share)) for share in (THIN, VISIBLE))
 
     assert clear < calibration.threshold < cloud
@@ -18,4 +18,4 @@ def test_what_training_calls_cloud_is_above_and_what_it_calls_clear_below():
 
 
 def test_the_odds_of_training_are_the_alternative():
-    assert dict(half_way().alternatives) == {"equal": -2.0}
+    assert dict(opacity_midpoint().alternatives) == {"equal": -2.0}

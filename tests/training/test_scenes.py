@@ -18,7 +18,7 @@ from geocloud.training.unmix.scenes import (
     crop,
     load_folder,
     overcast,
-    placed,
+    realigned,
     tags_of,
 )
 
@@ -48,7 +48,7 @@ def test_a_patch_of_two_classes_becomes_unknown():
 def test_tags_are_placed_in_the_middle_of_a_picture_and_none_are_lost():
     whole = np.full((512, 512), CLEAR, np.uint8)
     whole[64:, 448:] = CLOUD  # a tag's column at the edge: no pixel of it may be mixed up with the unknown margin
-    inside = placed(whole, 8 / 9)
+    inside = realigned(whole, 8 / 9)
 
     assert (inside[:28] == UNKNOWN).all()
     assert (inside[:, -28:] == UNKNOWN).all()
