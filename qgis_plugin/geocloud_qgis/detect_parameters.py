@@ -45,7 +45,7 @@ def _scene() -> Iterator[Entry]:
         False,
     )
     yield (
-        _text("PRODUCT", tr("… or a file, folder or address")),
+        _text("PRODUCT", tr("… or a file, folder or address"), "ProductWrapper"),
         tr("a product that is not on the map: a .SAFE or Landsat folder, an archive, a STAC item, a URL."),
         False,
     )
@@ -53,9 +53,13 @@ def _scene() -> Iterator[Entry]:
 
 def _detection() -> Iterator[Entry]:
     """How clouds are told from the ground."""
-    yield _text("MODEL", tr("Model")), tr("a model's name or folder; empty: the program's default."), False
     yield (
-        _text("BANDS", tr("Bands")),
+        _text("MODEL", tr("Model"), "ModelWrapper"),
+        tr("a model's name or folder; empty: the program's default."),
+        False,
+    )
+    yield (
+        _text("BANDS", tr("Bands"), "BandsWrapper"),
         tr("which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says."),
         False,
     )
@@ -149,9 +153,12 @@ def _outputs() -> Iterator[Entry]:
     )
 
 
-def _text(name: str, title: str) -> QgsProcessingParameterString:
-    """A text that may stay empty."""
-    return QgsProcessingParameterString(name, title, optional=True)
+def _text(name: str, title: str, widget: str = "") -> QgsProcessingParameterString:
+    """A text that may stay empty; `widget` names a class of widgets.py, which is imported with the dialog only."""
+    parameter = QgsProcessingParameterString(name, title, optional=True)
+    if widget:
+        parameter.setMetadata({"widget_wrapper": {"class": f"{__package__}.widgets.{widget}"}})
+    return parameter
 
 
 def _number(name: str, title: str, **given: Any) -> QgsProcessingParameterNumber:  # noqa: ANN401
