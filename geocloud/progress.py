@@ -1,4 +1,4 @@
-"""How verbs tell how far they are: a callback, which only the command line turns into a bar."""
+"""How verbs tell how far they are, and what they had to assume; only the command line turns either into output."""
 
 from __future__ import annotations
 
@@ -10,3 +10,9 @@ Progress = Callable[[int, int, str], None]
 
 def no_progress(done: int, total: int, stage: str) -> None:
     """Tell nobody."""
+
+
+class Warn(str):
+    """A note that says that the result may be wrong; other notes are plain texts and say what was assumed."""
+
+    __slots__ = ()

@@ -88,7 +88,7 @@ class TerminalView:
 
 
 class JsonView:
-    """Protocol 1, as of `detect`: JSON lines on stdout and nothing else there."""
+    """Protocol 2, as of `detect`: JSON lines on stdout and nothing else there."""
 
     def __init__(self, cancellation: Cancellation) -> None:
         """Say who is speaking."""

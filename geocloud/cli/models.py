@@ -19,15 +19,36 @@ def models() -> None:
     """List the models there are, show a model's card."""
 
 
-@models.command("list", epilog=examples("geocloud models list"))
+@models.command("list", epilog=examples("geocloud models list", "geocloud models list --json"))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @one_sentence
-def list_models() -> None:
+def list_models(*, as_json: bool) -> None:
     """The models in the box; * marks the default."""
+    if as_json:
+        print_json({"default": default_name(), "models": _records()})
+        return
     for card in shipped_cards():
         mark = "*" if card.name == default_name() else " "
         click.echo(f"{mark} {card.name:<14} {card.kind:<10} {card.training.supervision}  {card.description}")
     for name in BASELINES:
         click.echo(f"  {name:<14} null model, no learning")
+
+
+def _records() -> list[dict[str, str | None]]:
+    """Name, kind, supervision and description of each model; a baseline has no kind and no supervision."""
+    cards: list[dict[str, str | None]] = [
+        {
+            "name": card.name,
+            "kind": card.kind,
+            "supervision": card.training.supervision,
+            "description": card.description,
+        }
+        for card in shipped_cards()
+    ]
+    baselines: list[dict[str, str | None]] = [
+        {"name": name, "kind": None, "supervision": None, "description": "baseline, no learning"} for name in BASELINES
+    ]
+    return [*cards, *baselines]
 
 
 @models.command(epilog=examples("geocloud models show unmix", "geocloud models show unmix --json"))

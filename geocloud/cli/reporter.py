@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from rich.progress import Progress as Bar
 
 from geocloud.cli.common import print_error, print_json
 from geocloud.errors import Cancelled, GeocloudError
-from geocloud.progress import Progress
+from geocloud.progress import Progress, Warn
 
 
 @contextmanager
@@ -74,7 +75,7 @@ class Heartbeat:
 
 
 ProgressMode = Literal["auto", "json", "none"]
-PROTOCOL = 1
+PROTOCOL = 2
 Shares = Mapping[str, tuple[float, float]]
 """Stage to the percents of a whole run at which it begins and ends; a stage that is not named is the whole."""
 WHOLE = (0.0, 100.0)
@@ -121,6 +122,11 @@ class Cancellation:
         """Raise Cancelled once stdin is closed."""
         if self._stop.is_set():
             raise Cancelled("cancelled")
+
+
+def options_in(text: str) -> list[str]:
+    """Names of the options that a text speaks of, without dashes: another interface calls them otherwise."""
+    return list(dict.fromkeys(re.findall(r"--([a-z][a-z-]*[a-z])", text)))
 
 
 def percent_of(done: int, total: int, share: tuple[float, float]) -> float:
@@ -181,7 +187,7 @@ class BarReporter:
 
 
 class JsonReporter:
-    """Protocol 1: JSON lines on stdout and nothing else there, at least one every two seconds."""
+    """Protocol 2: JSON lines on stdout and nothing else there, at least one every two seconds."""
 
     def __init__(self, cancellation: Cancellation, shares: Shares) -> None:
         """Say who is speaking, then keep a heartbeat."""
@@ -202,7 +208,8 @@ class JsonReporter:
     def result(self, record: dict[str, Any], text: str) -> None:  # noqa: ARG002 - programs read the record
         """Assumptions as log lines, then the result."""
         for note in record.get("notes", ()):
-            print_json({"event": "log", "level": "info", "text": note})
+            level = "warning" if isinstance(note, Warn) else "info"
+            print_json({"event": "log", "level": level, "text": note, "options": options_in(note)})
         print_json({"event": "result", **{key: value for key, value in record.items() if key != "notes"}})
 
     def failure(self, scene: str, error: Exception) -> None:
@@ -213,7 +220,10 @@ class JsonReporter:
         code = error.code if isinstance(error, GeocloudError) else "internal"
         code = {"output": "input"}.get(code, code)
         hint = error.hint if isinstance(error, GeocloudError) else ""
-        print_json({"event": "error", "code": code, "text": str(error), "hint": hint, "scene": scene})
+        options = options_in(f"{error} {hint}")
+        print_json(
+            {"event": "error", "code": code, "text": str(error), "hint": hint, "options": options, "scene": scene}
+        )
 
     def close(self) -> None:
         """End the heartbeat."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.models.domain import TrainingDomain, unfamiliar
+from geocloud.progress import Warn
 from geocloud.raster import BoolArray, FloatArray
 
 LEVEL_STEP = 16
@@ -53,7 +54,7 @@ class DomainStats:
             f"blue varies {self.contrast:.2f} times as much as red: {order}": self.contrast > seen.contrast,
             f"nodata cuts it into strips ({self.gaps:.0f} edges in 1000 pixels)": self.gaps > seen.gaps,
         }
-        return tuple(f"the scene is unlike the training data, {text}" for text, true in found.items() if true)
+        return tuple(Warn(f"the scene is unlike the training data, {text}") for text, true in found.items() if true)
 
 
 class DomainCheck:

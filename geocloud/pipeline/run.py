@@ -25,7 +25,7 @@ from geocloud.pipeline.scoring import SEGMENT_PIXELS, aggregation_factor, coarse
 from geocloud.pipeline.stitching import SCORE as SCORES
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.pipeline.tiling import read_segments
-from geocloud.progress import Progress, no_progress
+from geocloud.progress import Progress, Warn, no_progress
 from geocloud.raster import NODATA
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
@@ -262,7 +262,7 @@ class SceneRun:
             side = self.options.factor
             notes = (*notes, f"squares of {side}x{side} pixels were scored as one; --resolution has it otherwise")
         if not self.mask.valid:
-            notes = (*notes, "the scene is wholly nodata, so it has no cloud cover")
+            notes = (*notes, Warn("the scene is wholly nodata, so it has no cloud cover"))
         if not self.georef.located and not self.options.polygons:
             notes = (
                 *notes,

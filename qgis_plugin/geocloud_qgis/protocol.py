@@ -1,4 +1,4 @@
-"""What the program says with `--progress json`: protocol 1, one JSON object a line on stdout.
+"""What the program says with `--progress json`: protocol 2, one JSON object a line on stdout.
 
 Imports no qgis.
 """
@@ -8,14 +8,19 @@ from __future__ import annotations
 import json
 from typing import Any, Optional
 
-PROTOCOL = 1
-STAGES = {
-    "load": "Opening the scene and the model",
-    "inference": "Looking for clouds",
-    "polygons": "Tracing polygons",
-    "write": "Writing the results",
-}
-"""Stage names of the protocol -> what the user reads."""
+from .texts import tr
+
+PROTOCOL = 2
+
+
+def stages() -> dict[str, str]:
+    """Stage names of the protocol -> what the user reads."""
+    return {
+        "load": tr("Opening the scene and the model"),
+        "inference": tr("Looking for clouds"),
+        "polygons": tr("Tracing polygons"),
+        "write": tr("Writing the results"),
+    }
 
 
 def parse_line(line: str) -> Optional[dict[str, Any]]:
@@ -30,7 +35,7 @@ def parse_line(line: str) -> Optional[dict[str, Any]]:
 def stage_text(event: dict[str, Any]) -> str:
     """A progress event's stage for the user; an unknown stage by its own name."""
     stage = str(event.get("stage", ""))
-    return STAGES.get(stage, stage)
+    return stages().get(stage, stage)
 
 
 def percent(event: dict[str, Any]) -> float:

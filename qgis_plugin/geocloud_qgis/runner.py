@@ -16,6 +16,8 @@ from typing import IO, Any, Callable, Mapping, Optional, Sequence
 
 from .leftovers import clear_leftovers
 from .protocol import PROTOCOL, parse_line, percent, stage_text
+from .speech import in_our_words
+from .texts import tr
 
 KILL_SECONDS = 4.0
 """After cancelling, the time the program has to clear up before it is killed."""
@@ -59,7 +61,7 @@ class Listener:
 def run(
     command: Sequence[str], environ: Mapping[str, str], listener: Listener, outputs: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Run `command`, which speaks protocol 1, to its end; its `result` event.
+    """Run `command`, which speaks protocol 2, to its end; its `result` event.
 
     Args:
         command: the program and its arguments, as a list: no shell ever sees them.
@@ -95,7 +97,9 @@ def start_process(command: Sequence[str], environ: Mapping[str, str]) -> subproc
             start_new_session=not windows,
         )
     except OSError as error:
-        raise ProgramError(f"{command[0]} cannot be started ({error.strerror or error})") from error
+        raise ProgramError(
+            tr("{program} cannot be started ({reason})").format(program=command[0], reason=error.strerror or error)
+        ) from error
 
 
 def kill_process(process: subprocess.Popen) -> None:
@@ -195,8 +199,10 @@ class _Run:
     def _on_start(self, event: dict[str, Any]) -> None:
         if event.get("protocol") != PROTOCOL:
             raise ProgramError(
-                f"this geocloud speaks protocol {event.get('protocol')}, the plugin protocol {PROTOCOL}",
-                "update the older of the two",
+                tr("This geocloud speaks protocol {theirs}, the plugin protocol {ours}").format(
+                    theirs=event.get("protocol"), ours=PROTOCOL
+                ),
+                tr("update the older of the two"),
             )
         self.pid = int(event.get("pid", self.pid))  # on Windows a launcher stands between
 
@@ -209,7 +215,7 @@ class _Run:
 
     def _on_log(self, event: dict[str, Any]) -> None:
         say = self.listener.warning if event.get("level") == "warning" else self.listener.info
-        say(str(event.get("text", "")))
+        say(in_our_words(str(event.get("text", "")), event.get("options")))
 
     def _on_result(self, event: dict[str, Any]) -> None:
         self.result = event
@@ -228,12 +234,14 @@ class _Run:
         if self.error is not None:
             text, hint = str(self.error.get("text", "")), str(self.error.get("hint", ""))
             self._log_stderr(without=text)
-            raise ProgramError(text or f"geocloud failed ({_ending(code)})", hint)
+            options = self.error.get("options")
+            failed = tr("geocloud failed ({ending})").format(ending=_ending(code))
+            raise ProgramError(in_our_words(text, options) or failed, in_our_words(hint, options))
         if code != 0:
             raise self._from_stderr(code)
         self._log_stderr()
         if self.result is None:
-            raise ProgramError("geocloud ended without a result", "is this program really geocloud?")
+            raise ProgramError(tr("geocloud ended without a result"), tr("is this program really geocloud?"))
         return self.result
 
     def _from_stderr(self, code: int) -> ProgramError:
@@ -244,7 +252,8 @@ class _Run:
                 return ProgramError(line[len("error: ") :], hint)
         last = f": {self.stderr.pop()}" if self.stderr else ""
         self._log_stderr()
-        return ProgramError(f"geocloud stopped unexpectedly ({_ending(code)}){last}")
+        text = tr("geocloud stopped unexpectedly ({ending})").format(ending=_ending(code))
+        return ProgramError(f"{text}{last}")
 
     def _log_stderr(self, without: str = "") -> None:
         """Put stderr into the log, but not the sentence that is told anyway."""
@@ -255,4 +264,4 @@ class _Run:
 
 def _ending(code: int) -> str:
     """An exit code for the user; a negative one is a signal's number."""
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+    return tr("signal {code}").format(code=-code) if code < 0 else tr("exit code {code}").format(code=code)

@@ -32,7 +32,7 @@ def test_events_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     view.stopped(EnvironmentProblem("no scheduler"))
     view.stopped(Cancelled("cancelled"))
     start, scene, progress, result, error, cancelled = map(json.loads, capsys.readouterr().out.splitlines())
-    assert start["protocol"] == 1
+    assert start["protocol"] == 2
     assert (scene["scene"], scene["status"], scene["error"]) == ("b.tif", "failed", BAD.error)
     assert progress == {"event": "progress", **progress_event(HALF)}
     assert (progress["percent"], progress["mpx_per_second"], progress["seconds_left"]) == (50, 10, 60)

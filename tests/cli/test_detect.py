@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rasterio
 from rio_cogeo import cog_validate
@@ -60,11 +61,11 @@ def test_named_files(make_scene: Make, tmp_path: Path) -> None:
     assert all((tmp_path / name).exists() for name in files.values())
 
 
-def test_protocol_1(make_scene: Make, tmp_path: Path) -> None:
+def test_protocol_2(make_scene: Make, tmp_path: Path) -> None:
     result = run_cli("detect", make_scene(), "--out", tmp_path / "out", "--progress", "json", *NULL)
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert events[0]["event"] == "start"
-    assert events[0]["protocol"] == 1
+    assert events[0]["protocol"] == 2
     assert events[-1]["event"] == "result"
     assert {"scene", "mask", "polygons", "score", "polygon_count", "cloud_percent", "seconds", "model"} <= set(
         events[-1]
@@ -76,6 +77,18 @@ def test_protocol_1(make_scene: Make, tmp_path: Path) -> None:
     last = json.loads(failed.stdout.splitlines()[-1])
     assert (last["event"], last["code"]) == ("error", "input")
     assert failed.returncode == 1
+
+
+def test_protocol_carries_levels_and_options(make_scene: Make, tmp_path: Path) -> None:
+    """A warning is told from an assumption, and options by name: another interface calls them otherwise."""
+    empty = make_scene("empty.tif", data=np.zeros((4, 64, 64), dtype=np.uint16), nodata=0)
+    result = run_cli("detect", empty, "--out", tmp_path / "out", "--progress", "json", *NULL)
+    logs = [event for event in map(json.loads, result.stdout.splitlines()) if event["event"] == "log"]
+    assert [log["level"] for log in logs if "wholly nodata" in log["text"]] == ["warning"]
+    assert {log["level"] for log in logs if "wholly nodata" not in log["text"]} == {"info"}
+    failed = run_cli("detect", make_scene(crs=None), "--out", tmp_path / "o",
+                     "--min-area", 9, "--progress", "json", *NULL)  # fmt: skip
+    assert json.loads(failed.stdout.splitlines()[-1])["options"] == ["min-area"]
 
 
 def test_closed_stdin_cancels(tmp_path: Path) -> None:
@@ -179,7 +192,7 @@ def test_bad_input_is_one_sentence(make_scene: Make, tmp_path: Path, case: str, 
 
 def test_info_and_version_and_models() -> None:
     assert "detect" in run_cli("--help").stdout
-    assert json.loads(run_cli("version", "--json").stdout)["protocol"] == 1
+    assert json.loads(run_cli("version", "--json").stdout)["protocol"] == 2
     assert "brightness" in run_cli("models", "list").stdout
 
 

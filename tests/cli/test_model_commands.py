@@ -33,6 +33,12 @@ def test_a_config_file_stands_in_for_options_and_the_command_line_wins(tagged, t
     assert "'epoch', which is no option" in _run("train", tagged, "--config", config, "--out", "x", code=2).output
 
 
+def test_the_list_of_models_for_programs():
+    found = json.loads(_run("models", "list", "--json").stdout)
+    assert found["default"] in [model["name"] for model in found["models"]]
+    assert {model["name"] for model in found["models"] if model["kind"] is None} >= {"brightness", "hot"}
+
+
 def test_classify_says_a_json_line_a_picture_and_goes_on_after_a_bad_one(tagged, clear_model, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"x")
     good = tagged / "cloudy" / "cloudy_1.png", tagged / "field" / "field_1.png"

@@ -1,4 +1,4 @@
-"""Progress protocol 1 and cancelling, of the commands that do one job."""
+"""Progress protocol 2 and cancelling, of the commands that do one job."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_line_at_least_every_2_seconds_and_a_result_at_the_end(
             gaps.append(time.monotonic() - last)
             last += gaps[-1]
         assert process.wait() == 0
-    assert (events[0]["event"], events[0]["protocol"]) == ("start", 1)
+    assert (events[0]["event"], events[0]["protocol"]) == ("start", 2)
     assert events[-1]["event"] == "result"
     assert max(gaps[1:]) < 2
     percents = [event["percent"] for event in events if event["event"] == "progress"]

@@ -11,16 +11,22 @@ def say(**event):
 
 
 def main(mode):
-    say(event="start", protocol=2 if mode == "other-protocol" else 1, pid=os.getpid())
+    say(event="start", protocol=1 if mode == "other-protocol" else 2, pid=os.getpid())
     say(event="progress", percent=10, stage="load")
     if mode == "good":
         say(event="unheard-of")
         say(event="progress", percent=50, stage="inference")
-        say(event="log", level="warning", text="mind the gap")
+        say(event="log", level="warning", text="mind the --bands and --nothing", options=["bands", "nothing"])
         say(event="result", mask="m.tif", cloud_percent=12.5)
     elif mode == "error":
         print("noise", file=sys.stderr)
-        say(event="error", code="input", text="scene.tif is empty", hint="fetch it again")
+        say(
+            event="error",
+            code="input",
+            text="scene.tif is empty",
+            hint="fetch it again, or try --allow-external",
+            options=["allow-external"],
+        )
         return 1
     elif mode == "usage":
         print("Usage: geocloud\nError: no such option --x", file=sys.stderr)

@@ -26,6 +26,11 @@ sys.modules.update({
     "qgis": types.ModuleType("qgis"), "qgis.core": core, "qgis.PyQt": pyqt, "qgis.PyQt.QtCore": QtCore,
     "qgis.PyQt.QtGui": QtGui, "qgis.PyQt.QtWidgets": QtWidgets,
 })  # fmt: skip
+wrappers = Core("processing.gui.wrappers")
+wrappers.DIALOG_STANDARD = 0
+sys.modules.update({"processing.gui.wrappers": wrappers})
+for name in ("processing", "processing.gui"):
+    sys.modules[name] = types.ModuleType(name)
 core.QgsSettings.value = lambda self, key, default: default
 core.QgsApplication.prefixPath = staticmethod(lambda: "/usr")
 core.QgsApplication.qgisSettingsDirPath = staticmethod(lambda: "/nonexistent/profile")

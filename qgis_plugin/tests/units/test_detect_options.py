@@ -15,6 +15,7 @@ from geocloud_qgis.detect_options import (
     as_options,
 )
 from geocloud_qgis.locate import resolve
+from geocloud_qgis.speech import field_titles
 
 
 def help_of(program):
@@ -37,6 +38,10 @@ def test_choices_are_the_programs(program):
     assert ", ".join(CLASSES) in text
     assert "|".join(DEVICES) in text
     assert "|".join(PRECISIONS) in text
+
+
+def test_every_field_has_its_title_for_the_programs_sentences():
+    assert {f"--{name}" for name in field_titles()} == set(OPTIONS.values())
 
 
 def test_arguments():

@@ -15,8 +15,8 @@ from make_zip import FOLDER, make_zip
 
 MODULES = sorted(FOLDER.glob("*.py"))
 PURE = (
-    *("ask", "detect_options", "env", "installer", "leftovers", "locate", "protocol", "runner", "sources"),
-    *("streaming", "texts"),
+    *("ask", "described", "detect_options", "env", "installer", "leftovers", "locate", "protocol", "runner", "sources"),
+    *("speech", "streaming", "texts"),
 )
 
 

@@ -42,14 +42,15 @@ def test_good():
     assert play("good", heard)["cloud_percent"] == 12.5
     assert ("stage", "Looking for clouds") in heard.said
     assert ("progress", 50.0) in heard.said
-    assert ("warning", "mind the gap") in heard.said
+    assert ("warning", "mind the “Bands” and --nothing") in heard.said
 
 
 def test_error_is_the_programs_sentence_and_is_not_said_before():
     heard = Heard()
     with pytest.raises(ProgramError, match="^scene.tif is empty$") as caught:
         play("error", heard)
-    assert caught.value.hint == "fetch it again"
+    title = "Advanced Parameters ▸ Read files outside the scene's folder"
+    assert caught.value.hint == f"fetch it again, or try “{title}”"
     assert ("info", "noise") in heard.said
     assert not [text for _, text in heard.said if "is empty" in str(text)]
 
@@ -61,7 +62,7 @@ def test_error_is_the_programs_sentence_and_is_not_said_before():
         ("traceback", r"unexpectedly \(exit code 1\): ValueError: a bug"),
         ("dying", "unexpectedly .signal 6"),
         ("nothing", "ended without a result"),
-        ("other-protocol", "speaks protocol 2"),
+        ("other-protocol", "speaks protocol 1"),
     ],
 )
 def test_failures(mode, words):
