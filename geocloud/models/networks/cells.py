@@ -1,8 +1,10 @@
 """A U-Net over cells of 4x4 pixels that gives each pixel one logit: of a veil, or of the shadow of one.
 
-Reading cells in place of pixels gives each step a sixteenth of the grid; outlines come out at every pixel all the same,
-for a logit is a level a pixel, and beside it a coefficient a cell times how far the pixel outshines its cell. All
-layers fold into convolutions at inference.
+Reading cells in place of pixels gives each step a sixteenth of the grid. Outlines come out at every pixel all the same:
+the network gives each cell a level and a coefficient, both are interpolated between the middles of cells, and the
+coefficient is multiplied by how far a pixel outshines its surroundings. Coarser levels are interpolated too, and the
+cells' fields of view overlap, so that no grid of cells shows in the score. All layers fold into convolutions at
+inference.
 """
 
 from collections.abc import Sequence
@@ -30,7 +32,7 @@ BLOCKS = (0, 1, 2, 2, 1)
 INDICES = 7
 """Planes that `spectral_indices` makes."""
 DETAIL = 10.0
-"""Logits for each reflectance of detail within a cell that a coefficient of 1 stands for."""
+"""Logits per reflectance that a pixel outshines its surroundings by, where the coefficient is 1."""
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -66,10 +68,15 @@ def _brightness(x: Tensor) -> Tensor:
     return (x[:, 0:1] + x[:, 1:2] + x[:, 2:3]) * (1 / 3)
 
 
-def _detail(x: Tensor) -> Tensor:
-    """(n, 16, h/4, w/4) how far each pixel of a cell outshines its cell, reflectance."""
+def _spread(x: Tensor) -> Tensor:
+    """(n, 1, h/4, w/4) standard deviation of the visible reflectance within each cell."""
     bright = F.pixel_unshuffle(_brightness(x).float(), CELL)
-    return bright - bright.mean(1, keepdim=True)
+    return (bright - bright.mean(1, keepdim=True)).square().mean(1, keepdim=True).add(1e-8).sqrt()
+
+
+def _raise(x: Tensor, factor: int) -> Tensor:
+    """(n, c, h, w) interpolated between the middles of its pixels, to a grid `factor` times as fine."""
+    return F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
 
 
 def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
@@ -131,7 +138,8 @@ class CellNet(nn.Module):
         if channels != len(BANDS):
             raise ValueError(f"channels must be {len(BANDS)}, the bands {', '.join(BANDS)}, not {channels}")
         self.stem = nn.Sequential(
-            nn.Conv2d(len(BANDS), widths[0], CELL, stride=CELL, bias=False), nn.BatchNorm2d(widths[0])
+            nn.Conv2d(len(BANDS), widths[0], 2 * CELL, stride=CELL, padding=CELL // 2, bias=False),
+            nn.BatchNorm2d(widths[0]),
         )
         self.hint = nn.Conv2d(len(OPTIONAL) + INDICES, widths[0], 1)
         self.down = nn.ModuleList()
@@ -141,7 +149,7 @@ class CellNet(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(above, above, 1) for above in widths[:-1])
         self.lift = nn.ModuleList(nn.Conv2d(below, above, 1) for above, below in pairwise(widths))
         self.up = nn.ModuleList(_conv(above, above) for above in widths[:-1])
-        exact = ExactConv2d(widths[0], CELL**2 + 1, 1)  # in bfloat16 the logit would come in steps of 1/64
+        exact = ExactConv2d(widths[0], 2, 1)  # in bfloat16 the logit would come in steps of 1/64
         self.last = nn.Sequential(_conv(widths[0], widths[0]), exact)
 
     def score(self, x: Tensor, present: Tensor) -> Tensor:
@@ -154,11 +162,11 @@ class CellNet(nn.Module):
         Returns:
             (n, 1, h, w).
         """
-        code, _, _, detail = self._encode(x, present)
-        return self._logit(code, detail)
+        code, _, _ = self._encode(x, present)
+        return self._logit(code, x)
 
-    def _encode(self, x: Tensor, present: Tensor, shown: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The code of each cell, the level of 4x4 cells that colour is read from, and what cells are made of.
+    def _encode(self, x: Tensor, present: Tensor, shown: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """The code of each cell, the level of 4x4 cells that colour is read from, and the mean of each cell.
 
         Args:
             x: (n, 7, h, w), or only the bands that are ``shown``.
@@ -166,19 +174,18 @@ class CellNet(nn.Module):
             shown: (7,) bool; None: x has all seven.
 
         Returns:
-            code (n, width, h/4, w/4), middle (n, width, h/16, w/16), mean (n, 7, h/4, w/4) reflectance, and
-            (n, 16, h/4, w/4) what `_detail` makes.
+            code (n, width, h/4, w/4), middle (n, width, h/16, w/16) and mean (n, 7, h/4, w/4) reflectance.
         """
-        mean, detail = F.avg_pool2d(x, CELL), _detail(x)
+        mean = F.avg_pool2d(x, CELL)
         entry, norm = self.stem
         weight = cast("Tensor", entry.weight)
         if shown is not None:
             mean, weight = with_absent(mean, shown), weight[:, shown]
-        entered = norm(F.conv2d(_channels_last(x), weight, cast("Tensor | None", entry.bias), stride=CELL))
+        bias = cast("Tensor | None", entry.bias)
+        entered = norm(F.conv2d(_channels_last(x), weight, bias, stride=CELL, padding=CELL // 2))
         there = present[:, :, None, None].to(x.dtype)
         flags = there[:, 3:].expand(-1, -1, *mean.shape[2:])
-        spread = detail.square().mean(1, keepdim=True).add(1e-8).sqrt()
-        hints = torch.cat([flags, spectral_indices(mean, spread, there)], 1)
+        hints = torch.cat([flags, spectral_indices(mean, _spread(x), there)], 1)
         h = F.relu_(self.hint(_channels_last(hints)).add_(entered))
         skips = []
         for level in self.down:
@@ -186,12 +193,13 @@ class CellNet(nn.Module):
             skips.append(h)
         middle = h
         for i in reversed(range(len(self.up))):
-            raised = F.interpolate(self.lift[i](h), scale_factor=2.0, mode="nearest")
-            h = self.up[i](F.relu_(self.lateral[i](skips[i]).add_(raised)))
+            h = self.up[i](F.relu_(self.lateral[i](skips[i]).add_(_raise(self.lift[i](h), 2))))
             middle = h if i == 2 else middle
-        return h, middle, mean, detail
+        return h, middle, mean
 
-    def _logit(self, code: Tensor, detail: Tensor) -> Tensor:
-        """(n, 1, h, w) a level a pixel, and the cell's coefficient times how far the pixel outshines its cell."""
-        level, slope = self.last(code).split((CELL**2, 1), 1)
-        return F.pixel_shuffle(level + DETAIL * slope * detail, CELL)
+    def _logit(self, code: Tensor, x: Tensor) -> Tensor:
+        """(n, 1, h, w) the cells' level, and their coefficient times how far the pixel outshines its surroundings."""
+        bright = _brightness(x).float()
+        cells = torch.cat([self.last(code), F.avg_pool2d(bright, CELL)], 1)
+        level, slope, around = _raise(cells, CELL).split(1, 1)
+        return level + DETAIL * slope * (bright - around)

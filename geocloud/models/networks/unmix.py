@@ -95,10 +95,10 @@ class UnmixNet(CellNet):
             x: (n, 7, h, w) reflectance in the order of BANDS, absent bands 0; h and w multiples of GRID.
             present: (n, 7) 1 where a scene has the band, else 0.
         """
-        code, middle, mean, detail = self._encode(x, present)
+        code, middle, mean = self._encode(x, present)
         cloud, slope = self._colour(middle, x.shape[-2:])
         return Unmixed(
-            logit=self._logit(code, detail),
+            logit=self._logit(code, x),
             surface=x + self._repair(code, x, mean),
             cloud=cloud,
             slope=slope,
@@ -117,8 +117,8 @@ class UnmixNet(CellNet):
             (n, 1, h, w) logit, and maps of (h/4, w/4): ``forward``'s ``[..., row::4, column::4]``, the cloud's smooth
             colour to within its own smoothness.
         """
-        code, middle, mean, detail = self._encode(x, present)
-        logit = self._logit(code, detail)
+        code, middle, mean = self._encode(x, present)
+        logit = self._logit(code, x)
         row, column = corner
         shown = x[..., row::CELL, column::CELL]
         cloud, slope = self._colour(middle, shown.shape[-2:])
@@ -134,8 +134,9 @@ class UnmixNet(CellNet):
         What detection needs, without the other heads' cost; absent bands are left out, not carried along as zeros.
         """
         height, width = x.shape[-2:]
-        code, _, _, detail = self._encode(to_grid(x), present.expand(len(x), -1), present)
-        return self._logit(code, detail)[:, 0, :height, :width]
+        whole = to_grid(x)
+        code, _, _ = self._encode(whole, present.expand(len(x), -1), present)
+        return self._logit(code, whole)[:, 0, :height, :width]
 
     def shadow_logit(self, x: Tensor, present: Tensor) -> Tensor | None:
         """(n, 1, h, w) logit of lying in cloud shadow; arguments as in ``forward``. None where nothing tells it."""
