@@ -4,7 +4,8 @@
     detection = geocloud.detect("scene.tif", "clouds")
     detection.cloud_cover, detection.polygons
 
-Importing it is light: torch, geopandas and xarray are imported when first used.
+The names in `__all__` are the public interface; modules may move. Importing geocloud is light: torch, geopandas and
+xarray are imported when first used.
 """
 
 from __future__ import annotations
@@ -16,34 +17,83 @@ from geocloud.version import __version__
 
 if TYPE_CHECKING:
     from geocloud.batch.batch import BatchResult, detect_many
+    from geocloud.batch.manifest import Record
     from geocloud.batch.options import BatchOptions
+    from geocloud.calibration import Calibration
+    from geocloud.datasets.labels import LabelCodes
+    from geocloud.errors import (
+        Cancelled,
+        EnvironmentProblem,
+        GeocloudError,
+        InputError,
+        MissingExtraError,
+        ModelError,
+        OutputError,
+        UsageError,
+    )
+    from geocloud.evaluation.samples import DataOptions
+    from geocloud.georef import Georef
     from geocloud.lazy.lazy import mask, score
-    from geocloud.pipeline.detection import Detection
+    from geocloud.models.card import ModelCard
+    from geocloud.models.registry import load_scorer
+    from geocloud.pipeline.detection import Detection, OutputPaths
     from geocloud.pipeline.options import DetectOptions
+    from geocloud.progress import Progress
+    from geocloud.raster import PatchBatch, Raster
     from geocloud.readers import MemoryScene, SceneOptions, SceneReader, open_scene
     from geocloud.scorers.contract import Scorer
+    from geocloud.training.options import TrainOptions
+    from geocloud.verbs.apply_mask import ApplyOptions, apply_mask
+    from geocloud.verbs.calibrate import CalibrateOptions, calibrate
+    from geocloud.verbs.classify import Classification, ClassifyOptions, classify
     from geocloud.verbs.detect import detect
+    from geocloud.verbs.evaluate import EvaluateOptions, Evaluation, evaluate
+    from geocloud.verbs.patches import PatchOptions, write_patches
+    from geocloud.verbs.polygonize import PolygonizeOptions, polygonize
+    from geocloud.verbs.train import TrainResult, train
+    from geocloud.window import Window
 
 __all__ = [
-    "BatchOptions", "BatchResult", "DetectOptions", "Detection", "MemoryScene", "SceneOptions", "SceneReader",
-    "Scorer", "__version__", "detect", "detect_many", "mask", "open_scene", "score",
+    "ApplyOptions", "BatchOptions", "BatchResult", "CalibrateOptions", "Calibration", "Cancelled", "Classification",
+    "ClassifyOptions", "DataOptions", "DetectOptions", "Detection", "EnvironmentProblem", "EvaluateOptions",
+    "Evaluation", "GeocloudError", "Georef", "InputError", "LabelCodes", "MemoryScene", "MissingExtraError",
+    "ModelCard", "ModelError", "OutputError", "OutputPaths", "PatchBatch", "PatchOptions", "PolygonizeOptions",
+    "Progress", "Raster", "Record", "SceneOptions", "SceneReader", "Scorer", "TrainOptions", "TrainResult",
+    "UsageError", "Window", "__version__", "apply_mask", "calibrate", "classify", "detect", "detect_many", "evaluate",
+    "load_scorer", "mask", "open_scene", "polygonize", "score", "train", "write_patches",
 ]  # fmt: skip
 
-_HOMES = {
-    "BatchOptions": "geocloud.batch.options",
-    "BatchResult": "geocloud.batch.batch",
-    "DetectOptions": "geocloud.verbs.detect",
-    "Detection": "geocloud.pipeline.detection",
-    "MemoryScene": "geocloud.readers",
-    "SceneOptions": "geocloud.readers",
-    "SceneReader": "geocloud.readers",
-    "Scorer": "geocloud.scorers.contract",
-    "detect": "geocloud.verbs.detect",
-    "detect_many": "geocloud.batch.batch",
-    "mask": "geocloud.lazy.lazy",
-    "open_scene": "geocloud.readers",
-    "score": "geocloud.lazy.lazy",
+_MODULES = {
+    "batch.batch": "BatchResult detect_many",
+    "batch.manifest": "Record",
+    "batch.options": "BatchOptions",
+    "calibration": "Calibration",
+    "datasets.labels": "LabelCodes",
+    "errors": "Cancelled EnvironmentProblem GeocloudError InputError MissingExtraError ModelError OutputError "
+    "UsageError",
+    "evaluation.samples": "DataOptions",
+    "georef": "Georef",
+    "lazy.lazy": "mask score",
+    "models.card": "ModelCard",
+    "models.registry": "load_scorer",
+    "pipeline.detection": "Detection OutputPaths",
+    "pipeline.options": "DetectOptions",
+    "progress": "Progress",
+    "raster": "PatchBatch Raster",
+    "readers": "MemoryScene SceneOptions SceneReader open_scene",
+    "scorers.contract": "Scorer",
+    "training.options": "TrainOptions",
+    "verbs.apply_mask": "ApplyOptions apply_mask",
+    "verbs.calibrate": "CalibrateOptions calibrate",
+    "verbs.classify": "Classification ClassifyOptions classify",
+    "verbs.detect": "detect",
+    "verbs.evaluate": "EvaluateOptions Evaluation evaluate",
+    "verbs.patches": "PatchOptions write_patches",
+    "verbs.polygonize": "PolygonizeOptions polygonize",
+    "verbs.train": "TrainResult train",
+    "window": "Window",
 }
+_HOMES = {name: f"geocloud.{module}" for module, names in _MODULES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute may be anything

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,11 +68,11 @@ def default_workers() -> int:
 
 
 @contextmanager
-def _remote(address: str | None, scheduler_file: Path | None) -> Iterator[Client]:
+def _remote(address: str | None, scheduler_file: str | os.PathLike[str] | None) -> Iterator[Client]:
     from distributed import Client
 
     place = scheduler_file or address
-    if scheduler_file is not None and not scheduler_file.is_file():
+    if scheduler_file is not None and not Path(scheduler_file).is_file():
         raise UsageError(f"{scheduler_file} does not exist; give the file that dask scheduler --scheduler-file wrote")
     try:
         if scheduler_file is not None:

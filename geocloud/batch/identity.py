@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
@@ -51,7 +52,8 @@ def fingerprint(source: str) -> str:
     return _hash([_stat(path) for path in _files(source)])
 
 
-def _model(name: str) -> Any:  # noqa: ANN401 - any JSON value
+def _model(model: str | os.PathLike[str]) -> Any:  # noqa: ANN401 - any JSON value
+    name = os.fspath(model)
     return name if name in BASELINES else asdict(read_card(model_folder(name)))
 
 

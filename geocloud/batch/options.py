@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from geocloud.errors import UsageError
 from geocloud.pipeline.options import DetectOptions
@@ -22,7 +22,7 @@ class BatchOptions:
     """Workers of one thread to start on this machine; None: as many as cores and memory allow."""
     scheduler: str | None = None
     """Address of a Dask scheduler to use instead, such as tcp://host:8786."""
-    scheduler_file: Path | None = None
+    scheduler_file: str | os.PathLike[str] | None = None
     """File that a Dask scheduler wrote, to use it instead."""
     retries: int = 1
     """How often a scene is tried again after an error that may pass; also after its worker died, where geocloud starts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -132,7 +133,8 @@ def _scorer(task: SceneTask) -> Scorer:
     options = task.options.of_scene()
     if parameter_hash(options) != task.parameters:
         raise ModelError(
-            f"a worker has another geocloud or model {options.model!r} than the client; install the same on both"
+            f"a worker has another geocloud or model {os.fspath(options.model)!r} than the client; install the same "
+            "on both"
         )
     return shared_scorer(options.model, options.device, options.precision, task.parameters)
 

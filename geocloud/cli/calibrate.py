@@ -42,7 +42,7 @@ def calibrate(model: str, data: Path, out: Path | None, device: str, **options: 
     """Choose the threshold and the P(cloud) curve of MODEL on DATA."""
     chosen = take_data_options(options)
     with progress_bar() as bar:
-        card = calibrate_model(model, data, CalibrateOptions(data=chosen, device=device, **options), out, bar)
+        card = calibrate_model(data, model, out, CalibrateOptions(data=chosen, device=device, **options), progress=bar)
     calibration = card.calibration
     if not sys.stdout.isatty():
         print_json(

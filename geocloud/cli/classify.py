@@ -35,7 +35,7 @@ def classify(pictures: tuple[Path, ...], model: str, fit: Fit | None, device: st
 
     A picture that cannot be read is named and the others go on; the exit code is then 1.
     """
-    options = ClassifyOptions(fit, as_scene_options(**scene))
+    options = ClassifyOptions(fit, as_scene_options(**scene), device)
     scorer = load_scorer(model, device)
     failed = False
     for path in pictures:

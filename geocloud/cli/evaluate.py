@@ -103,7 +103,7 @@ def evaluate(
     data = take_data_options(options, masks=masks)
     chosen = EvaluateOptions(data=data, device=device, threshold=threshold, **options)
     with progress_bar() as bar:
-        found = evaluate_models(sources, chosen, out, bar)
+        found = evaluate_models(sources, out, chosen, progress=bar)
     for note in found.notes:
         click.echo(note, err=True)
     if page is not None:

@@ -9,7 +9,7 @@ import click
 
 from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.options import as_scene_options, scene_options
-from geocloud.verbs.patches import write_patches
+from geocloud.verbs.patches import PatchOptions, write_patches
 
 
 @click.command(epilog=examples("geocloud patches scene.tif --out patches"))
@@ -20,5 +20,5 @@ from geocloud.verbs.patches import write_patches
 @one_sentence
 def patches(scene: str, out: Path, *, overwrite: bool, **given: Any) -> None:  # noqa: ANN401 - click's own values
     """Write a scene's 64x64 patches as georeferenced GeoTIFFs; wholly nodata ones are left out."""
-    count = write_patches(scene, out, as_scene_options(**given), overwrite=overwrite)
+    count = write_patches(scene, out, PatchOptions(as_scene_options(**given), overwrite))
     print_json({"scene": scene, "out": str(out), "patches": count})

@@ -25,7 +25,7 @@ from geocloud.verbs.survey import survey as survey_model
 def survey(model: str, data: Path, out: Path, left_out: Path | None, **options: object) -> None:
     """Measure on its training DATA what MODEL has seen and where its classes are cut; write it into the card."""
     names = frozenset(left_out.read_text(encoding="utf-8").split()) if left_out is not None else frozenset()
-    card = survey_model(model, data, out, SurveyOptions(left_out=names, **options))  # type: ignore[arg-type]
+    card = survey_model(data, model, out, SurveyOptions(left_out=names, **options))  # type: ignore[arg-type]
     limits = ("median", "brightest", "contrast", "share", "gaps")
     thresholds = ("thin", "haze", "dust", "shadow", "rule")
     print_json(

@@ -24,7 +24,7 @@ from geocloud.cli.reporter import progress_bar
 from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError
-from geocloud.training.options import Kind, Listener, On, TrainOptions, TrainRule
+from geocloud.training.options import Kind, On, TrainOptions, TrainRule
 from geocloud.verbs.train import TrainResult
 from geocloud.verbs.train import train as train_model
 
@@ -122,8 +122,7 @@ def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - c
     if chosen.kind == "unmix":
         _refuse_what_the_recipe_says()
     with progress_bar() as bar:
-        listener = Listener(bar, lambda epoch, loss: click.echo(f"Epoch:{epoch}, Loss:{loss:.4f}"))
-        result = train_model(data, folder, chosen, listener)
+        result = train_model(data, folder, chosen, progress=bar, on_epoch=_print_epoch)
     _print(result)
 
 
@@ -135,6 +134,10 @@ def _refuse_what_the_recipe_says() -> None:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} does not go with --kind unmix, whose recipe says it all; set it there")
+
+
+def _print_epoch(epoch: int, loss: float) -> None:
+    click.echo(f"Epoch:{epoch}, Loss:{loss:.4f}")
 
 
 def _print(result: TrainResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,13 @@ class LabelCodes:
     """Share of the scene's height and width, about its middle, that the raster shows enlarged; the rest is unknown."""
 
 
-def find_labels(data: Path, given: Path | None) -> Path | None:
+def find_labels(data: Path, given: str | os.PathLike[str] | None) -> Path | None:
     """The folder of labels: the given one, or `labels` beside or in the data folder where there is `images` too."""
     if given is not None:
-        if not given.is_dir():
-            raise InputError(f"{given} is no folder of labels")
-        return given
+        folder = Path(given)
+        if not folder.is_dir():
+            raise InputError(f"{folder} is no folder of labels")
+        return folder
     if data.name == "images" and (data.parent / "labels").is_dir():
         return data.parent / "labels"
     return data / "labels" if (data / "images").is_dir() and (data / "labels").is_dir() else None

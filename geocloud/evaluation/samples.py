@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,7 @@ class DataOptions:
     """Subfolders to use; empty: all."""
     cloudy: tuple[str, ...] = ()
     """Subfolders that show cloud; empty: those whose name begins with `cloud`."""
-    labels: Path | None = None
+    labels: str | os.PathLike[str] | None = None
     """Folder of label rasters; None: `labels` beside a folder `images`, else the subfolders are the truth."""
     codes: LabelCodes = field(default_factory=LabelCodes)
     masks: bool = False

@@ -1,11 +1,17 @@
-"""Scores and masks of xarray objects; of Dask-backed ones lazily, block by block, never the whole scene in memory."""
+"""Scores and masks of arrays; of Dask-backed ones lazily, block by block, never the whole scene in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import os
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from geocloud.classes import ENCODINGS, EncodingName
+from geocloud.errors import UsageError
 from geocloud.grid import PatchGrid
 from geocloud.lazy.chunks import BlockPlan, LazyResult, finish, lazy_blocks
 from geocloud.models.card import Precision
@@ -22,54 +28,132 @@ if TYPE_CHECKING:
     import xarray
 
     Array = xarray.DataArray | xarray.Dataset
+Bands = Sequence[str] | Mapping[str, int]
 
 
-def score(
-    array: Array,
+def score(  # noqa: PLR0913 - what an array does not say, and what is wanted of it
+    array: NDArray[Any] | Array,
     *,
-    model: str = DEFAULT_MODEL,
-    scene: SceneOptions | None = None,
+    bands: Bands | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+    nodata: float | None = None,
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
     threshold: float | str | None = None,
     precision: Precision = "auto",
     raw: bool = False,
-) -> xarray.DataArray:
-    """P(cloud) of a scene in an xarray object, as `detect` finds it in a file of the same pixels.
+) -> Any:  # noqa: ANN401 - an array of the kind that was given
+    """P(cloud) of a scene in an array, as `detect` finds it in a file of the same pixels.
+
+    It takes one array of whole scenes, numpy's or xarray's: a path is for `detect`, a bare Dask array is to be wrapped
+    in an xarray.DataArray, a masked array to be filled, and a numpy array, which has no pixel size, is scored pixel by
+    pixel where `detect` would average fine pixels first.
 
     Args:
-        array: DataArray with y, x and a band dimension, or Dataset with a variable a band; a `time` dimension is kept.
-            Dask-backed: the result is lazy and nothing is computed yet. Otherwise the result is computed.
+        array: numpy (band, y, x); or DataArray with y, x and a band dimension, or Dataset with a variable per band, and
+            a `time` dimension is kept. Dask-backed: the result is lazy and nothing is computed yet.
+        bands: common names (blue, green, red, nir, ...) in the array's order, or name -> number from 1; needed for
+            numpy, otherwise found from the array where None.
+        scale: reflectance = value * scale + offset; None: by the array's attributes, its type and values.
+        offset: see scale.
+        nodata: value of pixels without data; None: by the array's attributes. NaN always is.
         model: name of a shipped model or a model folder; where workers compute, they must find it too.
-        scene: bands, scale and offset where the array does not say.
         threshold: as of `detect`; P(cloud) is 0.5 there.
         precision: as of `detect`.
         raw: return the scorer's own score, higher = cloudier, instead.
 
     Returns:
-        (y, x) or (time, y, x) float32, 0 to 1, NaN where nodata, on the array's coordinates.
+        (y, x) or (time, y, x) float32, 0 to 1, NaN where nodata: numpy for numpy, else a DataArray on the array's
+        coordinates.
 
     Raises:
         InputError: bands or dimensions are not recognised.
         ModelError: no such model, or a band it needs is missing.
-        UsageError: a threshold rule or band number that there is not.
+        UsageError: a threshold rule or band number that there is not, or an object that is no array of a scene.
     """
-    product: LazyResult = "raw" if raw else "probability"
-    return _each_time(array, lambda one: _of_one(one, model, scene or SceneOptions(), threshold, precision, product))
+    plan = _Wanted(os.fspath(model), threshold, precision, "raw" if raw else "probability")
+    return _of_any(array, _Given(bands, scale, offset, nodata), plan)
 
 
-def mask(
-    array: Array,
+def mask(  # noqa: PLR0913 - as `score`
+    array: NDArray[Any] | Array,
     *,
-    model: str = DEFAULT_MODEL,
-    scene: SceneOptions | None = None,
+    bands: Bands | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+    nodata: float | None = None,
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
     threshold: float | str | None = None,
     precision: Precision = "auto",
     encoding: EncodingName = "geocloud",
-) -> xarray.DataArray:
-    """The cloud mask of a scene in an xarray object: 0 clear, 1 cloud, 255 nodata; see `score`.
+) -> Any:  # noqa: ANN401 - an array of the kind that was given
+    """The cloud mask of a scene in an array: 0 clear, 1 cloud, 255 nodata; arguments and limits as of `score`.
 
-    `encoding` gives other codes. What looks at whole clouds, a least area and dilation, is `detect`'s alone.
+    `encoding` gives other codes. Further classes, a least area and dilation are for `detect` alone.
     """
-    return _each_time(array, lambda one: _of_one(one, model, scene or SceneOptions(), threshold, precision, encoding))
+    plan = _Wanted(os.fspath(model), threshold, precision, encoding)
+    return _of_any(array, _Given(bands, scale, offset, nodata), plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What the caller says of an array."""
+
+    bands: Bands | None
+    scale: float | None
+    offset: float | None
+    nodata: float | None
+
+    def options(self) -> SceneOptions:
+        """Bands by number from 1."""
+        numbers = self.bands or {}
+        if not isinstance(numbers, Mapping):
+            numbers = {name: number for number, name in enumerate(numbers, start=1)}
+        return SceneOptions(bands=numbers, scale=self.scale, offset=self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be made of it."""
+
+    model: str
+    threshold: float | str | None
+    precision: Precision
+    product: LazyResult
+
+
+def _of_any(array: Any, given: _Given, wanted: _Wanted) -> Any:  # noqa: ANN401 - checked here
+    """The product of an array of any kind that is taken; UsageError for all others."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise UsageError("a masked array is not taken: give array.filled(value) and nodata=value")
+    if isinstance(array, np.ndarray):
+        return _of_xarray(_named(array, given), given, wanted).to_numpy()
+    if hasattr(array, "dims") and hasattr(array, "sizes"):
+        return _of_xarray(array, given, wanted)
+    raise UsageError(
+        f"a {type(array).__name__} is no array of a scene: give numpy (band, y, x), an xarray.DataArray or an "
+        "xarray.Dataset, and for a file use detect"
+    )
+
+
+def _named(array: NDArray[Any], given: _Given) -> xarray.DataArray:
+    """A numpy array with named dimensions."""
+    import xarray
+
+    if array.ndim != 3:
+        raise UsageError(f"a numpy array of the shape {array.shape} is no scene; give (band, y, x)")
+    if not given.bands:
+        raise UsageError('a numpy array does not name its bands; give them in order, as bands=("blue", "green", "red")')
+    if not isinstance(given.bands, Mapping) and len(given.bands) != len(array):
+        raise UsageError(
+            f"{len(given.bands)} bands are named, but the array of the shape {array.shape} has {len(array)}"
+        )
+    return xarray.DataArray(array, dims=("band", "y", "x"))
+
+
+def _of_xarray(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
+    """The product of each time."""
+    return _each_time(array, lambda one: _of_one(one, given, wanted))
 
 
 def _each_time(array: Array, work: Callable[[Array], xarray.DataArray]) -> xarray.DataArray:
@@ -83,18 +167,15 @@ def _each_time(array: Array, work: Callable[[Array], xarray.DataArray]) -> xarra
     return xarray.concat([part.drop_vars("time", errors="ignore") for part in parts], dim=along, join="override")
 
 
-def _of_one(
-    array: Array,
-    model: str,
-    options: SceneOptions,
-    threshold: float | str | None,
-    precision: Precision,
-    product: LazyResult,
-) -> xarray.DataArray:
+def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
+    """The product of one scene."""
     import xarray
 
-    scorer = shared_scorer(model, "auto", precision)
-    calibration = choose_threshold(scorer, threshold)
+    options, product = given.options(), wanted.product
+    scorer = shared_scorer(wanted.model, "auto", wanted.precision)
+    calibration = choose_threshold(scorer, wanted.threshold)
+    if given.nodata is not None:
+        array = _with_nodata(array, given.nodata)
     layers = choose_layers(array, options)
     bands = scorer.choose_bands(tuple(layers))
     first = layers[bands[0]]
@@ -108,7 +189,7 @@ def _of_one(
         factor = aggregation_factor(array_georef(first), scorer)
         coarse = -(-shape[0] // factor), -(-shape[1] // factor)
         grid = PatchGrid(coarse, scorer.block)
-        plan = BlockPlan(grid, factor, scorer.halo, bands, model, precision, threshold, product)
+        plan = BlockPlan(grid, factor, scorer.halo, bands, wanted.model, wanted.precision, wanted.threshold, product)
         values = lazy_blocks(plan, [layers[band].transpose(y, x) for band in bands], options)
     attrs = {
         "long_name": "cloud mask" if product in ENCODINGS else "P(cloud)" if product == "probability" else "score",
@@ -123,6 +204,13 @@ def _of_one(
     if "grid_mapping" in first.encoding:
         result.encoding["grid_mapping"] = first.encoding["grid_mapping"]
     return result
+
+
+def _with_nodata(array: Array, nodata: float) -> Array:
+    """The array, or every variable of it, with its nodata value in the attributes."""
+    if hasattr(array, "data_vars"):
+        return array.map(lambda values: values.assign_attrs(_FillValue=nodata), keep_attrs=True)
+    return array.assign_attrs(_FillValue=nodata)
 
 
 def _fill(product: LazyResult) -> int:

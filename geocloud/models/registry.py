@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -31,8 +32,9 @@ def model_names() -> list[str]:
     return sorted([*(path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")), *BASELINES])
 
 
-def model_folder(name: str) -> Path:
+def model_folder(model: str | os.PathLike[str]) -> Path:
     """The folder of a shipped model's name or of a path; ModelError with the names there are."""
+    name = os.fspath(model)
     shipped = SHIPPED / (default_name() if name == DEFAULT_MODEL else name)
     if "/" not in name and "\\" not in name and (shipped / CARD_FILE).is_file():
         return shipped
@@ -41,13 +43,24 @@ def model_folder(name: str) -> Path:
     raise ModelError(f"no model {name!r}: give a model folder or one of {', '.join(model_names())}")
 
 
-def load_scorer(name: str = DEFAULT_MODEL, device: str = "auto", precision: Precision = "auto") -> Scorer:
-    """The scorer of a name or model folder; torch is imported only where there are weights to run."""
-    if name in BASELINES:
-        return BASELINES[name]()
+def load_scorer(
+    model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto", precision: Precision = "auto"
+) -> Scorer:
+    """The scorer of a name or model folder; torch is imported only where there are weights to run.
+
+    Args:
+        model: name of a shipped model or baseline, or a model folder.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        precision: `fp32`, `bf16`, or `auto`: bf16 where card and machine allow it.
+
+    Raises:
+        ModelError: there is no such model, or its weights or card are damaged.
+    """
+    if model in BASELINES:
+        return BASELINES[os.fspath(model)]()
     from geocloud.models.loading import load_model
 
-    return load_model(model_folder(name), device, precision)
+    return load_model(model_folder(model), device, precision)
 
 
 _LOCK = threading.Lock()
@@ -56,11 +69,14 @@ KEPT = 4
 
 
 def shared_scorer(
-    model: str = DEFAULT_MODEL, device: str = "auto", precision: Precision = "auto", identity: str = ""
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    device: str = "auto",
+    precision: Precision = "auto",
+    identity: str = "",
 ) -> Scorer:
     """As `load_scorer`; `identity` tells a model apart from another that stood in the same folder before."""
     with _LOCK:
-        return load_once(model, device, precision, identity)
+        return load_once(os.fspath(model), device, precision, identity)
 
 
 @lru_cache(maxsize=KEPT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +22,7 @@ MAX_DILATE = 500
 class DetectOptions:
     """How to detect; the defaults need nothing."""
 
-    model: str = DEFAULT_MODEL
+    model: str | os.PathLike[str] = DEFAULT_MODEL
     """Name of a shipped model or a model folder."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     """Bands, scale and offset where the scene does not say."""

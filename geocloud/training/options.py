@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -47,7 +47,7 @@ class TrainOptions:
     """Subfolders to use. Empty: with labels all; else those of the normal tag, or all where none is named as cloud."""
     cloudy: tuple[str, ...] = ()
     """Subfolders that show cloud; empty: those whose name begins with `cloud`."""
-    labels: Path | None = None
+    labels: str | os.PathLike[str] | None = None
     """Folder of label rasters that tag the patches of scenes; None: `labels` beside a folder `images`."""
     codes: LabelCodes = field(default_factory=LabelCodes)
     epochs: int = 10
@@ -80,9 +80,9 @@ class TrainOptions:
     max_patches: int = 10_000
     without: tuple[str, ...] = ()
     """Names of files that are kept from training, and from the threshold, such as those an evaluation is held on."""
-    recipe: Path | str | None = None
+    recipe: str | os.PathLike[str] | None = None
     """unmix only: a recipe file, or the name of one that ships; None: unmix."""
-    start: str | None = None
+    start: str | os.PathLike[str] | None = None
     """unmix only: name of a model, or a model folder, to go on from."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     device: str = "auto"

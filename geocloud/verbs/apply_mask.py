@@ -58,6 +58,13 @@ def apply_mask(
     A single raster keeps type, scales, tags, names and colours, and has overviews. A product of several files becomes
     one float32 raster of reflectance, nodata NaN, a band for each that was recognised.
 
+    Args:
+        scene: path or URL.
+        mask: its mask, on the same grid.
+        out: the GeoTIFF to write.
+        options: how; defaults where None.
+        progress: called after each strip; may raise Cancelled.
+
     Raises:
         InputError: scene or mask cannot be used, or they are not on one grid.
         OutputError: the output cannot be written.

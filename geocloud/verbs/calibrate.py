@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -135,10 +136,11 @@ class CalibrateOptions:
 
 
 def calibrate(
-    model: str,
-    data: Path,
+    data: str | os.PathLike[str],
+    model: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None,
     options: CalibrateOptions,
-    out: Path | None = None,
+    *,
     progress: Progress = no_progress,
 ) -> ModelCard:
     """Choose the threshold and write it into the card, or into the card of a copy.
@@ -146,19 +148,19 @@ def calibrate(
     The threshold that was in force stays in the card as an alternative, by the name of its rule.
 
     Args:
-        model: name or folder.
         data: tagged pictures or labelled scenes.
-        options: the rule.
+        model: name or folder.
         out: folder of the copy; None: the model's own folder, refused for a shipped model.
+        options: the rule.
         progress: called after each scene.
 
     Raises:
         OutputError: a shipped model without `out`, or `out` holds a model. UsageError: the data do not fit the rule.
         InputError, ModelError: data or model cannot be read.
     """
-    folder = model_folder(model)
+    folder, data = model_folder(model), Path(data)
     card = read_card(folder)
-    target = _target(folder, out, options)
+    target = _target(folder, None if out is None else Path(out), options)
     if options.rule == "synthetic":
         tagged = read_tagged(data, options.data, progress)
         scores = synthetic_scores(load_scorer(model, options.device), tagged, threads=options.data.threads)
@@ -221,7 +223,9 @@ def _figure(scenes: list[ScoreHistogram], cut: float, options: CalibrateOptions,
     return ", ".join(there)
 
 
-def _scenes(model: str, data: Path, options: CalibrateOptions, progress: Progress) -> list[ScoreHistogram]:
+def _scenes(
+    model: str | os.PathLike[str], data: Path, options: CalibrateOptions, progress: Progress
+) -> list[ScoreHistogram]:
     """A histogram of each file: of every pixel, but for f1 of what carries the truth, pixels or whole pictures."""
     scorer = load_scorer(model, options.device)
     chosen = replace(options.data, per_pixel=options.rule != "f1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,8 @@ import numpy as np
 from geocloud.datasets.folder import DataSet
 from geocloud.datasets.labels import Fit
 from geocloud.evaluation.samples import picture_score
+from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
 from geocloud.scorers.contract import Scorer
 
@@ -24,6 +27,8 @@ class ClassifyOptions:
     fit: Fit | None = None
     """Resized to one patch or scored at its own pixels; None: resized for a patch-level model, as the paper."""
     scene: SceneOptions = field(default_factory=SceneOptions)
+    device: str = "auto"
+    """Where a model that is named is loaded: `auto`, `cpu`, `cuda` or `mps`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +45,31 @@ class Classification:
     """P(cloud), at least 0.5 for cloudy."""
 
 
-def classify(path: Path, scorer: Scorer, options: ClassifyOptions | None = None) -> Classification:
-    """Cloudy or not cloudy: the mean score of the picture against the scorer's threshold.
+def classify(
+    picture: str | os.PathLike[str],
+    model: str | os.PathLike[str] | Scorer = DEFAULT_MODEL,
+    options: ClassifyOptions | None = None,
+    *,
+    progress: Progress = no_progress,
+) -> Classification:
+    """Cloudy or not cloudy: the mean score of the picture against the model's threshold.
 
     Args:
-        path: a picture, or a scene.
-        scorer: a loaded model, its threshold chosen.
+        picture: a picture, or a scene.
+        model: its name or folder; for many pictures, what `load_scorer` gives.
         options: how pictures are read.
+        progress: called before and after; may raise Cancelled.
 
     Raises:
-        InputError: it cannot be read. ModelError: it lacks a band.
+        InputError: it cannot be read. ModelError: there is no such model, or the picture lacks a band it needs.
     """
-    options = options or ClassifyOptions()
+    options, path = options or ClassifyOptions(), Path(picture)
+    progress(0, 1, "load")
+    scorer = load_scorer(model, options.device) if isinstance(model, str | os.PathLike) else model
     fit: Fit = options.fit or ("resize" if scorer.level == "patch" else "cut")
     with DataSet(path) as source:
         score = np.float32(picture_score(source, source.files[0], scorer, fit, options.scene))
+    progress(1, 1, "inference")
     calibration = scorer.calibration
     return Classification(
         path,

@@ -17,7 +17,7 @@ from geocloud.scorers.contract import Scorer
 
 
 def detect(
-    source: Source,
+    scene: Source,
     out: str | os.PathLike[str] | OutputPaths,
     options: DetectOptions | None = None,
     *,
@@ -27,7 +27,7 @@ def detect(
     """Find the clouds of one scene and write mask, polygons and what else is asked for.
 
     Args:
-        source: path or URL of the scene, an xarray object, or a reader.
+        scene: its path or URL, an xarray object, or a reader.
         out: folder for the outputs, or their paths one by one.
         options: how; defaults where None.
         scorer: a loaded model to use instead of `options.model`, for many scenes.
@@ -39,10 +39,10 @@ def detect(
     options = options or DetectOptions()
     started = time.perf_counter()
     progress(0, 1, "load")
-    with open_scene(source, options.scene) as scene:
-        paths = out if isinstance(out, OutputPaths) else OutputPaths.in_folder(Path(out), scene.name, options)
+    with open_scene(scene, options.scene) as opened:
+        paths = out if isinstance(out, OutputPaths) else OutputPaths.in_folder(Path(out), opened.name, options)
         if paths.mask.exists() and not options.overwrite:
             return read_detection(paths)
         scorer = scorer or load_scorer(options.model, options.device, options.precision)
-        detection = detect_open(scene, scorer, options, paths, progress=progress)
+        detection = detect_open(opened, scorer, options, paths, progress=progress)
     return replace(detection, seconds=time.perf_counter() - started)

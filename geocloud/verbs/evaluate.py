@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -32,11 +33,11 @@ MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
 class EvaluateOptions:
     """What to measure and on what."""
 
-    models: tuple[str, ...] = ()
+    models: tuple[str | os.PathLike[str], ...] = ()
     """Names or folders; none: the default, where there are no folds."""
     nulls: tuple[str, ...] = ("brightness", "hot")
     """Models without learning that stand beside them."""
-    folds: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    folds: tuple[tuple[str | os.PathLike[str], tuple[str, ...]], ...] = ()
     """Of a cross-validation: models, each with the names of the scenes that it has not seen and is measured on. They
     count as one model, with the first one's name and threshold."""
     peers: tuple[str, ...] = ()
@@ -45,7 +46,7 @@ class EvaluateOptions:
     """Two models, the first of clear sky and the second of cloud: add their difference as a third."""
     threshold: float | str | None = None
     """For the models, as in detect; None: that of each card."""
-    suite: str | None = None
+    suite: str | os.PathLike[str] | None = None
     """A suite that ships, or a TOML file; the one source is then the folder its paths start at."""
     data: DataOptions = field(default_factory=DataOptions)
     draws: int = 1000
@@ -95,9 +96,10 @@ class Evaluation:
 
 
 def evaluate(
-    sources: Sequence[Path],
-    options: EvaluateOptions,
-    out: Path | None = None,
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str] | None = None,
+    options: EvaluateOptions | None = None,
+    *,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Measure models on tagged pictures (a score a picture) or labelled scenes (a score a pixel).
@@ -105,14 +107,16 @@ def evaluate(
     Only counts and histograms of each scene are kept, so memory does not grow with their size.
 
     Args:
-        sources: folders or zips, each scored apart, since label styles differ; with a suite its root folder.
-        options: models, truth, selection.
+        data: a folder or zip, or several, each scored apart, since label styles differ; with a suite its root folder.
         out: folder for `evaluation.json`, `evaluation.md`, plots and sheets; None: none is written.
+        options: models, truth, selection; defaults where None.
         progress: called after each scene.
 
     Raises:
         UsageError, InputError, ModelError, OutputError, MissingExtraError: one sentence each.
     """
+    options, out = options or EvaluateOptions(), None if out is None else Path(out)
+    sources = [Path(one) for one in ([data] if isinstance(data, str | os.PathLike) else data)]
     suite = _suite(sources, options)
     own, nulls = _judged(options), _nulls(options)
     if out is not None:
@@ -171,7 +175,7 @@ def _suite(sources: Sequence[Path], options: EvaluateOptions) -> Suite:
         return plain_suite(sources, data)
     if len(sources) != 1:
         raise UsageError(f"a suite takes the one folder that its paths start at, not {len(sources)}")
-    return read_suite(options.suite, sources[0], data)
+    return read_suite(os.fspath(options.suite), sources[0], data)
 
 
 def _judged(options: EvaluateOptions) -> list[Candidate]:

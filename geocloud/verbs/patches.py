@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +31,21 @@ SEGMENT_PIXELS = 1 << 22
 """Pixels read at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class PatchOptions:
+    """How to cut patches."""
+
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    """For products: bands, scale and offset where they do not say."""
+    overwrite: bool = False
+    """Replace patches that exist."""
+
+
 def write_patches(
-    scene: str,
-    out: Path,
-    options: SceneOptions | None = None,
+    scene: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    options: PatchOptions | None = None,
     *,
-    overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> int:
     """Write STEM_ROW_COL.tif of every patch that holds any data, ROW and COL counted in patches; returns their number.
@@ -43,20 +54,26 @@ def write_patches(
     float32 reflectance, nodata NaN, a band for each that was recognised. Those at the right and lower edge are smaller
     where the scene ends.
 
+    Args:
+        scene: path or URL.
+        out: folder of the patches; it is made.
+        options: how; defaults where None.
+        progress: called after each patch; may raise Cancelled.
+
     Raises:
         InputError: the scene cannot be read.
-        UsageError: a patch exists already and `overwrite` is False.
+        UsageError: a patch exists already and `options.overwrite` is False.
         OutputError: the folder cannot be written.
     """
-    with write_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-    options, name = options or SceneOptions(), scene_name(scene)
-    with staged(name) as staging:
-        sink = _Sink(out, staging, overwrite=overwrite)
-        if is_single_raster(scene):
-            _copy_patches(scene, sink, options, progress)
+    options, source, folder = options or PatchOptions(), os.fspath(scene), Path(out)
+    with write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with staged(scene_name(source)) as staging:
+        sink = _Sink(folder, staging, overwrite=options.overwrite)
+        if is_single_raster(source):
+            _copy_patches(source, sink, options.scene, progress)
         else:
-            _write_reflectance(scene, sink, options, progress)
+            _write_reflectance(source, sink, options.scene, progress)
         sink.commit()
     return len(sink.written)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class PolygonizeOptions:
 
     min_area: float = 0.0
     """Polygons smaller than this many m² (geodesic) are left out."""
-    score: Path | None = None
+    score: str | os.PathLike[str] | None = None
     """The P(cloud) raster beside the mask, for `mean_score`; without it mean_score is 1."""
     encoding: EncodingName | None = None
     """The mask's codes; None: as its tags say, else geocloud's own."""
@@ -32,38 +33,50 @@ class PolygonizeOptions:
 
 
 def polygonize(
-    mask: str, out: Path, options: PolygonizeOptions | None = None, *, progress: Progress = no_progress
+    mask: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    options: PolygonizeOptions | None = None,
+    *,
+    progress: Progress = no_progress,
 ) -> int:
-    """Write the polygons of every code but clear and nodata of a mask, by the suffix of `out`; returns their number.
+    """Write the polygons of every code but clear and nodata of a mask; returns their number.
 
     The mask is read by strips and never held whole.
+
+    Args:
+        mask: a mask that geocloud wrote, or any raster of class codes.
+        out: the vector file; its suffix chooses the format: .geojson, .gpkg, .fgb or .parquet.
+        options: how; defaults where None.
+        progress: called after each strip; may raise Cancelled.
 
     Raises:
         InputError: mask or score cannot be used, or they are not on one grid.
         UsageError: `out` exists, its suffix is unknown, or there are no areas without a georeference.
         OutputError: `out` cannot be written.
     """
-    options = options or PolygonizeOptions()
-    vector_format(out)
-    if out.exists() and not options.overwrite:
-        raise UsageError(f"{out} exists; pass --overwrite to replace it")
-    with MaskFile(Path(mask), options.encoding) as codes, staged(out.stem) as staging:
+    options, target = options or PolygonizeOptions(), Path(out)
+    vector_format(target)
+    if target.exists() and not options.overwrite:
+        raise UsageError(f"{target} exists; pass --overwrite to replace it")
+    with MaskFile(Path(mask), options.encoding) as codes, staged(target.stem) as staging:
         georef, min_area = codes.georef, options.min_area
         if min_area and not georef.located:
             raise UsageError(f"{mask} has no georeference, so areas in m² are unknown; leave out --min-area")
-        frame = to_frame(_trace(codes, options.score, progress), georef, scene_name(mask).removesuffix(MASK_SUFFIX))
+        frame = to_frame(
+            _trace(codes, options.score, progress), georef, scene_name(os.fspath(mask)).removesuffix(MASK_SUFFIX)
+        )
         if min_area:
             frame = frame[frame["area_m2"] >= min_area]
-        write_vectors(frame, staging.path(out), codes.provenance)
-        staging.commit(last=out)
+        write_vectors(frame, staging.path(target), codes.provenance)
+        staging.commit(last=target)
     return len(frame)
 
 
-def _trace(mask: MaskFile, score_path: Path | None, progress: Progress) -> Shapes:
+def _trace(mask: MaskFile, score_path: str | os.PathLike[str] | None, progress: Progress) -> Shapes:
     """All polygons, each with the sum of P(cloud) inside, or of ones without a score."""
     height, width = mask.georef.shape
     tracer = PolygonTracer(width)
-    score = ScoreFile(score_path, mask.georef) if score_path is not None else None
+    score = ScoreFile(Path(score_path), mask.georef) if score_path is not None else None
     try:
         for row, codes in mask.strips():
             tracer.add(codes, score.read(row, len(codes)) if score else np.ones(codes.shape, dtype=np.float32))

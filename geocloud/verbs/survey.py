@@ -68,13 +68,13 @@ class SurveyOptions:
 
 
 def survey(
-    model: str, data: Path, out: Path, options: SurveyOptions | None = None, progress: Progress = no_progress
+    data: Path, model: str, out: Path, options: SurveyOptions | None = None, *, progress: Progress = no_progress
 ) -> ModelCard:
     """Measure, and write the card with it into `out`, a model folder: its own, or a copy's.
 
     Args:
-        model: name or folder of a model that unmixes.
         data: folder with `labelled` and `scenes`, as in training.
+        model: name or folder of a model that unmixes.
         out: folder whose card is written; it must hold the model's weights.
         options: how much of it.
         progress: called after each batch and scene.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 from geocloud.errors import OutputError
 from geocloud.models.card import CARD_FILE, ModelCard, write_card
-from geocloud.training.options import Kind, Listener, TrainOptions
+from geocloud.progress import Progress, no_progress
+from geocloud.training.options import EpochReport, Kind, Listener, TrainOptions, no_report
 
 if TYPE_CHECKING:
     from geocloud.training.options import Trained
@@ -40,16 +42,24 @@ class TrainResult:
     """Mean loss of each epoch."""
 
 
-def train(data: Path, folder: Path, options: TrainOptions, listener: Listener | None = None) -> TrainResult:
+def train(
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    options: TrainOptions | None = None,
+    *,
+    progress: Progress = no_progress,
+    on_epoch: EpochReport = no_report,
+) -> TrainResult:
     """Train a model and write weights, card, `log.csv`, `loss.png` and `errors.png` into its folder.
 
     The card comes last: a folder with a card is complete.
 
     Args:
         data: folder or zip of pictures, a scene, or a folder of scenes.
-        folder: the model folder; made where it is not there.
-        options: what to train and how.
-        listener: told how far it is.
+        out: the model folder; made where it is not there.
+        options: what to train and how; defaults where None.
+        progress: called after each step; may raise Cancelled.
+        on_epoch: called after each epoch with its number, from 1, and its mean loss.
 
     Raises:
         OutputError: the folder holds a model already, or cannot be written.
@@ -57,10 +67,11 @@ def train(data: Path, folder: Path, options: TrainOptions, listener: Listener | 
     """
     from geocloud.models.loading import save_weights
 
+    options, folder = options or TrainOptions(), Path(out)
     _prepare(folder, options)
     module, name = TRAINERS[options.kind].split(":")
     trainer = cast("Callable[[Path, Path, TrainOptions, Listener], Trained]", getattr(import_module(module), name))
-    trained = trainer(data, folder, options, listener or Listener())
+    trained = trainer(Path(data), folder, options, Listener(progress, on_epoch))
     (folder / CARD_FILE).unlink(missing_ok=True)
     card = replace(trained.card, sha256=save_weights(trained.network, folder, trained.dtype))
     _write_record(folder, card, trained)

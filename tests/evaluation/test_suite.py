@@ -69,7 +69,7 @@ def root(labelled, tmp_path_factory):
 
 def _evaluate(root, out=None, **more):
     options = {**QUIET, **more}
-    return evaluate([root], EvaluateOptions(("hot",), ("brightness",), suite=str(root / "suite.toml"), **options), out)
+    return evaluate([root], out, EvaluateOptions(("hot",), ("brightness",), suite=str(root / "suite.toml"), **options))
 
 
 def test_sources_pools_and_conditions_count_their_own_scenes(root):
@@ -119,7 +119,7 @@ def test_the_real_peer_scores_where_it_is_installed(data_root, tmp_path):
     suite = tmp_path / "suite.toml"
     suite.write_text('[[source]]\nname = "a"\ndata = "labelled/csmask"\ncloud_codes = [4]\n')
     options = EvaluateOptions(("hot",), (), peers=("ukis-csmask",), suite=str(suite), **QUIET)
-    rows = {row.model: row for row in evaluate([data_root], options).rows}
+    rows = {row.model: row for row in evaluate([data_root], options=options).rows}
     assert rows["ukis-csmask"].metrics["balanced_accuracy"] > 0.85
     truth = {"shadow": (0,), "clear": (1, 2, 3), "thick": (4,)}
     _, peer = evaluate_classes(data_root / "labelled" / "csmask", truth, peer="ukis-csmask")
@@ -188,11 +188,11 @@ def test_sheets_show_what_the_mask_did(root, tmp_path):
 
 def test_what_is_no_suite_is_one_sentence(root, tmp_path):
     with pytest.raises(InputError, match=r"nosuch is no suite .* accuracy"):
-        evaluate([root], EvaluateOptions(("hot",), suite="nosuch"))
+        evaluate([root], options=EvaluateOptions(("hot",), suite="nosuch"))
     with pytest.raises(InputError, match="holds none of the data sets of suite accuracy"):
-        evaluate([root], EvaluateOptions(("hot",), suite="accuracy"))
+        evaluate([root], options=EvaluateOptions(("hot",), suite="accuracy"))
     with pytest.raises(UsageError, match="a suite takes the one folder"):
-        evaluate([root, root], EvaluateOptions(("hot",), suite="accuracy"))
+        evaluate([root, root], options=EvaluateOptions(("hot",), suite="accuracy"))
     page = tmp_path / "page.md"
     page.write_text("nothing to fill")
     result = CliRunner().invoke(
@@ -207,10 +207,10 @@ def test_agreement_is_measured_where_the_reference_is_installed(tmp_path, data_r
     folder = data_root / "scenes" / "sentinel2_l1c_13band_frames"
     suite.write_text(f'[[source]]\nname = "a"\ndata = "{folder.name}"\nreference = "s2cloudless"\n')
     options = EvaluateOptions(("hot",), (), suite=str(suite), **QUIET)
-    found = evaluate([folder.parent], options) if find_spec("s2cloudless") else None
+    found = evaluate([folder.parent], options=options) if find_spec("s2cloudless") else None
     if found is None:
         with pytest.raises(InputError, match="nothing of the suite could be measured"):
-            evaluate([folder.parent], options)
+            evaluate([folder.parent], options=options)
         return
     assert found.rows[0].scenes == 5
     assert found.rows[0].metrics["balanced_accuracy"] > 0.6

@@ -13,7 +13,7 @@ from products import write_item
 from testutils import write_scene
 
 import geocloud
-from geocloud import DetectOptions, SceneOptions, open_scene
+from geocloud import DetectOptions, open_scene
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.scoring import score_scene
@@ -90,7 +90,7 @@ def test_a_corner_needs_its_own_blocks_only(big: Path) -> None:
 
     array = opened(big, 256)
     noted = array.copy(data=array.data.map_blocks(note, dtype="uint16", meta=np.empty((0, 0, 0), "uint16")))
-    corner = geocloud.mask(noted, model="brightness", scene=SceneOptions(scale=1e-4))[-10:, -10:]
+    corner = geocloud.mask(noted, model="brightness", scale=1e-4)[-10:, -10:]
     corner.compute(scheduler="sync")
     assert set(seen) == {(2, 4)}
 
@@ -153,8 +153,7 @@ def test_arrays_of_odc_stac(tmp_path: Path) -> None:
     geobox = GeoBox.from_rio(rasterio.open(tmp_path / "item" / "blue.tif"))
     item.geometry = geobox.extent.to_crs("epsg:4326").json
     loaded = odc_stac.load([item], bands=["blue", "green", "red"], chunks={"x": 64, "y": 64}, geobox=geobox)
-    options = SceneOptions(scale=1e-4, offset=-0.1)
-    result = geocloud.score(loaded, model="brightness", raw=True, scene=options)
+    result = geocloud.score(loaded, model="brightness", raw=True, scale=1e-4, offset=-0.1)
     assert result.dims == ("time", "y", "x")
     assert result.odc.geobox == loaded.odc.geobox
     expected = (loaded[["blue", "green", "red"]].to_array().mean("variable") * 1e-4 - 0.1).compute()

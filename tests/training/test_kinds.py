@@ -104,7 +104,7 @@ def test_saved_and_loaded_gives_identical_scores(skies, name, tmp_path):
 @pytest.mark.parametrize("name", ["contrast", "gan", "gmm", "features"])
 def test_detect_and_calibrate_take_every_kind(models, skies, name, tmp_path):
     data = DataOptions(threads=1)
-    card = calibrate(str(models(name)), skies, CalibrateOptions("f1", data=data), tmp_path / "cut")
+    card = calibrate(skies, str(models(name)), tmp_path / "cut", CalibrateOptions("f1", data=data))
     assert float(card.calibration.rule.figure.removeprefix("F1 ")) > 0.9
     found = detect(skies / "images" / "overcast0.tif", tmp_path / "out", DetectOptions(model=str(tmp_path / "cut")))
     assert found.cloud_cover > 80

@@ -36,7 +36,7 @@ def _options(**more):
 def test_pixel_figures_equal_scikit_learn(labelled):
     score, truth, scenes = _pixels(labelled)
     called = score >= 0.25
-    row = evaluate([labelled / "images"], _options()).rows[0]
+    row = evaluate([labelled / "images"], options=_options()).rows[0]
     expected = {
         "precision": oracle.precision_score(truth, called),
         "recall": oracle.recall_score(truth, called),
@@ -63,7 +63,7 @@ def test_pixel_figures_equal_scikit_learn(labelled):
 
 def test_the_null_models_stand_beside(labelled, clear_model):
     options = EvaluateOptions(models=(str(clear_model),), data=DataOptions(codes=CODES, threads=1), draws=20)
-    rows = evaluate([labelled], options).rows
+    rows = evaluate([labelled], options=options).rows
     assert [row.model for row in rows] == ["clear", "brightness", "hot"]
     assert [row.supervision for row in rows] == ["T1", "T0", "T0"]
 
@@ -73,10 +73,10 @@ def test_folds_count_as_one_model_each_scene_by_its_own(labelled):
 
     def counts(fold, scenes):
         options = EvaluateOptions(folds=((fold, scenes),), nulls=(), data=data, draws=5, threshold=0.25)
-        return evaluate([labelled], options).rows[0].counts
+        return evaluate([labelled], options=options).rows[0].counts
 
     folds = (("brightness", ("s0", "s1")), ("hot", ("s2", "elsewhere")))
-    rows = evaluate([labelled], EvaluateOptions(folds=folds, nulls=("chroma",), data=data, draws=5)).rows
+    rows = evaluate([labelled], options=EvaluateOptions(folds=folds, nulls=("chroma",), data=data, draws=5)).rows
     assert [(row.model, row.scenes) for row in rows] == [("brightness, cross-validated", 3), ("chroma", 3)]
     parts = [counts(*fold) for fold in folds]
     assert parts[1].tp + parts[1].fp > 0
@@ -85,7 +85,7 @@ def test_folds_count_as_one_model_each_scene_by_its_own(labelled):
     with pytest.raises(UsageError, match="scene s1 is in two folds"):
         EvaluateOptions(folds=(folds[0], ("hot", ("s1",))))
     with pytest.raises(InputError, match=r"nothing of the data could be measured; .* none of its scenes is wanted"):
-        evaluate([labelled], EvaluateOptions(folds=(("hot", ("elsewhere",)),), data=data))
+        evaluate([labelled], options=EvaluateOptions(folds=(("hot", ("elsewhere",)),), data=data))
 
 
 def test_ready_masks_are_measured_against_labels(labelled, tmp_path):
@@ -99,7 +99,7 @@ def test_ready_masks_are_measured_against_labels(labelled, tmp_path):
         with rasterio.open(masks / f"s{number}_cloudmask.tif", "w", **profile) as file:
             file.write(mask, 1)
     data = DataOptions(codes=CODES, labels=labelled / "labels", masks=True)
-    (row,) = evaluate([masks], EvaluateOptions(data=data)).rows
+    (row,) = evaluate([masks], options=EvaluateOptions(data=data)).rows
     assert row.metrics["recall"] == 1
     assert row.counts.fp == 3 * 10 * 130  # the lowest ten rows are unknown, the topmost nodata
     assert row.counts.total == 3 * 70 * 130
@@ -107,7 +107,7 @@ def test_ready_masks_are_measured_against_labels(labelled, tmp_path):
 
 def test_tagged_pictures_with_both_readings_and_their_difference(tagged, clear_model, cloudy_model, tmp_path):
     options = EvaluateOptions((str(clear_model), str(cloudy_model)), ("chroma",), difference=True, draws=50)
-    rows = evaluate([tagged], options, tmp_path / "out").rows
+    rows = evaluate([tagged], tmp_path / "out", options).rows
     assert [row.model for row in rows] == ["clear", "cloudy", "clear - cloudy", "chroma"]
     assert all(row.unit == "picture" and row.counts.total == 40 for row in rows)
     assert all(row.metrics["auroc"] > 0.95 for row in rows)
@@ -123,7 +123,7 @@ def test_tagged_pictures_with_both_readings_and_their_difference(tagged, clear_m
 def test_a_threshold_moves_the_counts_and_not_the_ranking(tagged, cloudy_model):
     def row(threshold):
         options = EvaluateOptions((str(cloudy_model),), (), threshold=threshold, draws=5)
-        return evaluate([tagged], options).rows[0]
+        return evaluate([tagged], options=options).rows[0]
 
     none, all_of_it = row(0.0), row(1.0)
     assert none.counts.tp == none.counts.fp == 0
@@ -134,7 +134,7 @@ def test_a_threshold_moves_the_counts_and_not_the_ranking(tagged, cloudy_model):
 def test_parts_share_no_picture(tagged):
     def total(part):
         options = EvaluateOptions(("brightness",), (), data=DataOptions(part=part, seed=4), draws=5)
-        return evaluate([tagged], options).rows[0].counts.total
+        return evaluate([tagged], options=options).rows[0].counts.total
 
     assert total("train") + total("held-out") == total("all") == 40
     assert 3 < total("held-out") < 22
@@ -143,15 +143,15 @@ def test_parts_share_no_picture(tagged):
 def test_what_cannot_be_measured_is_one_sentence(tagged, labelled, tmp_path):
     (tmp_path / "labels").mkdir()
     with pytest.raises(InputError, match=r"no label in .* has the name of a scene"):
-        evaluate([labelled / "images"], EvaluateOptions(("hot",), data=DataOptions(labels=tmp_path / "labels")))
+        evaluate([labelled / "images"], options=EvaluateOptions(("hot",), data=DataOptions(labels=tmp_path / "labels")))
     with pytest.raises(UsageError, match="cloudy class 'fog' is not among the classes cloudy, field"):
-        evaluate([tagged], EvaluateOptions(("hot",), data=DataOptions(cloudy=("fog",))))
+        evaluate([tagged], options=EvaluateOptions(("hot",), data=DataOptions(cloudy=("fog",))))
     codes = LabelCodes(ignore=(0, 2, 9))
     with pytest.raises(UsageError, match="no labelled pixel"):
-        evaluate([labelled], EvaluateOptions(("hot",), data=DataOptions(codes=codes)))
+        evaluate([labelled], options=EvaluateOptions(("hot",), data=DataOptions(codes=codes)))
     with pytest.raises(UsageError, match="difference takes two models, not 1"):
         EvaluateOptions(("hot",), difference=True)
     with rasterio.open(tmp_path / "labels" / "s0.tif", "w", driver="GTiff", width=9, height=9, count=1, dtype="uint8"):
         pass
     with pytest.raises(UsageError, match="must lie on one grid"):
-        evaluate([labelled / "images"], EvaluateOptions(("hot",), data=DataOptions(labels=tmp_path / "labels")))
+        evaluate([labelled / "images"], options=EvaluateOptions(("hot",), data=DataOptions(labels=tmp_path / "labels")))

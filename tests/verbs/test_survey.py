@@ -41,9 +41,9 @@ def test_veils_are_of_every_colour_and_known_at_each_pixel() -> None:
 def test_other_weights_and_other_kinds_are_refused(bare: Path, tmp_path: Path) -> None:
     write_card(replace(read_card(bare), sha256="0" * 64), bare)
     with pytest.raises(InputError, match="holds other weights than"):
-        survey("default", tmp_path, bare)
+        survey(tmp_path, "default", bare)
     with pytest.raises(ModelError):
-        survey("brightness", tmp_path, bare)
+        survey(tmp_path, "brightness", bare)
 
 
 def test_missing_training_scenes_are_one_sentence(bare: Path, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_missing_training_scenes_are_one_sentence(bare: Path, tmp_path: Path) ->
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_card_then_tells_classes_and_strangeness(data_root: Path, bare: Path) -> None:
-    card = survey(str(bare), data_root, bare, SurveyOptions(batches=20))
+    card = survey(data_root, str(bare), bare, SurveyOptions(batches=20))
     assert read_card(bare) == card
     assert json.loads((bare / "card.json").read_text())["class_thresholds"]["rule"].startswith("on simulated veils")
     assert 0.999 <= card.bf16_agreement < 1

@@ -67,7 +67,7 @@ def test_the_threshold_is_the_best_on_simulated_cloud_and_the_null_model_gains(t
 def test_calibrate_cuts_either_polarity_by_it(tagged, clear_model, cloudy_model, tmp_path):
     for model in (clear_model, cloudy_model):
         data = DataOptions(part="held-out", threads=1)
-        card = calibrate(str(model), tagged, CalibrateOptions("synthetic", data=data), tmp_path / model.name)
+        card = calibrate(tagged, str(model), tmp_path / model.name, CalibrateOptions("synthetic", data=data))
         assert card.calibration.rule.name == "synthetic"
         assert float(card.calibration.rule.figure.split()[-1]) > 0.6
         assert "quantile" in dict(card.calibration.alternatives)

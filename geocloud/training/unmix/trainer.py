@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -46,7 +47,7 @@ CREDITS = {
 """Source of a training scene to its credit."""
 
 
-def recipe_path(name: str | Path) -> Path:
+def recipe_path(name: str | os.PathLike[str]) -> Path:
     """The file of a shipped recipe's name, or the path itself; InputError where there is neither."""
     shipped = RECIPES / f"{name}.toml"
     if shipped.is_file():
@@ -149,7 +150,7 @@ class Start(NamedTuple):
     card: ModelCard
 
 
-def read_start(model: str, widths: tuple[int, ...]) -> Start:
+def read_start(model: str | os.PathLike[str], widths: tuple[int, ...]) -> Start:
     """An unmixing model, by name or folder; ModelError where it is of another kind or size."""
     folder = model_folder(model)
     card = read_card(folder)
