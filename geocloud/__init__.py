@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from geocloud.evaluation.samples import DataOptions
     from geocloud.georef import Georef
     from geocloud.lazy.lazy import mask, score
-    from geocloud.models.card import ModelCard
     from geocloud.models.registry import load_scorer
     from geocloud.pipeline.detection import Detection, OutputPaths
     from geocloud.pipeline.options import DetectOptions
     from geocloud.progress import Progress
     from geocloud.raster import PatchBatch, Raster
     from geocloud.readers import MemoryScene, SceneOptions, SceneReader, open_scene
+    from geocloud.scorers.card import ModelCard
     from geocloud.scorers.contract import Scorer
     from geocloud.training.options import TrainOptions
     from geocloud.verbs.apply_mask import ApplyOptions, apply_mask

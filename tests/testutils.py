@@ -17,6 +17,7 @@ from geocloud.calibration import Calibration
 from geocloud.georef import Georef
 from geocloud.raster import PatchBatch, Raster
 from geocloud.readers import MemoryScene
+from geocloud.scorers.card import ModelCard, TrainingRecord
 
 RGBN = ("blue", "green", "red", "nir")
 UTM = "EPSG:32633"
@@ -32,11 +33,20 @@ def coordinate_scene(height: int, width: int, valid: np.ndarray | None = None) -
 class EchoScorer:
     """Scores each pixel by its own value in one band, so that a score can be traced back to its pixel."""
 
-    name, sha256, level, min_resolution = "echo", "", "pixel", 0.0
-    calibration = Calibration(0.5)
+    name = "echo"
 
-    def __init__(self, band: int = 0, block: int = 2, halo: int = 0) -> None:
-        self.band, self.block, self.halo = band, block, halo
+    def __init__(self, band: int = 0, block: int = 2, halo: int = 0, **card: Any) -> None:
+        self.band, self.halo = band, halo
+        self.card = ModelCard(
+            self.name,
+            "toy",
+            ("any",),
+            block=block,
+            halo=halo,
+            calibration=Calibration(0.5),
+            training=TrainingRecord("T0"),
+            **card,
+        )
 
     def choose_bands(self, available: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(available)

@@ -27,13 +27,13 @@ def scores() -> ScoreHistogram:
 
 def histogram_picture(path: Path) -> None:
     """Clear and cloudy pixels by score."""
-    cut = load_scorer(MODEL).calibration
+    cut = load_scorer(MODEL).card.calibration
     plot_scores(scores(), float(cut.cut), cut.sign, path, f"{MODEL}: the sample scene")
 
 
 def sweep_picture(path: Path) -> None:
     """What each threshold would give."""
-    cut = load_scorer(MODEL).calibration
+    cut = load_scorer(MODEL).card.calibration
     plot_sweep(scores(), float(cut.cut), cut.sign, path, f"{MODEL}: the sample scene")
 
 

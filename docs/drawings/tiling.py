@@ -95,7 +95,7 @@ def clouds() -> NDArray[np.bool_]:
     scorer = load_scorer()
     with open_scene(SAMPLE / "scene.tif") as reader:
         score, _ = score_scene(reader, scorer)
-    return np.asarray(score >= scorer.calibration.score_threshold)
+    return np.asarray(score >= scorer.card.calibration.score_threshold)
 
 
 PICTURES = (("tiling.png", tiling), ("halo.png", halo), ("stitching.png", stitching))

@@ -16,7 +16,6 @@ from urllib.request import Request, urlopen
 from rasterio.errors import RasterioError
 
 from geocloud.errors import GeocloudError
-from geocloud.models.card import read_card
 from geocloud.models.registry import model_folder
 from geocloud.pipeline.options import DetectOptions
 from geocloud.readers.dispatch import is_stac, product_root
@@ -25,6 +24,7 @@ from geocloud.readers.files.paths import is_virtual, resolve
 from geocloud.readers.files.tree import archive_prefix
 from geocloud.readers.products.stac_item import load_item
 from geocloud.scorers.baselines import BASELINES
+from geocloud.scorers.card import read_card
 from geocloud.version import __version__
 
 TIMEOUT_SECONDS = 60

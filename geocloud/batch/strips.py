@@ -53,7 +53,7 @@ def split_scene(task: SceneTask, scene: SceneReader, scorer: Scorer, fingerprint
     """Bands of whole rows of blocks."""
     factor = aggregation_factor(scene.georef, scorer, task.options.detect.resolution)
     height, width = scene.georef.shape
-    step = PatchGrid((height, width), scorer.block).side * factor
+    step = PatchGrid((height, width), scorer.card.block).side * factor
     rows = -(-height // step)
     run = max(1, task.options.split**2 // STRIPS // (width * step))
     bands = tuple(range(row, min(row + run, rows)) for row in range(0, rows, run))

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from geocloud.models.card import SUPERVISIONS, ModelCard
+from geocloud.scorers.card import SUPERVISIONS, ModelCard
 
 WIDTH = 100
 _NAMES = {

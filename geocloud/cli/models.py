@@ -9,9 +9,9 @@ import click
 from geocloud.cli.common import examples, one_sentence, print_json
 from geocloud.cli.model_card import card_text
 from geocloud.cli.options import ModelName
-from geocloud.models.card import read_card
 from geocloud.models.registry import default_name, model_folder, shipped_cards
 from geocloud.scorers.baselines import BASELINES
+from geocloud.scorers.card import read_card
 
 
 @click.group(epilog=examples("geocloud models list", "geocloud models show unmix"))
@@ -59,7 +59,8 @@ def show(model: str, *, as_json: bool) -> None:
     """A model's card: what it is, what it saw, how it is cut, what it gets wrong."""
     if model in BASELINES:
         scorer = BASELINES[model]()
-        click.echo(f"{scorer.name}: {scorer.calibration.unit}, cloud above {scorer.calibration.threshold:g}")
+        card = scorer.card
+        click.echo(f"{card.name}: {card.calibration.unit}, cloud above {card.calibration.threshold:g}")
         return
     card = read_card(model_folder(model))
     if as_json:

@@ -107,7 +107,7 @@ def write_sheets(
     if find_labels(source.data, source.options.labels) is None:
         return
     ranked = sorted(tallies, key=lambda tally: tally.counts.accuracy)
-    base, title = f"{file_name(source.name)}_{file_name(scorer.name)}", f"{scorer.name} on {source.name}"
+    base, title = f"{file_name(source.name)}_{file_name(scorer.card.name)}", f"{scorer.card.name} on {source.name}"
     for word, chosen in (("worst", ranked[:number]), ("best", ranked[::-1][:number])):
         cases = draw_cases(source, scorer, calibration, chosen)
         write_sheet(cases, out / f"{base}_{word}.png", f"{title}: the {len(cases)} {word} scenes")

@@ -13,21 +13,6 @@ from geocloud.evaluation.scene_metrics import SceneMetrics
 from geocloud.metrics.bootstrap import Interval, intervals
 from geocloud.metrics.confusion import NAN, ConfusionCounts, Reliability, auroc, average_precision, best_threshold
 from geocloud.metrics.histogram import ScoreHistogram, add_up
-from geocloud.models.card import ModelCard
-from geocloud.scorers.contract import Scorer
-from geocloud.scorers.difference import Difference
-from geocloud.scorers.peers import UkisMask
-
-
-def supervision(scorer: Scorer) -> str:
-    """A key of SUPERVISIONS: a card's own, W for two models together, S for the peer, T0 for null models."""
-    if isinstance(scorer, UkisMask):
-        return scorer.supervision
-    if isinstance(scorer, Difference):
-        return "W"
-    card = getattr(scorer, "card", None)
-    return card.training.supervision if isinstance(card, ModelCard) else "T0"
-
 
 METRICS = (
     "precision",

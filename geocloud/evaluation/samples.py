@@ -184,8 +184,8 @@ def _pictures(
 ) -> Iterator[list[Sample]]:
     """One score a picture; resized ones go through the scorers in batches."""
     cloudy = cloudy_classes(source.classes, options.cloudy)
-    fit = options.fit or ("resize" if scorers[0].level == "patch" else "cut")
-    means = not options.per_pixel or all(scorer.level == "patch" for scorer in scorers)
+    fit = options.fit or ("resize" if scorers[0].card.level == "patch" else "cut")
+    means = not options.per_pixel or all(scorer.card.level == "patch" for scorer in scorers)
     for start in range(0, len(files), BATCH):
         batch = files[start : start + BATCH]
         if means and fit == "resize" and not any(source.is_scene(file) for file in batch):

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from geocloud.calibration import Calibration
 from geocloud.classes import ENCODINGS, EncodingName, encode
 from geocloud.grid import PatchGrid
-from geocloud.models.card import Precision
 from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.run import choose_threshold
 from geocloud.pipeline.scoring import score_segment
@@ -30,6 +29,7 @@ from geocloud.readers.bands.spec import Radiometry
 from geocloud.readers.products.assembly import given_radiometry
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_scene import nodata_value, stated_radiometry
+from geocloud.scorers.card import Precision
 from geocloud.scorers.contract import Scorer
 from geocloud.window import Window
 

@@ -14,7 +14,6 @@ from geocloud.classes import ENCODINGS, EncodingName
 from geocloud.errors import UsageError
 from geocloud.grid import PatchGrid
 from geocloud.lazy.chunks import BlockPlan, LazyResult, finish, lazy_blocks
-from geocloud.models.card import Precision
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.run import choose_threshold
 from geocloud.pipeline.scoring import aggregation_factor, score_scene
@@ -22,6 +21,7 @@ from geocloud.raster import NODATA
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
 from geocloud.readers.scenes.xarray_scene import choose_layers, open_array
+from geocloud.scorers.card import Precision
 from geocloud.version import __version__
 
 if TYPE_CHECKING:
@@ -188,15 +188,17 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
         shape = first.sizes[y], first.sizes[x]
         factor = aggregation_factor(array_georef(first), scorer)
         coarse = -(-shape[0] // factor), -(-shape[1] // factor)
-        grid = PatchGrid(coarse, scorer.block)
-        plan = BlockPlan(grid, factor, scorer.halo, bands, wanted.model, wanted.precision, wanted.threshold, product)
+        grid = PatchGrid(coarse, scorer.card.block)
+        plan = BlockPlan(
+            grid, factor, scorer.card.halo, bands, wanted.model, wanted.precision, wanted.threshold, product
+        )
         values = lazy_blocks(plan, [layers[band].transpose(y, x) for band in bands], options)
     attrs = {
         "long_name": "cloud mask" if product in ENCODINGS else "P(cloud)" if product == "probability" else "score",
         **({"_FillValue": _fill(product)} if product in ENCODINGS else {}),
         **({"grid_mapping": first.attrs["grid_mapping"]} if "grid_mapping" in first.attrs else {}),
         "GEOCLOUD_VERSION": __version__,
-        "GEOCLOUD_MODEL": scorer.name,
+        "GEOCLOUD_MODEL": scorer.card.name,
         "GEOCLOUD_THRESHOLD": float(calibration.threshold),
     }
     name = "cloudmask" if product in ENCODINGS else "cloudscore"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,10 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from geocloud.errors import ModelError, UsageError
-from geocloud.models.card import ModelCard, Precision, read_card
 from geocloud.models.network_scorer import NetworkScorer, UnmixScorer
 from geocloud.models.networks import build_network
 from geocloud.models.networks.fold import folded, keep_in_bf16
+from geocloud.models.networks.unmix import UnmixNet
+from geocloud.scorers.card import ModelCard, Precision, read_card
 from geocloud.scorers.contract import Scorer
 
 CPU = torch.device("cpu")
@@ -92,7 +94,7 @@ def check_size(card: ModelCard, folder: Path) -> None:
     if not weights.is_file():
         return
     with torch.device("meta"):
-        network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
+        network = build_network(card.kind, len(card.channels), card.architecture)
     values = sum(parameter.numel() for parameter in network.parameters())
     if values > weights.stat().st_size:
         raise ModelError(
@@ -116,7 +118,7 @@ def load_model(folder: Path, device: str = "auto", precision: Precision = "auto"
 def load_network(folder: Path, card: ModelCard) -> torch.nn.Module:
     """The network of a model folder as it was trained, on the CPU; ModelError where weights and card disagree."""
     check_size(card, folder)
-    network = build_network(card.kind, len(card.bands + card.optional_bands), card.architecture)
+    network = build_network(card.kind, len(card.channels), card.architecture)
     load_weights(network, folder, card.sha256)
     return network
 
@@ -129,5 +131,8 @@ def make_scorer(network: torch.nn.Module, card: ModelCard, device: torch.device,
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     if bf16:
         keep_in_bf16(network)
-    scorer = UnmixScorer if card.kind == "unmix" else NetworkScorer
-    return scorer(network, card, device, bf16)
+    if not isinstance(network, UnmixNet):
+        return NetworkScorer(network, card, device, bf16)
+    if card.class_thresholds is not None and network.shadow is None:  # no network tells shadow: no threshold does
+        card = replace(card, class_thresholds=replace(card.class_thresholds, shadow=None))
+    return UnmixScorer(network, card, device, bf16)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 
-from geocloud.calibration import Calibration
-from geocloud.classes import ClassThresholds
-from geocloud.models.card import ModelCard
-from geocloud.models.domain import TrainingDomain
 from geocloud.models.networks import Network
 from geocloud.models.networks.cells import to_grid
 from geocloud.models.networks.fold import with_absent
 from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet
 from geocloud.raster import FloatArray, PatchBatch
-from geocloud.scorers.contract import Level, Parts, Unmixer, require_bands
+from geocloud.scorers.card import ModelCard
+from geocloud.scorers.contract import Parts, Unmixer, require_bands
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,54 +29,9 @@ class NetworkScorer:
     bf16: bool = False
     """Run in bfloat16 where an operator allows it."""
 
-    @property
-    def name(self) -> str:
-        """The card's name."""
-        return self.card.name
-
-    @property
-    def sha256(self) -> str:
-        """Of the weights file."""
-        return self.card.sha256
-
-    @property
-    def level(self) -> Level:
-        """The card's level."""
-        return self.card.level
-
-    @property
-    def block(self) -> int:
-        """The card's block, patches a side."""
-        return self.card.block
-
-    @property
-    def halo(self) -> int:
-        """The card's halo, pixels."""
-        return self.card.halo
-
-    @property
-    def min_resolution(self) -> float:
-        """The card's finest resolution, metres."""
-        return self.card.min_resolution
-
-    @property
-    def calibration(self) -> Calibration:
-        """The card's calibration."""
-        return self.card.calibration
-
-    @property
-    def domain(self) -> TrainingDomain | None:
-        """What the card says of the training data; None where it says nothing."""
-        return self.card.domain
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Bands in channel order, required then optional."""
-        return self.card.bands + self.card.optional_bands
-
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """The card's bands that the scene has; ModelError where a required one is missing."""
-        return require_bands(self.name, available, self.card.bands, self.card.optional_bands)
+        return require_bands(self.card.name, available, self.card.bands, self.card.optional_bands)
 
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, height, width) a pixel or a patch, float32, higher = cloudier."""
@@ -88,15 +40,15 @@ class NetworkScorer:
         x, present = self._channels(batch)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             raw = cast("Network", self.network).raw_score(x, present)
-        halo = self.halo if self.level == "pixel" else 0
+        halo = self.card.halo if self.card.level == "pixel" else 0
         rows, columns = (slice(halo, size - halo) for size in raw.shape[-2:])
-        score: FloatArray = raw.float()[:, rows, columns].cpu().numpy() * np.float32(self.calibration.sign)
+        score: FloatArray = raw.float()[:, rows, columns].cpu().numpy() * np.float32(self.card.calibration.sign)
         return score
 
     def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch's bands in channel order, and which of the channels they are; a view where that is their order."""
-        present = torch.tensor([band in batch.bands for band in self.channels])
-        order = [batch.bands.index(band) for band in self.channels if band in batch.bands]
+        present = torch.tensor([band in batch.bands for band in self.card.channels])
+        order = [batch.bands.index(band) for band in self.card.channels if band in batch.bands]
         data = batch.data if order == list(range(len(batch.bands))) else batch.data[:, order]
         return torch.from_numpy(data).to(self.device), present.to(self.device)
 
@@ -104,12 +56,6 @@ class NetworkScorer:
 @dataclass(frozen=True, slots=True)
 class UnmixScorer(NetworkScorer):
     """Scores as any network; `unmix` runs all its heads."""
-
-    @property
-    def class_thresholds(self) -> ClassThresholds | None:
-        """The card's, without shadow where there is no network that tells it."""
-        thresholds, tells = self.card.class_thresholds, cast("UnmixNet", self.network).shadow is not None
-        return thresholds if thresholds is None or tells else replace(thresholds, shadow=None)
 
     def unmix(self, batch: PatchBatch) -> Parts:
         """Score, slope, shadow and surface of a batch; see Unmixer."""
@@ -122,15 +68,16 @@ class UnmixScorer(NetworkScorer):
             network, there = cast("UnmixNet", self.network), present.to(x.dtype).expand(len(x), -1)
             parts = network(x, there)
             shadow = network.shadow_logit(x, there)
-        inner = slice(self.halo, height - self.halo), slice(self.halo, width - self.halo)
+        halo = self.card.halo
+        inner = slice(halo, height - halo), slice(halo, width - halo)
 
         def bare(part: torch.Tensor) -> FloatArray:
             found: FloatArray = part[..., *inner].float().cpu().numpy()
             return found
 
         slope = bare(visible_slope(x))[:, 0]
-        index = [self.channels.index(band) for band in batch.bands]
-        score = bare(parts.logit)[:, 0] * np.float32(self.calibration.sign)
+        index = [self.card.channels.index(band) for band in batch.bands]
+        score = bare(parts.logit)[:, 0] * np.float32(self.card.calibration.sign)
         return Parts(score, slope, None if shadow is None else bare(shadow)[:, 0], bare(parts.surface[:, index]))
 
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from geocloud.errors import ModelError
-from geocloud.models.card import CARD_FILE, ModelCard, Precision, read_card
 from geocloud.scorers.baselines import BASELINES
+from geocloud.scorers.card import CARD_FILE, ModelCard, Precision, read_card
 from geocloud.scorers.contract import Scorer
 
 SHIPPED = Path(__file__).parent / "shipped"

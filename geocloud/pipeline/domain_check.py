@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.models.domain import TrainingDomain, unfamiliar
 from geocloud.progress import Warn
 from geocloud.raster import BoolArray, FloatArray
+from geocloud.scorers.domain import TrainingDomain, unfamiliar
 
 LEVEL_STEP = 16
 """One of so many pixels along rows and columns is looked at."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from geocloud.calibration import Calibration
 from geocloud.classes import ClassName, classify
-from geocloud.models.domain import TrainingDomain
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.scoring import Look, plain_look
 from geocloud.pipeline.stitching import SCORE, Layer, Layers
@@ -33,7 +32,7 @@ def make_look(scorer: Scorer, calibration: Calibration, classes: Sequence[ClassN
     if not further and not clear_sky:
         return plain_look(scorer)
     unmixer = require_unmixer(scorer, f"class {further[0]}" if further else "cloud-free estimate")
-    thresholds = require_class_thresholds(unmixer, further) if further else None
+    thresholds = require_class_thresholds(scorer.card, further) if further else None
 
     def look(batch: PatchBatch) -> Layers:
         parts = unmixer.unmix(batch)
@@ -68,12 +67,6 @@ def judge(layers: Layers, calibration: Calibration, probability_extent: Probabil
 def judged(look: Look, calibration: Calibration, probability_extent: ProbabilityExtent) -> Look:
     """The same look, judged: done a batch at a time, on whatever grid is scored."""
     return lambda batch: judge(look(batch), calibration, probability_extent)
-
-
-def domain_of(scorer: Scorer) -> TrainingDomain | None:
-    """What the scorer's card says of its training data; None where it says nothing."""
-    seen = getattr(scorer, "domain", None)
-    return seen if isinstance(seen, TrainingDomain) else None
 
 
 def tallied(look: Look, tally: DomainCheck, halo: int, cut: np.float32) -> Look:

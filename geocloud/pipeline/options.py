@@ -9,9 +9,9 @@ import numpy as np
 
 from geocloud.classes import EncodingName, wanted_classes
 from geocloud.errors import UsageError
-from geocloud.models.card import Precision
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.readers import SceneOptions
+from geocloud.scorers.card import Precision
 from geocloud.writers.vectors import VectorFormat
 
 MAX_DILATE = 500

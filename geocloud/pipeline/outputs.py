@@ -68,8 +68,8 @@ def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> 
     bands = scorer.choose_bands(scene.bands)
     return {
         "GEOCLOUD_VERSION": __version__,
-        "GEOCLOUD_MODEL": scorer.name,
-        "GEOCLOUD_MODEL_SHA256": scorer.sha256,
+        "GEOCLOUD_MODEL": scorer.card.name,
+        "GEOCLOUD_MODEL_SHA256": scorer.card.sha256,
         "GEOCLOUD_THRESHOLD": repr(float(calibration.threshold)),
         "GEOCLOUD_THRESHOLD_RULE": str(calibration.rule),
         "GEOCLOUD_BANDS": ",".join(bands),

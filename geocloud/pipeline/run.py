@@ -17,7 +17,7 @@ from geocloud.geometry.polygons import Shapes
 from geocloud.grid import PATCH, PatchGrid
 from geocloud.pipeline.detection import Detection, OutputPaths
 from geocloud.pipeline.domain_check import DomainCheck, DomainStats
-from geocloud.pipeline.layers import CODE, SURFACE, ProbabilityExtent, domain_of, judge, judged, make_look, tallied
+from geocloud.pipeline.layers import CODE, SURFACE, ProbabilityExtent, judge, judged, make_look, tallied
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MaskOutput, provenance, read_every, seen_from, write_encoded
 from geocloud.pipeline.quicklook import Preview, write_quicklook
@@ -70,14 +70,14 @@ class SceneRun:
         self.paths, self.staging, self.georef = paths, staging, scene.georef
         self.polygon_count: int | None = None
         self._look = make_look(scorer, calibration, options.classes, clear_sky=paths.clear_sky is not None)
-        self._seen = domain_of(scorer)
+        self._seen = scorer.card.domain
         self._tally = DomainCheck(self._seen)
         bands = scorer.choose_bands(scene.bands)
         self._tags = tags = provenance(scene, scorer, calibration)
         if len(options.classes) > 1:
             tags["GEOCLOUD_CLASSES"] = ",".join(options.classes)
         self._scored = coarsened(scene, options.factor)
-        self._squares = options.factor * (PATCH if scorer.level == "patch" else 1)  # of one score each
+        self._squares = options.factor * (PATCH if scorer.card.level == "patch" else 1)  # of one score each
         self._preview = Preview(self._scored.georef.shape, bands) if paths.quicklook else None
         self.mask = MaskOutput(
             staging.scratch(paths.mask, "mask.tif"),
@@ -100,7 +100,7 @@ class SceneRun:
         """Score all rows into the scratch files, tracing polygons on the way."""
         look = self._look
         if self._seen is not None:
-            look = tallied(look, self._tally, self.scorer.halo, self.calibration.score_threshold)
+            look = tallied(look, self._tally, self.scorer.card.halo, self.calibration.score_threshold)
         look = judged(look, self.calibration, self._chances)
         observe = self._preview.add if self._preview else None
         threads = self.options.threads
@@ -114,7 +114,7 @@ class SceneRun:
         """
         if self._preview is not None:
             bands = self.scorer.choose_bands(self.scene.bands)
-            grid = PatchGrid(self._scored.georef.shape, self.scorer.block)
+            grid = PatchGrid(self._scored.georef.shape, self.scorer.card.block)
             for segment in read_segments(self._scored, bands, grid, 0, SEGMENT_PIXELS // self.options.factor**2):
                 self._preview.add(segment)
         self._seen = None  # no pixel was counted on the way
@@ -276,7 +276,7 @@ class SceneRun:
             quicklook_path=self.paths.quicklook,
             cloud_cover=self.mask.cloud_cover,
             polygon_count=self.polygon_count,
-            model=self.scorer.name,
+            model=self.scorer.card.name,
             threshold=self.calibration.threshold,
             rule=str(self.calibration.rule),
             seconds=seconds,
@@ -317,21 +317,21 @@ def detect_open(
 def choose_threshold(scorer: Scorer, threshold: float | str | None) -> Calibration:
     """The scorer's calibration, cut where the user says; UsageError for a rule its card does not know."""
     if threshold is None:
-        return scorer.calibration
+        return scorer.card.calibration
     if isinstance(threshold, str):
         try:
-            return scorer.calibration.by_rule(threshold)
+            return scorer.card.calibration.by_rule(threshold)
         except KeyError as error:
             rules = ", ".join(
-                dict.fromkeys((scorer.calibration.rule.name, "paper", *dict(scorer.calibration.alternatives)))
+                dict.fromkeys((scorer.card.calibration.rule.name, "paper", *dict(scorer.card.calibration.alternatives)))
             )
             raise UsageError(
-                f"threshold rule {threshold!r} is not in the card of {scorer.name}, which has {rules}; "
+                f"threshold rule {threshold!r} is not in the card of {scorer.card.name}, which has {rules}; "
                 "give a number or calibrate the model"
             ) from error
     if not np.isfinite(threshold):
         raise UsageError(f"threshold {threshold} must be a finite number")
-    return scorer.calibration.at(threshold, ThresholdRule("given"))
+    return scorer.card.calibration.at(threshold, ThresholdRule("given"))
 
 
 def check_options(scene: SceneReader, options: DetectOptions) -> None:

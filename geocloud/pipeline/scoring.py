@@ -67,14 +67,14 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         InputError: the scene cannot be read to its end.
     """
     bands = scorer.choose_bands(scene.bands)
-    grid = PatchGrid(scene.georef.shape, scorer.block)
+    grid = PatchGrid(scene.georef.shape, scorer.card.block)
     look = look or plain_look(scorer)
 
     def segments() -> Generator[Segment, None, None]:
-        rows = grid.side + 2 * scorer.halo
+        rows = grid.side + 2 * scorer.card.halo
         with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene.file_block, grid.shape[1], rows)):
             pixels = segment_pixels or SEGMENT_PIXELS
-            for segment in read_segments(scene, bands, grid, scorer.halo, pixels, block_rows):
+            for segment in read_segments(scene, bands, grid, scorer.card.halo, pixels, block_rows):
                 if observe is not None:
                     observe(segment)
                 yield segment
@@ -110,7 +110,7 @@ def score_segment(segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tupl
 
 def look_at(segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tuple[str, ...], look: Look) -> dict[str, Layer]:
     """Maps (..., height, width) of a segment's window; blank in blocks that are wholly nodata."""
-    batches = cut_blocks(segment, grid, scorer.halo, bands, max(1, BATCH_PATCHES // scorer.block**2))
+    batches = cut_blocks(segment, grid, scorer.card.halo, bands, max(1, BATCH_PATCHES // scorer.card.block**2))
     return place_blocks(segment.window, [(batch.windows, look(batch)) for batch in batches])
 
 
@@ -151,7 +151,7 @@ def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None 
         return 1
     if resolution is not None:
         return max(1, round(resolution / side))
-    return min(max(1, int(RESOLUTION_TOLERANCE * scorer.min_resolution / side)), MAX_DEFAULT_FACTOR)
+    return min(max(1, int(RESOLUTION_TOLERANCE * scorer.card.min_resolution / side)), MAX_DEFAULT_FACTOR)
 
 
 def _pixel_side(georef: Georef) -> float | None:

@@ -1,86 +1,78 @@
-"""Null models: what brightness alone can tell. Printed beside every result, and used by tests without weights."""
+"""Baselines: what brightness alone gives. Printed beside every result, and used by tests without weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from geocloud.calibration import Calibration, ThresholdRule, logistic_curve
+from geocloud.calibration import Calibration, CloudSide, ThresholdRule, logistic_curve
 from geocloud.raster import FloatArray, PatchBatch
-from geocloud.scorers.contract import Level, Scorer, require_bands
+from geocloud.scorers.card import ModelCard, TrainingRecord
+from geocloud.scorers.contract import Scorer, require_bands
 
+RGB = ("blue", "green", "red")
 _FIXED = ThresholdRule("fixed", figure="a round reflectance, chosen before any data")
 
 
 @dataclass(frozen=True, slots=True)
-class BandSum:
-    """A weighted sum of reflectances, a pixel."""
+class Baseline:
+    """A formula per pixel."""
 
-    name: str
-    weights: tuple[tuple[str, float], ...]
-    """Bands and their weights, in order."""
-    calibration: Calibration
-    sha256: str = ""
-    level: Level = "pixel"
-    block: int = 8
-    halo: int = 0
-    min_resolution: float = 0.0
+    card: ModelCard
+    formula: Callable[[FloatArray], FloatArray]
+    """Scores (n, h, w) of reflectances (n, band, h, w), whose bands are the card's."""
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
-        """The weighted bands; ModelError where one is missing."""
-        return require_bands(self.name, available, [band for band, _ in self.weights])
+        """The card's bands; ModelError where one is missing."""
+        return require_bands(self.card.name, available, self.card.bands)
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, side, side) float32: the weighted sum; nodata included, since the stitcher drops it."""
-        weight = np.array([dict(self.weights)[band] for band in batch.bands], dtype=np.float32)
-        return np.asarray(np.einsum("b,nbhw->nhw", weight, batch.data), dtype=np.float32)
+        """(n, height, width) float32; nodata included, since the stitcher drops it."""
+        return np.asarray(self.formula(batch.data), dtype=np.float32)
 
 
 def brightness() -> Scorer:
     """Mean of blue, green and red; cloud above 0.25 reflectance."""
-    curve = logistic_curve(0.25, 0.05, "high")
-    return BandSum(
-        "brightness",
-        (("blue", 1 / 3), ("green", 1 / 3), ("red", 1 / 3)),
-        Calibration(0.25, "high", _FIXED, curve, "mean visible reflectance"),
-    )
+    card = _card("brightness", RGB, _fixed(0.25, 0.05, "high", "mean visible reflectance"))
+    return Baseline(card, _mean)
 
 
 def hot() -> Scorer:
     """Haze optimised transform with fixed coefficients, blue - 0.5 red (Zhu and Woodcock 2012, eq. 3); above 0.12."""
-    curve = logistic_curve(0.12, 0.03, "high")
-    return BandSum("hot", (("blue", 1.0), ("red", -0.5)), Calibration(0.12, "high", _FIXED, curve, "blue - 0.5 red"))
-
-
-@dataclass(frozen=True, slots=True)
-class Chroma:
-    """Greatest less least of blue, green and red, a pixel; low is cloud."""
-
-    calibration: Calibration
-    name: str = "chroma"
-    sha256: str = ""
-    level: Level = "pixel"
-    block: int = 8
-    halo: int = 0
-    min_resolution: float = 0.0
-
-    def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
-        """Blue, green and red; ModelError where one is missing."""
-        return require_bands(self.name, available, ("blue", "green", "red"))
-
-    def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, side, side) float32, at most 0; higher = greyer."""
-        score: FloatArray = batch.data.min(axis=1) - batch.data.max(axis=1)
-        return score
+    return Baseline(_card("hot", ("blue", "red"), _fixed(0.12, 0.03, "high", "blue - 0.5 red")), _haze)
 
 
 def chroma() -> Scorer:
-    """Grey below 0.05 reflectance between the greatest and the least band."""
-    rule = ThresholdRule("fixed", figure="a round reflectance, chosen before any data")
-    curve = logistic_curve(0.05, 0.01, "low")
-    return Chroma(Calibration(0.05, "low", rule, curve, "visible reflectance, greatest less least"))
+    """Greatest less least of blue, green and red; grey, below 0.05 reflectance, is cloud."""
+    card = _card("chroma", RGB, _fixed(0.05, 0.01, "low", "visible reflectance, greatest less least"))
+    return Baseline(card, _greyness)
+
+
+def _card(name: str, bands: tuple[str, ...], calibration: Calibration) -> ModelCard:
+    return ModelCard(name, "baseline", bands, calibration=calibration, training=TrainingRecord("T0"))
+
+
+def _fixed(threshold: float, spread: float, cloud_is: CloudSide, unit: str) -> Calibration:
+    return Calibration(threshold, cloud_is, _FIXED, logistic_curve(threshold, spread, cloud_is), unit)
+
+
+def _mean(data: FloatArray) -> FloatArray:
+    return _weighted((1 / 3, 1 / 3, 1 / 3), data)
+
+
+def _haze(data: FloatArray) -> FloatArray:
+    return _weighted((1.0, -0.5), data)
+
+
+def _greyness(data: FloatArray) -> FloatArray:
+    score: FloatArray = data.min(axis=1) - data.max(axis=1)
+    return score
+
+
+def _weighted(weights: tuple[float, ...], data: FloatArray) -> FloatArray:
+    return np.asarray(np.einsum("b,nbhw->nhw", np.array(weights, dtype=np.float32), data))
 
 
 BASELINES = {"brightness": brightness, "hot": hot, "chroma": chroma}

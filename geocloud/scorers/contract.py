@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from geocloud.calibration import Calibration
 from geocloud.classes import ClassName, ClassThresholds
 from geocloud.errors import ModelError
 from geocloud.raster import FloatArray, PatchBatch, Raster
+from geocloud.scorers.card import ModelCard
 from geocloud.window import Window
-
-Level = Literal["patch", "pixel"]
 
 
 @runtime_checkable
@@ -26,32 +24,8 @@ class Scorer(Protocol):
     """
 
     @property
-    def name(self) -> str:
-        """The name users know it by."""
-
-    @property
-    def sha256(self) -> str:
-        """Hash of its weights; empty where it has none."""
-
-    @property
-    def level(self) -> Level:
-        """`pixel`: a score a pixel. `patch`: a score a 64x64 patch."""
-
-    @property
-    def block(self) -> int:
-        """Patches along each side of the squares it is given; at the scene's last rows and columns they are fewer."""
-
-    @property
-    def halo(self) -> int:
-        """Context pixels it is given round a block."""
-
-    @property
-    def min_resolution(self) -> float:
-        """Metres: finer pixels are scored in squares of them, no coarser than this; 0: always a pixel a pixel."""
-
-    @property
-    def calibration(self) -> Calibration:
-        """Direction, threshold and P(cloud) of its scores."""
+    def card(self) -> ModelCard:
+        """Name, bands, block, halo, level and calibration; of a scorer without weights, its sha256 is empty."""
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """The bands it takes of those a scene has, in its own order; ModelError where one it needs is missing."""
@@ -98,7 +72,7 @@ def score_patches(scorer: Scorer, data: FloatArray, bands: tuple[str, ...], *, b
     """
     taken = scorer.choose_bands(bands)
     chosen = data[:, [bands.index(band) for band in taken]]
-    pad = [(0, 0), (0, 0), (scorer.halo, scorer.halo), (scorer.halo, scorer.halo)]
+    pad = [(0, 0), (0, 0), (scorer.card.halo, scorer.card.halo), (scorer.card.halo, scorer.card.halo)]
     scores = []
     for start in range(0, len(chosen), batch):
         part = np.pad(chosen[start : start + batch], pad, mode="reflect")
@@ -130,10 +104,6 @@ class Unmixer(Scorer, Protocol):
     are asked for.
     """
 
-    @property
-    def class_thresholds(self) -> ClassThresholds | None:
-        """Where its parts are cut into classes; None where that was never measured."""
-
     def unmix(self, batch: PatchBatch) -> Parts:
         """Score and parts of a batch."""
 
@@ -141,23 +111,20 @@ class Unmixer(Scorer, Protocol):
 def require_unmixer(scorer: Scorer, wish: str) -> Unmixer:
     """The scorer as an Unmixer; ModelError, naming what was wished for, where it is none."""
     if not isinstance(scorer, Unmixer):
-        raise ModelError(f"model {scorer.name} gives a score alone, so no {wish}; take a model of kind unmix")
+        raise ModelError(f"model {scorer.card.name} gives a score alone, so no {wish}; take a model of kind unmix")
     return scorer
 
 
-def require_class_thresholds(unmixer: Unmixer, classes: Iterable[ClassName]) -> ClassThresholds:
-    """Its cuts; ModelError where its card has none, or none for a class."""
-    thresholds = unmixer.class_thresholds
+def require_class_thresholds(card: ModelCard, classes: Iterable[ClassName]) -> ClassThresholds:
+    """The card's thresholds; ModelError where it has none, or none for a class."""
+    thresholds = card.class_thresholds
     if thresholds is None:
         raise ModelError(
-            f"the card of model {unmixer.name} does not say where classes are cut; measure that with geocloud survey"
+            f"the card of model {card.name} has no thresholds for classes: measure them with geocloud survey"
         )
-    told = {
-        "cloud": True,
-        **{name: getattr(thresholds, name) is not None for name in ("thin", "haze", "dust", "shadow")},
-    }
-    missing = [name for name in classes if not told[name]]
+    others = [name for name in ("thin", "haze", "dust", "shadow") if getattr(thresholds, name) is not None]
+    missing = [name for name in classes if name not in ("cloud", *others)]
     if missing:
-        available = ", ".join(name for name, can in told.items() if can)
-        raise ModelError(f"model {unmixer.name} cannot tell {', '.join(missing)}: by its card it tells {available}")
+        available = ", ".join(("cloud", *others))
+        raise ModelError(f"model {card.name} cannot tell {', '.join(missing)}: by its card it tells {available}")
     return thresholds

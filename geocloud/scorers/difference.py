@@ -11,7 +11,8 @@ import numpy as np
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import ModelError
 from geocloud.raster import FloatArray, PatchBatch
-from geocloud.scorers.contract import Level, Scorer
+from geocloud.scorers.card import ModelCard, TrainingRecord
+from geocloud.scorers.contract import Scorer
 
 _EQUAL = ThresholdRule("equal", 0.0, figure="both errors alike, chosen before any data")
 
@@ -28,51 +29,7 @@ class Difference:
     """Its high errors are cloud."""
     cloudy: Scorer
     """Its low errors are cloud."""
-    sha256: str = ""
-
-    def __post_init__(self) -> None:
-        """Both must be cut in one way and read in opposite ones."""
-        mine, other = self.clear, self.cloudy
-        if (mine.level, mine.block, mine.halo) != (other.level, other.block, other.halo):
-            raise ModelError(
-                f"models {mine.name} and {other.name} cannot be read together: level, block and halo must be the same; "
-                "train both with one --kind"
-            )
-        if (mine.calibration.cloud_is, other.calibration.cloud_is) != ("high", "low"):
-            raise ModelError(
-                f"a difference takes first a model of clear sky, then one of cloud, not {mine.name} and {other.name}; "
-                "train them with --normal clear and --normal cloudy"
-            )
-
-    @property
-    def name(self) -> str:
-        """Both names."""
-        return f"{self.clear.name} - {self.cloudy.name}"
-
-    @property
-    def level(self) -> Level:
-        """That of both."""
-        return self.clear.level
-
-    @property
-    def block(self) -> int:
-        """That of both."""
-        return self.clear.block
-
-    @property
-    def halo(self) -> int:
-        """That of both."""
-        return self.clear.halo
-
-    @property
-    def min_resolution(self) -> float:
-        """That of both."""
-        return self.clear.min_resolution
-
-    @property
-    def calibration(self) -> Calibration:
-        """Threshold 0."""
-        return Calibration(0.0, "high", _EQUAL, unit="difference of errors")
+    card: ModelCard
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """The bands of either."""
@@ -83,6 +40,35 @@ class Difference:
         """The sum of both scores, each given only the bands it takes."""
         first, second = (part.score(_only(batch, part.choose_bands(batch.bands))) for part in (self.clear, self.cloudy))
         return cast("FloatArray", first + second)
+
+
+def difference(clear: Scorer, cloudy: Scorer) -> Difference:
+    """Both scorers read together; ModelError where they take different blocks or both find cloud on one side."""
+    mine, other = clear.card, cloudy.card
+    if (mine.level, mine.block, mine.halo) != (other.level, other.block, other.halo):
+        raise ModelError(
+            f"models {mine.name} and {other.name} cannot be read together: level, block and halo must be the same; "
+            "train both with one --kind"
+        )
+    if (mine.calibration.cloud_is, other.calibration.cloud_is) != ("high", "low"):
+        raise ModelError(
+            f"a difference takes first a model of clear sky, then one of cloud, not {mine.name} and {other.name}; "
+            "train them with --normal clear and --normal cloudy"
+        )
+    bands = tuple(dict.fromkeys((*mine.bands, *other.bands)))
+    card = ModelCard(
+        f"{mine.name[:48]} - {other.name[:48]}",  # a card's name has at most 100 characters
+        "difference",
+        bands,
+        tuple(dict.fromkeys(band for one in (mine, other) for band in one.optional_bands if band not in bands)),
+        level=mine.level,
+        block=mine.block,
+        halo=mine.halo,
+        min_resolution=mine.min_resolution,
+        calibration=Calibration(0.0, "high", _EQUAL, unit="difference of errors"),
+        training=TrainingRecord("W"),
+    )
+    return Difference(clear, cloudy, card)
 
 
 def _only(batch: PatchBatch, bands: Sequence[str]) -> PatchBatch:

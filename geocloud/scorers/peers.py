@@ -13,17 +13,26 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
-from geocloud.calibration import Calibration, ThresholdRule
+from geocloud.calibration import Calibration
 from geocloud.errors import InputError, MissingExtraError
 from geocloud.raster import CLEAR, CLOUD, SHADOW, BoolArray, ByteArray, FloatArray, PatchBatch, Raster
-from geocloud.scorers.contract import Level, require_bands
+from geocloud.scorers.card import ModelCard, TrainingRecord
+from geocloud.scorers.contract import require_bands
 
 ProductLevel = Literal["l1c", "l2a"]
 """Top of atmosphere, or surface reflectance."""
 CLOUD_CLASS, SHADOW_CLASS = 1, 2
 """Of ukis-csmask; 0 is background."""
 
-_CLASSES = Calibration(0.5, rule=ThresholdRule("given"), unit="class")
+_INFRARED = ("swir16", "swir22")
+_CARD = ModelCard(
+    "ukis-csmask",
+    "peer",
+    ("blue", "green", "red", "nir"),
+    _INFRARED,
+    calibration=Calibration(0.5, unit="class"),
+    training=TrainingRecord("S"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +42,12 @@ class UkisMask:
     mask_of: Callable[..., Any]
     """Its class CSmask."""
     product_level: ProductLevel
-    name: str = "ukis-csmask"
-    sha256: str = ""
-    level: Level = "pixel"
-    block: int = 8
-    halo: int = 0
-    min_resolution: float = 0.0
-    calibration: Calibration = _CLASSES
-    supervision: str = "S"
+    card: ModelCard = _CARD
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """Four bands, six where both infrared ones are there."""
-        six = ("swir16", "swir22") if {"swir16", "swir22"} <= set(available) else ()
-        return require_bands(self.name, available, ("blue", "green", "red", "nir"), six)
+        six = _INFRARED if set(_INFRARED) <= set(available) else ()
+        return require_bands(self.card.name, available, self.card.bands, six)
 
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, side, side) 1 where it says cloud, else 0."""

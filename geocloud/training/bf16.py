@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from geocloud.models.card import ModelCard
 from geocloud.models.loading import CPU, make_scorer
 from geocloud.raster import FloatArray
+from geocloud.scorers.card import ModelCard
 from geocloud.scorers.contract import score_patches
 
 MIN_SCORES = 1000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from geocloud.datasets.labels import Fit
 from geocloud.models.networks import contrast, conv, features, gan, gmm
-from geocloud.scorers.contract import Level
+from geocloud.scorers.card import Level
 from geocloud.training.options import Listener, TrainOptions, TrainRule
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError
 from geocloud.metrics.histogram import ScoreHistogram
-from geocloud.models.card import ModelCard
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
+from geocloud.scorers.card import ModelCard
 
 Kind = Literal["dense", "conv", "contrast", "gan", "gmm", "features", "unmix", "backbone"]
 TrainRule = Literal["paper", "quantile", "equal"]

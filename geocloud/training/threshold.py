@@ -11,8 +11,8 @@ from geocloud.calibration import PAPER_THRESHOLD, Calibration, CloudSide, Thresh
 from geocloud.metrics.confusion import count_at
 from geocloud.metrics.histogram import EXACT_BITS, PIXEL_BITS, ScoreHistogram, add_up, histogram
 from geocloud.metrics.threshold_rules import false_alarms, fit_spread, quantile_threshold
-from geocloud.models.card import ModelCard
 from geocloud.models.network_scorer import NetworkScorer
+from geocloud.scorers.card import ModelCard
 from geocloud.scorers.contract import score_patches
 from geocloud.training.kinds import SETTINGS
 from geocloud.training.options import TrainOptions
@@ -28,7 +28,7 @@ def held_out_scores(
     scenes = []
     for name in dict.fromkeys(unseen.files):
         hard_scene_boost = take(unseen, np.array([file == name for file in unseen.files]))
-        ((data, bands),) = by_bands(hard_scene_boost, scorer.channels)
+        ((data, bands),) = by_bands(hard_scene_boost, scorer.card.channels)
         raw = score_patches(scorer, data, bands)
         truth = np.broadcast_to((hard_scene_boost.tags == 1)[:, None, None], raw.shape)
         scenes.append(histogram(raw, truth, bits))

@@ -21,13 +21,13 @@ from geocloud.georef import Georef
 from geocloud.metrics.confusion import best_threshold, count_at
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.metrics.threshold_rules import Tagged, conformal_threshold, false_alarms, fit_spread, quantile_threshold
-from geocloud.models.card import ModelCard, read_card, write_card
 from geocloud.models.loading import WEIGHTS_FILE
 from geocloud.models.registry import SHIPPED, load_scorer, model_folder
 from geocloud.pipeline.scoring import score_scene
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, Raster
 from geocloud.readers import MemoryScene, open_scene
+from geocloud.scorers.card import ModelCard, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_case
 from geocloud.window import Window

@@ -66,11 +66,11 @@ def classify(
     options, path = options or ClassifyOptions(), Path(picture)
     progress(0, 1, "load")
     scorer = load_scorer(model, options.device) if isinstance(model, str | os.PathLike) else model
-    fit: Fit = options.fit or ("resize" if scorer.level == "patch" else "cut")
+    fit: Fit = options.fit or ("resize" if scorer.card.level == "patch" else "cut")
     with DataSet(path) as source:
         score = np.float32(picture_score(source, source.files[0], scorer, fit, options.scene))
     progress(1, 1, "inference")
-    calibration = scorer.calibration
+    calibration = scorer.card.calibration
     return Classification(
         path,
         "cloudy" if score >= calibration.score_threshold else "not cloudy",

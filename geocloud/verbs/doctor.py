@@ -82,7 +82,7 @@ def _model() -> str:
     from geocloud.models.registry import load_scorer
 
     scorer = load_scorer()
-    return f"{scorer.name}, sha256 {scorer.sha256[:12]}, fits its card"
+    return f"{scorer.card.name}, sha256 {scorer.card.sha256[:12]}, fits its card"
 
 
 def _tiny_scene() -> str:

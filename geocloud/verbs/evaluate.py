@@ -13,7 +13,7 @@ from geocloud.datasets.folder import DataSet
 from geocloud.errors import InputError, ModelError, OutputError, UsageError
 from geocloud.evaluation.contact_sheet import write_sheets
 from geocloud.evaluation.report import write_report
-from geocloud.evaluation.results import Group, Row, make_row, supervision
+from geocloud.evaluation.results import Group, Row, make_row
 from geocloud.evaluation.samples import DataOptions, any_left, read_samples
 from geocloud.evaluation.scene_metrics import SceneMetrics, conditions_of, measure, saturated
 from geocloud.evaluation.suite import Suite, SuiteSource, plain_suite, read_suite
@@ -23,7 +23,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.readers import open_scene
 from geocloud.readers.scenes.band_subset import subset_bands
 from geocloud.scorers.contract import Scorer
-from geocloud.scorers.difference import Difference
+from geocloud.scorers.difference import difference
 from geocloud.scorers.peers import PEERS
 
 MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
@@ -81,6 +81,12 @@ class Candidate:
     """None for masks that stand already."""
     folds: tuple[tuple[Scorer, tuple[str, ...]], ...] = ()
     """Scorers that stand for it, each for scenes of its own; empty: the scorer for all."""
+
+    @classmethod
+    def of(cls, scorer: Scorer, calibration: Calibration | None = None) -> Candidate:
+        """A scorer read by its card, or by another calibration."""
+        card = scorer.card
+        return cls(card.name, card.training.supervision, calibration or card.calibration, scorer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +190,14 @@ def _judged(options: EvaluateOptions) -> list[Candidate]:
         return [Candidate("masks", "", MASKS)]
     models = options.models or (() if options.folds else (DEFAULT_MODEL,))
     scorers = [load_scorer(name, options.device) for name in models]
-    candidate = [
-        Candidate(scorer.name, supervision(scorer), choose_threshold(scorer, options.threshold), scorer)
-        for scorer in scorers
-    ]
+    candidate = [Candidate.of(scorer, choose_threshold(scorer, options.threshold)) for scorer in scorers]
     if options.difference:
-        both = Difference(scorers[0], scorers[1])
-        candidate.append(Candidate(both.name, supervision(both), both.calibration, both))
+        candidate.append(Candidate.of(difference(scorers[0], scorers[1])))
     if options.folds:
         folds = tuple((load_scorer(name, options.device), scenes) for name, scenes in options.folds)
         first = folds[0][0]
         cut = choose_threshold(first, options.threshold)
-        candidate.append(Candidate(f"{first.name}, cross-validated", supervision(first), cut, first, folds))
+        candidate.append(replace(Candidate.of(first, cut), name=f"{first.card.name}, cross-validated", folds=folds))
     return candidate
 
 
@@ -204,13 +206,12 @@ def _nulls(options: EvaluateOptions) -> list[Candidate]:
     if options.data.masks:
         return []
     nulls = [load_scorer(name) for name in options.nulls if name not in options.models]
-    return [Candidate(null.name, supervision(null), null.calibration, null) for null in nulls]
+    return [Candidate.of(null) for null in nulls]
 
 
 def _peers(source: SuiteSource, options: EvaluateOptions) -> list[Candidate]:
     """Peers as they are to be used for a source."""
-    peers = [PEERS[name](source.product_level) for name in options.peers]
-    return [Candidate(peer.name, supervision(peer), peer.calibration, peer) for peer in peers]
+    return [Candidate.of(PEERS[name](source.product_level)) for name in options.peers]
 
 
 def _usable(source: SuiteSource, candidate: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:

@@ -153,11 +153,11 @@ class _Counts:
 
 def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
     """Score, codes in every class the card tells, and the shadow map if there is one, of a whole scene."""
-    thresholds = scorer.class_thresholds or ClassThresholds()
+    thresholds = scorer.card.class_thresholds or ClassThresholds()
 
     def look(batch: PatchBatch) -> Layers:
         parts = scorer.unmix(batch)
-        cut = scorer.calibration.score_threshold
+        cut = scorer.card.calibration.score_threshold
         code = classify(parts.score, parts.slope, parts.shadow, cut, thresholds, _every())
         further = {} if parts.shadow is None else {SHADOW: parts.shadow}
         return {SCORE: parts.score, CODE: code, **further}

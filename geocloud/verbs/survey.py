@@ -17,8 +17,6 @@ import numpy as np
 from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
 from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
-from geocloud.models.card import ModelCard, read_card, write_card
-from geocloud.models.domain import BAND_SETS, Prototypes, TrainingDomain, fit_prototypes
 from geocloud.models.registry import load_scorer, model_folder
 from geocloud.pipeline.domain_check import DomainCheck, DomainStats
 from geocloud.pipeline.layers import tallied
@@ -26,7 +24,9 @@ from geocloud.pipeline.scoring import plain_look, scored_rows
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, PatchBatch, Raster
 from geocloud.readers import MemoryScene
+from geocloud.scorers.card import ModelCard, read_card, write_card
 from geocloud.scorers.contract import Parts, Unmixer, require_unmixer
+from geocloud.scorers.domain import BAND_SETS, Prototypes, TrainingDomain, fit_prototypes
 from geocloud.window import Window
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def survey(
         raise InputError(f"{data} lacks training scenes of {options.recipe.name} ({error})") from error
     samples = _Samples(scorer)
     _draw(samples, scenes, config, options, progress)
-    cut = scorer.calibration.score_threshold
+    cut = scorer.card.calibration.score_threshold
     seen = _limits(scorer, TrainingDomain(*samples.prototypes(cut, options.seed), 0.0, 0.0, np.inf), scenes, progress)
     agreement = bf16_agreement(load_network(model_folder(model), before), before, map(middle, scenes))
     thresholds = choose_class_thresholds(samples.veils(), samples.shadows(cut), cut)
@@ -194,13 +194,13 @@ class _Samples:
     def _unmix(self, x: FloatArray, present: BoolArray) -> Parts:
         """The parts of a crop's inner part."""
         bands = tuple(band for band, there in zip(self.channels, present, strict=True) if there)
-        size = x.shape[-1] - 2 * self.scorer.halo
+        size = x.shape[-1] - 2 * self.scorer.card.halo
         every = np.ones((1, *x.shape[1:]), dtype=bool)
         return self.scorer.unmix(PatchBatch((Window(0, 0, size, size),), x[None, present], every, bands))
 
     def _inner(self, layer: FloatArray) -> FloatArray:
         """(..., h, w) a layer of the crop at the pixels of its inner part that are kept."""
-        part = slice(self.scorer.halo, -self.scorer.halo or None)
+        part = slice(self.scorer.card.halo, -self.scorer.card.halo or None)
         return layer[..., part, part][..., STEP // 2 :: STEP, STEP // 2 :: STEP]
 
     def veils(self) -> ColourSamples:
@@ -259,7 +259,7 @@ def _strangeness(scorer: Unmixer, seen: TrainingDomain, scene: TrainingScene) ->
     shape = data.shape[1], data.shape[2]
     held = MemoryScene(Raster(data, np.ones(shape, dtype=bool)), names, Georef(shape))
     tally = DomainCheck(seen)
-    look = tallied(plain_look(scorer), tally, scorer.halo, scorer.calibration.score_threshold)
+    look = tallied(plain_look(scorer), tally, scorer.card.halo, scorer.card.calibration.score_threshold)
     for _ in scored_rows(held, scorer, threads=1, look=look):
         pass
     return tally.strangeness()

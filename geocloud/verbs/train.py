@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from geocloud.errors import OutputError
-from geocloud.models.card import CARD_FILE, ModelCard, write_card
 from geocloud.progress import Progress, no_progress
+from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
 from geocloud.training.options import EpochReport, Kind, Listener, TrainOptions, no_report
 
 if TYPE_CHECKING:

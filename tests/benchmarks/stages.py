@@ -52,8 +52,8 @@ def machine_rates() -> dict[str, float]:
 
 def network(scorer: Scorer) -> dict[str, float]:
     """Speed and efficiency of the network on whole blocks with their halo, one core."""
-    side = scorer.block * 64
-    total = side + 2 * scorer.halo
+    side = scorer.card.block * 64
+    total = side + 2 * scorer.card.halo
     bands = ("blue", "green", "red", "nir")
     data = np.random.default_rng(0).random((1, 4, total, total), dtype=np.float32) * 0.4
     batch = PatchBatch((Window(0, 0, side, side),), data, np.ones((1, total, total), dtype=bool), bands)
@@ -74,9 +74,9 @@ def stages(path: Path) -> dict[str, object]:
         georef = scene.georef
         side = aggregation_factor(georef, scorer)
         scored = coarsened(scene, side)
-        grid = PatchGrid(scored.georef.shape, scorer.block)
+        grid = PatchGrid(scored.georef.shape, scorer.card.block)
         bands = scorer.choose_bands(scene.bands)
-        read = seconds(lambda: sum(1 for _ in read_segments(scored, bands, grid, scorer.halo, SEGMENT_PIXELS)))
+        read = seconds(lambda: sum(1 for _ in read_segments(scored, bands, grid, scorer.card.halo, SEGMENT_PIXELS)))
         red = scene.read(Window(0, 0, *georef.shape), ("red",)).data[0]
         codes = spread((red[::side, ::side] > 0.3).astype(np.uint8), side, georef.shape)  # as large as what is scored
         writer = RowWriter(Path(folder) / "mask.tif", georef, MASK, {})

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from geocloud.batch.manifest import MANIFEST, OutputFile, Record, read_manifest
 from geocloud.errors import GeocloudError, InputError, ModelError
-from geocloud.models.card import CARD_FILE, read_card
 from geocloud.models.registry import SHIPPED, default_name
 from geocloud.readers.files.tree import parse_xml
 from geocloud.readers.files.vrt import named_files
@@ -22,6 +21,7 @@ from geocloud.readers.products.sentinel2 import named_files as safe_files
 from geocloud.readers.products.sentinel2 import read_radiometry
 from geocloud.readers.products.stac import choose_assets
 from geocloud.readers.products.stac_item import is_item, item_time, load_item
+from geocloud.scorers.card import CARD_FILE, read_card
 
 pytestmark = pytest.mark.fuzz
 MANY = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from geocloud.calibration import Calibration
-from geocloud.models.card import ModelCard, read_card
 from geocloud.models.loading import CPU, has_bf16, make_scorer, runs_bf16
 from geocloud.models.networks import build_network
 from geocloud.models.registry import load_scorer, model_folder
 from geocloud.raster import PatchBatch
 from geocloud.readers import open_scene
+from geocloud.scorers.card import ModelCard, read_card
 from geocloud.scorers.contract import score_patches
 from geocloud.training.bf16 import bf16_agreement
 from geocloud.window import Window
@@ -25,7 +25,7 @@ def test_the_default_model_s_mask_is_the_same_in_bfloat16():
         data = scene.read(Window(0, 0, side, side), scene.bands).data[None]
         bands = scene.bands
     exact, rough = (load_scorer(precision=precision) for precision in ("fp32", "bf16"))
-    cut = exact.calibration.score_threshold
+    cut = exact.card.calibration.score_threshold
     masks = [score_patches(scorer, data, bands) >= cut for scorer in (exact, rough)]
     assert 0.1 < masks[0].mean() < 0.9
     assert (masks[0] == masks[1]).mean() >= 0.999

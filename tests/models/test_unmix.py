@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from geocloud.models.card import read_card
 from geocloud.models.loading import load_network
 from geocloud.models.networks.cells import spectral_indices
 from geocloud.models.networks.fold import folded
 from geocloud.models.networks.unmix import UnmixNet, mix
 from geocloud.models.registry import model_folder
+from geocloud.scorers.card import read_card
 from geocloud.training.unmix.batches import Batches
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene

@@ -24,7 +24,8 @@ UTM = rasterio.crs.CRS.from_epsg(32633).to_wkt()
 class Coarse(EchoScorer):
     """Gains nothing below 20 m."""
 
-    min_resolution = 20.0
+    def __init__(self) -> None:
+        super().__init__(min_resolution=20.0)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from skies import scene_under_cloud, separation, write_skies
 from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.evaluation.samples import DataOptions
-from geocloud.models.card import write_card
 from geocloud.models.loading import save_weights
 from geocloud.models.network_scorer import NetworkScorer
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.scoring import score_scene
+from geocloud.scorers.card import write_card
 from geocloud.training.options import Listener, TrainOptions
 from geocloud.training.patches.trainer import read_patches, train_on_patches
 from geocloud.verbs.calibrate import CalibrateOptions, calibrate
@@ -84,7 +84,7 @@ def test_the_folder_is_whole_and_its_card_names_the_supervision(models, name):
     }
     scorer = load_scorer(str(folder))
     assert scorer.card.training.supervision == TOLD[name]
-    assert scorer.calibration.rule.name == {"dense": "paper", "contrast": "equal"}.get(name, "quantile")
+    assert scorer.card.calibration.rule.name == {"dense": "paper", "contrast": "equal"}.get(name, "quantile")
     assert f"--kind {name.split()[0]}" in scorer.card.training.recipe
     losses = [float(row["loss"]) for row in csv.DictReader((folder / "log.csv").read_text().splitlines())]
     assert np.isfinite(losses).all()

@@ -9,10 +9,10 @@ from sklearn.metrics import roc_auc_score
 
 from geocloud.classes import ClassThresholds
 from geocloud.errors import InputError, UsageError
-from geocloud.models.card import read_card, write_card
 from geocloud.models.loading import load_network
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.models.registry import SHIPPED, default_name, load_scorer
+from geocloud.scorers.card import read_card, write_card
 from geocloud.training.options import TrainOptions
 from geocloud.training.unmix import shadow
 from geocloud.training.unmix.recipe import UnmixConfig
@@ -156,6 +156,6 @@ def test_a_recipe_for_shadow_stands_beside_a_model(data_root, tmp_path):
     thresholds = ClassThresholds(thin=0.0, shadow=0.0)
     for name, told in (("a", None), ("b", 0.0)):  # a card cannot claim what its weights do not tell
         write_card(replace(read_card(tmp_path / name), class_thresholds=thresholds), tmp_path / name)
-        assert load_scorer(str(tmp_path / name)).class_thresholds == replace(thresholds, shadow=told)
+        assert load_scorer(str(tmp_path / name)).card.class_thresholds == replace(thresholds, shadow=told)
     again = train(few, tmp_path / "c", replace(options, recipe=tmp_path / "toy.toml", start=str(tmp_path / "b")))
     assert "shadow_widths" not in again.card.architecture

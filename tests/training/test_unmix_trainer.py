@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 
 from geocloud.cli.main import cli
 from geocloud.errors import InputError, ModelError
-from geocloud.models.card import read_card
 from geocloud.models.registry import load_scorer
+from geocloud.scorers.card import read_card
 from geocloud.training.options import TrainOptions
 from geocloud.verbs.train import train
 

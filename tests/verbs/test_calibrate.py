@@ -6,10 +6,10 @@ import pytest
 from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import ModelError, OutputError, UsageError
 from geocloud.evaluation.samples import DataOptions
-from geocloud.models.card import read_card
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.scoring import score_scene
 from geocloud.readers import open_scene
+from geocloud.scorers.card import read_card
 from geocloud.verbs import calibrate as module
 from geocloud.verbs.calibrate import CalibrateOptions, calibrate
 
@@ -19,7 +19,7 @@ def test_f1_separates_the_tagged_pictures(tagged, clear_model, tmp_path):
     assert card.calibration.rule.figure == "F1 1.000"
     assert card.name == "copy"
     assert read_card(tmp_path / "copy") == card
-    assert load_scorer(str(tmp_path / "copy")).calibration == card.calibration
+    assert load_scorer(str(tmp_path / "copy")).card.calibration == card.calibration
 
 
 def test_the_copy_leaves_the_model_as_it_was_and_keeps_its_threshold_by_name(tagged, clear_model, tmp_path):

@@ -23,16 +23,16 @@ from geocloud.scorers.contract import Parts, Unmixer
 
 Make = Callable[..., Path]
 CLASSES = ("cloud", "thin", "haze", "dust", "shadow")
+THRESHOLDS = ClassThresholds(thin=0.6, haze=-0.5, dust=0.5, shadow=0.3)
 
 
 class PaintedScorer(EchoScorer):
     """Reads score, slope and shadow off the scene's own bands, so that each pixel's class is known."""
 
     name = "painted"
-    class_thresholds = ClassThresholds(thin=0.6, haze=-0.5, dust=0.5, shadow=0.3)
 
-    def __init__(self, block: int = 2, halo: int = 8) -> None:
-        super().__init__(0, block, halo)
+    def __init__(self, thresholds: ClassThresholds | None = THRESHOLDS) -> None:
+        super().__init__(0, 2, 8, class_thresholds=thresholds)
         self.unmixed = 0
 
     def unmix(self, batch: PatchBatch) -> Parts:
@@ -173,11 +173,10 @@ def test_a_scorer_without_maps_is_refused_and_nothing_is_written(
 
 def test_a_class_that_a_card_cannot_tell_is_refused(make_scene: Make, tmp_path: Path) -> None:
     path, _ = painted(make_scene)
-    scorer = PaintedScorer()
-    scorer.class_thresholds = ClassThresholds(thin=0.6)
+    scorer = PaintedScorer(ClassThresholds(thin=0.6))
     with pytest.raises(ModelError, match="cannot tell shadow: by its card it tells cloud, thin"):
         geocloud.detect(path, tmp_path, DetectOptions(classes=("thin", "shadow")), scorer=scorer)
-    scorer.class_thresholds = None
+    scorer = PaintedScorer(None)
     with pytest.raises(ModelError, match="geocloud survey"):
         geocloud.detect(path, tmp_path, DetectOptions(classes=("thin",)), scorer=scorer)
     with pytest.raises(UsageError, match="class 'fog' is unknown"):

@@ -22,7 +22,8 @@ def test_the_statement_is_the_score_against_the_threshold(tagged, clear_model, c
     for model, above in ((clear_model, "cloudy"), (cloudy_model, "not cloudy")):
         scorer = load_scorer(str(model))
         score = classify(path, scorer).score
-        lower = replace(scorer, card=replace(scorer.card, calibration=replace(scorer.calibration, threshold=score / 2)))
+        calibration = replace(scorer.card.calibration, threshold=score / 2)
+        lower = replace(scorer, card=replace(scorer.card, calibration=calibration))
         assert classify(path, lower).statement == above
 
 

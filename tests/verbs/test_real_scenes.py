@@ -11,8 +11,8 @@ import rasterio
 
 import geocloud
 from geocloud import DetectOptions, open_scene
-from geocloud.models.card import CARD_FILE
 from geocloud.models.registry import SHIPPED
+from geocloud.scorers.card import CARD_FILE
 from geocloud.verbs.apply_mask import apply_mask
 from geocloud.window import Window
 

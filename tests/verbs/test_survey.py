@@ -12,8 +12,8 @@ import pytest
 from testutils import run_cli
 
 from geocloud.errors import InputError, ModelError
-from geocloud.models.card import read_card, write_card
 from geocloud.models.registry import SHIPPED, default_name
+from geocloud.scorers.card import read_card, write_card
 from geocloud.verbs.survey import SurveyOptions, coloured_veil, survey
 
 

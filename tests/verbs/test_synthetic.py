@@ -55,7 +55,7 @@ def test_the_threshold_is_the_best_on_simulated_cloud_and_the_null_model_gains(t
     brightness = load_scorer("brightness")
     scenes = list(synthetic_scores(brightness, read_tagged(folder, DataOptions(codes=LabelCodes((1,)))), threads=1))
     assert len(scenes) == 6
-    found = threshold_on_synthetic(scenes, brightness.calibration, "toy")
+    found = threshold_on_synthetic(scenes, brightness.card.calibration, "toy")
     pooled = add_up(scenes)
     best = count_at(pooled, float(found.score_threshold)).balanced_accuracy
     assert best >= max(count_at(pooled, cut).balanced_accuracy for cut in np.linspace(0, 1, 50)) - 1e-6
@@ -76,4 +76,4 @@ def test_calibrate_cuts_either_polarity_by_it(tagged, clear_model, cloudy_model,
 def test_without_clear_data_there_is_nothing_to_simulate_on(tagged, tmp_path):
     with pytest.raises(UsageError, match="needs clear patches"):
         scenes = synthetic_scores(load_scorer("hot"), read_tagged(tagged, DataOptions(classes=("cloudy",))))
-        threshold_on_synthetic(list(scenes), load_scorer("hot").calibration, "x")
+        threshold_on_synthetic(list(scenes), load_scorer("hot").card.calibration, "x")

@@ -32,7 +32,7 @@ def test_a_model_folder_holds_all_that_the_readme_promises(clear_model):
 
 def test_the_quantile_threshold_leaves_its_share_of_held_out_errors_above(clear_model, cloudy_model):
     for folder in (clear_model, cloudy_model):
-        calibration = load_scorer(str(folder)).calibration
+        calibration = load_scorer(str(folder)).card.calibration
         assert calibration.rule.name == "quantile"
         assert float(calibration.rule.figure.split()[0]) <= 10
         assert calibration.threshold > 0
@@ -80,7 +80,7 @@ def test_a_damaged_picture_of_a_tag_that_is_not_trained_on_loses_nothing(tagged,
     data = shutil.copytree(tagged, tmp_path / "data")
     (data / "cloudy" / "cloudy_0.png").write_bytes(b"no picture")
     result = train(data, tmp_path / "m", replace(QUICK, classes=()))
-    assert load_scorer(str(result.folder)).level == "patch"
+    assert load_scorer(str(result.folder)).card.level == "patch"
     assert result.card.bf16_agreement is None
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from torch import nn
 
 from geocloud.errors import ModelError
-from geocloud.models.card import ModelCard, read_card
 from geocloud.models.loading import load_weights
 from geocloud.models.networks.backbone import Backbone
+from geocloud.scorers.card import ModelCard, read_card
 
 LAND_COVER = Path(__file__).parent / "eurosat"
 """Ten classes of EuroSAT."""

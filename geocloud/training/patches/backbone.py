@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from geocloud.calibration import Calibration
 from geocloud.datasets.folder import DataSet
 from geocloud.errors import UsageError
-from geocloud.models.card import ModelCard, TrainingRecord
 from geocloud.models.networks.backbone import Backbone
+from geocloud.scorers.card import ModelCard, TrainingRecord
 from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.patches.data import Patches, PatchRequest, cut_patches
 from geocloud.training.patches.loop import Batch, LoopOptions, fit

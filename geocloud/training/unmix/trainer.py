@@ -15,12 +15,12 @@ import torch
 
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.grid import PATCH
-from geocloud.models.card import ModelCard, TrainingRecord, read_card
 from geocloud.models.loading import load_network
 from geocloud.models.networks.cells import BANDS, OPTIONAL
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.models.registry import model_folder
 from geocloud.raster import FloatArray
+from geocloud.scorers.card import ModelCard, TrainingRecord, read_card
 from geocloud.training.bf16 import bf16_agreement
 from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.unmix.recipe import RECIPES, UnmixConfig, load

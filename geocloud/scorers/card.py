@@ -1,4 +1,4 @@
-"""The card: all that is needed to use weights rightly, as a JSON file beside them."""
+"""The card: all that is needed to use a scorer rightly; of a network, a JSON file beside its weights."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any, Literal
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.classes import ClassThresholds
 from geocloud.errors import ModelError
-from geocloud.models.domain import Prototypes, TrainingDomain
-from geocloud.scorers.contract import Level
+from geocloud.scorers.domain import Prototypes, TrainingDomain
 
 CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
@@ -20,6 +19,8 @@ MAX_ARGUMENTS, MAX_DEPTH, MAX_NUMBER = 64, 4, 1 << 20
 COARSEST = 1000
 """Metres: the most that a card may call its finest resolution."""
 Supervision = str
+Level = Literal["patch", "pixel"]
+"""A score per patch of 64x64 pixels, or per pixel."""
 Precision = Literal["auto", "fp32", "bf16"]
 """What a network runs in; `auto` decides by card and machine."""
 SUPERVISIONS = {
@@ -48,11 +49,11 @@ class TrainingRecord:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """A model without its weights."""
+    """What a scorer takes, gives and was trained on: a model without its weights."""
 
     name: str
     kind: str
-    """A key of geocloud.models.networks.KINDS."""
+    """A kind of network; `baseline`, `difference` or `peer` for a scorer without weights of its own."""
     bands: tuple[str, ...]
     """Bands the network needs, in channel order."""
     optional_bands: tuple[str, ...] = ()
@@ -61,11 +62,11 @@ class ModelCard:
     """Keyword arguments of the network's constructor."""
     level: Level = "pixel"
     block: int = 8
-    """Patches along each side of the squares the network scores."""
+    """Patches along each side of the squares it scores; at a scene's last rows and columns they are fewer."""
     halo: int = 0
     """Context pixels round a block."""
     min_resolution: float = 0.0
-    """Metres: little is gained by scoring pixels finer than this, so squares of them are scored as one; 0: it is."""
+    """Metres: finer pixels are averaged up to this size before they are scored; 0: never."""
     calibration: Calibration = field(default_factory=lambda: Calibration(0.0))
     training: TrainingRecord = field(default_factory=TrainingRecord)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -82,13 +83,16 @@ class ModelCard:
     domain: TrainingDomain | None = None
     """What its training data look like, as `geocloud survey` measures it; None: no scene is ever called unlike it."""
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Bands in channel order, required then optional."""
+        return self.bands + self.optional_bands
+
     def __post_init__(self) -> None:
         """Bounds that a hostile or mistyped card would break."""
         if not self.name or len(self.name) > 100 or any(sep in self.name for sep in "/\\\0"):
             raise ValueError(f"name {self.name[:40]!r} must be 1 to 100 characters without slashes")
-        if not 1 <= len(self.bands) <= 64 or len(set(self.bands + self.optional_bands)) != len(
-            self.bands + self.optional_bands
-        ):
+        if not 1 <= len(self.bands) <= 64 or len(set(self.channels)) != len(self.channels):
             raise ValueError("bands must be 1 to 64 different names")
         if self.level not in ("patch", "pixel"):
             raise ValueError(f"level must be patch or pixel, not {self.level!r}")
