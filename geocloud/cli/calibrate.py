@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from geocloud.cli.common import examples, one_sentence, print_json
+from geocloud.cli.common import examples
 from geocloud.cli.options import ModelName, data_options, device_option, take_data_options
-from geocloud.cli.reporter import progress_bar
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.metrics.threshold_rules import Tagged
 from geocloud.verbs.calibrate import CalibrateOptions, Rule
 from geocloud.verbs.calibrate import calibrate as calibrate_model
 
 
-@click.command(epilog=examples("geocloud calibrate my-model clear-scenes --rule quantile --parameter 0.99"))
+@click.command(
+    cls=Command, epilog=examples("geocloud calibrate my-model clear-scenes --rule quantile --parameter 0.99")
+)
 @click.argument("model", type=ModelName())
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
@@ -37,27 +39,19 @@ from geocloud.verbs.calibrate import calibrate as calibrate_model
 @click.option("--overwrite", is_flag=True, help="Replace the model that is under --out.")
 @device_option
 @data_options
-@one_sentence
-def calibrate(model: str, data: Path, out: Path | None, device: str, **options: Any) -> None:  # noqa: ANN401
+@shell(shares={})
+def calibrate(reporter: Reporter, model: str, data: Path, out: Path | None, device: str, **options: Any) -> None:  # noqa: ANN401
     """Choose the threshold and the P(cloud) curve of MODEL on DATA."""
-    chosen = take_data_options(options)
-    with progress_bar() as bar:
-        card = calibrate_model(data, model, out, CalibrateOptions(data=chosen, device=device, **options), progress=bar)
-    calibration = card.calibration
-    if not sys.stdout.isatty():
-        print_json(
-            {
-                "model": card.name,
-                "threshold": calibration.threshold,
-                "rule": calibration.rule.name,
-                "parameter": calibration.rule.parameter,
-                "data": calibration.rule.data,
-                "figure": calibration.rule.figure,
-                "cloud_is": calibration.cloud_is,
-            }
-        )
-        return
-    click.echo(
-        f"{card.name}: threshold {calibration.threshold:.4g} ({calibration.rule} on {calibration.rule.data}; "
-        f"{calibration.rule.figure})"
-    )
+    chosen = CalibrateOptions(data=take_data_options(options), device=device, **options)
+    card = calibrate_model(data, model, out, chosen, progress=reporter.progress)
+    threshold, rule = card.calibration.threshold, card.calibration.rule
+    record = {
+        "model": card.name,
+        "threshold": threshold,
+        "rule": rule.name,
+        "parameter": rule.parameter,
+        "data": rule.data,
+        "figure": rule.figure,
+        "cloud_is": card.calibration.cloud_is,
+    }
+    reporter.result(record, f"{card.name}: threshold {threshold:.4g} ({rule} on {rule.data}; {rule.figure})")

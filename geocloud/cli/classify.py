@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from geocloud.cli.common import examples, one_sentence, print_error, print_json
+from geocloud.cli.common import examples
 from geocloud.cli.options import as_scene_options, device_option, model_option, scene_options
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.datasets.labels import Fit
 from geocloud.errors import InputError
 from geocloud.models.registry import load_scorer
-from geocloud.verbs.classify import Classification, ClassifyOptions
+from geocloud.verbs.classify import ClassifyOptions
 from geocloud.verbs.classify import classify as classify_picture
 
 
-@click.command(epilog=examples("geocloud classify picture.png other.png --model my-model"))
+@click.command(cls=Command, epilog=examples("geocloud classify picture.png other.png --model my-model"))
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...", type=click.Path(path_type=Path))
 @model_option
 @click.option(
@@ -29,9 +30,16 @@ from geocloud.verbs.classify import classify as classify_picture
 )
 @device_option
 @scene_options
-@one_sentence
-def classify(pictures: tuple[Path, ...], model: str, fit: Fit | None, device: str, **scene: Any) -> None:  # noqa: ANN401
-    """Say of each PICTURE whether it is cloudy or not cloudy.
+@shell()
+def classify(
+    reporter: Reporter,
+    pictures: tuple[Path, ...],
+    model: str,
+    fit: Fit | None,
+    device: str,
+    **scene: Any,  # noqa: ANN401 - click's own values
+) -> int:
+    """Tell of each PICTURE whether it is cloudy or not cloudy.
 
     A picture that cannot be read is named and the others go on; the exit code is then 1.
     """
@@ -40,16 +48,11 @@ def classify(pictures: tuple[Path, ...], model: str, fit: Fit | None, device: st
     failed = False
     for path in pictures:
         try:
-            _print(classify_picture(path, scorer, options))
+            found = classify_picture(path, scorer, options)
         except InputError as error:
             failed = True
-            print_error(error)
-    sys.exit(int(failed))
-
-
-def _print(found: Classification) -> None:
-    """A line of text, or of JSON for a program."""
-    if not sys.stdout.isatty():
-        print_json(asdict(found))
-        return
-    click.echo(f"{found.path}: {found.statement} (score {found.score:.4g}, threshold {found.threshold:.4g})")
+            reporter.failure(error, str(path))
+            continue
+        details = f"score {found.score:.4g}, threshold {found.threshold:.4g}"
+        reporter.result(asdict(found), f"{found.path}: {found.statement}, P(cloud) {found.p_cloud:.2f}", details)
+    return int(failed)

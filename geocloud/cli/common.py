@@ -1,23 +1,20 @@
-"""What the commands share: errors as one sentence, output as JSON lines or text, options used by several."""
+"""What the commands share: errors and notes as one line, JSON, and a clean environment."""
 
 from __future__ import annotations
 
-import functools
 import json
+import math
 import os
 import sys
 import warnings
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 
-from geocloud.errors import GeocloudError
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from geocloud.errors import Cancelled, GeocloudError
+from geocloud.progress import Warn
 
 
 def examples(*lines: str) -> str:
@@ -25,45 +22,51 @@ def examples(*lines: str) -> str:
     return "\b\nExample" + "s" * (len(lines) > 1) + ":\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def one_sentence(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn a GeocloudError into its sentence on stderr and its exit code; other errors keep their traceback."""
-
-    @functools.wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except GeocloudError as error:
-            print_error(error)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("cancelled", err=True)
-            sys.exit(130)
-
-    return wrapper
+def say(text: str, *, err: bool = False) -> None:
+    """A line for a person; colours only on a terminal, and none with NO_COLOR."""
+    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
-def print_error(error: Exception) -> None:
-    """One line on stderr, with the hint on a second where there is one."""
-    click.echo(f"error: {error}", err=True)
-    hint = getattr(error, "hint", "")
-    if hint:
-        click.echo(f"  {hint}", err=True)
+def note_line(text: str, name: str = "") -> str:
+    """A note as shown: a warning yellow, an assumption dim; under its result, or after the name of its scene."""
+    before = f"{name}: " if name else "  "
+    if isinstance(text, Warn):
+        return before + click.style(f"warning: {text}", fg="yellow")
+    return click.style(f"{before}note: {text}", dim=True)
+
+
+def print_error(error: Exception | str) -> None:
+    """One line on stderr; a cancelled run is no error."""
+    if isinstance(error, Cancelled):
+        say(str(error), err=True)
+        return
+    say(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+
+
+def arrow() -> str:
+    """What stands between a scene and its output."""
+    try:
+        "→".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return "->"
+    return "→"
 
 
 def print_json(record: dict[str, Any]) -> None:
-    """One JSON object on one line of stdout, flushed; NaN is written as null."""
+    """One JSON object on one line of stdout, flushed; what is unknown (None, NaN) is left out."""
     click.echo(json.dumps(_plain(record), ensure_ascii=False))
     sys.stdout.flush()
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """NaN and infinities as None, tuples as lists, paths as strings."""
+    """Keys without a value left out, NaN and infinities in lists as None, tuples as lists, paths as strings."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        plain = {str(key): _plain(item) for key, item in value.items()}
+        return {key: item for key, item in plain.items() if item is not None}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float):
-        return value if abs(value) != float("inf") and value == value else None  # noqa: PLR0124 - NaN
+        return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
@@ -92,7 +95,12 @@ LEAKED = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH", "GDAL_PAM_PR
 
 
 def protect_environment() -> None:
-    """Drop leaked variables where rasterio carries its own projection data; must run before it is imported."""
+    """Drop variables that belong to other programs; must run before rasterio and matplotlib are imported.
+
+    Plots are only written to files: a notebook's MPLBACKEND may name a module that this environment does not have.
+    Paths of projection data go where rasterio carries its own.
+    """
+    os.environ.pop("MPLBACKEND", None)
     spec = find_spec("rasterio")
     if spec is None or spec.origin is None or not (Path(spec.origin).parent / "proj_data").is_dir():
         return

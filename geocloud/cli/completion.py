@@ -6,11 +6,12 @@ import click
 from click.shell_completion import get_completion_class
 
 from geocloud.cli.common import examples
+from geocloud.cli.shell import Command
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(epilog=examples('eval "$(geocloud completion bash)"', "geocloud completion fish"))
+@click.command(cls=Command, epilog=examples('eval "$(geocloud completion bash)"', "geocloud completion fish"))
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import sys
+import math
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -11,28 +11,34 @@ from typing import Any, cast, get_args
 import click
 
 from geocloud.classes import ClassName, EncodingName
-from geocloud.cli.common import check_projections, examples, one_sentence, shortage
+from geocloud.cli.common import arrow, check_projections, examples, shortage
 from geocloud.cli.options import Threshold, model_option, names, scene_options, take_scene_options
-from geocloud.cli.reporter import Reporter, make_reporter, watch_options
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.detection import OutputPaths
+from geocloud.pipeline.detection import Detection, OutputPaths
 from geocloud.pipeline.options import DetectOptions
+from geocloud.progress import Warn
 from geocloud.readers.reader import scene_name
 from geocloud.scorers.contract import Scorer
 from geocloud.verbs.detect import detect as detect_scene
 from geocloud.writers.vectors import VectorFormat, vector_format
 
+DEFAULT_OUT = Path("clouds")
+"""Where outputs go when nothing is said: a folder in the working directory, since a scene may lie on a server."""
+
 
 @click.command(
+    cls=Command,
     epilog=examples(
-        "geocloud detect scene.tif --out clouds",
-        "geocloud detect *.tif --out clouds --min-area 10000 --polygons gpkg",
-        "geocloud detect picture.tif --bands red=1,green=2,blue=3 --scale 0.0001 --out clouds",
-    )
+        "geocloud detect scene.tif",
+        "geocloud detect *.tif --out masks --min-area 10000 --polygons gpkg",
+        "geocloud detect picture.tif --bands red=1,green=2,blue=3 --scale 0.0001",
+    ),
 )
 @click.argument("scenes", metavar="SCENE...", nargs=-1, required=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the outputs.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the outputs [clouds].")
 @model_option
 @scene_options
 @click.option("--threshold", type=Threshold(), help="Raw score, or a rule of the model's card; default: the card's.")
@@ -89,24 +95,14 @@ from geocloud.writers.vectors import VectorFormat, vector_format
 )
 @click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one a core.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
-@watch_options
-@one_sentence
-def detect(scenes: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - click's own values
+@shell(watch=True)
+def detect(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  # noqa: ANN401 - click's own values
     """Find the clouds of one or more scenes.
 
-    For each SCENE it writes STEM_cloudmask.tif (0 clear, 1 cloud, 255 nodata) and STEM_clouds.geojson into --out, and
-    prints one summary, as a JSON line where stdout is not a terminal.
+    For each SCENE it writes STEM_cloudmask.tif (0 clear, 1 cloud, 255 nodata) and STEM_clouds.geojson into the folder
+    `clouds` or that of --out, and prints one line; where stdout is a pipe, one JSON object.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    reporter = make_reporter(given["progress"], stop_on_stdin_eof=given["stop_on_stdin_eof"])
-    try:
-        code = _run(scenes, _outputs(scenes, given), take_detect_options(given), reporter)
-    except GeocloudError as error:  # before the first scene: a program that listens hears of it too
-        reporter.failure("", error)
-        code = error.exit_code
-    finally:
-        reporter.close()
-    sys.exit(code)
+    return _run(scenes, _outputs(scenes, given), take_detect_options(given), reporter)
 
 
 def take_detect_options(given: dict[str, Any]) -> DetectOptions:
@@ -137,27 +133,27 @@ def _run(scenes: tuple[str, ...], out: Path | OutputPaths, options: DetectOption
     """All scenes in turn; the exit code. One that fails does not stop the others."""
     check_projections()
     scorer: Scorer = load_scorer(options.model, options.device, options.precision)
-    failed: list[tuple[str, int]] = []
+    done: list[Detection] = []
+    failed: list[int] = []
     for scene in scenes:
+        reporter.start(scene)
         try:
-            reporter.start(scene)
-            result = detect_scene(scene, out, options, scorer=scorer, progress=reporter.progress)
-            summary = result.summary()
-            reporter.result(summary, _sentence(summary))
-        except (Cancelled, KeyboardInterrupt):
-            reporter.failure(scene, Cancelled("cancelled"))
-            return Cancelled.exit_code
+            found = detect_scene(scene, out, options, scorer=scorer, progress=reporter.progress)
+        except Cancelled:
+            raise
         except Exception as error:
             problem = shortage(error, scene) or error
             if not isinstance(problem, GeocloudError):
                 raise
-            reporter.failure(scene, problem)
-            failed.append((scene, problem.exit_code))
-    if failed and len(scenes) > 1:
-        names = ", ".join(scene for scene, _ in failed)
-        click.echo(f"{len(failed)} of {len(scenes)} scenes failed: {names}", err=True)
-        return 1
-    return failed[0][1] if failed else 0
+            reporter.failure(problem, scene)
+            failed.append(problem.exit_code)
+            continue
+        done.append(found)
+        reporter.result(found.summary(), _sentence(scene, found), _details(found))
+    if len(scenes) > 1:
+        reporter.total(_total(done, failed))
+        return int(bool(failed))
+    return failed[0] if failed else 0
 
 
 def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPaths:
@@ -173,9 +169,7 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPat
         item = given["mask_file"].with_suffix(".json") if given["stac"] else None
         return OutputPaths(given["mask_file"], polygons, given["score_file"], item=item)
     if given["polygons_file"] is not None or given["score_file"] is not None:
-        raise UsageError("--polygons-file and --score-file go with --mask-file; or give --out DIR")
-    if given["out"] is None:
-        raise UsageError("where to? give --out DIR, or --mask-file for one scene")
+        raise UsageError("--polygons-file and --score-file go with --mask-file; or leave them out")
     by_name = defaultdict(list)
     for scene in scenes:
         by_name[scene_name(scene)].append(scene)
@@ -184,7 +178,7 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPat
             raise UsageError(
                 f"{same[0]} and {same[1]} would both write {name}_cloudmask.tif; run them into two folders"
             )
-    return Path(given["out"])
+    return given["out"] or DEFAULT_OUT
 
 
 def _polygon_format(given: dict[str, Any]) -> VectorFormat:
@@ -196,15 +190,34 @@ def _polygon_format(given: dict[str, Any]) -> VectorFormat:
     return vector_format(given["polygons_file"])
 
 
-def _sentence(summary: dict[str, Any]) -> str:
-    """A scene's summary for a person."""
-    if summary["kept"]:
-        return f"{summary['mask']} exists and is kept (--overwrite replaces it)"
-    percent = summary["cloud_percent"]
-    cover = "no valid pixels" if percent is None else f"{percent:.1f} % cloud"
-    count = summary["polygon_count"]
-    polygons = "" if count is None else f", {count} polygon{'s' * (count != 1)}"
-    return (
-        f"{summary['mask']}: {cover}{polygons}; model {summary['model']}, threshold {summary['threshold']:.4g} "
-        f"({summary['threshold_rule']}), {summary['seconds']:.1f} s"
-    )
+def _sentence(scene: str, found: Detection) -> str:
+    """A scene's result for a person."""
+    name = os.path.basename(scene.rstrip("/"))  # noqa: PTH119 - also of URLs
+    cover = "no valid pixels" if math.isnan(found.cloud_cover) else f"{found.cloud_cover:.1f} % cloud"
+    if found.class_cover:
+        others = {name: share for name, share in found.class_cover.items() if name not in ("clear", "cloud")}
+        cover += f" ({', '.join(f'{name} {share:.1f}' for name, share in others.items())})"
+    if found.polygon_count is not None:
+        cover += f", {found.polygon_count} polygon" + ("" if found.polygon_count == 1 else "s")
+    if found.kept:
+        cover += ", kept from an earlier run (--overwrite makes it anew)"
+    return f"{name}: {cover} {arrow()} {found.mask_path}"
+
+
+def _details(found: Detection) -> str:
+    """What --verbose adds."""
+    paths = (found.polygons_path, found.score_path, found.quicklook_path, found.item_path, found.clear_sky_path)
+    more = ", ".join(path.name for path in paths if path is not None)
+    also = f"; also {more}" if more else ""
+    return f"model {found.model}, threshold {found.threshold:.4g} ({found.rule}), {found.seconds:.1f} s{also}"
+
+
+def _total(done: list[Detection], failed: list[int]) -> str:
+    """The line below several scenes."""
+    covers = [one.cloud_cover for one in done if not math.isnan(one.cloud_cover)]
+    warned = sum(any(isinstance(note, Warn) for note in one.notes) for one in done)
+    parts = [f"{len(done) + len(failed)} scenes"]
+    parts += [f"mean {sum(covers) / len(covers):.1f} % cloud"] if covers else []
+    parts += [f"{warned} with a warning"] if warned else []
+    parts += [f"{len(failed)} failed"] if failed else []
+    return ", ".join(parts)

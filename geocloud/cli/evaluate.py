@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from geocloud.cli.common import examples, one_sentence, print_json
+from geocloud.cli.common import examples
 from geocloud.cli.options import ModelName, Threshold, data_options, device_option, names, take_data_options
-from geocloud.cli.reporter import progress_bar
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.datasets.folder import read_names
 from geocloud.evaluation.report import condition_table, markdown
 from geocloud.models.registry import DEFAULT_MODEL
@@ -27,11 +27,12 @@ def _read_folds(
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "geocloud evaluate pictures.zip --model my-model",
         "geocloud evaluate data/images --labels data/labels --cloud-codes 192,255 --ignore-codes 0",
         "geocloud evaluate $GEOCLOUD_DATA --suite accuracy --model a --model b --sheets 8 --out report",
-    )
+    ),
 )
 @click.argument("sources", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
 @click.option(
@@ -48,7 +49,7 @@ def _read_folds(
     multiple=True,
     callback=_read_folds,
     metavar="MODEL FILE",
-    help="Cross-validation: a model, and the text file of the scenes, one a line, that it has not seen; repeated.",
+    help="Cross-validation: a model, and a text file of the scenes, one per line, that it has not seen; repeated.",
 )
 @click.option(
     "--null",
@@ -58,7 +59,7 @@ def _read_folds(
     show_default=True,
     callback=names,
     metavar="NAME,...",
-    help="Models without learning to stand beside.",
+    help="Baselines to compare with.",
 )
 @click.option(
     "--peer",
@@ -66,7 +67,7 @@ def _read_folds(
     multiple=True,
     callback=names,
     metavar="NAME,...",
-    help="Other detectors to stand beside: ukis-csmask (pip install 'geocloud[bench]').",
+    help="Other detectors to compare with: ukis-csmask (pip install 'geocloud[bench]').",
 )
 @click.option(
     "--suite",
@@ -88,28 +89,20 @@ def _read_folds(
 )
 @device_option
 @data_options
-@one_sentence
+@shell(shares={})
 def evaluate(
+    reporter: Reporter,
     sources: tuple[Path, ...],
     out: Path | None,
     page: Path | None,
-    device: str,
-    threshold: float | str | None,
-    *,
-    masks: bool,
-    **options: Any,  # noqa: ANN401 - checked by EvaluateOptions
+    **options: Any,  # noqa: ANN401
 ) -> None:
     """Measure models on DATA: tagged pictures, or scenes with labels."""
-    data = take_data_options(options, masks=masks)
-    chosen = EvaluateOptions(data=data, device=device, threshold=threshold, **options)
-    with progress_bar() as bar:
-        found = evaluate_models(sources, out, chosen, progress=bar)
+    data = take_data_options(options, masks=options.pop("masks"))
+    chosen = EvaluateOptions(data=data, **options)
+    found = evaluate_models(sources, out, chosen, progress=reporter.progress)
     for note in found.notes:
-        click.echo(note, err=True)
+        reporter.note(note)
     if page is not None:
         refill_page(page, {"accuracy": markdown(found.rows), "conditions": condition_table(found.conditions)})
-    if sys.stdout.isatty():
-        click.echo(markdown(found.rows), nl=False)
-        return
-    for row in (*found.rows, *found.conditions):
-        print_json(row.record())
+    reporter.table([row.record() for row in (*found.rows, *found.conditions)], markdown(found.rows).rstrip())

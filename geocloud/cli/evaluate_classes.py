@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from geocloud.cli.common import examples, one_sentence
+from geocloud.cli.common import examples
 from geocloud.cli.options import model_option
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.verbs.evaluate_classes import evaluate_classes as measure
 
 
@@ -33,7 +35,8 @@ class Truth(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command(
-    epilog=examples("geocloud evaluate-classes data/l8biome --truth 'clear=128;thin=192;thick=255;shadow=64'")
+    cls=Command,
+    epilog=examples("geocloud evaluate-classes data/l8biome --truth 'clear=128;thin=192;thick=255;shadow=64'"),
 )
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
@@ -41,9 +44,15 @@ class Truth(click.ParamType):  # type: ignore[type-arg]
 )
 @model_option
 @click.option("--tag", default="", metavar="COLUMN", help="Count scenes with a 1 in this column of tags.csv apart.")
-@click.option("--peer", default="", metavar="NAME", help="Another detector, to stand beside: ukis-csmask.")
-@one_sentence
-def evaluate_classes(data: Path, truth: dict[str, tuple[int, ...]], model: str, tag: str, peer: str) -> None:
+@click.option("--peer", default="", metavar="NAME", help="Another detector to compare with: ukis-csmask.")
+@shell(answers=True)
+def evaluate_classes(
+    reporter: Reporter, data: Path, truth: dict[str, tuple[int, ...]], model: str, tag: str, peer: str
+) -> None:
     """Measure a mask's further classes on DATA, a folder of `images` and `labels`; prints Markdown."""
     for table in measure(data, truth, model, tag=tag, peer=peer):
-        click.echo(table.markdown())
+        codes = {
+            name: {str(code): int(counts[code]) for code in counts.nonzero()[0]}
+            for name, counts in table.counts.items()
+        }
+        reporter.table([{"name": table.name, "pixels_by_code": codes, **table.figures}], table.markdown())

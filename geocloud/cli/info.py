@@ -7,26 +7,24 @@ from typing import Any
 
 import click
 
-from geocloud.cli.common import examples, one_sentence, print_json
+from geocloud.cli.common import examples
 from geocloud.cli.options import as_scene_options, scene_options
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.readers import open_scene
 
 
-@click.command(epilog=examples("geocloud info scene.tif", "geocloud info scene.tif --json"))
+@click.command(cls=Command, epilog=examples("geocloud info scene.tif", "geocloud info scene.tif --json"))
 @click.argument("scene")
 @scene_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@one_sentence
-def info(scene: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click's own values
+@shell(answers=True)
+def info(reporter: Reporter, scene: str, **given: Any) -> None:  # noqa: ANN401 - click's own values
     """Show what geocloud understands of a scene: grid, bands, scale, nodata."""
     with open_scene(scene, as_scene_options(**given)) as reader:
         described = reader.describe()
         described["resolution"] = list(reader.georef.resolution)
         described["bounds"] = list(reader.georef.bounds) if reader.georef.located and not reader.georef.gcps else None
-    if as_json:
-        print_json(described)
-    else:
-        click.echo(_text(described))
+    reporter.table([described], _text(described))
 
 
 def _text(described: dict[str, Any]) -> str:

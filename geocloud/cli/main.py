@@ -9,71 +9,63 @@ from typing import cast
 import click
 
 from geocloud.cli.common import examples, print_error, protect_environment, shortage
+from geocloud.cli.shell import Group
 from geocloud.pipeline.parallel import bound_heaps
 from geocloud.version import __version__
 
-COMMANDS = {
-    "detect": "geocloud.cli.detect:detect",
-    "batch": "geocloud.cli.batch:batch",
-    "train": "geocloud.cli.train:train",
-    "calibrate": "geocloud.cli.calibrate:calibrate",
-    "evaluate-classes": "geocloud.cli.evaluate_classes:evaluate_classes",
-    "classify": "geocloud.cli.classify:classify",
-    "survey": "geocloud.cli.survey:survey",
-    "evaluate": "geocloud.cli.evaluate:evaluate",
-    "patches": "geocloud.cli.patches:patches",
-    "polygonize": "geocloud.cli.polygonize:polygonize",
-    "apply-mask": "geocloud.cli.apply_mask:apply_mask",
-    "models": "geocloud.cli.models:models",
-    "info": "geocloud.cli.info:info",
-    "version": "geocloud.cli.version:version",
-    "completion": "geocloud.cli.completion:completion",
-    "doctor": "geocloud.cli.doctor:doctor",
+SECTIONS = {
+    "Clouds": {
+        "detect": "Find the clouds of scenes: mask, polygons, score.",
+        "batch": "Find the clouds of thousands of scenes, on Dask.",
+        "classify": "Tell whether pictures are cloudy.",
+        "polygonize": "Turn a mask into polygons.",
+        "apply-mask": "Write a scene with its clouds as nodata.",
+    },
+    "Models": {
+        "models": "List the models, show a model card.",
+        "train": "Train a model on pictures or scenes.",
+        "calibrate": "Choose a model's threshold by a rule.",
+        "evaluate": "Measure a model on labelled data.",
+        "evaluate-classes": "Measure the further classes of a mask.",
+        "survey": "Record a model's training range and class thresholds in its card.",
+    },
+    "Help": {
+        "info": "Show what geocloud understands of a scene.",
+        "patches": "Write a scene's 64x64 patches as GeoTIFFs.",
+        "doctor": "Test this installation, for a bug report.",
+        "version": "Show versions and the device.",
+        "completion": "Print a script for the shell's Tab key.",
+    },
 }
-SUMMARIES = {
-    "detect": "Find the clouds of scenes: mask, polygons, score.",
-    "batch": "Find the clouds of thousands of scenes, on Dask.",
-    "train": "Train a model on pictures or scenes.",
-    "calibrate": "Choose a model's threshold by a rule.",
-    "evaluate-classes": "Measure a mask's further classes.",
-    "classify": "Say of pictures whether they are cloudy.",
-    "survey": "Measure what a model has seen and where its classes are cut.",
-    "evaluate": "Measure a model on labelled data.",
-    "patches": "Write a scene's 64x64 patches as GeoTIFFs.",
-    "polygonize": "Turn a mask into polygons.",
-    "apply-mask": "Write a scene with its clouds as nodata.",
-    "models": "List the models, show a model card.",
-    "info": "Show what geocloud understands of a scene.",
-    "version": "Show versions and the device.",
-    "completion": "Print a script for the shell's Tab key.",
-    "doctor": "Test this installation, for a bug report.",
-}
+"""Headings of the list of commands, and their one-line summaries."""
+COMMANDS = [name for section in SECTIONS.values() for name in section]
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Imports a command's module when the command is called, not when the list is shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """In the order of a walk through the program."""
-        return list(COMMANDS)
+        """In the order of SECTIONS."""
+        return COMMANDS
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command itself, or None for an unknown name."""
+        """The command itself, or None for an unknown name; it stands under its own name in its own module."""
         if cmd_name not in COMMANDS:
             return None
-        module, name = COMMANDS[cmd_name].split(":")
-        return cast("click.Command", getattr(import_module(module), name))
+        name = cmd_name.replace("-", "_")
+        return cast("click.Command", getattr(import_module(f"geocloud.cli.{name}"), name))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The list with its one-line summaries, importing nothing."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
+        """The lists with their one-line summaries, importing nothing."""
+        for title, summaries in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(summaries.items()))
 
 
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=examples("geocloud detect scene.tif --out clouds", "geocloud info scene.tif"),
+    epilog=examples("geocloud detect scene.tif", "geocloud info scene.tif"),
 )
 @click.version_option(__version__, "--version", "-V", message="%(version)s")
 def cli() -> None:
@@ -90,7 +82,7 @@ def main() -> None:
     try:
         cli(prog_name="geocloud")
     except Exception as error:
-        problem = shortage(error)
+        problem = shortage(error)  # while a command's own module was imported
         if problem is None:
             raise
         print_error(problem)

@@ -152,7 +152,7 @@ without_option = click.option(
     type=_FILE,
     callback=_scene_names,
     metavar="FILE",
-    help="Text file of the names of scenes to leave out, one a line.",
+    help="Text file of the names of scenes to leave out, one per line.",
 )
 _OPTIONS = (
     click.option(
@@ -163,7 +163,9 @@ _OPTIONS = (
         help="Text file of the names of scenes to use [all].",
     ),
     without_option,
-    click.option("--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
+    click.option(
+        "--folders", "classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."
+    ),
     click.option(
         "--fit",
         type=click.Choice(get_args(Fit)),

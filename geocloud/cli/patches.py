@@ -7,18 +7,21 @@ from typing import Any
 
 import click
 
-from geocloud.cli.common import examples, one_sentence, print_json
+from geocloud.cli.common import arrow, examples
 from geocloud.cli.options import as_scene_options, scene_options
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.verbs.patches import PatchOptions, write_patches
 
 
-@click.command(epilog=examples("geocloud patches scene.tif --out patches"))
+@click.command(cls=Command, epilog=examples("geocloud patches scene.tif --out patches"))
 @click.argument("scene")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the patches.")
 @scene_options
 @click.option("--overwrite", is_flag=True, help="Replace patches that exist.")
-@one_sentence
-def patches(scene: str, out: Path, *, overwrite: bool, **given: Any) -> None:  # noqa: ANN401 - click's own values
+@shell()
+def patches(reporter: Reporter, scene: str, out: Path, *, overwrite: bool, **given: Any) -> None:  # noqa: ANN401
     """Write a scene's 64x64 patches as georeferenced GeoTIFFs; wholly nodata ones are left out."""
     count = write_patches(scene, out, PatchOptions(as_scene_options(**given), overwrite))
-    print_json({"scene": scene, "out": str(out), "patches": count})
+    record = {"scene": scene, "out": str(out), "patches": count}
+    reporter.result(record, f"{Path(scene).name}: {count} patches {arrow()} {out}")

@@ -8,14 +8,16 @@ from typing import Any, get_args
 import click
 
 from geocloud.classes import EncodingName
-from geocloud.cli.common import check_projections, examples
-from geocloud.cli.reporter import ProgressMode, run_job, watch_options
-from geocloud.progress import Progress
+from geocloud.cli.common import arrow, check_projections, examples
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.verbs.polygonize import PolygonizeOptions
 from geocloud.verbs.polygonize import polygonize as polygonize_mask
 
 
-@click.command(epilog=examples("geocloud polygonize scene_cloudmask.tif --out clouds.gpkg --min-area 10000"))
+@click.command(
+    cls=Command, epilog=examples("geocloud polygonize scene_cloudmask.tif --out clouds.gpkg --min-area 10000")
+)
 @click.argument("mask")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="Vector file: .geojson, .gpkg, .fgb or .parquet.")  # fmt: skip
@@ -28,14 +30,11 @@ from geocloud.verbs.polygonize import polygonize as polygonize_mask
 )
 @click.option("--encoding", type=click.Choice(get_args(EncodingName)), help="The mask's codes; default: as it says.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
-@watch_options
-def polygonize(mask: str, out: Path, progress: ProgressMode, *, stop_on_stdin_eof: bool, **given: Any) -> None:  # noqa: ANN401
+@shell(watch=True, shares={})
+def polygonize(reporter: Reporter, mask: str, out: Path, **given: Any) -> None:  # noqa: ANN401 - click's own values
     """Turn a mask into polygons: every code but 0 (clear) and 255 (nodata)."""
-
-    def job(tell: Progress) -> tuple[dict[str, Any], str]:
-        check_projections()
-        count = polygonize_mask(mask, out, PolygonizeOptions(**given), progress=tell)
-        record = {"mask": mask, "polygons": str(out), "polygon_count": count}
-        return record, f"{out}: {count} polygon{'s' * (count != 1)}"
-
-    run_job(mask, job, progress, stop_on_stdin_eof=stop_on_stdin_eof)
+    check_projections()
+    reporter.start(mask)
+    count = polygonize_mask(mask, out, PolygonizeOptions(**given), progress=reporter.progress)
+    record = {"mask": mask, "polygons": str(out), "polygon_count": count}
+    reporter.result(record, f"{Path(mask).name}: {count} polygon{'' if count == 1 else 's'} {arrow()} {out}")

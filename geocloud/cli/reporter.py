@@ -1,80 +1,24 @@
-"""How a run shows itself: a bar on a terminal, JSON lines for programs, or nothing."""
+"""How a command speaks: sentences and a bar on a terminal, JSON lines for programs."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Literal, NoReturn, Protocol, TypeVar, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
-from geocloud.cli.common import print_error, print_json
+from geocloud.cli.bar import ProgressBar
+from geocloud.cli.common import arrow, note_line, print_error, print_json, say
 from geocloud.errors import Cancelled, GeocloudError
-from geocloud.progress import Progress, Warn
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """The callback to hand to a verb; the bar is gone once the work is done or has failed."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    both = sys.stdout.isatty()  # lines on stdout then go above the bar; into a pipe they go untouched
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=both) as bar:
-        task = bar.add_task("", total=None)
-        stage_now = ""
-
-        def show(done: int, total: int, stage: str) -> None:
-            nonlocal stage_now
-            if stage != stage_now:
-                bar.reset(task)  # each stage has its own speed
-                stage_now = stage
-            bar.update(task, description=stage, completed=done, total=total)
-
-        yield show
-
-
-_PROGRAM = r"""
-import os, signal, threading, time
-def watch():
-    while os.read(0, 1):
-        pass
-    os._exit(0)
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-threading.Thread(target=watch, daemon=True).start()
-try:
-    while True:
-        time.sleep(1)
-        os.write(1, b'{"event": "alive"}\n')
-except OSError:
-    pass
-"""
-"""Ends with its standard input, thus with the program that started it, however that ends."""
-
-
-class Heartbeat:
-    """Says `{"event": "alive"}` on stdout each second until it is stopped."""
-
-    def __init__(self) -> None:
-        """Start."""
-        self._process = subprocess.Popen([sys.executable, "-I", "-S", "-c", _PROGRAM], stdin=subprocess.PIPE)
-
-    def stop(self) -> None:
-        """Stop; nothing more is said afterwards."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait()
-
+from geocloud.progress import Warn
 
 ProgressMode = Literal["auto", "json", "none"]
+Verbosity = Literal["quiet", "normal", "verbose"]
 PROTOCOL = 2
 Shares = Mapping[str, tuple[float, float]]
 """Stage to the percents of a whole run at which it begins and ends; a stage that is not named is the whole."""
@@ -83,19 +27,43 @@ DETECT_SHARES: Shares = {"load": (0, 2), "inference": (2, 85), "polygons": (85, 
 
 
 class Reporter(Protocol):
-    """What a command tells, whoever listens."""
+    """What a command says, whoever listens."""
 
-    def start(self, scene: str) -> None:
-        """A scene begins."""
+    def start(self, name: str) -> None:
+        """Work on a scene, mask, model... begins."""
 
     def progress(self, done: int, total: int, stage: str) -> None:
         """A verb's progress callback; raises Cancelled once the run was cancelled."""
 
-    def result(self, record: dict[str, Any], text: str) -> None:
-        """A scene is complete: its record, and the same as a sentence; `notes` of the record are told apart."""
+    def bar(self, done: int, total: int, text: str) -> None:
+        """Move the bar to a share of the whole, with a text of its own; nothing for programs."""
 
-    def failure(self, scene: str, error: Exception) -> None:
-        """A scene failed."""
+    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
+        """An event of the protocol; nothing for people."""
+
+    def line(self, text: str) -> None:
+        """A line on the way, as a training's losses."""
+
+    def note(self, text: str) -> None:
+        """An assumption, or a warning where it is a Warn."""
+
+    def result(self, record: dict[str, Any], text: str, details: str = "") -> None:
+        """One thing is complete: its record for programs, a sentence for people, and more of it with --verbose.
+
+        `notes` of the record are told apart.
+        """
+
+    def table(self, records: Sequence[dict[str, Any]], text: str) -> None:
+        """Several records that people read as one text."""
+
+    def total(self, text: str) -> None:
+        """The last line of several results."""
+
+    def failure(self, error: Exception, name: str = "") -> None:
+        """The command failed, or one of its scenes did."""
+
+    def listed(self, error: str) -> None:
+        """A failure of a scene among many; programs have had its event."""
 
     def close(self) -> None:
         """The run is over."""
@@ -135,55 +103,134 @@ def percent_of(done: int, total: int, share: tuple[float, float]) -> float:
     return low + (high - low) * done / max(total, 1)
 
 
-class BarReporter:
-    """A progress bar and sentences on a terminal; one JSON line a scene where stdout is not one."""
+class TextReporter:
+    """A bar and sentences for a person; or one JSON line per result."""
 
-    def __init__(self, cancellation: Cancellation, shares: Shares, *, bar: bool) -> None:
-        """The bar goes to stderr, so that stdout stays clean."""
+    def __init__(
+        self, cancellation: Cancellation, shares: Shares, *, bar: bool, as_json: bool, verbosity: Verbosity
+    ) -> None:
+        """The bar and all that is no result go to stderr, so that stdout stays clean."""
         self._cancellation, self._shares = cancellation, shares
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
-        console = Console(stderr=True)
-        self._shown = bar and console.is_terminal
-        self._bar = Bar(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not self._shown)
-        self._show()
-        self._task = self._bar.add_task("", total=100)
-        self._scene = ""
+        self._as_json = as_json
+        self._verbosity = verbosity
+        self._bar = ProgressBar(wanted=bar and verbosity != "quiet")
+        self._name = ""
+        self._noted: set[str] = set()
 
-    def start(self, scene: str) -> None:
+    def start(self, name: str) -> None:
         """Name the scene on the bar."""
-        self._scene = os.path.basename(scene.rstrip("/"))  # noqa: PTH119 - also of URLs
-        self._bar.update(self._task, description=self._scene, completed=0)
+        self._name = os.path.basename(name.rstrip("/"))  # noqa: PTH119 - also of URLs
 
     def progress(self, done: int, total: int, stage: str) -> None:
         """Move the bar."""
         self._cancellation.check()
-        percent = percent_of(done, total, self._shares.get(stage, WHOLE))
-        self._bar.update(self._task, description=f"{self._scene} · {stage}", completed=percent)
+        share = self._shares.get(stage)
+        text = " · ".join(part for part in (self._name, stage) if part)
+        self._bar.show(percent_of(done, total, share or WHOLE), text, "" if share else stage)
 
-    def result(self, record: dict[str, Any], text: str) -> None:
-        """The sentence for a person, or one JSON line for a pipe; assumptions go to stderr either way."""
-        for note in record.get("notes", ()):
-            click.echo(f"{self._scene}: {note}", err=True)
-        if not sys.stdout.isatty():
-            print_json(record)
+    def bar(self, done: int, total: int, text: str) -> None:
+        """Move the bar."""
+        self._cancellation.check()
+        self._bar.show(percent_of(done, total, WHOLE), text)
+
+    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401
+        """Nothing: it is for programs."""
+
+    def line(self, text: str) -> None:
+        """On stdout, as the paper's own program has it."""
+        self._bar.clear()
+        if self._verbosity != "quiet":
+            click.echo(text)
+
+    def note(self, text: str) -> None:
+        """A warning in yellow, an assumption dim; for a person the same one is said once in a run."""
+        known = text in self._noted and not self._as_json
+        self._noted.add(text)
+        if known or (self._verbosity == "quiet" and not isinstance(text, Warn)):
             return
-        self._bar.update(self._task, completed=100)
-        click.echo(text)
+        self._bar.clear()
+        # Under its result on a terminal; elsewhere nothing else says which scene is meant.
+        say(note_line(text, "" if not self._as_json else self._name), err=True)
 
-    def failure(self, scene: str, error: Exception) -> None:  # noqa: ARG002 - the sentence names it
+    def result(self, record: dict[str, Any], text: str, details: str = "") -> None:
+        """The result first, then what had to be assumed."""
+        self._bar.clear()
+        if self._as_json:
+            print_json(record)
+        elif self._verbosity != "quiet":
+            say(_emphasized(text))
+            if details and self._verbosity == "verbose":
+                say(click.style(f"  {details}", dim=True))
+        for note in record.get("notes", ()):
+            self.note(note)
+
+    def table(self, records: Sequence[dict[str, Any]], text: str) -> None:
+        """JSON lines, or the text."""
+        self._bar.clear()
+        if self._as_json:
+            for record in records:
+                print_json(record)
+        elif self._verbosity != "quiet":
+            say(text)
+
+    def total(self, text: str) -> None:
+        """A line on stderr, so that a pipe holds results only."""
+        self._bar.clear()
+        if self._verbosity != "quiet":
+            say(click.style(text, bold=True), err=True)
+
+    def failure(self, error: Exception, name: str = "") -> None:  # noqa: ARG002 - the sentence names it
         """One sentence on stderr."""
-        self.close()
+        self._bar.clear()
         print_error(error)
-        self._show()
+
+    def listed(self, error: str) -> None:
+        """One sentence on stderr."""
+        self._bar.clear()
+        print_error(error)
 
     def close(self) -> None:
         """Take the bar away."""
-        if self._shown:  # rich would write an empty line where none is shown
-            self._bar.stop()
+        self._bar.clear()
 
-    def _show(self) -> None:
-        if self._shown:
-            self._bar.start()
+
+def _emphasized(text: str) -> str:
+    """`scene: what was found → file`, the middle in bold."""
+    name, colon, rest = text.partition(": ")
+    found, sign, path = rest.partition(f" {arrow()} ")
+    return name + colon + click.style(found, bold=True) + sign + path if colon else text
+
+
+_HEARTBEAT = r"""
+import os, signal, threading, time
+def watch():
+    while os.read(0, 1):
+        pass
+    os._exit(0)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+threading.Thread(target=watch, daemon=True).start()
+try:
+    while True:
+        time.sleep(1)
+        os.write(1, b'{"event": "alive"}\n')
+except OSError:
+    pass
+"""
+"""Ends with its standard input, thus with the program that started it, however that ends."""
+
+
+class Heartbeat:
+    """Writes `{"event": "alive"}` to stdout each second until it is stopped."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self._process = subprocess.Popen([sys.executable, "-I", "-S", "-c", _HEARTBEAT], stdin=subprocess.PIPE)
+
+    def stop(self) -> None:
+        """Stop; nothing more is written afterwards."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
 
 
 class JsonReporter:
@@ -192,86 +239,78 @@ class JsonReporter:
     def __init__(self, cancellation: Cancellation, shares: Shares) -> None:
         """Say who is speaking, then keep a heartbeat."""
         self._cancellation, self._shares = cancellation, shares
-        print_json({"event": "start", "protocol": PROTOCOL, "pid": os.getpid()})
+        self.event("start", protocol=PROTOCOL, pid=os.getpid())
         self._heartbeat = Heartbeat()
 
-    def start(self, scene: str) -> None:
+    def start(self, name: str) -> None:
         """A log line that names the scene."""
-        print_json({"event": "log", "level": "info", "text": f"scene {scene}"})
+        self.line(f"scene {name}")
 
     def progress(self, done: int, total: int, stage: str) -> None:
         """A progress event."""
         self._cancellation.check()
         percent = round(percent_of(done, total, self._shares.get(stage, WHOLE)), 1)
-        print_json({"event": "progress", "percent": percent, "stage": stage, "done": done, "total": total})
+        self.event("progress", percent=percent, stage=stage, done=done, total=total)
 
-    def result(self, record: dict[str, Any], text: str) -> None:  # noqa: ARG002 - programs read the record
+    def bar(self, done: int, total: int, text: str) -> None:  # noqa: ARG002
+        """Nothing is drawn."""
+        self._cancellation.check()
+
+    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401
+        """A line."""
+        print_json({"event": name, **fields})
+
+    def line(self, text: str) -> None:
+        """A log line."""
+        self.event("log", level="info", text=text, options=[])
+
+    def note(self, text: str) -> None:
+        """A log line with its level, and the options it names."""
+        level = "warning" if isinstance(text, Warn) else "info"
+        self.event("log", level=level, text=text, options=options_in(text))
+
+    def result(self, record: dict[str, Any], text: str, details: str = "") -> None:  # noqa: ARG002
         """Assumptions as log lines, then the result."""
         for note in record.get("notes", ()):
-            level = "warning" if isinstance(note, Warn) else "info"
-            print_json({"event": "log", "level": level, "text": note, "options": options_in(note)})
-        print_json({"event": "result", **{key: value for key, value in record.items() if key != "notes"}})
+            self.note(note)
+        self.event("result", **{key: value for key, value in record.items() if key != "notes"})
 
-    def failure(self, scene: str, error: Exception) -> None:
+    def table(self, records: Sequence[dict[str, Any]], text: str) -> None:  # noqa: ARG002
+        """A result event each."""
+        for record in records:
+            self.event("result", **record)
+
+    def total(self, text: str) -> None:
+        """A log line."""
+        self.line(text)
+
+    def failure(self, error: Exception, name: str = "") -> None:
         """An error event; a cancelled run is no error."""
         if isinstance(error, Cancelled):
-            print_json({"event": "cancelled"})
+            self.event("cancelled")
             return
         code = error.code if isinstance(error, GeocloudError) else "internal"
         code = {"output": "input"}.get(code, code)
-        hint = error.hint if isinstance(error, GeocloudError) else ""
-        options = options_in(f"{error} {hint}")
-        print_json(
-            {"event": "error", "code": code, "text": str(error), "hint": hint, "options": options, "scene": scene}
-        )
+        self.event("error", code=code, text=str(error), hint="", options=options_in(str(error)), scene=name)
+
+    def listed(self, error: str) -> None:
+        """Nothing: its event was sent."""
 
     def close(self) -> None:
         """End the heartbeat."""
         self._heartbeat.stop()
 
 
-def make_reporter(mode: ProgressMode, *, stop_on_stdin_eof: bool, shares: Shares = DETECT_SHARES) -> Reporter:
-    """The reporter of a --progress mode."""
+def make_reporter(
+    mode: ProgressMode,
+    *,
+    stop_on_stdin_eof: bool = False,
+    shares: Shares = DETECT_SHARES,
+    as_json: bool = False,
+    verbosity: Verbosity = "normal",
+) -> Reporter:
+    """The reporter of a --progress mode; `as_json` is for its results."""
     cancellation = Cancellation(watch_stdin=stop_on_stdin_eof)
     if mode == "json":
         return JsonReporter(cancellation, shares)
-    return BarReporter(cancellation, shares, bar=mode == "auto")
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-Job = Callable[[Progress], tuple[dict[str, Any], str]]
-"""Takes a progress callback; gives its record and the same as a sentence."""
-
-
-def watch_options(function: F) -> F:
-    """--progress and --stop-on-stdin-eof."""
-    for option in (
-        click.option("--stop-on-stdin-eof", is_flag=True, help="Cancel once standard input is closed."),
-        click.option(
-            "--progress",
-            type=click.Choice(get_args(ProgressMode)),
-            default="auto",
-            show_default=True,
-            help="A bar, JSON lines for programs, or nothing.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def run_job(name: str, job: Job, progress: ProgressMode, *, stop_on_stdin_eof: bool) -> NoReturn:
-    """Run one job under a reporter and exit with its code; `name` is what is worked on."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    reporter, code = make_reporter(progress, stop_on_stdin_eof=stop_on_stdin_eof, shares={}), 0
-    try:
-        reporter.start(name)
-        reporter.result(*job(reporter.progress))
-    except KeyboardInterrupt:
-        reporter.failure(name, Cancelled("cancelled"))
-        code = Cancelled.exit_code
-    except GeocloudError as error:
-        reporter.failure(name, error)
-        code = error.exit_code
-    finally:
-        reporter.close()
-    sys.exit(code)
+    return TextReporter(cancellation, shares, bar=mode == "auto", as_json=as_json, verbosity=verbosity)

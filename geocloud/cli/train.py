@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from geocloud.cli.common import examples, one_sentence, print_json
+from geocloud.cli.common import arrow, examples
 from geocloud.cli.config import recipe_option
 from geocloud.cli.options import (
     ModelName,
@@ -20,22 +19,23 @@ from geocloud.cli.options import (
     take_scene_options,
     without_option,
 )
-from geocloud.cli.reporter import progress_bar
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError
 from geocloud.training.options import Kind, On, TrainOptions, TrainRule
-from geocloud.verbs.train import TrainResult
 from geocloud.verbs.train import train as train_model
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
-        "geocloud train pictures.zip --classes cloudy --normal cloudy --out my-model",
+        "geocloud train pictures.zip --folders cloudy --normal cloudy --out my-model",
         "geocloud train clear-scenes --kind conv --channels blue,green,red,nir --out my-model",
         "geocloud train scenes --labels labels --kind contrast --out my-contrast",
         "geocloud train $GEOCLOUD_DATA --kind unmix --config unmix --out my-unmix",
-    )
+    ),
 )
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
@@ -56,7 +56,12 @@ from geocloud.verbs.train import train as train_model
     help="What the data show; a high error is then cloud (clear) or clear sky (cloudy).",
 )
 @click.option(
-    "--classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to train on [the normal ones]."
+    "--folders",
+    "classes",
+    multiple=True,
+    callback=names,
+    metavar="NAME,...",
+    help="Subfolders to train on [the normal ones].",
 )
 @tag_options
 @click.option("--epochs", type=int, default=10, show_default=True, help="Passes over the data.")
@@ -112,8 +117,8 @@ from geocloud.verbs.train import train as train_model
 @click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Replace the model that is there.")
 @recipe_option
-@one_sentence
-def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - checked by TrainOptions
+@shell(shares={})
+def train(reporter: Reporter, data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - checked by TrainOptions
     """Train a model on DATA: a folder or zip of pictures, or scenes."""
     scene = take_scene_options(options)
     options["codes"] = LabelCodes(options.pop("cloud_codes"), options.pop("ignore_codes"))
@@ -121,9 +126,27 @@ def train(data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - c
     chosen = TrainOptions(bands=channels, optional_bands=optional, scene=scene, **options)
     if chosen.kind == "unmix":
         _refuse_what_the_recipe_says()
-    with progress_bar() as bar:
-        result = train_model(data, folder, chosen, progress=bar, on_epoch=_print_epoch)
-    _print(result)
+    result = train_model(
+        data,
+        folder,
+        chosen,
+        progress=reporter.progress,
+        on_epoch=lambda epoch, loss: reporter.line(f"Epoch:{epoch}, Loss:{loss:.4f}"),
+    )
+    calibration = result.card.calibration
+    threshold, rule = calibration.threshold, calibration.rule
+    record = {
+        "model": str(result.folder),
+        "kind": result.card.kind,
+        "losses": list(result.losses),
+        "threshold": threshold,
+        "rule": str(rule),
+        "cloud_is": calibration.cloud_is,
+        "figure": rule.figure,
+    }
+    reporter.result(
+        record, f"{result.card.name}: threshold {threshold:.4g} ({rule}; {rule.figure}) {arrow()} {result.folder}"
+    )
 
 
 def _refuse_what_the_recipe_says() -> None:
@@ -134,28 +157,3 @@ def _refuse_what_the_recipe_says() -> None:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} does not go with --kind unmix, whose recipe says it all; set it there")
-
-
-def _print_epoch(epoch: int, loss: float) -> None:
-    click.echo(f"Epoch:{epoch}, Loss:{loss:.4f}")
-
-
-def _print(result: TrainResult) -> None:
-    """The last line: text on a terminal, else JSON."""
-    calibration = result.card.calibration
-    if not sys.stdout.isatty():
-        print_json(
-            {
-                "model": str(result.folder),
-                "kind": result.card.kind,
-                "losses": list(result.losses),
-                "threshold": calibration.threshold,
-                "rule": str(calibration.rule),
-                "cloud_is": calibration.cloud_is,
-                "figure": calibration.rule.figure,
-            }
-        )
-        return
-    click.echo(
-        f"{result.folder}: threshold {calibration.threshold:.4g} ({calibration.rule}; {calibration.rule.figure})"
-    )

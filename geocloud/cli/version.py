@@ -8,18 +8,18 @@ from importlib.metadata import version as installed
 
 import click
 
-from geocloud.cli.common import examples, one_sentence, print_json
-from geocloud.cli.reporter import PROTOCOL
+from geocloud.cli.common import examples
+from geocloud.cli.reporter import PROTOCOL, Reporter
+from geocloud.cli.shell import Command, shell
 from geocloud.version import __version__
 
 PACKAGES = ("torch", "rasterio", "numpy", "geopandas", "shapely", "pyogrio", "pyproj")
 
 
-@click.command(epilog=examples("geocloud version --check"))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.command(cls=Command, epilog=examples("geocloud version --check"))
 @click.option("--check", is_flag=True, help="Also test projections and name the device; takes seconds.")
-@one_sentence
-def version(*, as_json: bool, check: bool) -> None:
+@shell(answers=True)
+def version(reporter: Reporter, *, check: bool) -> None:
     """Show the versions of geocloud and of what it stands on."""
     record = {"geocloud": __version__, "protocol": PROTOCOL, "python": platform.python_version()}
     for package in PACKAGES:
@@ -29,10 +29,8 @@ def version(*, as_json: bool, check: bool) -> None:
             record[package] = "missing"
     if check:
         record |= _checked()
-    if as_json:
-        print_json(record)
-    else:
-        click.echo("\n".join(f"{name} {value}" for name, value in record.items() if name != "protocol"))
+    text = "\n".join(f"{name} {value}" for name, value in record.items() if name != "protocol")
+    reporter.table([record], text)
 
 
 def _checked() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,7 +41,12 @@ def model_folder(model: str | os.PathLike[str]) -> Path:
         return shipped
     if Path(name).is_dir():
         return Path(name)
-    raise ModelError(f"no model {name!r}: give a model folder or one of {', '.join(model_names())}")
+    near = get_close_matches(name, model_names(), n=1)
+    raise ModelError(
+        f"no model {name!r}: did you mean {near[0]}?"
+        if near
+        else f"no model {name!r}: give a model folder or one of {', '.join(model_names())}"
+    )
 
 
 def load_scorer(

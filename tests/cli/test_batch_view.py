@@ -1,18 +1,16 @@
-"""What the batch command shows: counts on a terminal, events for programs, a table at the end."""
+"""What the batch command shows: counts on the bar, events for programs, lines at the end."""
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from geocloud.batch.batch import BatchResult
 from geocloud.batch.manifest import BatchCounts, Record
-from geocloud.cli.batch_view import MAX_LISTED, counts, duration, make_view, progress_event, summary_table
-from geocloud.errors import Cancelled, EnvironmentProblem
+from geocloud.cli.batch_view import MAX_LISTED, BatchView, counts, details, duration, progress_event, sentence
+from geocloud.cli.reporter import make_reporter
 
 HALF = BatchCounts(total=40, kept=2, done=18, failed=2, running=8, pixels=600_000_000, seconds=60.0)
 GOOD = Record("a.tif", "done", "p", cloud_percent=30.0, pixels=4_000_000)
@@ -26,33 +24,28 @@ def test_a_line_of_counts() -> None:
 
 
 def test_events_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    view = make_view("json", stop_on_stdin_eof=False)
+    reporter = make_reporter("json")
+    view = BatchView(reporter)
     view.progress(HALF, BAD)
     view.result(BatchResult(Path("out"), (GOOD, BAD), (), 2.0))
-    view.stopped(EnvironmentProblem("no scheduler"))
-    view.stopped(Cancelled("cancelled"))
-    start, scene, progress, result, error, cancelled = map(json.loads, capsys.readouterr().out.splitlines())
+    reporter.close()
+    start, scene, progress, result = map(json.loads, capsys.readouterr().out.splitlines())
     assert start["protocol"] == 2
     assert (scene["scene"], scene["status"], scene["error"]) == ("b.tif", "failed", BAD.error)
     assert progress == {"event": "progress", **progress_event(HALF)}
     assert (progress["percent"], progress["mpx_per_second"], progress["seconds_left"]) == (50, 10, 60)
     assert (result["done"], result["failed"], result["cloud_percent"], result["mpx_per_second"]) == (1, 1, 30, 2)
-    assert (error["code"], error["text"]) == ("env", "no scheduler")
-    assert cancelled == {"event": "cancelled"}
 
 
 def test_failures_are_listed_but_not_without_end(capsys: pytest.CaptureFixture[str]) -> None:
-    view = make_view("none", stop_on_stdin_eof=False)
-    view.result(BatchResult(Path("out"), (BAD,) * (MAX_LISTED + 3), (), 1.0))
+    BatchView(make_reporter("none", as_json=True)).result(BatchResult(Path("out"), (BAD,) * (MAX_LISTED + 3), (), 1.0))
     said = capsys.readouterr()
-    assert said.err.count("failed: b.tif is empty") == MAX_LISTED
-    assert "… and 3 more, in out/summary.csv" in said.err
+    assert said.err.count("error: b.tif is empty") == MAX_LISTED
+    assert "… and 3 more failures, in out/summary.csv" in said.err
     assert json.loads(said.out)["failed"] == MAX_LISTED + 3
 
 
-def test_the_table() -> None:
-    shown = io.StringIO()
-    Console(file=shown, width=100).print(summary_table(BatchResult(Path("out"), (GOOD, BAD), (GOOD,), 2.0)))
-    text = shown.getvalue()
-    for cells in (("scenes done", "1"), ("kept from before", "1"), ("mean cloud", "30.0 %"), ("rate", "2.0 Mpx/s")):
-        assert any(all(cell in line for cell in cells) for line in text.splitlines())
+def test_the_end_for_a_person() -> None:
+    result = BatchResult(Path("out"), (GOOD, BAD), (GOOD,), 2.0)
+    assert sentence(result).startswith("3 scenes: 1 done, 1 failed, 1 kept from before, mean 30.0 % cloud ")
+    assert details(result) == "4.0 million pixels in 0:00:02, 2.0 Mpx/s"

@@ -41,7 +41,7 @@ def test_one_scene_failing_does_not_stop_the_others(make_scene: Make, tmp_path: 
     assert result.returncode == 1
     assert (tmp_path / "out" / "good_cloudmask.tif").exists()
     assert "absent.tif does not exist" in result.stderr
-    assert "1 of 2 scenes failed" in result.stderr
+    assert "2 scenes, mean 9.6 % cloud, 1 failed" in result.stderr
 
 
 def test_two_scenes_of_one_name_are_refused_before_anything_starts(make_scene: Make, tmp_path: Path) -> None:
@@ -52,6 +52,14 @@ def test_two_scenes_of_one_name_are_refused_before_anything_starts(make_scene: M
     assert str(one) in result.stderr
     assert str(other) in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_without_out_the_folder_clouds_is_made_and_no_key_is_null(make_scene: Make, tmp_path: Path) -> None:
+    result = run_cli("detect", make_scene(), *NULL, cwd=tmp_path)
+    record = json.loads(result.stdout)
+    assert Path(record["mask"]) == Path("clouds") / "scene_cloudmask.tif"
+    assert (tmp_path / "clouds" / "scene_clouds.geojson").exists()
+    assert None not in record.values()
 
 
 def test_named_files(make_scene: Make, tmp_path: Path) -> None:
@@ -67,9 +75,7 @@ def test_protocol_2(make_scene: Make, tmp_path: Path) -> None:
     assert events[0]["event"] == "start"
     assert events[0]["protocol"] == 2
     assert events[-1]["event"] == "result"
-    assert {"scene", "mask", "polygons", "score", "polygon_count", "cloud_percent", "seconds", "model"} <= set(
-        events[-1]
-    )
+    assert {"scene", "mask", "polygons", "polygon_count", "cloud_percent", "seconds", "model"} <= set(events[-1])
     percents = [event["percent"] for event in events if event["event"] == "progress"]
     assert percents == sorted(percents)
     assert percents[-1] == 100
@@ -161,7 +167,6 @@ def corrupted(folder: Path) -> Path:
         ("model", "no model 'nonsense': give a model folder or one of"),
         ("card", "not a valid model card"),
         ("threshold", "rule 'magic' is not in the card"),
-        ("nowhere", "give --out DIR"),
     ],
 )
 def test_bad_input_is_one_sentence(make_scene: Make, tmp_path: Path, case: str, sentence: str) -> None:
@@ -180,7 +185,6 @@ def test_bad_input_is_one_sentence(make_scene: Make, tmp_path: Path, case: str, 
         "model": (good, "--out", out, "--model", "nonsense"),
         "card": (good, "--out", out, "--model", corrupted(tmp_path / "model")),
         "threshold": (good, "--out", out, "--threshold", "magic", *NULL),
-        "nowhere": (good, *NULL),
     }[case]
     result = run_cli("detect", *arguments)
     assert result.returncode in (1, 2)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from testutils import run_cli
 
 from geocloud.cli.main import cli
@@ -76,6 +77,28 @@ def test_the_tab_key_completes_options_and_model_names() -> None:
     assert "detect" in complete("geocloud de")
     assert "--min-area" in complete("geocloud detect --min")
     assert "brightness" in complete("geocloud models show bri")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["detct"], "no command 'detct': did you mean detect?"),
+        (["models", "shwo"], "no command 'shwo': did you mean show?"),
+        (["detect", "a.tif", "--treshold", "1"], "no option --treshold: did you mean --threshold?"),
+        (["detect", "a.tif", "--model", "brihgtness"], "no model 'brihgtness': did you mean brightness?"),
+    ],
+)
+def test_a_mistyped_name_gets_one_suggestion_in_the_one_error_style(words: list[str], meant: str) -> None:
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code in (1, 2)
+    assert result.stderr.startswith(f"error: {meant}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_options_of_detect_stand_in_groups() -> None:
+    lines = CliRunner().invoke(cli, ["detect", "--help"]).output.splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Input:", "Output:", "Detection:", "Speed:", "Messages:"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -13,7 +13,7 @@ def _run(*arguments, code=0):
 
 
 def test_train_prints_the_paper_s_lines_and_one_record(tagged, tmp_path):
-    result = _run("train", tagged, "--out", tmp_path / "m", "--classes", "field", "--epochs", 2, "--widths", "8",
+    result = _run("train", tagged, "--out", tmp_path / "m", "--folders", "field", "--epochs", 2, "--widths", "8",
                   "--latent", 4)  # fmt: skip
     lines = result.stdout.splitlines()
     assert [line.split(",")[0] for line in lines[:2]] == ["Epoch:1", "Epoch:2"]
@@ -23,7 +23,7 @@ def test_train_prints_the_paper_s_lines_and_one_record(tagged, tmp_path):
 
 def test_a_config_file_stands_in_for_options_and_the_command_line_wins(tagged, tmp_path):
     config = tmp_path / "train.toml"
-    config.write_text('[train]\nepochs = 5\nbatch-size = 8\nwidths = "8"\nlatent = 4\nclasses = ["cloudy"]\n')
+    config.write_text('[train]\nepochs = 5\nbatch-size = 8\nwidths = "8"\nlatent = 4\nfolders = ["cloudy"]\n')
     result = _run("train", tagged, "--config", config, "--epochs", 1, "--out", tmp_path / "m")
     assert len(result.stdout.splitlines()) == 2
     card = json.loads((tmp_path / "m" / "card.json").read_text())
@@ -36,7 +36,7 @@ def test_a_config_file_stands_in_for_options_and_the_command_line_wins(tagged, t
 def test_the_list_of_models_for_programs():
     found = json.loads(_run("models", "list", "--json").stdout)
     assert found["default"] in [model["name"] for model in found["models"]]
-    assert {model["name"] for model in found["models"] if model["kind"] is None} >= {"brightness", "hot"}
+    assert {model["name"] for model in found["models"] if model["kind"] == "baseline"} >= {"brightness", "hot"}
 
 
 def test_classify_says_a_json_line_a_picture_and_goes_on_after_a_bad_one(tagged, clear_model, tmp_path):
@@ -78,7 +78,7 @@ def test_evaluate_takes_folds_and_no_model_besides(labelled, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["train", "TAGGED", "--out", "m", "--classes", "desert"], "cloudy, field"),
+        (["train", "TAGGED", "--out", "m", "--folders", "desert"], "cloudy, field"),
         (["evaluate", "TAGGED", "--model", "nosuch"], "no model 'nosuch'"),
         (["evaluate", "nowhere", "--model", "hot"], "nowhere does not exist"),
         (["evaluate", "TAGGED", "--model", "hot", "--cloud-codes", "1,x"], "whole numbers"),
