@@ -24,7 +24,8 @@ from geocloud.cli.shell import Command, shell
 from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError
-from geocloud.training.options import Kind, On, TrainOptions, TrainRule
+from geocloud.models.kinds import KINDS, On, Output, TrainRule
+from geocloud.training.options import TrainOptions
 from geocloud.verbs.train import train as train_model
 
 
@@ -41,12 +42,10 @@ from geocloud.verbs.train import train as train_model
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option(
     "--kind",
-    type=click.Choice(get_args(Kind)),
+    type=click.Choice(list(KINDS)),
     default="dense",
     show_default=True,
-    help="dense: the paper's network. conv: convolutional, an error a pixel. contrast: two of them, of clear and "
-    "cloudy. gan: adversarially trained. gmm: Gaussian mixture. features: linear, on features of a land cover "
-    "classifier, which backbone trains. unmix: the default's kind, by a recipe.",
+    help=" ".join(f"{name}: {kind.help}" for name, kind in KINDS.items()),
 )
 @click.option(
     "--normal",
@@ -87,7 +86,7 @@ from geocloud.verbs.train import train as train_model
 @click.option("--widths", callback=numbers, metavar="N,...", help="Hidden widths [dense: 512, conv: 24,48,96].")
 @click.option(
     "--output",
-    type=click.Choice(["sigmoid", "linear"]),
+    type=click.Choice(get_args(Output)),
     default=None,
     help="Last layer [dense: sigmoid, conv: linear].",
 )
@@ -124,7 +123,7 @@ def train(reporter: Reporter, data: Path, folder: Path, **options: Any) -> None:
     options["codes"] = LabelCodes(options.pop("cloud_codes"), options.pop("ignore_codes"))
     channels, optional = options.pop("channels") or PICTURE_BANDS, options.pop("optional_channels")
     chosen = TrainOptions(bands=channels, optional_bands=optional, scene=scene, **options)
-    if chosen.kind == "unmix":
+    if KINDS[chosen.kind].by_recipe:
         _refuse_what_the_recipe_says()
     result = train_model(
         data,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 
@@ -13,21 +12,11 @@ from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError
 from geocloud.metrics.histogram import ScoreHistogram
+from geocloud.models.kinds import KINDS, On, Output, TrainRule, kind_of
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
 from geocloud.scorers.card import ModelCard
 
-Kind = Literal["dense", "conv", "contrast", "gan", "gmm", "features", "unmix", "backbone"]
-TrainRule = Literal["paper", "quantile", "equal"]
-RULES: dict[TrainRule, tuple[Kind, ...]] = {
-    "paper": ("dense", "conv"),
-    "quantile": ("dense", "conv", "gan", "gmm", "features"),
-    "equal": ("contrast",),
-}
-"""Which kinds a rule can cut."""
-WHOLE_BANDS: tuple[Kind, ...] = ("dense", "gmm", "features", "backbone")
-"""Kinds that need all their bands."""
-On = Literal["bands", "codes"]
 EpochReport = Callable[[int, float], None]
 """Called with the epoch, from 1, and its mean loss."""
 
@@ -40,7 +29,8 @@ def no_report(epoch: int, loss: float) -> None:
 class TrainOptions:
     """Options of `train`; those that are None take the kind's own value."""
 
-    kind: Kind = "dense"
+    kind: str = "dense"
+    """A key of geocloud.models.kinds.KINDS."""
     normal: Tag = "clear"
     """What the training data show. `clear`: a high error is cloud. `cloudy`: a low error is cloud."""
     classes: tuple[str, ...] = ()
@@ -66,7 +56,7 @@ class TrainOptions:
     """Size of the code."""
     widths: tuple[int, ...] = ()
     """Hidden widths; empty: the network's own."""
-    output: Literal["sigmoid", "linear"] | None = None
+    output: Output | None = None
     """Last layer."""
     components: int | None = None
     """Gaussians of gmm, principal components of features."""
@@ -112,16 +102,22 @@ class TrainOptions:
             raise UsageError(f"--held-out {self.held_out:g} must lie between 0 and 1: a threshold needs unseen files")
         if not 0 < self.quantile < 1:
             raise UsageError(f"--quantile {self.quantile:g} must lie between 0 and 1")
-        if self.kind in WHOLE_BANDS and self.optional_bands:
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        """UsageError for what the kind does not take."""
+        kind = kind_of(self.kind)
+        if kind.whole_bands and self.optional_bands:
             raise UsageError(f"kind {self.kind} needs all its bands; use --kind conv for optional ones")
-        if self.kind == "features" and self.bands != PICTURE_BANDS:
-            raise UsageError(f"kind features takes the bands {', '.join(PICTURE_BANDS)}, as its classifier does")
-        if self.rule and self.kind not in RULES[self.rule]:
-            raise UsageError(f"rule {self.rule} cannot cut kind {self.kind}; it is for {', '.join(RULES[self.rule])}")
-        if self.kind != "unmix" and (self.recipe or self.start):
+        if kind.bands and self.bands != kind.bands:
+            raise UsageError(f"kind {self.kind} takes the bands {', '.join(kind.bands)} alone")
+        if self.rule and self.rule not in kind.rules:
+            fitting = ", ".join(name for name, other in KINDS.items() if self.rule in other.rules)
+            raise UsageError(f"rule {self.rule} cannot choose a threshold of kind {self.kind}; it is for {fitting}")
+        if not kind.by_recipe and (self.recipe or self.start):
             raise UsageError(f"kind {self.kind} has no recipe; --kind unmix has")
-        if self.kind == "contrast" and self.normal != "clear":
-            raise UsageError("kind contrast learns both tags; leave out --normal")
+        if kind.both and self.normal != "clear":
+            raise UsageError(f"kind {self.kind} learns both tags; leave out --normal")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from geocloud.calibration import PAPER_THRESHOLD, Calibration, CloudSide, Thresh
 from geocloud.metrics.confusion import count_at
 from geocloud.metrics.histogram import EXACT_BITS, PIXEL_BITS, ScoreHistogram, add_up, histogram
 from geocloud.metrics.threshold_rules import false_alarms, fit_spread, quantile_threshold
+from geocloud.models.kinds import KINDS
 from geocloud.models.network_scorer import NetworkScorer
 from geocloud.scorers.card import ModelCard
 from geocloud.scorers.contract import score_patches
-from geocloud.training.kinds import SETTINGS
 from geocloud.training.options import TrainOptions
 from geocloud.training.patches.data import Patches, by_bands, take
 
@@ -27,22 +27,22 @@ def held_out_scores(
     bits = EXACT_BITS if card.level == "patch" else PIXEL_BITS
     scenes = []
     for name in dict.fromkeys(unseen.files):
-        hard_scene_boost = take(unseen, np.array([file == name for file in unseen.files]))
-        ((data, bands),) = by_bands(hard_scene_boost, scorer.card.channels)
+        one = take(unseen, np.array([file == name for file in unseen.files]))
+        ((data, bands),) = by_bands(one, scorer.card.channels)
         raw = score_patches(scorer, data, bands)
-        truth = np.broadcast_to((hard_scene_boost.tags == 1)[:, None, None], raw.shape)
+        truth = np.broadcast_to((one.tags == 1)[:, None, None], raw.shape)
         scenes.append(histogram(raw, truth, bits))
     return scenes
 
 
 def threshold_by_rule(scenes: list[ScoreHistogram], options: TrainOptions, data: str) -> Calibration:
     """Threshold and curve: where scores of normal data end; of contrast, where both errors are alike."""
-    settings = SETTINGS[options.kind]
-    if settings.both:
-        return _equal(scenes, settings.unit, data)
+    kind = KINDS[options.kind]
+    if kind.both:
+        return _equal(scenes, kind.unit, data)
     cloud_is: CloudSide = "high" if options.normal == "clear" else "low"
     quantile = quantile_threshold(scenes, options.quantile, "clear")
-    if (options.rule or settings.rule) == "paper":
+    if (options.rule or kind.rules[0]) == "paper":
         rule, threshold = ThresholdRule("paper", None, data), PAPER_THRESHOLD
     else:
         rule, threshold = ThresholdRule("quantile", options.quantile, data), quantile
@@ -50,7 +50,7 @@ def threshold_by_rule(scenes: list[ScoreHistogram], options: TrainOptions, data:
     rule = replace(rule, figure=f"{100 * above:.2f} % of held-out {options.normal} data at or above")
     curve = logistic_curve(threshold, fit_spread(scenes, threshold), cloud_is)
     others = (("quantile", quantile),) if rule.name == "paper" else ()
-    return Calibration(threshold, cloud_is, rule, curve, settings.unit, others)
+    return Calibration(threshold, cloud_is, rule, curve, kind.unit, others)
 
 
 def _equal(scenes: list[ScoreHistogram], unit: str, data: str) -> Calibration:

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from geocloud.errors import OutputError
+from geocloud.models.kinds import KINDS, load_code
 from geocloud.progress import Progress, no_progress
 from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
-from geocloud.training.options import EpochReport, Kind, Listener, TrainOptions, no_report
+from geocloud.training.options import EpochReport, Listener, TrainOptions, no_report
 
 if TYPE_CHECKING:
     from geocloud.training.options import Trained
-
-PATCHWISE = "geocloud.training.patches.trainer:train_on_patches"
-TRAINERS: dict[Kind, str] = {
-    "dense": PATCHWISE,
-    "conv": PATCHWISE,
-    "contrast": PATCHWISE,
-    "gan": PATCHWISE,
-    "gmm": PATCHWISE,
-    "features": PATCHWISE,
-    "unmix": "geocloud.training.unmix.trainer:train_by_recipe",
-    "backbone": "geocloud.training.patches.backbone:train_backbone",
-}
-"""Kind to its trainer, (data, folder, options, listener) -> Trained: new kinds are added here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +55,8 @@ def train(
 
     options, folder = options or TrainOptions(), Path(out)
     _prepare(folder, options)
-    module, name = TRAINERS[options.kind].split(":")
-    trainer = cast("Callable[[Path, Path, TrainOptions, Listener], Trained]", getattr(import_module(module), name))
-    trained = trainer(Path(data), folder, options, Listener(progress, on_epoch))
+    train_kind = load_code(KINDS[options.kind].trainer)
+    trained: Trained = train_kind(Path(data), folder, options, Listener(progress, on_epoch))
     (folder / CARD_FILE).unlink(missing_ok=True)
     card = replace(trained.card, sha256=save_weights(trained.network, folder, trained.dtype))
     _write_record(folder, card, trained)
@@ -96,7 +81,7 @@ def _write_record(folder: Path, card: ModelCard, trained: Trained) -> None:
     """The log and the two pictures."""
     from geocloud.writers.plots import plot_errors, plot_loss, plot_scores
 
-    if card.kind != "unmix":  # which keeps its own log as it goes
+    if not KINDS[card.kind].by_recipe:  # which writes its log as it goes
         with (folder / "log.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["epoch", "loss"])

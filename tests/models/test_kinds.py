@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from geocloud.errors import ModelError
+from geocloud.models.kinds import KINDS
 from geocloud.models.networks import build_network
 from geocloud.models.networks.fold import folded
-from geocloud.training.kinds import SETTINGS
 
 SMALL = {
     "conv": {"widths": [4, 6, 8], "latent": 3},
@@ -20,7 +20,7 @@ SMALL = {
 @pytest.mark.parametrize("kind", SMALL)
 @torch.inference_mode()
 def test_nothing_beyond_the_halo_reaches_a_score(kind):
-    network, halo = build_network(kind, 3, SMALL[kind]).eval(), SETTINGS[kind].halo
+    network, halo = build_network(kind, 3, SMALL[kind]).eval(), KINDS[kind].halo
     there, scene = torch.ones(3, dtype=torch.bool), torch.full((1, 3, 64 + 4 * halo, 64 + 4 * halo), torch.nan)
     near = (..., slice(halo, -halo), slice(halo, -halo))
     scene[near] = torch.rand_like(scene[near])
@@ -33,7 +33,7 @@ def test_nothing_beyond_the_halo_reaches_a_score(kind):
 @torch.inference_mode()
 def test_as_it_scores_it_is_the_same_within_the_halo(kind):
     torch.manual_seed(0)
-    network, halo = build_network(kind, 3, SMALL[kind]).eval(), SETTINGS[kind].halo
+    network, halo = build_network(kind, 3, SMALL[kind]).eval(), KINDS[kind].halo
     there, scene = torch.ones(3, dtype=torch.bool), torch.rand(1, 3, 64 + 2 * halo, 64 + 2 * halo)
     trained, scoring = (n.raw_score(scene, there)[:, halo:-halo, halo:-halo] for n in (network, folded(network)))
     torch.testing.assert_close(trained, scoring)

@@ -7,17 +7,17 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture as Oracle
 
 from geocloud.errors import ModelError
+from geocloud.models.networks.alternatives.features import FeatureAutoencoder
+from geocloud.models.networks.alternatives.gan import GanAutoencoder
+from geocloud.models.networks.alternatives.gmm import GaussianMixture
 from geocloud.models.networks.contrast import ContrastNetwork
-from geocloud.models.networks.features import FeatureAutoencoder
-from geocloud.models.networks.gan import GanAutoencoder
-from geocloud.models.networks.gmm import GaussianMixture
 from geocloud.models.pretrained import backbone_card, load_backbone
+from geocloud.training.alternatives.features import fit_features
+from geocloud.training.alternatives.gan import Adversaries, autoencoder_loss, critic_loss
+from geocloud.training.alternatives.gmm import fit_mixture, maximise_likelihood
 from geocloud.training.options import Listener
 from geocloud.training.patches.contrast import own_error
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.features import fit_features
-from geocloud.training.patches.gan import Adversaries, autoencoder_loss, critic_loss
-from geocloud.training.patches.gmm import fit_mixture, maximise_likelihood
 from geocloud.training.patches.loop import Batch, LoopOptions
 
 

@@ -8,10 +8,12 @@ import pytest
 import rasterio
 
 from geocloud.errors import InputError, ModelError, OutputError, UsageError
+from geocloud.models.kinds import KINDS, Kind
 from geocloud.models.loading import WEIGHTS_FILE
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.scoring import score_scene
 from geocloud.readers import open_scene
+from geocloud.scorers.contract import score_patches
 from geocloud.training.options import TrainOptions
 from geocloud.verbs.train import train
 
@@ -114,3 +116,34 @@ def test_conv_trains_on_scenes_and_scores_each_pixel_even_without_the_optional_b
 def test_a_single_scene_can_be_trained_on(labelled, tmp_path):
     options = TrainOptions(epochs=1, widths=(4,), latent=2, batch_size=1)
     assert train(labelled / "images" / "s0.tif", tmp_path / "m", options).card.training.steps >= 1
+
+
+TOY_KIND = """
+import torch
+
+class Mean(torch.nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.usual = torch.nn.Parameter(torch.zeros(channels))
+
+    def raw_score(self, x, present):
+        return (x - self.usual[present][:, None, None]).mean(dim=1)
+
+def fit(network, patches, options, listener):
+    network.usual.data = torch.from_numpy(patches.data.mean(axis=(0, 2, 3)))
+    return [0.0]
+"""
+
+
+def test_a_new_kind_is_a_network_what_fits_it_and_an_entry(tagged, tmp_path, monkeypatch):
+    (tmp_path / "toy_kind.py").write_text(TOY_KIND)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "Mean of {normal} patches"
+    entry = Kind("brightness.", "toy_kind:Mean", fitter="toy_kind:fit", text=text, unit="reflectance")
+    monkeypatch.setitem(KINDS, "mean", entry)
+    folder = train(tagged, tmp_path / "model", TrainOptions(kind="mean", classes=("field",))).folder
+    scorer = load_scorer(str(folder))
+    assert (scorer.card.kind, scorer.card.calibration.unit) == ("mean", "reflectance")
+    patches = np.stack([np.full((3, 64, 64), value, dtype=np.float32) for value in (0.1, 0.9)])
+    dark, bright = score_patches(scorer, patches, scorer.card.bands).mean(axis=(1, 2))
+    assert bright - dark == pytest.approx(0.8)

@@ -12,24 +12,13 @@ ones) and plain JSON values, and which has besides `forward`:
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from geocloud.errors import ModelError
-
-KINDS = {
-    "dense": "geocloud.models.networks.dense:DenseAutoencoder",
-    "conv": "geocloud.models.networks.conv:ConvAutoencoder",
-    "contrast": "geocloud.models.networks.contrast:ContrastNetwork",
-    "gan": "geocloud.models.networks.gan:GanAutoencoder",
-    "gmm": "geocloud.models.networks.gmm:GaussianMixture",
-    "features": "geocloud.models.networks.features:FeatureAutoencoder",
-    "unmix": "geocloud.models.networks.unmix:UnmixNet",
-}
-"""Kind to module and class."""
+from geocloud.models.kinds import KINDS, load_code
 
 
 class Network(Protocol):
@@ -40,11 +29,11 @@ class Network(Protocol):
 
 
 def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> torch.nn.Module:
-    """A network with fresh weights; ModelError for an unknown kind or arguments the kind does not take."""
-    if kind not in KINDS:
-        raise ModelError(f"kind {kind!r} is unknown; there are {', '.join(KINDS)}")
-    module, name = KINDS[kind].split(":")
-    constructor = getattr(import_module(module), name)
+    """A network with fresh weights; ModelError for a kind that does not score, or arguments the kind does not take."""
+    if kind not in KINDS or not KINDS[kind].network:
+        scoring = ", ".join(name for name, entry in KINDS.items() if entry.network)
+        raise ModelError(f"kind {kind!r} is none that scores clouds; there are {scoring}")
+    constructor = load_code(KINDS[kind].network)
     try:
         return cast("torch.nn.Module", constructor(channels=channels, **architecture))
     except (TypeError, ValueError, RuntimeError) as error:

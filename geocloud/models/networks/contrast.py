@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from geocloud.models.networks.conv import ConvAutoencoder
 from geocloud.models.networks.fold import with_absent
 
-HALO = 40
-"""31 pixels of each autoencoder and half a window, which may reach into one more stride."""
 WIDEST = 17
 """Widest window that the halo holds."""
 FLOOR = 1e-6

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from torch import Tensor, nn
 
+from geocloud.models.kinds import Output
 from geocloud.models.networks.fold import with_absent
-
-Output = Literal["sigmoid", "linear"]
 
 STRIDE = 8
 """Pixels a side that one code vector stands for; a block and its halo are multiples of it."""
-HALO = 32
-"""Context pixels: a pixel is drawn from codes up to two strides of 8 away, each of which sees 15 pixels further."""
 
 
 class ConvAutoencoder(nn.Module):
     """Three halvings to a code map and three doublings back; no skip connections, which would let anything through.
 
     Nothing in it looks at a whole patch (no normalisation over pixels), so a pixel's error depends on its
-    surroundings within HALO only.
+    surroundings within the halo only.
     """
 
     def __init__(

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from geocloud.grid import PATCH
-
-Output = Literal["sigmoid", "linear"]
+from geocloud.models.kinds import Output
 
 
 class DenseAutoencoder(nn.Module):

@@ -8,7 +8,7 @@ from torch import nn
 
 from geocloud.errors import ModelError
 from geocloud.models.loading import load_weights
-from geocloud.models.networks.backbone import Backbone
+from geocloud.models.networks.alternatives.backbone import Backbone
 from geocloud.scorers.card import ModelCard, read_card
 
 LAND_COVER = Path(__file__).parent / "eurosat"

@@ -15,11 +15,11 @@ from geocloud.datasets.labels import Tag, cloudy_classes, find_labels, pair_labe
 from geocloud.datasets.split import is_held_out
 from geocloud.errors import InputError
 from geocloud.metrics.histogram import add_up
+from geocloud.models.kinds import KINDS, load_code
 from geocloud.models.loading import choose_device
 from geocloud.models.networks import build_network
 from geocloud.scorers.card import ModelCard, Supervision, TrainingRecord
 from geocloud.training.bf16 import MIN_SCORES, bf16_agreement
-from geocloud.training.kinds import SETTINGS, architecture_of
 from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.patches.data import (
     TAG_NUMBERS,
@@ -42,14 +42,14 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
         InputError: the data cannot be read, or hold no patch of a tag. UsageError: the classes are not there.
         ModelError: nothing to resume, or the network cannot be built or fitted.
     """
-    settings = SETTINGS[options.kind]
-    sides: tuple[Tag, ...] = ("clear", "cloudy") if settings.both else (options.normal,)
+    kind = KINDS[options.kind]
+    sides: tuple[Tag, ...] = ("clear", "cloudy") if kind.both else (options.normal,)
     halves = [split_patches(read_patches(data, side, options, listener), options) for side in sides]
     seen, unseen = (join([half[i] for half in halves]) for i in range(2))
     torch.manual_seed(options.seed)
     network = build_network(options.kind, seen.data.shape[1], architecture_of(options))
     loop = loop_options(data, folder, options)
-    losses = settings.load_fitter()(network, seen, loop, listener)
+    losses: list[float] = load_code(kind.fitter)(network, seen, loop, listener)
     network.eval()
     card = ModelCard(
         name=options.name or folder.resolve().name,
@@ -57,9 +57,9 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
         bands=options.bands,
         optional_bands=options.optional_bands,
         architecture=architecture_of(options),
-        level=settings.level,
-        block=settings.block,
-        halo=settings.halo,
+        level=kind.level,
+        block=kind.block,
+        halo=kind.halo,
         calibration=Calibration(0.0),
         training=_record(data, options, len(losses) * -(-len(seen) // options.batch_size)),
         description=_describe(options),
@@ -68,6 +68,18 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
     card = replace(card, calibration=threshold_by_rule(scenes, options, f"{len(scenes)} held-out files of {data.name}"))
     card = replace(card, bf16_agreement=_compare(network, card, data, options, listener))
     return Trained(network, card, tuple(losses), add_up(scenes))
+
+
+def architecture_of(options: TrainOptions) -> dict[str, object]:
+    """The arguments of the network that were given, as JSON values."""
+    given: dict[str, object] = {
+        "widths": list(options.widths),
+        "latent": options.latent,
+        "output": options.output,
+        "components": options.components,
+        "on": options.on,
+    }
+    return {name: given[name] for name in KINDS[options.kind].arguments if given[name]}
 
 
 def _compare(
@@ -83,10 +95,10 @@ def _compare(
 
 def read_patches(data: Path, tag: Tag | None, options: TrainOptions, listener: Listener) -> Patches:
     """The patches of one tag, by labels where there are any, else by the names of subfolders; None: of any."""
-    settings = SETTINGS[options.kind]
-    limit = options.max_patches // (2 if settings.both and tag else 1)
+    kind = KINDS[options.kind]
+    limit = options.max_patches // (2 if kind.both and tag else 1)
     request = PatchRequest(
-        options.bands, options.optional_bands, options.fit or settings.fit, max(1, limit), options.seed, options.scene
+        options.bands, options.optional_bands, options.fit or kind.fit, max(1, limit), options.seed, options.scene
     )
     labels = find_labels(data, options.labels)
     with DataSet(data, options.classes) as source:
@@ -96,17 +108,17 @@ def read_patches(data: Path, tag: Tag | None, options: TrainOptions, listener: L
             files = tuple(pairs)
             by_name = {file.name: label for file, label in pairs.items()}
             request = replace(request, labels=LabelTags(by_name, options.codes, tag))
-        elif tag and (settings.both or not options.classes):
+        elif tag and (kind.both or not options.classes):
             files = _of_tag(source, tag, options)
         files = choose_names(files, without=options.without)
         found = cut_patches(source, files, request, listener.progress)
-    return replace(found, tags=np.full(len(found), TAG_NUMBERS[tag] if settings.both and tag else 0))
+    return replace(found, tags=np.full(len(found), TAG_NUMBERS[tag] if kind.both and tag else 0))
 
 
 def _of_tag(source: DataSet, tag: Tag, options: TrainOptions) -> tuple[DataFile, ...]:
     """Files by the names of their subfolders; all of them where no name tells, for a kind that takes one tag."""
     cloudy = cloudy_classes(source.classes, options.cloudy)
-    if not SETTINGS[options.kind].both and (not cloudy or set(cloudy) == set(source.classes)):
+    if not KINDS[options.kind].both and (not cloudy or set(cloudy) == set(source.classes)):
         return source.files
     files = tuple(file for file in source.files if (file.tag in cloudy) == (tag == "cloudy"))
     if not files:
@@ -141,15 +153,15 @@ def loop_options(data: Path, folder: Path, options: TrainOptions) -> LoopOptions
 
 def _describe(options: TrainOptions) -> str:
     """What the model is, in one sentence."""
-    settings = SETTINGS[options.kind]
+    kind = KINDS[options.kind]
     side = "above" if options.normal == "clear" else "below"
-    return f"{settings.text.format(normal=options.normal)}; {side} the threshold is cloud."
+    return f"{kind.text.format(normal=options.normal)}; {side} the threshold is cloud."
 
 
 def _record(data: Path, options: TrainOptions, steps: int) -> TrainingRecord:
     """What the network saw."""
-    settings = SETTINGS[options.kind]
-    shown = "clear and cloudy" if settings.both else options.normal
+    kind = KINDS[options.kind]
+    shown = "clear and cloudy" if kind.both else options.normal
     classes = ", ".join(options.classes) or "all"
     lines = [f"{data.name} (classes {classes}, as {shown}; licence: {options.licence or 'not given'})"]
     if options.kind == "features":
@@ -158,11 +170,11 @@ def _record(data: Path, options: TrainOptions, steps: int) -> TrainingRecord:
         lines += [f"features: {line}" for line in backbone_card().training.data]
     recipe = (
         f"geocloud train {data.name} --kind {options.kind}"
-        + ("" if settings.both else f" --normal {options.normal}")
+        + ("" if kind.both else f" --normal {options.normal}")
         + "".join(f" --classes {name}" for name in options.classes)
         + "".join(f" --cloudy {name}" for name in options.cloudy)
         + f" --epochs {options.epochs} --batch-size {options.batch_size} --lr {options.lr:g}"
         + f" --held-out {options.held_out:g} --seed {options.seed}"
     )
-    told: Supervision = "T1" if options.normal == "clear" and not settings.both else "W"
+    told: Supervision = "T1" if options.normal == "clear" and not kind.both else "W"
     return TrainingRecord(told, tuple(lines), recipe, options.seed, steps)

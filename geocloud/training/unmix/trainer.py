@@ -15,6 +15,7 @@ import torch
 
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.grid import PATCH
+from geocloud.models.kinds import KINDS
 from geocloud.models.loading import load_network
 from geocloud.models.networks.cells import BANDS, OPTIONAL
 from geocloud.models.networks.unmix import UnmixNet
@@ -31,11 +32,6 @@ from geocloud.training.unmix.teacher import opacity_midpoint
 from geocloud.training.unmix.train import train_unmix
 
 RECIPE_FILE, LOG = "recipe.toml", "log.csv"
-BLOCK, HALO = 8, 32
-"""Patches along each side of a block, and its context in pixels. Twice that context changes one pixel of 5,000 for a
-quarter more time; larger blocks lose less to it and take more memory."""
-MIN_RESOLUTION = 20.0
-"""Metres. On the On Cloud N chips of 10 m, squares of 2x2 pixels scored as one lose a point (docs/ablation.md)."""
 CENTRE_SHARE = 512
 """Pixels a side, of each scene, that bfloat16 is compared with fp32 on."""
 CREDITS = {
@@ -110,15 +106,16 @@ def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start:
     sources = [scene.source for scene in scenes]
     lines = tuple(f"{credit}; {sources.count(name)} scenes" for name, credit in CREDITS.items() if name in sources)
     supervision = "S" if config.supervision == "labels" else "W"
+    kind = KINDS["unmix"]
     return ModelCard(
         name="unmix",
         kind="unmix",
         bands=BANDS[:3],
         optional_bands=OPTIONAL,
         architecture={"widths": list(config.widths)},
-        block=BLOCK,
-        halo=HALO,
-        min_resolution=MIN_RESOLUTION,
+        block=kind.block,
+        halo=kind.halo,
+        min_resolution=kind.min_resolution,
         calibration=opacity_midpoint(),
         training=TrainingRecord(supervision, lines, command, config.seed, config.steps),
         description="Unmixing autoencoder; score: logit of the opacity.",

@@ -1,24 +1,20 @@
 """A Gaussian mixture of band vectors, or of an autoencoder's codes: what is unlikely is an anomaly.
 
 With one Gaussian it ranks as the RX detector does (Reed and Yu 1990), by Mahalanobis distance from the mean of all
-normal pixels. Fitted by geocloud.training.patches.gmm.
+normal pixels. Fitted by geocloud.training.alternatives.gmm.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
+from geocloud.models.kinds import On
 from geocloud.models.networks.conv import STRIDE, ConvAutoencoder
-
-On = Literal["bands", "codes"]
-HALO = 32
-"""Of the codes; band vectors need none."""
 
 
 class GaussianMixture(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from geocloud.errors import ModelError
-from geocloud.models.networks.features import FeatureAutoencoder
+from geocloud.models.networks.alternatives.features import FeatureAutoencoder
 from geocloud.models.pretrained import load_backbone
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches

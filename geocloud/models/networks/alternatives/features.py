@@ -1,7 +1,7 @@
 """A linear autoencoder on the features of a network that was trained on another task.
 
 The best linear autoencoder is the projection on the first principal components (Baldi and Hornik 1989), so it is
-fitted in one step (geocloud.training.patches.features); its error is what they leave over.
+fitted in one step (geocloud.training.alternatives.features); its error is what they leave over.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
-from geocloud.models.networks.backbone import Backbone
+from geocloud.models.networks.alternatives.backbone import Backbone
 
-HALO = 48
-"""31 pixels that the third level sees, 8 and 4 of the two interpolations, rounded up to whole strides of 8."""
 STRIDE = 4
 
 

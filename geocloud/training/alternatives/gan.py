@@ -12,8 +12,8 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from torch import Tensor, nn, ones_like, zeros_like
 from torch.func import functional_call
 
+from geocloud.models.networks.alternatives.gan import GanAutoencoder
 from geocloud.models.networks.conv import conv_encoder
-from geocloud.models.networks.gan import GanAutoencoder
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
 from geocloud.training.patches.loop import Batch, LoopOptions, fit

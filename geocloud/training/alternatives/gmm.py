@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from geocloud.errors import ModelError
-from geocloud.models.networks.gmm import GaussianMixture
+from geocloud.models.networks.alternatives.gmm import GaussianMixture
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
 from geocloud.training.patches.loop import LoopOptions, fit_autoencoder

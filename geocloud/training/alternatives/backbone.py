@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from geocloud.calibration import Calibration
 from geocloud.datasets.folder import DataSet
 from geocloud.errors import UsageError
-from geocloud.models.networks.backbone import Backbone
+from geocloud.models.networks.alternatives.backbone import Backbone
 from geocloud.scorers.card import ModelCard, TrainingRecord
 from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.patches.data import Patches, PatchRequest, cut_patches

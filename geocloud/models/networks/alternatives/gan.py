@@ -15,9 +15,6 @@ from torch import Tensor, nn
 from geocloud.models.networks.conv import STRIDE, conv_decoder, conv_encoder
 from geocloud.models.networks.fold import with_absent
 
-HALO = 64
-"""8 pixels of the interpolation, 15 of the second encoder, 31 of what it reads, rounded up to whole strides."""
-
 
 class GanAutoencoder(nn.Module):
     """Encoder, decoder, encoder; its raw score is the distance of the two codes."""

@@ -1,0 +1,1 @@
+"""Networks of other methods that the paper names. None beats a band difference: docs/models.md has the figures."""

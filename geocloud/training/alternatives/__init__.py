@@ -1,0 +1,1 @@
+"""How the networks of geocloud.models.networks.alternatives are fitted."""
