@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from geocloud.errors import UsageError
 from geocloud.raster import FloatArray
 
 CloudSide = Literal["high", "low"]
@@ -31,6 +32,18 @@ class ThresholdRule:
     def __str__(self) -> str:
         """The rule as printed: name and parameter."""
         return self.name if self.parameter is None else f"{self.name} {self.parameter:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Probability:
+    """A threshold in P(cloud), whatever the unit of the model's raw scores; UsageError outside 0 to 1."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        """At 0 all would be cloud, at 1 nothing."""
+        if not 0 < self.value < 1:
+            raise UsageError(f"probability {self.value:g} must be more than 0 and less than 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,16 @@ class Calibration:
         shift = threshold - self.threshold
         curve = tuple((raw + shift, p) for raw, p in self.curve)
         return replace(self, threshold=threshold, rule=rule, curve=curve)
+
+    def at_probability(self, probability: Probability) -> Calibration:
+        """Cut where P(cloud) is this high; UsageError where the curve does not go so far, or there is none."""
+        ps = [p for _, p in self.curve]
+        if not ps or not min(ps) < probability.value < max(ps):
+            reach = f"{min(ps):.4g} to {max(ps):.4g}" if ps else "none"
+            raise UsageError(f"the model's probabilities of cloud are {reach}, not {probability.value:g}")
+        knots = sorted((p, raw) for raw, p in self.curve)
+        raw = float(np.interp(probability.value, [p for p, _ in knots], [raw for _, raw in knots]))
+        return self.at(raw, ThresholdRule("probability", probability.value))
 
 
 def logistic_curve(threshold: float, spread: float, cloud_is: CloudSide) -> tuple[tuple[float, float], ...]:

@@ -10,6 +10,7 @@ from typing import Any, cast, get_args
 
 import click
 
+from geocloud.calibration import Probability
 from geocloud.classes import ClassName, EncodingName
 from geocloud.cli.common import arrow, check_projections, examples, shortage
 from geocloud.cli.options import Threshold, model_option, names, scene_options, take_scene_options
@@ -41,6 +42,12 @@ DEFAULT_OUT = Path("clouds")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the outputs [clouds].")
 @model_option
 @scene_options
+@click.option(
+    "--probability",
+    type=float,
+    metavar="P",
+    help="Cloud is what has at least this P(cloud), 0 to 1, instead of --threshold; higher finds less.",
+)
 @click.option("--threshold", type=Threshold(), help="Raw score, or a rule of the model's card; default: the card's.")
 @click.option("--min-area", type=click.FloatRange(0), default=0.0, help="Leave out clouds smaller than this many m².")
 @click.option("--score", is_flag=True, help="Write P(cloud) as a raster too.")
@@ -110,7 +117,7 @@ def take_detect_options(given: dict[str, Any]) -> DetectOptions:
     return DetectOptions(
         model=given["model"],
         scene=take_scene_options(given),
-        threshold=given["threshold"],
+        threshold=_threshold(given),
         min_area=given["min_area"],
         polygons=_polygon_format(given),
         pixel_polygons=given["pixel_polygons"],
@@ -127,6 +134,15 @@ def take_detect_options(given: dict[str, Any]) -> DetectOptions:
         precision=given["precision"],
         threads=given["threads"],
     )
+
+
+def _threshold(given: dict[str, Any]) -> float | str | Probability | None:
+    """--threshold or --probability; UsageError for both."""
+    if given["probability"] is None:
+        return cast("float | str | None", given["threshold"])
+    if given["threshold"] is not None:
+        raise UsageError("--threshold and --probability are two ways to say the same; give one of them")
+    return Probability(given["probability"])
 
 
 def _run(scenes: tuple[str, ...], out: Path | OutputPaths, options: DetectOptions, reporter: Reporter) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from geocloud.calibration import Probability
 from geocloud.classes import EncodingName, wanted_classes
 from geocloud.errors import UsageError
 from geocloud.models.registry import DEFAULT_MODEL
@@ -26,8 +27,8 @@ class DetectOptions:
     """Name of a shipped model or a model folder."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     """Bands, scale and offset where the scene does not say."""
-    threshold: float | str | None = None
-    """Raw score in the model's unit, or the name of a rule in its card; None: the card's own."""
+    threshold: float | str | Probability | None = None
+    """Raw score in the model's unit, the name of a rule in its card, or a `Probability`; None: the card's own."""
     min_area: float = 0.0
     """Clouds smaller than this many m² (geodesic) are left out of mask and polygons alike."""
     polygons: VectorFormat = "geojson"

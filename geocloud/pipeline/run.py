@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geocloud.calibration import Calibration, ThresholdRule
+from geocloud.calibration import Calibration, Probability, ThresholdRule
 from geocloud.classes import ENCODINGS, ClassName, EncodingName, classes_of, mask_codes, wanted_classes, written_classes
 from geocloud.errors import UsageError
 from geocloud.geometry.polygons import Shapes
@@ -314,10 +314,12 @@ def detect_open(
     return run.detection(time.perf_counter() - started)
 
 
-def choose_threshold(scorer: Scorer, threshold: float | str | None) -> Calibration:
+def choose_threshold(scorer: Scorer, threshold: float | str | Probability | None) -> Calibration:
     """The scorer's calibration, cut where the user says; UsageError for a rule its card does not know."""
     if threshold is None:
         return scorer.card.calibration
+    if isinstance(threshold, Probability):
+        return scorer.card.calibration.at_probability(threshold)
     if isinstance(threshold, str):
         try:
             return scorer.card.calibration.by_rule(threshold)

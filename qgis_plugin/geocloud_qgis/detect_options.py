@@ -9,6 +9,7 @@ from typing import Any, Mapping
 
 OPTIONS = {
     "MODEL": "--model",
+    "PROBABILITY": "--probability",
     "BANDS": "--bands",
     "CLASSES": "--classes",
     "MIN_AREA": "--min-area",

@@ -59,6 +59,14 @@ def _detection() -> Iterator[Entry]:
         False,
     )
     yield (
+        _probability(),
+        tr(
+            "a pixel is cloud from this probability on, 0 to 1; more finds less cloud. Empty: the model's own "
+            "threshold, 0.5."
+        ),
+        False,
+    )
+    yield (
         _text("BANDS", tr("Bands"), "BandsWrapper"),
         tr("which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says."),
         False,
@@ -151,6 +159,13 @@ def _outputs() -> Iterator[Entry]:
         tr("the probability of cloud, 0 to 1."),
         False,
     )
+
+
+def _probability() -> QgsProcessingParameterNumber:
+    """A slider in the dialog."""
+    parameter = _number("PROBABILITY", tr("Probability"), optional=True, minValue=0.01, maxValue=0.99)
+    parameter.setMetadata({"widget_wrapper": {"class": f"{__package__}.widgets.ProbabilityWrapper"}})
+    return parameter
 
 
 def _text(name: str, title: str, widget: str = "") -> QgsProcessingParameterString:

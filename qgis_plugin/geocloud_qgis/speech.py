@@ -12,6 +12,7 @@ def field_titles() -> dict[str, str]:
     """Option of the program, without dashes -> the field of the dialog, advanced ones with their place."""
     return {
         "model": tr("Model"),
+        "probability": tr("Probability"),
         "bands": tr("Bands"),
         "classes": tr("Classes of the mask"),
         "min-area": tr("Smallest cloud (m²)"),

@@ -15,6 +15,7 @@ from qgis.PyQt.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLineEdit, 
 from .asker import Asker
 from .bands_widget import BandsWidget
 from .layers import Source, is_file, layer_source
+from .probability_widget import ProbabilityWidget
 from .runner import ProgramError
 from .sources import DRIVER_URI, scene_title
 from .texts import tr
@@ -157,6 +158,19 @@ class ModelWrapper(TextWrapper):
         chosen = QFileDialog.getExistingDirectory(self.widget, tr("Model"), str(Path.home()))
         if chosen:
             self.set_text(chosen)
+
+
+class ProbabilityWrapper(TextWrapper):
+    """A slider from 0 to 1 with a number; where the box is not ticked, the model's own threshold holds."""
+
+    def dialog_widget(self) -> QWidget:
+        """Box, slider and number."""
+        return ProbabilityWidget()
+
+    def value(self) -> Optional[float]:
+        """For Processing: a number or nothing."""
+        text = super().value()
+        return float(text) if text else None
 
 
 class BandsWrapper(TextWrapper):

@@ -85,6 +85,19 @@ def test_protocol_2(make_scene: Make, tmp_path: Path) -> None:
     assert failed.returncode == 1
 
 
+def test_a_threshold_in_probability(make_scene: Make, tmp_path: Path) -> None:
+    scene = make_scene()
+    low, high = (
+        json.loads(run_cli("detect", scene, "--out", tmp_path / name, "--probability", p, *NULL).stdout)
+        for name, p in (("low", 0.01), ("high", 0.99))
+    )
+    assert low["threshold"] < high["threshold"]
+    assert low["threshold_rule"] == "probability 0.01"
+    both = run_cli("detect", scene, "--out", tmp_path / "o", "--probability", 0.5, "--threshold", 0.5, *NULL)
+    assert (both.returncode, (tmp_path / "o").exists()) == (2, False)
+    assert "--threshold and --probability" in both.stderr
+
+
 def test_protocol_carries_levels_and_options(make_scene: Make, tmp_path: Path) -> None:
     """A warning is told from an assumption, and options by name: another interface calls them otherwise."""
     empty = make_scene("empty.tif", data=np.zeros((4, 64, 64), dtype=np.uint16), nodata=0)
