@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,7 +79,7 @@ def _with_interval(row: Row, name: str) -> str:
 
 def figure(value: float, digits: int = 3, form: str = "f") -> str:
     """A number, or a dash where it is none."""
-    return f"{value:.{digits}{form}}" if value == value else "-"  # noqa: PLR0124 - NaN
+    return f"{value:.{digits}{form}}" if not math.isnan(value) else "-"
 
 
 def write_report(rows: Sequence[Row], conditions: Sequence[Row], out: Path) -> None:
@@ -113,7 +114,7 @@ def _plot(rows: Sequence[Row], source: str, out: Path) -> None:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """NaN as None, which JSON has."""
     if isinstance(value, float):
-        return value if value == value else None  # noqa: PLR0124 - NaN
+        return None if math.isnan(value) else value
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,10 +1,12 @@
-"""Where a training run stands, as one safetensors file: weights, optimiser state, losses so far. Nothing is pickled."""
+"""Where a training stands, as one safetensors file: weights, optimiser, random numbers. Nothing is pickled."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +20,44 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 _STATE = re.compile(r"optimizer\.(\d+)\.(.+)")
 
 
-def save_checkpoint(
-    folder: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer, losses: list[float], run: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """What a training changes as it goes; a checkpoint holds all of it."""
+
+    networks: Mapping[str, torch.nn.Module]
+    """By the name that its tensors are stored under."""
+    optimizer: torch.optim.Optimizer
+    """Its moments are stored, not its settings: a resumed run sets those anew."""
+    rng: torch.Generator | None = None
+    """Random numbers of a training that draws on from step to step; None where each epoch has a seed of its own."""
+
+
+def save_checkpoint(folder: Path, state: TrainingState, progress: Mapping[str, Any], run: str = "") -> None:
     """Write the checkpoint, staged and renamed, so that a killed run leaves the one before.
 
     Args:
         folder: the model folder.
-        network: its state is stored under `network.`.
-        optimizer: its state is stored under `optimizer.`.
-        losses: mean loss of each epoch so far.
+        state: what is stored.
+        progress: JSON values that say how far the training is.
         run: what must be equal for another run to go on from here.
     """
-    tensors = {f"network.{name}": value.cpu().contiguous() for name, value in network.state_dict().items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        for name, value in state.items():
+    tensors = {
+        f"{part}.{name}": value.cpu().contiguous()
+        for part, network in state.networks.items()
+        for name, value in network.state_dict().items()
+    }
+    for number, moments in state.optimizer.state_dict()["state"].items():
+        for name, value in moments.items():
             tensors[f"optimizer.{number}.{name}"] = value.cpu().contiguous()
+    if state.rng is not None:
+        tensors["rng"] = state.rng.get_state()
     staged = folder / f".{CHECKPOINT_FILE}.{os.getpid()}"
-    save_file(tensors, staged, {"losses": json.dumps(losses), "run": run})
+    save_file(tensors, staged, {"progress": json.dumps(dict(progress)), "run": run})
     staged.replace(folder / CHECKPOINT_FILE)
 
 
-def load_checkpoint(folder: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer, run: str) -> list[float]:
-    """Fill network and optimiser from the folder's checkpoint; returns the losses of the epochs done.
+def load_checkpoint(folder: Path, state: TrainingState, run: str = "") -> dict[str, Any]:
+    """Fill the state from the folder's checkpoint; returns the progress that was stored.
 
     Raises:
         ModelError: there is none, it is damaged, or it is of a run with other options.
@@ -57,16 +74,21 @@ def load_checkpoint(folder: Path, network: torch.nn.Module, optimizer: torch.opt
                     "options or train without --resume"
                 )
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
-            losses = [float(loss) for loss in json.loads(metadata["losses"])]
-        network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
+            progress: dict[str, Any] = json.loads(metadata["progress"])
+        for part, network in state.networks.items():
+            network.load_state_dict(
+                {name.removeprefix(f"{part}."): v for name, v in tensors.items() if name.startswith(f"{part}.")}
+            )
+        state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": _moments(tensors)})
+        if state.rng is not None:
+            state.rng.set_state(tensors["rng"])
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"{path} is damaged or does not fit ({reason}); train without --resume") from error
-    return losses
+    return progress
 
 
-def _optimizer_state(tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, Any]]:
+def _moments(tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, Any]]:
     """Parameter number → its moments."""
     state: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -59,8 +60,8 @@ def threshold_on_synthetic(scenes: Sequence[ScoreHistogram], before: Calibration
         UsageError: no clear patch to lay a cloud over, or no cloud at all.
     """
     cut, reached = best_threshold(add_up(scenes), "balanced_accuracy")
-    if cut != cut:  # noqa: PLR0124 - NaN
-        raise UsageError("rule synthetic needs clear patches to lay simulated cloud over; name --classes or --labels")
+    if math.isnan(cut):
+        raise UsageError("rule synthetic needs clear patches to lay simulated cloud over; name --folders or --labels")
     threshold = cut * before.sign
     words = f"simulated cloud over patches tagged clear, and patches tagged cloudy, of {len(scenes)} scenes of {data}"
     rule = ThresholdRule("synthetic", None, words, f"balanced accuracy {reached:.3f}")
@@ -199,8 +200,8 @@ def _cut(
         return PAPER_THRESHOLD * before.sign
     if rule == "f1":
         cut, _ = best_threshold(add_up(scenes), "f1")
-        if cut != cut:  # noqa: PLR0124 - NaN
-            raise UsageError("rule f1 needs clear and cloudy data; name --classes and --cloudy, or --labels")
+        if math.isnan(cut):
+            raise UsageError("rule f1 needs clear and cloudy data; name --folders and --cloudy, or --labels")
         return cut
     number = parameter if parameter is not None else DEFAULTS[rule]
     return (quantile_threshold if rule == "quantile" else conformal_threshold)(scenes, number, tagged)

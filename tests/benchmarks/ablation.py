@@ -69,7 +69,7 @@ def train(data: Path, name: str, folder: Path, unseen: Path) -> Path:
         config, part = folder / f"{recipe}-changed.toml", folder / recipe
         config.write_text(f'extends = "{recipe}.toml"\n{change}\n', encoding="utf-8")
         if not (part / "card.json").exists():
-            more = [*begun, "--resume"] if (part / "checkpoint.pt").exists() else begun
+            more = [*begun, "--resume"] if (part / "checkpoint.safetensors").exists() else begun
             options = ["--kind", "unmix", "--config", str(config), "--without", str(unseen), "--name", "unmix", *more]
             subprocess.run(geocloud("train", str(data), *options, "--out", str(part)), check=True)
         begun = ["--start", str(part)]

@@ -172,7 +172,7 @@ def test_saved_and_loaded_and_folded_give_the_same_scores(trained, tmp_path):
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
     config = UnmixConfig(steps=4, lr_decay_steps=4, batch=2, size=64, teach_from=4, widths=WIDTHS)
     whole = train_unmix(config, clear_scenes(2), tmp_path, lambda *_: None)
-    (tmp_path / "checkpoint.pt").unlink()
+    (tmp_path / "checkpoint.safetensors").unlink()
     train_unmix(replace(config, steps=2), clear_scenes(2), tmp_path, lambda *_: None)
     told = []
     resumed = train_unmix(config, clear_scenes(2), tmp_path, lambda step, *_: told.append(step))

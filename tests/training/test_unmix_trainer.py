@@ -60,7 +60,7 @@ def test_the_folder_is_whole_and_a_resumed_run_ends_alike(few, tmp_path):
         "card.json",
         "weights.safetensors",
         "recipe.toml",
-        "checkpoint.pt",
+        "checkpoint.safetensors",
         "log.csv",
         "loss.png",
     } <= names
@@ -82,7 +82,7 @@ def test_the_folder_is_whole_and_a_resumed_run_ends_alike(few, tmp_path):
 
 def test_another_recipe_is_not_resumed_and_missing_data_are_one_sentence(few, tmp_path):
     recipe = _recipe(tmp_path / "toy.toml", 1)
-    with pytest.raises(ModelError, match=r"no checkpoint\.pt to resume from"):
+    with pytest.raises(ModelError, match=r"no checkpoint\.safetensors to resume from"):
         train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe, resume=True))
     train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe))
     with pytest.raises(ModelError, match="run of another recipe"):

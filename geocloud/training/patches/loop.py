@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from geocloud.errors import ModelError
-from geocloud.training.checkpoint import load_checkpoint, save_checkpoint
+from geocloud.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
 
@@ -71,7 +71,9 @@ def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: LoopOption
     device = options.device
     network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=options.lr)
-    losses = load_checkpoint(options.folder, network, optimizer, options.run) if options.resume else []
+    state, losses = TrainingState({"network": network}, optimizer), list[float]()
+    if options.resume:
+        losses += load_checkpoint(options.folder, state, options.run)["losses"]
     data, present, tags = (torch.from_numpy(part) for part in (patches.data, patches.present, patches.tags))
 
     for epoch in range(len(losses), options.epochs):
@@ -94,7 +96,7 @@ def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: LoopOption
         if not total < float("inf"):
             raise ModelError(f"the loss of epoch {epoch + 1} is no number; lower --lr from {options.lr:g}")
         losses.append(total / len(order))
-        save_checkpoint(options.folder, network, optimizer, losses, options.run)
+        save_checkpoint(options.folder, state, {"losses": losses}, options.run)
         listener.epoch(epoch + 1, losses[-1])
 
     network.eval()

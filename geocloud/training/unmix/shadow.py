@@ -26,7 +26,7 @@ from geocloud.training.unmix.simulator import (
     small_clouds,
     uniform,
 )
-from geocloud.training.unmix.steps import CHECKPOINT, Progress, Run
+from geocloud.training.unmix.steps import Run, StepReport
 
 LIT, SHADED = 0.03, 0.15
 """Share of light lost up to which ground counts as lit, and from which as shaded; between, nothing is asked."""
@@ -107,19 +107,19 @@ class ShadowBatches:
 
 
 def train_shadow(
-    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, progress: Progress, network: UnmixNet
+    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, report: StepReport, network: UnmixNet
 ) -> UnmixNet:
-    """Give an unmixing network one that tells shadow; taken up again from ``out_dir/checkpoint.pt`` if there is one.
+    """Give an unmixing network one that tells shadow; taken up again from the checkpoint in `out_dir` if there is one.
 
     Args:
         config: a recipe with `shadow_widths`.
         scenes: those that the recipe names.
         out_dir: where the checkpoint is kept.
-        progress: called every 50 steps.
+        report: called every 50 steps.
         network: what it stands beside; nothing else of it is changed.
     """
     torch.manual_seed(config.seed)
-    run = Run(config, out_dir / CHECKPOINT, CellNet(widths=config.shadow_widths), progress)
+    run = Run(config, out_dir, CellNet(widths=config.shadow_widths), report)
     batches = ShadowBatches(scenes, config, run.rng)
     for _ in run.steps():
         batch = batches.draw()

@@ -9,28 +9,29 @@ import torch
 from torch import Generator, Tensor, nn
 
 from geocloud.models.loading import has_bf16
+from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
 from geocloud.training.unmix.recipe import UnmixConfig
 
-Progress = Callable[[int, int, str], None]
+StepReport = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and the terms of the loss."""
 Network = TypeVar("Network", bound=nn.Module)
-CHECKPOINT = "checkpoint.pt"
-SAVE_EVERY, TELL_EVERY = 250, 50
+SAVE_EVERY, REPORT_EVERY = 250, 50
 """Steps."""
 
 
 class Run(Generic[Network]):
     """A training from its first step, or from the one after its checkpoint's."""
 
-    def __init__(self, config: UnmixConfig, checkpoint: Path, network: Network, progress: Progress) -> None:
-        """Take the network as it is, or everything from the checkpoint where there is one."""
-        self.config, self.checkpoint, self.progress, self.step = config, checkpoint, progress, 0
+    def __init__(self, config: UnmixConfig, folder: Path, network: Network, report: StepReport) -> None:
+        """Take the network as it is, or everything from the folder's checkpoint where there is one."""
+        self.config, self.folder, self.report, self.step = config, folder, report, 0
         self.rng = Generator().manual_seed(config.seed)
         self.student, self.average = network, deepcopy(network).eval()
         self.optimiser = torch.optim.AdamW(self.student.parameters(), lr=config.lr, weight_decay=config.decay)
-        self.first = 0
-        if checkpoint.exists():
-            self._resume()
+        networks = {"student": self.student, "average": self.average}
+        self._state = TrainingState(networks, self.optimiser, self.rng)
+        there = (folder / CHECKPOINT_FILE).exists()
+        self.first: int = load_checkpoint(folder, self._state)["step"] if there else 0
 
     def steps(self) -> Iterator[int]:
         """The numbers of the steps to take, each with its rate and way of normalising set; saves between them."""
@@ -41,7 +42,7 @@ class Run(Generic[Network]):
             self.student.train(step < self.config.batch_norm_steps)
             yield step
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == self.config.steps:
-                self._save()
+                save_checkpoint(self.folder, self._state, {"step": step + 1})
 
     def autocast(self) -> torch.autocast:
         """Bfloat16 for the layers that bear it, if the recipe allows it and the processor has instructions for it."""
@@ -54,38 +55,17 @@ class Run(Generic[Network]):
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimiser.step()
         follow(self.average, self.student, min(self.config.average, (self.step + 1) / (self.step + 10)))
-        if self.step % TELL_EVERY == 0:
-            told = " ".join(f"{name} {float(value.detach()):.3f}" for name, value in terms.items())
-            self.progress(self.step, self.config.steps, told)
-
-    def _save(self) -> None:
-        """Write the checkpoint whole or not at all."""
-        state = {
-            "student": self.student.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step + 1,
-            "rng": self.rng.get_state(),
-        }
-        torch.save(state, self.checkpoint.with_suffix(".tmp"))
-        self.checkpoint.with_suffix(".tmp").replace(self.checkpoint)
-
-    def _resume(self) -> None:
-        """Take everything from the checkpoint."""
-        saved = torch.load(self.checkpoint, weights_only=True)
-        for name in ("student", "average", "optimiser"):
-            getattr(self, name).load_state_dict(saved[name])
-        self.rng.set_state(saved["rng"])
-        self.first = saved["step"]
+        if self.step % REPORT_EVERY == 0:
+            words = " ".join(f"{name} {float(value.detach()):.3f}" for name, value in terms.items())
+            self.report(self.step, self.config.steps, words)
 
 
 def rate_at(step: int, config: UnmixConfig) -> float:
     """Learning rate: a short ramp, then half a cosine down to a hundredth, or as much of it as the recipe goes."""
     ramp = min(1.0, (step + 1) / 100)
-    lr_decay_steps = 0.5 * (
-        1 + float(torch.cos(torch.tensor(3.14159265 * step / max(config.steps, config.lr_decay_steps))))
-    )
-    return config.lr * ramp * (0.01 + 0.99 * lr_decay_steps)
+    fraction = step / max(config.steps, config.lr_decay_steps)
+    cosine = 0.5 * (1 + float(torch.cos(torch.tensor(3.14159265 * fraction))))
+    return config.lr * ramp * (0.01 + 0.99 * cosine)
 
 
 @torch.no_grad()

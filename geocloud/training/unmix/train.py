@@ -16,27 +16,27 @@ from geocloud.models.networks.unmix import Unmixed, UnmixNet
 from geocloud.training.unmix.batches import VISIBLE, Batch, Batches
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
-from geocloud.training.unmix.steps import CHECKPOINT, Progress, Run
+from geocloud.training.unmix.steps import Run, StepReport
 from geocloud.training.unmix.teacher import DETECT_GAIN, DETECT_LOGIT, ask_teacher
 
 
 def train_unmix(
-    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, progress: Progress, start: UnmixNet | None = None
+    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, report: StepReport, start: UnmixNet | None = None
 ) -> UnmixNet:
-    """Train a recipe on scenes; taken up again from ``out_dir/checkpoint.pt`` where there is one.
+    """Train a recipe on scenes; taken up again from ``out_dir/checkpoint.safetensors`` where there is one.
 
     Args:
         config: the recipe.
         scenes: those that the recipe names, without what is held back for evaluation.
         out_dir: where the checkpoint is kept.
-        progress: called every 50 steps.
+        report: called every 50 steps.
         start: network of an earlier training to go on from; None for random weights.
 
     Returns:
         The averaged network, in evaluation mode.
     """
     torch.manual_seed(config.seed)
-    run = Run(config, out_dir / CHECKPOINT, start or UnmixNet(widths=config.widths), progress)
+    run = Run(config, out_dir, start or UnmixNet(widths=config.widths), report)
     told = [scene.weight == 1 for scene in scenes]
     batches = Batches(scenes, config, run.rng)
     for step in run.steps():

@@ -23,11 +23,12 @@ from geocloud.models.registry import model_folder
 from geocloud.raster import FloatArray
 from geocloud.scorers.card import ModelCard, TrainingRecord, read_card
 from geocloud.training.bf16 import bf16_agreement
+from geocloud.training.checkpoint import CHECKPOINT_FILE
 from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.unmix.recipe import RECIPES, UnmixConfig, load
 from geocloud.training.unmix.scenes import TrainingScene
 from geocloud.training.unmix.shadow import train_shadow
-from geocloud.training.unmix.steps import CHECKPOINT, Progress
+from geocloud.training.unmix.steps import StepReport
 from geocloud.training.unmix.teacher import opacity_midpoint
 from geocloud.training.unmix.train import train_unmix
 
@@ -85,7 +86,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
 
 
 def _train(
-    config: UnmixConfig, scenes: list[TrainingScene], folder: Path, say: Progress, start: Start | None
+    config: UnmixConfig, scenes: list[TrainingScene], folder: Path, say: StepReport, start: Start | None
 ) -> UnmixNet:
     """What the recipe asks for: all of the network, or what tells shadow beside one that is there."""
     if start and config.shadow_widths:
@@ -163,12 +164,12 @@ def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:
     """Clear away what an earlier run left, or see that it was of this recipe; then keep a copy of the recipe."""
     kept = folder / RECIPE_FILE
     if resume:
-        if not (folder / CHECKPOINT).is_file():
-            raise ModelError(f"{folder} has no {CHECKPOINT} to resume from; train without --resume")
+        if not (folder / CHECKPOINT_FILE).is_file():
+            raise ModelError(f"{folder} has no {CHECKPOINT_FILE} to resume from; train without --resume")
         if not kept.is_file() or kept.read_text(encoding="utf-8") != recipe.read_text(encoding="utf-8"):
             raise ModelError(f"{folder} holds a run of another recipe; give its {RECIPE_FILE}, or leave out --resume")
         return
-    for name in (CHECKPOINT, LOG):
+    for name in (CHECKPOINT_FILE, LOG):
         (folder / name).unlink(missing_ok=True)
     shutil.copyfile(recipe, kept)
 
