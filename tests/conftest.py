@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="session")
 def sample() -> Path:
     """The sample scene: blue, green, red, nir with a nodata edge."""
-    return ROOT / "sample_data" / "scene.tif"
+    return ROOT / "tests" / "synthetic" / "scene.tif"
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 import geocloud
 
 PACKAGE = Path(geocloud.__file__).parent
-SAMPLE = Path(__file__).parents[1] / "sample_data" / "scene.tif"
+SAMPLE = Path(__file__).parent / "synthetic" / "scene.tif"
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration", "classes"),
     1: ("geometry", "metrics", "readers", "datasets", "writers"),

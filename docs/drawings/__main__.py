@@ -1,7 +1,7 @@
 """Makes the drawings of the manual: python docs/drawings [FOLDER] [PRODUCT].
 
-They show the sample scene and the default model as they are. With PRODUCT, a real Sentinel-2 product, the README's
-picture is made of it too.
+They show the sample scene, a synthetic one, and the default model as they are. With PRODUCT, a real Sentinel-2 product,
+the picture of the page Scenes is made of it too.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ def main(arguments: list[str]) -> None:
     """Write each picture into the folder and print its name."""
     folder = Path(arguments[0]) if arguments else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    makers = [*tiling.PICTURES, *unmixing.PICTURES, *threshold.PICTURES]
+    makers = [*scene.PICTURES, *tiling.PICTURES, *unmixing.PICTURES, *threshold.PICTURES]
     for name, make in makers:
         make(folder / name)
         print(folder / name)
     if len(arguments) > 1:
-        scene.picture(arguments[1], folder / "scene.jpg")
-        print(folder / "scene.jpg")
+        scene.product(arguments[1], folder / "sentinel2.jpg")
+        print(folder / "sentinel2.jpg")
 
 
 main(sys.argv[1:])

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-SAMPLE = Path(__file__).parents[2] / "sample_data"
+SAMPLE = Path(__file__).parents[2] / "tests" / "synthetic"
 PATCH_LINE, BLOCK_LINE, HALO_LINE = "#ffffff", "#ffd23f", "#ee4266"
 CLOUD = "#00aeef"
 

@@ -15,7 +15,7 @@ from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray
 
 MAX_SIDE = 900
-_CLOUD_TINT = np.array([255, 60, 60])
+_CLOUD_TINT = np.array([0, 174, 239])
 _NODATA_GREY = 90
 
 

@@ -34,4 +34,4 @@ def wheels():
 @pytest.fixture(scope="session")
 def scene():
     """The sample scene."""
-    return str(ROOT / "sample_data" / "scene.tif")
+    return str(ROOT / "tests" / "synthetic" / "scene.tif")

@@ -16,7 +16,7 @@ from geocloud.scorers.contract import score_patches
 from geocloud.training.bf16 import bf16_agreement
 from geocloud.window import Window
 
-SAMPLE = Path(__file__).parents[2] / "sample_data" / "scene.tif"
+SAMPLE = Path(__file__).parents[1] / "synthetic" / "scene.tif"
 
 
 def test_the_default_model_s_mask_is_the_same_in_bfloat16():
