@@ -21,11 +21,6 @@ class GeocloudError(Exception):
     exit_code = 1
     code = "internal"
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        """Keep the sentence and, apart from it, the way out where it is long."""
-        super().__init__(message)
-        self.hint = hint
-
 
 class UsageError(GeocloudError):
     """Two options contradict each other or one has a value it cannot have."""

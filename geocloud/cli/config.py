@@ -67,14 +67,6 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - any TOML value
     return value if isinstance(value, bool | list) else str(value)
 
 
-config_option = click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    callback=read_config,
-    is_eager=True,
-    expose_value=False,
-    help="Options from a TOML file, by their names; the command line wins.",
-)
 recipe_option = click.option(
     "--config",
     "recipe",

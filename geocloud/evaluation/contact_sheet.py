@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.calibration import Calibration
-from geocloud.datasets.folder import DataSet
-from geocloud.datasets.labels import find_labels, pair_labels, read_truth
+from geocloud.datasets.labels import read_truth
 from geocloud.evaluation.report import file_name
+from geocloud.evaluation.samples import open_data
 from geocloud.evaluation.scene_metrics import SceneMetrics
 from geocloud.evaluation.suite import SuiteSource
 from geocloud.pipeline.scoring import score_scene
@@ -104,28 +104,26 @@ def write_sheets(
 
     Scenes are ranked by the share of pixels that were called rightly; `tallies` are those to choose from.
     """
-    if find_labels(source.data, source.options.labels) is None:
-        return
     ranked = sorted(tallies, key=lambda tally: tally.counts.accuracy)
     base, title = f"{file_name(source.name)}_{file_name(scorer.card.name)}", f"{scorer.card.name} on {source.name}"
     for word, chosen in (("worst", ranked[:number]), ("best", ranked[::-1][:number])):
         cases = draw_cases(source, scorer, calibration, chosen)
-        write_sheet(cases, out / f"{base}_{word}.png", f"{title}: the {len(cases)} {word} scenes")
+        if cases:
+            write_sheet(cases, out / f"{base}_{word}.png", f"{title}: the {len(cases)} {word} scenes")
 
 
 def draw_cases(
     source: SuiteSource, scorer: Scorer, calibration: Calibration, chosen: Sequence[SceneMetrics]
 ) -> list[Case]:
     """What the sheet shows of each scene, in the order given."""
-    labels = find_labels(source.data, source.options.labels)
+    with open_data(source.data, source.options) as opened:
+        labels, files = opened.labels, {file.stem: file for file in opened.files}
     if labels is None:
         return []
-    with DataSet(source.data) as data:
-        pairs = {file.stem: (file, label) for file, label in pair_labels(data.files, labels)}
     cases = []
     for tally in chosen:
-        file, label = pairs[tally.name]
-        truth, known = read_truth(label, source.options.codes)
+        file = files[tally.name]
+        truth, known = read_truth(labels[file.name], source.options.codes)
         with subset_bands(open_scene(file.path, source.options.scene), source.options.bands) as scene:
             score, valid = score_scene(scene, scorer, threads=source.options.threads)
             picture = _visible(scene)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from geocloud.datasets.folder import PICTURE_BANDS, DataFile, DataSet, choose_names
-from geocloud.datasets.labels import Fit, LabelCodes, cloudy_classes, find_labels, pair_labels, read_mask, read_truth
-from geocloud.datasets.split import Part, choose_part
+from geocloud.datasets.folder import PICTURE_BANDS, DataFile, DataSet
+from geocloud.datasets.labelled import Choice, LabelledData, open_labelled
+from geocloud.datasets.labels import Fit, LabelCodes, read_mask, read_truth
+from geocloud.datasets.split import Part
 from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
 from geocloud.grid import PATCH
@@ -125,21 +127,36 @@ def read_samples(
         InputError: data or labels cannot be read or do not match. UsageError: options do not fit the data.
         ModelError: a scene lacks a band.
     """
-    labels = find_labels(data, options.labels)
-    with DataSet(data, options.classes) as source:
-        files = choose_names(source.files, options.only, options.without)
-        files = choose_part(files, options.part, options.held_out, options.seed)
+    with open_data(data, options) as opened:
+        files, labels = opened.files, opened.labels
         if labels is None and options.masks:
             raise UsageError(f"masks in {data} need --labels to be measured against")
         if options.reference is not None:
             cases = _labelled([(file, file.path) for file in files], scorers, options)
         elif labels is not None:
-            cases = _labelled(pair_labels(files, labels, MASK_SUFFIX), scorers, options)
+            cases = _labelled([(file, labels[file.name]) for file in files], scorers, options)
         else:
-            cases = _pictures(source, files, scorers, options)
+            cases = _pictures(opened, scorers, options)
         for done, samples in enumerate(cases, start=1):
             progress(done, len(files), "scoring")
             yield samples
+
+
+def open_data(data: Path, options: DataOptions) -> AbstractContextManager[LabelledData]:
+    """The chosen files of a data set with their labels; see open_labelled."""
+    choice = Choice(
+        labels=options.labels,
+        use_labels=options.reference is None,
+        suffix=MASK_SUFFIX if options.masks else "",
+        classes=options.classes,
+        cloudy=options.cloudy,
+        only=options.only,
+        without=options.without,
+        part=options.part,
+        held_out=options.held_out,
+        seed=options.seed,
+    )
+    return open_labelled(data, choice)
 
 
 def source_name(data: Path) -> str:
@@ -179,11 +196,9 @@ def _labelled(
         yield samples
 
 
-def _pictures(
-    source: DataSet, files: Sequence[DataFile], scorers: Sequence[Scorer], options: DataOptions
-) -> Iterator[list[Sample]]:
+def _pictures(opened: LabelledData, scorers: Sequence[Scorer], options: DataOptions) -> Iterator[list[Sample]]:
     """One score a picture; resized ones go through the scorers in batches."""
-    cloudy = cloudy_classes(source.classes, options.cloudy)
+    source, files = opened.source, opened.files
     fit = options.fit or ("resize" if scorers[0].card.level == "patch" else "cut")
     means = not options.per_pixel or all(scorer.card.level == "patch" for scorer in scorers)
     for start in range(0, len(files), BATCH):
@@ -194,7 +209,7 @@ def _pictures(
             each = [[picture_scores(source, file, one, fit, options.scene) for one in scorers] for file in batch]
             scores = [[one.mean(keepdims=True) if means else one for one in row] for row in each]
         for file, row in zip(batch, scores, strict=True):
-            truth = file.tag in cloudy
+            truth = file.tag in opened.cloudy
             yield [Sample(file.name, score, np.full(score.shape, truth)) for score in row]
 
 

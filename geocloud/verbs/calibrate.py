@@ -13,11 +13,10 @@ from typing import Literal
 import numpy as np
 
 from geocloud.calibration import PAPER_THRESHOLD, Calibration, ThresholdRule, logistic_curve
-from geocloud.datasets.folder import DataFile, DataSet, choose_names
-from geocloud.datasets.labels import cloudy_classes, find_labels, pair_labels, read_truth
-from geocloud.datasets.split import choose_part
+from geocloud.datasets.folder import DataFile, DataSet
+from geocloud.datasets.labels import read_truth
 from geocloud.errors import InputError, OutputError, UsageError
-from geocloud.evaluation.samples import DataOptions, read_samples, source_name
+from geocloud.evaluation.samples import DataOptions, open_data, read_samples, source_name
 from geocloud.georef import Georef
 from geocloud.metrics.confusion import best_threshold, count_at
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
@@ -77,15 +76,12 @@ def read_tagged(data: Path, options: DataOptions, progress: Progress = no_progre
     Raises:
         InputError: data or labels cannot be read. UsageError: options do not fit the data.
     """
-    labels = find_labels(data, options.labels)
-    with DataSet(data, options.classes) as source:
-        files = choose_names(source.files, options.only, options.without)
-        files = choose_part(files, options.part, options.held_out, options.seed)
-        paths = dict(pair_labels(files, labels)) if labels is not None else {}
-        cloudy = cloudy_classes(source.classes, options.cloudy)
-        for done, file in enumerate(paths or files, start=1):
-            yield _scene(source, file, paths.get(file), options, is_cloudy=file.tag in cloudy)
-            progress(done, len(paths or files), "simulating")
+    with open_data(data, options) as opened:
+        labels = opened.labels or {}
+        for done, file in enumerate(opened.files, start=1):
+            is_cloudy = file.tag in opened.cloudy
+            yield _scene(opened.source, file, labels.get(file.name), options, is_cloudy=is_cloudy)
+            progress(done, len(opened.files), "simulating")
 
 
 def _scene(

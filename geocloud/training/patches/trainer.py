@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import numpy as np
 import torch
 
 from geocloud.calibration import Calibration
-from geocloud.datasets.folder import DataFile, DataSet, choose_names
-from geocloud.datasets.labels import Tag, cloudy_classes, find_labels, pair_labels
+from geocloud.datasets.folder import DataFile
+from geocloud.datasets.labelled import Choice, LabelledData, open_labelled
+from geocloud.datasets.labels import Tag
 from geocloud.datasets.split import is_held_out
 from geocloud.errors import InputError
 from geocloud.metrics.histogram import add_up
@@ -100,27 +100,23 @@ def read_patches(data: Path, tag: Tag | None, options: TrainOptions, listener: L
     request = PatchRequest(
         options.bands, options.optional_bands, options.fit or kind.fit, max(1, limit), options.seed, options.scene
     )
-    labels = find_labels(data, options.labels)
-    with DataSet(data, options.classes) as source:
-        files: Sequence[DataFile] = source.files
-        if labels is not None:
-            pairs = dict(pair_labels(source.files, labels))
-            files = tuple(pairs)
-            by_name = {file.name: label for file, label in pairs.items()}
-            request = replace(request, labels=LabelTags(by_name, options.codes, tag))
+    choice = Choice(labels=options.labels, classes=options.classes, cloudy=options.cloudy, without=options.without)
+    with open_labelled(data, choice) as opened:
+        files = opened.files
+        if opened.labels is not None:
+            request = replace(request, labels=LabelTags(dict(opened.labels), options.codes, tag))
         elif tag and (kind.both or not options.classes):
-            files = _of_tag(source, tag, options)
-        files = choose_names(files, without=options.without)
-        found = cut_patches(source, files, request, listener.progress)
+            files = _of_tag(opened, tag, both=kind.both)
+        found = cut_patches(opened.source, files, request, listener.progress)
     return replace(found, tags=np.full(len(found), TAG_NUMBERS[tag] if kind.both and tag else 0))
 
 
-def _of_tag(source: DataSet, tag: Tag, options: TrainOptions) -> tuple[DataFile, ...]:
+def _of_tag(opened: LabelledData, tag: Tag, *, both: bool) -> tuple[DataFile, ...]:
     """Files by the names of their subfolders; all of them where no name tells, for a kind that takes one tag."""
-    cloudy = cloudy_classes(source.classes, options.cloudy)
-    if not KINDS[options.kind].both and (not cloudy or set(cloudy) == set(source.classes)):
-        return source.files
-    files = tuple(file for file in source.files if (file.tag in cloudy) == (tag == "cloudy"))
+    source, cloudy = opened.source, opened.cloudy
+    if not both and (not cloudy or set(cloudy) == set(source.classes)):
+        return opened.files
+    files = tuple(file for file in opened.files if (file.tag in cloudy) == (tag == "cloudy"))
     if not files:
         there = ", ".join(filter(None, source.classes)) or "none"
         raise InputError(
