@@ -12,11 +12,10 @@ from geocloud.cli.options import ModelName, Threshold, data_options, device_opti
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
 from geocloud.datasets.folder import read_names
-from geocloud.evaluation.report import condition_table, markdown
+from geocloud.evaluation.report import markdown
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.verbs.evaluate import EvaluateOptions
 from geocloud.verbs.evaluate import evaluate as evaluate_models
-from geocloud.writers.page import refill_page
 
 
 def _read_folds(
@@ -81,12 +80,6 @@ def _read_folds(
 @click.option("--draws", type=int, default=1000, show_default=True, help="Bootstrap draws of scenes.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for JSON, Markdown and plots.")
 @click.option("--sheets", type=int, default=0, help="Draw so many of the worst and of the best scenes (with --out).")
-@click.option(
-    "--page",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=None,
-    help="Markdown page whose tables `accuracy` and `conditions` are filled in.",
-)
 @device_option
 @data_options
 @shell(shares={})
@@ -94,7 +87,6 @@ def evaluate(
     reporter: Reporter,
     sources: tuple[Path, ...],
     out: Path | None,
-    page: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Measure models on DATA: tagged pictures, or scenes with labels."""
@@ -103,6 +95,4 @@ def evaluate(
     found = evaluate_models(sources, out, chosen, progress=reporter.progress)
     for note in found.notes:
         reporter.note(note)
-    if page is not None:
-        refill_page(page, {"accuracy": markdown(found.rows), "conditions": condition_table(found.conditions)})
     reporter.table([row.record() for row in (*found.rows, *found.conditions)], markdown(found.rows).rstrip())

@@ -23,7 +23,7 @@ GROUPS = {
     ),
     "Output": (
         "out", "mask-file", "polygons-file", "score-file", "polygons", "pixel-polygons", "score", "quicklook", "stac",
-        "clear-sky", "classes", "encoding", "nodata", "sheets", "page", "name", "licence", "resume", "retry-failed",
+        "clear-sky", "classes", "encoding", "nodata", "sheets", "name", "licence", "resume", "retry-failed",
         "overwrite",
     ),
     "Detection": ("model", "probability", "threshold", "resolution", "dilate", "min-area"),

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from geocloud.calibration import Calibration, ThresholdRule
-from geocloud.datasets.folder import DataSet
-from geocloud.errors import InputError, ModelError, OutputError, UsageError
+from geocloud.errors import InputError, OutputError, UsageError
+from geocloud.evaluation.candidates import Candidate, measure_source, usable_candidates
 from geocloud.evaluation.contact_sheet import write_sheets
 from geocloud.evaluation.report import write_report
 from geocloud.evaluation.results import Group, Row, make_row
-from geocloud.evaluation.samples import DataOptions, any_left, read_samples
-from geocloud.evaluation.scene_metrics import SceneMetrics, conditions_of, measure, saturated
+from geocloud.evaluation.samples import DataOptions, any_left
+from geocloud.evaluation.scene_metrics import SceneMetrics, conditions_of, saturated
 from geocloud.evaluation.suite import Suite, SuiteSource, plain_suite, read_suite
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.run import choose_threshold
 from geocloud.progress import Progress, no_progress
-from geocloud.readers import open_scene
-from geocloud.readers.scenes.band_subset import subset_bands
-from geocloud.scorers.contract import Scorer
 from geocloud.scorers.difference import difference
 from geocloud.scorers.peers import PEERS
 
@@ -68,25 +65,6 @@ class EvaluateOptions:
         unknown = [name for name in self.peers if name not in PEERS]
         if unknown:
             raise UsageError(f"peer {unknown[0]!r} is unknown; there are {', '.join(PEERS)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A scorer under test."""
-
-    name: str
-    supervision: str
-    calibration: Calibration
-    scorer: Scorer | None = None
-    """None for masks that stand already."""
-    folds: tuple[tuple[Scorer, tuple[str, ...]], ...] = ()
-    """Scorers that stand for it, each for scenes of its own; empty: the scorer for all."""
-
-    @classmethod
-    def of(cls, scorer: Scorer, calibration: Calibration | None = None) -> Candidate:
-        """A scorer read by its card, or by another calibration."""
-        card = scorer.card
-        return cls(card.name, card.training.supervision, calibration or card.calibration, scorer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +115,21 @@ def evaluate(
         if reason:
             notes.append(f"{source.name} is left out: {reason}")
             continue
-        candidate = [*own, *_peers(source, options), *nulls]
+        candidates = [*own, *_peers(source, options), *nulls]
         if options.suite is not None:
-            candidate, left_out = _usable(source, candidate)
+            candidates, left_out = usable_candidates(source, candidates)
             notes += left_out
-        if not candidate:
+        if not candidates:
             continue
-        tallies = _tally(source, candidate, progress)
-        seen |= {one.name: one for one in candidate}
-        kept[source.name] = {one.name: found for one, found in zip(candidate, tallies, strict=True)}
+        tallies = measure_source(source, candidates, progress)
+        seen |= {one.name: one for one in candidates}
+        kept[source.name] = {one.name: found for one, found in zip(candidates, tallies, strict=True)}
         groups = conditions_of(kept[source.name].get("brightness", ()), source.conditions) if options.suite else {}
-        for one, found in zip(candidate, tallies, strict=True):
+        for one, found in zip(candidates, tallies, strict=True):
             rows.append(_row(Group(source.name), one, found, options))
             parts += _by_condition(source.name, one, found, groups, options)
         if out is not None and options.sheets:
-            _draw(source, candidate, kept[source.name], options.sheets, out)
+            _draw(source, candidates, kept[source.name], options.sheets, out)
     if not rows:
         what = "the suite" if options.suite is not None else "the data"
         raise InputError(f"nothing of {what} could be measured; {'; '.join(notes)}")
@@ -190,15 +168,15 @@ def _judged(options: EvaluateOptions) -> list[Candidate]:
         return [Candidate("masks", "", MASKS)]
     models = options.models or (() if options.folds else (DEFAULT_MODEL,))
     scorers = [load_scorer(name, options.device) for name in models]
-    candidate = [Candidate.of(scorer, choose_threshold(scorer, options.threshold)) for scorer in scorers]
+    candidates = [Candidate.of(scorer, choose_threshold(scorer, options.threshold)) for scorer in scorers]
     if options.difference:
-        candidate.append(Candidate.of(difference(scorers[0], scorers[1])))
+        candidates.append(Candidate.of(difference(scorers[0], scorers[1])))
     if options.folds:
         folds = tuple((load_scorer(name, options.device), scenes) for name, scenes in options.folds)
         first = folds[0][0]
         cut = choose_threshold(first, options.threshold)
-        candidate.append(replace(Candidate.of(first, cut), name=f"{first.card.name}, cross-validated", folds=folds))
-    return candidate
+        candidates.append(replace(Candidate.of(first, cut), name=f"{first.card.name}, cross-validated", folds=folds))
+    return candidates
 
 
 def _nulls(options: EvaluateOptions) -> list[Candidate]:
@@ -212,51 +190,6 @@ def _nulls(options: EvaluateOptions) -> list[Candidate]:
 def _peers(source: SuiteSource, options: EvaluateOptions) -> list[Candidate]:
     """Peers as they are to be used for a source."""
     return [Candidate.of(PEERS[name](source.product_level)) for name in options.peers]
-
-
-def _usable(source: SuiteSource, candidate: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
-    """Those that take the bands of the source's first scene, and a sentence for each of the others."""
-    with DataSet(source.data) as data:
-        first = next(file for file in data.files if file.tag != "labels")
-        with subset_bands(open_scene(first.path, source.options.scene), source.options.bands) as scene:
-            bands = scene.bands
-    usable, notes = [], []
-    for one in candidate:
-        try:
-            if one.scorer is not None:
-                one.scorer.choose_bands(bands)
-            usable.append(one)
-        except ModelError as error:
-            notes.append(f"{source.name}: {one.name} is left out ({error})")
-    return usable, notes
-
-
-def _tally(source: SuiteSource, candidate: Sequence[Candidate], progress: Progress) -> list[list[SceneMetrics]]:
-    """For each scorer the tallies of all scenes of one source."""
-    tallies: list[list[SceneMetrics]] = [[] for _ in candidate]
-
-    def tell(done: int, total: int, stage: str) -> None:
-        progress(done, total, f"{stage} {source.name}")
-
-    for scorers, options in _passes(source, candidate):
-        for samples in read_samples(source.data, scorers, options, tell):
-            for mine, one, sample in zip(tallies, candidate, samples, strict=True):
-                if sample.score.size:
-                    mine.append(measure(sample, one.calibration))
-    if not tallies[0]:
-        raise UsageError(f"{source.data} has no labelled pixel; look at --ignore-codes")
-    return tallies
-
-
-def _passes(source: SuiteSource, candidate: Sequence[Candidate]) -> Iterator[tuple[list[Scorer], DataOptions]]:
-    """Scorers and scenes of each pass over a source: one of all scenes, or one a fold by the scorer of that fold."""
-    folds = next((one.folds for one in candidate if one.folds), ())
-    if not folds:
-        yield [one.scorer for one in candidate if one.scorer is not None], source.options
-    for own, scenes in folds:
-        options = replace(source.options, only=tuple(name for name in scenes if name in source.options.only))
-        if options.only and any_left(source.data, options):
-            yield [own if one.folds else one.scorer for one in candidate if one.scorer is not None], options
 
 
 def _row(under: Group, one: Candidate, tallies: Sequence[SceneMetrics], options: EvaluateOptions) -> Row:
@@ -282,28 +215,28 @@ def _pooled(
     name: str,
     members: Sequence[str],
     kept: Mapping[str, Mapping[str, Sequence[SceneMetrics]]],
-    candidate: Mapping[str, Candidate],
+    candidates: Mapping[str, Candidate],
     options: EvaluateOptions,
 ) -> list[Row]:
     """Rows of the scenes of several sources together, for those that could score them all."""
     there = [kept[member] for member in members if member in kept]
     return [
-        _row(Group(name), candidate[model], [tally for source in there for tally in source[model]], options)
-        for model in candidate
+        _row(Group(name), candidates[model], [tally for source in there for tally in source[model]], options)
+        for model in candidates
         if len(there) > 1 and all(model in source for source in there)
     ]
 
 
 def _draw(
     source: SuiteSource,
-    candidate: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     tallies: Mapping[str, Sequence[SceneMetrics]],
     number: int,
     out: Path,
 ) -> None:
     """Sheets of the worst and best scenes of each single model that learnt; saturated white ones show nothing."""
     white = {tally.name for tally in tallies.get("brightness", ()) if saturated(tally)}
-    for one in candidate:
+    for one in candidates:
         if one.scorer is not None and one.supervision != "T0" and not one.folds:
             seen = [tally for tally in tallies[one.name] if tally.name not in white]
             write_sheets(source, one.scorer, one.calibration, seen, number, out)
