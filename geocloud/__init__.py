@@ -74,7 +74,7 @@ _MODULES = {
     "evaluation.samples": "DataOptions",
     "georef": "Georef",
     "lazy.lazy": "mask score",
-    "models.card": "ModelCard",
+    "scorers.card": "ModelCard",
     "models.registry": "load_scorer",
     "pipeline.detection": "Detection OutputPaths",
     "pipeline.options": "DetectOptions",
