@@ -16,13 +16,13 @@ HEADS = ("precision", "recall", "accuracy", "F1", "IoU", "bal. acc.", "AUROC", "
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A table, a row a model and source, with the 95 % interval of the balanced accuracy and the AUROC."""
+    """A table, one row per model and source, with the 95 % interval of the balanced accuracy and the AUROC."""
     head = ("source", "model", "told", "scenes", "threshold", "rule", *HEADS, "oracle's threshold", "its bal. acc.")
     return _table(head, [_cells(row) for row in rows])
 
 
 def condition_table(rows: Sequence[Row]) -> str:
-    """A shorter table, a row a condition and model."""
+    """A shorter table, one row per condition and model."""
     head = ("source", "scenes", "number", "model", "bal. acc.", "AUROC", "recall", "false alarms", "cover error")
     body = [
         (
@@ -48,7 +48,7 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    """A row's cells."""
+    """The cells of a row."""
     values = [
         _with_interval(row, name)
         if name in ("balanced_accuracy", "auroc")

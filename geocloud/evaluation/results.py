@@ -1,4 +1,4 @@
-"""What a scorer was told in training, for every table."""
+"""The rows of an evaluation: one model on one group of scenes, with its metrics and their intervals."""
 
 from __future__ import annotations
 
@@ -93,21 +93,21 @@ def make_row(
     metrics = {name: float(getattr(total, name)) for name in METRICS[:6]} | {
         "auroc": auroc(scores), "ap": average_precision(scores), "cover_error": cover, "ece": reliability.error,
     }  # fmt: skip
-    cut, best = best_threshold(scores, "balanced_accuracy")
+    threshold, best = best_threshold(scores, "balanced_accuracy")
     spans = intervals(counts, [tally.scores for tally in tallies], draws=draws)
     if unit == "picture":
         spans.pop("cover_error")
     return Row(
-        under,
-        model,
-        supervision,
-        unit,
-        len(counts),
-        calibration,
-        total,
-        metrics,
-        spans,
-        (calibration.sign * cut, best),
-        scores,
-        reliability,
+        under=under,
+        model=model,
+        supervision=supervision,
+        unit=unit,
+        scenes=len(counts),
+        calibration=calibration,
+        counts=total,
+        metrics=metrics,
+        intervals=spans,
+        oracle=(calibration.sign * threshold, best),
+        scores=scores,
+        reliability=reliability,
     )

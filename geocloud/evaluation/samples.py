@@ -197,7 +197,7 @@ def _labelled(
 
 
 def _pictures(opened: LabelledData, scorers: Sequence[Scorer], options: DataOptions) -> Iterator[list[Sample]]:
-    """One score a picture; resized ones go through the scorers in batches."""
+    """One score per picture; resized ones go through the scorers in batches."""
     source, files = opened.source, opened.files
     fit = options.fit or ("resize" if scorers[0].card.level == "patch" else "cut")
     means = not options.per_pixel or all(scorer.card.level == "patch" for scorer in scorers)

@@ -44,6 +44,9 @@ def intervals(
 
 def _metrics(often: DoubleArray, table: DoubleArray, clear: DoubleArray, cloud: DoubleArray) -> dict[str, DoubleArray]:
     """Metrics of draws; often (draw, scene) says how often each scene was drawn. Formulas: `confusion.py`."""
+    # A draw of whole scenes is a vector of how often each was drawn, so the summed counts of many draws are one matrix
+    # product with the table of scenes, and so are their histograms. AUROC is the share of (clear, cloudy) pairs that
+    # are ranked rightly: the cloudy pixels of a bin win against the clear ones below, and half against those in it.
     tp, fp, fn, tn = (often @ table).T
     with np.errstate(invalid="ignore", divide="ignore"):
         recall, specificity = tp / (tp + fn), tn / (tn + fp)

@@ -1,4 +1,11 @@
-"""Cuts of the mask's further classes, chosen on simulated veils and shadows that are known at each pixel."""
+"""Thresholds of the mask's further classes, chosen on simulated veils and shadows that are known at each pixel.
+
+Each class has one number that a pixel must pass: thin cloud is what scores below a second threshold, haze what is
+bluer than clouds are, dust what is browner, shadow what its network gives a high logit. Thin and thick are two groups
+of one kind, so the threshold with the best balanced accuracy parts them. The others are rare beside what they are
+mistaken for, so theirs is a quantile of the others: it fixes the share of false positives, and the recall follows.
+A class whose recall, or separation, is too low gets no threshold: the mask then does not offer it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +27,7 @@ MAX_FALSE_POSITIVE_RATE = 0.02
 MAX_CLOUD_LOST = 0.05
 """Share of lit ground that may be called shadow: who asks for shadow would rather lose ground than keep shade."""
 MIN_RECALL = 0.25
-"""Share of a class that must be found, at the cut, for the class to be offered."""
+"""Share of a class that must be found, at the threshold, for the class to be offered."""
 MIN_SEPARATION = 0.75
 """AUROC that the opacity must reach for thin and thick cloud to be told apart."""
 MIN_CLASS_PIXELS = 200
@@ -32,7 +39,7 @@ class ColourSamples:
 
     score: FloatArray
     slope: FloatArray
-    """As the model tells it."""
+    """As the model estimates it."""
     opacity: FloatArray
     """True opacity."""
     colour: FloatArray
@@ -43,21 +50,23 @@ class ColourSamples:
 class ShadowSamples:
     """Pixels of simulated scenes that the model calls no cloud, (n,) each."""
 
-    told: FloatArray
-    """Logit of lying in cloud shadow, as the model tells it."""
+    predicted: FloatArray
+    """Logit of lying in cloud shadow."""
     shaded: BoolArray
     """Whether it does."""
 
 
-def choose_class_thresholds(samples: ColourSamples, shadows: ShadowSamples | None, cut: np.float32) -> ClassThresholds:
-    """The thresholds of a model whose clouds score at or above `cut`; None for each class that it cannot tell.
+def choose_class_thresholds(
+    samples: ColourSamples, shadows: ShadowSamples | None, score_threshold: np.float32
+) -> ClassThresholds:
+    """The thresholds of a model; None for each class that it cannot tell.
 
     Args:
         samples: pixels under veils.
         shadows: pixels in and out of shadow; None where the model has no network for it.
-        cut: score from which a pixel is cloud.
+        score_threshold: score from which a pixel is cloud.
     """
-    found = samples.score >= cut
+    found = samples.score >= score_threshold
     thick = samples.opacity >= THICK
     flat = found & (np.abs(samples.colour) <= FLAT)
     thin, thin_figure = _best(samples.score[flat], thick[flat])
@@ -66,14 +75,14 @@ def choose_class_thresholds(samples: ColourSamples, shadows: ShadowSamples | Non
     figures = f"thick {thin_figure}; haze {haze_figure}; dust {dust_figure}"
     shadow = None
     if shadows is not None:
-        lit, shaded = (shadows.told[shadows.shaded == side] for side in (False, True))
+        lit, shaded = (shadows.predicted[shadows.shaded == side] for side in (False, True))
         shadow, shadow_figure = _beyond(lit, shaded, MAX_CLOUD_LOST, "lit ground")
         figures += f"; shadow {shadow_figure}"
     return ClassThresholds(thin, haze, dust, shadow, f"on simulated veils over training scenes: {figures}")
 
 
 def _best(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
-    """The cut of best balanced accuracy, and that; None where the values hardly tell."""
+    """The threshold of best balanced accuracy, and that figure; None where the values hardly differ."""
     if min(truth.sum(), (~truth).sum()) < MIN_CLASS_PIXELS:
         return None, "too few"
     counted = histogram(values, truth)
@@ -90,12 +99,12 @@ def _coloured(samples: ColourSamples, found: BoolArray, *, sign: int) -> tuple[f
 
 
 def _beyond(others: FloatArray, wanted: FloatArray, mistaken: float, name: str) -> tuple[float | None, str]:
-    """The value that a share of the others, which have a name, exceed, and the share of the wanted that do.
+    """Threshold with a false-positive rate of `mistaken` on `others`, and a sentence with its recall on `wanted`.
 
-    None in its place where that share is below USEFUL.
+    None for the threshold where the recall is below MIN_RECALL; `name` says what the others are.
     """
     if min(len(others), len(wanted)) < MIN_CLASS_PIXELS:
         return None, "too few"
     edge = float(np.quantile(others.astype(np.float64), 1 - mistaken))
-    share = float((wanted >= edge).mean())
-    return (edge if share >= MIN_RECALL else None), f"{100 * share:.0f} % found at {100 * mistaken:.0f} % of {name}"
+    recall = float((wanted >= edge).mean())
+    return (edge if recall >= MIN_RECALL else None), f"{100 * recall:.0f} % found at {100 * mistaken:.0f} % of {name}"

@@ -39,7 +39,7 @@ def conformal_threshold(scenes: Sequence[ScoreHistogram], bound: float, tagged: 
     """The cut whose expected share of false alarms in a new scene is at most `bound`, if scenes are exchangeable.
 
     Conformal risk control (Angelopoulos, Bates, Fisch, Lei, Schuster 2022, eq. 4): with n scenes the mean share of
-    false alarms R must meet n/(n+1) R + 1/(n+1) <= bound. With one score a scene this is the conformal p-value
+    false alarms R must meet n/(n+1) R + 1/(n+1) <= bound. With one score per scene this is the conformal p-value
     (1 + scores at or above) / (n + 1). For data tagged cloudy the bound is on misses.
 
     Raises:

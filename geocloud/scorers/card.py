@@ -39,7 +39,7 @@ class TrainingRecord:
     supervision: Supervision = "T1"
     """A key of SUPERVISIONS."""
     data: tuple[str, ...] = ()
-    """A line a source, with its licence."""
+    """One line per source, with its licence."""
     recipe: str = ""
     """The command or configuration that repeats the training."""
     seed: int = 0

@@ -74,6 +74,9 @@ class TrainingDomain:
 
 def fit_prototypes(values: FloatArray, bands: Sequence[str], seed: int = 0) -> Prototypes:
     """Prototypes of training pixels (n, d), n at least a few hundred."""
+    # Whitening turns the cloud of log reflectances into a round one: rotate it onto its main axes, then divide each by
+    # its spread. Distances in it are Mahalanobis distances, so an odd ratio of two bands that always go together weighs
+    # as much as an odd brightness. A little is added to every variance, for bands that hardly vary.
     logs = _logs(values)
     middle = logs.mean(axis=0)
     spread, axes = np.linalg.eigh(np.cov(logs.T) + 1e-4 * np.eye(len(bands)))

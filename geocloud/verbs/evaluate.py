@@ -72,7 +72,7 @@ class Evaluation:
     """The result."""
 
     rows: tuple[Row, ...]
-    """All scenes of each source, then pools: models first, then peers, then null models."""
+    """All scenes of each source, then pools: models first, then peers, then baselines."""
     conditions: tuple[Row, ...] = ()
     """The same by condition."""
     notes: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ def evaluate(
     *,
     progress: Progress = no_progress,
 ) -> Evaluation:
-    """Measure models on tagged pictures (a score a picture) or labelled scenes (a score a pixel).
+    """Measure models on tagged pictures (one score per picture) or labelled scenes (one score per pixel).
 
     Only counts and histograms of each scene are kept, so memory does not grow with their size.
 
@@ -204,7 +204,7 @@ def _by_condition(
     groups: Mapping[str, frozenset[str]],
     options: EvaluateOptions,
 ) -> list[Row]:
-    """A row a condition."""
+    """One row per condition."""
     return [
         _row(Group(source, name), one, [tally for tally in tallies if tally.name in scenes], options)
         for name, scenes in groups.items()

@@ -17,8 +17,6 @@ from typing import Any
 import click
 from measure import geocloud
 
-from geocloud.training.unmix.recipe import SHIPPED
-
 SHORT = {
     "base": ("`unmix-short.toml`", ""),
     "seed": ("another seed", "seed = 2"),
@@ -42,7 +40,7 @@ PARTS = {
 VARIANTS = {name: (words, {"unmix-short": change}) for name, (words, change) in SHORT.items()}
 VARIANTS["default"] = ("the default's recipes, half of their steps", PARTS)
 """Name of a run: its words, and for each of its trainings in turn the recipe and what differs from it."""
-HALVES = tuple(SHIPPED / f"half-{number}.txt" for number in (1, 2))
+HALVES = tuple(Path(__file__).parent / f"half-{number}.txt" for number in (1, 2))
 COLUMNS = (("s2cmc placed", ""), ("s2cmc placed", "no snow"), ("s2cmc placed", "snow"), ("multi-band", ""))
 
 

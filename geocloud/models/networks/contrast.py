@@ -30,7 +30,7 @@ class ContrastNetwork(nn.Module):
             channels: bands.
             widths: see ConvAutoencoder.
             latent: see there.
-            window: odd number of pixels a side that errors are averaged over.
+            window: odd number of pixels per side that errors are averaged over.
         """
         super().__init__()
         if window % 2 == 0 or not 1 <= window <= WIDEST:

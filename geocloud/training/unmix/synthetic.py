@@ -91,7 +91,7 @@ def _under_cloud(scene: TaggedScene, rng: torch.Generator) -> SimulatedCase:
 
 
 def _middle(scene: TaggedScene) -> TaggedScene:
-    """At most LARGEST pixels a side."""
+    """At most LARGEST pixels per side."""
     height, width = scene.clear.shape
     top, left = max(0, (height - LARGEST) // 2), max(0, (width - LARGEST) // 2)
     cell = (slice(top, top + LARGEST), slice(left, left + LARGEST))

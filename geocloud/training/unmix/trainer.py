@@ -124,7 +124,7 @@ def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start:
 
 
 def middle(scene: TrainingScene) -> tuple[FloatArray, tuple[str, ...]]:
-    """(1, band, side, side) of a scene's middle, whole patches but no more than MIDDLE pixels a side, and its bands."""
+    """(1, band, side, side) of the middle of a scene, at most CENTRE_SHARE pixels per side, and its bands."""
     bands, height, width = scene.data.shape
     side = min(height, width, CENTRE_SHARE) // PATCH * PATCH
     top, left = (height - side) // 2, (width - side) // 2

@@ -33,7 +33,7 @@ class GaussianMixture(nn.Module):
         Args:
             channels: bands.
             components: Gaussians; 1 is RX.
-            on: `bands`: a vector a pixel. `codes`: a vector for each 8x8 pixels, of a convolutional autoencoder.
+            on: `bands`: a vector per pixel. `codes`: a vector for each 8x8 pixels, of a convolutional autoencoder.
             widths: of that autoencoder.
             latent: of its code.
         """
