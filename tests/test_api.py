@@ -94,7 +94,7 @@ def test_train_calibrate_classify_evaluate(tagged: Path, tmp_path: Path) -> None
     said = classify(str(picture), model, ClassifyOptions())
     assert said == classify(picture, load_scorer(model))
     assert said.statement in ("cloudy", "not cloudy")
-    rows = evaluate(data, str(tmp_path / "report"), EvaluateOptions((model,), nulls=(), draws=2)).rows
+    rows = evaluate(data, str(tmp_path / "report"), EvaluateOptions((model,), baselines=(), draws=2)).rows
     assert rows[0].model == "model"
     assert (tmp_path / "report" / "evaluation.json").is_file()
 
@@ -102,7 +102,7 @@ def test_train_calibrate_classify_evaluate(tagged: Path, tmp_path: Path) -> None
 def test_labels_as_a_string(labelled: Path) -> None:
     data = DataOptions(labels=str(labelled / "labels"), codes=LabelCodes((2,), (9,)))
     rows = evaluate(
-        str(labelled / "images"), options=EvaluateOptions(("brightness",), nulls=(), data=data, draws=2)
+        str(labelled / "images"), options=EvaluateOptions(("brightness",), baselines=(), data=data, draws=2)
     ).rows
     assert rows[0].counts.total > 0
 

@@ -51,8 +51,8 @@ def _read_folds(
     help="Cross-validation: a model, and a text file of the scenes, one per line, that it has not seen; repeated.",
 )
 @click.option(
-    "--null",
-    "nulls",
+    "--baseline",
+    "baselines",
     multiple=True,
     default=("brightness", "hot"),
     show_default=True,

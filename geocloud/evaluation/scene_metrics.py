@@ -43,7 +43,7 @@ def measure(sample: Sample, calibration: Calibration) -> SceneMetrics:
 
 
 def saturated(brightness: SceneMetrics) -> bool:
-    """Whether a scene is saturated white, by what the null model `brightness` scored."""
+    """Whether a scene is saturated white, by what the baseline `brightness` scored."""
     scores = brightness.scores
     both = scores.clear + scores.cloud
     middle = int(np.searchsorted(np.cumsum(both), both.sum() / 2))
@@ -55,7 +55,7 @@ def conditions_of(brightness: Sequence[SceneMetrics], conditions: Conditions) ->
     """Condition to the names of its scenes; saturated ones are in none, wholly clear ones are told by their labels.
 
     Args:
-        brightness: tallies of the null model `brightness`, a scene each; without it no scene counts as saturated.
+        brightness: tallies of the baseline `brightness`, one per scene; without it no scene counts as saturated.
         conditions: of the source.
     """
     plain = [tally for tally in brightness if not saturated(tally)]

@@ -1,4 +1,4 @@
-"""Names to scorers: the models in the box, the null models, and model folders of the user's own."""
+"""Names to scorers: the models in the box, the baselines, and model folders of the user's own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shipped_cards() -> list[ModelCard]:
 
 
 def model_names() -> list[str]:
-    """Names of the models in the box and of the null models."""
+    """Names of the models in the box and of the baselines."""
     return sorted([*(path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")), *BASELINES])
 
 

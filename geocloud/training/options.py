@@ -1,4 +1,4 @@
-"""What a training run is told."""
+"""Options of a training run, and what comes out of one."""
 
 from __future__ import annotations
 

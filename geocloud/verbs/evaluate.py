@@ -1,4 +1,4 @@
-"""`evaluate`: models on labelled data, beside null models and peers."""
+"""`evaluate`: models on labelled data, beside baselines and peers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class EvaluateOptions:
 
     models: tuple[str | os.PathLike[str], ...] = ()
     """Names or folders; none: the default, where there are no folds."""
-    nulls: tuple[str, ...] = ("brightness", "hot")
+    baselines: tuple[str, ...] = ("brightness", "hot")
     """Models without learning that stand beside them."""
     folds: tuple[tuple[str | os.PathLike[str], tuple[str, ...]], ...] = ()
     """Of a cross-validation: models, each with the names of the scenes that it has not seen and is measured on. They
@@ -102,7 +102,7 @@ def evaluate(
     options, out = options or EvaluateOptions(), None if out is None else Path(out)
     sources = [Path(one) for one in ([data] if isinstance(data, str | os.PathLike) else data)]
     suite = _suite(sources, options)
-    own, nulls = _judged(options), _nulls(options)
+    own, baselines = _judged(options), _baselines(options)
     if out is not None:
         _make(out)
     rows: list[Row] = []
@@ -115,7 +115,7 @@ def evaluate(
         if reason:
             notes.append(f"{source.name} is left out: {reason}")
             continue
-        candidates = [*own, *_peers(source, options), *nulls]
+        candidates = [*own, *_peers(source, options), *baselines]
         if options.suite is not None:
             candidates, left_out = usable_candidates(source, candidates)
             notes += left_out
@@ -179,12 +179,12 @@ def _judged(options: EvaluateOptions) -> list[Candidate]:
     return candidates
 
 
-def _nulls(options: EvaluateOptions) -> list[Candidate]:
-    """Null models that are not among the models."""
+def _baselines(options: EvaluateOptions) -> list[Candidate]:
+    """Baselines that are not among the models."""
     if options.data.masks:
         return []
-    nulls = [load_scorer(name) for name in options.nulls if name not in options.models]
-    return [Candidate.of(null) for null in nulls]
+    baselines = [load_scorer(name) for name in options.baselines if name not in options.models]
+    return [Candidate.of(one) for one in baselines]
 
 
 def _peers(source: SuiteSource, options: EvaluateOptions) -> list[Candidate]:

@@ -211,8 +211,8 @@ class _Samples:
         """Ground in and out of shadow that is called no cloud; None where the model does not tell."""
         if not self._shadows:
             return None
-        score, told, shaded, _ = np.concatenate(self._shadows, axis=1)
-        return ShadowSamples(told[score < cut], shaded[score < cut] > 0)
+        score, predicted, shaded, _ = np.concatenate(self._shadows, axis=1)
+        return ShadowSamples(predicted[score < cut], shaded[score < cut] > 0)
 
     def prototypes(self, cut: np.float32, seed: int) -> tuple[tuple[Prototypes, ...], tuple[Prototypes, ...]]:
         """Of pixels called clear, and of those called cloud, in each set of bands that enough crops show."""

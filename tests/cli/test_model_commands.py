@@ -51,7 +51,7 @@ def test_classify_says_a_json_line_a_picture_and_goes_on_after_a_bad_one(tagged,
 def test_calibrate_and_evaluate_print_records(tagged, clear_model, tmp_path):
     result = _run("calibrate", clear_model, tagged, "--rule", "quantile", "--parameter", 0.9, "--out", tmp_path / "c")
     assert json.loads(result.stdout)["rule"] == "quantile"
-    result = _run("evaluate", tagged, "--model", tmp_path / "c", "--null", "brightness,chroma", "--draws", 5)
+    result = _run("evaluate", tagged, "--model", tmp_path / "c", "--baseline", "brightness,chroma", "--draws", 5)
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [row["model"] for row in rows] == ["c", "brightness", "chroma"]
     assert set(rows[0]["confusion"]) == {"tp", "fp", "fn", "tn"}
@@ -69,7 +69,7 @@ def test_evaluate_takes_folds_and_no_model_besides(labelled, tmp_path):
     (tmp_path / "one.txt").write_text("s0\ns1\n")
     (tmp_path / "other.txt").write_text("s2\n")
     result = _run("evaluate", labelled, "--fold", "hot", tmp_path / "one.txt", "--fold", "brightness",
-                  tmp_path / "other.txt", "--null", "chroma", "--cloud-codes", "2", "--ignore-codes", "9",
+                  tmp_path / "other.txt", "--baseline", "chroma", "--cloud-codes", "2", "--ignore-codes", "9",
                   "--draws", 5)  # fmt: skip
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(row["model"], row["scenes"]) for row in rows] == [("hot, cross-validated", 3), ("chroma", 3)]

@@ -156,7 +156,7 @@ def test_plots_and_sheets_are_drawn_and_the_page_is_refilled(root, tmp_path, cle
     few = tmp_path / "few.toml"
     few.write_text("".join(part for part in SUITE.split("\n\n") if '"rgb"' in part and "pool" not in part))
     (tmp_path / "names.txt").write_text("# held out\ns0.tif\ns1\n")
-    given = {"suite": few, "model": clear_model, "null": "hot", "sheets": 2, "draws": 5, "out": tmp_path / "out",
+    given = {"suite": few, "model": clear_model, "baseline": "hot", "sheets": 2, "draws": 5, "out": tmp_path / "out",
              "only": tmp_path / "names.txt", "threads": 1}  # fmt: skip
     arguments = ["evaluate", root, *(part for name, value in given.items() for part in (f"--{name}", value))]
     result = CliRunner().invoke(cli, [str(argument) for argument in arguments])

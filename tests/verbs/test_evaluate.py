@@ -30,7 +30,7 @@ def _pixels(labelled):
 
 
 def _options(**more):
-    return EvaluateOptions(models=("brightness",), nulls=("hot",), data=DataOptions(codes=CODES, threads=1), **more)
+    return EvaluateOptions(models=("brightness",), baselines=("hot",), data=DataOptions(codes=CODES, threads=1), **more)
 
 
 def test_pixel_figures_equal_scikit_learn(labelled):
@@ -72,11 +72,11 @@ def test_folds_count_as_one_model_each_scene_by_its_own(labelled):
     data = DataOptions(codes=CODES, threads=1)
 
     def counts(fold, scenes):
-        options = EvaluateOptions(folds=((fold, scenes),), nulls=(), data=data, draws=5, threshold=0.25)
+        options = EvaluateOptions(folds=((fold, scenes),), baselines=(), data=data, draws=5, threshold=0.25)
         return evaluate([labelled], options=options).rows[0].counts
 
     folds = (("brightness", ("s0", "s1")), ("hot", ("s2", "elsewhere")))
-    rows = evaluate([labelled], options=EvaluateOptions(folds=folds, nulls=("chroma",), data=data, draws=5)).rows
+    rows = evaluate([labelled], options=EvaluateOptions(folds=folds, baselines=("chroma",), data=data, draws=5)).rows
     assert [(row.model, row.scenes) for row in rows] == [("brightness, cross-validated", 3), ("chroma", 3)]
     parts = [counts(*fold) for fold in folds]
     assert parts[1].tp + parts[1].fp > 0

@@ -172,5 +172,5 @@ def _record(data: Path, options: TrainOptions, steps: int) -> TrainingRecord:
         + f" --epochs {options.epochs} --batch-size {options.batch_size} --lr {options.lr:g}"
         + f" --held-out {options.held_out:g} --seed {options.seed}"
     )
-    told: Supervision = "T1" if options.normal == "clear" and not kind.both else "W"
-    return TrainingRecord(told, tuple(lines), recipe, options.seed, steps)
+    supervision: Supervision = "T1" if options.normal == "clear" and not kind.both else "W"
+    return TrainingRecord(supervision, tuple(lines), recipe, options.seed, steps)

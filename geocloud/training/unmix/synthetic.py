@@ -66,8 +66,8 @@ def simulate_case(scene: TaggedScene, draws: int, seed: int = 0) -> list[Simulat
     thin; cloudy patches are cloud in any case.
     """
     scene = _known_bands(_middle(scene))
-    told = scene.clear | scene.cloudy
-    posed = [SimulatedCase(scene.data, scene.bands, scene.cloudy, told)] if told.any() else []
+    known = scene.clear | scene.cloudy
+    posed = [SimulatedCase(scene.data, scene.bands, scene.cloudy, known)] if known.any() else []
     if not scene.clear.any():
         return posed
     rng = torch.Generator().manual_seed(int.from_bytes(scene.name.encode()[-6:]) ^ seed)

@@ -1,8 +1,8 @@
 """An adversarially trained autoencoder: GANomaly (Akçay, Atapour-Abarghouei, Breckon 2018), a score per pixel.
 
 Encoder, decoder, and a second encoder that reads what was drawn. Trained on normal patches together with a critic
-(`training/patches/gan.py`), it draws what looks normal; the code of what it drew then differs from the code of what it
-saw where that was not normal.
+(`training/alternatives/gan.py`), it draws what looks normal; the code of what it drew then differs from the code of
+what it saw where that was not normal.
 """
 
 from __future__ import annotations
