@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.errors import UsageError
-from geocloud.raster import CLEAR, CLOUD, DUST, HAZE, NODATA, SHADOW, THIN, ByteArray, FloatArray
+from geocloud.raster import CLEAR, CLOUD, DUST, HAZE, NODATA, SHADOW, SNOW, THIN, ByteArray, FloatArray
 
 NO_VALUES: Mapping[int, int] = MappingProxyType({})
 Colour = tuple[int, int, int, int]
@@ -34,6 +34,7 @@ CLASSES = (
     MaskClass(3, "haze or smoke", (214, 120, 60, 200)),
     MaskClass(4, "dust", (224, 190, 0, 200)),
     MaskClass(5, "cloud shadow", (60, 60, 130, 200)),
+    MaskClass(6, "snow or ice", (80, 220, 200, 200)),
     MaskClass(255, "nodata", (0, 0, 0, 0)),
 )
 """All codes a mask may hold; 0, 1 and 255 unless more classes are asked for.
@@ -53,10 +54,19 @@ def written_classes(codes: tuple[int, ...], values: Mapping[int, int]) -> tuple[
     return tuple(replace(entry, code=values.get(entry.code, entry.code)) for entry in classes_of(codes))
 
 
-ClassName = Literal["cloud", "thin", "haze", "dust", "shadow"]
-CODES: dict[ClassName, int] = {"cloud": CLOUD, "thin": THIN, "haze": HAZE, "dust": DUST, "shadow": SHADOW}
+ClassName = Literal["cloud", "thin", "haze", "dust", "shadow", "snow"]
+CODES: dict[ClassName, int] = {
+    "cloud": CLOUD,
+    "thin": THIN,
+    "haze": HAZE,
+    "dust": DUST,
+    "shadow": SHADOW,
+    "snow": SNOW,
+}
 COUNTED = (CLOUD, THIN)
 """Codes that count towards the cloud cover."""
+GROUND = (CLEAR, SNOW)
+"""Codes of ground in the light: neither cloud nor its shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class ClassThresholds:
     """Slope from which it is dust; None: the model cannot tell."""
     shadow: float | None = None
     """Logit from which ground lies in cloud shadow; None: the model cannot tell."""
+    snow: float | None = None
+    """Evidence, 0 to 1, from which ground is snow; None: the model cannot tell."""
     rule: str = ""
     """How they were chosen, in words."""
 
@@ -124,6 +136,20 @@ def classify(
     return codes
 
 
+def mark_snow(codes: ByteArray, snow: FloatArray, thresholds: ClassThresholds, classes: Container[str]) -> ByteArray:
+    """The codes with clear ground that is snow called so, where that is asked for; in place.
+
+    Args:
+        codes: what `classify` gives.
+        snow: the same shape, evidence of snow from 0 to 1.
+        thresholds: where the classes are separated.
+        classes: names as in ClassName.
+    """
+    if "snow" in classes and thresholds.snow is not None:
+        codes[(codes == CLEAR) & (snow >= thresholds.snow)] = SNOW
+    return codes
+
+
 EncodingName = Literal["geocloud", "scl", "qa_pixel"]
 TAG = "GEOCLOUD_ENCODING"
 """Tag of a mask that says which codes it holds."""
@@ -139,18 +165,20 @@ class Encoding:
     nodata: int
 
 
-SCL = Encoding({CLEAR: 5, CLOUD: 9, THIN: 10, HAZE: 10, DUST: 8, SHADOW: 3, NODATA: 0}, "uint8", 0)
-"""ESA, Sentinel-2 L2A Product Definition: 0 no data, 3 shadow, 5 not vegetated, 8-9 cloud, 10 thin cirrus.
+SCL = Encoding({CLEAR: 5, CLOUD: 9, THIN: 10, HAZE: 10, DUST: 8, SHADOW: 3, SNOW: 11, NODATA: 0}, "uint8", 0)
+"""ESA, Sentinel-2 L2A Product Definition: 0 no data, 3 shadow, 5 not vegetated, 8-9 cloud, 10 thin cirrus, 11 snow.
 
 Any clear ground is written as 5, which pipelines everywhere keep; whether it is vegetation is not told.
 """
 QA_PIXEL = Encoding(
-    {CLEAR: 21824, CLOUD: 22280, THIN: 54596, HAZE: 54596, DUST: 22280, SHADOW: 23888, NODATA: 1}, "uint16", 1
+    {CLEAR: 21824, CLOUD: 22280, THIN: 54596, HAZE: 54596, DUST: 22280, SHADOW: 23888, SNOW: 30048, NODATA: 1},
+    "uint16",
+    1,
 )
 """USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide, table 6-3: the values of clear land, of cloud with high
-confidence, cirrus, cloud shadow and fill.
+confidence, cirrus, cloud shadow, snow or ice with high confidence, and fill.
 """
-OWN = Encoding({code: code for code in (CLEAR, CLOUD, THIN, HAZE, DUST, SHADOW, NODATA)}, "uint8", NODATA)
+OWN = Encoding({code: code for code in (CLEAR, CLOUD, THIN, HAZE, DUST, SHADOW, SNOW, NODATA)}, "uint8", NODATA)
 ENCODINGS: Mapping[EncodingName, Encoding] = {"geocloud": OWN, "scl": SCL, "qa_pixel": QA_PIXEL}
 
 
@@ -168,13 +196,19 @@ def encode(codes: ByteArray, name: EncodingName) -> NDArray[Any]:
 def decode(values: NDArray[Any], name: EncodingName) -> ByteArray:
     """Our codes from an encoding's values, also from the sensors' own SCL and QA_PIXEL files.
 
-    Of those, what is neither cloud nor cloud shadow nor no data is clear: vegetation, water, snow and all else.
+    Of those, what is neither cloud nor cloud shadow nor snow nor no data is clear: vegetation, water and all else.
     """
     if name == "scl":
-        groups = {CLOUD: np.isin(values, (8, 9)), THIN: values == 10, SHADOW: values == 3, NODATA: values <= 1}
+        groups = {
+            CLOUD: np.isin(values, (8, 9)),
+            THIN: values == 10,
+            SHADOW: values == 3,
+            SNOW: values == 11,
+            NODATA: values <= 1,
+        }
     elif name == "qa_pixel":
-        bits = [(values >> bit & 1).astype(bool) for bit in range(5)]
-        groups = {THIN: bits[2], SHADOW: bits[4], CLOUD: bits[1] | bits[3], NODATA: bits[0]}
+        bits = [(values >> bit & 1).astype(bool) for bit in range(6)]
+        groups = {SNOW: bits[5], THIN: bits[2], SHADOW: bits[4], CLOUD: bits[1] | bits[3], NODATA: bits[0]}
     else:
         return values.astype(np.uint8)
     codes = np.full(values.shape, CLEAR, dtype=np.uint8)

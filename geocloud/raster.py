@@ -16,7 +16,7 @@ ByteArray = NDArray[np.uint8]
 
 CLEAR, CLOUD, NODATA = 0, 1, 255
 """Codes of a mask."""
-THIN, HAZE, DUST, SHADOW = 2, 3, 4, 5
+THIN, HAZE, DUST, SHADOW, SNOW = 2, 3, 4, 5, 6
 """Codes that a mask holds besides, where more classes are asked for."""
 
 

@@ -33,6 +33,7 @@ CLASSES = (
     (3, QColor(214, 120, 60, ALPHA), "haze or smoke"),
     (4, QColor(224, 190, 0, ALPHA), "dust"),
     (5, QColor(60, 60, 130, ALPHA), "cloud shadow"),
+    (6, QColor(80, 220, 200, ALPHA), "snow or ice"),
 )
 """Codes, colours and names as the program's own (a test compares them); a run's layers keep those asked for."""
 RAMP = ((0.0, QColor(0, 0, 0, 0), "0"), (0.5, QColor(253, 174, 97, 160), "0.5"), (1.0, QColor(215, 25, 28, 255), "1"))

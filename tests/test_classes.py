@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geocloud.classes import CODES, ClassThresholds, classify, mask_codes, wanted_classes
+from geocloud.classes import CODES, ClassThresholds, classify, mark_snow, mask_codes, wanted_classes
 from geocloud.errors import UsageError
 from geocloud.evaluation.simulated_plumes import PLUMES, WAVELENGTHS, plume
 from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
@@ -29,12 +29,20 @@ def test_a_class_that_is_not_asked_for_falls_to_the_next(classes: tuple[str, ...
     assert classify(SCORE, SLOPE, SHADE, np.float32(0), CUTS, classes).tolist() == codes
 
 
+def test_snow_is_marked_on_clear_ground_alone() -> None:
+    codes = np.array([0, 1, 2, 5, 0, 255], dtype=np.uint8)
+    snow = np.array([0.9, 0.9, 0.9, 0.9, 0.1, 0.9], dtype=np.float32)
+    assert mark_snow(codes.copy(), snow, ClassThresholds(snow=0.5), ("cloud", "snow")).tolist() == [6, 1, 2, 5, 0, 255]
+    for thresholds, classes in ((ClassThresholds(snow=0.5), ("cloud",)), (ClassThresholds(), ("cloud", "snow"))):
+        assert mark_snow(codes.copy(), snow, thresholds, classes).tolist() == codes.tolist()
+
+
 def test_names_become_codes_and_unknown_ones_one_sentence() -> None:
     assert wanted_classes(("shadow", " Thin ")) == ("cloud", "thin", "shadow")
     assert mask_codes(wanted_classes(())) == (0, 1, 255)
-    assert mask_codes(tuple(CODES)) == (0, 1, 2, 3, 4, 5, 255)
-    with pytest.raises(UsageError, match="class 'snow' is unknown; there are cloud, thin, haze, dust, shadow"):
-        wanted_classes(("snow",))
+    assert mask_codes(tuple(CODES)) == (0, 1, 2, 3, 4, 5, 6, 255)
+    with pytest.raises(UsageError, match="class 'fog' is unknown; there are cloud, thin, haze, dust, shadow, snow"):
+        wanted_classes(("fog",))
 
 
 def samples(rng: np.random.Generator, *, telling: bool) -> ColourSamples:

@@ -34,7 +34,7 @@ def survey(reporter: Reporter, model: str, data: Path, out: Path, without: tuple
     """Measure MODEL's training range and class thresholds on its training DATA, and record them in its card."""
     card = survey_model(data, model, out, SurveyOptions(left_out=frozenset(without), **options))  # type: ignore[arg-type]
     limits = ("median", "brightest", "contrast", "share", "gaps")
-    thresholds = ("thin", "haze", "dust", "shadow", "rule")
+    thresholds = ("thin", "haze", "dust", "shadow", "snow", "rule")
     record = {
         "model": card.name,
         "class_thresholds": {name: getattr(card.class_thresholds, name) for name in thresholds},

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.raster import CLEAR, NODATA, BoolArray, ByteArray
+from geocloud.raster import CLEAR, NODATA, SNOW, BoolArray, ByteArray
 
 Rows = tuple[int, ByteArray, NDArray[Any]]
 """(first row, codes (h, width), values (h, width)) of consecutive rows."""
@@ -52,9 +52,9 @@ class Dilater:
         values = np.concatenate(list(self._waiting))
         done = self._codes[:count].copy()
         for code in np.unique(around):
-            if code not in (CLEAR, NODATA):
+            if code not in (CLEAR, SNOW, NODATA):
                 grown = dilate(around == code, self._radius)[:count]
-                done[grown & (done == CLEAR)] = code
+                done[grown & np.isin(done, (CLEAR, SNOW))] = code
         row, self._row = self._row, self._row + count
         self._waiting = deque([values[count:]])
         self._above = around[count : count + self._radius]

@@ -18,6 +18,8 @@ from geocloud.metrics.confusion import auroc, best_threshold
 from geocloud.metrics.histogram import histogram
 from geocloud.raster import BoolArray, FloatArray
 
+SNOW_EVIDENCE = 0.5
+"""Evidence from which ground is snow: half-way, for it stems from published limits of reflectance, not from data."""
 THICK = 0.5
 """Opacity from which a simulated cloud is thick."""
 FLAT, COLOURED = 0.3, 0.4
@@ -78,7 +80,9 @@ def choose_class_thresholds(
         lit, shaded = (shadows.predicted[shadows.shaded == side] for side in (False, True))
         shadow, shadow_figure = _beyond(lit, shaded, MAX_CLOUD_LOST, "lit ground")
         figures += f"; shadow {shadow_figure}"
-    return ClassThresholds(thin, haze, dust, shadow, f"on simulated veils over training scenes: {figures}")
+    return ClassThresholds(
+        thin, haze, dust, shadow, SNOW_EVIDENCE, f"on simulated veils over training scenes: {figures}"
+    )
 
 
 def _best(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:

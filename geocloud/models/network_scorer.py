@@ -13,10 +13,14 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from geocloud.models.networks import Network
 from geocloud.models.networks.cells import to_grid
 from geocloud.models.networks.fold import with_absent
+from geocloud.models.networks.snow import find_snow
 from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.card import ModelCard
 from geocloud.scorers.contract import Parts, Unmixer, require_bands
+
+SURELY_CLEAR = 2.0
+"""Logits below the threshold from which a white pixel in RGB is called snow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class UnmixScorer(NetworkScorer):
     """Scores as any network; `unmix` runs all its heads."""
 
     def unmix(self, batch: PatchBatch) -> Parts:
-        """Score, slope, shadow and surface of a batch; see Unmixer."""
+        """Score, slope, shadow, snow and surface of a batch; see Unmixer."""
         if self.device.type == "cpu" and torch.get_num_threads() != 1:
             torch.set_num_threads(1)
         shown, present = self._channels(batch)
@@ -78,7 +82,11 @@ class UnmixScorer(NetworkScorer):
         slope = bare(visible_slope(x))[:, 0]
         index = [self.card.channels.index(band) for band in batch.bands]
         score = bare(parts.logit)[:, 0] * np.float32(self.card.calibration.sign)
-        return Parts(score, slope, None if shadow is None else bare(shadow)[:, 0], bare(parts.surface[:, index]))
+        dark = None if shadow is None else bare(shadow)[:, 0]
+        snow = bare(find_snow(x, there).evidence)[:, 0]
+        if not {"nir", "swir16"} & set(batch.bands):
+            snow *= score < np.float32(self.card.calibration.score_threshold - SURELY_CLEAR)
+        return Parts(score, slope, dark, snow, bare(parts.surface[:, index]))
 
 
 def visible_slope(x: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from geocloud.calibration import Calibration
-from geocloud.classes import ClassName, classify
+from geocloud.classes import ClassName, classify, mark_snow
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.scoring import Look, plain_look
 from geocloud.pipeline.stitching import SCORE, Layer, Layers
@@ -38,9 +38,9 @@ def make_look(scorer: Scorer, calibration: Calibration, classes: Sequence[ClassN
         parts = unmixer.unmix(batch)
         layers: dict[str, Layer] = {SCORE: parts.score}
         if thresholds is not None:
-            layers[CODE] = classify(
-                parts.score, parts.slope, parts.shadow, calibration.score_threshold, thresholds, further
-            )
+            cut = calibration.score_threshold
+            codes = classify(parts.score, parts.slope, parts.shadow, cut, thresholds, further)
+            layers[CODE] = mark_snow(codes, parts.snow, thresholds, further)
         if clear_sky:
             layers[SURFACE] = reflectance_counts(parts.surface)
         return layers

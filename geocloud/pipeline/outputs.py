@@ -17,7 +17,7 @@ from geocloud.geometry.dilation import Dilater, Rows
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.polygons import PolygonTracer, Shapes, burn, joined_groups
 from geocloud.georef import Georef
-from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, ByteArray, FloatArray
+from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, SNOW, ByteArray, FloatArray
 from geocloud.readers.files.paths import is_virtual
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
@@ -152,7 +152,7 @@ class MaskOutput:
         if not min_area or not len(shapes):
             return shapes
         areas = geodesic_areas(to_crs_coordinates(shapes.geometry, self.georef), self.georef)
-        veils = np.where(shapes.code == SHADOW, SHADOW, CLOUD)
+        veils = np.where(np.isin(shapes.code, (SHADOW, SNOW)), shapes.code, CLOUD)
         group = joined_groups(shapes, veils)
         small = np.bincount(group, areas, len(shapes))[group] < min_area
         if small.any():

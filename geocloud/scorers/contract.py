@@ -92,6 +92,8 @@ class Parts:
     """(n, h, w) exponent of the veiled pixel's brightness over wavelength: 0 flat, below 0 falling, above 0 rising."""
     shadow: FloatArray | None
     """(n, h, w) logit of lying in cloud shadow, higher = likelier; None: the model has no network that tells."""
+    snow: FloatArray
+    """(n, h, w) evidence of snow, 0 to 1, where the pixel is no cloud."""
     surface: FloatArray
     """(n, band, h, w) reflectance of the ground without cloud and shadow, in the batch's order of bands."""
 
@@ -122,7 +124,7 @@ def require_class_thresholds(card: ModelCard, classes: Iterable[ClassName]) -> C
         raise ModelError(
             f"the card of model {card.name} has no thresholds for classes: measure them with geocloud survey"
         )
-    others = [name for name in ("thin", "haze", "dust", "shadow") if getattr(thresholds, name) is not None]
+    others = [name for name in ("thin", "haze", "dust", "shadow", "snow") if getattr(thresholds, name) is not None]
     missing = [name for name in classes if name not in ("cloud", *others)]
     if missing:
         available = ", ".join(("cloud", *others))

@@ -18,7 +18,7 @@ from geocloud.classes import EncodingName
 from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import CLEAR, NODATA, BoolArray
+from geocloud.raster import CLEAR, NODATA, SNOW, BoolArray
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster
 from geocloud.readers.files.opening import check_size, open_raster, raster_georef, read_bands, read_errors
@@ -107,7 +107,7 @@ def check_grid(scene: str, georef: Georef, mask: MaskFile) -> None:
 
 def _clouds(codes: NDArray[np.uint8], classes: Sequence[int]) -> BoolArray:
     """True where a mask's codes become nodata."""
-    cloud: BoolArray = np.isin(codes, classes) if classes else (codes != CLEAR) & (codes != NODATA)
+    cloud: BoolArray = np.isin(codes, classes) if classes else ~np.isin(codes, (CLEAR, SNOW, NODATA))
     return cloud
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geocloud.classes import CLASSES, CODES, ClassName, ClassThresholds, classify
+from geocloud.classes import CLASSES, CODES, ClassName, ClassThresholds, classify, mark_snow
 from geocloud.datasets.folder import SUFFIXES
 from geocloud.datasets.labels import read_codes
 from geocloud.errors import InputError, UsageError
@@ -159,6 +159,7 @@ def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
         parts = scorer.unmix(batch)
         cut = scorer.card.calibration.score_threshold
         code = classify(parts.score, parts.slope, parts.shadow, cut, thresholds, _every())
+        mark_snow(code, parts.snow, thresholds, _every())
         further = {} if parts.shadow is None else {SHADOW: parts.shadow}
         return {SCORE: parts.score, CODE: code, **further}
 

@@ -42,7 +42,7 @@ LEFT_OUT = {
     "--help": "the panel beside the parameters",
 }
 """Options that no parameter stands for, and why."""
-CLASSES = ("cloud", "thin", "haze", "dust", "shadow")
+CLASSES = ("cloud", "thin", "haze", "dust", "shadow", "snow")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
 

@@ -73,7 +73,7 @@ def _detection() -> Iterator[Entry]:
     )
     yield (
         _choice("CLASSES", tr("Classes of the mask"), CLASSES, "cloud", allowMultiple=True),
-        tr("what the mask tells apart: cloud, thin cloud, haze, dust, shadow."),
+        tr("what the mask tells apart: cloud, thin cloud, haze, dust, shadow, snow."),
         False,
     )
     yield (
@@ -140,7 +140,7 @@ def _outputs() -> Iterator[Entry]:
     """What is written."""
     yield (
         QgsProcessingParameterRasterDestination("MASK", tr("Cloud mask")),
-        tr("0 clear, 1 cloud, 2 thin cloud, 3 haze, 4 dust, 5 cloud shadow, 255 no data."),
+        tr("0 clear, 1 cloud, 2 thin cloud, 3 haze, 4 dust, 5 cloud shadow, 6 snow, 255 no data."),
         False,
     )
     yield (

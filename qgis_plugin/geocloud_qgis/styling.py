@@ -19,10 +19,10 @@ from .texts import tr
 STYLES = Path(__file__).parent / "styles"
 KIND = "geocloud/kind"
 """Custom property of a result: `mask`, `polygons` or `score`."""
-CODES = {"cloud": 1, "thin": 2, "haze": 3, "dust": 4, "shadow": 5}
+CODES = {"cloud": 1, "thin": 2, "haze": 3, "dust": 4, "shadow": 5, "snow": 6}
 """Class, as the program's option names it -> its code in a mask."""
 CLEAR = 0
-NAMES = {0: "clear", 1: "cloud", 2: "thin cloud", 3: "haze or smoke", 4: "dust", 5: "cloud shadow"}
+NAMES = {0: "clear", 1: "cloud", 2: "thin cloud", 3: "haze or smoke", 4: "dust", 5: "cloud shadow", 6: "snow or ice"}
 """Code -> the program's name of the class, as its polygons have it."""
 COLOURS = {1: "0,174,239", 2: "123,104,238", 3: "214,120,60", 4: "224,190,0", 5: "60,60,130"}
 """Code -> red, green, blue; as in mask.qml."""
@@ -71,4 +71,5 @@ def class_names() -> dict[int, str]:
         3: tr("haze or smoke"),
         4: tr("dust"),
         5: tr("cloud shadow"),
+        6: tr("snow or ice"),
     }

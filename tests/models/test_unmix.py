@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from geocloud.models.loading import load_network
 from geocloud.models.networks.cells import spectral_indices
 from geocloud.models.networks.fold import folded
+from geocloud.models.networks.snow import find_snow
 from geocloud.models.networks.unmix import UnmixNet, mix
 from geocloud.models.registry import model_folder
 from geocloud.scorers.card import read_card
@@ -104,13 +105,51 @@ def test_no_lattice_of_cells_shows_in_the_score(model):
     trained = load_network(model_folder(model), read_card(model_folder(model))) if model == "default" else network()
     rng = torch.Generator().manual_seed(3)
     land = 0.05 + 0.2 * value_noise(4, 320, rng).expand(-1, 7, -1, -1)
-    x = simulate(4, 320, rng).over(land).clamp(0, 1.5)[..., 3:259, 3:259]  # the simulator's own grids lie elsewhere
+    x = (
+        simulate(4, 320, rng).over(land).clamp(0, 1.5)[..., 3:259, 3:259] * 0.5
+    )  # the simulator's own grids lie elsewhere
     with torch.no_grad():
         steps = trained.eval().score(x * RGB[..., None, None], RGB.expand(4, -1)).diff(dim=-1).abs().mean((0, 1, 2))
     column = torch.arange(1, 256)
 
     for cell in (4, 16, 64):
         assert steps[column % cell == 0].mean() < 1.1 * steps[column % cell != 0].mean(), cell
+
+
+SPECTRA = {
+    "snow": (0.8, 0.8, 0.78, 0.7, 0.06, 0.04, 0.002),
+    "snow in woods": (0.25, 0.21, 0.2, 0.23, 0.04, 0.03, 0.002),
+    "cloud of drops": (0.7, 0.7, 0.7, 0.72, 0.5, 0.4, 0.004),
+    "cloud of ice": (0.7, 0.7, 0.7, 0.72, 0.16, 0.12, 0.12),
+    "sea": (0.08, 0.05, 0.02, 0.01, 0.002, 0.001, 0.001),
+    "forest": (0.04, 0.06, 0.03, 0.35, 0.16, 0.07, 0.001),
+}
+"""Reflectance a band, after the sources that `snow.py` names and scenes measured here."""
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_physics_knows_snow_from_cloud_and_other_ground(name):
+    x = torch.tensor(SPECTRA[name]).view(1, 7, 1, 1)
+    found = find_snow(x, torch.ones(1, 7))
+
+    assert (found.evidence > 0.5) == name.startswith("snow")
+    assert (found.correction > 3) == name.startswith("snow")
+
+
+def test_without_cirrus_only_ice_as_dark_as_no_cloud_is_surely_snow():
+    six = torch.tensor([[1, 1, 1, 1, 1, 1, 0.0]])
+    taken = {name: find_snow(torch.tensor(SPECTRA[name]).view(1, 7, 1, 1), six).correction for name in SPECTRA}
+
+    assert taken["snow"] > 3
+    assert taken["cloud of ice"] < 0.1
+
+
+def test_white_in_rgb_is_doubted_and_sand_is_not():
+    white, sand = (torch.tensor([*rgb, 0, 0, 0, 0]).view(1, 7, 1, 1) for rgb in ((0.8, 0.8, 0.78), (0.4, 0.5, 0.6)))
+
+    assert find_snow(white, RGB).correction == pytest.approx(1, abs=0.05)
+    assert find_snow(sand, RGB).correction < 0.01
+    assert find_snow(white, torch.tensor([[1, 1, 1, 1, 0, 0, 0.0]])).correction == 0
 
 
 def test_raw_score_takes_any_size():

@@ -22,8 +22,8 @@ from geocloud.raster import PatchBatch
 from geocloud.scorers.contract import Parts, Unmixer
 
 Make = Callable[..., Path]
-CLASSES = ("cloud", "thin", "haze", "dust", "shadow")
-THRESHOLDS = ClassThresholds(thin=0.6, haze=-0.5, dust=0.5, shadow=0.3)
+CLASSES = ("cloud", "thin", "haze", "dust", "shadow", "snow")
+THRESHOLDS = ClassThresholds(thin=0.6, haze=-0.5, dust=0.5, shadow=0.3, snow=0.5)
 
 
 class PaintedScorer(EchoScorer):
@@ -39,7 +39,8 @@ class PaintedScorer(EchoScorer):
         self.unmixed += 1
         rows, cols = (slice(self.halo, size - self.halo) for size in batch.data.shape[-2:])
         data = batch.data[:, :, rows, cols]
-        return Parts(data[:, 0], data[:, 1] * 4 - 1, data[:, 2], data[:, :3] / 2)
+        snow = (data[:, 1] > 0.8).astype(np.float32)
+        return Parts(data[:, 0], data[:, 1] * 4 - 1, data[:, 2], snow, data[:, :3] / 2)
 
 
 def painted(make: Make, **options: object) -> tuple[Path, np.ndarray]:
@@ -52,9 +53,11 @@ def painted(make: Make, **options: object) -> tuple[Path, np.ndarray]:
         3: (8000, 100, 100),
         4: (8000, 5000, 100),
         5: (1000, 2500, 5000),
+        6: (1000, 9000, 100),
     }
     for i, (code, value) in enumerate(values.items()):
-        part = slice(40, 80), slice(20 + 50 * i, 60 + 50 * i)
+        top, left = 40 + 80 * (i // 5), 20 + 50 * (i % 5) + 100 * (i // 5)
+        part = slice(top, top + 40), slice(left, left + 40)
         data[:, *part], codes[part] = np.array(value)[:, None, None], code
     part = slice(80, 100), slice(20, 60)
     data[:, *part], codes[part] = np.array(values[2])[:, None, None], 2
@@ -85,13 +88,13 @@ def test_every_class_reaches_every_file(make_scene: Make, tmp_path: Path) -> Non
     assert detection.class_cover["haze or smoke"] == pytest.approx(share, abs=1e-3)
     assert sum(detection.class_cover.values()) == pytest.approx(100, abs=0.01)
     frame = geopandas.read_file(detection.polygons_path)
-    assert set(frame["class"]) == {"cloud", "thin cloud", "haze or smoke", "dust", "cloud shadow"}
+    assert set(frame["class"]) == {"cloud", "thin cloud", "haze or smoke", "dust", "cloud shadow", "snow or ice"}
     table = detection.mask_path.with_name(detection.mask_path.name + ".aux.xml").read_text()
     style = detection.mask_path.with_suffix(".qml").read_text()
-    assert all(name in table and name in style for name in ("thin cloud", "haze or smoke", "dust", "cloud shadow"))
+    assert all(name in table and name in style for name in ("thin cloud", "haze or smoke", "dust", "snow or ice"))
     item = pystac.Item.from_file(detection.item_path)
     assert [entry["value"] for entry in item.assets["mask"].extra_fields["classification:classes"]] == [
-        *range(6),
+        *range(7),
         255,
     ]
     assert item.properties["geocloud:class_percent"]["dust"] == detection.class_cover["dust"]
@@ -109,12 +112,12 @@ def test_fewer_classes_fold_into_cloud_and_none_cost_nothing(make_scene: Make, t
         assert one.colormap(1) == other.colormap(1)
         assert one.tags().keys() == other.tags().keys()
     thin = geocloud.detect(path, tmp_path / "c", DetectOptions(classes=("thin",)), scorer=scorer)
-    expected = np.where(np.isin(codes, (3, 4)), 1, np.where(codes == 5, 0, codes))
+    expected = np.where(np.isin(codes, (3, 4)), 1, np.where(np.isin(codes, (5, 6)), 0, codes))
     np.testing.assert_array_equal(read(thin.mask_path), expected)
 
 
 @pytest.mark.parametrize(
-    ("encoding", "values"), [("scl", (9, 10, 10, 8, 3)), ("qa_pixel", (22280, 54596, 54596, 22280, 23888))]
+    ("encoding", "values"), [("scl", (9, 10, 10, 8, 3, 11)), ("qa_pixel", (22280, 54596, 54596, 22280, 23888, 30048))]
 )
 def test_encodings_know_the_classes(make_scene: Make, tmp_path: Path, encoding: str, values: tuple[int, ...]) -> None:
     path, codes = painted(make_scene)

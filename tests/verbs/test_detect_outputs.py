@@ -51,15 +51,17 @@ def test_encodings_hold_the_same_mask(sample: Path, tmp_path: Path, encoding: st
 
 
 def test_qa_pixel_bits_are_those_of_usgs() -> None:
-    codes = np.array([0, 1, 2, 5, 255], dtype=np.uint8)
+    codes = np.array([0, 1, 2, 5, 6, 255], dtype=np.uint8)
     bits = encode(codes, "qa_pixel")
-    fill, cirrus, cloud, shadow, clear = (bits >> bit & 1 for bit in (0, 2, 3, 4, 6))
-    assert fill.tolist() == [0, 0, 0, 0, 1]
-    assert cloud.tolist() == [0, 1, 0, 0, 0]
-    assert cirrus.tolist() == [0, 0, 1, 0, 0]
-    assert shadow.tolist() == [0, 0, 0, 1, 0]
-    assert clear.tolist() == [1, 0, 1, 1, 0]
-    assert (bits >> 8 & 3).tolist() == [1, 3, 1, 1, 0]
+    fill, cirrus, cloud, shadow, snow, clear = (bits >> bit & 1 for bit in (0, 2, 3, 4, 5, 6))
+    assert fill.tolist() == [0, 0, 0, 0, 0, 1]
+    assert cloud.tolist() == [0, 1, 0, 0, 0, 0]
+    assert cirrus.tolist() == [0, 0, 1, 0, 0, 0]
+    assert shadow.tolist() == [0, 0, 0, 1, 0, 0]
+    assert snow.tolist() == [0, 0, 0, 0, 1, 0]
+    assert clear.tolist() == [1, 0, 1, 1, 1, 0]
+    assert (bits >> 8 & 3).tolist() == [1, 3, 1, 1, 1, 0]
+    assert (bits >> 12 & 3).tolist() == [1, 1, 1, 1, 3, 0]
     assert decode(bits, "qa_pixel").tolist() == codes.tolist()
 
 

@@ -201,5 +201,5 @@ class CellNet(nn.Module):
         """(n, 1, h, w) the cells' level, and their coefficient times how far the pixel outshines its surroundings."""
         bright = _brightness(x).float()
         cells = torch.cat([self.last(code), F.avg_pool2d(bright, CELL)], 1)
-        level, slope, around = _raise(cells, CELL).split(1, 1)
-        return level + DETAIL * slope * (bright - around)
+        smooth = _raise(cells, CELL)
+        return smooth[:, :1] + DETAIL * smooth[:, 1:2] * (bright - smooth[:, 2:])

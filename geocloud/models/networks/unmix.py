@@ -13,6 +13,8 @@ coefficients of each cell (`cells.py`), and outlines come out at every pixel for
 
 The code of a cell holds what tells cloud, and of shadow next to nothing: the head's ``shadow`` serves the sum alone.
 Ground in shadow is told by a smaller network beside, of the same make, trained after it.
+
+Where the infrared shows that a pixel is snow, and where RGB shows white that may be snow, `snow.py` lowers the logit.
 """
 
 from collections.abc import Sequence
@@ -24,6 +26,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from torch import Tensor, nn
 
 from geocloud.models.networks.cells import BANDS, CELL, CellNet, to_grid
+from geocloud.models.networks.snow import find_snow
 
 WAVELENGTHS = (0.49, 0.56, 0.665, 0.842, 1.61, 2.2, 1.375)
 """Centres of BANDS in micrometres (Sentinel-2 MSI; Landsat's lie within 0.02 of them)."""
@@ -98,7 +101,7 @@ class UnmixNet(CellNet):
         code, middle, mean = self._encode(x, present)
         cloud, slope = self._colour(middle, x.shape[-2:])
         return Unmixed(
-            logit=self._logit(code, x),
+            logit=self._detect(code, x, present),
             surface=x + self._repair(code, x, mean),
             cloud=cloud,
             slope=slope,
@@ -118,7 +121,7 @@ class UnmixNet(CellNet):
             colour to within its own smoothness.
         """
         code, middle, mean = self._encode(x, present)
-        logit = self._logit(code, x)
+        logit = self._detect(code, x, present)
         row, column = corner
         shown = x[..., row::CELL, column::CELL]
         cloud, slope = self._colour(middle, shown.shape[-2:])
@@ -134,9 +137,14 @@ class UnmixNet(CellNet):
         What detection needs, without the other heads' cost; absent bands are left out, not carried along as zeros.
         """
         height, width = x.shape[-2:]
-        whole = to_grid(x)
-        code, _, _ = self._encode(whole, present.expand(len(x), -1), present)
-        return self._logit(code, whole)[:, 0, :height, :width]
+        whole, there = to_grid(x), present.expand(len(x), -1)
+        code, _, _ = self._encode(whole, there, present)
+        return self._detect(code, whole, there, present)[:, 0, :height, :width]
+
+    def score(self, x: Tensor, present: Tensor) -> Tensor:
+        """(n, 1, h, w) logit of the opacity; arguments as in ``forward``."""
+        code, _, _ = self._encode(x, present)
+        return self._detect(code, x, present)
 
     def shadow_logit(self, x: Tensor, present: Tensor) -> Tensor | None:
         """(n, 1, h, w) logit of lying in cloud shadow; arguments as in ``forward``. None where nothing tells it."""
@@ -144,6 +152,10 @@ class UnmixNet(CellNet):
             return None
         used = torch.arange(len(BANDS), device=x.device) < SHADOW_BANDS
         return self.shadow.score(x * used[:, None, None], present * used)
+
+    def _detect(self, code: Tensor, x: Tensor, present: Tensor, shown: Tensor | None = None) -> Tensor:
+        """(n, 1, h, w) what the cells say of each pixel, less what physics says against it; arguments as in _encode."""
+        return self._logit(code, x) - find_snow(x, present, shown).correction
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""

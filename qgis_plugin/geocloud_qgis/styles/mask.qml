@@ -27,6 +27,7 @@
         <paletteEntry alpha="110" value="3" label="haze or smoke" color="#d6783c"/>
         <paletteEntry alpha="110" value="4" label="dust" color="#e0be00"/>
         <paletteEntry alpha="110" value="5" label="cloud shadow" color="#3c3c82"/>
+        <paletteEntry alpha="110" value="6" label="snow or ice" color="#50dcc8"/>
       </colorPalette>
     </rasterrenderer>
     <brightnesscontrast gamma="1" brightness="0" contrast="0"/>
