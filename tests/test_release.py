@@ -14,11 +14,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 
 def test_versions_agree() -> None:
-    version = PROJECT["version"]
-    assert geocloud.__version__ == version
+    version = geocloud.__version__
+    assert PROJECT["dynamic"] == ["version"]  # the build reads it from geocloud/version.py
     assert re.search(rf"^version: {version}$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     metadata = ROOT / "qgis_plugin" / "geocloud_qgis" / "metadata.txt"
     assert f"\nversion={version}\n" in metadata.read_text(encoding="utf-8")
+    recipe = ROOT / "packaging" / "conda" / "recipe.yaml"
+    assert f'version: "{version}"' in recipe.read_text(encoding="utf-8")
     assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
