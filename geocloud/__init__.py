@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from geocloud.georef import Georef
     from geocloud.lazy.lazy import mask, score
     from geocloud.models.registry import load_scorer
-    from geocloud.pipeline.detection import Detection, OutputPaths
+    from geocloud.pipeline.detection import Detection
     from geocloud.pipeline.options import DetectOptions
     from geocloud.progress import Progress
     from geocloud.raster import PatchBatch, Raster
@@ -57,7 +57,7 @@ __all__ = [
     "ApplyOptions", "BatchOptions", "BatchResult", "CalibrateOptions", "Calibration", "Cancelled", "Classification",
     "ClassifyOptions", "DataOptions", "DetectOptions", "Detection", "EnvironmentProblem", "EvaluateOptions",
     "Evaluation", "GeocloudError", "Georef", "InputError", "LabelCodes", "MemoryScene", "MissingExtraError",
-    "ModelCard", "ModelError", "OutputError", "OutputPaths", "PatchBatch", "PatchOptions", "PolygonizeOptions",
+    "ModelCard", "ModelError", "OutputError", "PatchBatch", "PatchOptions", "PolygonizeOptions",
     "Progress", "Raster", "Record", "SceneOptions", "SceneReader", "Scorer", "TrainOptions", "TrainResult",
     "UsageError", "Window", "__version__", "apply_mask", "calibrate", "classify", "detect", "detect_many", "evaluate",
     "load_scorer", "mask", "open_scene", "polygonize", "score", "train", "write_patches",
@@ -76,7 +76,7 @@ _MODULES = {
     "lazy.lazy": "mask score",
     "scorers.card": "ModelCard",
     "models.registry": "load_scorer",
-    "pipeline.detection": "Detection OutputPaths",
+    "pipeline.detection": "Detection",
     "pipeline.options": "DetectOptions",
     "progress": "Progress",
     "raster": "PatchBatch Raster",

@@ -70,7 +70,7 @@ def test_detect_apply_mask_polygonize_and_patches(sample: Path, tmp_path: Path) 
     assert stages[0] == "load"
     removed = apply_mask(scene, str(found.mask_path), f"{out}/clear.tif", ApplyOptions(nodata=0))
     assert removed >= found.cloud_cover / 2
-    options = PolygonizeOptions(score=str(found.score_path))
+    options = PolygonizeOptions(score=str(found.files["score"]))
     assert polygonize(str(found.mask_path), f"{out}/again.gpkg", options) == found.polygon_count
     number = write_patches(scene, f"{out}/patches", PatchOptions(overwrite=True))
     assert len(list((tmp_path / "patches").iterdir())) == number > 0

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from geocloud.errors import UsageError
-from geocloud.pipeline.detection import Detection, OutputPaths
+from geocloud.pipeline.detection import Detection
 from geocloud.writers.staging import try_lock, write_errors
 
 Status = Literal["done", "failed"]
@@ -66,7 +66,7 @@ class Record:
     seconds: float = 0.0
     """In the tasks, summed over the bands of a raster that was split."""
     outputs: Mapping[str, OutputFile] = field(default_factory=dict)
-    """`mask`, `polygons`, `item`, … -> file."""
+    """`mask`, `polygons`, `stac`, … -> file."""
     error: str | None = None
     """One sentence; None where done."""
     notes: tuple[str, ...] = ()
@@ -93,19 +93,9 @@ class Record:
         return cls(**{**raw, "outputs": outputs, "notes": tuple(raw["notes"])})
 
 
-def written_files(detection: Detection, paths: OutputPaths, folder: Path) -> dict[str, OutputFile]:
+def written_files(detection: Detection, folder: Path) -> dict[str, OutputFile]:
     """All files that a detection left, as they are now."""
-    files = {
-        "mask": detection.mask_path,
-        "polygons": detection.polygons_path,
-        "score": detection.score_path,
-        "clear_sky": detection.clear_sky_path,
-        "quicklook": detection.quicklook_path,
-        "item": detection.item_path,
-        "classes": paths.attribute_table,
-        "style": paths.style,
-    }
-    return {key: _written(path, folder) for key, path in files.items() if path is not None}
+    return {key: _written(path, folder) for key, path in detection.files.items()}
 
 
 def _written(path: Path, folder: Path) -> OutputFile:

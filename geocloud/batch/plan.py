@@ -12,7 +12,7 @@ from geocloud.batch.identity import fingerprint, parameter_hash
 from geocloud.batch.manifest import MANIFEST, Record
 from geocloud.batch.options import BatchOptions
 from geocloud.errors import GeocloudError, UsageError
-from geocloud.pipeline.detection import MASK_SUFFIX, OutputPaths
+from geocloud.pipeline.outputs import MASK_SUFFIX, output_paths
 from geocloud.readers.dispatch import is_stac
 from geocloud.readers.files.paths import is_remote, is_virtual
 from geocloud.readers.products.stac_item import item_name, load_item
@@ -36,9 +36,9 @@ class SceneTask:
     """Hash of model and options, as the client has them."""
 
     @property
-    def paths(self) -> OutputPaths:
-        """The outputs."""
-        return OutputPaths.in_folder(self.folder, self.stem, self.options.of_scene())
+    def paths(self) -> dict[str, Path]:
+        """Key -> path of each output."""
+        return output_paths(self.folder, self.stem, self.options.of_scene())
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _refuse_used(tasks: Sequence[SceneTask], folder: Path, known: dict[str, Reco
             f"{folder / MANIFEST} tells of {len(known)} scenes; pass --resume to go on, --retry-failed for those that "
             "failed, or --overwrite to begin anew"
         )
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    used = next((task.paths.mask for task in tasks if task.paths.mask.name in there), None)
+    existing = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    used = next((path for task in tasks if (path := task.paths["mask"]).name in existing), None)
     if used is not None:
         raise UsageError(f"{used} exists and is in no manifest; pass --overwrite to replace it, or give another folder")

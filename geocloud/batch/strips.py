@@ -16,7 +16,8 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.batch.plan import SceneTask
 from geocloud.georef import Georef
 from geocloud.grid import PatchGrid
-from geocloud.pipeline.scoring import aggregation_factor, coarsened, piece_rows, rows_on_grid
+from geocloud.pipeline.coarse import aggregation_factor
+from geocloud.pipeline.scoring import piece_rows, scored_rows
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.raster import FloatArray
 from geocloud.readers import SceneReader
@@ -66,12 +67,12 @@ def score_strip(scene: SceneReader, scorer: Scorer, split: Split, number: int, r
     target, blocks = split.file(number), split.bands[number]
     if target.exists():
         return
-    seen = coarsened(scene, aggregation_factor(scene.georef, scorer, resolution))
+    factor = aggregation_factor(scene.georef, scorer, resolution)
     first, stop = blocks.start * split.step, min(blocks.stop * split.step, scene.georef.shape[0])
     georef = Georef((stop - first, scene.georef.shape[1]), scene.georef.transform @ Affine.translation(0, first))
     with staged(target.stem) as staging:
         writer = RowWriter(staging.path(target), georef, STORED, {})
-        for rows in rows_on_grid(seen, scorer, threads=1, block_rows=blocks):
+        for rows in scored_rows(scene, scorer, factor=factor, threads=1, block_rows=blocks):
             unscored = rows.valid & np.isnan(rows.score)
             writer.write(rows.row - first, np.where(unscored, NOT_SCORED, rows.score))
         writer.close()
@@ -88,7 +89,7 @@ def stored_rows(split: Split, shape: tuple[int, int]) -> Generator[ScoredRows, N
             score: FloatArray = dataset.read(1, window=window)
             valid = ~np.isnan(score)
             score[score == NOT_SCORED] = np.nan
-            yield from ScoredRows(row, score, valid).pieces(split.piece)
+            yield from ScoredRows(row, score, valid, own_valid=valid).pieces(split.piece)
 
 
 def write_vrt(path: Path, split: Split, shape: tuple[int, int]) -> None:

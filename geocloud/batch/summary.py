@@ -55,7 +55,7 @@ def write_summary(folder: Path, records: Sequence[Record]) -> None:
 
 def _place(folder: Path, record: Record) -> PlacedScene:
     """Outline and time as the scene's item gives them."""
-    file = record.outputs.get("item")
+    file = record.outputs.get("stac")
     if file is None or not (folder / file.path).exists():
         return PlacedScene(record, None, None)
     item = json.loads((folder / file.path).read_text(encoding="utf-8"))
@@ -131,7 +131,7 @@ def _write_collection(path: Path, name: str, placed: Sequence[PlacedScene]) -> N
     if covers:
         collection.summaries.add("eo:cloud_cover", {"minimum": min(covers), "maximum": max(covers)})
     for one in done:
-        collection.add_link(pystac.Link("item", f"./{one.output('item')}", media_type="application/geo+json"))
+        collection.add_link(pystac.Link("item", f"./{one.output('stac')}", media_type="application/geo+json"))
     content = collection.to_dict(include_self_link=False, transform_hrefs=False)
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -100,7 +100,7 @@ class _Begun:
     def done(self, scene: SceneReader, detection: Detection, earlier: float = 0.0) -> Record:
         height, width = scene.georef.shape
         cover = None if np.isnan(detection.cloud_cover) else round(detection.cloud_cover, 3)
-        outputs = written_files(detection, self.task.paths, self.task.folder)
+        outputs = written_files(detection, self.task.folder)
         return Record(
             self.task.source, "done", self.task.parameters, self.fingerprint, cover, height * width,
             round(self.seconds + earlier, 3), outputs, None, detection.notes,

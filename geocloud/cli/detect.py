@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import click
 
@@ -18,13 +19,25 @@ from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
 from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.detection import Detection, OutputPaths
+from geocloud.pipeline.detection import Detection
 from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.outputs import OUTPUTS
 from geocloud.progress import Warn
 from geocloud.readers.reader import scene_name
 from geocloud.scorers.contract import Scorer
 from geocloud.verbs.detect import detect as detect_scene
-from geocloud.writers.vectors import VectorFormat, vector_format
+from geocloud.writers.vectors import VectorFormat
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def output_flags(function: F) -> F:
+    """A flag for each output that is written on request."""
+    for kind in reversed(OUTPUTS):
+        if kind.help:
+            function = click.option(f"--{kind.key.replace('_', '-')}", is_flag=True, help=kind.help)(function)
+    return function
+
 
 DEFAULT_OUT = Path("clouds")
 """Where outputs go when nothing is said: a folder in the working directory, since a scene may lie on a server."""
@@ -50,7 +63,7 @@ DEFAULT_OUT = Path("clouds")
 )
 @click.option("--threshold", type=Threshold(), help="Raw score, or a rule of the model's card; default: the card's.")
 @click.option("--min-area", type=click.FloatRange(0), default=0.0, help="Leave out clouds smaller than this many m².")
-@click.option("--score", is_flag=True, help="Write P(cloud) as a raster too.")
+@output_flags
 @click.option(
     "--polygons",
     type=click.Choice(get_args(VectorFormat)),
@@ -59,8 +72,6 @@ DEFAULT_OUT = Path("clouds")
     help="Format of the polygons.",
 )
 @click.option("--pixel-polygons", is_flag=True, help="Polygons in pixel coordinates where there is no georeference.")
-@click.option("--quicklook", is_flag=True, help="Write a PNG of scene and mask side by side too.")
-@click.option("--stac", is_flag=True, help="Write a STAC item beside the mask too.")
 @click.option(
     "--encoding",
     type=click.Choice(get_args(EncodingName)),
@@ -76,7 +87,6 @@ DEFAULT_OUT = Path("clouds")
     metavar="NAME,...",
     help=f"Classes of the mask: {', '.join(get_args(ClassName))} [cloud].",
 )
-@click.option("--clear-sky", is_flag=True, help="Write an estimate of the ground without cloud as a raster too.")
 @click.option("--dilate", type=click.IntRange(0), default=0, help="Grow clouds by this many pixels.")
 @click.option(
     "--resolution",
@@ -119,14 +129,11 @@ def take_detect_options(given: dict[str, Any]) -> DetectOptions:
         scene=take_scene_options(given),
         threshold=_threshold(given),
         min_area=given["min_area"],
-        polygons=_polygon_format(given),
+        polygons=given["polygons"],
         pixel_polygons=given["pixel_polygons"],
-        score=given["score"],
-        quicklook=given["quicklook"],
-        stac=given["stac"],
+        **{kind.key: given[kind.key] for kind in OUTPUTS if kind.key in given and kind.help},
         encoding=given["encoding"],
         classes=given["classes"],
-        clear_sky=given["clear_sky"],
         dilate=given["dilate"],
         resolution=given["resolution"],
         overwrite=given["overwrite"],
@@ -145,7 +152,7 @@ def _threshold(given: dict[str, Any]) -> float | str | Probability | None:
     return Probability(given["probability"])
 
 
-def _run(scenes: tuple[str, ...], out: Path | OutputPaths, options: DetectOptions, reporter: Reporter) -> int:
+def _run(scenes: tuple[str, ...], out: Path | dict[str, Path], options: DetectOptions, reporter: Reporter) -> int:
     """All scenes in turn; the exit code. One that fails does not stop the others."""
     check_projections()
     scorer: Scorer = load_scorer(options.model, options.device, options.precision)
@@ -172,18 +179,18 @@ def _run(scenes: tuple[str, ...], out: Path | OutputPaths, options: DetectOption
     return failed[0] if failed else 0
 
 
-def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPaths:
+def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str, Path]:
     """The folder, or the named files of one scene; UsageError where neither or both are given, or stems collide."""
     if given["mask_file"] is not None:
         if len(scenes) > 1 or given["out"] is not None:
             raise UsageError("--mask-file names the output of one scene, without --out; for several give --out DIR")
-        if given["quicklook"]:
-            raise UsageError("--quicklook is written into --out DIR; leave out --mask-file")
-        if given["clear_sky"]:
-            raise UsageError("--clear-sky is written into --out DIR; leave out --mask-file")
-        polygons = given["polygons_file"] or given["mask_file"].with_suffix(".geojson")
-        item = given["mask_file"].with_suffix(".json") if given["stac"] else None
-        return OutputPaths(given["mask_file"], polygons, given["score_file"], item=item)
+        files = {"mask": given["mask_file"], "polygons": given["polygons_file"], "score": given["score_file"]}
+        files["stac"] = given["mask_file"].with_suffix(".json") if given["stac"] else None
+        for kind in OUTPUTS:
+            if kind.help and kind.key not in files and given[kind.key]:
+                option = kind.key.replace("_", "-")
+                raise UsageError(f"--{option} is written into --out DIR; leave out --mask-file")
+        return {key: path for key, path in files.items() if path is not None}
     if given["polygons_file"] is not None or given["score_file"] is not None:
         raise UsageError("--polygons-file and --score-file go with --mask-file; or leave them out")
     by_name = defaultdict(list)
@@ -195,15 +202,6 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | OutputPat
                 f"{same[0]} and {same[1]} would both write {name}_cloudmask.tif; run them into two folders"
             )
     return given["out"] or DEFAULT_OUT
-
-
-def _polygon_format(given: dict[str, Any]) -> VectorFormat:
-    """As chosen; with --mask-file the suffix of --polygons-file decides, and without that there are none."""
-    if given["mask_file"] is None:
-        return cast("VectorFormat", given["polygons"])
-    if given["polygons_file"] is None:
-        return "none"
-    return vector_format(given["polygons_file"])
 
 
 def _sentence(scene: str, found: Detection) -> str:
@@ -222,8 +220,7 @@ def _sentence(scene: str, found: Detection) -> str:
 
 def _details(found: Detection) -> str:
     """What --verbose adds."""
-    paths = (found.polygons_path, found.score_path, found.quicklook_path, found.item_path, found.clear_sky_path)
-    more = ", ".join(path.name for path in paths if path is not None)
+    more = ", ".join(found.files[kind.key].name for kind in OUTPUTS if kind.key != "mask" and kind.key in found.files)
     also = f"; also {more}" if more else ""
     return f"model {found.model}, threshold {found.threshold:.4g} ({found.rule}), {found.seconds:.1f} s{also}"
 

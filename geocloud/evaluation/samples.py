@@ -18,7 +18,7 @@ from geocloud.errors import InputError, UsageError
 from geocloud.georef import Georef
 from geocloud.grid import PATCH
 from geocloud.metrics.histogram import EXACT_BITS, PIXEL_BITS
-from geocloud.pipeline.detection import MASK_SUFFIX
+from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.scoring import score_scene
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, Raster

@@ -15,6 +15,7 @@ from geocloud.grid import PatchGrid
 from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.run import choose_threshold
 from geocloud.pipeline.scoring import score_segment
+from geocloud.pipeline.stitching import SCORE
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, spread
 from geocloud.readers.bands.radiometry import (
@@ -130,13 +131,12 @@ def _score(
     first, left = origin[0] // step, origin[1] // step
     columns = range(area.col // step, -(-area.stop_col // step))
     stop = -(-area.stop_row // step)
-    return np.concatenate([
-        score_segment(
-            Segment(Window(row, columns.start, min(side, stop - row), len(columns)), (first, left), raster),
-            plan.grid, scorer, plan.bands,
-        )
-        for row in range(area.row // step, stop, side)
-    ])  # fmt: skip
+    scores = []
+    for row in range(area.row // step, stop, side):
+        window = Window(row, columns.start, min(side, stop - row), len(columns))
+        segment = Segment(window=window, origin=(first, left), raster=raster, own_valid=raster.valid)
+        scores.append(score_segment(segment, plan.grid, scorer, plan.bands)[SCORE])
+    return np.concatenate(scores)
 
 
 def finish(scores: FloatArray, valid: BoolArray, calibration: Calibration, product: LazyResult) -> NDArray[Any]:

@@ -15,8 +15,9 @@ from geocloud.errors import UsageError
 from geocloud.grid import PatchGrid
 from geocloud.lazy.chunks import BlockPlan, LazyResult, finish, lazy_blocks
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
+from geocloud.pipeline.coarse import aggregation_factor, coarse_shape
 from geocloud.pipeline.run import choose_threshold
-from geocloud.pipeline.scoring import aggregation_factor, score_scene
+from geocloud.pipeline.scoring import score_scene
 from geocloud.raster import NODATA
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
@@ -187,8 +188,7 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
     else:
         shape = first.sizes[y], first.sizes[x]
         factor = aggregation_factor(array_georef(first), scorer)
-        coarse = -(-shape[0] // factor), -(-shape[1] // factor)
-        grid = PatchGrid(coarse, scorer.card.block)
+        grid = PatchGrid(coarse_shape(shape, factor), scorer.card.block)
         plan = BlockPlan(
             grid, factor, scorer.card.halo, bands, wanted.model, wanted.precision, wanted.threshold, product
         )

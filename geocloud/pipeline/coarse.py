@@ -1,130 +1,120 @@
-"""A scene seen at a coarser resolution, and the way back to its own grid."""
+"""A scene scored at a coarser resolution: squares of its pixels read as one, and their scores put on its own grid."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from affine import Affine
+from pyproj.exceptions import ProjError
 
+from geocloud.errors import UsageError
+from geocloud.geometry.geodesy import pixel_area
 from geocloud.georef import Georef
-from geocloud.raster import BoolArray, FloatArray, Raster
-from geocloud.readers.bands.radiometry import DigitalNumbers, as_digital_numbers, average
-from geocloud.readers.reader import Closing, SceneReader
+from geocloud.pipeline.stitching import Layer, ScoredRows, blank
+from geocloud.raster import BoolArray, FloatArray, Raster, spread
+from geocloud.readers.bands.radiometry import average
+from geocloud.readers.reader import SceneReader
+from geocloud.scorers.contract import Scorer
 from geocloud.window import Window
 
 READ_PIXELS = 1 << 19
 """Pixels of the scene that are averaged at once: quickest, and small, while they fit the processor's cache."""
-KEPT_ROWS = 128
-"""Rows of the scene whose valid pixels are kept together, and forgotten together."""
+RESOLUTION_TOLERANCE = 1.05
+"""Squares may be coarser than the finest resolution by this: pixels of 10 m are not exactly that on the ground."""
+MAX_DEFAULT_FACTOR = 4
+"""Pixels along a side of squares that nobody asked for: what they lose was measured up to there."""
 
 
-class CoarseScene(Closing):
-    """Every `factor` x `factor` pixels of a scene as one: the mean of the valid ones, valid where any is.
+def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None = None) -> int:
+    """How many of a scene's pixels, along a side, are scored as one; at least 1.
 
-    It remembers which of the scene's own pixels are valid until `take_valid` asks for them, so that the scene is read
-    only once.
+    Args:
+        georef: the scene's; where a pixel has no size in metres, pixels are scored as they are.
+        scorer: says below which resolution, in metres, it gains little.
+        resolution: metres that the user asks for instead; None: as coarse as the scorer loses little by, and at most
+            MAX_DEFAULT_FACTOR pixels.
+
+    Raises:
+        UsageError: a resolution is asked for, and a pixel has no size in metres.
     """
-
-    def __init__(self, scene: SceneReader, factor: int) -> None:
-        """`factor` 1 or more; the last row and column may cover fewer pixels."""
-        self.fine, self.factor = scene, factor
-        height, width = scene.georef.shape
-        shape = -(-height // factor), -(-width // factor)
-        transform = scene.georef.transform @ Affine.scale(factor)
-        self._georef = Georef(shape, transform, scene.georef.crs_wkt)
-        self._valid: dict[int, BoolArray] = {}
-        self._taken = 0
-        self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        """The scene's."""
-        return self.fine.name
-
-    @property
-    def source(self) -> str:
-        """The scene's."""
-        return self.fine.source
-
-    @property
-    def georef(self) -> Georef:
-        """The coarse grid."""
-        return self._georef
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """The scene's."""
-        return self.fine.bands
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The scene's."""
-        return self.fine.notes
-
-    @property
-    def file_block(self) -> tuple[int, int, int]:
-        """In coarse pixels."""
-        height, width, depth = self.fine.file_block
-        return max(1, height // self.factor), max(1, width // self.factor), depth * self.factor**2
-
-    def describe(self) -> dict[str, Any]:
-        """The scene's."""
-        return self.fine.describe()
-
-    def read(self, window: Window, bands: Sequence[str]) -> Raster:
-        """Means of reflectance; see SceneReader."""
-        data: FloatArray = np.empty((len(bands), *window.shape), dtype=np.float32)
-        valid = np.empty(window.shape, dtype=bool)
-        rows = max(1, READ_PIXELS // (window.width * self.factor**2))
-        for start in range(0, window.height, rows):
-            strip = Window(window.row + start, window.col, min(rows, window.height - start), window.width)
-            part = self._read(strip, bands)
-            data[:, start : start + strip.height] = part.data
-            valid[start : start + strip.height] = part.valid
-        return Raster(data, valid)
-
-    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
-        """The means as they are."""
-        return as_digital_numbers(self.read(window, bands))
-
-    def _read(self, window: Window, bands: Sequence[str]) -> Raster:
-        step = self.factor
-        area = Window(window.row * step, window.col * step, window.height * step, window.width * step)
-        area = area.clip(self.fine.georef.shape)
-        counts = self.fine.counts(area, bands)
-        self._remember(area, counts.valid)
-        return average(counts, window.shape, step).reflectance()
-
-    def _remember(self, area: Window, valid: BoolArray) -> None:
-        with self._lock:
-            first = max(area.row, self._taken)
-            for part in range(first // KEPT_ROWS, -(-area.stop_row // KEPT_ROWS)):
-                if part not in self._valid:
-                    self._valid[part] = np.zeros((KEPT_ROWS, self.fine.georef.shape[1]), dtype=bool)
-                top = part * KEPT_ROWS
-                low, high = max(first, top), min(area.stop_row, top + KEPT_ROWS)
-                here = valid[low - area.row : high - area.row]
-                self._valid[part][low - top : high - top, area.col : area.stop_col] = here
-
-    def take_valid(self, row: int, height: int) -> BoolArray:
-        """(height, width) which of the scene's own pixels are valid, of rows that were read; forgotten after."""
-        stop = row + height
-        with self._lock:
-            self._taken = stop
-            parts = range(row // KEPT_ROWS, -(-stop // KEPT_ROWS))
-            taken = [self._valid[part][max(0, row - part * KEPT_ROWS) : stop - part * KEPT_ROWS] for part in parts]
-            for part in range(parts.start, stop // KEPT_ROWS):
-                del self._valid[part]
-        return np.concatenate(taken)
-
-    def close(self) -> None:
-        """Close the scene."""
-        self.fine.close()
+    side = _pixel_side(georef)
+    if side is None:
+        if resolution is not None and georef.located:
+            raise UsageError(
+                f"a pixel of this scene has no size in metres, so {resolution:g} m mean nothing; "
+                "leave out --resolution or mend the georeference"
+            )
+        return 1
+    if resolution is not None:
+        return max(1, round(resolution / side))
+    return min(max(1, int(RESOLUTION_TOLERANCE * scorer.card.min_resolution / side)), MAX_DEFAULT_FACTOR)
 
 
-def _scene(scene: CoarseScene) -> SceneReader:
-    """Type assertion: a CoarseScene is a SceneReader."""
-    return scene
+def _pixel_side(georef: Georef) -> float | None:
+    """Metres of the middle pixel's side; None where it is unknown: unlocated, off the Earth, or without area."""
+    if not georef.located:
+        return None
+    try:
+        area = pixel_area(georef)
+    except ProjError:
+        return None
+    return area**0.5 if 0 < area < float("inf") else None
+
+
+def coarse_shape(shape: tuple[int, int], factor: int) -> tuple[int, int]:
+    """(rows, columns) of squares of `factor` pixels a side; the last ones may cover fewer pixels."""
+    return -(-shape[0] // factor), -(-shape[1] // factor)
+
+
+def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor: int) -> tuple[Raster, BoolArray]:
+    """A window of squares, each the mean of its valid pixels and valid where any is; and which pixels are valid.
+
+        the scene, factor 2       the raster    the pixels' validity
+        1 3 | 5 .                               T T T .
+        1 3 | 5 .             ->   2  5         T T T .
+        (. = nodata; the mean of 5, 5 is 5)
+
+    Args:
+        scene: what is read.
+        window: in squares.
+        bands: names, in the order wanted.
+        factor: pixels along a side of a square; 1: the scene as it is.
+
+    Returns:
+        The raster, (band, h, w) and (h, w); and (h * factor, w * factor) validity, cut off at the scene's edge.
+    """
+    if factor == 1:
+        raster = scene.read(window, bands)
+        return raster, raster.valid
+    data: FloatArray = np.empty((len(bands), *window.shape), dtype=np.float32)
+    valid = np.empty(window.shape, dtype=bool)
+    pixels = []
+    rows = max(1, READ_PIXELS // (window.width * factor**2))
+    for start in range(0, window.height, rows):  # a few rows at a time stay in the processor's cache
+        strip = Window(window.row + start, window.col, min(rows, window.height - start), window.width)
+        counts = scene.counts(pixels_of(strip, factor, scene.georef.shape), bands)
+        part = average(counts, strip.shape, factor).reflectance()
+        data[:, start : start + strip.height] = part.data
+        valid[start : start + strip.height] = part.valid
+        pixels.append(counts.valid)
+    return Raster(data, valid), np.concatenate(pixels)
+
+
+def pixels_of(window: Window, factor: int, shape: tuple[int, int]) -> Window:
+    """The scene's pixels under a window of squares, cut off at the scene's (height, width)."""
+    return Window(window.row * factor, window.col * factor, window.height * factor, window.width * factor).clip(shape)
+
+
+def on_own_grid(rows: ScoredRows, factor: int, width: int) -> ScoredRows:
+    """Rows of squares as rows of the scene's own pixels, `width` of them; nodata as the scene itself has it."""
+    if factor == 1:
+        return rows
+    shape = len(rows.own_valid), width
+    every = bool(rows.own_valid.all())
+
+    def finer(layer: Layer) -> Layer:
+        fine = spread(layer, factor, shape)
+        return fine if every else np.where(rows.own_valid, fine, blank((), layer.dtype))
+
+    further = {name: finer(layer) for name, layer in rows.further.items()}
+    return ScoredRows(rows.row * factor, finer(rows.score), rows.own_valid, rows.own_valid, further)

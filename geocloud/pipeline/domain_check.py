@@ -88,7 +88,11 @@ class DomainCheck:
             self._levels += levels
             self._edges += edges
 
-    def strangeness(self) -> DomainStats:
+    def warnings(self) -> tuple[str, ...]:
+        """What is unlike the training data, a sentence each."""
+        return () if self._seen is None else self.stats().warnings(self._seen)
+
+    def stats(self) -> DomainStats:
         """The scene's figures."""
         shares = [strange / every for every, strange in self._sides.tolist() if every >= MIN_DARK_PIXELS]
         edges, pairs = self._edges.tolist()

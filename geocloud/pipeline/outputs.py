@@ -1,177 +1,338 @@
-"""Steps of a scene's run that need no state: masks read and written again, tags, links."""
+"""What a run writes, one class per output.
+
+A new output is a class here, named in OUTPUTS, and an option of its key in DetectOptions: paths, command line, summary,
+STAC item and manifest follow from the class.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import rasterio
-from numpy.typing import NDArray
-from rasterio.windows import Window as RasterioWindow
 
 from geocloud.calibration import Calibration
-from geocloud.classes import COUNTED, ENCODINGS, TAG, EncodingName, encode
-from geocloud.geometry.dilation import Dilater, Rows
-from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
-from geocloud.geometry.polygons import PolygonTracer, Shapes, burn, joined_groups
-from geocloud.georef import Georef
-from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, SNOW, ByteArray, FloatArray
-from geocloud.readers.files.paths import is_virtual
+from geocloud.classes import ENCODINGS, ClassName, classes_of, written_classes
+from geocloud.grid import PATCH
+from geocloud.pipeline.domain_check import DomainCheck
+from geocloud.pipeline.layers import CODE, SURFACE, Extent
+from geocloud.pipeline.mask import MaskRaster, read_every, write_encoded
+from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.quicklook import Preview, write_quicklook
+from geocloud.pipeline.stitching import ScoredRows
+from geocloud.pipeline.tiling import Segment
+from geocloud.raster import NODATA
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
-from geocloud.version import __version__
-from geocloud.writers.cog import RasterFormat, RowWriter, mask_product, raster_errors
+from geocloud.writers.cog import MASK, SCORE, RasterFormat, RowWriter, clear_sky_product, copy_to_cog, quantise
+from geocloud.writers.sidecars import write_attribute_table, write_qgis_style
+from geocloud.writers.stac import COG, MEDIA_TYPES, Asset, ItemRecord, require_pystac, seen_from, write_item
+from geocloud.writers.staging import Staging
+from geocloud.writers.vectors import to_frame, write_vectors
 
-STRIP = 512
-"""Rows handled at once where a written raster is read back."""
-
-
-def write_encoded(source: Path, target: Path, georef: Georef, encoding: EncodingName) -> None:
-    """A mask of our codes written again in another encoding, row strip by row strip."""
-    product = RasterFormat(
-        "MODE", "NO", ENCODINGS[encoding].dtype, ENCODINGS[encoding].nodata, description="cloud mask"
-    )
-    with raster_errors(target), rasterio.open(source) as dataset:
-        writer = RowWriter(target, georef, product, {**dataset.tags(), TAG: encoding})
-        for row in range(0, dataset.height, STRIP):
-            window = RasterioWindow(0, row, dataset.width, min(STRIP, dataset.height - row))
-            writer.write(row, encode(dataset.read(1, window=window), encoding))
-    writer.close()
+MASK_SUFFIX = "_cloudmask"
+"""What a mask's stem has after the scene's."""
 
 
-def read_every(path: Path, step: int) -> NDArray[np.uint8]:
-    """Every nth pixel of a raster's first band in both directions, read a few rows at a time."""
-    rows = max(step, STRIP // step * step)
-    parts = []
-    with raster_errors(path), rasterio.open(path) as dataset:
-        for row in range(0, dataset.height, rows):
-            window = RasterioWindow(0, row, dataset.width, min(rows, dataset.height - row))
-            parts.append(dataset.read(1, window=window)[::step, ::step])
-    return np.concatenate(parts)
+@dataclass(slots=True)
+class Run:
+    """One scene on its way through the model: what every output may look at."""
 
-
-def seen_from(document: Path, source: str) -> str:
-    """A source as a link in a document has it: a URL as it is, a local path relative to the document."""
-    if is_virtual(source) or not Path(source).exists():
-        return source
-    try:
-        return Path(os.path.relpath(source, document.parent)).as_posix()
-    except ValueError:  # another drive
-        return Path(source).resolve().as_uri()
-
-
-def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> dict[str, str]:
-    """Tags every output carries: which model, cut where, from which bands of which source."""
-    described = scene.describe()["bands"]
-    bands = scorer.choose_bands(scene.bands)
-    return {
-        "GEOCLOUD_VERSION": __version__,
-        "GEOCLOUD_MODEL": scorer.card.name,
-        "GEOCLOUD_MODEL_SHA256": scorer.card.sha256,
-        "GEOCLOUD_THRESHOLD": repr(float(calibration.threshold)),
-        "GEOCLOUD_THRESHOLD_RULE": str(calibration.rule),
-        "GEOCLOUD_BANDS": ",".join(bands),
-        "GEOCLOUD_REFLECTANCE": "; ".join(
-            f"{band} = DN * {described[band]['scale']:.8g} + {described[band]['offset']:.8g}" for band in bands
-        ),
-        "GEOCLOUD_SOURCE": scene.source,
-    }
-
-
-IntArray = NDArray[np.int64]
-
-
-class MaskOutput:
-    """Takes the rows of a mask from the top; `min_area` in m² takes out what is smaller, class borders left aside."""
-
-    def __init__(  # noqa: PLR0913 - by keyword
-        self,
-        path: Path,
-        georef: Georef,
-        codes: tuple[int, ...],
-        tags: dict[str, str],
-        *,
-        dilate: int,
-        traced: bool,
-        squares: int = 1,
-    ) -> None:
-        """Create the file; `squares`: the side of what was scored as one pixel. OutputError where it cannot be."""
-        self.georef, self.codes, self.path = georef, codes, path
-        width = georef.shape[1]
-        self._writer = RowWriter(path, georef, mask_product(codes), tags)
-        self.squares = 1 if dilate else squares  # grown clouds are not made of them
-        self._tracer = PolygonTracer(width, self.squares) if traced else None
-        self._dilater = Dilater(width, dilate) if dilate else None
-        self._pixels: IntArray = np.zeros(256, dtype=np.int64)
+    scene: SceneReader
+    scorer: Scorer
+    calibration: Calibration
+    options: DetectOptions
+    classes: tuple[ClassName, ...]
+    """Of the mask, besides clear."""
+    bands: tuple[str, ...]
+    """That the scorer takes."""
+    factor: int
+    """Pixels along a side of the squares that are scored as one pixel."""
+    paths: Mapping[str, Path]
+    """Key of each output that is asked for -> where it goes."""
+    staging: Staging
+    tags: dict[str, str]
+    mask: MaskRaster
+    domain: DomainCheck | None
+    """Counts how unlike the training data the scene is; None where that is unknown."""
+    outputs: list[Output] = field(default_factory=list)
 
     @property
-    def traced(self) -> bool:
-        """Whether polygons are traced."""
-        return self._tracer is not None
+    def score_side(self) -> int:
+        """Pixels along a side of what has one score."""
+        return self.factor * (PATCH if self.scorer.card.level == "patch" else 1)
 
-    @property
-    def valid(self) -> int:
-        """Pixels that hold data."""
-        return int(self._pixels[:NODATA].sum())
-
-    @property
-    def cloud_cover(self) -> float:
-        """Percent of the valid pixels that are cloud, thick or thin; NaN where there are none."""
-        return sum(self.cover().get(code, 0.0) for code in COUNTED) if self.valid else float("nan")
-
-    def cover(self) -> dict[int, float]:
-        """Percent of the valid pixels by code, nodata left out; empty where there are none."""
-        valid = self.valid
-        return {code: 100 * int(self._pixels[code]) / valid for code in self.codes if code != NODATA} if valid else {}
-
-    def take(self, row: int, codes: ByteArray, p: FloatArray) -> None:
-        """The next rows: codes (h, width), and P(cloud) (h, width), needed where a cloud is traced."""
-        self._keep(self._dilater.add(codes, p) if self._dilater else [(row, codes, p)])
-
-    def end(self) -> None:
-        """There are no more rows."""
-        if self._dilater is not None:
-            self._keep(self._dilater.finish())
-
-    def _keep(self, final: Iterable[Rows]) -> None:
-        """Write, count and trace rows that nothing changes any more but the least area."""
-        for row, codes, p in final:
-            self._writer.write(row, codes)
-            for code in self.codes:
-                self._pixels[code] += np.count_nonzero(codes == code)
-            if self._tracer is not None:
-                self._tracer.add(codes, p)
-
-    def shapes(self, min_area: float) -> Shapes | None:
-        """All polygons but those of clouds below the least area, which become clear; None where none were traced."""
-        if self._tracer is None:
+    def class_percent(self) -> dict[str, float] | None:
+        """Percent of the valid pixels by class; None where no further classes were asked for."""
+        if len(self.classes) == 1:
             return None
-        shapes = self._tracer.finish()
-        if not min_area or not len(shapes):
-            return shapes
-        areas = geodesic_areas(to_crs_coordinates(shapes.geometry, self.georef), self.georef)
-        veils = np.where(np.isin(shapes.code, (SHADOW, SNOW)), shapes.code, CLOUD)
-        group = joined_groups(shapes, veils)
-        small = np.bincount(group, areas, len(shapes))[group] < min_area
-        if small.any():
-            self._clear(shapes.take(small))
-            gone = np.bincount(shapes.code[small], shapes.pixels[small], 256).astype(np.int64)
-            self._pixels -= gone
-            self._pixels[CLEAR] += gone.sum()
-        return shapes.take(~small)
+        cover = self.mask.cover()
+        return {entry.name: round(cover[entry.code], 3) for entry in classes_of(tuple(cover))}
 
-    def _clear(self, shapes: Shapes) -> None:
-        """Write clear where the polygons are, strip by strip."""
-        height = self.georef.shape[0]
-        for row in range(0, height, STRIP):
-            rows = self._writer.read(row, min(STRIP, height - row))
-            inside = burn(shapes, rows.shape, row)
-            if inside.any():
-                rows[inside] = CLEAR
-                self._writer.write(row, rows)
 
-    def close(self) -> None:
-        """Flush the file."""
+class Output:
+    """A file that a run writes: it sees segments, takes rows, and at the end becomes a staged file."""
+
+    key: ClassVar[str]
+    """In paths, summaries, manifests and STAC items; the option of DetectOptions that asks for it."""
+    suffix: ClassVar[str]
+    """After the scene's name."""
+    title: ClassVar[str]
+    media_type: ClassVar[str] = COG
+    roles: ClassVar[tuple[str, ...]] = ("data",)
+    help: ClassVar[str] = ""
+    """Of its flag on the command line; empty: it has none of that kind."""
+    extent: ClassVar[Extent] = "none"
+    """Where it needs P(cloud)."""
+    turn: ClassVar[Literal["main", "beside", "last"]] = "main"
+    """When it is finished: in turn, on a thread beside, or after all others, which it may then describe."""
+
+    def __init__(self, run: Run, path: Path) -> None:
+        """Begin."""
+        self.run, self.path = run, path
+
+    @classmethod
+    def file_name(cls, stem: str, options: DetectOptions) -> str | None:
+        """The name of the file for a scene; None where the options do not ask for it."""
+        return f"{stem}{cls.suffix}" if getattr(options, cls.key) else None
+
+    @classmethod
+    def possible(cls, scene: SceneReader, options: DetectOptions) -> bool:  # noqa: ARG003 - of those that ask
+        """Whether it can be written for a scene."""
+        return True
+
+    @property
+    def staged(self) -> Path:
+        """Where to write it; it is moved to `path` with all others."""
+        return self.run.staging.path(self.path)
+
+    def see(self, segment: Segment) -> None:
+        """A segment as it is read, in order."""
+
+    def write(self, rows: ScoredRows) -> None:
+        """The next rows, P(cloud) for their score; see BatchLayers."""
+
+    def finish(self) -> None:
+        """Write the staged file."""
+
+    def files(self) -> dict[str, Path]:
+        """Key -> what was written."""
+        return {self.key: self.path}
+
+    def asset(self) -> Asset:
+        """How a STAC item describes it."""
+        return Asset(self.staged, self.path.name, self.title, self.media_type, self.roles)
+
+
+class RasterOutput(Output):
+    """A raster on the scene's grid, written row by row and copied to a COG."""
+
+    def __init__(self, run: Run, path: Path) -> None:
+        """Create the file for the time of the run."""
+        super().__init__(run, path)
+        scratch = run.staging.scratch(path, f"{self.key}.tif")
+        self._writer = RowWriter(scratch, run.scene.georef, self.format, run.tags)
+
+    @property
+    def format(self) -> RasterFormat:
+        """What kind of raster."""
+        raise NotImplementedError
+
+    @property
+    def side(self) -> int:
+        """Pixels along a side of what has one value."""
+        return self.run.score_side
+
+    def finish(self) -> None:
+        """Copy to a COG."""
         self._writer.close()
+        copy_to_cog(self._writer.path, self.staged, self.format, self.side)
+
+    def asset(self) -> Asset:
+        """With type, nodata and scale."""
+        return Asset(self.staged, self.path.name, self.title, self.media_type, self.roles, self.format)
+
+
+class Mask(Output):
+    """The mask, with class names and a style beside it."""
+
+    key, suffix, title, roles = "mask", f"{MASK_SUFFIX}.tif", "Cloud mask", ("data", "cloud")
+
+    @classmethod
+    def file_name(cls, stem: str, options: DetectOptions) -> str | None:  # noqa: ARG003 - it always is
+        """It is always written."""
+        return f"{stem}{cls.suffix}"
+
+    def write(self, rows: ScoredRows) -> None:
+        """Codes to the mask; where a whole row of blocks is nodata there are none."""
+        codes = rows.further.get(CODE)
+        if codes is None:
+            codes = np.full(rows.score.shape, NODATA, dtype=np.uint8)
+        codes[~rows.valid] = NODATA
+        self.run.mask.write(rows.row, codes, rows.score)
+
+    def finish(self) -> None:
+        """The COG in the encoding that is asked for, and its sidecars."""
+        mask, name = self.run.mask, self.run.options.encoding
+        mask.close()
+        written = mask.path
+        if name != "geocloud":
+            written = self.run.staging.scratch(self.path, "encoded.tif")
+            write_encoded(mask.path, written, mask.georef, name)
+        copy_to_cog(written, self.staged, MASK, mask.factor)
+        files, values = self.files(), ENCODINGS[name].codes
+        write_attribute_table(self.run.staging.path(files["classes"]), mask.codes, values)
+        write_qgis_style(self.run.staging.path(files["style"]), mask.codes, values)
+
+    def files(self) -> dict[str, Path]:
+        """The mask, GDAL's sidecar with class names, and QGIS's with a style."""
+        table = self.path.with_name(self.path.name + ".aux.xml")
+        return {self.key: self.path, "classes": table, "style": self.path.with_suffix(".qml")}
+
+    def asset(self) -> Asset:
+        """With the classes as they are written."""
+        encoding = ENCODINGS[self.run.options.encoding]
+        return Asset(
+            self.staged, self.path.name, self.title, self.media_type, self.roles,
+            RasterFormat("MODE", "NO", encoding.dtype, encoding.nodata),
+            written_classes(self.run.mask.codes, encoding.codes),
+        )  # fmt: skip
+
+
+class Score(RasterOutput):
+    """P(cloud)."""
+
+    key, suffix, title, extent = "score", "_cloudscore.tif", "P(cloud)", "all"
+    help = "Write P(cloud) as a raster too."
+    format = SCORE
+
+    def write(self, rows: ScoredRows) -> None:
+        """As 0-250."""
+        self._writer.write(rows.row, quantise(rows.score))
+
+
+class ClearSky(RasterOutput):
+    """The ground without cloud."""
+
+    key, suffix, roles = "clear_sky", "_clearsky.tif", ("data", "reflectance")
+    title = "Estimate of the ground without cloud, reflectance"
+    help = "Write an estimate of the ground without cloud as a raster too."
+
+    def __init__(self, run: Run, path: Path) -> None:
+        """Name the bands."""
+        super().__init__(run, path)
+        self._writer.describe_bands(run.bands)
+
+    @property
+    def format(self) -> RasterFormat:
+        """A band per band that the scorer takes."""
+        return clear_sky_product(len(self.run.bands))
+
+    @property
+    def side(self) -> int:
+        """Of squares of pixels."""
+        return self.run.factor
+
+    def write(self, rows: ScoredRows) -> None:
+        """Where there is any data."""
+        if SURFACE in rows.further:
+            self._writer.write(rows.row, rows.further[SURFACE])
+
+
+class Polygons(Output):
+    """Clouds as polygons."""
+
+    key, suffix, title, turn = "polygons", "_clouds", "Clouds as polygons", "beside"
+    count: int | None = None
+    """How many were written."""
+
+    @classmethod
+    def file_name(cls, stem: str, options: DetectOptions) -> str | None:
+        """By the format."""
+        return None if options.polygons == "none" else f"{stem}{cls.suffix}.{options.polygons}"
+
+    @classmethod
+    def possible(cls, scene: SceneReader, options: DetectOptions) -> bool:
+        """Where they can be placed, or are wanted in pixels."""
+        return scene.georef.located or options.pixel_polygons
+
+    def finish(self) -> None:
+        """The file, by its suffix."""
+        frame = to_frame(self.run.mask.shapes(), self.run.scene.georef, self.run.scene.name)
+        self.count = len(frame)
+        write_vectors(frame, self.staged, self.run.tags)
+
+    def asset(self) -> Asset:
+        """By the format."""
+        kind = MEDIA_TYPES.get(self.path.suffix, "")
+        return Asset(self.staged, self.path.name, self.title, kind, self.roles)
+
+
+class Quicklook(Output):
+    """A small picture of scene and mask."""
+
+    key, suffix, title, roles = "quicklook", "_quicklook.png", "Scene and mask side by side", ("overview",)
+    media_type = MEDIA_TYPES[".png"]
+    help = "Write a PNG of scene and mask side by side too."
+
+    def __init__(self, run: Run, path: Path) -> None:
+        """Of what is scored."""
+        super().__init__(run, path)
+        self._preview = Preview(run.scene.georef.shape, run.bands, run.factor)
+
+    def see(self, segment: Segment) -> None:
+        """Take some of its pixels."""
+        self._preview.add(segment)
+
+    def finish(self) -> None:
+        """Beside the mask as it is written."""
+        mask = read_every(self.run.mask.path, self._preview.step * self.run.factor)
+        write_quicklook(self.staged, self._preview.picture(), mask, self.run.tags)
+
+
+class StacItem(Output):
+    """The STAC item: it describes all outputs before it."""
+
+    key, suffix, title, turn = "stac", f"{MASK_SUFFIX}.json", "STAC item", "last"
+    help = "Write a STAC item beside the mask too."
+
+    def __init__(self, run: Run, path: Path) -> None:
+        """Say at once where pystac is missing."""
+        require_pystac()
+        super().__init__(run, path)
+
+    def finish(self) -> None:
+        """Write it."""
+        run, described = self.run, self.run.scene.describe()
+        record = ItemRecord(
+            name=run.scene.name,
+            georef=run.scene.georef,
+            cloud_cover=run.mask.cloud_cover,
+            taken=described.get("taken") or "",
+            source=seen_from(self.path, described.get("item") or run.scene.source),
+            tags=run.tags,
+            assets={output.key: output.asset() for output in run.outputs if output is not self},
+            properties={f"geocloud:{key}": value for key, value in self._figures().items()},
+        )
+        write_item(self.staged, record)
+
+    def _figures(self) -> dict[str, Any]:
+        """What the item says besides the cloud cover."""
+        classes = self.run.class_percent()
+        figures: dict[str, Any] = {} if classes is None else {"class_percent": classes}
+        if self.run.domain is not None:
+            figures["unfamiliar_percent"] = self.run.domain.stats().percent
+            figures["unlike_training_data"] = list(self.run.domain.warnings())
+        return figures
+
+
+OUTPUTS: tuple[type[Output], ...] = (Mask, Score, ClearSky, Polygons, Quicklook, StacItem)
+"""In the order in which they are finished."""
+
+
+def output_paths(folder: Path, stem: str, options: DetectOptions) -> dict[str, Path]:
+    """Key -> path in a folder of each output that the options ask for."""
+    names = {kind.key: kind.file_name(stem, options) for kind in OUTPUTS}
+    return {key: folder / name for key, name in names.items() if name is not None}

@@ -6,7 +6,7 @@ import ctypes
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from queue import Empty, Full, Queue
@@ -17,7 +17,7 @@ R = TypeVar("R")
 _END = object()
 
 
-def read_ahead(items: Generator[T, None, None], depth: int) -> Iterator[T]:
+def read_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
     """The items, produced by a thread of their own that stays at most `depth` ahead.
 
     An error in the producer is raised here in its turn; closing the iterator early ends the thread and the items.

@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from geocloud.classes import CLASSES
+from geocloud.pipeline.coarse import coarse_shape
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray
 
@@ -22,8 +23,12 @@ _NODATA_GREY = 90
 class Preview:
     """Gathers every nth pixel of a scene as its segments are read; at most MAX_SIDE pixels a side."""
 
-    def __init__(self, shape: tuple[int, int], bands: Sequence[str]) -> None:
-        """Take red, green and blue of the bands a scorer reads; one it does not read is drawn from its first."""
+    def __init__(self, shape: tuple[int, int], bands: Sequence[str], factor: int = 1) -> None:
+        """Take red, green and blue of the bands a scorer reads; one it does not read is drawn from its first.
+
+        `shape` is the scene's, of which segments show squares of `factor` pixels a side.
+        """
+        shape = coarse_shape(shape, factor)
         self.step = max(1, -(-max(shape) // MAX_SIDE))
         self._channels = [list(bands).index(band) if band in bands else 0 for band in ("red", "green", "blue")]
         self._rgb = np.full((3, *(-(-side // self.step) for side in shape)), np.nan, dtype=np.float32)

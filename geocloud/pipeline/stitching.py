@@ -30,15 +30,17 @@ class ScoredRows:
     """(rows, width), higher = cloudier, NaN where nodata."""
     valid: BoolArray
     """(rows, width), True = data."""
+    own_valid: BoolArray
+    """The same of the scene's own pixels, (rows * f, width * f) where squares of f pixels a side are scored as one."""
     further: Layers = field(default_factory=dict)
-    """Maps that were asked for besides, (rows, width) or (band, rows, width); 0 where nodata."""
+    """Further maps, (rows, width) or (band, rows, width); 0 where nodata. None of them where all rows are nodata."""
 
-    def pieces(self, rows: int) -> Iterator[ScoredRows]:
-        """The same from the top, in views of at most so many rows."""
+    def pieces(self, rows: int, factor: int = 1) -> Iterator[ScoredRows]:
+        """The same from the top, in views of at most so many rows; `factor`: pixels along a side of what is scored."""
         for start in range(0, len(self.score), rows):
-            part = slice(start, start + rows)
+            part, own = slice(start, start + rows), slice(start * factor, (start + rows) * factor)
             further = {name: layer[..., part, :] for name, layer in self.further.items()}
-            yield ScoredRows(self.row + start, self.score[part], self.valid[part], further)
+            yield ScoredRows(self.row + start, self.score[part], self.valid[part], self.own_valid[own], further)
 
 
 class Stitcher:
@@ -47,6 +49,7 @@ class Stitcher:
     def __init__(self, grid: PatchGrid, first: int = 0) -> None:
         """Start at a block row, the scene's first by default."""
         self.grid = grid
+        self._own: list[BoolArray] = []
         self._row = first * grid.side
         self._filled_to = 0
         self._new_rows()
@@ -57,13 +60,16 @@ class Stitcher:
         if height > 0:
             self._valid = np.zeros((height, self.grid.shape[1]), dtype=bool)
 
-    def add(self, window: Window, layers: Layers, valid: BoolArray) -> ScoredRows | None:
+    def add(
+        self, window: Window, layers: Layers, valid: BoolArray, own_valid: BoolArray | None = None
+    ) -> ScoredRows | None:
         """Place a segment's maps, the segments coming row-major; returns the block row once it is complete.
 
         Args:
             window: the segment, inside the scene.
             layers: maps of (…, window.height, window.width), the same ones in each segment.
             valid: (window.height, window.width), True = data.
+            own_valid: as in ScoredRows, of this segment; None: `valid`.
 
         Raises:
             ValueError: the segment is not the next one.
@@ -76,12 +82,14 @@ class Stitcher:
                 self._layers[name] = blank((*layer.shape[:-2], *self._valid.shape), layer.dtype)
             self._layers[name][..., rows, cols] = np.where(valid, layer, blank((), layer.dtype))
         self._valid[rows, cols] = valid
+        self._own.append(valid if own_valid is None else own_valid)
         self._filled_to = window.stop_col
         if self._filled_to < self.grid.shape[1]:
             return None
         further = {name: layer for name, layer in self._layers.items() if name != SCORE}
-        done = ScoredRows(self._row, self._layers[SCORE], self._valid, further)
-        self._row, self._filled_to = window.stop_row, 0
+        own = self._own[0] if len(self._own) == 1 else np.concatenate(self._own, axis=1)
+        done = ScoredRows(self._row, self._layers[SCORE], self._valid, own, further)
+        self._row, self._filled_to, self._own = window.stop_row, 0, []
         self._new_rows()
         return done
 
@@ -91,7 +99,8 @@ def place_blocks(window: Window, blocks: Sequence[tuple[tuple[Window, ...], Laye
 
     Args:
         window: the segment the blocks belong to, inside the scene; what lies beyond it is dropped.
-        blocks: windows and maps of each batch, (n, …, height, width) a pixel or a 64th of both a patch.
+        blocks: windows and maps of each batch, per-pixel maps (n, ..., height, width), or
+            per-patch maps (n, ..., height / 64, width / 64).
     """
     step = next((batch[0].height // layers[SCORE].shape[-2] for batch, layers in blocks), 1)
     height, width = (-(-side // step) for side in window.shape)
@@ -102,8 +111,8 @@ def place_blocks(window: Window, blocks: Sequence[tuple[tuple[Window, ...], Laye
                 placed[name] = blank((*layer.shape[1:-2], height, width), layer.dtype)
             for block, part in zip(windows, layer, strict=True):
                 row, col = (block.row - window.row) // step, (block.col - window.col) // step
-                there = placed[name][..., row : row + part.shape[-2], col : col + part.shape[-1]]
-                there[...] = part[..., : there.shape[-2], : there.shape[-1]]
+                target = placed[name][..., row : row + part.shape[-2], col : col + part.shape[-1]]
+                target[...] = part[..., : target.shape[-2], : target.shape[-1]]
     return {name: spread(layer, step, window.shape) for name, layer in placed.items()}
 
 

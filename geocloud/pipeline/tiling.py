@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.grid import PatchGrid
+from geocloud.pipeline.coarse import pixels_of, read_coarse
 from geocloud.raster import BoolArray, FloatArray, PatchBatch, Raster
 from geocloud.readers.reader import SceneReader
 from geocloud.window import Window
@@ -28,20 +29,28 @@ class Segment:
     """(row, column) in the scene of the raster's first pixel."""
     raster: Raster
     """The window and as much of the halo as lies inside the scene."""
+    own_valid: BoolArray
+    """Which of the scene's own pixels in the window are valid; see ScoredRows."""
 
 
-def read_segments(
+def read_segments(  # noqa: PLR0913, PLR0917 - the last two have defaults
     scene: SceneReader,
     bands: Sequence[str],
     grid: PatchGrid,
     halo: int,
     max_pixels: int,
     block_rows: range | None = None,
+    factor: int = 1,
 ) -> Iterator[Segment]:
-    """The scene's segments, row-major, each read once with its halo; of all block rows or of some."""
+    """The scene's segments, row-major, each read once with its halo; of all block rows or of some.
+
+    Grid, halo and segments are in squares of `factor` pixels a side, which are read as one pixel.
+    """
     for window in grid.segments(max_pixels, block_rows):
         area = window.grow(halo).clip(grid.shape)
-        yield Segment(window, (area.row, area.col), scene.read(area, bands))
+        raster, own_valid = read_coarse(scene, area, bands, factor)
+        pixels, read = (pixels_of(part, factor, scene.georef.shape) for part in (window, area))
+        yield Segment(window, (area.row, area.col), raster, own_valid[pixels.slices((read.row, read.col))])
 
 
 def cut_blocks(

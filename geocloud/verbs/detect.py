@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from geocloud.errors import UsageError
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.detection import Detection, OutputPaths, read_detection
+from geocloud.pipeline.detection import Detection, read_detection
 from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.outputs import OUTPUTS, output_paths
 from geocloud.pipeline.run import detect_open
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import Source, open_scene
 from geocloud.scorers.contract import Scorer
+from geocloud.writers.vectors import vector_format
 
 
 def detect(
     scene: Source,
-    out: str | os.PathLike[str] | OutputPaths,
+    out: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
     options: DetectOptions | None = None,
     *,
     scorer: Scorer | None = None,
@@ -28,7 +32,8 @@ def detect(
 
     Args:
         scene: its path or URL, an xarray object, or a reader.
-        out: folder for the outputs, or their paths one by one.
+        out: folder for the outputs that the options ask for; or the path of each output that is wanted, by key: `mask`,
+            which there must be, `polygons`, `score`, `clear_sky`, `quicklook`, `stac`. Polygons are written by suffix.
         options: how; defaults where None.
         scorer: a loaded model to use instead of `options.model`, for many scenes.
         progress: called as work goes on; may raise Cancelled.
@@ -40,9 +45,25 @@ def detect(
     started = time.perf_counter()
     progress(0, 1, "load")
     with open_scene(scene, options.scene) as opened:
-        paths = out if isinstance(out, OutputPaths) else OutputPaths.in_folder(Path(out), opened.name, options)
-        if paths.mask.exists() and not options.overwrite:
+        paths = _paths(out, opened.name, options)
+        if paths["mask"].exists() and not options.overwrite:
             return read_detection(paths)
         scorer = scorer or load_scorer(options.model, options.device, options.precision)
         detection = detect_open(opened, scorer, options, paths, progress=progress)
     return replace(detection, seconds=time.perf_counter() - started)
+
+
+def _paths(
+    out: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]], stem: str, options: DetectOptions
+) -> dict[str, Path]:
+    """Key -> path of each output; UsageError for a key that there is not, or no mask."""
+    if not isinstance(out, Mapping):
+        return output_paths(Path(out), stem, options)
+    known = [kind.key for kind in OUTPUTS]
+    unknown = [key for key in out if key not in known]
+    if unknown or "mask" not in out:
+        what = f"output {unknown[0]!r} is unknown" if unknown else "a mask is always written"
+        raise UsageError(f"{what}; give paths of {', '.join(known)}, the mask among them")
+    if "polygons" in out:
+        vector_format(Path(out["polygons"]))
+    return {key: Path(path) for key, path in out.items()}

@@ -155,7 +155,7 @@ def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
     """Score, codes in every class the card tells, and the shadow map if there is one, of a whole scene."""
     thresholds = scorer.card.class_thresholds or ClassThresholds()
 
-    def look(batch: PatchBatch) -> Layers:
+    def maps(batch: PatchBatch) -> Layers:
         parts = scorer.unmix(batch)
         cut = scorer.card.calibration.score_threshold
         code = classify(parts.score, parts.slope, parts.shadow, cut, thresholds, _every())
@@ -163,7 +163,7 @@ def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
         further = {} if parts.shadow is None else {SHADOW: parts.shadow}
         return {SCORE: parts.score, CODE: code, **further}
 
-    rows = list(scored_rows(scene, scorer, threads=1, look=look))
+    rows = list(scored_rows(scene, scorer, threads=1, maps=maps))
     layers = [{SCORE: part.score, **part.further} for part in rows]
     return {name: np.concatenate([layer[name] for layer in layers]) for name in layers[0]}
 

@@ -11,7 +11,7 @@ import numpy as np
 from geocloud.classes import EncodingName
 from geocloud.errors import UsageError
 from geocloud.geometry.polygons import PolygonTracer, Shapes
-from geocloud.pipeline.detection import MASK_SUFFIX
+from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.masks import MaskFile, ScoreFile
 from geocloud.readers.reader import scene_name

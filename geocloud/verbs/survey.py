@@ -19,8 +19,8 @@ from geocloud.georef import Georef
 from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
 from geocloud.models.registry import load_scorer, model_folder
 from geocloud.pipeline.domain_check import DomainCheck, DomainStats
-from geocloud.pipeline.layers import tallied
-from geocloud.pipeline.scoring import plain_look, scored_rows
+from geocloud.pipeline.layers import BatchLayers
+from geocloud.pipeline.scoring import scored_rows
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, PatchBatch, Raster
 from geocloud.readers import MemoryScene
@@ -259,7 +259,7 @@ def _strangeness(scorer: Unmixer, seen: TrainingDomain, scene: TrainingScene) ->
     shape = data.shape[1], data.shape[2]
     held = MemoryScene(Raster(data, np.ones(shape, dtype=bool)), names, Georef(shape))
     tally = DomainCheck(seen)
-    look = tallied(plain_look(scorer), tally, scorer.card.halo, scorer.card.calibration.score_threshold)
-    for _ in scored_rows(held, scorer, threads=1, look=look):
+    layers = BatchLayers(scorer, scorer.card.calibration, domain=tally)
+    for _ in scored_rows(held, scorer, threads=1, maps=layers):
         pass
-    return tally.strangeness()
+    return tally.stats()

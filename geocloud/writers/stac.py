@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,8 +21,9 @@ from geocloud.classes import MaskClass
 from geocloud.errors import MissingExtraError
 from geocloud.geometry.geodesy import to_crs_coordinates
 from geocloud.georef import Georef
+from geocloud.readers.files.paths import is_virtual
 from geocloud.version import __version__
-from geocloud.writers.cog import REFLECTANCE_SCALE, SCORE_SCALE
+from geocloud.writers.cog import RasterFormat
 
 if TYPE_CHECKING:
     import pystac
@@ -40,8 +42,26 @@ EDGE_POINTS = 9
 
 
 @dataclass(frozen=True, slots=True)
+class Asset:
+    """One file that an item names."""
+
+    staged: Path
+    """Where it is while the item is written."""
+    name: str
+    """Its name in the end, beside the item."""
+    title: str
+    media_type: str
+    """Empty where there is none."""
+    roles: tuple[str, ...]
+    raster: RasterFormat | None = None
+    """Of a raster: type, nodata, scale and number of bands."""
+    classes: tuple[MaskClass, ...] = ()
+    """Of a mask: its codes, as written."""
+
+
+@dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """What an item tells."""
+    """What an item says."""
 
     name: str
     """The scene's name; the item's id is NAME_cloudmask."""
@@ -54,11 +74,8 @@ class ItemRecord:
     """Path or URL of the scene or of its STAC item."""
     tags: Mapping[str, str]
     """The provenance tags of the mask."""
-    classes: tuple[MaskClass, ...]
-    """The mask's codes, as written."""
-    nodata: int
-    assets: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
-    """Key (mask, score, clear_sky, polygons, quicklook) -> the staged file, and its name in the end."""
+    assets: Mapping[str, Asset] = field(default_factory=dict)
+    """By key: mask, score, and so on."""
     properties: Mapping[str, object] = field(default_factory=dict)
     """What else the item says, JSON values by name."""
 
@@ -84,9 +101,12 @@ def write_item(path: Path, record: ItemRecord) -> None:
     )
     item.stac_extensions.append(PROCESSING)
     _locate(item, record)
-    for key, (staged, name) in record.assets.items():
-        item.add_asset(key, _asset(key, name))
-        _describe_asset(item.assets[key], key, staged, record)
+    for key, asset in record.assets.items():
+        plain = pystac.Asset(
+            f"./{asset.name}", title=asset.title, media_type=asset.media_type or None, roles=list(asset.roles)
+        )
+        item.add_asset(key, plain)
+        _describe_asset(plain, asset)
     item.add_link(pystac.Link("derived_from", record.source))
     text = json.dumps(item.to_dict(include_self_link=False, transform_hrefs=False), indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
@@ -125,6 +145,16 @@ def parse_time(text: str) -> datetime | None:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
+def seen_from(document: Path, source: str) -> str:
+    """A source as a link in a document has it: a URL as it is, a local path relative to the document."""
+    if is_virtual(source) or not Path(source).exists():
+        return source
+    try:
+        return Path(os.path.relpath(source, document.parent)).as_posix()
+    except ValueError:  # another drive
+        return Path(source).resolve().as_uri()
+
+
 def _properties(record: ItemRecord, now: datetime, *, told: bool) -> dict[str, Any]:
     """Processing, and what geocloud alone knows."""
     own = {f"geocloud:{key.removeprefix('GEOCLOUD_').lower()}": text for key, text in record.tags.items() if text}
@@ -157,46 +187,27 @@ def _locate(item: pystac.Item, record: ItemRecord) -> None:
         projection.transform = list(record.georef.transform)[:6]
 
 
-def _asset(key: str, name: str) -> pystac.Asset:
-    import pystac
-
-    kinds = {
-        "mask": (COG, "Cloud mask", ["data", "cloud"]),
-        "score": (COG, "P(cloud)", ["data"]),
-        "clear_sky": (COG, "Estimate of the ground without cloud, reflectance", ["data", "reflectance"]),
-        "polygons": (MEDIA_TYPES.get(Path(name).suffix, ""), "Clouds as polygons", ["data"]),
-        "quicklook": (MEDIA_TYPES[".png"], "Scene and mask side by side", ["overview"]),
-    }
-    media_type, title, roles = kinds[key]
-    return pystac.Asset(f"./{name}", title=title, media_type=media_type or None, roles=roles)
-
-
-def _describe_asset(asset: pystac.Asset, key: str, staged: Path, record: ItemRecord) -> None:
+def _describe_asset(item_asset: pystac.Asset, asset: Asset) -> None:
     """File size and hash; of rasters the type, nodata, scale and classes."""
     from pystac.extensions.classification import Classification, ClassificationExtension
     from pystac.extensions.file import FileExtension
     from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
-    digest = hashlib.sha256(staged.read_bytes()).hexdigest()
-    FileExtension.ext(asset, add_if_missing=True).apply(size=staged.stat().st_size, checksum=f"1220{digest}")
-    if key == "mask":
-        kind = DataType.UINT16 if max(entry.code for entry in record.classes) > 255 else DataType.UINT8
-        RasterExtension.ext(asset, add_if_missing=True).bands = [
-            RasterBand.create(nodata=record.nodata, data_type=kind)
-        ]
-        ClassificationExtension.ext(asset, add_if_missing=True).classes = [
+    digest = hashlib.sha256(asset.staged.read_bytes()).hexdigest()
+    size = asset.staged.stat().st_size
+    FileExtension.ext(item_asset, add_if_missing=True).apply(size=size, checksum=f"1220{digest}")
+    if asset.raster is not None:
+        raster = asset.raster
+        scale, offset = (None, None) if raster.scale == 1 else (raster.scale, 0.0)
+        band = RasterBand.create(nodata=raster.nodata, data_type=DataType(raster.dtype), scale=scale, offset=offset)
+        RasterExtension.ext(item_asset, add_if_missing=True).bands = [band] * raster.bands
+    if asset.classes:
+        ClassificationExtension.ext(item_asset, add_if_missing=True).classes = [
             Classification.create(
                 value=entry.code,
                 name=entry.name.replace(" ", "-"),
                 description=entry.name,
                 color_hint="{:02X}{:02X}{:02X}".format(*entry.colour[:3]),
             )
-            for entry in record.classes
+            for entry in asset.classes
         ]
-    if key == "clear_sky":
-        band = RasterBand.create(nodata=0, data_type=DataType.UINT16, scale=REFLECTANCE_SCALE, offset=0.0)
-        count = record.tags.get("GEOCLOUD_BANDS", "").count(",") + 1
-        RasterExtension.ext(asset, add_if_missing=True).bands = [band] * count
-    if key == "score":
-        band = RasterBand.create(nodata=255, data_type=DataType.UINT8, scale=SCORE_SCALE, offset=0.0)
-        RasterExtension.ext(asset, add_if_missing=True).bands = [band]

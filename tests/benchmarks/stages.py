@@ -22,7 +22,8 @@ from geocloud.grid import PatchGrid
 from geocloud.models.loading import has_bf16
 from geocloud.models.network_scorer import NetworkScorer
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.scoring import SEGMENT_PIXELS, aggregation_factor, coarsened
+from geocloud.pipeline.coarse import aggregation_factor, coarse_shape
+from geocloud.pipeline.scoring import SEGMENT_PIXELS
 from geocloud.pipeline.tiling import read_segments
 from geocloud.raster import PatchBatch, spread
 from geocloud.readers import open_scene
@@ -73,10 +74,10 @@ def stages(path: Path) -> dict[str, object]:
     with open_scene(path) as scene, tempfile.TemporaryDirectory() as folder:
         georef = scene.georef
         side = aggregation_factor(georef, scorer)
-        scored = coarsened(scene, side)
-        grid = PatchGrid(scored.georef.shape, scorer.card.block)
+        grid = PatchGrid(coarse_shape(georef.shape, side), scorer.card.block)
         bands = scorer.choose_bands(scene.bands)
-        read = seconds(lambda: sum(1 for _ in read_segments(scored, bands, grid, scorer.card.halo, SEGMENT_PIXELS)))
+        pixels = SEGMENT_PIXELS // side**2
+        read = seconds(lambda: sum(1 for _ in read_segments(scene, bands, grid, scorer.card.halo, pixels, factor=side)))
         red = scene.read(Window(0, 0, *georef.shape), ("red",)).data[0]
         codes = spread((red[::side, ::side] > 0.3).astype(np.uint8), side, georef.shape)  # as large as what is scored
         writer = RowWriter(Path(folder) / "mask.tif", georef, MASK, {})

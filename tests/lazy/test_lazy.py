@@ -56,7 +56,7 @@ def test_probability_and_mask_are_those_of_detect(big: Path, tmp_path: Path) -> 
     detection = geocloud.detect(big, tmp_path, DetectOptions(model="hot", score=True))
     array = opened(big)
     probability = geocloud.score(array, model="hot").to_numpy()
-    with rasterio.open(str(detection.score_path)) as file:
+    with rasterio.open(str(detection.files["score"])) as file:
         written = file.read(1)
     assert (np.where(np.isnan(probability), 255, np.floor(probability * np.float32(250))) == written).all()
     mask = geocloud.mask(array, model="hot")

@@ -36,7 +36,7 @@ def strangeness(seen: TrainingDomain, change: object, *, valid: np.ndarray | Non
     tally = DomainCheck(seen)
     every = np.ones((512, 512), dtype=bool) if valid is None else valid
     tally.add(data, every, data[:3].mean(axis=0) > 0.3, BANDS)
-    return tally.strangeness()
+    return tally.stats()
 
 
 def test_ground_like_that_of_training_is_silent(seen: TrainingDomain) -> None:
@@ -76,9 +76,9 @@ def test_the_order_of_blocks_changes_nothing_and_few_pixels_say_nothing(seen: Tr
     for tally, order in zip(tallies, (blocks, blocks[::-1], blocks[:1]), strict=True):
         for block in order:
             tally.add(block, every, block[0] > 0.3, BANDS)
-    assert tallies[0].strangeness() == tallies[1].strangeness()
-    assert tallies[2].strangeness().percent is None
-    assert tallies[2].strangeness().warnings(seen) == ()
+    assert tallies[0].stats() == tallies[1].stats()
+    assert tallies[2].stats().percent is None
+    assert tallies[2].stats().warnings(seen) == ()
 
 
 def test_bands_that_a_scene_lacks_are_left_out(seen: TrainingDomain) -> None:

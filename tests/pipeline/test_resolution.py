@@ -14,7 +14,8 @@ import geocloud
 from geocloud import DetectOptions, open_scene
 from geocloud.errors import UsageError
 from geocloud.georef import Georef
-from geocloud.pipeline.scoring import aggregation_factor, score_scene
+from geocloud.pipeline.coarse import aggregation_factor
+from geocloud.pipeline.scoring import score_scene
 from geocloud.raster import Raster, spread
 from geocloud.readers.bands.radiometry import add_squares, as_digital_numbers, average
 

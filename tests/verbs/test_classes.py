@@ -87,12 +87,12 @@ def test_every_class_reaches_every_file(make_scene: Make, tmp_path: Path) -> Non
     share = 100 * (codes == 3).sum() / valid
     assert detection.class_cover["haze or smoke"] == pytest.approx(share, abs=1e-3)
     assert sum(detection.class_cover.values()) == pytest.approx(100, abs=0.01)
-    frame = geopandas.read_file(detection.polygons_path)
+    frame = geopandas.read_file(detection.files["polygons"])
     assert set(frame["class"]) == {"cloud", "thin cloud", "haze or smoke", "dust", "cloud shadow", "snow or ice"}
     table = detection.mask_path.with_name(detection.mask_path.name + ".aux.xml").read_text()
     style = detection.mask_path.with_suffix(".qml").read_text()
     assert all(name in table and name in style for name in ("thin cloud", "haze or smoke", "dust", "snow or ice"))
-    item = pystac.Item.from_file(detection.item_path)
+    item = pystac.Item.from_file(detection.files["stac"])
     assert [entry["value"] for entry in item.assets["mask"].extra_fields["classification:classes"]] == [
         *range(7),
         255,
@@ -147,13 +147,13 @@ def test_least_area_looks_at_whole_clouds_and_growth_keeps_classes(make_scene: M
 def test_the_cloud_free_estimate_is_reflectance_with_nodata(make_scene: Make, tmp_path: Path) -> None:
     path, codes = painted(make_scene)
     detection = geocloud.detect(path, tmp_path, DetectOptions(clear_sky=True), scorer=PaintedScorer())
-    with rasterio.open(detection.clear_sky_path) as clear, rasterio.open(path) as scene:
+    with rasterio.open(detection.files["clear_sky"]) as clear, rasterio.open(path) as scene:
         assert (clear.dtypes, clear.nodata, clear.scales) == (("uint16",) * 3, 0, (1e-4,) * 3)
         assert clear.descriptions == ("blue", "green", "red")
         assert (clear.transform, clear.crs) == (scene.transform, scene.crs)
         expected = np.where(codes == 255, 0, np.maximum(scene.read() / 2, 1)).round()
         assert np.abs(clear.read() - expected).max() <= 1
-    assert cog_validate(detection.clear_sky_path)[0]
+    assert cog_validate(detection.files["clear_sky"])[0]
 
 
 def test_coarser_scoring_carries_the_maps(make_scene: Make, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_coarser_scoring_carries_the_maps(make_scene: Make, tmp_path: Path) -> N
     options = DetectOptions(classes=CLASSES, clear_sky=True, resolution=20, polygons="none")
     detection = geocloud.detect(path, tmp_path, options, scorer=PaintedScorer())
     assert (read(detection.mask_path) == codes).mean() > 0.99
-    assert ((read(detection.clear_sky_path) == 0) == (codes == 255)).all()
+    assert ((read(detection.files["clear_sky"]) == 0) == (codes == 255)).all()
 
 
 @pytest.mark.parametrize("options", [{"classes": ("thin",)}, {"clear_sky": True}])

@@ -66,12 +66,12 @@ def test_every_output_and_nothing_else(sample: Path, tmp_path: Path) -> None:
         "scene_cloudscore.tif",
         "scene_quicklook.png",
     ]
-    mask, score = read(detection.mask_path), read(detection.score_path)
+    mask, score = read(detection.mask_path), read(detection.files["score"])
     assert ((score == 255) == (mask == 255)).all()
     assert ((score[mask != 255] >= 125) == (mask[mask != 255] == 1)).all()
-    with rasterio.open(detection.score_path) as dataset:
+    with rasterio.open(detection.files["score"]) as dataset:
         assert dataset.scales == (0.004,)
-        assert cog_validate(detection.score_path)[0]
+        assert cog_validate(detection.files["score"])[0]
     frame = detection.polygons
     assert len(frame) == detection.polygon_count
     assert frame.crs.to_epsg() == 4326
@@ -79,7 +79,7 @@ def test_every_output_and_nothing_else(sample: Path, tmp_path: Path) -> None:
 
 def test_polygons_burnt_back_are_the_mask(sample: Path, tmp_path: Path) -> None:
     detection = geocloud.detect(sample, tmp_path, DetectOptions(model="brightness", polygons="gpkg"))
-    frame = geopandas.read_file(detection.polygons_path)
+    frame = geopandas.read_file(detection.files["polygons"])
     with rasterio.open(detection.mask_path) as dataset:
         mask, transform = dataset.read(1), dataset.transform
         assert frame.crs == dataset.crs
@@ -159,7 +159,7 @@ class TestPlace:
     def test_without_georeference_polygons_come_when_asked_for(self, make_scene: Make, tmp_path: Path) -> None:
         path = make_scene(crs=None, transform=Affine.identity())
         detection = geocloud.detect(path, tmp_path / "one", BRIGHT)
-        assert detection.polygons_path is None
+        assert "polygons" not in detection.files
         assert any("--pixel-polygons" in note for note in detection.notes)
         detection = geocloud.detect(path, tmp_path / "two", DetectOptions(model="brightness", pixel_polygons=True))
         assert list(detection.polygons.total_bounds) == [30, 20, 105, 90]
@@ -217,8 +217,8 @@ class TestNothingIsLost:
         options = DetectOptions(model="brightness", score=True)
         one = geocloud.detect(sample, tmp_path / "one", options)
         other = geocloud.detect(sample, tmp_path / "two", DetectOptions(model="brightness", score=True, threads=1))
-        for name in ("mask_path", "score_path", "polygons_path"):
-            assert getattr(one, name).read_bytes() == getattr(other, name).read_bytes()
+        for name in ("mask", "score", "polygons"):
+            assert one.files[name].read_bytes() == other.files[name].read_bytes()
 
 
 def test_missing_band_is_named(make_scene: Make, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_grown_clouds_are_one_in_mask_polygons_and_cover(make_scene: Make, tmp_p
     np.testing.assert_array_equal(grown, expected)
     assert detection.cloud_cover == pytest.approx(100 * expected.mean())
     with rasterio.open(detection.mask_path) as mask:
-        frame = geopandas.read_file(detection.polygons_path).to_crs(mask.crs)
+        frame = geopandas.read_file(detection.files["polygons"]).to_crs(mask.crs)
         burnt = features.rasterize(frame.geometry, mask.shape, transform=mask.transform)
     assert (burnt != grown).mean() < 0.01
     assert detection.polygon_count == 2
@@ -133,7 +133,7 @@ def test_a_stac_item_tells_what_was_found(tmp_path: Path) -> None:
     source, _ = write_item(tmp_path / "in")
     options = replace(BRIGHT, stac=True, score=True, quicklook=True)
     detection = geocloud.detect(source, tmp_path / "out", options)
-    item = pystac.Item.from_file(detection.item_path)
+    item = pystac.Item.from_file(detection.files["stac"])
     assert item.to_dict()["stac_version"] == "1.1.0"
     assert item.id == "scene.v1.2_cloudmask"
     assert item.datetime.isoformat() == "2024-01-05T10:13:19+00:00"
@@ -149,7 +149,7 @@ def test_a_stac_item_tells_what_was_found(tmp_path: Path) -> None:
     for asset in item.assets.values():
         assert Path(asset.get_absolute_href()).exists()
     derived = next(link for link in item.links if link.rel == "derived_from")
-    assert (detection.item_path.parent / derived.href).resolve() == source.resolve()
+    assert (detection.files["stac"].parent / derived.href).resolve() == source.resolve()
     west, south, east, north = item.bbox
     with rasterio.open(detection.mask_path) as dataset:
         bounds = rasterio.warp.transform_bounds(dataset.crs, "EPSG:4326", *dataset.bounds)
@@ -159,7 +159,7 @@ def test_a_stac_item_tells_what_was_found(tmp_path: Path) -> None:
 def test_a_scene_without_a_time_says_whose_time_it_is(sample: Path, tmp_path: Path) -> None:
     pytest.importorskip("pystac")
     detection = geocloud.detect(sample, tmp_path, replace(BRIGHT, stac=True))
-    properties = json.loads(detection.item_path.read_text())["properties"]
+    properties = json.loads(detection.files["stac"].read_text())["properties"]
     assert properties["geocloud:datetime_is"] == "the time of processing"
     assert properties["geocloud:model"] == "brightness"
 

@@ -49,12 +49,12 @@ def test_in_each_file_of_a_run_and_of_what_is_made_of_it(make_scene: Make, tmp_p
     source = make_scene()
     detection = geocloud.detect(source, tmp_path / "out", replace(BRIGHT, polygons=kind))
     assert_told(tags_of(detection.mask_path), source)
-    assert_told(tags_of(detection.score_path), source)
-    with Image.open(detection.quicklook_path) as picture:
+    assert_told(tags_of(detection.files["score"]), source)
+    with Image.open(detection.files["quicklook"]) as picture:
         assert_told(picture.text, source)
     again = tmp_path / f"again.{kind}"
     polygonize(str(detection.mask_path), again)
-    for path in (detection.polygons_path, again):
+    for path in (detection.files["polygons"], again):
         assert_told(polygon_tags(path), source)
     apply_mask(source, detection.mask_path, tmp_path / "clear.tif")
     assert_told(tags_of(tmp_path / "clear.tif"), source)

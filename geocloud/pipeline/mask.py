@@ -1,0 +1,171 @@
+"""The mask as it grows: its file, its counts and the polygons traced from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.windows import Window as RasterioWindow
+
+from geocloud.classes import COUNTED, ENCODINGS, TAG, EncodingName, encode
+from geocloud.geometry.dilation import Dilater, Rows
+from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
+from geocloud.geometry.polygons import PolygonTracer, Shapes, burn, joined_groups
+from geocloud.georef import Georef
+from geocloud.pipeline.layers import Extent
+from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, SNOW, ByteArray, FloatArray
+from geocloud.writers.cog import RasterFormat, RowWriter, mask_product, raster_errors
+
+IntArray = NDArray[np.int64]
+STRIP = 512
+"""Rows handled at once where a written raster is read back."""
+
+
+class MaskRaster:
+    """Takes the rows of a mask from the top: writes, counts and traces them."""
+
+    def __init__(  # noqa: PLR0913 - by keyword
+        self,
+        path: Path,
+        georef: Georef,
+        *,
+        codes: tuple[int, ...],
+        tags: dict[str, str],
+        dilate: int,
+        traced: bool,
+        min_area: float = 0.0,
+        factor: int = 1,
+    ) -> None:
+        """Create the file.
+
+        Args:
+            path: a GeoTIFF for the time of the run.
+            georef: of the mask.
+            codes: all that it may hold.
+            tags: of the file.
+            dilate: pixels by which clouds grow.
+            traced: whether polygons are wanted.
+            min_area: square metres; what is smaller becomes clear, class borders left aside. Needs `traced`.
+            factor: pixels along a side of what was scored as one pixel.
+
+        Raises:
+            OutputError: the file cannot be created.
+        """
+        self.georef, self.codes, self.path = georef, codes, path
+        self.factor = 1 if dilate else factor  # grown clouds are not made of squares
+        self._min_area, self._dilate = min_area, dilate
+        self._writer = RowWriter(path, georef, mask_product(codes), tags)
+        self._tracer = PolygonTracer(georef.shape[1], self.factor) if traced else None
+        self._shapes: Shapes | None = None
+        self._dilater = Dilater(georef.shape[1], dilate) if dilate else None
+        self._pixels: IntArray = np.zeros(256, dtype=np.int64)
+
+    @property
+    def extent(self) -> Extent:
+        """Where it needs P(cloud): for the polygons' mean in clouds, and everywhere if clouds grow."""
+        if self._tracer is None:
+            return "none"
+        return "all" if self._dilate else "clouds"
+
+    @property
+    def valid(self) -> int:
+        """Pixels that hold data."""
+        return int(self._pixels[:NODATA].sum())
+
+    @property
+    def cloud_cover(self) -> float:
+        """Percent of the valid pixels that are cloud, thick or thin; NaN where there are none."""
+        return sum(self.cover().get(code, 0.0) for code in COUNTED) if self.valid else float("nan")
+
+    def cover(self) -> dict[int, float]:
+        """Percent of the valid pixels by code, nodata left out; empty where there are none."""
+        valid = self.valid
+        return {code: 100 * int(self._pixels[code]) / valid for code in self.codes if code != NODATA} if valid else {}
+
+    def write(self, row: int, codes: ByteArray, p: FloatArray) -> None:
+        """The next rows: codes (h, width), and P(cloud) (h, width), needed as `extent` says."""
+        self._keep(self._dilater.add(codes, p) if self._dilater else [(row, codes, p)])
+
+    def end(self) -> None:
+        """There are no more rows: clouds below the least area become clear."""
+        if self._dilater is not None:
+            self._keep(self._dilater.finish())
+        if self._min_area:
+            self._shapes = self._without_small(self.shapes())
+
+    def shapes(self) -> Shapes:
+        """All polygons; to be taken once, for they may be a million vertices."""
+        shapes, self._shapes = self._shapes, None
+        if shapes is None:
+            if self._tracer is None:
+                raise ValueError("no polygons were traced")
+            shapes = self._tracer.finish()
+        return shapes
+
+    def close(self) -> None:
+        """Flush the file."""
+        self._writer.close()
+
+    def _keep(self, final: Iterable[Rows]) -> None:
+        """Write, count and trace rows that nothing changes any more but the least area."""
+        for row, codes, p in final:
+            self._writer.write(row, codes)
+            for code in self.codes:
+                self._pixels[code] += np.count_nonzero(codes == code)
+            if self._tracer is not None:
+                self._tracer.add(codes, p)
+
+    def _without_small(self, shapes: Shapes) -> Shapes:
+        """The polygons but those of small clouds, which are taken out of the mask.
+
+        A cloud is all classes that touch: a thin rim and its thick middle count together, a shadow beside them alone.
+        """
+        if not len(shapes):
+            return shapes
+        areas = geodesic_areas(to_crs_coordinates(shapes.geometry, self.georef), self.georef)
+        veils = np.where(np.isin(shapes.code, (SHADOW, SNOW)), shapes.code, CLOUD)
+        group = joined_groups(shapes, veils)
+        small = np.bincount(group, areas, len(shapes))[group] < self._min_area
+        if small.any():
+            self._clear(shapes.take(small))
+            gone = np.bincount(shapes.code[small], shapes.pixels[small], 256).astype(np.int64)
+            self._pixels -= gone
+            self._pixels[CLEAR] += gone.sum()
+        return shapes.take(~small)
+
+    def _clear(self, shapes: Shapes) -> None:
+        """Write clear where the polygons are, strip by strip."""
+        height = self.georef.shape[0]
+        for row in range(0, height, STRIP):
+            rows = self._writer.read(row, min(STRIP, height - row))
+            inside = burn(shapes, rows.shape, row)
+            if inside.any():
+                rows[inside] = CLEAR
+                self._writer.write(row, rows)
+
+
+def write_encoded(source: Path, target: Path, georef: Georef, encoding: EncodingName) -> None:
+    """A mask of our codes written again in another encoding, row strip by row strip."""
+    product = RasterFormat(
+        "MODE", "NO", ENCODINGS[encoding].dtype, ENCODINGS[encoding].nodata, description="cloud mask"
+    )
+    with raster_errors(target), rasterio.open(source) as dataset:
+        writer = RowWriter(target, georef, product, {**dataset.tags(), TAG: encoding})
+        for row in range(0, dataset.height, STRIP):
+            window = RasterioWindow(0, row, dataset.width, min(STRIP, dataset.height - row))
+            writer.write(row, encode(dataset.read(1, window=window), encoding))
+    writer.close()
+
+
+def read_every(path: Path, step: int) -> NDArray[np.uint8]:
+    """Every nth pixel of a raster's first band in both directions, read a few rows at a time."""
+    rows = max(step, STRIP // step * step)
+    parts = []
+    with raster_errors(path), rasterio.open(path) as dataset:
+        for row in range(0, dataset.height, rows):
+            window = RasterioWindow(0, row, dataset.width, min(rows, dataset.height - row))
+            parts.append(dataset.read(1, window=window)[::step, ::step])
+    return np.concatenate(parts)
