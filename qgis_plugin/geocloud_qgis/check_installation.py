@@ -12,6 +12,7 @@ from . import settings
 from .algorithm import GeocloudAlgorithm, as_exception
 from .locate import read_versions
 from .runner import ProgramError
+from .texts import tr
 
 
 def make_report(program: Path, environ: dict[str, str]) -> str:
@@ -25,15 +26,24 @@ class CheckInstallation(GeocloudAlgorithm):
     """Whether the program is found and works."""
 
     NAME = "checkinstallation"
-    TITLE = "Check installation"
-    SUMMARY = "Shows whether the geocloud program is found and works."
-    HELP = "Shows where the geocloud program is, its versions and device, and whether projections work there."
-    RESULTS = (("REPORT", "text to copy into a question."), ("VERSION", "the program's version."))
+
+    def __init__(self) -> None:
+        """Texts in QGIS's language."""
+        super().__init__()
+        self.TITLE = tr("Check installation")
+        self.SUMMARY = tr("Shows whether the geocloud program is found and works.")
+        self.HELP = tr(
+            "Shows where the geocloud program is, its versions and device, and whether projections work there."
+        )
+        self.RESULTS = (
+            ("REPORT", tr("text to copy into a question.")),
+            ("VERSION", tr("the program's version.")),
+        )
 
     def initAlgorithm(self, config: object = None) -> None:  # noqa: ARG002, N802 - QGIS's name
         """No parameters."""
-        self.addOutput(QgsProcessingOutputString("REPORT", "Report"))
-        self.addOutput(QgsProcessingOutputString("VERSION", "Version of geocloud"))
+        self.addOutput(QgsProcessingOutputString("REPORT", tr("Report")))
+        self.addOutput(QgsProcessingOutputString("VERSION", tr("Version of geocloud")))
 
     def processAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> dict:  # noqa: ANN401, ARG002, N802
         """Find the program and ask it."""

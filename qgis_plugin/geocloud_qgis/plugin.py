@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QAction
 
@@ -16,6 +17,7 @@ from .provider import GeocloudProvider
 from .recent import scene_for
 from .runner import ProgramError
 from .texts import tr
+from .threshold_dock import ThresholdDock
 from .translation import install_translator
 
 MENU = "&Geocloud"
@@ -31,6 +33,7 @@ class GeocloudPlugin:
         self.provider = None
         self.actions: list[QAction] = []
         self.dialog = None
+        self.dock: Optional[ThresholdDock] = None
 
     def initProcessing(self) -> None:  # noqa: N802 - QGIS's name
         """All that qgis_process needs."""
@@ -41,6 +44,7 @@ class GeocloudPlugin:
         """Provider, toolbar button, entries of the Raster menu."""
         self.initProcessing()
         detect = self._action(tr("Detect clouds…"), self.open_dialog, "geocloudDetect")
+        self._action(tr("Cloud threshold"), self.open_threshold, "geocloudOpenThreshold")
         self._action(tr("Settings…"), self.open_settings, "geocloudSettings")
         self.iface.addToolBarIcon(detect)
 
@@ -51,6 +55,11 @@ class GeocloudPlugin:
             self.iface.removeToolBarIcon(action)
             action.deleteLater()
         self.actions = []
+        if self.dock is not None:
+            self.dock.detach()
+            self.iface.removeDockWidget(self.dock)
+            self.dock.deleteLater()
+            self.dock = None
         if self.provider is not None:
             QgsApplication.processingRegistry().removeProvider(self.provider)
             self.provider = None
@@ -78,6 +87,13 @@ class GeocloudPlugin:
             "geocloud:detectclouds", scene_for(active, QgsProject.instance())
         )
         self.dialog.show()
+
+    def open_threshold(self) -> None:
+        """The dock that cuts a score layer while the user looks."""
+        if self.dock is None:
+            self.dock = ThresholdDock(self.iface)
+            self.iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
+        self.dock.show()
 
     def open_settings(self) -> bool:
         """The settings; True where they were accepted."""

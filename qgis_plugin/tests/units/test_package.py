@@ -5,6 +5,7 @@ import configparser
 import re
 import subprocess
 import sys
+import tomllib
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
@@ -26,8 +27,15 @@ def test_metadata():
     general = parser["general"]
     for key in "name description about version author email repository tracker homepage".split():
         assert general[key]
-    assert (general["qgisMinimumVersion"], general["qgisMaximumVersion"]) == ("3.22", "4.99")
+    assert (general["qgisMinimumVersion"], general["qgisMaximumVersion"]) == ("3.22", "3.99")
     assert "program" in general["about"]
+    assert general["changelog"].startswith(general["version"])
+    assert "supportsQt6" not in general, "no test has run on a QGIS with Qt 6"
+    project = tomllib.loads((FOLDER.parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert general["version"] == project["version"] == PROGRAM_VERSION
+    assert general["author"] == project["authors"][0]["name"]
+    assert general["repository"] == project["urls"]["Repository"]
+    assert general["tracker"] == project["urls"]["Issues"]
     assert (FOLDER / general["icon"]).is_file()
 
 
@@ -42,7 +50,15 @@ def test_zip(tmp_path):
     archive = zipfile.ZipFile(make_zip(tmp_path / "a.zip"))
     names = set(archive.namelist())
     assert {name.split("/")[0] for name in names} == {"geocloud_qgis"}
-    needed = {"__init__.py", "metadata.txt", "LICENSE", "icon.svg", "styles/mask.qml"}
+    needed = {
+        "__init__.py",
+        "metadata.txt",
+        "LICENSE",
+        "README.md",
+        "icon.svg",
+        "styles/mask.qml",
+        "i18n/geocloud_fr.qm",
+    }
     assert {f"geocloud_qgis/{name}" for name in needed} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     assert make_zip(tmp_path / "b.zip").read_bytes() == (tmp_path / "a.zip").read_bytes()
@@ -82,6 +98,19 @@ def test_no_unscoped_qt_enums():
         text = path.read_text(encoding="utf-8")
         assert not re.findall(r"\bQt\.[A-Z]\w+\b(?!\.)", text), path
         assert ".exec_(" not in text
+
+
+def test_the_french_translation_is_complete():
+    from make_translations import LANGUAGES, read, texts
+
+    assert LANGUAGES == ("fr",)
+    translated = read(FOLDER / "i18n" / "geocloud_fr.ts")
+    assert set(translated) == set(texts()), "run make_translations.py"
+    for text, french in translated.items():
+        assert french, text
+        assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", french)), text
+    compiled = (FOLDER / "i18n" / "geocloud_fr.qm").read_bytes()
+    assert "Détecter les nuages".encode("utf-16-be") in compiled
 
 
 def test_bandit():
