@@ -38,6 +38,9 @@ LEFT_OUT = {
     "--encoding": "the styles and the other algorithms read geocloud's codes",
     "--clear-sky": "the program writes it into a folder only",
     "--progress": "the plugin's own",
+    "--json": "the plugin's own",
+    "--quiet": "the plugin shows what the program says",
+    "--verbose": "the plugin shows what the program says",
     "--stop-on-stdin-eof": "the plugin's own",
     "--help": "the panel beside the parameters",
 }

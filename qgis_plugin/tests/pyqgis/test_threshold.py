@@ -8,7 +8,10 @@ from qgis.core import QgsProject, QgsRasterLayer
 
 @pytest.fixture
 def score(detect, scene, tmp_path):
-    return QgsRasterLayer(detect(scene, SCORE=str(tmp_path / "score.tif"), MIN_AREA=0)["SCORE"], "score")
+    layer = QgsRasterLayer(detect(scene, SCORE=str(tmp_path / "score.tif"), MIN_AREA=0)["SCORE"], "score")
+    QgsProject.instance().addMapLayer(layer)
+    yield layer
+    QgsProject.instance().clear()
 
 
 @pytest.mark.parametrize("probability", [0.2, 0.5, 0.8])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from qgis.core import Qgis, QgsApplication, QgsContrastEnhancement, QgsProcessingUtils, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import QDialog, QProgressBar, QPushButton, QTextEdit
+from qgis.PyQt.QtWidgets import QComboBox, QDialog, QLabel, QProgressBar, QPushButton, QTextEdit
 from qgis.utils import iface, loadPlugin, startPlugin
 
 sys.path.insert(0, os.environ["GEOCLOUD_STEPS"])
@@ -24,9 +24,11 @@ from driving import (  # noqa: E402
     action,
     close_panel,
     group,
+    names,
     open_dialog,
     pause,
     plugin,
+    run,
     save,
     wait,
     wait_for_map,
@@ -63,6 +65,10 @@ def detect(layer):
     dialog = open_dialog()
     chosen = dialog.createProcessingParameters()["INPUT"]
     assert chosen in (layer.id(), layer.source()), chosen
+    found = dialog.findChild(QLabel, "found")
+    wait(lambda: "512 × 512 pixels of 10 m" in found.text())
+    assert dialog.findChild(QComboBox, "model").findText("hot") > 0
+    assert "1" in dialog.findChild(QComboBox, "band_blue").itemText(0)
     save(dialog, "qgis-dialog")
     dialog.runButton().click()
     wait(lambda: group("Clouds of scene") is not None)
@@ -82,6 +88,45 @@ def check_message():
     window = iface.mainWindow().findChild(QDialog, "geocloudLogDialog")
     assert "--mask-file" in window.text.toPlainText()
     window.close()
+
+
+def check_threshold(layer):
+    """The dock cuts a score at once; its dialog has the scene and the probability."""
+    dialog = open_dialog()
+    given = {"INPUT": layer.id(), "CLASSES": ["cloud", "shadow"], "SCORE": "TEMPORARY_OUTPUT"}
+    dialog.setParameters({**given, "MASK": "TEMPORARY_OUTPUT"})
+    run(dialog)
+    second = group("Clouds of scene (2)")
+    assert second is not None, names(QgsProject.instance().layerTreeRoot())
+    kinds = {node.layer().customProperty("geocloud/kind"): node.layer() for node in second.children()}
+    labels = [entry.label for entry in kinds["mask"].renderer().classes()]
+    assert labels == ["clear", "cloud", "cloud shadow"], labels
+    for node in QgsProject.instance().layerTreeRoot().findLayers():
+        node.setItemVisibilityChecked(node.layer() in (layer, kinds["score"]))
+    action("geocloudOpenThreshold").trigger()
+    dock = plugin().dock
+    covers = []
+    for step in (20, 90):
+        dock.probability.slider.setValue(step)
+        wait_for_map()
+        covers.append(float(dock.cover.text().split()[0]))
+    assert covers[0] > covers[1] > 0, covers
+    save(iface.mainWindow(), "qgis-threshold")
+    dock.write_button.click()
+    given = dock.dialog.createProcessingParameters()
+    assert given["PROBABILITY"] == 0.9 and given["INPUT"] in (layer.id(), layer.source()), given
+    run(dock.dialog)
+    third = group("Clouds of scene (3)")
+    mask = next(node.layer() for node in third.children() if node.layer().customProperty("geocloud/kind") == "mask")
+    assert "probability 0.9" in mask.dataProvider().htmlMetadata()
+    dock.close()
+    root = QgsProject.instance().layerTreeRoot()
+    for made in (second, third):
+        QgsProject.instance().removeMapLayers([node.layerId() for node in made.findLayers()])
+        root.removeChildNode(made)
+    for node in root.findLayers():
+        node.setItemVisibilityChecked(True)
+    iface.setActiveLayer(layer)
 
 
 def check_second_click(layer):
@@ -202,6 +247,7 @@ def session():
         check_pixels(check_result())
         check_message()
         check_second_click(layer)
+        check_threshold(layer)
         check_export()
         cancel_a_second_run()
         settings_steps.remove()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from make_zip import make_zip
 
-NAMES = ("qgis-install", "qgis-settings", "qgis-dialog", "qgis-running", "qgis-result")
+NAMES = ("qgis-install", "qgis-settings", "qgis-dialog", "qgis-running", "qgis-result", "qgis-threshold")
 
 
 def test_window(wheels, scene, tmp_path):
@@ -37,7 +37,7 @@ def test_window(wheels, scene, tmp_path):
         environ.pop(name, None)
     session = Path(__file__).parent / "session.py"
     command = ["xvfb-run", "-a", "-s", "-screen 0 1280x900x24", "qgis", "--noversioncheck", "--nologo", "--code"]
-    subprocess.run([*command, str(session)], env=environ, timeout=600, check=False, capture_output=True)
+    subprocess.run([*command, str(session)], env=environ, timeout=1800, check=False, capture_output=True)
     outcome = json.loads((out / "outcome.json").read_text())
     keep = os.environ.get("GEOCLOUD_SCREENSHOTS")
     if keep:
