@@ -1,0 +1,63 @@
+"""The recipes of CONTRIBUTING.md, tried: a sensor and an output that nobody needs, added and used."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+import geocloud
+from geocloud.pipeline.outputs import OUTPUTS, RasterOutput
+from geocloud.readers.bands import sensors
+from geocloud.readers.bands.names import name_each
+from geocloud.readers.bands.sensors import SensorProfile
+from geocloud.writers.cog import RasterFormat
+
+
+def test_a_sensor_is_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"sensor": "Toy", "names": {"B1": "nir", "B2": "red", "B7": "blue"}, "product_name": "TOY_"}
+    if "wavelengths" in SensorProfile.__slots__:
+        fields["wavelengths"] = {}
+    toy = SensorProfile(**fields)
+    monkeypatch.setattr(sensors, "SENSORS", (toy, *sensors.SENSORS))
+    assert sensors.sensor_of("TOY_20260101_B1.tif") is toy
+    assert name_each(["TOY_B1", "TOY_B2", "TOY_B7"], (toy,)) == ["nir", "red", "blue"]
+
+
+class Doubt(RasterOutput):
+    """How near P(cloud) is to a half, 0 to 100."""
+
+    key, suffix, title, extent, help = "doubt", "_doubt.tif", "Doubt", "all", "Write doubt."
+    format = RasterFormat("AVERAGE", "YES", description="doubt")
+
+    def write(self, rows):
+        doubt = 100 * (1 - 2 * np.abs(rows.score - np.float32(0.5)))
+        self._writer.write(rows.row, np.where(rows.valid, doubt, 255).astype(np.uint8))
+
+
+def test_an_output_is_a_class(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = (*OUTPUTS[:-1], Doubt, OUTPUTS[-1])
+    names = ("pipeline.outputs", "pipeline.run", "pipeline.detection", "verbs.detect")
+    for module in [importlib.import_module(f"geocloud.{name}") for name in names]:  # all imported before any is changed
+        monkeypatch.setattr(module, "OUTPUTS", every)
+    out = {"mask": tmp_path / "m.tif", "doubt": tmp_path / "d.tif"}
+    with_item = importlib.util.find_spec("pystac") is not None
+    out |= {"stac": tmp_path / "m.json"} if with_item else {}
+    found = geocloud.detect(sample, out, geocloud.DetectOptions(model="brightness"))
+    assert found.summary()["doubt"] == tmp_path / "d.tif"
+    with rasterio.open(found.files["doubt"]) as dataset, rasterio.open(found.mask_path) as mask:
+        np.testing.assert_array_equal(dataset.read(1) == 255, mask.read(1) == 255)
+        assert dataset.tags()["GEOCLOUD_MODEL"] == "brightness"
+    if with_item:
+        asset = json.loads((tmp_path / "m.json").read_text())["assets"]["doubt"]
+        assert asset["raster:bands"] == [{"nodata": 255, "data_type": "uint8"}]
+
+
+def test_an_output_that_nobody_knows_is_refused(sample: Path, tmp_path: Path) -> None:
+    with pytest.raises(geocloud.UsageError, match="output 'doubt' is unknown; give paths of mask, score"):
+        geocloud.detect(sample, {"mask": tmp_path / "m.tif", "doubt": tmp_path / "d.tif"})
