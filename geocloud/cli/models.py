@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
-from geocloud.cli.common import examples
+from geocloud.cli.common import arrow, examples
 from geocloud.cli.model_card import card_text
-from geocloud.cli.options import ModelName
+from geocloud.cli.options import ModelName, names
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, Group, shell
 from geocloud.models.registry import default_name, model_folder, shipped_cards
@@ -19,7 +20,7 @@ from geocloud.scorers.card import read_card
 
 @click.group(cls=Group, epilog=examples("geocloud models list", "geocloud models show unmix"))
 def models() -> None:
-    """List the models there are, show a model's card."""
+    """List the models there are, show a model's card, export a network."""
 
 
 @models.command("list", cls=Command, epilog=examples("geocloud models list", "geocloud models list --json"))
@@ -65,3 +66,31 @@ def show(reporter: Reporter, model: str) -> None:
         return
     card = read_card(model_folder(model))
     reporter.table([asdict(card)], card_text(card))
+
+
+@models.command(cls=Command, epilog=examples("geocloud models export default --out model.onnx"))
+@click.argument("model", type=ModelName())
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The ONNX file.")
+@click.option(
+    "--channels",
+    multiple=True,
+    default=("blue", "green", "red", "nir"),
+    show_default=True,
+    callback=names,
+    metavar="NAME,...",
+    help="Bands that the scenes have.",
+)
+@click.option("--side", type=click.IntRange(64), default=512, show_default=True, help="Pixels of a tile's side.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@shell()
+def export(reporter: Reporter, model: str, out: Path, channels: tuple[str, ...], *, side: int, overwrite: bool) -> None:
+    """Write a model's network as an ONNX file, for programs without torch.
+
+    Input (1, bands, side, side) reflectance, output (1, side, side) raw score; the file's metadata have bands and
+    threshold. Needs pip install 'geocloud[onnx]'.
+    """
+    from geocloud.verbs.export_model import export_model
+
+    path = export_model(model, out, channels, side=side, overwrite=overwrite)
+    record = {"model": model, "out": path, "bands": list(channels), "side": side}
+    reporter.result(record, f"{model}: tiles of {side} x {side} pixels of {', '.join(channels)} {arrow()} {path}")

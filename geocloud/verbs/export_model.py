@@ -1,0 +1,93 @@
+"""Export a model's network as an ONNX file, for programs without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from geocloud.errors import MissingExtraError, ModelError, OutputError, UsageError
+from geocloud.grid import PATCH
+from geocloud.models.registry import load_scorer
+
+
+def export_model(
+    model: str, out: str | os.PathLike[str], bands: Sequence[str], *, side: int = 512, overwrite: bool = False
+) -> Path:
+    """Write the network that scores as an ONNX file.
+
+    Its input `reflectance` is (1, bands, side, side) float32, bands in the order of the card whatever the order of
+    `bands`; its output `raw` is (1, side, side), the raw score per pixel, fp32. The outer pixels of each tile, as many
+    as the `halo` of the metadata, see less context than `detect` gives them. The metadata also hold bands, threshold,
+    side of the threshold that is cloud, and the hash of the weights.
+
+    Args:
+        model: name of a model, or a model folder.
+        out: the file.
+        bands: bands that the scenes have: the network is traced for them.
+        side: pixels of a tile, whole patches.
+        overwrite: replace a file that exists.
+
+    Raises:
+        UsageError: a side that is no multiple of a patch. ModelError: a model without a network or with one result per
+        patch, or bands that are not enough. MissingExtraError: onnx is absent. OutputError: the file exists.
+    """
+    path = Path(out)
+    if find_spec("onnx") is None:
+        raise MissingExtraError("onnx", "onnx", "exporting a model")
+    if side < PATCH or side % PATCH:
+        raise UsageError(f"side {side} must be a multiple of {PATCH} pixels")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists; pass --overwrite to replace it")
+    import onnx
+    import torch
+
+    from geocloud.models.network_scorer import NetworkScorer
+
+    scorer = load_scorer(model, "cpu", "fp32")
+    card = scorer.card
+    if not isinstance(scorer, NetworkScorer) or card.level != "pixel":
+        raise ModelError(f"model {card.name} has no network that scores pixels; export one that does, such as default")
+    chosen = scorer.choose_bands(tuple(bands))
+    network = scorer.network
+    present = torch.tensor([band in chosen for band in card.channels])
+
+    class Score(torch.nn.Module):
+        """The network with the bands fixed."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, reflectance: torch.Tensor) -> torch.Tensor:
+            """(1, side, side) raw score."""
+            raw: torch.Tensor = self.network.raw_score(reflectance, present)
+            return raw
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing fixes sizes and bands, as it should here
+        torch.onnx.export(
+            Score().eval(),
+            (torch.rand(1, len(chosen), side, side),),
+            str(path),
+            input_names=["reflectance"],
+            output_names=["raw"],
+            dynamo=False,
+        )
+    proto = onnx.load(str(path))
+    calibration = card.calibration
+    facts = {
+        "model": card.name,
+        "bands": [band for band in card.channels if band in chosen],
+        "threshold": calibration.threshold,
+        "cloud_is": calibration.cloud_is,
+        "halo": card.halo,
+        "weights_sha256": card.sha256,
+    }
+    onnx.helper.set_model_props(proto, {f"geocloud_{key}": json.dumps(value) for key, value in facts.items()})
+    onnx.save(proto, str(path))
+    return path
