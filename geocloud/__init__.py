@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from geocloud.verbs.apply_mask import ApplyOptions, apply_mask
     from geocloud.verbs.calibrate import CalibrateOptions, calibrate
     from geocloud.verbs.classify import Classification, ClassifyOptions, classify
+    from geocloud.verbs.cover import CoverOptions, cover
     from geocloud.verbs.detect import detect
     from geocloud.verbs.evaluate import EvaluateOptions, Evaluation, evaluate
     from geocloud.verbs.patches import PatchOptions, write_patches
@@ -55,12 +56,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApplyOptions", "BatchOptions", "BatchResult", "CalibrateOptions", "Calibration", "Cancelled", "Classification",
-    "ClassifyOptions", "DataOptions", "DetectOptions", "Detection", "EnvironmentProblem", "EvaluateOptions",
-    "Evaluation", "GeocloudError", "Georef", "InputError", "LabelCodes", "MemoryScene", "MissingExtraError",
-    "ModelCard", "ModelError", "OutputError", "PatchBatch", "PatchOptions", "PolygonizeOptions",
+    "ClassifyOptions", "CoverOptions", "DataOptions", "DetectOptions", "Detection", "EnvironmentProblem",
+    "EvaluateOptions", "Evaluation", "GeocloudError", "Georef", "InputError", "LabelCodes", "MemoryScene",
+    "MissingExtraError", "ModelCard", "ModelError", "OutputError", "PatchBatch", "PatchOptions", "PolygonizeOptions",
     "Progress", "Raster", "Record", "SceneOptions", "SceneReader", "Scorer", "TrainOptions", "TrainResult",
-    "UsageError", "Window", "__version__", "apply_mask", "calibrate", "classify", "detect", "detect_many", "evaluate",
-    "load_scorer", "mask", "open_scene", "polygonize", "score", "train", "write_patches",
+    "UsageError", "Window", "__version__", "apply_mask", "calibrate", "classify", "cover", "detect", "detect_many",
+    "evaluate", "load_scorer", "mask", "open_scene", "polygonize", "score", "train", "write_patches",
 ]  # fmt: skip
 
 _MODULES = {
@@ -86,6 +87,7 @@ _MODULES = {
     "verbs.apply_mask": "ApplyOptions apply_mask",
     "verbs.calibrate": "CalibrateOptions calibrate",
     "verbs.classify": "Classification ClassifyOptions classify",
+    "verbs.cover": "CoverOptions cover",
     "verbs.detect": "detect",
     "verbs.evaluate": "EvaluateOptions Evaluation evaluate",
     "verbs.patches": "PatchOptions write_patches",

@@ -15,7 +15,7 @@ PACKAGE = Path(geocloud.__file__).parent
 SAMPLE = Path(__file__).parent / "synthetic" / "scene.tif"
 FLOORS = {
     0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration", "classes"),
-    1: ("geometry", "metrics", "readers", "datasets", "writers"),
+    1: ("geometry", "metrics", "readers", "datasets", "writers", "series"),
     2: ("scorers", "models"),
     3: ("pipeline", "training", "evaluation"),
     4: ("verbs", "lazy"),

@@ -20,6 +20,7 @@ SECTIONS = {
         "classify": "Tell whether pictures are cloudy.",
         "polygonize": "Turn a mask into polygons.",
         "apply-mask": "Write a scene with its clouds as nodata.",
+        "cover": "Measure the cloud cover of fields or other zones.",
     },
     "Models": {
         "models": "List the models, show a model card.",

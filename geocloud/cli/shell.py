@@ -19,7 +19,7 @@ GROUPS = {
     "Input": (
         "list", "stac-collection", "bands", "scale", "offset", "max-pixels", "allow-external", "labels", "cloudy",
         "cloud-codes", "ignore-codes", "folders", "fit", "only", "without", "part", "held-out", "suite", "masks", "tag",
-        "truth", "channels", "optional-channels", "max-patches", "codes",
+        "zones", "truth", "channels", "optional-channels", "max-patches", "codes",
     ),
     "Output": (
         "out", "mask-file", "polygons-file", "score-file", "polygons", "pixel-polygons", "score", "quicklook", "stac",

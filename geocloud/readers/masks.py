@@ -49,9 +49,9 @@ class MaskFile:
         own = {key: text for key, text in self.tags.items() if key.startswith("GEOCLOUD_") and key != TAG}
         return own or {"GEOCLOUD_VERSION": __version__, "GEOCLOUD_MASK": str(self.path)}
 
-    def read(self, row: int, height: int) -> ByteArray:
-        """Rows (height, width) of our codes."""
-        window = RasterioWindow(0, row, self._dataset.width, height)
+    def read(self, row: int, height: int, col: int = 0, width: int | None = None) -> ByteArray:
+        """Rows (height, width) of our codes; `width` None: all columns from `col` on."""
+        window = RasterioWindow(col, row, width or self._dataset.width - col, height)
         with read_errors(str(self.path)):
             values = self._dataset.read(1, window=window)
         codes = decode(values, self.encoding)

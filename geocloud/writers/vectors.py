@@ -125,7 +125,11 @@ def to_frame(shapes: Shapes, georef: Georef, scene: str) -> geopandas.GeoDataFra
 
 
 def write_vectors(
-    frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str] = NO_TAGS, layer: str = "clouds"
+    frame: geopandas.GeoDataFrame,
+    path: Path,
+    tags: Mapping[str, str] = NO_TAGS,
+    layer: str = "clouds",
+    geometry_type: str = "Polygon",
 ) -> None:
     """Write a frame by the path's suffix: .geojson (RFC 7946 where it has a CRS), .gpkg, .fgb or .parquet.
 
@@ -143,7 +147,11 @@ def write_vectors(
         elif kind in _DRIVERS:
             with _fixed_date():
                 frame.to_file(
-                    path, driver=_DRIVERS[kind], layer=layer, geometry_type="Polygon", layer_metadata=dict(tags) or None
+                    path,
+                    driver=_DRIVERS[kind],
+                    layer=layer,
+                    geometry_type=geometry_type,
+                    layer_metadata=dict(tags) or None,
                 )
         else:
             write_geojson(frame, path, tags)

@@ -1,0 +1,40 @@
+"""`geocloud cover`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from geocloud.classes import EncodingName
+from geocloud.cli.common import arrow, check_projections, examples
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
+from geocloud.verbs.cover import CoverOptions
+from geocloud.verbs.cover import cover as measure_cover
+
+
+@click.command(
+    cls=Command, epilog=examples("geocloud cover clouds/*_cloudmask.tif --zones fields.gpkg --out cover.csv")
+)
+@click.argument("masks", nargs=-1, required=True)
+@click.option("--zones", required=True, metavar="FILE", help="Polygons, in any vector format and CRS.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
+              help="Table: .gpkg, .parquet, or .csv without the polygons.")  # fmt: skip
+@click.option("--encoding", type=click.Choice(get_args(EncodingName)), help="The masks' codes; default: as they say.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@shell(watch=True, shares={})
+def cover(reporter: Reporter, masks: tuple[str, ...], zones: str, out: Path, **given: Any) -> None:  # noqa: ANN401
+    """Measure the cloud cover of zones in MASKS: a row for each zone and mask.
+
+    Percent of cloud, of cloud shadow and of valid pixels, with the date. Pixels on a zone's border count by their share
+    inside it.
+    """
+    check_projections()
+    reporter.start(zones)
+    table = measure_cover(masks, zones, out, CoverOptions(**given), progress=reporter.progress)
+    count = len(table) // len(masks)
+    record = {"zones": zones, "out": str(out), "zone_count": count, "mask_count": len(masks)}
+    record["mean_cloud_percent"] = round(float(table["cloud_percent"].mean()), 3)
+    reporter.result(record, f"{count} zones in {len(masks)} masks: {len(table)} rows {arrow()} {out}")

@@ -1,0 +1,75 @@
+"""The exact share of each pixel that a polygon covers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from geocloud.window import Window
+
+Floats = NDArray[np.float64]
+
+
+def polygon_edges(geometry: Any) -> Floats:  # noqa: ANN401 - shapely is untyped
+    """(n, 2, 2) directed edges of a polygon or multipolygon, as (start, end) of (x, y): outer rings turn left."""
+    rings = shapely.get_rings(shapely.get_parts(shapely.orient_polygons(geometry)))
+    points, owner = shapely.get_coordinates(rings, return_index=True)
+    edges: Floats = np.stack([points[:-1], points[1:]], axis=1)[np.diff(owner) == 0]
+    return edges
+
+
+def coverage(edges: Floats, window: Window) -> Floats:
+    """(height, width) share, 0 to 1, of each pixel of a window that lies inside a polygon.
+
+    Exact but for rounding: the area of a polygon within a pixel is the integral of x dy along its edges, with x clamped
+    to the pixel (Green's theorem). An edge therefore adds its height to all pixels on its left, and part of it to
+    the pixels it runs through; holes subtract, because they turn the other way.
+
+    Args:
+        edges: (n, 2, 2) of `polygon_edges`, in pixels (column, row) of the raster.
+        window: the pixels asked for.
+    """
+    height, width = window.shape
+    moved = edges - [window.col, window.row]
+    pieces = _split(_split(moved, 1, height), 0, width)
+    middle, rise = pieces.mean(axis=1), pieces[:, 1, 1] - pieces[:, 0, 1]
+    # Columns -1 (left of the window) to width (right of it) are stored from 0 on.
+    row = np.clip(np.floor(middle[:, 1]), -1, height).astype(np.intp)
+    col = np.clip(np.floor(middle[:, 0]), -1, width).astype(np.intp) + 1
+    inside = (row >= 0) & (row < height)
+    row, col, rise, x = row[inside], col[inside], rise[inside], middle[inside, 0]
+    cell, cells = row * (width + 2) + col, height * (width + 2)
+    whole = np.bincount(cell, rise, cells).reshape(height, width + 2)
+    partly = np.bincount(cell, rise * (x - np.floor(x)), cells).reshape(height, width + 2)
+    on_the_left = whole[:, ::-1].cumsum(axis=1)[:, ::-1][:, 2:]  # of column c: all edges in columns beyond c
+    share: Floats = np.clip(partly[:, 1:-1] + on_the_left, 0, 1)
+    share[share < 1e-9] = 0  # what rounding leaves of sums that cancel
+    return share
+
+
+def _split(edges: Floats, axis: int, size: int) -> Floats:
+    """Edges cut where they cross a line between pixels, or the window's border, along x (0) or y (1).
+
+    What lies before pixel 0 or beyond pixel `size` - 1 is not cut further.
+    """
+    start, end = edges[:, 0], edges[:, 1]
+    low, high = np.minimum(start[:, axis], end[:, axis]), np.maximum(start[:, axis], end[:, axis])
+    first = np.clip(np.floor(low), -1, size)
+    last = np.maximum(first, np.clip(np.ceil(high) - 1, -1, size))
+    counts = (last - first + 1).astype(np.intp)
+    owner = np.repeat(np.arange(len(edges)), counts)
+    pixel = first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    begin = np.where(pixel == first[owner], low[owner], pixel)
+    stop = np.where(pixel == last[owner], high[owner], pixel + 1)
+    length = np.where(high > low, high - low, 1)[owner]
+    from_low = (begin - low[owner]) / length
+    to_high = np.where(pixel == last[owner], 1.0, (stop - low[owner]) / length)
+    rising = (end[:, axis] >= start[:, axis])[owner]
+    # A falling edge starts at its high end: the piece's place along it is counted from there.
+    early = np.where(rising, from_low, 1 - to_high)[:, None]
+    late = np.where(rising, to_high, 1 - from_low)[:, None]
+    way = (end - start)[owner]
+    return np.stack([start[owner] + early * way, start[owner] + late * way], axis=1)

@@ -1,0 +1,45 @@
+"""The day a scene or mask shows, from what its files say of themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from geocloud.readers.reader import SceneReader
+
+TAKEN_TAG = "GEOCLOUD_TAKEN"
+"""Tag of a mask: when its scene was taken, ISO 8601."""
+_DAY = re.compile(r"(?<!\d)((?:19[7-9]|20\d)\d)([-_]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
+MAX_ITEM_BYTES = 1 << 20
+
+
+def day_in(text: str) -> str:
+    """The first YYYYMMDD, YYYY-MM-DD or YYYY_MM_DD in a text as YYYY-MM-DD; empty where there is none."""
+    found = _DAY.search(text)
+    return f"{found[1]}-{found[3]}-{found[4]}" if found else ""
+
+
+def scene_day(scene: SceneReader) -> str:
+    """YYYY-MM-DD of a scene by its metadata, else by its name; empty where neither says."""
+    return day_in(str(scene.describe().get("taken") or "")) or day_in(scene.name) or day_in(scene.source)
+
+
+def mask_day(path: Path, tags: Mapping[str, str]) -> str:
+    """YYYY-MM-DD of a mask by its tag, the STAC item beside it, its name or its source; empty where none says."""
+    source = re.split(r"[/\\]", tags.get("GEOCLOUD_SOURCE", "").rstrip("/"))[-1]
+    return (
+        day_in(tags.get(TAKEN_TAG, "")) or _item_day(path.with_suffix(".json")) or day_in(path.name) or day_in(source)
+    )
+
+
+def _item_day(item: Path) -> str:
+    """The day in the `datetime` of a STAC item; empty where there is no such file or it is no item."""
+    try:
+        if item.stat().st_size > MAX_ITEM_BYTES:
+            return ""
+        document = json.loads(item.read_text(encoding="utf-8"))
+        return day_in(str(document["properties"]["datetime"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

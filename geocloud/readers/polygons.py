@@ -1,0 +1,113 @@
+"""Polygons of a vector file, such as fields or an area of interest, and their place on a raster's grid."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+
+from geocloud.errors import InputError, MissingExtraError
+from geocloud.geometry.geodesy import pixel_area
+from geocloud.georef import Georef
+
+if TYPE_CHECKING:
+    import geopandas
+
+DRIVERS = (
+    *("GeoJSON", "GeoJSONSeq", "GPKG", "FlatGeobuf", "ESRI Shapefile", "KML", "LIBKML", "GML", "GPX", "SQLite"),
+    *("OpenFileGDB", "MapInfo File", "Parquet", "TopoJSON", "DGN", "DXF", "Arrow"),
+)
+"""GDAL's drivers for files that hold their features themselves; the others may name files or services."""
+EARTH_RADIUS = 6.37e6
+BEND = 0.02
+"""Pixels by which an edge that was straight in its own CRS may be off the bent line it is in the raster's."""
+
+
+def read_polygons(source: str | os.PathLike[str] | geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    """The features of a vector file in any format that GDAL reads, or of a frame; all must be polygons.
+
+    Empty geometries stay, as empty polygons; crossed ones are mended.
+
+    Raises:
+        InputError: it is no vector file, has no features, no CRS, or lines or points among its features.
+        MissingExtraError: .parquet without pyarrow.
+    """
+    name = "the polygons" if _is_frame(source) else os.fspath(source)
+    frame = source.copy() if _is_frame(source) else _read(name)  # type: ignore[union-attr]
+    if not len(frame):
+        raise InputError(f"{name} has no features; give polygons")
+    if frame.crs is None:
+        raise InputError(f"{name} has no CRS, so its place is unknown; assign one, as with ogr2ogr -a_srs EPSG:4326")
+    geometry = np.array([shapely.Polygon() if shape is None else shape for shape in frame.geometry], dtype=object)
+    flat = shapely.get_dimensions(geometry)
+    if (flat < 2).any() and not shapely.is_empty(geometry[flat < 2]).all():
+        kind = geometry[(flat < 2) & ~shapely.is_empty(geometry)][0].geom_type
+        raise InputError(f"{name} holds a {kind}; give polygons, for lines and points cover no area")
+    broken = ~shapely.is_valid(geometry)
+    geometry[broken] = [_polygons_of(shape) for shape in shapely.make_valid(geometry[broken])]
+    return frame.set_geometry(shapely.force_2d(geometry), crs=frame.crs)
+
+
+def _is_frame(source: Any) -> bool:  # noqa: ANN401 - a path or a frame
+    return not isinstance(source, str | os.PathLike)
+
+
+def _read(name: str) -> geopandas.GeoDataFrame:
+    """The first layer of a file."""
+    import geopandas
+    import pyogrio
+
+    if not Path(name).exists():
+        raise InputError(f"{name} does not exist; give a vector file of polygons")
+    try:
+        if name.lower().endswith((".parquet", ".geoparquet")):
+            return geopandas.read_parquet(name)
+        driver = pyogrio.read_info(name)["driver"]
+        if driver not in DRIVERS:
+            raise InputError(f"{name} is read by GDAL's {driver} driver, which may name other files; give a GeoPackage")
+        return geopandas.read_file(name)
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", "GeoParquet") from error
+    except (ValueError, OSError, RuntimeError, pyogrio.errors.DataSourceError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{name} is not a vector file that can be read ({reason}); give a GeoPackage") from error
+
+
+def _polygons_of(shape: Any) -> Any:  # noqa: ANN401 - shapely is untyped
+    """The polygons among the parts of a mended shape, as one multipolygon."""
+    parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
+    deeper = [p for part in shapely.get_parts(shape) for p in shapely.get_parts(part) if p.geom_type == "Polygon"]
+    return shapely.MultiPolygon(parts or deeper)
+
+
+def to_pixel_coordinates(frame: geopandas.GeoDataFrame, georef: Georef, name: str) -> NDArray[Any]:
+    """The polygons in pixels (column, row) of a raster; edges are bent as the change of CRS bends them.
+
+    Raises:
+        InputError: the raster has no transform with a CRS, or a polygon reaches where its projection has no values.
+    """
+    if not georef.located or georef.gcps:
+        raise InputError(f"{name} has no grid on the Earth, so polygons have no place in it; warp it, as with gdalwarp")
+    geometry, crs = frame.geometry.to_numpy(), CRS.from_wkt(georef.crs_wkt)
+    if not crs.equals(frame.crs, ignore_axis_order=True):
+        longest = (8 * EARTH_RADIUS * BEND * pixel_area(georef) ** 0.5) ** 0.5  # the rise of an arc is length² / 8 R
+        metres = frame.crs.axis_info[0].unit_conversion_factor * (EARTH_RADIUS if frame.crs.is_geographic else 1)
+        change = Transformer.from_crs(frame.crs, crs, always_xy=True)
+        geometry = shapely.transform(
+            shapely.segmentize(geometry, longest / metres),
+            lambda xy: np.column_stack(change.transform(xy[:, 0], xy[:, 1])),
+        )
+    a, b, c, d, e, f = tuple(~georef.transform)[:6]
+    pixels = shapely.transform(geometry, lambda xy: xy @ [[a, d], [b, e]] + [c, f])
+    lost = ~np.isfinite(shapely.bounds(pixels)).all(axis=1) & ~shapely.is_empty(pixels)
+    if lost.any():
+        raise InputError(
+            f"polygon {int(np.flatnonzero(lost)[0]) + 1} reaches where the CRS of {name} has no values; "
+            "cut it to the scene's surroundings"
+        )
+    return np.asarray(pixels)

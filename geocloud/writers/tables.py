@@ -1,0 +1,50 @@
+"""Tables with polygons, as GeoPackage, GeoParquet or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import shapely
+
+from geocloud.errors import UsageError
+from geocloud.writers.staging import write_errors
+from geocloud.writers.vectors import write_vectors
+
+if TYPE_CHECKING:
+    import geopandas
+
+TABLES = (".gpkg", ".parquet", ".csv")
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What makes a spreadsheet take a cell's text for a formula."""
+
+
+def check_table_path(path: Path) -> None:
+    """UsageError for a suffix that no table is written with."""
+    if path.suffix.lower() not in TABLES:
+        raise UsageError(f"{path} has the suffix {path.suffix or 'none'!r}; a table is written as {', '.join(TABLES)}")
+
+
+def write_table(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str], layer: str) -> None:
+    """Write a frame by the path's suffix; a CSV has no geometry, and no cell that a spreadsheet would compute.
+
+    Raises:
+        OutputError: the file cannot be written.
+        MissingExtraError: .parquet without pyarrow.
+    """
+    if path.suffix.lower() != ".csv":
+        many = [
+            None if shapely.is_empty(zone) else shapely.MultiPolygon(shapely.get_parts(zone)) for zone in frame.geometry
+        ]
+        write_vectors(frame.set_geometry(many, crs=frame.crs), path, tags, layer=layer, geometry_type="MultiPolygon")
+        return
+    plain = frame.drop(columns=frame.geometry.name)
+    plain = plain.map(_harmless).rename(columns=_harmless)
+    with write_errors(path):
+        plain.to_csv(path, index=False, lineterminator="\n")
+
+
+def _harmless(cell: Any) -> Any:  # noqa: ANN401 - any cell
+    """A text that begins like a formula with an apostrophe before it, which spreadsheets show as text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
