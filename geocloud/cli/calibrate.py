@@ -33,7 +33,7 @@ from geocloud.verbs.calibrate import calibrate as calibrate_model
     "--normal",
     type=click.Choice(get_args(Tagged)),
     default=None,
-    help="Data the rule looks at [clear; cloudy for a model of cloud].",
+    help="Data that the rule uses [clear; cloudy for a model of cloud].",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Write a copy here, not the model itself.")
 @click.option("--overwrite", is_flag=True, help="Replace the model that is under --out.")

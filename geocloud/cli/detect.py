@@ -59,9 +59,11 @@ DEFAULT_OUT = Path("clouds")
     "--probability",
     type=float,
     metavar="P",
-    help="Cloud is what has at least this P(cloud), 0 to 1, instead of --threshold; higher finds less.",
+    help="Threshold in P(cloud), 0 to 1, for every model: higher finds less cloud. Default: 0.5, the model's own.",
 )
-@click.option("--threshold", type=Threshold(), help="Raw score, or a rule of the model's card; default: the card's.")
+@click.option(
+    "--threshold", type=Threshold(), help="For experts: threshold in the model's own unit, or a rule of its card."
+)
 @click.option("--min-area", type=click.FloatRange(0), default=0.0, help="Leave out clouds smaller than this many m².")
 @output_flags
 @click.option(
@@ -91,7 +93,7 @@ DEFAULT_OUT = Path("clouds")
 @click.option(
     "--resolution",
     type=float,
-    help="Metres a pixel to score at; coarser is faster. By default as coarse as the model loses little by.",
+    help="Pixel size in metres to score at; coarser is faster. Default: the coarsest the model was validated for.",
 )
 @click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
 @click.option("--polygons-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the polygons' path.")
@@ -108,9 +110,9 @@ DEFAULT_OUT = Path("clouds")
     type=click.Choice(("auto", "fp32", "bf16")),
     default="auto",
     show_default=True,
-    help="bf16 is quicker; auto takes it where the model and the machine allow it.",
+    help="bf16 is faster; auto uses it if model and processor allow it.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one a core.")
+@click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one per core.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @shell(watch=True)
 def detect(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  # noqa: ANN401 - click's own values

@@ -1,4 +1,4 @@
-"""A model's card as text for a person: what it is, what it saw, how it is cut, how well it does, what it gets wrong."""
+"""A model's card as text for a person: inputs, threshold, training data, figures, and what it gets wrong."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def card_text(card: ModelCard) -> str:
     """The whole card."""
     sections = (
         ("What it reads", _reads(card)),
-        ("How it is cut", _cut(card)),
-        ("What it saw", _saw(card)),
+        ("Threshold", _threshold(card)),
+        ("What it learned from", _training(card)),
         ("How well it does", _figures(card.metrics)),
         ("What it gets wrong", [card.limits] if card.limits else []),
         ("Weights", [f"sha256 {card.sha256}"]),
@@ -35,20 +35,24 @@ def card_text(card: ModelCard) -> str:
 def _reads(card: ModelCard) -> list[str]:
     optional = f"; also {', '.join(card.optional_bands)} where present" if card.optional_bands else ""
     blocks = f"blocks of {card.block} x {card.block} patches with {card.halo} pixels of context"
-    lines = [f"{', '.join(card.bands)}{optional}", f"{blocks}; one score a {card.level}"]
+    lines = [f"{', '.join(card.bands)}{optional}", f"{blocks}; one score per {card.level}"]
     alike = card.bf16_agreement
     return lines if alike is None else [*lines, f"{100 * alike:.2f} % of masks are the same in bfloat16 as in fp32"]
 
 
-def _cut(card: ModelCard) -> list[str]:
-    cut, rule = card.calibration, card.calibration.rule
-    side = "at or above" if cut.cloud_is == "high" else "at or below"
-    lines = [f"cloud {side} {cut.threshold:.4g} ({cut.unit or 'raw score'})"]
+def _threshold(card: ModelCard) -> list[str]:
+    calibration, rule = card.calibration, card.calibration.rule
+    side = "at or above" if calibration.cloud_is == "high" else "at or below"
+    lines = [f"cloud {side} {calibration.threshold:.4g} ({calibration.unit or 'raw score'})"]
     data, figure = (f", on {rule.data}" if rule.data else ""), (f": {rule.figure}" if rule.figure else "")
-    return [*lines, f"rule {rule}{data}{figure}", *(f"rule {name}: {value:.4g}" for name, value in cut.alternatives)]
+    return [
+        *lines,
+        f"rule {rule}{data}{figure}",
+        *(f"rule {name}: {value:.4g}" for name, value in calibration.alternatives),
+    ]
 
 
-def _saw(card: ModelCard) -> list[str]:
+def _training(card: ModelCard) -> list[str]:
     record = card.training
     supervision = f"supervision {record.supervision}: {SUPERVISIONS[record.supervision]}"
     recipe = f"recipe: {record.recipe}" if record.recipe else f"seed {record.seed}, {record.steps} steps"

@@ -83,11 +83,17 @@ def scene_options(function: F) -> F:
     """--bands, --scale, --offset, --max-pixels and --allow-external."""
     for option in (
         click.option(
-            "--allow-external", is_flag=True, help="Let a local STAC item or VRT name files outside its own folder."
+            "--allow-external",
+            is_flag=True,
+            help="Allow a local STAC item or VRT to name files outside its own folder.",
         ),
-        click.option("--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Refuse scenes that claim more."),
-        click.option("--offset", type=float, help="Reflectance = DN * scale + offset; default: what the scene says."),
-        click.option("--scale", type=float, help="Reflectance = DN * scale + offset; default: what the scene says."),
+        click.option(
+            "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Refuse scenes with more pixels."
+        ),
+        click.option("--offset", type=float, help="See --scale."),
+        click.option(
+            "--scale", type=float, help="Reflectance = DN * scale + offset; default: from the scene's metadata."
+        ),
         click.option("--bands", type=BandList(), help="Band numbers, as in blue=1,green=2,red=3,nir=4."),
     ):
         function = option(function)
@@ -137,7 +143,7 @@ _TAGS = (
         help="Folder of label rasters, matched by stem [`labels` beside `images`].",
     ),
     click.option("--cloud-codes", callback=numbers, metavar="N,...", help="Label codes of cloud [all above 0]."),
-    click.option("--ignore-codes", callback=numbers, metavar="N,...", help="Label codes that are not measured."),
+    click.option("--ignore-codes", callback=numbers, metavar="N,...", help="Label codes to leave out of the figures."),
 )
 
 
@@ -177,16 +183,16 @@ _OPTIONS = (
         type=click.Choice(get_args(Part)),
         default="all",
         show_default=True,
-        help="Only the files that a training with the same --held-out and --seed saw, or held out.",
+        help="Only the files that a training with the same --held-out and --seed used, or held out.",
     ),
     click.option("--held-out", type=float, default=0.3, show_default=True, help="See --part."),
     click.option("--seed", type=int, default=0, show_default=True, help="See --part."),
-    click.option("--threads", type=click.IntRange(min=1), default=None, help="Scoring threads [one a core]."),
+    click.option("--threads", type=click.IntRange(min=1), default=None, help="Scoring threads [one per core]."),
 )
 
 
 def tag_options(command: Command) -> Command:
-    """What tells clear from cloudy: names of subfolders, or label rasters and their codes."""
+    """What separates clear from cloudy: names of subfolders, or label rasters and their codes."""
     for option in reversed(_TAGS):
         command = option(command)
     return command

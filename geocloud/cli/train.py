@@ -64,7 +64,7 @@ from geocloud.verbs.train import train as train_model
 )
 @tag_options
 @click.option("--epochs", type=int, default=10, show_default=True, help="Passes over the data.")
-@click.option("--batch-size", type=int, default=32, show_default=True, help="Patches a step.")
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Patches per step.")
 @click.option("--lr", type=float, default=1e-3, show_default=True, help="Step size of Adam.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Fixes weights, batches and the split.")
 @click.option("--held-out", type=float, default=0.3, show_default=True, help="Share of files kept from training.")

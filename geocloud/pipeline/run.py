@@ -228,7 +228,7 @@ def _detection(run: Run, seconds: float) -> Detection:
     if run.factor > 1:
         notes = (
             *notes,
-            f"squares of {run.factor}x{run.factor} pixels were scored as one; --resolution has it otherwise",
+            f"scored {run.factor}x{run.factor} pixels at a time; --resolution sets the pixel size to score at",
         )
     if not run.mask.valid:
         notes = (*notes, Warn("the scene is wholly nodata, so it has no cloud cover"))

@@ -8,10 +8,14 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from geocloud.errors import MissingExtraError, ModelError, OutputError, UsageError
 from geocloud.grid import PATCH
 from geocloud.models.registry import load_scorer
+
+if TYPE_CHECKING:
+    from geocloud.models.networks import Network
 
 
 def export_model(
@@ -64,8 +68,7 @@ def export_model(
 
         def forward(self, reflectance: torch.Tensor) -> torch.Tensor:
             """(1, side, side) raw score."""
-            raw: torch.Tensor = self.network.raw_score(reflectance, present)
-            return raw
+            return cast("Network", self.network).raw_score(reflectance, present)
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), torch.no_grad():

@@ -118,7 +118,7 @@ def test_rio_clouds_is_detect(sample: Path, tmp_path: Path) -> None:
 
 def test_a_model_card_reads_as_one() -> None:
     text = run_cli("models", "show", "default").stdout
-    assert all(title in text for title in ("What it reads", "How it is cut", "What it saw", "What it gets wrong"))
+    assert all(title in text for title in ("What it reads", "Threshold", "What it learned from", "What it gets wrong"))
     assert "{" not in text
     assert max(map(len, text.splitlines())) <= 100
     card = json.loads(run_cli("models", "show", "default", "--json").stdout)

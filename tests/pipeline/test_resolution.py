@@ -84,8 +84,8 @@ def test_detect_and_evaluate_score_the_same_squares(tmp_path: Path) -> None:
         every = score_scene(scene, fine)[0]
     np.testing.assert_array_equal(masks[1] == 1, (score >= 0.5) & valid)
     np.testing.assert_array_equal(masks[2] == 1, (every >= 0.5) & valid)
-    assert "squares of 2x2 pixels" in " ".join(found.notes)
-    assert not native.notes or "squares" not in " ".join(native.notes)
+    assert "scored 2x2 pixels at a time" in " ".join(found.notes)
+    assert not native.notes or "pixels at a time" not in " ".join(native.notes)
 
 
 def test_squares_are_means_of_their_valid_pixels() -> None:

@@ -91,7 +91,7 @@ def test_coarser_scoring_stays_on_the_scenes_grid(sample: Path, tmp_path: Path) 
         assert (one.shape, one.transform, one.crs) == (other.shape, other.transform, other.crs)
         fine, rough = one.read(1), other.read(1)
     assert ((fine == NODATA) == (rough == NODATA)).all()
-    assert "squares of 4x4 pixels" in " ".join(coarse.notes)
+    assert "scored 4x4 pixels at a time" in " ".join(coarse.notes)
     with rasterio.open(sample) as dataset:
         rgb = dataset.read([1, 2, 3]).astype(np.float64) / 10000
         valid = dataset.dataset_mask() > 0
