@@ -81,7 +81,7 @@ class BandsWidget(QWidget):
             return
         for name, place in band_numbers(answer).items():
             if name in self.boxes:
-                self.boxes[name].setItemText(0, tr("as the file says: {place}").format(place=place))
+                self.boxes[name].setItemText(0, tr("{place} (file)").format(place=place))
         if has_band_files(answer):
             self.setText("")
             for box in self.boxes.values():

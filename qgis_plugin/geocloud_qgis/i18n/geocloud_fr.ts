@@ -52,8 +52,8 @@
       <translation>selon le fichier</translation>
     </message>
     <message>
-      <source>as the file says: {place}</source>
-      <translation>selon le fichier : {place}</translation>
+      <source>{place} (file)</source>
+      <translation>{place} (fichier)</translation>
     </message>
     <message>
       <source>Check installation</source>
@@ -176,8 +176,8 @@
       <translation>quelle bande est laquelle, comme blue=1,green=2,red=3,nir=4 ; vide : selon le fichier.</translation>
     </message>
     <message>
-      <source>what the mask tells apart: cloud, thin cloud, haze, dust, shadow.</source>
-      <translation>ce que le masque distingue : nuage, nuage fin, brume, poussière, ombre.</translation>
+      <source>what the mask tells apart: cloud, thin cloud, haze, dust, shadow, snow.</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>smaller clouds are left out of mask and polygons; 0 keeps all, as a scene without georeference does.</source>
@@ -220,8 +220,8 @@
       <translation>sinon, les résultats qui existent restent tels quels.</translation>
     </message>
     <message>
-      <source>0 clear, 1 cloud, 2 thin cloud, 3 haze, 4 dust, 5 cloud shadow, 255 no data.</source>
-      <translation>0 clair, 1 nuage, 2 nuage fin, 3 brume, 4 poussière, 5 ombre de nuage, 255 sans donnée.</translation>
+      <source>0 clear, 1 cloud, 2 thin cloud, 3 haze, 4 dust, 5 cloud shadow, 6 snow, 255 no data.</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>one per cloud, with class, area_m2 (on the ellipsoid) and mean_score.</source>
@@ -472,6 +472,10 @@
       <translation>{program} parle le protocole {theirs}, l'extension le protocole {ours}</translation>
     </message>
     <message>
+      <source>0 clear, 1 cloud, 2 thin cloud, 3 haze, 4 dust, 5 cloud shadow, 255 no data.</source>
+      <translation>0 clair, 1 nuage, 2 nuage fin, 3 brume, 4 poussière, 5 ombre de nuage, 255 sans donnée.</translation>
+    </message>
+    <message>
       <source>Cloud mask to polygons</source>
       <translation>Masque de nuages en polygones</translation>
     </message>
@@ -710,6 +714,10 @@
     <message>
       <source>cloud shadow</source>
       <translation>ombre de nuage</translation>
+    </message>
+    <message>
+      <source>snow or ice</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Write mask and polygons…</source>
