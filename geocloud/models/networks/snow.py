@@ -15,6 +15,10 @@ SNOWY, SURELY_SNOWY, SNOWY_WITHOUT_CIRRUS = 0.4, 0.6, 0.75
 is snow whatever the network says, and from which it is so where no cirrus band rules out ice cloud."""
 DARKEST_NIR, BRIGHTEST_CIRRUS = 0.11, 0.035
 """Reflectance that snow exceeds in near infrared, as water does not; and stays below in the cirrus band."""
+NIR_OF_SNOW = (0.65, 1.15)
+"""Reflectance in near infrared as a share of that in green: less is bright water, more is silt or plants."""
+DARKEST_GREEN = 0.1
+"""Reflectance in green that snow exceeds, in woods too."""
 WHITE, COLOUR = 0.4, 0.15
 """In RGB: visible reflectance from which, and range of the bands as a share of it up to which, a pixel is white."""
 PENALTY, DOUBT = 6.0, 1.0
@@ -52,7 +56,10 @@ def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
     limit = has_cirrus * SURELY_SNOWY + (1 - has_cirrus) * SNOWY_WITHOUT_CIRRUS
     sure = ground * torch.sigmoid((index - limit) / 0.02)
     white = (1 - has_nir) * (1 - has_swir) * _whiteness(planes[0], planes[1], planes[2])
-    return Snow(ground * torch.sigmoid((index - SNOWY) / 0.02) + white, PENALTY * sure + DOUBT * white)
+    share = nir / (planes[1] + 1e-3)
+    level = torch.sigmoid((share - NIR_OF_SNOW[0]) / 0.03) * torch.sigmoid((NIR_OF_SNOW[1] - share) / 0.03)
+    level = level * torch.sigmoid((planes[1] - DARKEST_GREEN) / 0.01)
+    return Snow(ground * level * torch.sigmoid((index - SNOWY) / 0.02) + white, PENALTY * sure + DOUBT * white)
 
 
 def _whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
