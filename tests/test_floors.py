@@ -27,7 +27,17 @@ ALLOWED_LIBRARIES = {
     0: {"numpy", "affine"},
     1: {"numpy", "affine", "rasterio", "shapely", "geopandas", "pyogrio", "pyproj", "PIL"},
 }
-OPTIONAL_IN_FUNCTIONS = {"matplotlib", "pyarrow", "xarray", "rioxarray", "pystac", "zarr", "defusedxml", "pandas"}
+OPTIONAL_IN_FUNCTIONS = {
+    "matplotlib",
+    "pyarrow",
+    "xarray",
+    "rioxarray",
+    "pystac",
+    "zarr",
+    "defusedxml",
+    "pandas",
+    "h5py",
+}
 
 
 def modules() -> list[Path]:

@@ -13,20 +13,16 @@ import rasterio
 
 import geocloud
 from geocloud.pipeline.outputs import OUTPUTS, RasterOutput
-from geocloud.readers.bands import sensors
-from geocloud.readers.bands.names import name_each
-from geocloud.readers.bands.sensors import SensorProfile
+from geocloud.readers.bands import evidence, sensors
 from geocloud.writers.cog import RasterFormat
 
 
 def test_a_sensor_is_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = {"sensor": "Toy", "names": {"B1": "nir", "B2": "red", "B7": "blue"}, "product_name": "TOY_"}
-    if "wavelengths" in SensorProfile.__slots__:
-        fields["wavelengths"] = {}
-    toy = SensorProfile(**fields)
-    monkeypatch.setattr(sensors, "SENSORS", (toy, *sensors.SENSORS))
-    assert sensors.sensor_of("TOY_20260101_B1.tif") is toy
-    assert name_each(["TOY_B1", "TOY_B2", "TOY_B7"], (toy,)) == ["nir", "red", "blue"]
+    toy = sensors.Sensor("Toy", {"B2": "nir", "B4": "red", "B17": "green", "B18": "blue"}, r"TOY_")
+    monkeypatch.setattr(evidence, "SENSORS", (toy, *sensors.SENSORS))
+    found = evidence.read_evidence([evidence.BandHint(f"TOY_B{n}") for n in (2, 4, 17, 18)], "TOY_20260101")
+    assert found.sensor is toy
+    assert found.numbers() == {"blue": 4, "green": 3, "red": 2, "nir": 1}
 
 
 class Doubt(RasterOutput):

@@ -9,7 +9,7 @@ import click
 
 from geocloud.classes import EncodingName
 from geocloud.cli.common import arrow, check_projections, examples
-from geocloud.cli.options import numbers, scene_options, take_scene_options
+from geocloud.cli.options import READING_OPTIONS, numbers, reading_options, take_scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
 from geocloud.verbs.apply_mask import ApplyOptions
@@ -22,7 +22,7 @@ from geocloud.verbs.apply_mask import apply_mask as apply
 @click.argument("scene")
 @click.argument("mask")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The masked scene, a COG.")
-@scene_options
+@reading_options
 @click.option("--nodata", type=float, help="Value of clouds; default: the scene's nodata, else one that no pixel has.")
 @click.option(
     "--codes", "classes", callback=numbers, metavar="N,...", help="Mask codes to remove; default: all but clear."
@@ -34,7 +34,7 @@ def apply_mask(reporter: Reporter, scene: str, mask: str, out: Path, **given: An
     """Write SCENE with the clouds of MASK as nodata; bands, type, tags and colours stay."""
     check_projections()
     reporter.start(scene)
-    options = ApplyOptions(take_scene_options(given), **given)
+    options = ApplyOptions(take_scene_options(given, READING_OPTIONS), **given)
     removed = round(apply(scene, mask, out, options, progress=reporter.progress), 3)
     record = {"scene": scene, "mask": mask, "out": str(out), "removed_percent": removed}
     reporter.result(record, f"{Path(scene).name}: {removed:.1f} % of the pixels removed {arrow()} {out}")

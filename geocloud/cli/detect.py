@@ -23,6 +23,7 @@ from geocloud.pipeline.detection import Detection
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import OUTPUTS
 from geocloud.progress import Warn
+from geocloud.readers.dispatch import scenes_in
 from geocloud.readers.reader import scene_name
 from geocloud.scorers.contract import Scorer
 from geocloud.verbs.detect import detect as detect_scene
@@ -121,6 +122,7 @@ def detect(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  #
     For each SCENE it writes STEM_cloudmask.tif (0 clear, 1 cloud, 255 nodata) and STEM_clouds.geojson into the folder
     `clouds` or that of --out, and prints one line; where stdout is a pipe, one JSON object.
     """
+    scenes = tuple(inner for scene in scenes for inner in scenes_in(scene))
     return _run(scenes, _outputs(scenes, given), take_detect_options(given), reporter)
 
 

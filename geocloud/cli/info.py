@@ -11,6 +11,7 @@ from geocloud.cli.common import examples
 from geocloud.cli.options import as_scene_options, scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
+from geocloud.progress import Warn
 from geocloud.readers import open_scene
 
 
@@ -19,7 +20,7 @@ from geocloud.readers import open_scene
 @scene_options
 @shell(answers=True)
 def info(reporter: Reporter, scene: str, **given: Any) -> None:  # noqa: ANN401 - click's own values
-    """Show what geocloud understands of a scene: grid, bands, scale, nodata."""
+    """Show what geocloud understands of a scene, and from what: grid, all bands, scale, nodata."""
     with open_scene(scene, as_scene_options(**given)) as reader:
         described = reader.describe()
         described["resolution"] = list(reader.georef.resolution)
@@ -38,17 +39,25 @@ def _text(described: dict[str, Any]) -> str:
     ]
     for name, band in described["bands"].items():
         nodata = "none" if band.get("nodata") is None else f"{band['nodata']:g}"
-        lines.append(
-            f"  {name:<11} {_place(described, band)}, reflectance = DN * {band['scale']:.6g} + {band['offset']:g}, "
-            f"nodata {nodata}"
-        )
+        lines += [
+            f"  {name:<11} {_place(described, band)}{_by(band)}",
+            f"  {'':<11} reflectance = DN * {band['scale']:.6g} + {band['offset']:g} ({band['from']}), nodata {nodata}"
+            + (", alpha or mask" if band["masked"] else ""),
+        ]
+    lines += [f"  not read    {text}" for text in described["left_out"]]
     if described["fill"]:
         lines.append(f"  fill        {described['fill']}")
-    return "\n".join([*lines, *(f"  note: {note}" for note in described["notes"])])
+    kinds = (("warning" if isinstance(note, Warn) else "note", note) for note in described["notes"])
+    return "\n".join([*lines, *(f"  {kind}: {note}" for kind, note in kinds)])
+
+
+def _by(band: dict[str, Any]) -> str:
+    """From what it was understood."""
+    return f", by {band['evidence']}" if band["evidence"] else ""
 
 
 def _place(described: dict[str, Any], band: dict[str, Any]) -> str:
     """Where a band is stored: its number in a single raster, its file's name in a product."""
     if band["file"] == described["source"]:
-        return f"band {band['number']}"
+        return f"band {band['number']}" + (f" {band['label']!r}" if band["label"] else "")
     return re.split(r"[/\\\\]", band["file"])[-1] + (f" band {band['number']}" if band["number"] > 1 else "")

@@ -30,24 +30,37 @@ def numbers(_context: click.Context, option: click.Parameter, value: str | None)
         raise click.BadParameter(f"{value!r} must be whole numbers with commas between", param=option) from error
 
 
-SCENE_OPTIONS = ("bands", "scale", "offset", "allow_external", "max_pixels")
+READING_OPTIONS = ("bands", "scale", "offset", "allow_external", "max_pixels")
+SCENE_OPTIONS = (*READING_OPTIONS, "nodata")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class BandList(click.ParamType):  # type: ignore[type-arg]
-    """`blue=1,green=2,red=3` as a dict of band numbers."""
+    """`blue=1,green=2,red=3` as a dict of band numbers, or of names where they are none."""
 
     name = "bands"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, int]:  # noqa: ANN401
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> dict[str, int | str]:
         """Parse; click's own usage error where it is not of that form."""
         if isinstance(value, dict):
             return value
         try:
-            pairs = [part.split("=") for part in value.split(",")]
-            return {name.strip().lower(): int(number) for name, number in pairs}
+            pairs = [part.split("=", 1) for part in value.split(",")]
+            return {name.strip().lower(): _number_or_name(text.strip()) for name, text in pairs}
         except ValueError:
             self.fail(f"{value!r} is not of the form blue=1,green=2,red=3,nir=4", param, ctx)
+
+
+def _number_or_name(text: str) -> int | str:
+    """A band's number, or what the scene calls it; ValueError where it is empty."""
+    if not text:
+        raise ValueError("a band has a number or a name")
+    return int(text) if text.isdigit() else text
 
 
 class ModelName(click.ParamType):  # type: ignore[type-arg]
@@ -80,7 +93,15 @@ model_option = click.option(
 
 
 def scene_options(function: F) -> F:
-    """--bands, --scale, --offset, --max-pixels and --allow-external."""
+    """--bands, --scale, --offset, --nodata, --max-pixels and --allow-external."""
+    nodata = click.option(
+        "--nodata", type=float, help="Digital number without data, in every band; default: what the scene says."
+    )
+    return nodata(reading_options(function))
+
+
+def reading_options(function: F) -> F:
+    """The same without --nodata, for a command that has one of its own."""
     for option in (
         click.option(
             "--allow-external",
@@ -94,30 +115,33 @@ def scene_options(function: F) -> F:
         click.option(
             "--scale", type=float, help="Reflectance = DN * scale + offset; default: from the scene's metadata."
         ),
-        click.option("--bands", type=BandList(), help="Band numbers, as in blue=1,green=2,red=3,nir=4."),
+        click.option(
+            "--bands", type=BandList(), help="Band numbers, as in blue=1,green=2,red=3,nir=4, or names: blue=B02,..."
+        ),
     ):
         function = option(function)
     return function
 
 
 def as_scene_options(
-    bands: dict[str, int] | None,
+    bands: dict[str, int | str] | None,
     scale: float | None,
     offset: float | None,
+    nodata: float | None = None,
     *,
     allow_external: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> SceneOptions:
-    """The five options as one value; click's usage error where they make no sense."""
+    """The six options as one value; click's usage error where they make no sense."""
     try:
-        return SceneOptions(bands or {}, scale, offset, allow_external, max_pixels)
+        return SceneOptions(bands or {}, scale, offset, allow_external, max_pixels, nodata)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
 
-def take_scene_options(given: dict[str, Any]) -> SceneOptions:
-    """The same, taken out of a command's other values."""
-    return as_scene_options(**{name: given.pop(name) for name in SCENE_OPTIONS})
+def take_scene_options(given: dict[str, Any], names: Sequence[str] = SCENE_OPTIONS) -> SceneOptions:
+    """The same, taken out of a command's other values; `names` READING_OPTIONS where --nodata is its own."""
+    return as_scene_options(**{name: given.pop(name) for name in names})
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -12,7 +12,7 @@ from geocloud.evaluation.samples import Sample
 from geocloud.evaluation.suite import Conditions
 from geocloud.metrics.confusion import ConfusionCounts, Reliability, count, reliability
 from geocloud.metrics.histogram import ScoreHistogram, histogram
-from geocloud.readers.bands.radiometry import WHITE
+from geocloud.readers.bands.sensors import WHITE
 
 SATURATED = 0.98 * WHITE
 """Mean visible reflectance that half of an 8-bit picture reaches only where it is saturated white and tells nothing."""

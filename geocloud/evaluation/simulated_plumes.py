@@ -9,13 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from geocloud.raster import FloatArray
+from geocloud.readers.bands.names import CENTRES
 
 PLUMES = {"flat cloud": (0.0, 0.7), "haze": (-0.7, 0.45), "smoke": (-1.3, 0.35), "dust": (0.9, 0.4)}
 """Kind -> slope of the brightness over wavelength, and reflectance at 0.56 micrometres."""
-WAVELENGTHS = {
-    "blue": 0.49, "green": 0.56, "red": 0.665, "nir": 0.842, "swir16": 1.61, "swir22": 2.2, "cirrus": 1.375,
-}  # fmt: skip
-"""Micrometres."""
 
 
 def plume(
@@ -32,5 +29,5 @@ def plume(
         row, col = start + reach * np.array([np.sin(angle), np.cos(angle)]) + rng.normal(0, 3 + 0.2 * step, 2)
         size = (0.05 + 0.006 * step) * min(shape)
         opacity += np.exp(-((y - row) ** 2 + (x - col) ** 2) / (2 * size**2)) * np.float32(rng.uniform(0.1, 0.5))
-    colour = [0.003 if band == "cirrus" else bright * (WAVELENGTHS[band] / 0.56) ** slope for band in bands]
+    colour = [0.003 if band == "cirrus" else bright * (CENTRES[band] / 0.56) ** slope for band in bands]
     return np.minimum(opacity, 0.9), np.array(colour, dtype=np.float32)[:, None, None]

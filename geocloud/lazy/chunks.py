@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,18 +18,12 @@ from geocloud.pipeline.scoring import score_segment
 from geocloud.pipeline.stitching import SCORE
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, spread
-from geocloud.readers.bands.radiometry import (
-    EIGHT_BIT,
-    DigitalNumbers,
-    average,
-    find_valid,
-    is_nodata,
-    radiometry_of_values,
-)
+from geocloud.readers.bands.digital_numbers import DigitalNumbers, average, find_valid, is_nodata
+from geocloud.readers.bands.radiometry import EIGHT_BIT, Samples, ScaleEvidence
 from geocloud.readers.bands.spec import Radiometry
-from geocloud.readers.products.assembly import given_radiometry
+from geocloud.readers.products.assembly import given_radiometry, with_options
 from geocloud.readers.reader import SceneOptions
-from geocloud.readers.scenes.xarray_scene import nodata_value, stated_radiometry
+from geocloud.readers.scenes.xarray_scene import array_nodata, stated_radiometry
 from geocloud.scorers.card import Precision
 from geocloud.scorers.contract import Scorer
 from geocloud.window import Window
@@ -69,7 +63,9 @@ class BlockPlan:
         return np.dtype(ENCODINGS[self.product].dtype if self.product in ENCODINGS else "float32")  # type: ignore[index]
 
 
-def lazy_blocks(plan: BlockPlan, layers: Sequence[xarray.DataArray], options: SceneOptions) -> dask.array.Array:
+def lazy_blocks(
+    plan: BlockPlan, layers: Sequence[xarray.DataArray], options: SceneOptions, evidence: ScaleEvidence
+) -> dask.array.Array:
     """(y, x) array of the plan's product; `layers` are (y, x), one a band of the plan."""
     import dask.array
     from dask.array.overlap import overlap
@@ -77,7 +73,7 @@ def lazy_blocks(plan: BlockPlan, layers: Sequence[xarray.DataArray], options: Sc
     given = layers[0].chunks or ()
     wanted = [_whole_blocks(size, max(chunks), plan) for size, chunks in zip(layers[0].shape, given, strict=True)]
     stack = dask.array.stack([layer.data.rechunk(tuple(wanted)) for layer in layers]).rechunk({0: -1})
-    nodata = [nodata_value(layer) for layer in layers]
+    nodata = [array_nodata(layer, options, evidence) for layer in layers]
     depth = {axis + 1: plan.halo * plan.factor if len(chunks) > 1 else 0 for axis, chunks in enumerate(wanted)}
     spread = overlap(stack, {0: 0, **depth}, "none", allow_rechunk=False) if any(depth.values()) else stack
     starts = [np.concatenate([[0], np.cumsum(chunks)]).tolist() for chunks in wanted]
@@ -87,7 +83,7 @@ def lazy_blocks(plan: BlockPlan, layers: Sequence[xarray.DataArray], options: Sc
         plan=plan,
         starts=starts,
         nodata=nodata,
-        radiometry=_scales(layers, nodata, options, stack),
+        radiometry=_scales(layers, nodata, options, stack, evidence),
         drop_axis=0,
         chunks=tuple(wanted),
         dtype=plan.dtype,
@@ -111,7 +107,7 @@ def score_block(
     )
     origin = _origin(starts[0], top, plan), _origin(starts[1], left, plan)
     bands = tuple(values)
-    counts = DigitalNumbers(bands, find_valid(bands, nodata), tuple(radiometry))
+    counts = DigitalNumbers(bands, find_valid(bands, nodata, radiometry), tuple(radiometry))
     scorer = shared_scorer(plan.model, "auto", plan.precision)
     area = Window(top, left, bottom - top, right - left)
     scores = spread(_score(counts, area, origin, plan, scorer), plan.factor, area.shape)
@@ -168,7 +164,11 @@ def _whole_blocks(size: int, chunk: int, plan: BlockPlan) -> tuple[int, ...]:
 
 
 def _scales(
-    layers: Sequence[xarray.DataArray], nodata: Sequence[float | None], options: SceneOptions, stack: dask.array.Array
+    layers: Sequence[xarray.DataArray],
+    nodata: Sequence[float | None],
+    options: SceneOptions,
+    stack: dask.array.Array,
+    evidence: ScaleEvidence,
 ) -> Any:  # noqa: ANN401 - a list, or a delayed one
     """Scale and offset a band: as given, by attributes, as 8-bit; else told by some chunks once they are computed."""
     from dask.delayed import delayed
@@ -177,10 +177,13 @@ def _scales(
     if given is not None:
         return [given] * len(layers)
     found = [stated_radiometry(layer) or (EIGHT_BIT if layer.dtype == np.uint8 else None) for layer in layers]
+    if options.offset is not None:
+        found = [known and replace(known, offset=options.offset) for known in found]
     if all(found):
         return found
     blocks = [stack.blocks[(0, *index)] for index in _spread_out(stack.numblocks[1:])]
-    return delayed(_probe, pure=True)(blocks, found, nodata, str(next(layer.dtype for layer in layers)))
+    dtypes = tuple(str(layer.dtype) for layer in layers)
+    return delayed(_probe, pure=True)(blocks, found, nodata, dtypes, evidence, options)
 
 
 def _spread_out(counts: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -191,17 +194,21 @@ def _spread_out(counts: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def _probe(
-    blocks: Sequence[NDArray[Any]], found: Sequence[Radiometry | None], nodata: Sequence[float | None], dtype: str
+    blocks: Sequence[NDArray[Any]],
+    found: Sequence[Radiometry | None],
+    nodata: Sequence[float | None],
+    dtypes: tuple[str, ...],
+    evidence: ScaleEvidence,
+    options: SceneOptions,
 ) -> list[Radiometry]:
     """One scale for all bands that have none, from every nth valid value of some chunks."""
     seen = []
     for block in blocks:
         step = max(1, max(block.shape[1:]) // SAMPLE)
-        for values, known, empty in zip(block[:, ::step, ::step], found, nodata, strict=True):
-            if known is None:
-                seen.append(values[~is_nodata(values, empty)].astype(np.float64))
-    numbers = np.concatenate(seen)
-    if not numbers.size and not dtype.startswith("float"):
-        return [known or Radiometry(1e-4, 0.0, "integers, read as reflectance x 10000") for known in found]
-    assumed = radiometry_of_values(numbers, dtype)
-    return [known or assumed for known in found]
+        for values, empty in zip(block[:, ::step, ::step], nodata, strict=True):
+            seen.append(values[~is_nodata(values, empty)].astype(np.float64))
+    samples = Samples(np.concatenate(seen), dtypes)
+    if not samples.values.size:  # nothing but nodata in these chunks: no scale can do harm there, and others are alike
+        return [known or Radiometry(1e-4, 0.0, "read as reflectance x 10000", guessed=True) for known in found]
+    stated = {str(number): known for number, known in enumerate(found)}
+    return list(with_options(stated, evidence, options, lambda: samples).values())

@@ -110,7 +110,7 @@ class _Given:
         numbers = self.bands or {}
         if not isinstance(numbers, Mapping):
             numbers = {name: number for number, name in enumerate(numbers, start=1)}
-        return SceneOptions(bands=numbers, scale=self.scale, offset=self.offset)
+        return SceneOptions(bands=numbers, scale=self.scale, offset=self.offset, nodata=self.nodata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +175,8 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
     options, product = given.options(), wanted.product
     scorer = shared_scorer(wanted.model, "auto", wanted.precision)
     calibration = choose_threshold(scorer, wanted.threshold)
-    if given.nodata is not None:
-        array = _with_nodata(array, given.nodata)
-    layers = choose_layers(array, options)
+    found = choose_layers(array, options)
+    layers = found.arrays()
     bands = scorer.choose_bands(tuple(layers))
     first = layers[bands[0]]
     y, x = plane_of(first)
@@ -192,7 +191,8 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
         plan = BlockPlan(
             grid, factor, scorer.card.halo, bands, wanted.model, wanted.precision, wanted.threshold, product
         )
-        values = lazy_blocks(plan, [layers[band].transpose(y, x) for band in bands], options)
+        ordered = [layers[band].transpose(y, x) for band in bands]
+        values = lazy_blocks(plan, ordered, options, found.evidence("the array"))
     attrs = {
         "long_name": "cloud mask" if product in ENCODINGS else "P(cloud)" if product == "probability" else "score",
         **({"_FillValue": _fill(product)} if product in ENCODINGS else {}),
@@ -206,13 +206,6 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
     if "grid_mapping" in first.encoding:
         result.encoding["grid_mapping"] = first.encoding["grid_mapping"]
     return result
-
-
-def _with_nodata(array: Array, nodata: float) -> Array:
-    """The array, or every variable of it, with its nodata value in the attributes."""
-    if hasattr(array, "data_vars"):
-        return array.map(lambda values: values.assign_attrs(_FillValue=nodata), keep_attrs=True)
-    return array.assign_attrs(_FillValue=nodata)
 
 
 def _fill(product: LazyResult) -> int:

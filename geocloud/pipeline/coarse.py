@@ -12,7 +12,7 @@ from geocloud.geometry.geodesy import pixel_area
 from geocloud.georef import Georef
 from geocloud.pipeline.stitching import Layer, ScoredRows, blank
 from geocloud.raster import BoolArray, FloatArray, Raster, spread
-from geocloud.readers.bands.radiometry import average
+from geocloud.readers.bands.digital_numbers import average
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.window import Window

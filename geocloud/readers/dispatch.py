@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.spec import SceneSpec
+from geocloud.readers.bands.spec import SceneInfo
 from geocloud.readers.files.http import with_retries
-from geocloud.readers.files.paths import is_remote, is_virtual
-from geocloud.readers.files.tree import Tree, archive_prefix, open_tree
-from geocloud.readers.products.band_folder import describe_folder
+from geocloud.readers.files.opening import open_raster
+from geocloud.readers.files.paths import is_remote, is_virtual, scene_name
+from geocloud.readers.files.tree import Tree, archive_prefix, is_litter, open_tree
+from geocloud.readers.products.band_folder import RASTER, describe_folder, is_band_set, join_tiles, rasters_of
 from geocloud.readers.products.geotiff import describe_raster
 from geocloud.readers.products.landsat import describe_landsat
+from geocloud.readers.products.mosaic import join
 from geocloud.readers.products.mtl import METADATA as MTL
 from geocloud.readers.products.sentinel2 import METADATA as SAFE
 from geocloud.readers.products.sentinel2 import describe_safe
 from geocloud.readers.products.stac import describe_item
 from geocloud.readers.reader import SceneOptions, SceneReader
 from geocloud.readers.scenes.raster_scene import RasterScene
+from geocloud.readers.scenes.xarray_store import is_netcdf, open_netcdf_scene, open_zarr_scene
 
-Describe = Callable[[str, Tree, SceneOptions], SceneSpec]
+Describe = Callable[[str, Tree, SceneOptions], SceneInfo]
 _ZARR_SIGNS = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
 
 
@@ -33,9 +37,10 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
     |---|---|
     | a folder or archive with MTD_MSIL1C.xml or MTD_MSIL2A.xml, or that file | Sentinel-2 SAFE |
     | a folder or archive with ..._MTL.txt, .xml or .json, or that file | Landsat |
-    | any other folder or archive | band files |
+    | any other folder or archive | band files, else the one raster of several bands in it, or tiles of one |
     | .json, .geojson, or a URL with /items/ in it | STAC item |
     | .zarr, or a folder that holds zarr.json, .zgroup or .zmetadata | Zarr |
+    | netCDF or HDF5 with a variable a band | through xarray |
     | anything else | one raster, through rasterio |
 
     Raises:
@@ -44,16 +49,77 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
         MissingExtraError: Zarr without the extra `xarray`.
     """
     if is_zarr(source):
-        from geocloud.readers.scenes.xarray_scene import open_zarr_scene
-
         return open_zarr_scene(source, options)
     if is_stac(source):
         return RasterScene(with_retries(lambda: describe_item(source, options)))
     root = product_root(source)
     if root is None:
+        if is_netcdf(source) and not _band_count(source, allow_external=options.allow_external):
+            return open_netcdf_scene(source, options)
         return RasterScene(with_retries(lambda: describe_raster(source, options)))
+    return RasterScene(_describe_tree(source, root, options))
+
+
+def _describe_tree(source: str, root: Path, options: SceneOptions) -> SceneInfo:
+    """A product's folder or archive by its metadata; else band files, one raster, or tiles of one."""
     tree = open_tree(root)
-    return RasterScene(describe_tree(str(root), tree)(str(root), tree, options))
+    describe = product_reader(source, tree)
+    if describe is not None:
+        return describe(str(root), tree, options)
+    names = rasters_of(tree)
+    paths = [path for name in names if (path := tree.find(name))]
+    tiles = join_tiles(names)
+    allow = options.allow_external
+    if tiles:
+        return _renamed(describe_raster(join(paths, tiles, allow_external=allow), options), str(root), tiles)
+    if options.bands or not names or is_band_set(names):
+        return describe_folder(str(root), tree, options)
+    whole = [path for path in paths if _band_count(path, allow_external=allow) >= 3]
+    if len(whole) == 1:
+        return _renamed(describe_raster(whole[0], options), str(root), scene_name(str(root)))
+    if not whole:
+        return describe_folder(str(root), tree, options)
+    listed = ", ".join(Path(path).name for path in whole[:4])
+    raise InputError(f"{source} holds {len(whole)} rasters of several bands ({listed}); give one of them")
+
+
+def _renamed(info: SceneInfo, source: str, name: str) -> SceneInfo:
+    """A raster found in what the user named."""
+    return replace(info, source=source, name=name)
+
+
+def _band_count(path: str, *, allow_external: bool) -> int:
+    with open_raster(path, allow_external=allow_external) as dataset:
+        return int(dataset.count)
+
+
+def scenes_in(source: str) -> list[str]:
+    """The scenes in a folder that holds several products or rasters of several bands; else the path itself alone."""
+    folder = Path(source)
+    if is_virtual(source) or not folder.is_dir() or is_zarr(source):
+        return [source]
+    tree = open_tree(folder)
+    if any(SAFE.fullmatch(name) or MTL.fullmatch(name) for name in tree.names()):
+        return [source]
+    inner = sorted(entry for entry in folder.iterdir() if not is_litter(entry.name) and _is_product(entry))
+    if inner:
+        return [str(entry) for entry in inner]
+    own = [name for name in tree.names() if RASTER.fullmatch(name)]
+    names = [name for name in rasters_of(tree) if name in own]
+    if len(names) < 2 or join_tiles(names) or is_band_set(names):
+        return [source]
+    whole = [str(folder / name) for name in names if _band_count(str(folder / name), allow_external=True) >= 3]
+    return whole if len(whole) > 1 else [source]
+
+
+def _is_product(path: Path) -> bool:
+    """True for a Sentinel-2 or Landsat product, folder or archive, or a Zarr store, by its name or metadata."""
+    if path.name.lower().endswith((".safe", ".safe.zip", ".zarr")):
+        return True
+    if path.is_dir():
+        return any(SAFE.fullmatch(entry.name) or MTL.fullmatch(entry.name) for entry in path.iterdir())
+    product = re.match(r"L[COTEM]0[1-9]_L|S2[A-D]_MSI", path.name)
+    return bool(product) and bool(archive_prefix(path.name))
 
 
 def is_single_raster(source: str) -> bool:
@@ -93,8 +159,8 @@ def _of_metadata_file(path: Path) -> Path:
     return path.parent if SAFE.fullmatch(path.name) or MTL.fullmatch(path.name) else path
 
 
-def describe_tree(source: str, tree: Tree) -> Describe:
-    """The reader for a product, by its metadata file."""
+def product_reader(source: str, tree: Tree) -> Describe | None:
+    """The reader for a product, by its metadata file; None for a folder without one."""
     names = tree.names()
     if any(SAFE.fullmatch(name) for name in names):
         return describe_safe
@@ -105,4 +171,4 @@ def describe_tree(source: str, tree: Tree) -> Describe:
             f"{source} has no MTD_MSIL1C.xml or MTD_MSIL2A.xml, so it is no Sentinel-2 product or an incomplete one; "
             "fetch it again"
         )
-    return describe_folder
+    return None

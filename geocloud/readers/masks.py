@@ -10,11 +10,11 @@ from typing import Self, cast
 import numpy as np
 from rasterio.windows import Window as RasterioWindow
 
-from geocloud.classes import ENCODINGS, TAG, EncodingName, decode
+from geocloud.classes import CODES, ENCODINGS, TAG, EncodingName, decode
 from geocloud.errors import InputError
 from geocloud.georef import Georef
 from geocloud.raster import CLEAR, NODATA, ByteArray, FloatArray
-from geocloud.readers.files.opening import check_size, open_raster, raster_georef, read_errors
+from geocloud.readers.files.opening import check_size, crs_name, open_raster, raster_georef, read_errors, same_crs
 from geocloud.version import __version__
 
 STRIP = 512
@@ -58,7 +58,17 @@ class MaskFile:
         nodata = self._dataset.nodata
         if self.encoding == "geocloud" and nodata not in (None, CLEAR):
             codes[values == nodata] = NODATA
+        if self.encoding == "geocloud":
+            self._check(codes)
         return codes
+
+    def _check(self, codes: ByteArray) -> None:
+        """InputError for codes that no mask of ours has: another program's mask."""
+        strange = np.setdiff1d(codes, (CLEAR, *CODES.values(), NODATA))
+        if strange.size:
+            raise InputError(
+                f"{self.path} holds the code {strange[0]}, which geocloud never writes; say whose with --encoding"
+            )
 
     def strips(self, rows: int = STRIP) -> Iterator[tuple[int, ByteArray]]:
         """(first row, codes) from the top, so many rows at once."""
@@ -87,7 +97,15 @@ class ScoreFile:
         """Open it; InputError where it is not on the given grid."""
         self.path = path
         self._dataset = open_raster(str(path))
-        shape = raster_georef(self._dataset, str(path)).shape
+        own = raster_georef(self._dataset, str(path))
+        shape = own.shape
+        placed = own.located and georef.located
+        if placed and not (same_crs(own, georef) and own.transform.almost_equals(georef.transform, 1e-6)):
+            self._dataset.close()
+            raise InputError(
+                f"{path} does not lie on the grid of its mask ({crs_name(own)}, the mask {crs_name(georef)}); "
+                "give the score that was written beside the mask"
+            )
         if shape != georef.shape:
             self._dataset.close()
             raise InputError(

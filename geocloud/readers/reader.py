@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
+from rasterio.crs import CRS
+
 from geocloud.georef import Georef
 from geocloud.raster import Raster
-from geocloud.readers.bands.radiometry import DigitalNumbers
+from geocloud.readers.bands.digital_numbers import DigitalNumbers
+from geocloud.readers.bands.spec import SceneInfo
 from geocloud.readers.files.paths import scene_name
 from geocloud.window import Window
 
@@ -23,8 +26,9 @@ MAX_PIXELS = 10**11
 class SceneOptions:
     """Overrides for reading one scene."""
 
-    bands: Mapping[str, int] = field(default_factory=dict)
-    """Common name -> band number from 1; empty: found from the file."""
+    bands: Mapping[str, int | str] = field(default_factory=dict)
+    """Common name -> band number from 1, or what the scene calls it: a description, file, asset or variable; empty:
+    found from the scene."""
     scale: float | None = None
     """Reflectance = DN * scale + offset; None: found from the file."""
     offset: float | None = None
@@ -33,6 +37,8 @@ class SceneOptions:
     """Let a local document (STAC item, VRT) name files outside its own folder."""
     max_pixels: int = MAX_PIXELS
     """A scene that claims more pixels, height times width, is refused: a few bytes can claim any size."""
+    nodata: float | None = None
+    """The digital number that means no data, in every band; None: found from the file. NaN: none does."""
 
     def __post_init__(self) -> None:
         """Numbers that have no meaning."""
@@ -50,7 +56,13 @@ class SceneReader(Protocol):
 
     Behaviour: opening reads metadata only; `read` may be called from several threads at once and returns the same
     pixels for a window however it is reached; after `close` a read raises ValueError. Closing twice is allowed.
+
+    `BaseScene` has all of it but `info`, `counts` and `close`.
     """
+
+    @property
+    def info(self) -> SceneInfo:
+        """All that is known before a pixel is read."""
 
     @property
     def name(self) -> str:
@@ -70,7 +82,7 @@ class SceneReader(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What had to be assumed, a sentence each, for the user to confirm or correct."""
+        """What was understood and assumed, a sentence each: a `Warn` where it was guessed."""
 
     @property
     def file_block(self) -> tuple[int, int, int]:
@@ -118,3 +130,83 @@ class Closing:
     ) -> None:
         """Close."""
         self.close()
+
+
+class BaseScene(Closing):
+    """What all readers share; one of them has `info`, `counts` and `close` of its own."""
+
+    @property
+    def info(self) -> SceneInfo:
+        """All that is known before a pixel is read."""
+        raise NotImplementedError
+
+    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
+        """Digital numbers of a window; see SceneReader."""
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str:
+        """The stem that outputs are named after."""
+        return self.info.name
+
+    @property
+    def source(self) -> str:
+        """As the user named it."""
+        return self.info.source
+
+    @property
+    def georef(self) -> Georef:
+        """Grid and reference system."""
+        return self.info.georef
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Recognised bands."""
+        return tuple(source.band for source in self.info.sources)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was understood and assumed."""
+        return self.info.notes
+
+    @property
+    def file_block(self) -> tuple[int, int, int]:
+        """How the files are stored."""
+        return self.info.file_block
+
+    def read(self, window: Window, bands: Sequence[str]) -> Raster:
+        """Reflectance and valid pixels of the window; see SceneReader."""
+        return self.counts(window, bands).reflectance()
+
+    def describe(self) -> dict[str, Any]:
+        """What was understood; see SceneReader."""
+        info, georef = self.info, self.georef
+        return {
+            "name": info.name,
+            "source": info.source,
+            "kind": info.kind,
+            "taken": info.taken or None,
+            "item": info.item or None,
+            "height": georef.shape[0],
+            "width": georef.shape[1],
+            "crs": CRS.from_wkt(georef.crs_wkt).to_string() if georef.crs_wkt else None,
+            "transform": list(georef.transform)[:6],
+            "gcps": len(georef.gcps),
+            "bands": {
+                source.band: {
+                    "file": source.path,
+                    "number": source.index,
+                    "label": source.label,
+                    "evidence": source.evidence,
+                    "scale": source.radiometry.scale,
+                    "offset": source.radiometry.offset,
+                    "from": source.radiometry.origin,
+                    "nodata": source.nodata,
+                    "masked": source.masked or bool(source.alpha),
+                }
+                for source in info.sources
+            },
+            "left_out": list(info.left_out),
+            "fill": f"bit {info.fill.bit} of {info.fill.path}" if info.fill else None,
+            "notes": list(info.notes),
+        }

@@ -21,7 +21,15 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, NODATA, SNOW, BoolArray
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster
-from geocloud.readers.files.opening import check_size, open_raster, raster_georef, read_bands, read_errors
+from geocloud.readers.files.opening import (
+    check_size,
+    crs_name,
+    open_raster,
+    raster_georef,
+    read_bands,
+    read_errors,
+    same_crs,
+)
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.reader import SceneReader
 from geocloud.window import Window
@@ -97,6 +105,11 @@ def apply_mask(
 
 def check_grid(scene: str, georef: Georef, mask: MaskFile) -> None:
     """InputError where a mask does not lie on the scene's pixels."""
+    if not same_crs(georef, mask.georef):
+        raise InputError(
+            f"{mask.path} lies in {crs_name(mask.georef)}, {scene} in {crs_name(georef)}; "
+            "make the mask from this scene, as with geocloud detect"
+        )
     same = georef.transform.almost_equals(mask.georef.transform, 1e-6)
     if georef.shape != mask.georef.shape or not same:
         raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import numpy as np
 import shapely
 from rasterio.crs import CRS
 from rasterio.warp import transform_geom
+from shapely.affinity import translate
 
 from geocloud.classes import MaskClass
 from geocloud.errors import MissingExtraError
@@ -95,7 +97,7 @@ def write_item(path: Path, record: ItemRecord) -> None:
     item = pystac.Item(
         f"{record.name}_cloudmask",
         geometry=outline,
-        bbox=list(shapely.geometry.shape(outline).bounds) if outline else None,
+        bbox=_bbox(outline),
         datetime=taken or now,
         properties=_properties(record, now, told=taken is not None),
     )
@@ -133,7 +135,33 @@ def footprint(georef: Georef) -> dict[str, Any] | None:
     geometry: dict[str, Any] = transform_geom(
         crs, "EPSG:4326", shapely.geometry.mapping(placed), antimeridian_cutting=True, precision=7
     )
-    return geometry
+    return _cut(geometry) if crs.is_geographic else geometry
+
+
+def _cut(geometry: dict[str, Any]) -> dict[str, Any]:
+    """Longitudes past 180 or -180, which GDAL leaves where nothing is transformed, brought to the other side."""
+    outline = shapely.geometry.shape(geometry)
+    turns = range(math.floor((outline.bounds[0] + 180) / 360), math.ceil((outline.bounds[2] - 180) / 360) + 1)
+    if turns == range(1):
+        return geometry
+    parts = [
+        translate(outline & shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90), -360 * turn) for turn in turns
+    ]
+    whole = shapely.union_all([part for part in parts if part.area])
+    return dict(shapely.geometry.mapping(shapely.set_precision(whole, 1e-7)))
+
+
+def _bbox(outline: dict[str, Any] | None) -> list[float] | None:
+    """(west, south, east, north); west is greater than east where it crosses the antimeridian (RFC 7946, 5.2)."""
+    if outline is None:
+        return None
+    shape = shapely.geometry.shape(outline)
+    west, south, east, north = shape.bounds
+    parts = [part.bounds for part in getattr(shape, "geoms", [shape])]
+    left, right = [b for b in parts if b[2] < 0 or b[0] == -180], [b for b in parts if b[0] > 0 or b[2] == 180]
+    if west == -180 and east == 180 and len(left) + len(right) == len(parts) > 1 and not set(left) & set(right):
+        west, east = min(b[0] for b in right), max(b[2] for b in left)
+    return [west, south, east, north]
 
 
 def parse_time(text: str) -> datetime | None:

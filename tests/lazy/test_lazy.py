@@ -165,7 +165,7 @@ def test_arrays_of_odc_stac(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "error", "sentence"),
     [
-        (lambda a: geocloud.score(a.isel(band=[0, 1])), InputError, "and no red band"),
+        (lambda a: geocloud.score(a.isel(band=[0, 1])), InputError, "does not say which of its bands are"),
         (lambda a: geocloud.score(a, model="none such"), ModelError, "no model 'none such'"),
         (lambda a: geocloud.mask(a, threshold="magic"), UsageError, "rule 'magic'"),
         (lambda a: geocloud.mask(a.rename(x="u")), InputError, "rename two of them"),

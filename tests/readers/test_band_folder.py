@@ -26,7 +26,7 @@ def folder_of(folder: Path, names: dict[str, str], **more: object) -> dict[str, 
     [
         {"B02.tif": "blue", "B03.tif": "green", "B04.tif": "red", "B08.tif": "nir"},
         {"blue.tif": "blue", "green.tif": "green", "red.tif": "red", "nir08.tif": "nir"},
-        {f"T33UUP_20240105T101319_B{n}_10m.jp2": b for n, b in (("02", "blue"), ("03", "green"), ("04", "red"))},
+        {f"T33UUP_20210105T101319_B{n}_10m.jp2": b for n, b in (("02", "blue"), ("03", "green"), ("04", "red"))},
         {"scene_blue.tif": "blue", "scene_green.tif": "green", "scene_red.tif": "red", "scene_swir16.tif": "swir16"},
     ],
 )

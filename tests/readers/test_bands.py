@@ -1,44 +1,147 @@
+"""Which band is which: by all that a scene says, together."""
+
 from __future__ import annotations
 
 import pytest
 
-from geocloud.readers.bands.names import name_bands, name_wavelength
+from geocloud.errors import InputError, UsageError
+from geocloud.readers.bands.choosing import choose_bands, given_bands
+from geocloud.readers.bands.evidence import BandHint, read_evidence
+from geocloud.readers.bands.names import name_wavelength
+from geocloud.readers.bands.sensors import SENSORS
 
+S2 = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"]
+L2A = [name for name in S2 if name != "B10"]
 FOUR = {"blue": 1, "green": 2, "red": 3, "nir": 4}
+SIX = {**FOUR, "swir16": 5, "swir22": 6}
+
+
+def scored(names: list[str], texts: str = "") -> dict[str, int]:
+    found = read_evidence([BandHint(name) for name in names], texts).numbers()
+    return {band: number for band, number in found.items() if band not in ("coastal", "rededge")}
 
 
 @pytest.mark.parametrize(
-    ("descriptions", "expected"),
+    ("names", "expected"),
     [
         (["blue", "green", "red", "nir"], FOUR),
         (["Blue", "GREEN", "Red", "NIR08"], FOUR),
         (["B02", "B03", "B04", "B08"], FOUR),
+        (["B2_median", "B3_median", "B4_median", "B8_median"], FOUR),
+        (["0_B2", "0_B3", "0_B4", "0_B8"], FOUR),
         (["B2", "B3", "B4", "B5"], FOUR),
-        (["SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"], {**FOUR, "swir16": 5, "swir22": 6}),
-        (["SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7"], {**FOUR, "swir16": 5, "swir22": 6}),
+        (["SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"], SIX),
+        (["SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7"], SIX),
+        (["B2", "B3", "B4", "B5", "B6", "B7"], SIX),
+        (["B2", "B3", "B4", "B8", "B11", "B12"], SIX),
+        (["B1", "B2", "B3", "B4", "B5", "B7"], SIX),
         (["B04", "B03", "B02"], {"blue": 3, "green": 2, "red": 1}),
+        (["B3", "B2", "B1"], {"blue": 3, "green": 2, "red": 1}),
         (["B02", "B03", "B04", "B8A"], FOUR),
         (["B8A", "B08", "B04", "B03", "B02"], {"blue": 5, "green": 4, "red": 3, "nir": 2}),
         (["B02 (10 m)", "T33_B03_10m", "b4", "B8"], FOUR),
-        ([None, None, None], {}),
+        (["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A"], {"blue": 1, "green": 2, "red": 3, "nir": 7}),
+        (S2, {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 12, "swir22": 13, "cirrus": 11}),
+        (L2A, {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 11, "swir22": 12}),
+        (
+            [name for name in L2A if name != "B8A"],
+            {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 10, "swir22": 11},
+        ),
+        (
+            ["coastal_blue", "blue", "green_i", "green", "yellow", "red", "rededge", "nir"],
+            {"blue": 2, "green": 4, "red": 6, "nir": 8},
+        ),
+        (["Blue", "Green", "Red", "Near Infra-Red", "Short Wave Infrared 1"], {**FOUR, "swir16": 5}),
+        (
+            [f"sur_refl_b0{n}" for n in range(1, 8)],
+            {"red": 1, "nir": 2, "blue": 3, "green": 4, "swir16": 6, "swir22": 7},
+        ),
+        ([f"nbart_{n}" for n in ("blue", "green", "red", "nir_1", "swir_2", "swir_3")], SIX),
+        ([f"nbart_{n}" for n in ("blue", "green", "red", "nir", "swir_1", "swir_2")], SIX),
+        (["BAND5", "BAND6", "BAND7", "BAND8"], FOUR),
+        (["M3", "M4", "M5", "M7", "M10", "M11"], SIX),
+        (["rhos_492", "rhos_560", "rhos_665", "rhos_833"], FOUR),
+        (["450 nm", "555 nm", "660 nm", "850 nm"], {"green": 2, "red": 3, "nir": 4}),
+        (["", "", ""], {}),
         (["vv", "vh", "angle"], {}),
+        (["Band 1", "Band 2", "Band 3"], {}),
+        (["Band_1", "Band_2", "Band_3", "Band_4"], {}),
+        (["B1", "B2", "B3", "B4", "B5", "B6", "B7"], {}),
     ],
 )
-def test_names_that_products_and_people_use(descriptions: list[str | None], expected: dict[str, int]) -> None:
-    assert name_bands(descriptions) == expected
+def test_names_are_read_together(names: list[str], expected: dict[str, int]) -> None:
+    assert scored(names) == expected
 
 
-def test_all_thirteen_sentinel_bands() -> None:
-    names = ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12"]
-    found = name_bands(names)
-    assert {found[band] for band in ("blue", "green", "red", "nir", "cirrus", "swir16", "swir22")} == {
-        2, 3, 4, 8, 11, 12, 13,
+def test_what_is_stated_decides_between_sensors() -> None:
+    names = [f"B{n}" for n in range(1, 8)]
+    assert scored(names, "LT05_L2SP_1.tif") == {**FOUR, "swir16": 5, "swir22": 7}
+    assert scored(names, "platform landsat-8") == {
+        "blue": 2, "green": 3, "red": 4, "nir": 5, "swir16": 6, "swir22": 7,
     }  # fmt: skip
+    assert scored(["B02", "B03", "B04", "B05"], "sentinel-2a") == {"blue": 1, "green": 2, "red": 3}
+    assert scored(["Band 1", "Band 2", "Band 3"], "LT05_L2SP_1.tif") == {}
+
+
+def test_a_wavelength_goes_before_a_name_and_the_nearest_is_read() -> None:
+    hints = [
+        BandHint("B2", 0.49),
+        BandHint("B3", 0.56),
+        BandHint("B4", 0.665),
+        BandHint("B5", 0.704),
+        BandHint("B9", 0.945),
+    ]
+    assert read_evidence(hints).numbers() == {"blue": 1, "green": 2, "red": 3, "rededge": 4}
+    hints = [BandHint(wavelength=w) for w in (0.456, 0.488, 0.56, 0.62, 0.66, 0.77, 0.84)]
+    assert read_evidence(hints).numbers() == {"blue": 2, "green": 3, "red": 5, "nir": 7}
+
+
+def test_colours_go_after_names_and_before_running_numbers() -> None:
+    colours = ("red", "green", "blue")
+    running = [BandHint(f"Band_{n}", colour=colour) for n, colour in enumerate(colours, start=1)]
+    assert read_evidence(running).numbers() == {"red": 1, "green": 2, "blue": 3}
+    named = [BandHint(name, colour=colour) for name, colour in zip(("B2", "B3", "B4"), colours, strict=True)]
+    assert read_evidence(named).numbers() == {"blue": 1, "green": 2, "red": 3}
+
+
+def test_what_stays_ambiguous_is_refused_with_the_lines_to_type() -> None:
+    names = [f"B{n}" for n in range(1, 8)]
+    with pytest.raises(InputError) as refused:
+        choose_bands([BandHint(name) for name in names], names, "a.tif")
+    assert "if they are Landsat 8-9's, --bands blue=2,green=3,red=4,nir=5,swir16=6,swir22=7" in str(refused.value)
+    assert "if they are Landsat 4-7's, --bands blue=1,green=2,red=3,nir=4,swir16=5,swir22=7" in str(refused.value)
+
+
+def test_a_files_name_tells_the_order_of_planets_bands() -> None:
+    name = "20230101_101112_30_24a1_3B_AnalyticMS_SR_8b_clip.tif"
+    chosen = choose_bands([BandHint()] * 8, [""] * 8, name, file_name=name)
+    assert {band: n for band, n in chosen.numbers.items() if band in FOUR} == {
+        "blue": 2,
+        "green": 4,
+        "red": 6,
+        "nir": 8,
+    }
+    assert "PlanetScope, 8 bands" in chosen.guess
+
+
+def test_bands_are_given_by_number_or_by_what_the_scene_calls_them() -> None:
+    labels = ["T33_B02_10m.jp2", "T33_B03_10m.jp2", "T33_B04_10m.jp2"]
+    for bands in ({"blue": 1, "green": 2, "red": 3}, {"blue": "B02", "green": "b03", "red": labels[2]}):
+        assert dict(given_bands(bands, labels, "a").numbers) == {"blue": 1, "green": 2, "red": 3}
+    with pytest.raises(UsageError, match=r"band blue=B09 is not in a, whose bands are T33_B02_10m\.jp2"):
+        given_bands({"blue": "B09", "green": 2, "red": 3}, labels, "a")
+
+
+def test_every_sensor_names_blue_green_and_red() -> None:
+    for sensor in SENSORS:
+        assert {"blue", "green", "red"} <= set(sensor.bands.values()), sensor.sensor
+
+
+WAVES = {0.4927: "blue", 0.5598: "green", 0.6646: "red", 0.74: "rededge", 0.8328: "nir", 1.3735: "cirrus"}
 
 
 @pytest.mark.parametrize(
-    ("micrometres", "name"), [(0.4927, "blue"), (0.5598, "green"), (0.6646, "red"), (0.8328, "nir"),
-                              (1.3735, "cirrus"), (1.6137, "swir16"), (2.2024, "swir22"), (0.74, ""), (10.9, "")],
-)  # fmt: skip
+    ("micrometres", "name"), [*WAVES.items(), (1.6137, "swir16"), (2.2024, "swir22"), (0.945, ""), (10.9, "")]
+)
 def test_sentinel_2_wavelengths(micrometres: float, name: str) -> None:
     assert name_wavelength(micrometres) == name

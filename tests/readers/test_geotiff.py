@@ -16,6 +16,7 @@ from rasterio.windows import Window as RasterioWindow
 from testutils import rotated, write_scene
 
 from geocloud.errors import InputError, UsageError
+from geocloud.progress import Warn
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.window import Window
 
@@ -45,17 +46,18 @@ def test_pixels_are_those_of_rasterio(make_scene: Make) -> None:
         ("uint8", 255, 0.8 / 255),
         ("uint16", 9000, 1e-4),
         ("int16", 9000, 1e-4),
-        ("uint16", 240, 0.8 / 255),
         ("float32", 0.9, 1.0),
         ("float64", 1.3, 1.0),
         ("float32", 9000, 1e-4),
+        ("float32", 61.5, 0.01),
     ],
 )
 def test_scale_is_read_off_type_and_values(make_scene: Make, dtype: str, high: float, expected: float) -> None:
     data = np.full((3, 40, 40), high).astype(dtype)
     raster, scene = whole(make_scene(data=data, names=("blue", "green", "red")))
     assert raster.data.max() == pytest.approx(high * expected, rel=1e-5)
-    assert any("reflectance = DN" in note for note in scene.notes)
+    assert "reflectance = DN" in scene.notes[0]
+    assert isinstance(scene.notes[0], Warn)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,15 @@ def test_true_colour_images_are_read_as_they_were_stretched(make_scene: Make, na
     assert raster.data.max() == pytest.approx(white, rel=1e-5)
 
 
+@pytest.mark.parametrize(("dtype", "high"), [("uint16", 240), ("uint16", 30000), ("float32", 3.5), ("float32", 250)])
+def test_values_that_give_no_reflectance_are_refused_with_the_ways_out(
+    make_scene: Make, dtype: str, high: float
+) -> None:
+    data = np.full((3, 40, 40), high).astype(dtype)
+    with pytest.raises(InputError, match=r"does not state its scale, .* such as --scale 0\.0001"):
+        open_scene(make_scene(data=data, names=("blue", "green", "red")))
+
+
 def test_dark_bands_do_not_pass_for_8_bit(make_scene: Make) -> None:
     data = np.full((4, 40, 40), 120, dtype=np.uint16)
     data[3] = 4000
@@ -92,7 +103,8 @@ def test_given_scale_and_the_files_tags_win(make_scene: Make) -> None:
         first = dataset.read(1)[0, 0]
     raster, scene = whole(path)
     assert raster.data[0, 0, 0] == pytest.approx(first * 2.75e-5 - 0.2)
-    assert not any("reflectance" in note for note in scene.notes)
+    assert "(the file's tags)" in scene.notes[0]
+    assert not isinstance(scene.notes[0], Warn)
     raster, _ = whole(path, SceneOptions(scale=0.001, offset=0.5))
     assert raster.data[0, 0, 0] == pytest.approx(first * 0.001 + 0.5)
 
@@ -149,9 +161,9 @@ class TestBands:
     def test_given_numbers(self, make_scene: Make) -> None:
         path = make_scene(names=None)
         raster, scene = whole(path, SceneOptions({"red": 1, "green": 2, "blue": 4}))
-        assert scene.bands == ("red", "green", "blue")
+        assert scene.bands == ("blue", "green", "red")
         with rasterio.open(path) as dataset:
-            np.testing.assert_allclose(raster.data[2], dataset.read(4) * 1e-4, rtol=1e-6)
+            np.testing.assert_allclose(raster.data[0], dataset.read(4) * 1e-4, rtol=1e-6)
 
     def test_unnamed_bands_are_asked_for_with_an_example(self, make_scene: Make) -> None:
         with pytest.raises(InputError, match="--bands blue=1,green=2,red=3"):

@@ -82,5 +82,5 @@ def test_without_the_quality_band_a_note_says_so(tmp_path: Path) -> None:
     folder, _ = write_landsat(tmp_path)
     (folder / f"{folder.name}_QA_PIXEL.TIF").unlink()
     with open_scene(folder) as scene:
-        assert "quality band is absent" in scene.notes[0]
+        assert "quality band is absent" in scene.notes[1]
         assert scene.describe()["fill"] is None

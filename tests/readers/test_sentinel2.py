@@ -66,7 +66,7 @@ def test_only_60_m_and_b8a_for_nir(tmp_path: Path) -> None:
     with open_scene(safe) as scene:
         assert scene.georef.resolution == (60, 60)
         assert_twin(scene, reflectance(data, -1000), data["B2"] > 0)
-        assert "B8A stands in" in scene.notes[0]
+        assert "B8A stands in" in scene.notes[1]
 
 
 def test_offset_comes_from_the_metadata_never_from_the_name(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_unknown_offset_is_one_sentence_and_can_be_given(tmp_path: Path, baselin
 def test_a_newer_baseline_is_read_by_its_metadata_with_a_note(tmp_path: Path) -> None:
     safe, _ = write_safe(tmp_path, baseline="07.01", offset=-500)
     with open_scene(safe) as scene:
-        assert "07.01 is not known" in scene.notes[0]
+        assert "07.01 is not known" in scene.notes[1]
         assert scene.describe()["bands"]["blue"]["offset"] == pytest.approx(-0.05)
 
 
@@ -143,7 +143,9 @@ def test_what_is_no_product_says_so(tmp_path: Path) -> None:
         open_scene(broken)
 
 
-def test_band_numbers_have_no_meaning_here(tmp_path: Path) -> None:
-    safe, _ = write_safe(tmp_path)
-    with pytest.raises(UsageError, match="--bands numbers the bands of a single raster"):
-        open_scene(safe, SceneOptions({"blue": 1}))
+def test_bands_can_be_given_by_their_names(tmp_path: Path) -> None:
+    safe, _ = write_safe(tmp_path, bands=("B2", "B3", "B4", "B8", "B8A"))
+    with open_scene(safe, SceneOptions({"blue": "B2", "green": "B3", "red": "B4", "nir": "B8A"})) as scene:
+        assert scene.describe()["bands"]["nir"]["file"].endswith("_B8A.jp2")
+    with pytest.raises(UsageError, match="band blue=9 is not in"):
+        open_scene(safe, SceneOptions({"blue": 9}))

@@ -61,7 +61,7 @@ def test_missing_and_dangling_assets_are_named(tmp_path: Path) -> None:
     (tmp_path / "nir.tif").unlink()
     with open_scene(path) as scene:
         assert "nir" not in scene.bands
-        assert "asset nir (nir), which does not exist; the band is left out" in scene.notes[0]
+        assert "asset nir (nir), which does not exist; the band is left out" in scene.notes[1]
     (tmp_path / "red.tif").unlink()
     with pytest.raises(InputError, match=r"names \./red\.tif as asset red \(red\), which does not exist; fetch it"):
         open_scene(path)
@@ -96,7 +96,7 @@ def test_an_asset_that_a_server_does_not_have_is_left_out_or_named(served: tuple
     (folder / "nir.tif").unlink()
     with open_scene(f"{url}/item.json") as scene:
         assert scene.bands == ("blue", "green", "red")
-        assert "nir.tif as asset nir (nir), which does not exist; the band is left out" in scene.notes[0]
+        assert "nir.tif as asset nir (nir), which does not exist; the band is left out" in scene.notes[1]
     write_item(folder / "b")
     (folder / "b" / "red.tif").unlink()
     with pytest.raises(InputError, match=r"red\.tif cannot be opened .*; check the address, the network"):

@@ -27,8 +27,9 @@ from torch import Tensor, nn
 
 from geocloud.models.networks.cells import BANDS, CELL, CellNet, to_grid
 from geocloud.models.networks.snow import find_snow
+from geocloud.readers.bands.names import CENTRES
 
-WAVELENGTHS = (0.49, 0.56, 0.665, 0.842, 1.61, 2.2, 1.375)
+WAVELENGTHS = tuple(CENTRES[band] for band in BANDS)
 """Centres of BANDS in micrometres (Sentinel-2 MSI; Landsat's lie within 0.02 of them)."""
 REFERENCE_WAVELENGTH = 0.56
 SHADOW_BANDS = 4

@@ -1,108 +1,157 @@
-"""Which spectral band is which: names that sensors and software use, as data."""
+"""What one text says of one band: words, wavelengths, and the names that sensors give their bands."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from geocloud.readers.bands.sensors import SENSORS, SensorProfile
+from geocloud.readers.bands.sensors import FAMILIES
 
-COMMON_NAMES = (
-    "coastal",
-    "blue",
-    "green",
-    "red",
-    "rededge",
-    "nir",
-    "swir16",
-    "swir22",
-    "cirrus",
-)
-"""STAC's common names of the bands that geocloud tells apart."""
+CENTRES = {
+    "coastal": 0.443,
+    "blue": 0.49,
+    "green": 0.56,
+    "red": 0.665,
+    "rededge": 0.705,
+    "nir": 0.842,
+    "swir16": 1.61,
+    "swir22": 2.2,
+    "cirrus": 1.375,
+}
+"""Common name (STAC's) -> centre in micrometres of the bands that geocloud tells apart, as of Sentinel-2."""
+COMMON_NAMES = tuple(CENTRES)
 SCORED = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Those that a scorer may take, in the order users read them."""
-
-WORDS = {
-    **{name: name for name in COMMON_NAMES},
-    "nir08": "nir",
-    "nir1": "nir",
-    "near infrared": "nir",
-    "near-infrared": "nir",
-    "infrared": "nir",
-    "nir band": "nir",
-    "swir1": "swir16",
-    "swir 1": "swir16",
-    "swir2": "swir22",
-    "swir 2": "swir22",
-    "coastal aerosol": "coastal",
-    "deep blue": "coastal",
-    "red edge": "rededge",
-    "b": "blue",
-    "g": "green",
-    "r": "red",
-    "n": "nir",
-}
-"""Words in descriptions -> common name."""
-
-WAVELENGTHS = {
-    "coastal": (0.43, 0.455),
+VISIBLE = ("blue", "green", "red")
+"""Bands without which nothing can be scored."""
+RANGES = {
+    "coastal": (0.40, 0.455),
     "blue": (0.455, 0.53),
     "green": (0.53, 0.60),
     "red": (0.62, 0.69),
     "nir": (0.77, 0.90),
+    "rededge": (0.69, 0.79),
     "cirrus": (1.35, 1.40),
     "swir16": (1.55, 1.75),
     "swir22": (2.05, 2.35),
 }
-"""Common name -> (from, to) central wavelength in micrometres."""
+"""Common name -> (from, to) central wavelength in micrometres; of two that overlap a name decides, else the first."""
+NARROW_WORDS = ("nir08", "narrownir", "nirnarrow", "nir2")
 
-_PRODUCT_NAME = re.compile(r"(?:^|[^a-z0-9])(?:sr_|toa_)?b(?:and)?[ _]?0?(\d{1,2}|8a)(?:$|[^a-z0-9])")
+_WORDS = {
+    "coastal": "coastal coastalblue coastalaerosol aerosol deepblue ultrablue costalblue violet",
+    "blue": "blue b blu",
+    "green": "green g grn greenii",
+    "red": "red r",
+    "rededge": "rededge rededge1 vegetationrededge vegetationrededge1 re re1",
+    "nir": "nir n nir1 nir08 nearinfrared nearinfrared1 infrared nearir nir08m widenir nirwide narrownir nirnarrow "
+    "vnir nearinfra nearinfrarouge",
+    "swir16": "swir16 swir1 shortwaveinfrared1 shortwaveinfrared16 swirone shortinfrared1 shortwaveir1",
+    "swir22": "swir22 swir2 shortwaveinfrared2 shortwaveinfrared22 swirtwo shortinfrared2 shortwaveir2",
+    "cirrus": "cirrus cirrusband",
+    "": "yellow greeni green1 farred nir2 nearinfrared2 nir09 watervapour watervapor rededge2 rededge3 rededge4 "
+    "vegetationrededge2 vegetationrededge3 re2 re3 thermalinfrared thermal infra broadnir shortwaveinfrared "
+    "swir alpha thermalir midinfrared cloudmask mask notred lwir pan panchromatic",
+}
+WORDS = {word: common for common, words in _WORDS.items() for word in words.split()}
+"""Words in descriptions, without spaces -> common name; empty for bands that are none of these."""
+_NOISE = {
+    *("band", "reflectance", "surface", "sr", "toa", "boa", "mean", "median", "mosaic", "first", "min", "max", "m"),
+    *("channel", "layer", "refl", "rho", "the", "value", "values", "nm", "um", "date", "float", "raw"),
+}
+_NANOMETRES = re.compile(
+    r"(?:^|[^0-9.])(\d{3,4}(?:\.\d+)?)\s*(?:nm|nanomet\w*)\b|(?:rho[stw]|rrs|refl)_(\d{3,4})(?!\d)"
+)
+_MICROMETRES = re.compile(r"(?:(\d?\.\d+)\s*[-–]\s*)?(\d?\.\d+)\s*(?:um|µm|μm|micromet\w*|microns?)\b")  # noqa: RUF001
+_RUNNING = re.compile(r"(?:b|band|bands|layer|channel|ch|raster|raster band|grey|gray)?[ _#.-]*0*(\d+)(?: ?\(.*\))?")
+_PRODUCT_STYLE = re.compile(r"b(?:0[1-9]|1\d)")
 
 
-def name_bands(descriptions: Sequence[str | None]) -> dict[str, int]:
-    """Common names found in band descriptions -> band number from 1; empty where none is recognised.
+def compact(text: str) -> list[str]:
+    """Words of a text in lower case, letters and the digits that follow them together."""
+    return re.findall(
+        r"[a-zà-ÿ]+\d*|\d+", text.lower().replace("infra-red", "infrared").replace("infra red", "infrared")
+    )
 
-    Words win over product names, the sensor that explains most bands wins over others, and of two bands with one
-    name the first is taken, Sentinel-2's B08 before its narrower B8A.
+
+def name_word(text: str) -> tuple[str, int] | None:
+    """(common name, rank) that the words of a text have: rank 0 where it says nothing else, 1 for its last words.
+
+    The name is empty where the words are those of a band that is none of ours; None where no word is known.
     """
-    names = name_each(descriptions)
-    found: dict[str, int] = {}
-    order = sorted(range(len(names)), key=lambda index: product_band(descriptions[index] or "") == "B8A")
-    for index in order:
-        if names[index]:
-            found.setdefault(names[index], index + 1)
-    return dict(sorted(found.items(), key=lambda item: COMMON_NAMES.index(item[0])))
-
-
-def name_each(descriptions: Sequence[str | None], sensors: Sequence[SensorProfile] = SENSORS) -> list[str]:
-    """The common name of each description, an empty string where it is not recognised; several may share one."""
-    best = [_word(text or "") for text in descriptions]
-    products = [product_band(text or "") for text in descriptions]
-    for sensor in sensors:
-        named = [sensor.names.get(product, "") for product in products]
-        if _explained(named) > _explained(best):
-            best = named
-    return best
+    words = [word for word in compact(text) if word not in _NOISE and not word.isdigit()]
+    digits = [word for word in compact(text) if word not in _NOISE]
+    for tokens in (digits, words):
+        whole = "".join(tokens)
+        if whole in WORDS and whole:
+            return WORDS[whole], 0
+    for tokens in (digits, words):
+        for start in range(1, len(tokens)):
+            last = "".join(tokens[start:])
+            if len(last) > 2 and last in WORDS:
+                return WORDS[last], 1
+    return None
 
 
 def name_wavelength(micrometres: float) -> str:
     """The common name of a central wavelength, or an empty string between them."""
-    return next((name for name, (low, high) in WAVELENGTHS.items() if low <= micrometres < high), "")
+    return next((name for name, (low, high) in RANGES.items() if low <= micrometres < high), "")
+
+
+def within(name: str, micrometres: float) -> bool:
+    """True where a band of that common name may have that central wavelength."""
+    low, high = RANGES[name]
+    return low <= micrometres < high
+
+
+def wavelength_in(text: str) -> float | None:
+    """A central wavelength in micrometres that a text states with its unit, such as `443 nm` or `rhos_492`."""
+    lower = text.lower()
+    nanometres = _NANOMETRES.search(lower)
+    if nanometres:
+        return float(nanometres[1] or nanometres[2]) / 1000
+    micrometres = _MICROMETRES.search(lower)
+    if micrometres is None:
+        return None
+    high = float(micrometres[2])
+    return (float(micrometres[1]) + high) / 2 if micrometres[1] else high
+
+
+def to_micrometres(value: object, unit: str = "") -> float | None:
+    """A stated number in micrometres, whatever unit it is in; None where it is no wavelength."""
+    try:
+        number = float(str(value).split()[0])
+    except (ValueError, IndexError):
+        return None
+    if unit.lower().startswith("nano") or unit.lower() == "nm" or number > 100:
+        number /= 1000
+    return number if 0.2 < number < 50 else None
+
+
+def product_token(text: str) -> tuple[str, str] | None:
+    """(family, name) of a band as sensors name it: `T33_B02_60m` is ("numbers", "B2"); None where nothing looks so."""
+    for family, pattern in FAMILIES.items():
+        match = re.search(pattern, text, re.IGNORECASE)
+        if match:
+            return family, "".join(part or "" for part in match.groups()).upper()
+    return None
 
 
 def product_band(text: str) -> str:
     """`S2A_..._B02_60m`, `SR_B2`, `Band 2` -> `B2`; empty where nothing looks like one."""
-    match = _PRODUCT_NAME.search(text.lower())
-    return f"B{match.group(1).upper()}" if match else ""
+    found = product_token(text)
+    return found[1].rpartition("_")[2] if found and found[0] in ("numbers", "landsat sr") else ""
 
 
-def _word(text: str) -> str:
-    """The common name of a text that is a word for it, or ends with one of three letters and more after a separator."""
-    whole = text.strip().lower().replace("_", " ").replace("-", " ")
-    last = whole.rpartition(" ")[2]
-    return WORDS.get(whole, "") or (WORDS.get(last, "") if len(last) > 2 else "")
+def are_running(texts: Sequence[str]) -> bool:
+    """True for `Band 1`, `Band 2`, ... or `1`, `2`, ...: numbers that say nothing but the order.
 
-
-def _explained(names: Sequence[str]) -> int:
-    """How many different scored bands are named."""
-    return len(set(names) & set(SCORED))
+    `B01`, `B02` with a zero before are names of products.
+    """
+    lower = [text.strip().lower() for text in texts]
+    if any(_PRODUCT_STYLE.fullmatch(text) for text in lower):
+        return False
+    found = [_RUNNING.fullmatch(text) for text in lower]
+    first = next((match for match in found if match), None)
+    start = int(first[1]) if first else 1
+    return start in (0, 1) and all(match and int(match[1]) == n for n, match in enumerate(found, start=start))

@@ -1,127 +1,132 @@
-"""From digital numbers to reflectance when the file itself does not say how."""
+"""One way from digital numbers to reflectance for a whole scene.
+
+In this order: what the user says; what files and metadata state; what the names of products tell; at last a guess from
+all bands together, which is checked: reflectance that no scene has is refused, and the ways out are named.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.windows import Window as RasterioWindow
 
-from geocloud.raster import BoolArray, FloatArray, Raster
-from geocloud.readers.bands.sensors import LANDSAT_C2_L2
+from geocloud.errors import InputError
+from geocloud.readers.bands.sensors import (
+    DETECTOR_BITS_MAX,
+    DETECTOR_NUMBERS,
+    LANDSAT_C2_L2,
+    SENTINEL2,
+    SENTINEL2_BEFORE_04,
+    SENTINEL2_FROM_04,
+    SENTINEL2_OFFSET_FROM,
+    TRUE_COLOUR,
+    WHITE,
+    Product,
+    Sensor,
+    named_product,
+)
 from geocloud.readers.bands.spec import Radiometry
+
+EIGHT_BIT = Radiometry(WHITE / 255, 0.0, f"8-bit values, 255 read as reflectance {WHITE}", guessed=True)
+DARKEST, BRIGHTEST = 0.05, 2.0
+"""The 99th percentile of all bands of a scene lies between these; clouds reach 1.2, snow under a low sun 1.6."""
+PERCENT_MAX = 200.0
+"""99th percentile up to which numbers with fractions are percent."""
+OFFSET_DN = 1000
+"""What Sentinel-2's numbers have more from baseline 04.00 on."""
+_TCI_NAME = re.compile(r"(?:^|[/\\_])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
+_BASELINE = re.compile(r"_N(\d{2})\d{2}_", re.IGNORECASE)
+_DATE = re.compile(r"(?:S2[A-D]_|T\d{2}[A-Z]{3}_|S2[A-D]_\d{2}[A-Z]{3}_|MSIL[12][AC]_)(20\d{6})", re.IGNORECASE)
+_WAYS_OUT = (
+    "say how reflectance = DN * scale + offset, such as --scale 0.0001 (reflectance x 10000), --scale 0.01 (percent), "
+    "--scale 0.00314 (8-bit values) or --scale 0.0000275 --offset -0.2 (Landsat Collection 2)"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class DigitalNumbers:
-    """A window of a scene in digital numbers (DN)."""
+class Samples:
+    """Some numbers of all bands of a scene."""
 
-    values: tuple[NDArray[Any], ...]
-    """(height, width) a band, each in the type it is stored in; anything where `valid` is False."""
-    valid: BoolArray
-    """(height, width); True = data, False = nodata."""
-    radiometry: tuple[Radiometry, ...]
-    """Of each band."""
+    values: NDArray[np.float64]
+    """(n,) valid ones of all bands together."""
+    dtypes: tuple[str, ...]
+    """Types that the bands are stored in."""
+    zeros: float = 0.0
+    """Share of the looked-at pixels that count as data and are 0 in every band."""
 
-    def reflectance(self) -> Raster:
-        """Reflectance = DN * scale + offset, in float32."""
-        data: FloatArray = np.empty((len(self.values), *self.valid.shape), dtype=np.float32)
-        for band, values, radiometry in zip(data, self.values, self.radiometry, strict=True):
-            np.multiply(values, np.float32(radiometry.scale), out=band, dtype=np.float32, casting="unsafe")
-            if radiometry.offset:
-                np.add(band, np.float32(radiometry.offset), out=band)
-        return Raster(data, self.valid)
+    def percentile(self, q: float) -> float:
+        """Of the values, of which there are some."""
+        return float(np.percentile(self.values, q))
 
 
-def as_digital_numbers(raster: Raster) -> DigitalNumbers:
-    """Reflectance as its own DN."""
-    return DigitalNumbers(tuple(raster.data), raster.valid, (Radiometry(),) * len(raster.data))
+@dataclass(frozen=True, slots=True)
+class ScaleEvidence:
+    """What may tell a scene's scale beside its pixels."""
+
+    source: str
+    """As the user named it, for sentences."""
+    texts: str = ""
+    """Names of files, folders and products."""
+    sensor: Sensor | None = None
+    labels: Sequence[str] = ()
+    """What the scene calls its bands."""
 
 
-def find_valid(values: Sequence[NDArray[Any]], nodata: Sequence[float | None]) -> BoolArray:
-    """(height, width) which pixels hold data, of a (height, width) array and a nodata value a band.
+def choose_radiometry(
+    stated: Mapping[str, Radiometry | None], evidence: ScaleEvidence, sample: Callable[[], Samples]
+) -> dict[str, Radiometry]:
+    """Band -> scale and offset; bands that state nothing share one, from names or else from pixels.
 
-    A nodata of 0 is special: dark ground takes that value too, so it counts only where all bands that have it are 0.
+    Raises:
+        InputError: nothing states it, and no guess gives reflectance; the message names the ways out.
     """
-    empty = [is_nodata(numbers, none) for numbers, none in zip(values, nodata, strict=True)]
-    zeros = [here for here, none in zip(empty, nodata, strict=True) if none == 0]
-    missing = [here for here, none in zip(empty, nodata, strict=True) if none != 0]
-    if zeros:
-        missing.append(reduce(np.logical_and, zeros))
-    valid: BoolArray = ~reduce(np.logical_or, missing)
-    return valid
+    known = {radiometry for radiometry in stated.values() if radiometry is not None}
+    silent = [band for band, radiometry in stated.items() if radiometry is None]
+    if not silent:
+        return {band: radiometry for band, radiometry in stated.items() if radiometry is not None}
+    common = next(iter(known)) if len(known) == 1 else assume(evidence, sample)
+    return {band: radiometry or common for band, radiometry in stated.items()}
 
 
-def is_nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
-    """True where a band holds its nodata value, NaN or infinity."""
-    whole = values.dtype.kind in "iu"
-    if nodata is None or np.isnan(nodata):
-        empty: BoolArray = np.zeros(values.shape, dtype=bool)
-    else:  # comparing integers to a float turns them to floats first
-        empty = values == (int(nodata) if whole and float(nodata).is_integer() else nodata)
-    return empty if whole else empty | ~np.isfinite(values)
+def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry:
+    """One scale for a scene whose files state none; raises as `choose_radiometry`."""
+    samples = sample()
+    if not samples.values.size:  # all of it was looked at: wholly nodata, whatever the scale
+        return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, "no pixel has data", guessed=True)
+    if set(samples.dtypes) == {"uint8"}:
+        return true_colour(evidence.texts) or EIGHT_BIT
+    product = named_product(evidence.texts)
+    if product is not None and set(samples.dtypes) & set(product.dtypes):
+        return _of_product(product, evidence)
+    if _is_landsat_sr(evidence, samples):
+        return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, f"{LANDSAT_C2_L2.product}, by names and values")
+    guess = from_values(samples, evidence.source)
+    if guess.scale != SENTINEL2_BEFORE_04.scale:
+        return guess
+    _check_detector_numbers(samples, evidence)
+    return _sentinel2(samples, evidence) or guess
 
 
-def average(counts: DigitalNumbers, shape: tuple[int, int], step: int) -> DigitalNumbers:
-    """Counts of `shape`, each pixel the mean of the valid ones among step x step; the last may be of fewer."""
-    short = shape[0] * step - counts.valid.shape[0], shape[1] * step - counts.valid.shape[1]
-    valid, *bands = (_lengthen(layer, short) for layer in (counts.valid, *counts.values))
-    if valid.all():
-        means = tuple(add_squares(band, step) / np.float32(step**2) for band in bands)
-        return DigitalNumbers(means, np.ones(shape, dtype=bool), counts.radiometry)
-    path_exists = add_squares(valid, step)
-    known = [np.where(valid, band, band.dtype.type(0)) for band in bands]
-    means = tuple(add_squares(band, step) / path_exists.clip(min=1) for band in known)
-    return DigitalNumbers(means, path_exists > 0, counts.radiometry)
-
-
-def _lengthen(layer: NDArray[Any], more: tuple[int, int]) -> NDArray[Any]:
-    """With more rows below and columns to the right, of zeros."""
-    return np.pad(layer, ((0, more[0]), (0, more[1]))) if any(more) else layer
-
-
-def add_squares(values: NDArray[Any], step: int) -> FloatArray:
-    """(h, w) to (h/step, w/step) float32: sums of step x step pixels, along columns first, which is the quick way."""
-
-    def add(one: NDArray[Any], other: NDArray[Any]) -> FloatArray:
-        total: FloatArray = np.add(one, other, dtype=np.float32, casting="unsafe")
-        return total
-
-    rows = reduce(add, [values[row::step] for row in range(step)])
-    return reduce(add, [rows[:, column::step] for column in range(step)])
-
-
-WHITE = 0.8
-"""Reflectance that 255 of an 8-bit picture is read as: where forests and oceans of the Sentinel-2 Cloud Mask Catalogue
-agree with the top of the atmosphere, and where its clouds are told best (docs/ablation.md)."""
-EIGHT_BIT = Radiometry(WHITE / 255, 0.0, f"8-bit values, 255 read as reflectance {WHITE}")
-TRUE_COLOUR = {"L1C": 0.3558, "L2A": 0.2}
-"""Reflectance that 255 of a Sentinel-2 true-colour image stands for (Copernicus, Sentinel-2 definitions, "TCI")."""
-_TCI_NAME = re.compile(r"(?:^|[/\\_])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
-_LANDSAT_C2_L2_NAME = re.compile(r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}_\d{8}_02", re.IGNORECASE)
-SAMPLES = 4
-SAMPLE_SIDE = 128
-
-
-def tagged_radiometry(dataset: Any, index: int) -> Radiometry | None:  # noqa: ANN401 - rasterio is untyped
-    """Scale and offset of one band as its tags give them; None where they say nothing."""
-    scale, offset = dataset.scales[index - 1], dataset.offsets[index - 1]
-    return None if (scale, offset) == (1.0, 0.0) else Radiometry(scale, offset, "the file's tags")
-
-
-def assume_radiometry(dataset: Any, indexes: Sequence[int]) -> Radiometry:  # noqa: ANN401 - rasterio is untyped
-    """One scale for a file that gives none: from its name, its type, and at last from some of its values."""
-    if _LANDSAT_C2_L2_NAME.search(dataset.name):
-        return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, LANDSAT_C2_L2.product)
-    dtype = dataset.dtypes[indexes[0] - 1]
-    if dtype == "uint8":
-        return true_colour(dataset.name) or EIGHT_BIT
-    return _from_values(_high_value(dataset, indexes), dtype)
+def from_values(samples: Samples, source: str) -> Radiometry:
+    """The usual scales by how high values go, checked; InputError where none gives reflectance."""
+    high = samples.percentile(99)
+    floats = all(dtype.startswith("float") for dtype in samples.dtypes)
+    if floats and high <= BRIGHTEST:
+        guess = Radiometry(1.0, 0.0, f"values up to {high:.3g}, already reflectance", guessed=True)
+    elif floats and high <= PERCENT_MAX and (samples.values % 1 != 0).any():
+        guess = Radiometry(0.01, 0.0, f"values up to {high:.4g} with fractions, read as percent", guessed=True)
+    else:
+        guess = Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000", guessed=True)
+    top = high * guess.scale
+    if not DARKEST <= top <= BRIGHTEST:
+        reason = f"read as reflectance x 10000 they would be {top:.3g}" if guess.scale != 1 else "that is no scene"
+        raise InputError(f"{source} does not state its scale, and its values go up to {high:g} ({reason}); {_WAYS_OUT}")
+    return guess
 
 
 def true_colour(name: str) -> Radiometry | None:
@@ -138,33 +143,59 @@ def true_colour(name: str) -> Radiometry | None:
     return Radiometry(top / 255, 0.0, f"a true-colour image of Sentinel-2 {level}, 255 read as reflectance {top}")
 
 
-def radiometry_of_values(values: NDArray[np.float64], dtype: str) -> Radiometry:
-    """One scale for numbers that come without one, from some valid values and their type."""
-    if dtype == "uint8":
-        return EIGHT_BIT
-    return _from_values(float(np.percentile(values, 99)) if values.size else 0.0, dtype)
+def known_nodata(evidence: ScaleEvidence, dtype: str) -> float | None:
+    """The nodata value of whole numbers without a tag, by product or sensor; None where nothing tells."""
+    if not dtype.startswith(("int", "uint")) or dtype in ("uint8", "int8"):
+        return None
+    product = named_product(evidence.texts)
+    if product is not None and dtype in product.dtypes:
+        return product.nodata
+    return evidence.sensor.nodata if evidence.sensor else None
 
 
-def _from_values(high: float, dtype: str) -> Radiometry:
-    """The usual scales by how high values go; `high` is their 99th percentile."""
-    if dtype.startswith("float") and high <= 5:
-        return Radiometry(1.0, 0.0, "values, already reflectance")
-    if high <= 255:
-        return replace(EIGHT_BIT, origin=f"values up to {high:g}, read as 8-bit")
-    return Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000")
+def _of_product(product: Product, evidence: ScaleEvidence) -> Radiometry:
+    if isnan(product.scale):
+        raise InputError(
+            f"{evidence.source} is {product.product}, whose scale its file does not hold; {product.way_out}"
+        )
+    return Radiometry(product.scale, product.offset, product.product)
 
 
-def _high_value(dataset: Any, indexes: Sequence[int]) -> float:  # noqa: ANN401 - rasterio is untyped
-    """99th percentile of a few small windows spread over the scene, nodata left out; 0 where all is nodata."""
-    rows = np.linspace(0, max(dataset.height - SAMPLE_SIDE, 0), SAMPLES).astype(int)
-    cols = np.linspace(0, max(dataset.width - SAMPLE_SIDE, 0), SAMPLES).astype(int)
-    size = min(SAMPLE_SIDE, dataset.width), min(SAMPLE_SIDE, dataset.height)
-    seen = []
-    for row in np.unique(rows):
-        for col in np.unique(cols):
-            window = RasterioWindow(int(col), int(row), *size)
-            for index in indexes:
-                finite = dataset.read(index, window=window, masked=True).compressed().astype(np.float64)
-                seen.append(finite[np.isfinite(finite)])
-    values = np.concatenate(seen)
-    return float(np.percentile(values, 99)) if values.size else 0.0
+def _is_landsat_sr(evidence: ScaleEvidence, samples: Samples) -> bool:
+    """True for bands SR_B... in numbers as USGS stores them, where a reflectance of 0 is 7273."""
+    named = any(re.search(r"(?:^|_)SR_B\d", label, re.IGNORECASE) for label in evidence.labels)
+    zero = -LANDSAT_C2_L2.offset / LANDSAT_C2_L2.scale
+    seen = samples.values[samples.values > 0]
+    return named and seen.size > 0 and float(np.percentile(seen, 25)) > 0.9 * zero and seen.max() < 65536
+
+
+def _check_detector_numbers(samples: Samples, evidence: ScaleEvidence) -> None:
+    """InputError for a product of which nothing tells whether it holds reflectance or a detector's numbers."""
+    if re.search(DETECTOR_NUMBERS, evidence.texts, re.IGNORECASE) and samples.percentile(99.9) < DETECTOR_BITS_MAX:
+        raise InputError(
+            f"{evidence.source} may hold a detector's numbers instead of reflectance x 10000, since none is above "
+            f"{DETECTOR_BITS_MAX}; give --scale, 0.0001 where it is reflectance"
+        )
+
+
+def _sentinel2(samples: Samples, evidence: ScaleEvidence) -> Radiometry | None:
+    """Sentinel-2's scale without metadata: the offset by baseline or date of the name and by the lowest numbers."""
+    if evidence.sensor is not SENTINEL2:
+        return None
+    baseline, date = _BASELINE.search(evidence.texts), _DATE.search(evidence.texts)
+    data = samples.values[samples.values > 0]
+    low = float(np.percentile(data, 0.1)) if data.size else 0.0
+    named = baseline[1] >= "04" if baseline else bool(date and date[1] >= SENTINEL2_OFFSET_FROM)
+    if named and low > 0.8 * OFFSET_DN:
+        origin = f"{SENTINEL2_FROM_04.product}, by its name and lowest value {low:g}; --offset 0 if it is not"
+        return Radiometry(SENTINEL2_FROM_04.scale, SENTINEL2_FROM_04.offset, origin, guessed=True)
+    if named:
+        origin = f"values as low as {low:g}, so without the offset of baseline 04.00; --offset -0.1 if they have it"
+        return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, origin, guessed=True)
+    return None
+
+
+def tagged_radiometry(dataset: Any, index: int) -> Radiometry | None:  # noqa: ANN401 - rasterio is untyped
+    """Scale and offset of one band as its tags give them; None where they say nothing."""
+    scale, offset = dataset.scales[index - 1], dataset.offsets[index - 1]
+    return None if (scale, offset) == (1.0, 0.0) else Radiometry(scale, offset, "the file's tags")

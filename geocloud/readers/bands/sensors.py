@@ -1,105 +1,235 @@
-"""What is known of sensors and their products, as data: bands, wavelengths, scale, nodata, fill bits."""
+"""What is known of sensors and their products, as data: names of bands, scales, nodata, fill bits, file names.
+
+To add a sensor, add a `Sensor` to SENSORS; to add a product whose numbers are read otherwise, a `Product` to PRODUCTS;
+to add a file whose bands have an order but no names, an `Order` to ORDERS. Nothing else has to change.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+FAMILIES = {
+    "dea": r"(?:^|[^a-z0-9])(?:nbart?|oa)_([a-z_]+(?:_\d)?)$",
+    "modis": r"sur_refl_b0?(\d)(?:$|[^0-9])",
+    "viirs": r"(?:^|surfreflect_)([mi]\d{1,2})(?:_\d)?$",
+    "landsat sr": r"(?:^|[^a-z0-9])((?:sr|st)_b\d{1,2})(?:$|[^a-z0-9])",
+    "numbers": r"(?:^|[^a-z0-9])(?:toa_)?(b)(?:and)?[ _-]?0?(\d{1,2}|8a)(?:$|[^a-z0-9])",
+}
+"""Ways to name bands -> regular expression, case ignored, whose groups are the name; the first that fits a text counts.
+
+The last is shared by many sensors: which one is meant, all names of a scene tell together.
+"""
+SHARED = ("numbers", "landsat sr")
 
 
-@dataclass(frozen=True, slots=True)
-class SensorProfile:
+@dataclass(frozen=True, slots=True, eq=False)
+class Sensor:
     """One family of sensors whose products name their bands alike."""
 
     sensor: str
-    names: Mapping[str, str]
-    """Band name as in products, upper case without a leading zero or `SR_` -> common name."""
-    wavelengths: Mapping[str, float]
-    """Band name -> central wavelength in micrometres."""
-    product_name: str
-    """Regular expression, case ignored, that a product's or file's name begins with."""
+    bands: Mapping[str, str]
+    """Every band by its name in products -> common name; empty for bands that models do not take."""
+    stated: str
+    """Regular expression, case ignored, found in file names, product ids and platforms of it."""
+    families: tuple[str, ...] = ("numbers",)
+    narrow: tuple[str, ...] = ()
+    """Bands that stand in only where a wide one of the same name is absent."""
+    alone: tuple[str, ...] = ()
+    """Bands of another pixel size, which nobody stacks with the others: panchromatic ones."""
+    comes_with: Mapping[str, str] = field(default_factory=dict)
+    """Band -> another that is there wherever it is."""
+    nodata: float | None = None
+    """What whole numbers without a tag have where there is no data; None: nothing is known."""
+    only_stated: bool = False
+    """True where its names say too little: it must be stated."""
 
 
-SENTINEL2 = SensorProfile(
+def _named(text: str) -> dict[str, str]:
+    """`B1=coastal B6` as {"B1": "coastal", "B6": ""}."""
+    return {name: common for name, _, common in (part.partition("=") for part in text.split())}
+
+
+SENTINEL2 = Sensor(
     "Sentinel-2",
-    {
-        "B1": "coastal",
-        "B2": "blue",
-        "B3": "green",
-        "B4": "red",
-        "B5": "rededge",
-        "B8": "nir",
-        "B8A": "nir",
-        "B10": "cirrus",
-        "B11": "swir16",
-        "B12": "swir22",
-    },
-    {
-        "B1": 0.443,
-        "B2": 0.493,
-        "B3": 0.560,
-        "B4": 0.665,
-        "B5": 0.704,
-        "B8": 0.833,
-        "B8A": 0.865,
-        "B10": 1.374,
-        "B11": 1.614,
-        "B12": 2.202,
-    },
-    r"S2[A-D]_|T\d{2}[A-Z]{3}_\d{8}T\d{6}_",
+    _named("B1=coastal B2=blue B3=green B4=red B5=rededge B6 B7 B8=nir B8A=nir B9 B10=cirrus B11=swir16 B12=swir22"),
+    r"(?:^|[^a-z0-9])S2[A-D]?(?:[_-]|MSI|$)|(?:^|[/\\_])T\d{2}[A-Z]{3}_\d{8}T\d{6}|sentinel-?_?2|HLS\.S30|HLSS30"
+    r"|SEN2[A-D]",
+    narrow=("B8A",),
+    nodata=0,
 )
-LANDSAT_8_9 = SensorProfile(
+LANDSAT_8_9 = Sensor(
     "Landsat 8-9",
-    {
-        "B1": "coastal",
-        "B2": "blue",
-        "B3": "green",
-        "B4": "red",
-        "B5": "nir",
-        "B6": "swir16",
-        "B7": "swir22",
-        "B9": "cirrus",
-    },
-    {"B1": 0.443, "B2": 0.482, "B3": 0.561, "B4": 0.655, "B5": 0.865, "B6": 1.609, "B7": 2.201, "B9": 1.373},
-    r"L[CO]0[89]_",
+    _named(
+        "B1=coastal B2=blue B3=green B4=red B5=nir B6=swir16 B7=swir22 B8 B9=cirrus B10 B11 SR_B1=coastal SR_B2=blue "
+        "SR_B3=green SR_B4=red SR_B5=nir SR_B6=swir16 SR_B7=swir22 ST_B10"
+    ),
+    r"L[COT]0[89]_|landsat[-_ ]?[89]|HLS\.L30|HLSL30|LND0[89]|ls[89]c",
+    ("numbers", "landsat sr"),
+    alone=("B8",),
+    comes_with={"B11": "B10"},
+    nodata=0,
 )
-LANDSAT_4_7 = SensorProfile(
+LANDSAT_4_7 = Sensor(
     "Landsat 4-7",
-    {"B1": "blue", "B2": "green", "B3": "red", "B4": "nir", "B5": "swir16", "B7": "swir22"},
-    {"B1": 0.485, "B2": 0.560, "B3": 0.660, "B4": 0.835, "B5": 1.650, "B7": 2.220},
-    r"L[ET]0[4-7]_",
+    _named(
+        "B1=blue B2=green B3=red B4=nir B5=swir16 B6 B7=swir22 B8 SR_B1=blue SR_B2=green SR_B3=red SR_B4=nir "
+        "SR_B5=swir16 SR_B7=swir22 ST_B6"
+    ),
+    r"L[ET]0[4-7]_|landsat[-_ ]?[457]|LND0[457]|ls[57][et]",
+    ("numbers", "landsat sr"),
+    alone=("B8",),
+    nodata=0,
 )
-SENSORS = (SENTINEL2, LANDSAT_8_9, LANDSAT_4_7)
-"""Where names fit several sensors the first wins."""
+CBERS_MUX = Sensor("CBERS-4 MUX", _named("B5=blue B6=green B7=red B8=nir"), r"CBERS[-_]?4A?[-_]?MUX", nodata=0)
+CBERS_WFI = Sensor("CBERS-4 WFI", _named("B13=blue B14=green B15=red B16=nir"), r"CBERS[-_]?4A?[-_]?WFI", nodata=0)
+CBERS_WPM = Sensor(
+    "CBERS-4A WPM",
+    _named("B0 B1=blue B2=green B3=red B4=nir"),
+    r"CBERS[-_]?4A[-_]?WPM",
+    nodata=0,
+    only_stated=True,
+)
+MODIS = Sensor("MODIS", _named("1=red 2=nir 3=blue 4=green 5 6=swir16 7=swir22"), r"MO?[OY]D09|MODIS", ("modis",))
+VIIRS = Sensor(
+    "VIIRS",
+    _named("M1 M2 M3=blue M4=green M5=red M6 M7=nir M8 M9=cirrus M10=swir16 M11=swir22 M12 M13 M14 M15 M16 I1 I2 I3"),
+    r"V[NJ][P1]09|VIIRS",
+    ("viirs",),
+)
+DEA_SENTINEL2 = Sensor(
+    "Sentinel-2 of Digital Earth Australia",
+    _named(
+        "COASTAL_AEROSOL=coastal BLUE=blue GREEN=green RED=red RED_EDGE_1=rededge RED_EDGE_2 RED_EDGE_3 NIR_1=nir "
+        "NIR_2=nir SWIR_2=swir16 SWIR_3=swir22"
+    ),
+    r"ga_s2[abc]m?_",
+    ("dea",),
+    narrow=("NIR_2",),
+)
+DEA_LANDSAT = Sensor(
+    "Landsat of Digital Earth Australia",
+    _named("COASTAL_AEROSOL=coastal BLUE=blue GREEN=green RED=red NIR=nir SWIR_1=swir16 SWIR_2=swir22 PANCHROMATIC"),
+    r"ga_ls[5-9][tec]_",
+    ("dea",),
+)
+SENSORS = (
+    *(SENTINEL2, LANDSAT_8_9, LANDSAT_4_7, CBERS_MUX, CBERS_WFI, CBERS_WPM),
+    *(MODIS, VIIRS, DEA_SENTINEL2, DEA_LANDSAT),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class ProductProfile:
+class Order:
+    """A product whose bands have no names in the file but an order in its document."""
+
+    product: str
+    file_name: str
+    """Regular expression, case ignored, found in the file's name."""
+    bands: tuple[str, ...]
+    """Common name by band number from 1; empty for bands that models do not take."""
+
+
+ORDERS = (
+    Order(
+        "PlanetScope, 8 bands",
+        r"_AnalyticMS(?:_SR|_DN)?_8b",
+        ("coastal", "blue", "", "green", "", "red", "rededge", "nir"),
+    ),
+    Order("PlanetScope, 4 bands", r"_3[AB]_AnalyticMS", ("blue", "green", "red", "nir")),
+    Order("RapidEye", r"_3A_Analytic(?:_SR)?(?:_|\.|$)", ("blue", "green", "red", "rededge", "nir")),
+    Order("SkySat", r"_ssc?\d?.*_analytic|ssc\d+d\d.*analytic", ("blue", "green", "red", "nir")),
+    Order("NAIP", r"(?:^|[^a-z0-9])m_\d{7}_(?:ne|nw|se|sw)_\d{2}_", ("red", "green", "blue", "nir")),
+)
+"""A file must have that number of bands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
     """How the numbers in one kind of product are to be read."""
 
     product: str
     scale: float
-    """Reflectance = DN * scale + offset."""
+    """Reflectance = DN * scale + offset; NaN: it stands in a metadata file, as `way_out` says."""
     offset: float
     nodata: float | None
     """DN that means no data."""
     fill_bit: int | None = None
     """Bit of the quality band that is set where there is no data."""
+    file_name: str = ""
+    """Regular expression, case ignored, found in names of its files; empty: known otherwise."""
+    dtypes: tuple[str, ...] = field(default=("uint16", "int16", "int32", "uint32"))
+    """Types that it is stored in; floats are scaled already."""
+    way_out: str = ""
 
 
-SENTINEL2_BEFORE_04 = ProductProfile("Sentinel-2 before baseline 04.00", 1e-4, 0.0, 0)
-SENTINEL2_FROM_04 = ProductProfile("Sentinel-2 from baseline 04.00 on", 1e-4, -0.1, 0)
+SENTINEL2_BEFORE_04 = Product("Sentinel-2 before baseline 04.00", 1e-4, 0.0, 0)
+SENTINEL2_FROM_04 = Product("Sentinel-2 from baseline 04.00 on", 1e-4, -0.1, 0)
 """ESA, Sentinel-2 Products Specification Document 14.9: reflectance = (DN + ADD_OFFSET) / QUANTIFICATION_VALUE."""
-LANDSAT_C2_L2 = ProductProfile("Landsat Collection 2 Level 2", 2.75e-5, -0.2, 0, fill_bit=0)
-"""USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide (LSDS-1619), section 6."""
-LANDSAT_L1 = ProductProfile("Landsat Level 1", float("nan"), float("nan"), 0, fill_bit=0)
+LANDSAT_C2_L2 = Product(
+    *("Landsat Collection 2 Level 2", 2.75e-5, -0.2, 0, 0),
+    r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}_\d{8}_02|L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_SR",
+)
+"""USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide (LSDS-1619), section 6; ARD the same."""
+LANDSAT_L1 = Product("Landsat Level 1", float("nan"), float("nan"), 0, fill_bit=0)
 """USGS, Landsat Collection 1 and 2 Level 1 Data Format Control Books: gains differ by scene and stand in the MTL."""
-SENTINEL2_BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
+PRODUCTS = (
+    LANDSAT_C2_L2,
+    Product(
+        *("Landsat Collection 2 ARD, top of atmosphere", 2e-5, -0.1, 0),
+        file_name=r"L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_TOA?",
+    ),
+    Product(
+        *("Landsat Collection 1 ARD", 1e-4, 0.0, -9999),
+        file_name=r"L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_C01_V\d\d_(?:SR|TA)",
+    ),
+    Product("Harmonized Landsat Sentinel-2", 1e-4, 0.0, -9999, file_name=r"HLS\.[LS]30\."),
+    Product("Copernicus Browser, raw values", 1 / 65535, 0.0, 0, file_name=r"_\(Raw\)", dtypes=("uint16",)),
+    Product("PlanetScope surface reflectance", 1e-4, 0.0, 0, file_name=r"_Analytic(?:MS)?_SR"),
+    Product("PlanetScope top of atmosphere", 1e-4, 0.0, 0, file_name=r"_Analytic(?:MS)?.*_toar"),
+    Product(
+        *("PlanetScope radiance", float("nan"), 0.0, 0),
+        file_name=r"_Analytic(?:MS)?(?:_8b|_DN)?(?:_harmonized|_clip|_file_format)*\.",
+        way_out="put its ..._metadata.xml, which holds the reflectance coefficients, beside it, or give --scale",
+    ),
+    Product("Digital Earth Australia", 1e-4, 0.0, -999, file_name=r"ga_(?:ls[5-9][tec]|s2[abc]m?)_"),
+    Product("MODIS surface reflectance", 1e-4, 0.0, -28672, file_name=r"M[OY]D09|sur_refl_b"),
+    Product("FORCE", 1e-4, 0.0, -9999, file_name=r"_LEVEL2_(?:SEN2|LND0)\w*_(?:BOA|TOA)"),
+    Product("Theia MAJA", 1e-4, 0.0, -10000, file_name=r"SENTINEL2[A-D]_\d{8}-.*_L2A_T\w{5}_.*_(?:FRE|SRE)_B"),
+)
+"""Products that are known by the names of their files or folders; the first that fits counts."""
+DETECTOR_NUMBERS = r"(?:^|[/\\_])(?:IMG_|DIM_)?(?:PHR1[AB]|PNEO\d|SPOT[67]|GF[-_]?\d|CBERS|WV0[1-4]|QB02|GE01)"
+"""Names of products that come as reflectance or as detector numbers (12 bits or fewer), with the same names."""
+DETECTOR_BITS_MAX = 4096
+SENTINEL2_BANDS = tuple(SENTINEL2.bands)
 """Sentinel-2's bands by the number that product metadata give them, from 0."""
 SENTINEL2_BASELINES = range(6)
 """Major numbers of the processing baselines known so far (01 to 05; 00 in trials)."""
+SENTINEL2_OFFSET_FROM = "20220125"
+"""Day from which products are made with baseline 04.00, whose numbers are 1000 higher."""
+OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+"""Properties of STAC items that say that the offset is in the files already."""
+QUALITY = r"(?:.*_)?(?:QA_PIXEL|BQA|PIXELQA)(?:\.tiff?)?"
+"""Regular expression, case ignored, of names of Landsat's quality band."""
+WHITE = 0.8
+"""Reflectance that 255 of an 8-bit picture is read as: where forests and oceans of the Sentinel-2 Cloud Mask Catalogue
+agree with the top of the atmosphere, and where its clouds are told best (docs/ablation.md)."""
+TRUE_COLOUR = {"L1C": 0.3558, "L2A": 0.2}
+"""Reflectance that 255 of a Sentinel-2 true-colour image stands for (Copernicus, Sentinel-2 definitions, "TCI")."""
 
 
-def sensor_of(name: str) -> SensorProfile | None:
-    """The sensor that a product's or band file's name begins with, or None."""
-    return next((sensor for sensor in SENSORS if re.match(sensor.product_name, name, re.IGNORECASE)), None)
+def stated_sensors(texts: str) -> tuple[Sensor, ...]:
+    """The sensors that file names, ids and platforms speak of."""
+    return tuple(sensor for sensor in SENSORS if re.search(sensor.stated, texts, re.IGNORECASE))
+
+
+def named_product(texts: str) -> Product | None:
+    """The product that the names of its files tell, or None."""
+    return next((known for known in PRODUCTS if re.search(known.file_name, texts, re.IGNORECASE)), None)
+
+
+def named_order(file_name: str, count: int) -> Order | None:
+    """The order of `count` bands that a file's name tells, or None."""
+    fitting = (order for order in ORDERS if len(order.bands) == count)
+    return next((order for order in fitting if re.search(order.file_name, file_name, re.IGNORECASE)), None)

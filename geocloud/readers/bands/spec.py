@@ -1,4 +1,4 @@
-"""What a file-backed scene is made of: which file and band holds which spectral band, and how to read it."""
+"""What is known of a scene before its pixels are read: bands, radiometry, place, and what had to be assumed."""
 
 from __future__ import annotations
 
@@ -15,23 +15,35 @@ class Radiometry:
     offset: float = 0.0
     origin: str = "given"
     """Where the two numbers come from, in words: `given`, `the file's tags`, `8-bit values`, a metadata file."""
+    guessed: bool = False
+    """True where nothing states them."""
+
+    def __str__(self) -> str:
+        """As a formula."""
+        return f"DN * {self.scale:.6g} {'-' if self.offset < 0 else '+'} {abs(self.offset):g} ({self.origin})"
 
 
 @dataclass(frozen=True, slots=True)
 class BandSource:
-    """Where one spectral band is stored."""
+    """One spectral band: where it is stored, how it is read, and why it was taken for that band."""
 
     band: str
     """Common name."""
     path: str
-    """A path rasterio opens."""
+    """A path rasterio opens; for arrays the scene's source."""
     index: int = 1
     """Band number in that file, from 1."""
     radiometry: Radiometry = field(default_factory=Radiometry)
     nodata: float | None = None
     """The value that means no data; None where there is none (NaN never is data)."""
     masked: bool = False
-    """True where the file carries an internal mask or alpha band that says what is valid."""
+    """True where the file carries an internal mask that says what is valid."""
+    alpha: int = 0
+    """Number of the file's alpha band, 0 = no data; 0 where it has none."""
+    label: str = ""
+    """What the file calls the band."""
+    evidence: str = ""
+    """Why it was taken for that band, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +56,20 @@ class FillSource:
 
 
 @dataclass(frozen=True, slots=True)
-class SceneSpec:
-    """A scene as files: all a RasterScene needs."""
+class SceneInfo:
+    """All that is known of a scene before a pixel is read."""
 
     name: str
+    """The stem that outputs are named after."""
     source: str
+    """As the user named it."""
     georef: Georef
     sources: tuple[BandSource, ...]
     """One a recognised band."""
-    file_block: tuple[int, int, int]
-    """(height, width, bytes a pixel of all bands)."""
+    file_block: tuple[int, int, int] = (1, 1, 0)
+    """(height, width, bytes a pixel of all bands) of the blocks the files are stored in; (1, 1, 0): no file."""
     notes: tuple[str, ...] = ()
+    """What was understood and assumed, a sentence each: a `Warn` where it was guessed."""
     fill: FillSource | None = None
     kind: str = "raster"
     """What it was recognised as, in words."""
@@ -62,3 +77,5 @@ class SceneSpec:
     """Time of acquisition, ISO 8601; empty where unknown."""
     item: str = ""
     """Path or URL of the STAC item it was read from; empty where it was none."""
+    left_out: tuple[str, ...] = ()
+    """Bands of its files that are not read, and why, a sentence each."""

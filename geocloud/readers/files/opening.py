@@ -15,12 +15,13 @@ import shapely
 from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
 from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
 from geocloud.errors import InputError
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.georef import Georef
-from geocloud.readers.files.paths import check_named, is_remote, is_virtual, remote_options
+from geocloud.readers.files.paths import JOINED, check_named, is_remote, is_virtual, remote_options
 from geocloud.readers.files.vrt import check_file, check_text
 from geocloud.readers.reader import MAX_PIXELS
 
@@ -60,7 +61,7 @@ MAX_BLOCK_BYTES = 1 << 30
 PIXEL_DRIVERS = (
     *("GTiff", "COG", "VRT", "JP2OpenJPEG", "JP2ECW", "JP2KAK", "JP2MrSID", "JP2Lura", "JPEG", "JPEGXL", "PNG"),
     *("WEBP", "BMP", "GIF", "PNM", "HFA", "ENVI", "EHdr", "PCRaster", "RMF", "SAGA", "RST", "ROI_PAC", "MEM"),
-    *("LIBERTIFF", "BIGGIF", "NITF", "netCDF", "HDF5", "HDF5Image", "GRIB", "KEA", "SNAP_TIFF"),
+    *("LIBERTIFF", "BIGGIF", "NITF", "netCDF", "HDF5", "HDF5Image", "GRIB", "KEA", "SNAP_TIFF", "GPKG", "MBTiles"),
 )
 """GDAL's drivers for files that hold their pixels themselves, or beside them under their own name.
 
@@ -103,7 +104,26 @@ def _unopened(source: str, reason: str) -> str:
     """Why a raster cannot be opened, and the way out."""
     if is_remote(source):
         return f"{source} cannot be opened ({reason}); check the address, the network and your credentials"
+    for (sign, suffix), sentence in _UNREADABLE.items():
+        if source.lower().endswith(suffix) and _begins(source, sign):
+            return f"{source} {sentence}"
     return f"{source} is not a raster that can be opened ({reason}); it may be damaged or incomplete"
+
+
+_UNREADABLE = {
+    (b"\x0e\x03\x13\x01", ""): "is HDF4, which the GDAL of rasterio's wheels cannot read; convert it to GeoTIFF with a "
+    "GDAL that has the HDF4 driver, as with gdal_translate",
+    (b"<", ".dim"): "is a document of SNAP; give the folder .data beside it, which holds the bands",
+}
+"""(first bytes, suffix) of files that cannot be opened -> what they are, and the way out."""
+
+
+def _begins(path: str, sign: bytes) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(sign)) == sign
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -135,6 +155,8 @@ def is_absent(url: str) -> bool:
 
 def check_members(dataset: Any, source: str, *, allow_external: bool = False) -> None:  # noqa: ANN401
     """InputError where an open raster is a document, or is made of files, that the reading rule forbids."""
+    if source.startswith(f"/vsimem/{JOINED}"):
+        return
     if dataset.driver not in PIXEL_DRIVERS:
         raise InputError(
             f"{source} is read by GDAL's {dataset.driver} driver, which may name other files; convert it to a GeoTIFF, "
@@ -164,14 +186,24 @@ def check_remote(source: str, members: Sequence[str]) -> None:
             )
 
 
-def read_bands(dataset: Any, indexes: Sequence[int], window: Any) -> NDArray[Any]:  # noqa: ANN401 - rasterio's own
-    """(band, h, w) of a window in the type that holds all of these bands; virtual rasters may mix types."""
+def read_bands(
+    dataset: Any,  # noqa: ANN401 - rasterio's own
+    indexes: Sequence[int],
+    window: Any,  # noqa: ANN401 - rasterio's own
+    shape: tuple[int, ...] | None = None,
+) -> NDArray[Any]:
+    """(band, h, w) of a window in the type that holds all of these bands; virtual rasters may mix types.
+
+    `window` None: the whole raster, decimated to `shape` (h, w) where that is given.
+    """
     kinds = [dataset.dtypes[index - 1] for index in indexes]
+    more: dict[str, Any] = {"window": window} if shape is None else {"out_shape": (len(indexes), *shape)}
     if len(set(kinds)) == 1:
-        pixels: NDArray[Any] = dataset.read(list(indexes), window=window)
+        pixels: NDArray[Any] = dataset.read(list(indexes), **more)
         return pixels
     common = np.result_type(*kinds)
-    return np.stack([dataset.read(index, window=window).astype(common) for index in indexes])
+    more = more if shape is None else {"out_shape": shape}
+    return np.stack([dataset.read(index, **more).astype(common) for index in indexes])
 
 
 def check_size(source: str, shape: tuple[int, int], max_pixels: int = MAX_PIXELS) -> None:
@@ -193,6 +225,11 @@ def check_size(source: str, shape: tuple[int, int], max_pixels: int = MAX_PIXELS
 
 def check_blocks(dataset: Any, source: str) -> None:  # noqa: ANN401 - rasterio is untyped
     """InputError where the file's blocks, each read whole, are too large for the memory, or hold no real numbers."""
+    if not dataset.count:
+        raise InputError(
+            f"{source} holds {len(dataset.subdatasets)} rasters and none of its own; give one of several bands, or "
+            "convert them to GeoTIFF, as with gdal_translate"
+        )
     unreal = [dtype for dtype in dataset.dtypes if dtype.startswith("complex")]
     if unreal:
         raise InputError(f"{source} holds complex numbers ({unreal[0]}); reflectance is real: give a product of it")
@@ -221,3 +258,15 @@ def raster_georef(dataset: Any, source: str) -> Georef:  # noqa: ANN401 - raster
             "orthorectify it first, as with gdalwarp -rpc"
         )
     return Georef(shape, dataset.transform, dataset.crs.to_wkt() if dataset.crs else "")
+
+
+def same_crs(one: Georef, other: Georef) -> bool:
+    """True where two grids lie in one reference system, or neither says in which."""
+    if one.crs_wkt == other.crs_wkt or not one.crs_wkt or not other.crs_wkt:
+        return one.crs_wkt == other.crs_wkt
+    return bool(CRS.from_wkt(one.crs_wkt) == CRS.from_wkt(other.crs_wkt))
+
+
+def crs_name(georef: Georef) -> str:
+    """Such as EPSG:32633; `none` where it is not known."""
+    return CRS.from_wkt(georef.crs_wkt).to_string() if georef.crs_wkt else "no reference system"

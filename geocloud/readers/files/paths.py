@@ -17,6 +17,8 @@ REMOTE_SCHEMES = ("https", "http", "s3", "gs", "az", "oss", "ftp")
 """Schemes of URLs that rasterio reads over a network."""
 REMOTE_VSI = ("/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsiwebhdfs/")
 """GDAL's own prefixes of the same."""
+JOINED = "geocloud-joined-"
+"""Folder in GDAL's memory, with a key behind, of virtual rasters that geocloud builds of files it has checked."""
 ARCHIVES = {".zip": "/vsizip/", ".tar": "/vsitar/", ".tgz": "/vsitar/"}
 """Suffix of an archive -> the prefix with which GDAL reads in it."""
 REMOTE_OPTIONS = {

@@ -9,6 +9,7 @@ from geocloud.errors import InputError
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -44,6 +45,18 @@ def local_name(element: Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
+_LITTER = ("__macosx", ".ds_store", "thumbs.db", "desktop.ini", "@eadir")
+DEPTH = 4
+"""Folders within a folder are looked into this deep."""
+MOST_FILES = 20_000
+"""A folder with more files is no scene."""
+
+
+def is_litter(name: str) -> bool:
+    """True for what file managers leave in folders and archives."""
+    return name.lower() in _LITTER or name.startswith("._")
+
+
 MAX_METADATA_BYTES = 64 << 20
 """A metadata file larger than this is none."""
 
@@ -52,7 +65,10 @@ class Tree(Protocol):
     """Files by their path relative to the product, with `/`; letter case is ignored when looking one up."""
 
     def names(self) -> list[str]:
-        """Names of the files in the product's own folder, sorted."""
+        """Names of the files in the product's own folder, sorted; what file managers leave there is passed over."""
+
+    def below(self) -> list[str]:
+        """Paths of all files, those in folders of it included, sorted."""
 
     def find(self, relative: str) -> str | None:
         """The path rasterio opens of a file that exists, or None."""
@@ -70,7 +86,18 @@ class FolderTree:
 
     def names(self) -> list[str]:
         """See Tree."""
-        return sorted(entry.name for entry in self._folder.iterdir() if entry.is_file())
+        return sorted(entry.name for entry in self._folder.iterdir() if entry.is_file() and not is_litter(entry.name))
+
+    def below(self) -> list[str]:
+        """See Tree."""
+        found: list[str] = []
+        for folder, folders, files in os.walk(self._folder):
+            place = Path(folder).relative_to(self._folder)
+            folders[:] = sorted(name for name in folders if not is_litter(name)) if len(place.parts) < DEPTH else []
+            found += [(place / name).as_posix() for name in files if not is_litter(name)]
+            if len(found) > MOST_FILES:
+                break
+        return sorted(found)
 
     def find(self, relative: str) -> str | None:
         """See Tree."""
@@ -103,16 +130,22 @@ class ArchiveTree:
         """List the archive; InputError where it is damaged."""
         self._archive = archive
         try:
-            members = _members(archive)
+            members = {name.replace("\\", "/"): name for name in _members(archive)}
         except (OSError, zipfile.BadZipFile, tarfile.TarError) as error:
             raise InputError(f"{archive} is not an archive that can be read ({error}); fetch it again") from error
+        members = {name: member for name, member in members.items() if not any(map(is_litter, name.split("/")))}
         tops = {name.partition("/")[0] for name in members}
         self.top = f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in members) else ""
-        self._members = {name[len(self.top) :].lower(): name for name in members}
+        self._members = {name[len(self.top) :].lower(): member for name, member in members.items()}
+        self._names = sorted(name[len(self.top) :] for name in members)
 
     def names(self) -> list[str]:
         """See Tree."""
-        return sorted(name[len(self.top) :] for key, name in self._members.items() if "/" not in key)
+        return [name for name in self._names if "/" not in name]
+
+    def below(self) -> list[str]:
+        """See Tree."""
+        return self._names
 
     def find(self, relative: str) -> str | None:
         """See Tree."""

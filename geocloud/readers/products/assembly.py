@@ -1,23 +1,37 @@
-"""Band files put together to one scene: one CRS, the finest grid of the bands, and how they are stored."""
+"""Band files put together to one scene: one CRS, the finest grid, one radiometry, nodata, and the line that says so."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import isnan
+from typing import Any
 
 import numpy as np
-from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, MaskFlags
 
-from geocloud.errors import InputError, UsageError
+from geocloud.errors import InputError
 from geocloud.georef import Georef
-from geocloud.readers.bands.names import COMMON_NAMES, SCORED
-from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneSpec
-from geocloud.readers.files.opening import check_blocks, check_place, check_size, open_raster, raster_georef
+from geocloud.progress import Warn
+from geocloud.readers.bands.names import COMMON_NAMES, SCORED, VISIBLE
+from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, choose_radiometry, known_nodata
+from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
+from geocloud.readers.files.opening import (
+    check_blocks,
+    check_place,
+    check_size,
+    crs_name,
+    open_raster,
+    raster_georef,
+    same_crs,
+)
 from geocloud.readers.files.paths import check_named, is_virtual
+from geocloud.readers.files.sampling import is_real_alpha, sample_files
 from geocloud.readers.reader import SceneOptions
 
-NEEDED = ("blue", "green", "red")
-"""Bands without which nothing can be scored."""
+Sample = Callable[[], Samples]
+ZERO_SHARE = 0.05
+"""Share of a scene that is 0 in every band, untagged, from which it is spoken of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,11 @@ class ProductDescription:
     fill: FillSource | None = None
     document: str = ""
     """Path of the metadata file that names the band files, where there is one: the reading rule holds for it."""
+    scale: ScaleEvidence = field(default_factory=lambda: ScaleEvidence(""))
+    """What may tell the scale, beside what files and metadata state."""
+    left_out: tuple[str, ...] = ()
+    guess: str = ""
+    """How the bands were guessed, in words; empty where they are stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,45 +65,56 @@ class _Stored:
     georef: Georef
     block: tuple[int, int]
     nodata: tuple[float | None, ...]
-    pixel_bytes: int
+    dtypes: tuple[str, ...]
+    masked: bool
+    alpha: int
 
     @property
     def pixel_area(self) -> float:
         """Area of a pixel in CRS units."""
         return abs(self.georef.transform.determinant)
 
-
-def refuse_band_numbers(source: str, options: SceneOptions) -> None:
-    """UsageError where band numbers are given for a scene whose files name their bands themselves."""
-    if options.bands:
-        raise UsageError(f"--bands numbers the bands of a single raster, but the files of {source} name theirs")
+    @property
+    def pixel_bytes(self) -> int:
+        """Of all its bands."""
+        return sum(np.dtype(dtype).itemsize for dtype in self.dtypes)
 
 
 def given_radiometry(options: SceneOptions) -> Radiometry | None:
-    """The user's own scale and offset, or None."""
-    if options.scale is None and options.offset is None:
-        return None
-    return Radiometry(1.0 if options.scale is None else options.scale, options.offset or 0.0)
+    """The user's own scale with its offset, or None; an offset alone changes that of what else is found."""
+    return None if options.scale is None else Radiometry(options.scale, options.offset or 0.0)
 
 
-def require_visible(source: str, found: Sequence[str], missing: dict[str, str]) -> None:
+def require_visible(source: str, found: Sequence[str], missing: Mapping[str, str], advice: str = "") -> None:
     """InputError where blue, green or red is not found; `missing` says of a band what was looked for."""
-    absent = [band for band in NEEDED if band not in found]
+    absent = [band for band in VISIBLE if band not in found]
     if absent:
         sought = "; ".join(f"{band}: {missing[band]}" for band in absent if band in missing)
         raise InputError(
             f"{source} has no {' and no '.join(absent)} band{f' ({sought})' if sought else ''}; "
-            "a scene needs at least blue, green and red: fetch what is missing"
+            f"a scene needs at least blue, green and red: {advice or 'fetch what is missing'}"
         )
 
 
-def assemble(product: ProductDescription, sources: Sequence[BandSource], options: SceneOptions) -> SceneSpec:
-    """The spec of a scene of band files; a nodata of None is taken from the file itself.
+def assemble(
+    product: ProductDescription,
+    sources: Sequence[BandSource],
+    options: SceneOptions,
+    stated: Mapping[str, Radiometry | None] | None = None,
+) -> SceneInfo:
+    """The scene of these band files.
 
     The grid is the finest among the bands that scorers may take; RasterScene reads the others through warped views.
 
+    Args:
+        product: what is known beside the files.
+        sources: one a band; a nodata of None is taken from the file itself, or from what is known of the product.
+        options: the user's word goes before all.
+        stated: band -> scale and offset by metadata or tags, None where they say nothing; None: as in `sources`.
+
     Raises:
-        InputError: a file cannot be opened or may not be named, lies in another CRS, or does not overlap the others.
+        InputError: a file cannot be opened or may not be named, lies in another CRS, does not overlap the others, or
+            nothing tells the scale.
     """
     allow = options.allow_external
     quality = [product.fill.path] if product.fill else []
@@ -92,7 +122,8 @@ def assemble(product: ProductDescription, sources: Sequence[BandSource], options
         if product.document and not is_virtual(path):
             check_named(product.document, path, allow_external=allow)
     ordered = sorted(sources, key=lambda source: COMMON_NAMES.index(source.band))
-    stored = {path: inspect(path, allow_external=allow) for path in dict.fromkeys(source.path for source in ordered)}
+    users = {source.index for source in ordered}
+    stored = {path: inspect(path, users, allow_external=allow) for path in dict.fromkeys(s.path for s in ordered)}
     scored = [source for source in ordered if source.band in SCORED] or ordered
     finest = min(scored, key=lambda source: stored[source.path].pixel_area)
     grid = stored[finest.path].georef
@@ -100,40 +131,116 @@ def assemble(product: ProductDescription, sources: Sequence[BandSource], options
     check_place(product.source, grid)
     for source in ordered:
         _check_alignment(product.source, source, stored[source.path].georef, finest, grid)
-    filled = [
-        replace(source, nodata=stored[source.path].nodata[source.index - 1]) if source.nodata is None else source
-        for source in ordered
-    ]
+    filled = [_with_nodata(source, stored[source.path], product, options) for source in ordered]
+    sampled: list[Samples] = []
+
+    def sample() -> Samples:
+        if not sampled:
+            sampled.append(sample_files(filled, allow_external=allow))
+        return sampled[0]
+
+    known = stated or {source.band: source.radiometry for source in ordered}
+    scales = with_options(known, product.scale, options, sample)
+    filled = [replace(source, radiometry=scales[source.band]) for source in filled]
+    untagged = options.nodata is None and not product.fill and not any(map(_has_nodata, filled))
+    notes = [understood(filled, product.guess), *product.notes]
+    if untagged and sample().zeros >= ZERO_SHARE:
+        notes.append(Warn(f"{100 * sample().zeros:.0f} % of it is 0 in every band: if that is nodata, give --nodata 0"))
+    if not grid.located:
+        notes.append("the scene has no georeference; its mask has none either")
     block = tuple(max(file.block[axis] for file in stored.values()) for axis in (0, 1))
-    depth = sum(file.pixel_bytes for file in stored.values())
-    return SceneSpec(
+    return SceneInfo(
         product.name,
         product.source,
         grid,
         tuple(filled),
-        (block[0], block[1], depth),
-        product.notes,
+        (block[0], block[1], sum(file.pixel_bytes for file in stored.values())),
+        tuple(notes),
         product.fill,
         product.kind,
         product.taken,
         product.item,
+        product.left_out,
     )
 
 
-def inspect(path: str, *, allow_external: bool = False) -> _Stored:
-    """How a file is stored; InputError where it cannot be opened."""
+def with_options(
+    stated: Mapping[str, Radiometry | None], evidence: ScaleEvidence, options: SceneOptions, sample: Sample
+) -> dict[str, Radiometry]:
+    """Band -> scale and offset: the user's, else as `choose_radiometry`; an offset alone goes with the scale found."""
+    given = given_radiometry(options)
+    if given is not None:
+        return dict.fromkeys(stated, given)
+    found = choose_radiometry(stated, evidence, sample)
+    if options.offset is None:
+        return found
+    return {
+        band: replace(scale, offset=options.offset, origin=f"{scale.origin}, offset given")
+        for band, scale in found.items()
+    }
+
+
+def understood(sources: Sequence[BandSource], guess: str = "") -> str:
+    """The line on a scene: its bands, scale and nodata; a warning where bands or scale were guessed."""
+    bands = ", ".join(_called(source) for source in sources)
+    scales = list(dict.fromkeys(source.radiometry for source in sources))
+    scale = str(scales[0]) if len(scales) == 1 else f"a scale a band ({scales[0].origin})"
+    guessed = any(scale.guessed for scale in scales)
+    empty = "alpha or mask" if any(source.alpha or source.masked for source in sources) else ""
+    values = ", ".join(dict.fromkeys(f"{s.nodata:g}" for s in sources if s.nodata is not None))
+    line = (
+        f"bands {bands}{f' ({guess}; --bands if not)' if guess else ''}; reflectance = {scale}"
+        f"{', guessed: --scale and --offset if not' if guessed else ''}; nodata "
+        f"{' and '.join(part for part in (values, empty) if part) or 'none'}"
+    )
+    return Warn(line) if guessed or guess else line
+
+
+def _called(source: BandSource) -> str:
+    """A band with what the scene calls it, else its number."""
+    label = source.label or str(source.index)
+    return source.band if label.lower() == source.band else f"{source.band} {label}"
+
+
+def inspect(path: str, users: Collection[int] = (), *, allow_external: bool = False) -> _Stored:
+    """How a file is stored; `users` are bands that are read, so none of them is alpha. InputError: not opened."""
     with open_raster(path, allow_external=allow_external) as dataset:
         check_blocks(dataset, path)
-        depth = sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-        return _Stored(raster_georef(dataset, path), dataset.block_shapes[0], dataset.nodatavals, depth)
+        tagged = [i for i in dataset.indexes if i not in users and _is_alpha(dataset, i)]
+        alpha = tagged[0] if tagged and is_real_alpha(dataset, tagged[0]) else 0
+        flags = dataset.mask_flag_enums[0]
+        masked = MaskFlags.per_dataset in flags and not {MaskFlags.nodata, MaskFlags.alpha} & set(flags)
+        return _Stored(
+            raster_georef(dataset, path), dataset.block_shapes[0], dataset.nodatavals, dataset.dtypes, masked, alpha
+        )
+
+
+def _is_alpha(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is untyped
+    """True for a band that is tagged or called alpha."""
+    name = (dataset.descriptions[index - 1] or "").strip().lower()
+    return dataset.colorinterp[index - 1] is ColorInterp.alpha or name == "alpha"
+
+
+def _has_nodata(source: BandSource) -> bool:
+    return source.nodata is not None or source.masked or bool(source.alpha)
+
+
+def _with_nodata(source: BandSource, stored: _Stored, product: ProductDescription, options: SceneOptions) -> BandSource:
+    """A band with what says where it has no data: the user's number, the metadata's, the file's, the product's."""
+    nodata = source.nodata if source.nodata is not None else stored.nodata[source.index - 1]
+    if options.nodata is not None:
+        nodata = None if isnan(options.nodata) else options.nodata
+    elif nodata is None and not stored.masked and not stored.alpha:
+        nodata = known_nodata(product.scale, stored.dtypes[source.index - 1])
+    return replace(source, nodata=nodata, masked=stored.masked, alpha=stored.alpha)
 
 
 def _check_alignment(scene: str, source: BandSource, georef: Georef, finest: BandSource, grid: Georef) -> None:
     """One sentence where a band's file cannot be brought to the scene's grid."""
-    if not _same_crs(georef, grid):
+    if not same_crs(georef, grid):
         raise InputError(
-            f"{scene} mixes reference systems: {finest.band} has {_crs_name(grid)}, {source.band} has "
-            f"{_crs_name(georef)}; bring them to one first, as with gdalwarp"
+            f"{scene} mixes reference systems: {finest.band} has {crs_name(grid)}, {source.band} has "
+            f"{crs_name(georef)}; bring them to one first, as with gdalwarp"
         )
     if not grid.located or grid.gcps:
         if georef.shape != grid.shape:
@@ -147,13 +254,3 @@ def _check_alignment(scene: str, source: BandSource, georef: Georef, finest: Ban
     left, bottom, right, top = georef.bounds
     if min(east, right) <= max(west, left) or min(north, top) <= max(south, bottom):
         raise InputError(f"{scene} holds bands of different places: {source.band} and {finest.band} do not overlap")
-
-
-def _same_crs(one: Georef, other: Georef) -> bool:
-    if one.crs_wkt == other.crs_wkt or not one.crs_wkt or not other.crs_wkt:
-        return one.crs_wkt == other.crs_wkt
-    return bool(CRS.from_wkt(one.crs_wkt) == CRS.from_wkt(other.crs_wkt))
-
-
-def _crs_name(georef: Georef) -> str:
-    return CRS.from_wkt(georef.crs_wkt).to_string() if georef.crs_wkt else "none"

@@ -1,105 +1,182 @@
-"""A folder of band files without product metadata, such as B02.tif or ..._SR_B4.TIF."""
+"""A folder of band files without product metadata of its own, such as B02.tif or ..._SR_B4.TIF."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.names import name_each, product_band
-from geocloud.readers.bands.radiometry import assume_radiometry, tagged_radiometry
-from geocloud.readers.bands.sensors import LANDSAT_L1, SENSORS, sensor_of
-from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneSpec
+from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands
+from geocloud.readers.bands.evidence import BandHint, named_at_all, read_evidence
+from geocloud.readers.bands.names import VISIBLE
+from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
+from geocloud.readers.bands.sensors import LANDSAT_L1, QUALITY
+from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import open_raster
 from geocloud.readers.files.tree import Tree
-from geocloud.readers.products.assembly import (
-    ProductDescription,
-    assemble,
-    given_radiometry,
-    inspect,
-    refuse_band_numbers,
-    require_visible,
-)
+from geocloud.readers.products.assembly import ProductDescription, assemble, inspect, require_visible
+from geocloud.readers.products.geotiff import unnamed_note
+from geocloud.readers.products.sentinel2 import tile_radiometry
 from geocloud.readers.products.stac_item import read_items_beside
 from geocloud.readers.reader import SceneOptions, scene_name
 
-_RASTER = re.compile(r".*\.(tiff?|jp2|vrt|img)", re.IGNORECASE)
-_QUALITY = re.compile(r"(.*_)?(QA_PIXEL|BQA)\.tiff?", re.IGNORECASE)
+RASTER = re.compile(r".*\.(tiff?|jp2|vrt|img)", re.IGNORECASE)
+_NO_BAND = re.compile(
+    r"(?:.*[_.-])?(?:udm2?|qai|qa|scl|aot|wvp|tci|pvi|visual|preview|browse|overview|thumbnail|cld|cldprb|mask|msk_\w+|"
+    r"hot|vzn|ovv|dst|ang\w*|vaa|vza|saa|sza|b?qa_?\w*|st_\w+|cdist|atran|drad|emis|emsd|trad|urad)"
+    r"(?:_clip|_harmonized|_file_format|_\d\d?m)*\.\w+",
+    re.IGNORECASE,
+)
+"""Files beside the bands: classes, quality, angles, pictures."""
 _LANDSAT_L1 = re.compile(r"L[COTE]0[4-9]_L1", re.IGNORECASE)
+_TILE = re.compile(r"(.*)-\d{10}-\d{10}\.tiff?", re.IGNORECASE)
+_PREFERRED = (("_FRE_", "_SRE_"),)
+"""Of two files of one band the one whose name holds the first is read: Theia's flat reflectance before surface one."""
 
 
-def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneSpec:
-    """The spec of a folder of band files of any resolutions.
+def rasters_of(tree: Tree) -> list[str]:
+    """Names of the rasters of a folder or archive, its folders included where it holds none itself, without masks."""
+    own = [name for name in tree.names() if RASTER.fullmatch(name) and not _NO_BAND.fullmatch(name)]
+    if own:
+        return own
+    return [name for name in tree.below() if RASTER.fullmatch(name) and not _NO_BAND.fullmatch(name.rpartition("/")[2])]
 
-    Scale and offset come from the options, else from a STAC item in the folder that names the files, else from each
-    file's tags, else they are assumed, with a note.
+
+def is_band_set(names: Sequence[str]) -> bool:
+    """True where the names of files are those of bands: two of blue, green and red at least."""
+    stems = [_stem(name) for name in names]
+    hints = [BandHint(stem) for stem in stems]
+    found = read_evidence(hints, " ".join(names), numbers_mean_bands=True)
+    maybe = [found.numbers(), *(found.readings or {}).values()]
+    return any(len(set(VISIBLE) & set(numbers)) >= 2 for numbers in maybe)
+
+
+def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneInfo:
+    """What a folder of band files of any resolutions says.
+
+    Scale and offset come from the options, else from a STAC item in the folder that names the files, else from
+    Sentinel-2's metadata in it or above it, else from each file's tags, else they are assumed for all files together.
 
     Raises:
-        InputError: no band is recognised, two files claim one band, or a band's file cannot be used.
-        UsageError: band numbers are given.
+        InputError: bands are not recognised, two files claim one band, or a band's file cannot be used.
+        UsageError: a band is given that there is not.
     """
-    refuse_band_numbers(source, options)
-    names = [name for name in tree.names() if _RASTER.fullmatch(name)]
+    allow = options.allow_external
+    names = rasters_of(tree)
     files = {name: path for name in names if (path := tree.find(name))}
-    chosen = choose_files(files, source, allow_external=options.allow_external)
-    require_visible(source, tuple(chosen), {})
+    chosen = choose_files(files, source, options)
     from_item, taken = read_items_beside(tree)
-    sources: list[BandSource] = []
-    notes: list[str] = []
-    for band, name in chosen.items():
-        radiometry, note = _radiometry(files[name], name, from_item, options)
-        sources.append(BandSource(band, files[name], radiometry=radiometry))
-        notes += [note] * (note not in ("", *notes))
-    quality = next((files[name] for name in names if _QUALITY.fullmatch(name)), None)
-    fill = FillSource(quality, LANDSAT_L1.fill_bit or 0) if quality else None
-    product = ProductDescription(
-        scene_name(source), source, "folder of band files", taken, notes=tuple(notes), fill=fill
+    of_tile = tile_radiometry(source, tree)
+    ordered = list(files)
+    sources, stated = [], {}
+    for band, number in chosen.numbers.items():
+        name = ordered[number - 1]
+        path = files[name]
+        if options.scale is None and _LANDSAT_L1.match(Path(name).name) and from_item.get(_key(name)) is None:
+            raise InputError(
+                f"{name} is a Landsat Level 1 band, whose gains stand in an MTL file that is absent; fetch it"
+            )
+        stated[band] = from_item.get(_key(name)) or of_tile.get(band) or _tags(path, allow_external=allow)
+        sources.append(BandSource(band, path, label=name.rpartition("/")[2], evidence=chosen.why[band]))
+    quality = next(
+        (path for name in tree.names() if re.fullmatch(QUALITY, name, re.IGNORECASE) and (path := tree.find(name))),
+        None,
     )
-    return assemble(product, sources, options)
+    fill = FillSource(quality, LANDSAT_L1.fill_bit or 0) if quality else None
+    texts = "/".join((*source.replace("\\", "/").split("/")[-5:], *ordered[:40]))
+    product = ProductDescription(
+        scene_name(source),
+        source,
+        "folder of band files",
+        taken,
+        notes=unnamed_note(chosen),
+        fill=fill,
+        scale=ScaleEvidence(source, texts, chosen.sensor, [_stem(name) for name in ordered]),
+        left_out=chosen.left_out,
+        guess=chosen.guess,
+    )
+    return assemble(product, sources, options, stated)
 
 
-def choose_files(files: Mapping[str, str], source: str, *, allow_external: bool = False) -> dict[str, str]:
-    """Common name -> name of the file to read, the finest where a band is there in several resolutions.
+def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -> ChosenBands:
+    """Which file is read for which band, by number from 1 in the order of `files`, the finest of several.
 
     Raises:
-        InputError: two files of one resolution claim a band.
+        InputError: bands are not told, or two files of one resolution claim a band.
+        UsageError: a band is given that there is not.
     """
-    stems = [name.rpartition(".")[0] for name in files]
-    sensor = next((found for stem in stems if (found := sensor_of(stem))), None)
-    names = name_each(stems, (sensor,) if sensor else SENSORS)
+    names = list(files)
+    stems = [_stem(name) for name in names]
+    if options.bands:
+        return given_bands(options.bands, [name.rpartition("/")[2] for name in names], source)
+    if not names:
+        require_visible(source, (), {}, "it holds no GeoTIFF, JP2, VRT or IMG; give the folder where the bands are")
+    hints = [BandHint(stem) for stem in stems]
+    texts = "/".join((*source.replace("\\", "/").split("/")[-4:], *names))
+    evidence = read_evidence(hints, texts, numbers_mean_bands=_all_prefixed(stems))
+    found = named_at_all(hints, texts)
+    if found and not evidence.readings:
+        require_visible(source, tuple(found), {}, f"its files are {', '.join(names[:8])}; --bands names others")
+    chosen = choose_bands(hints, [name.rpartition("/")[2] for name in names], source, texts)
     claims: dict[str, list[str]] = {}
-    for name, band in zip(files, names, strict=True):
-        if band:
-            claims.setdefault(band, []).append(name)
-    return {
-        band: _finest(band, {name: files[name] for name in claimed}, source, allow_external=allow_external)
+    for name, band in zip(names, evidence.bands, strict=True):
+        if band and band.band:
+            claims.setdefault(band.band, []).append(name)
+    ranks = {name: band.rank for name, band in zip(names, evidence.bands, strict=True) if band}
+    numbers = {
+        band: names.index(_finest(band, claimed, ranks, files, source, allow_external=options.allow_external)) + 1
         for band, claimed in claims.items()
+        if band in chosen.numbers
     }
+    read = set(numbers.values())
+    left = tuple(f"{name}: not read" for number, name in enumerate(names, start=1) if number not in read)
+    return ChosenBands(numbers, chosen.why, chosen.sensor, chosen.guess, left, chosen.unnamed)
 
 
-def _finest(band: str, claimed: Mapping[str, str], source: str, *, allow_external: bool) -> str:
-    wide = [name for name in claimed if product_band(name) != "B8A"] or list(claimed)
+def join_tiles(names: Sequence[str]) -> str:
+    """The name that files such as `NAME-0000000000-0000006912.tif` share, as Earth Engine cuts exports; else empty."""
+    found = [_TILE.fullmatch(name.rpartition("/")[2]) for name in names]
+    stems = {match[1] for match in found if match}
+    return stems.pop() if len(names) > 1 and all(found) and len(stems) == 1 else ""
+
+
+def _all_prefixed(stems: Sequence[str]) -> bool:
+    """True where names of files are more than a number: `scene_B1` is a band's name, `B1` alone may be a number."""
+    return all(re.search(r"[a-z0-9]{3,}.*b\d", stem, re.IGNORECASE) for stem in stems)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].rpartition(".")[0]
+
+
+def _key(name: str) -> str:
+    return name.rpartition("/")[2].lower()
+
+
+def _tags(path: str, *, allow_external: bool) -> Radiometry | None:
+    with open_raster(path, allow_external=allow_external) as dataset:
+        return tagged_radiometry(dataset, 1)
+
+
+def _finest(
+    band: str,
+    claimed: Sequence[str],
+    ranks: Mapping[str, tuple[int, float]],
+    files: Mapping[str, str],
+    source: str,
+    *,
+    allow_external: bool,
+) -> str:
+    best = min(ranks[name] for name in claimed)
+    wide = [name for name in claimed if ranks[name] == best]
+    for first, second in _PREFERRED:
+        if any(first in name for name in wide):
+            wide = [name for name in wide if second not in name]
     if len(wide) == 1 or band == "rededge":
         return wide[0]
-    areas = {name: inspect(claimed[name], allow_external=allow_external).pixel_area for name in wide}
+    areas = {name: inspect(files[name], allow_external=allow_external).pixel_area for name in wide}
     finest = [name for name in wide if areas[name] == min(areas.values())]
     if len(finest) > 1:
         raise InputError(f"{source} holds several files for {band} ({finest[0]}, {finest[1]}); give a scene a folder")
     return finest[0]
-
-
-def _radiometry(
-    path: str, name: str, from_item: Mapping[str, Radiometry], options: SceneOptions
-) -> tuple[Radiometry, str]:
-    """Scale and offset of one file, and a note where they are assumed."""
-    known = given_radiometry(options) or from_item.get(name.lower())
-    if known is not None:
-        return known, ""
-    if _LANDSAT_L1.match(Path(name).name):
-        raise InputError(f"{name} is a Landsat Level 1 band, whose gains stand in an MTL file that is absent; fetch it")
-    with open_raster(path, allow_external=options.allow_external) as dataset:
-        tagged = tagged_radiometry(dataset, 1)
-        assumed = tagged or assume_radiometry(dataset, [1])
-    note = f"reflectance = DN * {assumed.scale:.6g} + {assumed.offset:g} ({assumed.origin})"
-    return assumed, "" if tagged else note

@@ -4,118 +4,127 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 
-from geocloud.errors import InputError, UsageError
-from geocloud.readers.bands.names import COMMON_NAMES, name_bands, name_wavelength
-from geocloud.readers.bands.radiometry import assume_radiometry, tagged_radiometry
-from geocloud.readers.bands.spec import BandSource, Radiometry, SceneSpec
-from geocloud.readers.files.opening import (
-    check_blocks,
-    check_place,
-    check_size,
-    open_raster,
-    raster_georef,
-    read_errors,
-)
+from geocloud.errors import InputError
+from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands
+from geocloud.readers.bands.evidence import BandHint
+from geocloud.readers.bands.names import CENTRES, RANGES, SCORED, to_micrometres
+from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
+from geocloud.readers.bands.spec import BandSource, SceneInfo
+from geocloud.readers.files.opening import check_blocks, check_size, open_raster, read_errors
+from geocloud.readers.files.sampling import has_data
+from geocloud.readers.products.assembly import ProductDescription, assemble
+from geocloud.readers.products.beside import Beside, read_beside
 from geocloud.readers.reader import SceneOptions, scene_name
 
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
-_ASK = "name them, as in --bands blue=1,green=2,red=3,nir=4"
+_WAVELENGTH_KEYS = ("central_wavelength_um", "wavelength", "wavelengths", "center_wavelength", "centre_wavelength")
+_UNIT_KEYS = ("wavelength_units", "wavelength_unit", "units")
+MANY = 30
+"""Bands from which a raster is taken for an imaging spectrometer's."""
 
 
-def describe_raster(source: str, options: SceneOptions) -> SceneSpec:
-    """The spec of one raster file.
+def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
+    """What one raster file says of itself.
 
     Raises:
-        InputError: no such file, not a raster, fewer than 3 bands, bands not recognised, located by RPCs only.
-        UsageError: `options.bands` names a band number the file does not have.
+        InputError: no such file, not a raster, fewer than 3 bands, bands or scale not told, located by RPCs only.
+        UsageError: `options.bands` names a band that the file does not have.
     """
     with open_raster(source, allow_external=options.allow_external) as dataset, read_errors(source):
         check_size(source, (dataset.height, dataset.width), options.max_pixels)
         check_blocks(dataset, source)
-        numbers = _bands(dataset, source, options)
-        radiometries = _radiometries(dataset, numbers, options)
-        sources = tuple(_band_source(dataset, name, number, radiometries[name]) for name, number in numbers.items())
-        notes = [
-            f"reflectance = DN * {radiometry.scale:.6g} + {radiometry.offset:g} ({radiometry.origin})"
-            for radiometry in dict.fromkeys(radiometries.values())
-            if radiometry.origin not in ("given", "the file's tags")
+        beside = read_beside(source)
+        labels = [text or "" for text in dataset.descriptions]
+        texts = "/".join(part for part in (beside.texts, *_last_names(source)) if part)
+        chosen = _bands(dataset, source, labels, texts, beside, options)
+        stated = {
+            band: beside.radiometry.get(number) or tagged_radiometry(dataset, number)
+            for band, number in chosen.numbers.items()
+        }
+        sources = [
+            BandSource(band, dataset.name, number, label=labels[number - 1], evidence=chosen.why[band])
+            for band, number in chosen.numbers.items()
         ]
-        georef = raster_georef(dataset, source)
-        check_place(source, georef)
-        if not georef.located:
-            notes.append("the scene has no georeference; its mask has none either")
-        height, width = dataset.block_shapes[0]
-        depth = sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-        return SceneSpec(
-            scene_name(source), source, georef, sources, (height, width, depth), tuple(notes), kind=dataset.driver
+        product = ProductDescription(
+            scene_name(source),
+            source,
+            dataset.driver,
+            notes=unnamed_note(chosen),
+            scale=ScaleEvidence(source, texts, chosen.sensor, labels),
+            left_out=chosen.left_out,
+            guess=chosen.guess,
         )
+    return assemble(product, sources, options, stated)
 
 
-def _bands(dataset: Any, source: str, options: SceneOptions) -> dict[str, int]:  # noqa: ANN401
-    """Common name -> band number: as given, else by description, wavelength, colour."""
+def unnamed_note(chosen: ChosenBands) -> tuple[str, ...]:
+    """A sentence on bands of which nothing says which they are, where there are a few."""
+    if not 0 < len(chosen.unnamed) <= MANY:
+        return ()
+    more = "s" if len(chosen.unnamed) > 1 else ""
+    return (f"band{more} {', '.join(chosen.unnamed)} not read, for nothing says which: --bands names what is used",)
+
+
+def _last_names(source: str) -> list[str]:
+    """The file's name and those of its folders, as far as they tell products apart."""
+    return source.replace("\\", "/").split("/")[-4:]
+
+
+def _bands(
+    dataset: Any,  # noqa: ANN401 - rasterio is untyped
+    source: str,
+    labels: list[str],
+    texts: str,
+    beside: Beside,
+    options: SceneOptions,
+) -> ChosenBands:
+    """As given, else by all that the file says."""
     if options.bands:
-        return _given_bands(dataset, source, options)
-    data_bands = [i for i in dataset.indexes if dataset.colorinterp[i - 1] is not ColorInterp.alpha]
-    if len(data_bands) < 3:
+        return given_bands(options.bands, labels, source)
+    data = [i for i in dataset.indexes if dataset.colorinterp[i - 1] is not ColorInterp.alpha]
+    if len(data) < 3:
         raise InputError(
-            f"{source} has {len(data_bands)} band{'s' * (len(data_bands) != 1)}; "
-            "a scene needs at least blue, green and red: give the folder where bands are files of their own"
+            f"{source} has {len(data)} band{'s' if len(data) != 1 else ''}; a scene needs at least blue, green and "
+            "red: give the folder where bands are files of their own"
         )
-    found = name_bands(dataset.descriptions) or _by_wavelength(dataset)
-    if not {"blue", "green", "red"} <= found.keys():
-        found = {
-            _COLOURS[colour]: i
-            for i, colour in zip(dataset.indexes, dataset.colorinterp, strict=True)
-            if colour in _COLOURS
-        } | {name: i for name, i in found.items() if name not in _COLOURS.values()}
-    if not {"blue", "green", "red"} <= found.keys():
-        seen = ", ".join(f"{i}={text!r}" for i, text in zip(dataset.indexes, dataset.descriptions, strict=True))
-        raise InputError(f"{source} does not say which of its bands are blue, green and red ({seen}); {_ASK}")
-    return dict(sorted(found.items(), key=lambda item: COMMON_NAMES.index(item[0])))
+    hints = [
+        BandHint(
+            label or beside.names.get(index, ""),
+            _wavelength(dataset, index) or beside.wavelengths.get(index),
+            colour=_COLOURS.get(dataset.colorinterp[index - 1], ""),
+        )
+        for index, label in enumerate(labels, start=1)
+    ]
+    if sum(hint.wavelength is not None for hint in hints) > MANY:
+        hints = _spectrometer(dataset, hints, texts)
+    return choose_bands(hints, labels, source, texts, file_name=_last_names(source)[-1])
 
 
-def _given_bands(dataset: Any, source: str, options: SceneOptions) -> dict[str, int]:  # noqa: ANN401
-    """The user's own numbers, checked."""
-    for name, number in options.bands.items():
-        if name not in COMMON_NAMES:
-            raise UsageError(f"band name {name!r} is unknown; there are {', '.join(COMMON_NAMES)}")
-        if not 1 <= number <= dataset.count:
-            raise UsageError(f"band {name}={number} is not in {source}, which has bands 1 to {dataset.count}")
-    return dict(options.bands)
+def _wavelength(dataset: Any, index: int) -> float | None:  # noqa: ANN401 - rasterio is untyped
+    """The centre that a band's tags state, in micrometres."""
+    tags = {key.lower(): value for key, value in {**dataset.tags(index), **dataset.tags(index, ns="IMAGERY")}.items()}
+    unit = next((tags[key] for key in _UNIT_KEYS if key in tags), "")
+    return next((to_micrometres(tags[key], unit) for key in _WAVELENGTH_KEYS if tags.get(key)), None)
 
 
-def _by_wavelength(dataset: Any) -> dict[str, int]:  # noqa: ANN401 - rasterio is untyped
-    """Bands by a wavelength tag, in nanometres or micrometres, as ENVI and GDAL write it."""
-    found: dict[str, int] = {}
-    for index in dataset.indexes:
-        tags = {**dataset.tags(index), **dataset.tags(index, ns="IMAGERY")}
-        text = tags.get("CENTRAL_WAVELENGTH_UM") or tags.get("wavelength") or ""
-        try:
-            value = float(text)
-        except ValueError:
-            continue
-        name = name_wavelength(value / 1000 if value > 100 else value)
-        if name:
-            found.setdefault(name, index)
-    return found
+def _spectrometer(dataset: Any, hints: list[BandHint], texts: str) -> list[BandHint]:  # noqa: ANN401
+    """Of hundreds of narrow bands, for each common name the one nearest its centre that holds data.
 
-
-def _radiometries(dataset: Any, numbers: dict[str, int], options: SceneOptions) -> dict[str, Radiometry]:  # noqa: ANN401
-    """Band -> scale and offset: as given, else by each band's tags, else one assumption for all others."""
-    if options.scale is not None or options.offset is not None:
-        scale = 1.0 if options.scale is None else options.scale
-        return dict.fromkeys(numbers, Radiometry(scale, options.offset or 0.0))
-    found = {name: tagged_radiometry(dataset, number) for name, number in numbers.items()}
-    silent = [number for name, number in numbers.items() if found[name] is None]
-    assumed = assume_radiometry(dataset, silent) if silent else Radiometry()
-    return {name: radiometry or assumed for name, radiometry in found.items()}
-
-
-def _band_source(dataset: Any, name: str, index: int, radiometry: Radiometry) -> BandSource:  # noqa: ANN401
-    """File, number, radiometry and nodata of one band."""
-    flags = dataset.mask_flag_enums[index - 1]
-    masked = MaskFlags.alpha in flags or (MaskFlags.per_dataset in flags and MaskFlags.nodata not in flags)
-    return BandSource(name, dataset.name, index, radiometry, dataset.nodatavals[index - 1], masked=masked)
+    Around 1.375 micrometres, surface reflectance is interpolated or empty: it counts where the file says that it is
+    of the top of the atmosphere.
+    """
+    top = any(word in texts.upper() for word in ("TOA", "L1", "RADIANCE"))
+    kept: dict[int, str] = {}
+    for name in SCORED:
+        low, high = RANGES[name]
+        near = [n for n, hint in enumerate(hints, start=1) if hint.wavelength and low <= hint.wavelength < high]
+        near.sort(key=lambda n: abs((hints[n - 1].wavelength or 0) - CENTRES[name]))
+        if name != "cirrus" or top:
+            best = next((n for n in near if has_data(dataset, n)), None)
+            kept |= {best: name} if best else {}
+    return [
+        BandHint(hint.text, hint.wavelength, kept[n]) if n in kept else BandHint("-")
+        for n, hint in enumerate(hints, start=1)
+    ]

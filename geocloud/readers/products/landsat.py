@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.sensors import LANDSAT_4_7, LANDSAT_8_9, LANDSAT_C2_L2, LANDSAT_L1, SensorProfile
-from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneSpec
+from geocloud.readers.bands.choosing import given_bands
+from geocloud.readers.bands.radiometry import ScaleEvidence
+from geocloud.readers.bands.sensors import LANDSAT_4_7, LANDSAT_8_9, LANDSAT_C2_L2, LANDSAT_L1, Sensor
+from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.tree import Tree
 from geocloud.readers.products.assembly import (
     ProductDescription,
     assemble,
-    given_radiometry,
-    refuse_band_numbers,
     require_visible,
 )
 from geocloud.readers.products.mtl import METADATA as MTL
@@ -28,7 +27,7 @@ _SUN = ("IMAGE_ATTRIBUTES",)
 _QUALITY = ("FILE_NAME_QUALITY_L1_PIXEL", "FILE_NAME_BAND_QUALITY")
 
 
-def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneSpec:
+def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneInfo:
     """The spec of a Landsat product.
 
     Args:
@@ -38,34 +37,42 @@ def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneSpe
 
     Raises:
         InputError: the metadata give no gains or sun elevation, or the blue, green or red band file is missing.
-        UsageError: band numbers are given.
+        UsageError: a band is given that there is not.
     """
-    refuse_band_numbers(source, options)
     metadata = min((name for name in tree.names() if MTL.fullmatch(name)), key=_preference)
     groups = read_mtl(tree.read(metadata), f"{source}/{metadata}")
     sensor = _sensor(groups, source)
-    named = {band: _file_name(groups, band) for band in sensor.names}
+    bands = {band: name for band, name in sensor.bands.items() if name and "_" not in band}
+    named = {band: _file_name(groups, band) for band in bands}
     files = {band: file for band, name in named.items() if name and (file := tree.find(name))}
-    found = {sensor.names[band]: file for band, file in files.items()}
-    missing = {sensor.names[band]: f"{band}, named as {name}" if name else band for band, name in named.items()}
-    require_visible(source, tuple(found), missing)
-    given = given_radiometry(options)
+    chosen = {bands[band]: band for band in files}
+    if options.bands:
+        labels = list(files)
+        chosen = {name: labels[n - 1] for name, n in given_bands(options.bands, labels, source).numbers.items()}
+    missing = {bands[band]: f"{band}, named as {name}" if name else band for band, name in named.items()}
+    require_visible(source, tuple(chosen), missing)
+    stated = {
+        name: None if options.scale is not None else read_radiometry(groups, band, source)
+        for name, band in chosen.items()
+    }
     sources = [
-        BandSource(
-            sensor.names[band],
-            file,
-            radiometry=given or read_radiometry(groups, band, source),
-            nodata=LANDSAT_L1.nodata,
-        )
-        for band, file in files.items()
+        BandSource(name, files[band], nodata=LANDSAT_L1.nodata, label=band, evidence="the MTL file")
+        for name, band in chosen.items()
     ]
     quality = next((file for key in _QUALITY if (file := tree.find(lookup(groups, key, *_CONTENTS)))), None)
     notes = () if quality else ("the quality band is absent, so only DN 0 counts as nodata",)
     fill = FillSource(quality, LANDSAT_L1.fill_bit or 0) if quality else None
     product = ProductDescription(
-        scene_name(source), source, _kind(groups, sensor), _taken(groups), notes=notes, fill=fill
+        scene_name(source),
+        source,
+        _kind(groups, sensor),
+        _taken(groups),
+        notes=notes,
+        fill=fill,
+        document=tree.find(metadata) or "",
+        scale=ScaleEvidence(source, source, sensor),
     )
-    return assemble(replace(product, document=tree.find(metadata) or ""), sources, options)
+    return assemble(product, sources, options, stated)
 
 
 def read_radiometry(groups: Groups, band: str, source: str) -> Radiometry:
@@ -109,8 +116,13 @@ def _file_name(groups: Groups, band: str) -> str:
     return lookup(groups, f"FILE_NAME_BAND_{band.removeprefix('B')}", *_CONTENTS)
 
 
-def _sensor(groups: Groups, source: str) -> SensorProfile:
-    spacecraft = lookup(groups, "SPACECRAFT_ID")
+def _sensor(groups: Groups, source: str) -> Sensor:
+    spacecraft, instrument = lookup(groups, "SPACECRAFT_ID"), lookup(groups, "SENSOR_ID")
+    if instrument.upper() == "MSS":
+        raise InputError(
+            f"{source} is of the Multispectral Scanner (MSS), which has no blue band, and a scene needs "
+            "blue, green and red: give one of TM, ETM+ or OLI"
+        )
     number = spacecraft.rpartition("_")[2]
     if number not in tuple("456789"):
         raise InputError(f"{source} is of {spacecraft or 'an unknown spacecraft'}; Landsat 4 to 9 are read here")
@@ -122,7 +134,7 @@ def _is_level2(groups: Groups) -> bool:
     return level.upper().startswith("L2")
 
 
-def _kind(groups: Groups, sensor: SensorProfile) -> str:
+def _kind(groups: Groups, sensor: Sensor) -> str:
     collection = lookup(groups, "COLLECTION_NUMBER").lstrip("0") or "unknown"
     level = 2 if _is_level2(groups) else 1
     spacecraft = lookup(groups, "SPACECRAFT_ID").replace("_", " ").title() or sensor.sensor

@@ -7,18 +7,26 @@ absent resolutions as zeros without a word.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geocloud.errors import InputError
+from geocloud.readers.bands.choosing import given_bands
 from geocloud.readers.bands.names import product_band
-from geocloud.readers.bands.sensors import SENTINEL2, SENTINEL2_BANDS, SENTINEL2_BASELINES, SENTINEL2_BEFORE_04
-from geocloud.readers.bands.spec import BandSource, Radiometry, SceneSpec
+from geocloud.readers.bands.radiometry import ScaleEvidence
+from geocloud.readers.bands.sensors import (
+    SENTINEL2,
+    SENTINEL2_BANDS,
+    SENTINEL2_BASELINES,
+    SENTINEL2_BEFORE_04,
+    SENTINEL2_FROM_04,
+)
+from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
+from geocloud.readers.files.paths import is_virtual
 from geocloud.readers.files.tree import Tree, first_text, local_name, parse_xml, texts
 from geocloud.readers.products.assembly import (
     ProductDescription,
     assemble,
-    given_radiometry,
-    refuse_band_numbers,
     require_visible,
 )
 from geocloud.readers.reader import SceneOptions, scene_name
@@ -29,11 +37,15 @@ if TYPE_CHECKING:
 METADATA = re.compile(r"(MTD_MSIL(1C|2A)|S2[A-D]_.*_MTD_(SAF|DMP)L(1C|2A)_.*)\.xml", re.IGNORECASE)
 """Name of the product's metadata file, since 2016 and before."""
 _RESOLUTION = re.compile(r"_(\d{2})m$")
+_BASELINE = re.compile(r"_N(\d{2})\.?(\d{2})(?!\d)")
+_PART = "GRANULE"
+LEVELS = 4
+"""Folders from a resolution's up to the product's."""
 _STAND_INS = {"B8A": "B8"}
 """Narrow near infrared stands in where the wide band is absent, as at 60 m."""
 
 
-def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneSpec:
+def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneInfo:
     """The spec of a SAFE product.
 
     Args:
@@ -43,27 +55,30 @@ def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneSpec:
 
     Raises:
         InputError: metadata are missing or say no scale, or the blue, green or red band file is missing.
-        UsageError: band numbers are given.
+        UsageError: bands are given.
     """
-    refuse_band_numbers(source, options)
     metadata = next(name for name in tree.names() if METADATA.fullmatch(name))
     root = parse_xml(tree.read(metadata), f"{source}/{metadata}")
     baseline = first_text(root, "PROCESSING_BASELINE")
     named = named_files(root, source)
     files = present_files(named, tree)
-    wanted = {band: name for band, name in SENTINEL2.names.items() if band in files}
+    wanted = {band: name for band, name in SENTINEL2.bands.items() if name and band in files}
     chosen = {name: band for band, name in wanted.items() if band not in _STAND_INS or _STAND_INS[band] not in files}
+    if options.bands:
+        labels = list(files)
+        chosen = {name: labels[n - 1] for name, n in given_bands(options.bands, labels, source).numbers.items()}
     missing = {
         name: f"{band}, named as {named[band][0]}" if band in named else band
-        for band, name in SENTINEL2.names.items()
+        for band, name in SENTINEL2.bands.items()
         if band not in _STAND_INS
     }
     require_visible(source, tuple(chosen), missing)
-    given = given_radiometry(options)
+    stated = {
+        name: None if options.scale is not None else read_radiometry(root, band, source)
+        for name, band in chosen.items()
+    }
     sources = [
-        BandSource(
-            name, files[band], radiometry=given or read_radiometry(root, band, source), nodata=nodata_value(root)
-        )
+        BandSource(name, files[band], nodata=nodata_value(root), label=band, evidence="the product's metadata")
         for name, band in chosen.items()
     ]
     level = first_text(root, "PROCESSING_LEVEL") or ("Level-2A" if "2A" in metadata.upper() else "Level-1C")
@@ -74,8 +89,28 @@ def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneSpec:
         first_text(root, "DATATAKE_SENSING_START", "PRODUCT_START_TIME"),
         notes=_notes(baseline, chosen),
         document=tree.find(metadata) or "",
+        scale=ScaleEvidence(source, source, SENTINEL2),
     )
-    return assemble(product, sources, options)
+    return assemble(product, sources, options, stated)
+
+
+def tile_radiometry(source: str, tree: Tree) -> dict[str, Radiometry]:
+    """Common name -> scale and offset of a part of a product, by its metadata above it or AWS's tileInfo.json."""
+    info = next((name for name in tree.names() if name.lower() in ("tileinfo.json", "productinfo.json")), "")
+    found = _BASELINE.search(tree.read(info).decode("utf-8", "replace")) if info else None
+    if found:
+        known = SENTINEL2_FROM_04 if int(found[1]) >= 4 else SENTINEL2_BEFORE_04
+        radiometry = Radiometry(known.scale, known.offset, f"{info}, baseline {found[1]}.{found[2]}")
+        return {name: radiometry for name in SENTINEL2.bands.values() if name}
+    path = Path(source).resolve()
+    above = [folder for folder in list(path.parents)[:LEVELS] if not is_virtual(source) and _PART in path.parts]
+    for folder in above:
+        for file in sorted(folder.glob("*.xml")):
+            if METADATA.fullmatch(file.name):
+                root = parse_xml(file.read_bytes(), str(file))
+                bands = {name: band for band, name in SENTINEL2.bands.items() if name and band not in _STAND_INS}
+                return {name: read_radiometry(root, band, str(file)) for name, band in bands.items()}
+    return {}
 
 
 def named_files(root: Element, source: str) -> dict[str, list[str]]:
@@ -166,7 +201,10 @@ def _major(baseline: str) -> int:
 def _notes(baseline: str, chosen: dict[str, str]) -> tuple[str, ...]:
     notes = []
     if _major(baseline) not in SENTINEL2_BASELINES:
-        notes.append(f"processing baseline {baseline or 'unknown'} is not known here; its metadata's scale is trusted")
+        notes.append(
+            f"processing baseline {baseline or 'unknown'} is not known here; its metadata's scale is trusted: "
+            "--scale and --offset if not"
+        )
     if chosen.get("nir") == "B8A":
         notes.append("B8A stands in for the near infrared band B08, which is absent")
     return tuple(notes)

@@ -7,60 +7,74 @@ from collections.abc import Mapping
 from typing import Any
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.radiometry import assume_radiometry, tagged_radiometry
-from geocloud.readers.bands.sensors import LANDSAT_L1
-from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneSpec
+from geocloud.progress import Warn
+from geocloud.readers.bands.names import VISIBLE
+from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
+from geocloud.readers.bands.sensors import LANDSAT_L1, stated_sensors
+from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import is_absent, open_raster, path_exists
 from geocloud.readers.files.paths import is_remote, is_virtual, resolve
 from geocloud.readers.products.assembly import (
     ProductDescription,
     assemble,
-    given_radiometry,
-    refuse_band_numbers,
     require_visible,
 )
-from geocloud.readers.products.stac_item import AssetBand, asset_bands, item_name, item_time, load_item
+from geocloud.readers.products.stac_item import AssetBand, asset_bands, item_name, item_time, load_item, stated_texts
 from geocloud.readers.reader import SceneOptions
 
 _QUALITY = re.compile(r"qa_pixel|bqa", re.IGNORECASE)
 
 
-def describe_item(source: str, options: SceneOptions) -> SceneSpec:
+def describe_item(source: str, options: SceneOptions) -> SceneInfo:
     """The spec of a STAC item.
 
     Links (root, collection, parent) are never followed, so that broken ones are no obstacle.
 
     Raises:
         InputError: no STAC item, an asset that is missing or may not be read, no blue, green or red.
-        UsageError: band numbers are given.
+        UsageError: a band is given that there is not.
     """
-    refuse_band_numbers(source, options)
     item = load_item(source)
-    chosen = choose_assets(item)
-    missing = {band: f"not among its assets {', '.join(item['assets'])}" for band in ("blue", "green", "red")}
-    require_visible(source, tuple(chosen), missing)
+    chosen = choose_assets(item, options.bands)
+    listed = f"not among its assets {', '.join(list(item['assets'])[:20])}"
+    missing = dict.fromkeys(VISIBLE, listed)
+    require_visible(source, tuple(chosen), missing, "if it has them, --bands blue=ASSET,green=ASSET,red=ASSET")
     sources, notes = [], []
+    stated: dict[str, Radiometry | None] = {}
     for band, asset in chosen.items():
         path = resolve(source, asset.asset["href"], allow_external=options.allow_external)
         problem = _dangling(source, asset, path, needed=band in missing)
         if problem and band in missing:
             raise InputError(f"{problem}; fetch it")
         if problem:
-            notes.append(f"{problem}; the band is left out")
+            notes.append(Warn(f"{problem}; the band is left out"))
             continue
-        radiometry, note = _radiometry(asset, path, options)
-        notes += [note] * (note not in ("", *notes))
-        sources.append(BandSource(band, path, asset.index, radiometry, asset.nodata))
+        stated[band] = asset.radiometry or _tags(asset, path, options)
+        sources.append(
+            BandSource(band, path, asset.index, nodata=asset.nodata, label=asset.label, evidence=asset.evidence)
+        )
     fill = _fill(source, item, options)
     kind = f"STAC item, {item.get('stac_version', 'unknown version')}"
-    product = ProductDescription(item_name(item), source, kind, item_time(item), source, tuple(notes), fill)
-    return assemble(product, sources, options)
+    hrefs = " ".join(str(asset.asset["href"]).rpartition("/")[2] for asset in chosen.values())
+    texts = f"{stated_texts(item)} {hrefs}"
+    sensors = stated_sensors(texts)
+    product = ProductDescription(
+        item_name(item),
+        source,
+        kind,
+        item_time(item),
+        source,
+        tuple(notes),
+        fill,
+        scale=ScaleEvidence(source, texts, sensors[0] if len(sensors) == 1 else None, [s.label for s in sources]),
+    )
+    return assemble(product, sources, options, stated)
 
 
-def choose_assets(item: Mapping[str, Any]) -> dict[str, AssetBand]:
+def choose_assets(item: Mapping[str, Any], bands: Mapping[str, int | str] | None = None) -> dict[str, AssetBand]:
     """Common name -> the asset to read: data before pictures, GeoTIFF before JP2, the wide band, the finest."""
     found: dict[str, AssetBand] = {}
-    for band in sorted(asset_bands(item), key=lambda band: band.rank):
+    for band in sorted(asset_bands(item, bands), key=lambda band: band.rank):
         found.setdefault(band.band, band)
     return found
 
@@ -74,16 +88,12 @@ def _dangling(source: str, asset: AssetBand, path: str, *, needed: bool) -> str:
     return f"{source} names {asset.asset['href']} as asset {asset.key} ({asset.band}), which does not exist"
 
 
-def _radiometry(asset: AssetBand, path: str, options: SceneOptions) -> tuple[Radiometry, str]:
-    """Scale and offset: as given, as the item says, by the file's tags, or assumed with a note."""
-    known = given_radiometry(options) or asset.radiometry
-    if known is not None:
-        return known, ""
+def _tags(asset: AssetBand, path: str, options: SceneOptions) -> Radiometry | None:
+    """Scale and offset by the file's tags, where the item says nothing."""
+    if options.scale is not None:
+        return None
     with open_raster(path, allow_external=options.allow_external) as dataset:
-        tagged = tagged_radiometry(dataset, asset.index)
-        assumed = tagged or assume_radiometry(dataset, [asset.index])
-    note = f"reflectance = DN * {assumed.scale:.6g} + {assumed.offset:g} ({assumed.origin})"
-    return assumed, "" if tagged else note
+        return tagged_radiometry(dataset, asset.index)
 
 
 def _fill(source: str, item: Mapping[str, Any], options: SceneOptions) -> FillSource | None:

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.names import WORDS, name_each, name_wavelength
-from geocloud.readers.bands.sensors import SENTINEL2_FROM_04
+from geocloud.readers.bands.choosing import given_bands
+from geocloud.readers.bands.evidence import BandHint, NamedBand, read_evidence
+from geocloud.readers.bands.names import name_word, product_token, to_micrometres
+from geocloud.readers.bands.sensors import OFFSET_APPLIED, SENTINEL2_FROM_04
 from geocloud.readers.bands.spec import Radiometry
 from geocloud.readers.files.http import fetch
 from geocloud.readers.files.paths import is_remote
 from geocloud.readers.files.tree import Tree
 
 _PICTURES = {"visual", "overview", "thumbnail"}
-_OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,11 @@ class AssetBand:
     radiometry: Radiometry | None
     """None where the item says nothing."""
     nodata: float | None
-    rank: tuple[bool, bool, bool, bool, float]
+    rank: tuple[bool, bool, bool, bool, float, float]
     """Of several assets with one band the lowest is read."""
+    label: str = ""
+    """What the item calls it."""
+    evidence: str = ""
 
 
 def load_item(source: str) -> dict[str, Any]:
@@ -62,35 +66,81 @@ def is_item(document: object) -> bool:
     return isinstance(document, dict) and document.get("type") == "Feature" and isinstance(document.get("assets"), dict)
 
 
-def asset_bands(item: Mapping[str, Any]) -> list[AssetBand]:
-    """All recognised bands of an item's assets, in the item's order; InputError for an asset that is not as in STAC."""
-    found: list[AssetBand] = []
-    for key, asset in item["assets"].items():
-        if isinstance(asset, dict) and isinstance(asset.get("href"), str):
-            try:
-                found += _bands_of(item, key, asset)
-            except (TypeError, AttributeError, ValueError, KeyError, IndexError, OverflowError) as error:
-                raise InputError(
-                    f"asset {key[:80]!r} of the STAC item is not as STAC has it ({error}); correct the item"
-                ) from error
-    return found
+def asset_bands(item: Mapping[str, Any], bands: Mapping[str, int | str] | None = None) -> list[AssetBand]:
+    """All recognised bands of an item's assets, in the item's order.
+
+    Names of all bands are read together, with the platform that the item states.
+
+    Args:
+        item: the item.
+        bands: common name -> number or name of the band (an asset's key, a band's name) where the user gives them.
+
+    Raises:
+        InputError: an asset is not as in STAC.
+        UsageError: a band is given that there is not.
+    """
+    entries: list[tuple[str, int, Mapping[str, Any], Mapping[str, Any]]] = []
+    try:
+        for key, asset in item["assets"].items():
+            if isinstance(asset, dict) and isinstance(asset.get("href"), str):
+                listed = _band_entries(item, asset) or [{"name": key}]
+                entries += [(key, index, asset, entry) for index, entry in enumerate(listed, start=1)]
+        return _read_entries(item, entries, bands or {})
+    except (TypeError, AttributeError, ValueError, KeyError, IndexError, OverflowError) as error:
+        raise InputError(
+            f"the STAC item has assets that are not as STAC has them ({error}); correct the item"
+        ) from error
 
 
-def _bands_of(item: Mapping[str, Any], key: str, asset: Mapping[str, Any]) -> list[AssetBand]:
-    """One asset's recognised bands."""
+def _read_entries(
+    item: Mapping[str, Any],
+    entries: Sequence[tuple[str, int, Mapping[str, Any], Mapping[str, Any]]],
+    bands: Mapping[str, int | str],
+) -> list[AssetBand]:
+    """The bands among (asset's key, number in it, asset, band) of an item."""
+    labels = [_label(key, entry) for key, _, _, entry in entries]
+    if bands:
+        numbers = {
+            n: name for name, n in given_bands(bands, [*labels], str(item.get("id", "the item"))).numbers.items()
+        }
+        named = [NamedBand(numbers[n], "--bands") if n in numbers else None for n in range(1, len(entries) + 1)]
+    else:
+        named = list(read_evidence([_hint(key, entry) for key, _, _, entry in entries], stated_texts(item)).bands)
     found = []
-    for index, entry in enumerate(_band_entries(item, asset) or [{"name": key}], start=1):
-        band = _common_name(entry)
-        if band:
-            radiometry, nodata = _numbers(item, asset, entry, index)
-            narrow = (entry.get("eo:common_name") or entry.get("common_name") or entry.get("name")) == "nir08"
-            rank = _rank(key, asset, narrow=narrow)
-            found.append(AssetBand(band, key, index, asset, radiometry, nodata, rank))
+    for (key, index, asset, entry), label, band in zip(entries, labels, named, strict=True):
+        if band is None or not band.band:
+            continue
+        radiometry, nodata = _numbers(item, asset, entry, index)
+        rank = _rank(key, asset, narrow=band.rank[0] > 0, distance=band.rank[1])
+        found.append(AssetBand(band.band, key, index, asset, radiometry, nodata, rank, label, band.evidence))
     return found
 
 
-def _rank(key: str, asset: Mapping[str, Any], *, narrow: bool) -> tuple[bool, bool, bool, bool, float]:
-    """Lower is better: data before pictures, GeoTIFF before JP2, the wide band, the finest."""
+def stated_texts(item: Mapping[str, Any]) -> str:
+    """All in an item that may state the sensor: platform, constellation, collection, id."""
+    properties = _properties(item)
+    stated = [properties.get(key) for key in ("platform", "constellation", "instruments", "mission", "eo:platform")]
+    return " ".join(str(text) for text in (*stated, item.get("collection"), item.get("id")) if text)
+
+
+def _label(key: str, entry: Mapping[str, Any]) -> str:
+    name = str(entry.get("name") or entry.get("common_name") or "")
+    return key if not name or name.lower() == key.lower() else f"{key} {name}"
+
+
+def _hint(key: str, entry: Mapping[str, Any]) -> BandHint:
+    """What an item says of one band; its asset's key where its name says nothing."""
+    name = str(entry.get("name") or "")
+    wavelength = entry.get("eo:center_wavelength") or entry.get("center_wavelength")
+    common = str(entry.get("eo:common_name") or entry.get("common_name") or "")
+    says = product_token(name) or name_word(name)
+    return BandHint(name if says else key, to_micrometres(wavelength) if wavelength else None, common)
+
+
+def _rank(
+    key: str, asset: Mapping[str, Any], *, narrow: bool, distance: float
+) -> tuple[bool, bool, bool, bool, float, float]:
+    """Lower is better: data before pictures, GeoTIFF before JP2, the wide band, the finest, nearest to the centre."""
     roles, kind, href = set(asset.get("roles") or ()), str(asset.get("type", "")).lower(), str(asset["href"]).lower()
     return (
         bool(roles & _PICTURES) or key.lower().startswith(tuple(_PICTURES)),
@@ -98,6 +148,7 @@ def _rank(key: str, asset: Mapping[str, Any], *, narrow: bool) -> tuple[bool, bo
         "jp2" in kind or href.endswith(".jp2"),
         narrow,
         float(asset.get("gsd") or asset.get("eo:gsd") or 0),
+        distance,
     )
 
 
@@ -107,16 +158,6 @@ def _band_entries(item: Mapping[str, Any], asset: Mapping[str, Any]) -> list[dic
     shared = _properties(item).get("eo:bands") or []
     looked_up = [shared[entry] if isinstance(entry, int) and entry < len(shared) else entry for entry in entries]
     return [entry if isinstance(entry, dict) else {} for entry in looked_up]
-
-
-def _common_name(entry: Mapping[str, Any]) -> str:
-    """A band's common name by STAC's field, else by its name, else by its wavelength."""
-    common = entry.get("eo:common_name") or entry.get("common_name")
-    if common:
-        return WORDS.get(str(common), "")
-    named = name_each([str(entry.get("name", ""))])[0]
-    wavelength = entry.get("eo:center_wavelength") or entry.get("center_wavelength")
-    return named or (name_wavelength(float(wavelength)) if wavelength else "")
 
 
 def _numbers(
@@ -135,7 +176,7 @@ def _numbers(
 
 def _radiometry(properties: Mapping[str, Any], scale: object, offset: object) -> Radiometry | None:
     """An item's scale and offset; the offset is dropped where the item says that it is applied already."""
-    applied = any(properties.get(key) is True for key in _OFFSET_APPLIED)
+    applied = any(properties.get(key) is True for key in OFFSET_APPLIED)
     if scale is None and offset is None:
         return _sentinel2_default(properties, applied=applied)
     given = Radiometry(float(str(scale or 1)), float(str(offset or 0)), "the STAC item")

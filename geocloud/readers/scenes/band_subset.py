@@ -3,59 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 from geocloud.errors import InputError
-from geocloud.georef import Georef
 from geocloud.raster import Raster
-from geocloud.readers.bands.radiometry import DigitalNumbers
-from geocloud.readers.reader import Closing, SceneReader
+from geocloud.readers.bands.digital_numbers import DigitalNumbers
+from geocloud.readers.bands.spec import SceneInfo
+from geocloud.readers.reader import BaseScene, SceneReader
 from geocloud.window import Window
 
 
-@dataclass(frozen=True, slots=True)
-class BandSubset(Closing):
+class BandSubset(BaseScene):
     """Any reader, with fewer bands; closing it closes that one."""
 
-    scene: SceneReader
-    bands: tuple[str, ...]
-    """Those that are shown; the scene must have them all."""
-
-    def __post_init__(self) -> None:
-        """InputError where one is missing."""
-        missing = [band for band in self.bands if band not in self.scene.bands]
+    def __init__(self, scene: SceneReader, bands: tuple[str, ...]) -> None:
+        """`bands` are those that are shown; InputError where the scene lacks one."""
+        missing = [band for band in bands if band not in scene.bands]
         if missing:
-            raise InputError(f"{self.name} has no {', '.join(missing)} among its bands {', '.join(self.scene.bands)}")
+            raise InputError(f"{scene.name} has no {', '.join(missing)} among its bands {', '.join(scene.bands)}")
+        self.scene = scene
+        of_band = {source.band: source for source in scene.info.sources}
+        self._info = replace(scene.info, sources=tuple(of_band[band] for band in bands))
 
     @property
-    def name(self) -> str:
-        """The scene's."""
-        return self.scene.name
-
-    @property
-    def source(self) -> str:
-        """The scene's."""
-        return self.scene.source
-
-    @property
-    def georef(self) -> Georef:
-        """The scene's."""
-        return self.scene.georef
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The scene's."""
-        return self.scene.notes
-
-    @property
-    def file_block(self) -> tuple[int, int, int]:
-        """The scene's."""
-        return self.scene.file_block
-
-    def describe(self) -> dict[str, Any]:
-        """The scene's."""
-        return self.scene.describe()
+    def info(self) -> SceneInfo:
+        """The scene's, of these bands."""
+        return self._info
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """The scene's pixels."""

@@ -9,7 +9,6 @@ from typing import Any
 from weakref import ReferenceType, ref
 
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
@@ -17,94 +16,36 @@ from rasterio.windows import Window as RasterioWindow
 
 from geocloud.errors import InputError
 from geocloud.georef import Georef
-from geocloud.raster import BoolArray, Raster
-from geocloud.readers.bands.radiometry import DigitalNumbers, find_valid
-from geocloud.readers.bands.spec import BandSource, SceneSpec
+from geocloud.raster import BoolArray
+from geocloud.readers.bands.digital_numbers import DigitalNumbers, find_valid
+from geocloud.readers.bands.spec import BandSource, SceneInfo
 from geocloud.readers.files.http import again
 from geocloud.readers.files.opening import open_quietly, read_bands
 from geocloud.readers.files.paths import is_remote, is_virtual
-from geocloud.readers.reader import Closing, SceneReader
+from geocloud.readers.reader import BaseScene, SceneReader
 from geocloud.window import Window
 
 
-class RasterScene(Closing):
+class RasterScene(BaseScene):
     """A scene of one file or of a file a band; one handle a thread and file, opened when first read.
 
     A handle closes when its thread ends, and GDAL's cache of its blocks goes with it.
     """
 
-    def __init__(self, spec: SceneSpec) -> None:
-        """Keep the spec; no file is opened yet."""
-        self.spec = spec
-        self._sources = {source.band: source for source in spec.sources}
+    def __init__(self, info: SceneInfo) -> None:
+        """Keep what is known; no file is opened yet."""
+        self._info = info
+        self._sources = {source.band: source for source in info.sources}
         self._local = threading.local()
         self._opened: list[ReferenceType[Any]] = []
         self._lock = threading.Lock()
         self._closed = False
-        self._stamps = {source.path: stamp(source.path) for source in spec.sources}
+        self._stamps = {source.path: stamp(source.path) for source in info.sources}
 
     @property
-    def name(self) -> str:
-        """The stem that outputs are named after."""
-        return self.spec.name
-
-    @property
-    def source(self) -> str:
-        """As the user named it."""
-        return self.spec.source
-
-    @property
-    def georef(self) -> Georef:
-        """Grid and reference system."""
-        return self.spec.georef
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Recognised bands."""
-        return tuple(self._sources)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was assumed."""
-        return self.spec.notes
-
-    @property
-    def file_block(self) -> tuple[int, int, int]:
-        """How the files are stored."""
-        return self.spec.file_block
-
-    def describe(self) -> dict[str, Any]:
-        """What was understood; see SceneReader."""
-        return {
-            "name": self.name,
-            "source": self.source,
-            "kind": self.spec.kind,
-            "taken": self.spec.taken or None,
-            "item": self.spec.item or None,
-            "height": self.georef.shape[0],
-            "width": self.georef.shape[1],
-            "crs": CRS.from_wkt(self.georef.crs_wkt).to_string() if self.georef.crs_wkt else None,
-            "transform": list(self.georef.transform)[:6],
-            "gcps": len(self.georef.gcps),
-            "bands": {
-                source.band: {
-                    "file": source.path,
-                    "number": source.index,
-                    "scale": source.radiometry.scale,
-                    "offset": source.radiometry.offset,
-                    "from": source.radiometry.origin,
-                    "nodata": source.nodata,
-                    "masked": source.masked,
-                }
-                for source in self.spec.sources
-            },
-            "fill": f"bit {self.spec.fill.bit} of {self.spec.fill.path}" if self.spec.fill else None,
-            "notes": list(self.notes),
-        }
-
-    def read(self, window: Window, bands: Sequence[str]) -> Raster:
-        """Reflectance and valid pixels of the window; see SceneReader."""
-        return self.counts(window, bands).reflectance()
+    def info(self) -> SceneInfo:
+        """What its files say of themselves."""
+        return self._info
 
     def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The same in digital numbers."""
@@ -150,13 +91,13 @@ class RasterScene(Closing):
             here, handle = [source for source in sources if source.path == path], self._handle(path)
             pixels = read_bands(handle, [source.index for source in here], area)
             values |= {source.band: band for source, band in zip(here, pixels, strict=True)}
-            if here[0].masked:
-                masked.append(handle.read_masks(here[0].index, window=area) == 0)
-        if self.spec.fill is not None:
-            quality = self._handle(self.spec.fill.path).read(1, window=area)
-            masked.append((quality >> self.spec.fill.bit & 1).astype(bool))
+            if here[0].alpha or here[0].masked:
+                masked.append(_masked(handle, here[0], area))
+        if self._info.fill is not None:
+            quality = self._handle(self._info.fill.path).read(1, window=area)
+            masked.append((quality >> self._info.fill.bit & 1).astype(bool))
         bands = tuple(values[source.band] for source in sources)
-        valid = find_valid(bands, [source.nodata for source in sources])
+        valid = find_valid(bands, [source.nodata for source in sources], [source.radiometry for source in sources])
         for missing in masked:
             valid &= ~missing
         return DigitalNumbers(bands, valid, tuple(source.radiometry for source in sources))
@@ -177,10 +118,12 @@ class RasterScene(Closing):
 
     def _warped(self, handle: Any, path: str) -> WarpedVRT:  # noqa: ANN401 - rasterio is untyped
         """A view of a file on the scene's grid: bands bilinear with nodata left out, quality bits nearest."""
-        quality = self.spec.fill is not None and path == self.spec.fill.path
-        nodata = next((source.nodata for source in self.spec.sources if source.path == path), None)
+        quality = self._info.fill is not None and path == self._info.fill.path
+        first = next((source for source in self._info.sources if source.path == path), None)
+        nodata = first.nodata if first else None
         return WarpedVRT(
             handle,
+            add_alpha=bool(first and first.masked),
             crs=self.georef.crs_wkt,
             transform=self.georef.transform,
             height=self.georef.shape[0],
@@ -213,6 +156,15 @@ def stamp(path: str) -> tuple[int, int, int] | None:
 
 def _rasterio_window(window: Window) -> RasterioWindow:
     return RasterioWindow(window.col, window.row, window.width, window.height)
+
+
+def _masked(handle: Any, source: BandSource, area: RasterioWindow) -> BoolArray:  # noqa: ANN401 - rasterio is untyped
+    """(h, w) True where alpha or the file's own mask says that there is no data."""
+    if source.alpha or isinstance(handle, WarpedVRT):
+        empty: BoolArray = handle.read(source.alpha or handle.count, window=area) == 0
+        return empty
+    without: BoolArray = handle.read_masks(source.index, window=area) == 0
+    return without
 
 
 def _on_grid(handle: Any, georef: Georef) -> bool:  # noqa: ANN401 - rasterio is untyped

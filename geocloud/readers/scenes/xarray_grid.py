@@ -60,14 +60,30 @@ def crs_wkt(array: xarray.DataArray, mapping: Mapping[str, Any]) -> str:
 
 
 def _transform(array: xarray.DataArray, y: Hashable, x: Hashable, mapping: Mapping[str, Any]) -> Affine | None:
-    """From the coordinates of pixel centres, else from the grid mapping's GeoTransform."""
+    """From the coordinates of pixels, else from the grid mapping's GeoTransform."""
     if y in array.coords and x in array.coords and min(array.sizes[y], array.sizes[x]) > 1:
         left, width = _axis(np.asarray(array.coords[x].values, dtype=np.float64), x)
         top, height = _axis(np.asarray(array.coords[y].values, dtype=np.float64), y)
-        return Affine(width, 0, left, 0, height, top)
+        right, down = _corner_shift(array.attrs.get("transform"), (left, top), (width, height))
+        return Affine(width, 0, left + right, 0, height, top + down)
     if "GeoTransform" in mapping:
         return Affine.from_gdal(*(float(value) for value in str(mapping["GeoTransform"]).split()))
     return None
+
+
+def _corner_shift(stated: object, corner: tuple[float, float], step: tuple[float, float]) -> tuple[float, float]:
+    """How far an attribute `transform` (six numbers, as affine has them) moves a grid whose coordinates are of corners.
+
+    Coordinates are of pixel centres by the CF conventions, but stackstac gives upper left corners unless told
+    otherwise, and states the grid in an attribute. An array that was cut since is on the same grid: whole pixels off.
+    """
+    if not isinstance(stated, list | tuple) or len(stated) < 6:
+        return 0.0, 0.0
+    a, _, c, _, e, f = (float(value) for value in stated[:6])
+    alike = abs(a - step[0]) <= REGULAR * abs(a) and abs(e - step[1]) <= REGULAR * abs(e)
+    offsets = (corner[0] - c) / step[0], (corner[1] - f) / step[1]
+    half = all(abs(abs(offset - round(offset)) - 0.5) < REGULAR * 10 for offset in offsets)
+    return (step[0] / 2, step[1] / 2) if alike and half else (0.0, 0.0)
 
 
 def _axis(centres: NDArray[np.float64], name: Hashable) -> tuple[float, float]:

@@ -2,127 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rasterio.crs import CRS
 
-from geocloud.errors import InputError, UsageError
-from geocloud.georef import Georef
-from geocloud.raster import Raster
-from geocloud.readers.bands.names import COMMON_NAMES, name_bands, name_wavelength
-from geocloud.readers.bands.radiometry import DigitalNumbers, find_valid, is_nodata, radiometry_of_values
-from geocloud.readers.bands.spec import Radiometry
+from geocloud.errors import InputError
+from geocloud.progress import Warn
+from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands
+from geocloud.readers.bands.digital_numbers import DigitalNumbers, find_valid, is_nodata
+from geocloud.readers.bands.evidence import BandHint
+from geocloud.readers.bands.names import are_running, name_word, product_token, to_micrometres
+from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, known_nodata
+from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import check_place, check_size
-from geocloud.readers.products.assembly import given_radiometry, require_visible
-from geocloud.readers.reader import Closing, SceneOptions, SceneReader
+from geocloud.readers.products.assembly import ZERO_SHARE, understood, with_options
+from geocloud.readers.products.geotiff import unnamed_note
+from geocloud.readers.reader import BaseScene, SceneOptions, SceneReader
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
 from geocloud.window import Window
 
 if TYPE_CHECKING:
     import xarray
-import warnings
-
-from geocloud.errors import MissingExtraError
-from geocloud.readers.files.paths import scene_name
 
 SAMPLE = 256
 """Every nth pixel is looked at so that at most this many a side tell the scale of values."""
 _LABELS = ("common_name", "eo:common_name", "band_name", "long_name", "name")
 
 
-class ArrayScene(Closing):
+class ArrayScene(BaseScene):
     """A scene of one (y, x) array a band."""
 
-    def __init__(self, bands: Mapping[str, xarray.DataArray], options: SceneOptions, name: str, source: str) -> None:
-        """Keep the arrays, common name -> (y, x); only samples are loaded, and only where the scale is not given."""
-        self._arrays = dict(sorted(bands.items(), key=lambda item: COMMON_NAMES.index(item[0])))
-        self._name, self._source, self._closed = name, source, False
+    def __init__(self, layers: Layers, options: SceneOptions, name: str, source: str) -> None:
+        """Keep the arrays; only samples are loaded, and only where the scale is not given."""
+        self._arrays = layers.arrays()
+        chosen, labels = layers.chosen, layers.labels
+        evidence = layers.evidence(source)
+        self._closed = False
         first = next(iter(self._arrays.values()))
         self._plane = plane_of(first)
-        self._georef = array_georef(first)
-        check_size(source, self._georef.shape, options.max_pixels)
-        check_place(source, self._georef)
-        self._nodata = {band: nodata_value(array) for band, array in self._arrays.items()}
-        self._radiometry = _radiometries(self._arrays, self._nodata, options)
-        self._notes = tuple(
-            f"reflectance = DN * {radiometry.scale:.6g} + {radiometry.offset:g} ({radiometry.origin})"
-            for radiometry in dict.fromkeys(self._radiometry.values())
-            if radiometry.origin not in ("given", "the array's attributes")
+        georef = array_georef(first)
+        check_size(source, georef.shape, options.max_pixels)
+        check_place(source, georef)
+        nodata = {band: array_nodata(array, options, evidence) for band, array in self._arrays.items()}
+        known = {band: stated_radiometry(array) for band, array in self._arrays.items()}
+        sampled: list[Samples] = []
+
+        def sample() -> Samples:
+            if not sampled:
+                sampled.append(sample_arrays(list(self._arrays.values()), list(nodata.values())))
+            return sampled[0]
+
+        scales = with_options(known, evidence, options, sample)
+        numbers, why = chosen.numbers, chosen.why
+        sources = tuple(
+            BandSource(
+                *(band, source, numbers[band], scales[band], nodata[band]),
+                label=labels[numbers[band] - 1],
+                evidence=why[band],
+            )
+            for band in self._arrays
         )
+        notes = [understood(sources, chosen.guess), *unnamed_note(chosen)]
+        lazy = any(array.chunks is not None for array in self._arrays.values())
+        if options.nodata is None and not lazy and not any(value is not None for value in nodata.values()):
+            share = sample().zeros
+            if share >= ZERO_SHARE:
+                notes.append(Warn(f"{100 * share:.0f} % of it is 0 in every band: if that is nodata, give nodata=0"))
+        self._info = SceneInfo(
+            name, source, georef, sources, notes=tuple(notes), kind="xarray", left_out=chosen.left_out
+        )
+        self._sources = {found.band: found for found in sources}
 
     @property
-    def name(self) -> str:
-        """The stem that outputs are named after."""
-        return self._name
-
-    @property
-    def source(self) -> str:
-        """As the user named it."""
-        return self._source
-
-    @property
-    def georef(self) -> Georef:
-        """Grid and reference system."""
-        return self._georef
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Recognised bands."""
-        return tuple(self._arrays)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was assumed."""
-        return self._notes
-
-    @property
-    def file_block(self) -> tuple[int, int, int]:
-        """No file that GDAL reads: nothing to cache."""
-        return 1, 1, 0
-
-    def describe(self) -> dict[str, Any]:
-        """What was understood; see SceneReader."""
-        wkt = self._georef.crs_wkt
-        return {
-            "name": self._name,
-            "source": self._source,
-            "kind": "xarray",
-            "taken": None,
-            "item": None,
-            "height": self._georef.shape[0],
-            "width": self._georef.shape[1],
-            "crs": CRS.from_wkt(wkt).to_string() if wkt else None,
-            "transform": list(self._georef.transform)[:6],
-            "gcps": 0,
-            "bands": {
-                band: {
-                    "file": self._source,
-                    "number": number,
-                    "scale": self._radiometry[band].scale,
-                    "offset": self._radiometry[band].offset,
-                    "from": self._radiometry[band].origin,
-                    "nodata": self._nodata[band],
-                    "masked": False,
-                }
-                for number, band in enumerate(self._arrays, start=1)
-            },
-            "fill": None,
-            "notes": list(self._notes),
-        }
-
-    def read(self, window: Window, bands: Sequence[str]) -> Raster:
-        """Reflectance and valid pixels of the window; see SceneReader."""
-        return self.counts(window, bands).reflectance()
+    def info(self) -> SceneInfo:
+        """What the arrays say of themselves."""
+        return self._info
 
     def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The same in digital numbers."""
         if self._closed:
-            raise ValueError(f"scene {self._name} is closed")
+            raise ValueError(f"scene {self.name} is closed")
         values = tuple(self._values(band, window) for band in bands)
-        valid = find_valid(values, [self._nodata[band] for band in bands])
-        return DigitalNumbers(values, valid, tuple(self._radiometry[band] for band in bands))
+        sources = [self._sources[band] for band in bands]
+        valid = find_valid(values, [source.nodata for source in sources], [source.radiometry for source in sources])
+        return DigitalNumbers(values, valid, tuple(source.radiometry for source in sources))
 
     def _values(self, band: str, window: Window) -> np.typing.NDArray[Any]:
         rows, cols = window.slices()
@@ -146,31 +111,68 @@ def open_array(
     return ArrayScene(choose_layers(array, options, source), options, name, source)
 
 
-def choose_layers(
-    array: xarray.DataArray | xarray.Dataset, options: SceneOptions, source: str = "array"
-) -> dict[str, xarray.DataArray]:
-    """Common name -> (y, x) array of the bands that are recognised or given; raises as `open_array`."""
-    layers = _layers(array)
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The (y, x) arrays of a scene, and which of them are read."""
+
+    labels: tuple[str, ...]
+    """What the array calls each band."""
+    values: tuple[xarray.DataArray, ...]
+    chosen: ChosenBands
+    texts: str
+    """What may state sensor and product."""
+
+    def arrays(self) -> dict[str, xarray.DataArray]:
+        """Common name -> (y, x) array of the bands that are read."""
+        return {band: self.values[number - 1] for band, number in self.chosen.numbers.items()}
+
+    def evidence(self, source: str) -> ScaleEvidence:
+        """What may tell the scale."""
+        return ScaleEvidence(source, self.texts, self.chosen.sensor, self.labels)
+
+
+def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOptions, source: str = "array") -> Layers:
+    """The bands that are recognised or given; raises as `open_array`."""
+    found = _layers(array)
+    labels = tuple(label for label, _, _ in found)
+    values = tuple(layer for _, layer, _ in found)
+    texts = " ".join((source, *_stated(array)))
     if options.bands:
-        numbers = dict(options.bands)
-        for band, number in numbers.items():
-            if band not in COMMON_NAMES or not 1 <= number <= len(layers):
-                raise UsageError(f"band {band}={number} is not in {source}, which has bands 1 to {len(layers)}")
-    else:
-        numbers = name_bands([label for label, _ in layers])
-        require_visible(f"{source} with bands {', '.join(label for label, _ in layers)}", tuple(numbers), {})
-    return {band: layers[number - 1][1] for band, number in numbers.items()}
+        return Layers(labels, values, given_bands(options.bands, labels, source), texts)
+    hints = [BandHint(label, wavelength or _attribute_wavelength(layer)) for label, layer, wavelength in found]
+    return Layers(labels, values, choose_bands(hints, labels, source, texts), texts)
 
 
-def _layers(array: xarray.DataArray | xarray.Dataset) -> list[tuple[str, xarray.DataArray]]:
-    """(label, (y, x) array) of each band, in order."""
+def _stated(array: xarray.DataArray | xarray.Dataset) -> list[str]:
+    """Texts of an array's attributes and single coordinates that may state its sensor."""
+    keys = ("platform", "constellation", "collection", "mission", "sensor", "instrument", "title", "id", "product")
+    single = [array.coords[key].values.item() for key in (*keys, "s2:product_uri") if _is_single(array, key)]
+    name = array.name if hasattr(array, "name") else ""
+    return [str(text) for text in (*(array.attrs[key] for key in keys if key in array.attrs), *single, name or "")]
+
+
+def _is_single(array: xarray.DataArray | xarray.Dataset, key: str) -> bool:
+    return key in array.coords and array.coords[key].size == 1
+
+
+def _attribute_wavelength(array: xarray.DataArray) -> float | None:
+    """The centre that a variable's attributes state, in micrometres."""
+    for key in ("wavelength", "center_wavelength", "central_wavelength", "radiation_wavelength"):
+        if key in array.attrs:
+            units = (array.attrs.get(f"{key}_{word}", "") for word in ("unit", "units"))
+            return to_micrometres(array.attrs[key], next((unit for unit in units if unit), ""))
+    return None
+
+
+def _layers(array: xarray.DataArray | xarray.Dataset) -> list[tuple[str, xarray.DataArray, float | None]]:
+    """(label, (y, x) array, wavelength in micrometres) of each band, in order."""
     import xarray
 
     y, x = plane_of(array)
     if isinstance(array, xarray.Dataset):
         planar = {str(name): values for name, values in array.data_vars.items() if {y, x} <= set(values.dims)}
         if len(planar) != 1:
-            return [(_variable_label(name, values), _flat(values, y, x)) for name, values in planar.items()]
+            return [(_variable_label(name, values), _flat(values, y, x), None) for name, values in planar.items()]
         return _layers(next(iter(planar.values())))
     others = [dim for dim in array.dims if dim not in (y, x) and (array.sizes[dim] > 1 or dim == "band")]
     if len(others) != 1:
@@ -178,8 +180,22 @@ def _layers(array: xarray.DataArray | xarray.Dataset) -> list[tuple[str, xarray.
             f"the array has the dimensions {', '.join(map(str, array.dims))}; a scene has y, x and one for bands: "
             "select one time, as with .isel(time=0)"
         )
-    labels = _labels(array, others[0])
-    return [(label, _flat(array.isel({others[0]: index}), y, x)) for index, label in enumerate(labels)]
+    labels, waves = _labels(array, others[0])
+    return [
+        (label, _one_band(array, others[0], index, (y, x)), wave)
+        for index, (label, wave) in enumerate(zip(labels, waves, strict=True))
+    ]
+
+
+def _one_band(array: xarray.DataArray, dim: Hashable, index: int, plane: tuple[Hashable, Hashable]) -> xarray.DataArray:
+    """The (y, x) array of one band, with the entry of each attribute that lists a value a band (rioxarray's scales)."""
+    band = _flat(array.isel({dim: index}), *plane)
+    count = array.sizes[dim]
+    for several, one in (("scales", "scale_factor"), ("offsets", "add_offset"), ("nodatavals", "_FillValue")):
+        listed = array.attrs.get(several)
+        if isinstance(listed, list | tuple | np.ndarray) and len(listed) == count and one not in array.attrs:
+            band = band.assign_attrs({one: listed[index]})
+    return band
 
 
 def _variable_label(name: str, values: xarray.DataArray) -> str:
@@ -195,22 +211,30 @@ def _flat(array: xarray.DataArray, y: Hashable, x: Hashable) -> xarray.DataArray
     return array.isel(dict.fromkeys(extra, 0)) if extra else array
 
 
-def _labels(array: xarray.DataArray, dim: Hashable) -> list[str]:
-    """A label a band: names, common names, descriptions or wavelengths along the band dimension."""
+def _labels(array: xarray.DataArray, dim: Hashable) -> tuple[list[str], list[float | None]]:
+    """A label and a wavelength in micrometres a band: names, common names, descriptions along the band dimension."""
     count = array.sizes[dim]
+    waves: list[float | None] = [None] * count
+    for name in ("wavelength", "center_wavelength", "eo:center_wavelength"):
+        if name in array.coords and array.coords[name].size == count:
+            waves = [to_micrometres(value) for value in array.coords[name].values]
     described = array.attrs.get("long_name")
     candidates = [array.coords[name].values for name in (*_LABELS, dim) if name in array.coords]
     if isinstance(described, list | tuple):
         candidates.append(np.asarray(described, dtype=object))
-    for values in candidates:
-        labels = [str(value) for value in np.atleast_1d(values)]
-        if len(labels) == count and name_bands(labels):
-            return labels
-    for name in ("wavelength", "center_wavelength", "eo:center_wavelength"):
-        if name in array.coords and array.coords[name].size == count:
-            values = array.coords[name].values.astype(float)
-            return [name_wavelength(value / 1000 if value > 100 else value) for value in values]
-    return [str(number) for number in range(1, count + 1)]
+    named = [[str(value) for value in np.atleast_1d(values)] for values in candidates]
+    named = [labels for labels in named if len(labels) == count]
+    telling = [labels for labels in named if any(product_token(text) or name_word(text) for text in labels)]
+    best = next((labels for labels in telling if not are_running(labels)), None)
+    return (best or next(iter(telling or named), None) or [str(n) for n in range(1, count + 1)]), waves
+
+
+def array_nodata(array: xarray.DataArray, options: SceneOptions, evidence: ScaleEvidence) -> float | None:
+    """As given, as the array says, or as is known of the product."""
+    if options.nodata is not None:
+        return None if np.isnan(options.nodata) else options.nodata
+    stated = nodata_value(array)
+    return known_nodata(evidence, str(array.dtype)) if stated is None else stated
 
 
 def nodata_value(array: xarray.DataArray) -> float | None:
@@ -220,60 +244,28 @@ def nodata_value(array: xarray.DataArray) -> float | None:
     return None if number is None or np.isnan(number) else number
 
 
-def _radiometries(
-    arrays: Mapping[str, xarray.DataArray], nodata: Mapping[str, float | None], options: SceneOptions
-) -> dict[str, Radiometry]:
-    """Band -> scale and offset: as given, by attributes, else assumed from samples of all other bands."""
-    given = given_radiometry(options)
-    if given is not None:
-        return dict.fromkeys(arrays, given)
-    found = {band: stated_radiometry(array) for band, array in arrays.items()}
-    silent = [band for band, radiometry in found.items() if radiometry is None]
-    assumed = Radiometry()
-    if silent:
-        samples = [_sample(arrays[band], nodata[band]) for band in silent]
-        assumed = radiometry_of_values(np.concatenate(samples), str(arrays[silent[0]].dtype))
-    return {band: radiometry or assumed for band, radiometry in found.items()}
-
-
 def stated_radiometry(array: xarray.DataArray) -> Radiometry | None:
     """From undecoded CF attributes; decoded values have them in the encoding, where they no longer apply."""
     scale, offset = array.attrs.get("scale_factor", 1.0), array.attrs.get("add_offset", 0.0)
     return None if (scale, offset) == (1.0, 0.0) else Radiometry(float(scale), float(offset), "the array's attributes")
 
 
-def _sample(array: xarray.DataArray, nodata: float | None) -> np.typing.NDArray[np.float64]:
-    """Some of its valid values."""
-    y, x = plane_of(array)
-    steps = {dim: slice(None, None, max(1, array.sizes[dim] // SAMPLE)) for dim in (y, x)}
-    values = array.isel(steps).to_numpy()
-    kept: np.typing.NDArray[np.float64] = values[~is_nodata(values, nodata)].astype(np.float64)
-    return kept
+def sample_arrays(arrays: Sequence[xarray.DataArray], nodata: Sequence[float | None]) -> Samples:
+    """Some of their valid values."""
+    seen, zeros = [], []
+    for array, empty in zip(arrays, nodata, strict=True):
+        y, x = plane_of(array)
+        steps = {dim: slice(None, None, max(1, array.sizes[dim] // SAMPLE)) for dim in (y, x)}
+        values = array.isel(steps).to_numpy()
+        found = values[~is_nodata(values, empty)]
+        if not found.size:  # little data in a large frame: look at all of it
+            whole = array.to_numpy()
+            found = whole[~is_nodata(whole, empty)][: SAMPLE**2]
+        seen.append(found.astype(np.float64))
+        zeros.append(float((values == 0).mean()))
+    return Samples(np.concatenate(seen), tuple(str(array.dtype) for array in arrays), min(zeros))
 
 
 def _scene(scene: ArrayScene) -> SceneReader:
     """Type assertion: an ArrayScene is a SceneReader."""
     return scene
-
-
-def open_zarr_scene(source: str, options: SceneOptions) -> ArrayScene:
-    """The scene in a Zarr store at a path or URL; chunks are read as windows need them.
-
-    Raises:
-        MissingExtraError: zarr is not installed.
-        InputError: it is no store that xarray opens, or bands or dimensions are not recognised.
-    """
-    try:
-        import zarr  # noqa: F401 - only to say what is missing
-    except ImportError as error:
-        raise MissingExtraError("zarr", "xarray", "Zarr") from error
-    import xarray
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a store without consolidated metadata is read as well
-            dataset = xarray.open_dataset(source, engine="zarr", chunks=None, decode_coords="all")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{source} is not a Zarr store that can be opened ({reason})") from error
-    return open_array(dataset, options, scene_name(source), source)

@@ -1,0 +1,150 @@
+"""From all evidence, or the user's word, to the number of each band that is read; refusals with the line to type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from geocloud.errors import InputError, UsageError
+from geocloud.readers.bands.evidence import BandEvidence, BandHint, order_hints, read_evidence
+from geocloud.readers.bands.names import COMMON_NAMES, SCORED, VISIBLE
+from geocloud.readers.bands.sensors import Sensor, named_order
+
+LISTED = 12
+"""Bands that a sentence names at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenBands:
+    """Which bands of a scene are read."""
+
+    numbers: Mapping[str, int]
+    """Common name -> number of the band from 1."""
+    why: Mapping[str, str]
+    """Common name -> evidence, in words."""
+    sensor: Sensor | None = None
+    guess: str = ""
+    """How they were guessed; empty where they are stated."""
+    left_out: tuple[str, ...] = ()
+    """A sentence each on bands that are not read."""
+    unnamed: tuple[str, ...] = ()
+    """What the scene calls the bands of which nothing says which they are."""
+
+
+def given_bands(bands: Mapping[str, int | str], labels: Sequence[str], source: str) -> ChosenBands:
+    """The user's own bands, by number or by what the scene calls them; UsageError where there is no such band."""
+    numbers = {name: _given(name, value, labels, source) for name, value in bands.items()}
+    ordered = dict(sorted(numbers.items(), key=lambda item: COMMON_NAMES.index(item[0])))
+    return ChosenBands(ordered, dict.fromkeys(ordered, "--bands"))
+
+
+def _given(name: str, value: int | str, labels: Sequence[str], source: str) -> int:
+    if name not in COMMON_NAMES:
+        raise UsageError(f"band name {name!r} is unknown; there are {', '.join(COMMON_NAMES)}")
+    if isinstance(value, int):
+        if not 1 <= value <= len(labels):
+            raise UsageError(f"band {name}={value} is not in {source}, which has bands 1 to {len(labels)}")
+        return value
+    wanted = value.lower()
+    for key in (str.lower, lambda text: text.lower().rpartition(".")[0], lambda text: _last_part(text.lower())):
+        found = [number for number, label in enumerate(labels, start=1) if label and key(label) == wanted]
+        if len(found) == 1:
+            return found[0]
+    held = [number for number, label in enumerate(labels, start=1) if wanted in re.split(r"[^a-z0-9]+", label.lower())]
+    if len(held) == 1:
+        return held[0]
+    raise UsageError(f"band {name}={value} is not in {source}, whose bands are {_listed(labels)}")
+
+
+def _last_part(label: str) -> str:
+    return re.split(r"[/\\ :]", label)[-1]
+
+
+def choose_bands(
+    hints: Sequence[BandHint], labels: Sequence[str], source: str, texts: str = "", *, file_name: str = ""
+) -> ChosenBands:
+    """The bands by all evidence; InputError where blue, green and red are not told, with the line to type.
+
+    Args:
+        hints: what the scene says of each band.
+        labels: what a user may call each band, beside its number.
+        source: as the user named the scene.
+        texts: all that may state the sensor: file name, folder, product id, platform.
+        file_name: name of a single raster, whose product may tell an order of bands.
+    """
+    found = read_evidence(hints, texts)
+    numbers, guess = found.numbers(), found.guess
+    order = named_order(file_name, len(hints))
+    if order is not None and not found.readings and not _covers(numbers, order.bands):
+        by_order = read_evidence(order_hints(order))
+        found = BandEvidence(
+            tuple(one or other for one, other in zip(_words_only(found), by_order.bands, strict=True)), found.sensor
+        )
+        numbers, guess = found.numbers(), f"order of {order.product} files, by the file's name"
+    if not set(VISIBLE) <= set(numbers):
+        raise InputError(_refusal(found, hints, labels, source, texts))
+    why = {name: band.evidence for name, number in numbers.items() if (band := found.bands[number - 1])}
+    named = zip(found.bands, labels, strict=True)
+    unnamed = tuple(label or f"band {n}" for n, (band, label) in enumerate(named, start=1) if band is None)
+    return ChosenBands(numbers, why, found.sensor, guess, _left_out(found, numbers, labels), unnamed)
+
+
+def _words_only(found: BandEvidence) -> list[None]:
+    return [None] * len(found.bands)
+
+
+def _covers(numbers: Mapping[str, int], bands: Sequence[str]) -> bool:
+    """True where names tell all that an order would."""
+    return {band for band in bands if band in SCORED} <= set(numbers)
+
+
+def line(numbers: Mapping[str, int | str]) -> str:
+    """`--bands` as it is to be typed."""
+    return "--bands " + ",".join(f"{name}={number}" for name, number in numbers.items() if name in SCORED)
+
+
+def _refusal(found: BandEvidence, hints: Sequence[BandHint], labels: Sequence[str], source: str, texts: str) -> str:
+    """Why the bands are not told, and the lines of what they may be."""
+    seen = _listed([f"{number}={label!r}" if label else f"{number}" for number, label in enumerate(labels, start=1)])
+    head = f"{source} does not say which of its bands are blue, green and red ({seen}); "
+    readings = found.readings or read_evidence(hints, texts, numbers_mean_bands=True).readings or {}
+    if not readings:
+        one = read_evidence(hints, texts, numbers_mean_bands=True)
+        readings = {one.sensor.sensor: one.numbers()} if one.sensor and set(VISIBLE) <= set(one.numbers()) else {}
+    if readings:
+        lines = "; ".join(f"if they are {sensor}'s, {line(numbers)}" for sensor, numbers in readings.items())
+        return f"{head}name them: {lines}"
+    if len(hints) == 3:
+        return f"{head}name them: --bands red=1,green=2,blue=3 in the order of pictures, or {line(_order('brg'))}"
+    return (
+        f"{head}name them by your product's document: {line(_order('brgn'))} (PlanetScope, 4 bands), "
+        "--bands red=1,green=2,blue=3,nir=4 (aerial, 4 bands)"
+    )
+
+
+def _order(kind: str) -> dict[str, int]:
+    return {name: number for number, name in enumerate(("blue", "green", "red", "nir")[: len(kind)], start=1)}
+
+
+def _left_out(found: BandEvidence, numbers: Mapping[str, int], labels: Sequence[str]) -> tuple[str, ...]:
+    """Bands that are not read, a sentence each."""
+    read = set(numbers.values())
+    left = []
+    for number, (band, label) in enumerate(zip(found.bands, labels, strict=True), start=1):
+        if number in read:
+            continue
+        name = f"band {number}{f' {label!r}' if label else ''}"
+        if band is None:
+            left.append(f"{name}: nothing says which it is")
+        elif not band.band:
+            left.append(f"{name}: none that models take")
+        else:
+            left.append(f"{name}: {band.band}, of which band {numbers[band.band]} is read")
+    return tuple(left)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Not more of them than a sentence holds."""
+    named = ", ".join(text or "?" for text in texts[:LISTED])
+    return named if len(texts) <= LISTED else f"{named} and {len(texts) - LISTED} more"

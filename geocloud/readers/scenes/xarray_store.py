@@ -1,0 +1,157 @@
+"""Zarr stores and netCDF or HDF5 files with a variable a band, through xarray."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geocloud.errors import InputError, MissingExtraError
+from geocloud.readers.files.paths import is_virtual, scene_name
+from geocloud.readers.reader import SceneOptions
+from geocloud.readers.scenes.xarray_grid import PLANES
+from geocloud.readers.scenes.xarray_scene import ArrayScene, open_array
+
+if TYPE_CHECKING:
+    import xarray
+
+_FAILURES = (OSError, ValueError, KeyError, TypeError)
+_EOPF = "measurements/reflectance"
+"""Group of EOPF products that holds a group a resolution: r10m, r20m, r60m."""
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_NETCDF3 = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+
+
+def is_netcdf(source: str) -> bool:
+    """True for a file of this machine that begins as netCDF or HDF5 do."""
+    if is_virtual(source) or not Path(source).is_file():
+        return False
+    with Path(source).open("rb") as file:
+        head = file.read(8)
+    return head == _HDF5 or head[:4] in _NETCDF3
+
+
+def open_zarr_scene(source: str, options: SceneOptions) -> ArrayScene:
+    """The scene in a Zarr store at a path or URL; chunks are read as windows need them.
+
+    Raises:
+        MissingExtraError: zarr is not installed.
+        InputError: it is no store that xarray opens, or bands or dimensions are not recognised.
+    """
+    try:
+        import zarr  # noqa: F401 - only to say what is missing
+    except ImportError as error:
+        raise MissingExtraError("zarr", "xarray", "Zarr") from error
+    try:
+        dataset = _open(source, engine="zarr")
+        if not dataset.data_vars:
+            dataset = _eopf(source, dataset.attrs) or dataset
+    except _FAILURES as error:
+        raise InputError(f"{source} is not a Zarr store that can be opened ({_reason(error)})") from error
+    return open_array(_checked(dataset, source), options, scene_name(source), source)
+
+
+def open_netcdf_scene(source: str, options: SceneOptions) -> ArrayScene:
+    """The scene in a netCDF or HDF5 file with a variable a band.
+
+    Raises:
+        MissingExtraError: xarray or the package that reads netCDF 4 is not installed.
+        InputError: it names other files, or bands or dimensions are not recognised.
+    """
+    with Path(source).open("rb") as file:
+        hdf5 = file.read(8) == _HDF5
+    if hdf5:
+        _check_links(source)
+    try:
+        dataset = _open(source, engine="h5netcdf" if hdf5 else "scipy")
+    except ImportError as error:
+        raise MissingExtraError("xarray", "xarray", "netCDF") from error
+    except _FAILURES as error:
+        raise InputError(f"{source} is not a netCDF file that can be opened ({_reason(error)})") from error
+    return open_array(_checked(dataset, source), options, scene_name(source), source)
+
+
+def _open(source: str, **more: Any) -> xarray.Dataset:  # noqa: ANN401 - xarray's own options
+    import xarray
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a store without consolidated metadata is read as well
+        return xarray.open_dataset(source, chunks=None, decode_coords="all", **more)
+
+
+def _checked(dataset: xarray.Dataset, source: str) -> xarray.Dataset:
+    """InputError where no variable lies on the ground, with the way out."""
+    planar = [name for name, values in dataset.data_vars.items() if any({y, x} <= set(values.dims) for y, x in PLANES)]
+    if not planar:
+        raise InputError(
+            f"{source} has no variables with dimensions y and x at its root; give the group that holds the bands, or "
+            "convert them to GeoTIFF, as with gdal_translate"
+        )
+    if any(dataset[name].sizes.get("time", 1) > 1 for name in planar):
+        raise InputError(
+            f"{source} holds {dataset.sizes['time']} times; select one: in Python .isel(time=0), else write a store of "
+            "one time"
+        )
+    return dataset
+
+
+def _eopf(source: str, attributes: dict[Any, Any]) -> xarray.Dataset | None:
+    """The bands of an EOPF product at 10 m, short-wave infrared brought to that grid; None where it is none."""
+    try:
+        fine = _open(source, engine="zarr", group=f"{_EOPF}/r10m")
+        coarse = _open(source, engine="zarr", group=f"{_EOPF}/r20m")
+    except _FAILURES:
+        return None
+    epsg = (
+        _epsg(attributes)
+        or _epsg(fine.attrs)
+        or next((e for v in fine.data_vars.values() if (e := _epsg(v.attrs))), "")
+    )
+    for name, values in coarse.data_vars.items():
+        if name in fine.data_vars or not {"y", "x"} <= set(values.dims) or str(name).lower() == "b8a":
+            continue
+        steps = {dim: np.arange(fine.sizes[dim]) * values.sizes[dim] // fine.sizes[dim] for dim in ("y", "x")}
+        fine[name] = values.isel(steps).drop_vars(["y", "x"], errors="ignore")
+    return fine.assign_attrs({"platform": "sentinel-2"}).assign_coords(epsg=epsg) if epsg else fine
+
+
+def _epsg(attributes: dict[Any, Any]) -> int | str:
+    """The EPSG code that EOPF metadata state, at whatever depth; empty where they state none."""
+    for key, value in attributes.items():
+        if key in ("proj:epsg", "horizontal_CRS_code", "proj:code") and value:
+            code = str(value).rpartition(":")[2]
+            if code.isdigit():
+                return int(code)
+        if isinstance(value, dict) and (found := _epsg(value)):
+            return found
+    return ""
+
+
+def _check_links(source: str) -> None:
+    """InputError where an HDF5 file takes data from other files."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError("h5netcdf", "xarray", "netCDF 4 and HDF5") from error
+
+    def look(group: Any) -> None:  # noqa: ANN401 - h5py is untyped
+        for name in group:
+            if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+                raise InputError(f"{source} takes {name} from another file, which is never followed; copy it into one")
+            item = group.get(name)
+            if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+                raise InputError(f"{source} takes {name} from another file, which is never followed; copy it into one")
+            if isinstance(item, h5py.Group):
+                look(item)
+
+    try:
+        with h5py.File(source, "r") as file:
+            look(file)
+    except OSError as error:
+        raise InputError(f"{source} is not an HDF5 file that can be opened ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
