@@ -143,11 +143,12 @@ class TextReporter:
             click.echo(text)
 
     def note(self, text: str) -> None:
-        """A warning in yellow, an assumption dim; for a person the same one is said once in a run."""
-        known = text in self._noted and not self._as_json
-        self._noted.add(text)
-        if known or (self._verbosity == "quiet" and not isinstance(text, Warn)):
-            return
+        """A warning in yellow, an assumption dim; for a person the same assumption is said once in a run."""
+        if not isinstance(text, Warn):
+            known = text in self._noted and not self._as_json
+            self._noted.add(text)
+            if known or self._verbosity == "quiet":
+                return
         self._bar.clear()
         # Under its result on a terminal; elsewhere nothing else says which scene is meant.
         say(note_line(text, "" if not self._as_json else self._name), err=True)
