@@ -177,7 +177,7 @@
     </message>
     <message>
       <source>what the mask tells apart: cloud, thin cloud, haze, dust, shadow, snow.</source>
-      <translation type="unfinished" />
+      <translation>ce que le masque distingue : nuage, nuage fin, brume, poussière, ombre, neige.</translation>
     </message>
     <message>
       <source>smaller clouds are left out of mask and polygons; 0 keeps all, as a scene without georeference does.</source>
@@ -221,7 +221,7 @@
     </message>
     <message>
       <source>0 clear, 1 cloud, 2 thin cloud, 3 haze, 4 dust, 5 cloud shadow, 6 snow, 255 no data.</source>
-      <translation type="unfinished" />
+      <translation>0 clair, 1 nuage, 2 nuage fin, 3 brume, 4 poussière, 5 ombre de nuage, 6 neige, 255 sans donnée.</translation>
     </message>
     <message>
       <source>one per cloud, with class, area_m2 (on the ellipsoid) and mean_score.</source>
@@ -717,7 +717,7 @@
     </message>
     <message>
       <source>snow or ice</source>
-      <translation type="unfinished" />
+      <translation>neige ou glace</translation>
     </message>
     <message>
       <source>Write mask and polygons…</source>

@@ -71,7 +71,7 @@ GOOD = {"geocloud": PROGRAM_VERSION, "protocol": PROTOCOL}
 
 
 def test_the_pinned_version_is_the_projects():
-    assert f'version = "{PROGRAM_VERSION}"' in (ROOT / "pyproject.toml").read_text()
+    assert f'__version__ = "{PROGRAM_VERSION}"' in (ROOT / "geocloud" / "version.py").read_text()
 
 
 def test_install_update_and_remove(tmp_path, environ):

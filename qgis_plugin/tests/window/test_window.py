@@ -20,6 +20,7 @@ def test_window(wheels, scene, tmp_path):
     home, out = tmp_path / "home", tmp_path / "out"
     for folder in (home, out):
         folder.mkdir(mode=0o700)
+    scene = shutil.copy(scene, tmp_path / "scene.tif")  # QGIS writes statistics beside it
     plugins = home / ".local/share/QGIS/QGIS3/profiles/default/python/plugins"
     zipfile.ZipFile(make_zip(tmp_path / "plugin.zip")).extractall(plugins)
     environ = {
@@ -29,7 +30,7 @@ def test_window(wheels, scene, tmp_path):
         "GEOCLOUD_WHEELS": wheels,
         "GEOCLOUD_STEPS": str(Path(__file__).parent),
         "PIP_CONFIG_FILE": os.devnull,
-        "GEOCLOUD_SCENE": scene,
+        "GEOCLOUD_SCENE": str(scene),
         "GEOCLOUD_BIG": enlarged(scene, tmp_path),
         "GEOCLOUD_WINDOW": str(out),
     }
