@@ -13,7 +13,8 @@ from typing import Any, Literal, Self
 
 from geocloud.errors import UsageError
 from geocloud.pipeline.detection import Detection
-from geocloud.writers.staging import try_lock, write_errors
+from geocloud.writers.locks import take_lock
+from geocloud.writers.staging import write_errors
 
 Status = Literal["done", "failed"]
 
@@ -166,7 +167,7 @@ class Manifest:
         with write_errors(self.path):
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+", encoding="utf-8")
-        if not try_lock(self._file):
+        if not take_lock(self._file):
             self._file.close()
             raise UsageError(f"another batch is writing {self.path}; wait for its end, or choose another folder")
         with write_errors(self.path):

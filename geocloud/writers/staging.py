@@ -1,12 +1,13 @@
-"""Outputs appear whole or not at all: written into a hidden folder beside their place, then renamed into it."""
+"""Outputs are written into a hidden folder beside their place; `commit` then gives all of them their places."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -15,6 +16,8 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from geocloud.errors import OutputError
+from geocloud.writers.commit import Journal, commit, heal_folder
+from geocloud.writers.locks import LOCK, is_alive, signals_wait, take_lock
 
 _ROOM = "the file is incomplete: make room on the disk, or choose another folder"
 
@@ -54,7 +57,8 @@ PREFIX = ".geocloud-"
 NEW = ".geocloud+new-"
 """Prefix of a staging folder whose lock is not taken yet."""
 FRESH_SECONDS = 600
-LOCK = "lock"
+LABEL_BYTES = 80
+"""Of a run's name in that of its staging folder: no longer than the outputs' own names."""
 
 
 class Staging:
@@ -62,7 +66,7 @@ class Staging:
 
     def __init__(self, stem: str) -> None:
         """`stem` names the run, so that a later run of the same scene finds what a killed one left."""
-        self._stem = stem
+        self._label = _label(stem)
         self._folders: dict[Path, tuple[Path, IO[str]]] = {}
         self._finals: dict[Path, Path] = {}
 
@@ -81,27 +85,39 @@ class Staging:
         """A path for an intermediate file on the same disk as `beside`, gone with the staging folder."""
         return self._folder(beside.parent) / f"scratch-{name}"
 
-    def commit(self, last: Path) -> None:
-        """Rename every staged file that was written into its place, `last` (a final path) after all others."""
-        staged = sorted((final == last, path, final) for path, final in self._finals.items() if path.exists())
-        for _, path, final in staged:
-            with write_errors(final):
-                _sync(path)
-                path.replace(final)
+    def commit(self, last: Path, *, retired: Sequence[Path] = (), overwrite: bool = True) -> None:
+        """Give every staged file that was written its place, all or none.
+
+        Args:
+            last: the main output, a final path: where it is, all are.
+            retired: files of an earlier run that go with its outputs.
+            overwrite: whether files may stand in the places.
+
+        Raises:
+            OutputError: they cannot be moved; all is as it was then.
+        """
+        written = sorted((final == last, path, final) for path, final in self._finals.items() if path.exists())
+        gone = [path for path in retired if path.parent.is_dir()]
+        for path in gone:
+            self._folder(path.parent)
+        folders = {parent: folder for parent, (folder, _) in self._folders.items()}
+        commit([(path, final) for _, path, final in written], folders, retired=gone, overwrite=overwrite)
 
     def close(self) -> None:
-        """Remove the staging folders with all that is left in them."""
+        """Remove the staging folders with all that is left in them, but for old outputs that could not be put back."""
         for folder, lock in self._folders.values():
             lock.close()
-            shutil.rmtree(folder, ignore_errors=True)
+            if Journal.read(folder) is None:
+                shutil.rmtree(folder, ignore_errors=True)
         self._folders.clear()
 
     def _folder(self, parent: Path) -> Path:
         if parent not in self._folders:
             with write_errors(parent):
                 parent.mkdir(parents=True, exist_ok=True)
-                clear_leftovers(parent, self._stem)
-                self._folders[parent] = _locked_folder(parent, self._stem)
+                heal_folder(parent)
+                _clear_leftovers(parent, self._label)
+                self._folders[parent] = _locked_folder(parent, self._label)
         return self._folders[parent][0]
 
 
@@ -112,7 +128,8 @@ def staged(stem: str) -> Iterator[Staging]:
     try:
         yield staging
     finally:
-        staging.close()
+        with signals_wait():
+            staging.close()
 
 
 @contextmanager
@@ -125,57 +142,46 @@ def write_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written ({reason}); choose another folder or make room") from error
 
 
-def _locked_folder(parent: Path, stem: str) -> tuple[Path, IO[str]]:
+def clear_leftovers(folder: Path, stem: str) -> None:
+    """Put back what a dead run of any scene was replacing, and remove the staging folders of dead runs of `stem`."""
+    heal_folder(folder)
+    _clear_leftovers(folder, _label(stem))
+
+
+def _label(stem: str) -> str:
+    """A run's name in its staging folder's: the stem, shortened where it is long."""
+    if len(os.fsencode(stem)) <= LABEL_BYTES:
+        return stem
+    digest = hashlib.sha256(os.fsencode(stem)).hexdigest()[:16]
+    return f"{os.fsencode(stem)[: LABEL_BYTES - 17].decode(errors='ignore')}-{digest}"
+
+
+def _locked_folder(parent: Path, label: str) -> tuple[Path, IO[str]]:
     """A new staging folder with its lock taken before it gets the name by which other runs find it."""
     new = Path(tempfile.mkdtemp(prefix=NEW, dir=parent))
-    folder = new.with_name(f"{PREFIX}{stem}-{new.name.removeprefix(NEW)}.partial")
-    if os.name == "nt":  # an open file keeps its folder's name there
-        new = new.rename(folder)
-    lock = (new / LOCK).open("w")
-    try_lock(lock)
-    return new.rename(folder), lock
+    try:
+        folder = new.with_name(f"{PREFIX}{label}-{new.name.removeprefix(NEW)}.partial")
+        if os.name == "nt":  # an open file keeps its folder's name there
+            new = new.rename(folder)
+        lock = (new / LOCK).open("w")
+        take_lock(lock)
+        return new.rename(folder), lock
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
 
 
-def clear_leftovers(folder: Path, stem: str) -> None:
-    """Remove staging folders of `stem` whose run is dead; a living run holds its lock."""
+def _clear_leftovers(folder: Path, label: str) -> None:
+    """Remove staging folders of a run that is dead; a living run holds its lock."""
     for fresh in folder.glob(f"{NEW}*"):
         with suppress(OSError):
             if time.time() - fresh.stat().st_mtime > FRESH_SECONDS:
                 shutil.rmtree(fresh)
-    for leftover in folder.glob(f"{PREFIX}{_glob_escape(stem)}-*.partial"):
+    for leftover in folder.glob(f"{PREFIX}{_glob_escape(label)}-*.partial"):
         with suppress(OSError):
-            if not (leftover / LOCK).exists() or _lock_is_free(leftover / LOCK):
+            if not is_alive(leftover) and Journal.read(leftover) is None:
                 shutil.rmtree(leftover)
 
 
 def _glob_escape(text: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
-
-
-def try_lock(file: IO[str]) -> bool:
-    """Take an exclusive lock that the system drops when the process dies; False where another holds it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: an open file cannot be deleted there, which protects a living run as well
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _lock_is_free(path: Path) -> bool:
-    with path.open("r+") as file:
-        return try_lock(file)
-
-
-def _sync(path: Path) -> None:
-    """Bring the file to the disk before its name appears."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:  # some network and Windows file systems cannot
-        pass
-    finally:
-        os.close(descriptor)
