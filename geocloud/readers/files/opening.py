@@ -21,8 +21,8 @@ from rasterio.errors import RasterioError
 from geocloud.errors import InputError
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.georef import Georef
-from geocloud.readers.files.paths import JOINED, check_named, is_remote, is_virtual, remote_options
-from geocloud.readers.files.vrt import check_file, check_text
+from geocloud.readers.files.paths import JOINED, check_named, check_plain, is_remote, is_virtual, remote_options
+from geocloud.readers.files.vrt import check_file, check_text, is_vrt
 from geocloud.readers.reader import MAX_PIXELS
 
 LEAST, MOST = 32 << 20, 320 << 20
@@ -60,13 +60,15 @@ MAX_WIDTH = 1_000_000
 MAX_BLOCK_BYTES = 1 << 30
 PIXEL_DRIVERS = (
     *("GTiff", "COG", "VRT", "JP2OpenJPEG", "JP2ECW", "JP2KAK", "JP2MrSID", "JP2Lura", "JPEG", "JPEGXL", "PNG"),
-    *("WEBP", "BMP", "GIF", "PNM", "HFA", "ENVI", "EHdr", "PCRaster", "RMF", "SAGA", "RST", "ROI_PAC", "MEM"),
-    *("LIBERTIFF", "BIGGIF", "NITF", "netCDF", "HDF5", "HDF5Image", "GRIB", "KEA", "SNAP_TIFF", "GPKG", "MBTiles"),
+    *("WEBP", "BMP", "GIF", "PNM", "HFA", "ENVI", "EHdr", "PCRaster", "RMF", "SAGA", "RST", "ROI_PAC"),
+    *("LIBERTIFF", "BIGGIF", "NITF", "GRIB", "SNAP_TIFF", "GPKG", "MBTiles"),
 )
 """GDAL's drivers for files that hold their pixels themselves, or beside them under their own name.
 
-The others read documents that name files or services (WMS, GTI, STACIT, DIMAP, ERS and more).
+The others read documents that name files or services (WMS, GTI, STACIT, DIMAP, ERS and more), or data that other files
+may hold for them (HDF5, netCDF 4, KEA).
 """
+_NETCDF3 = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
 def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: ANN401 - rasterio is untyped
@@ -78,9 +80,15 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
         raise InputError(f"{source} does not exist; give the path of a scene")
     if not is_virtual(source) and Path(source).is_file() and Path(source).stat().st_size == 0:
         raise InputError(f"{source} is empty (0 bytes); fetch it again")
-    check_remote(source, check_file(source, allow_external=allow_external))
+    check_plain(source)
+    named = check_file(source, allow_external=allow_external)
+    check_remote(source, [member for member in named if is_remote(member)])
+    if not allow_external:
+        for member in named:
+            if not is_remote(member) and not is_vrt(member):
+                open_raster(member).close()
     try:
-        dataset = open_quietly(source)
+        dataset = open_quietly(source, None if allow_external else safe_drivers(source))
     except RasterioError as error:
         raise InputError(_unopened(source, str(error).splitlines()[0])) from error
     try:
@@ -136,12 +144,22 @@ def read_errors(source: str) -> Iterator[None]:
         raise InputError(f"{source} cannot be read ({reason}); it is damaged or incomplete: fetch it again") from error
 
 
-def open_quietly(source: str) -> Any:  # noqa: ANN401 - rasterio is untyped
-    """`rasterio.open`, with GDAL's settings for networks where the file is on one."""
+def open_quietly(source: str, drivers: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - rasterio is untyped
+    """`rasterio.open`, by one of GDAL's drivers, with its settings for networks where the file is on one."""
+    only = None if drivers is None else list(drivers)
     if not is_remote(source):
-        return rasterio.open(source)
+        return rasterio.open(source, driver=only)
     with rasterio.Env(**remote_options()):
-        return rasterio.open(source)
+        return rasterio.open(source, driver=only)
+
+
+def safe_drivers(source: str) -> Sequence[str]:
+    """GDAL's drivers that read a file without reading others that it names; netCDF before 4 cannot name any."""
+    if not is_virtual(source) and Path(source).is_file():
+        with Path(source).open("rb") as file:
+            if file.read(4) in _NETCDF3:
+                return (*PIXEL_DRIVERS, "netCDF")
+    return PIXEL_DRIVERS
 
 
 def is_absent(url: str) -> bool:
@@ -157,26 +175,46 @@ def check_members(dataset: Any, source: str, *, allow_external: bool = False) ->
     """InputError where an open raster is a document, or is made of files, that the reading rule forbids."""
     if source.startswith(f"/vsimem/{JOINED}"):
         return
-    if dataset.driver not in PIXEL_DRIVERS:
+    if dataset.driver not in safe_drivers(source):
         raise InputError(
             f"{source} is read by GDAL's {dataset.driver} driver, which may name other files; convert it to a GeoTIFF, "
             "as with gdal_translate, or pass --allow-external if you trust it"
         )
+    _check_tags(dataset, source)
     if dataset.driver != "VRT":
-        members = () if is_virtual(source) else dataset.files
-        for member in members:
+        for member in () if is_virtual(source) else dataset.files:
             if member != source:
-                check_named(source, member, allow_external=allow_external)
+                _check_beside(source, member)
     elif is_virtual(source):
         text = dataset.tags(ns="xml:VRT").get("xml:VRT", "")
-        check_remote(source, check_text(source, text.encode(), allow_external=allow_external))
+        named = check_text(source, text.encode(), allow_external=allow_external)
+        check_remote(source, [member for member in named if is_virtual(member)])
+
+
+def _check_tags(dataset: Any, source: str) -> None:  # noqa: ANN401 - rasterio is untyped
+    """InputError where metadata, which may stand in the file or beside it, name rasters to read instead."""
+    for domain, key in (("OVERVIEWS", "OVERVIEW_FILE"), ("GEOLOCATION", "X_DATASET"), ("GEOLOCATION", "Y_DATASET")):
+        levels = (dataset.tags(ns=domain), *(dataset.tags(index, ns=domain) for index in dataset.indexes))
+        if any(key in tags for tags in levels):
+            raise InputError(
+                f"{source} names another raster in its metadata ({key}); convert it to a GeoTIFF, as with "
+                "gdal_translate, or pass --allow-external if you trust it"
+            )
+
+
+def _check_beside(source: str, member: str) -> None:
+    """InputError where a file that GDAL reads with a raster is elsewhere, or a document."""
+    check_named(source, member)
+    check_plain(member)
+    if is_vrt(member) or member.lower().endswith((".ovr", ".msk")):
+        open_raster(member).close()
 
 
 def check_remote(source: str, members: Sequence[str]) -> None:
     """InputError where a remote file that a virtual raster names is a document too, or cannot be opened."""
     for member in members:
         try:
-            with open_quietly(member) as dataset:
+            with open_quietly(member, PIXEL_DRIVERS) as dataset:
                 driver = dataset.driver
         except RasterioError as error:
             raise InputError(f"{source} names {member}: {_unopened(member, str(error).splitlines()[0])}") from error

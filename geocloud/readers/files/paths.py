@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -108,6 +109,16 @@ def check_named(document: str, target: str, *, allow_external: bool = False) -> 
     raise InputError(
         f"{document} names {target}, which is not beside or below it; pass --allow-external if you trust the document"
     )
+
+
+def check_plain(path: str) -> None:
+    """InputError for a path of this machine that is a pipe, a socket or a device: reading one may never end."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # elsewhere, or absent: opening it will tell
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a pipe, a socket or a device and no file; give a file")
 
 
 def _within(path: Path, folder: Path) -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geocloud.errors import InputError
-from geocloud.readers.files.paths import check_named, is_remote, is_virtual, resolve
+from geocloud.readers.files.paths import check_named, is_virtual, resolve
 from geocloud.readers.files.tree import local_name, parse_xml
+from geocloud.readers.files.vrt_grammar import check_grammar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +24,8 @@ MAX_SOURCES = 1_000_000
 MAX_BYTES = 64 << 20
 """A virtual raster larger than this is none."""
 _SIGN = b"<VRTDataset"
-_FILES = ("SourceFilename", "SourceDataset", "Dataset", "DstDataset")
+_FILES = ("SourceFilename", "SourceDataset")
 """Elements whose text is a file."""
-_KEYS = ("X_DATASET", "Y_DATASET", "RPC_DEM", "OVERVIEW_FILE")
-"""Metadata items that name one."""
 _PREFIX = re.compile(r"<|(?!(?:https?|s3|gs|az|oss|ftp)://)\w{2,}:")
 """Datasets that GDAL builds from a text instead of a path: inline XML, `NETCDF:file:variable`, `GTIFF_DIR:1:file`."""
 
@@ -40,9 +39,9 @@ def is_vrt(path: str) -> bool:
 
 
 def check_file(path: str, *, allow_external: bool = False) -> list[str]:
-    """Check a virtual raster of this machine before it is opened; returns the remote files it names.
+    """Check a virtual raster of this machine before it is opened; returns the files it is made of, however deep.
 
-    Any other path passes.
+    Any other path passes. The caller sees to it that none of the files is a document of another kind.
 
     Raises:
         InputError: it, or one it is made of, names a file that the reading rule forbids, or itself, or nests too deep.
@@ -52,35 +51,44 @@ def check_file(path: str, *, allow_external: bool = False) -> list[str]:
         raise InputError(
             f"{path} is made of more than {MAX_SOURCES} parts, counted through the virtual rasters in it; flatten it"
         )
-    return [target for target in counts if target != path and is_remote(target)]
+    return [target for target in counts if target != path]
 
 
 def check_text(document: str, text: bytes, *, allow_external: bool = False) -> list[str]:
-    """The same for the text of a virtual raster that is elsewhere."""
-    named = list(dict.fromkeys(named_files(document, text)))
+    """The same for the text of a virtual raster that is elsewhere, whose files may be no virtual rasters."""
+    named = list(dict.fromkeys(named_files(document, text, allow_external=allow_external)))
     for target in named:
         check_named(document, target, allow_external=allow_external)
-    return [target for target in named if is_remote(target)]
+    return named
 
 
-def named_files(document: str, text: bytes) -> Iterator[str]:
+def named_files(document: str, text: bytes, *, allow_external: bool = False) -> Iterator[str]:
     """The paths and URLs that a virtual raster names, as seen from here.
 
     Raises:
-        InputError: it is no XML, runs Python, or names no plain path but a text for GDAL to build a dataset from.
+        InputError: it is no XML, runs Python, holds what is not known to be harmless (`vrt_grammar`; passed over with
+            `allow_external`), or names no plain path but a text for GDAL to build a dataset from.
     """
     root = parse_xml(text, document)
     for element in root.iter():
-        tag, content = local_name(element), (element.text or "").strip()
-        if tag == "PixelFunctionLanguage" and content.lower() == "python":
-            raise InputError(f"{document} runs Python code, which is never done; compute its bands beforehand")
-        if tag not in _FILES and not (tag == "MDI" and element.get("key") in _KEYS):
+        _refuse_python(document, element)
+    if not allow_external:
+        check_grammar(document, text, root)
+    for element in root.iter():
+        content = element.text or ""
+        if local_name(element) not in _FILES or not content.strip():
             continue
-        if not content:
-            continue
-        if _PREFIX.match(content):
+        if _PREFIX.match(content.strip()) or content != content.strip() or not content.isprintable():
             raise InputError(f"{document} names {content[:80]!r}, which is no path or URL; give it files")
         yield _target(document, element, content)
+
+
+def _refuse_python(document: str, element: Element) -> None:
+    """GDAL tells neither letter case nor attributes and elements apart."""
+    told = {local_name(element): element.text or "", **element.attrib}
+    for name, content in told.items():
+        if name.lower() == "pixelfunctionlanguage" and content.strip().lower() != "c":
+            raise InputError(f"{document} runs Python code, which is never done; compute its bands beforehand")
 
 
 def _target(document: str, element: Element, content: str) -> str:
@@ -104,7 +112,7 @@ def _count(path: str, trail: tuple[str, ...], counts: dict[str, int], *, allow_e
     if Path(path).stat().st_size > MAX_BYTES:
         raise InputError(f"{path} is larger than any virtual raster; build it anew, as with gdalbuildvrt")
     total = 1
-    for target in named_files(path, Path(path).read_bytes()):
+    for target in named_files(path, Path(path).read_bytes(), allow_external=allow_external):
         check_named(path, target, allow_external=allow_external)
         if not is_virtual(target) and not Path(target).is_file():
             raise InputError(f"{path} names {target}, which does not exist; fetch it or build the virtual raster anew")

@@ -16,7 +16,7 @@ from geocloud.readers.bands.names import name_word, product_token, to_micrometre
 from geocloud.readers.bands.sensors import OFFSET_APPLIED, SENTINEL2_FROM_04
 from geocloud.readers.bands.spec import Radiometry
 from geocloud.readers.files.http import fetch
-from geocloud.readers.files.paths import is_remote
+from geocloud.readers.files.paths import check_plain, is_remote
 from geocloud.readers.files.tree import Tree
 
 _PICTURES = {"visual", "overview", "thumbnail"}
@@ -54,6 +54,7 @@ def load_item(source: str) -> dict[str, Any]:
 
 def load_document(source: str) -> Any:  # noqa: ANN401 - any JSON value
     """A STAC document from a path or URL; InputError where it cannot be read."""
+    check_plain(source)
     try:
         content = fetch(source) if is_remote(source) else Path(source).read_bytes()
         return json.loads(content)
