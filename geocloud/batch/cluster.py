@@ -89,9 +89,19 @@ def _remote(address: str | None, scheduler_file: str | os.PathLike[str] | None) 
 
 @contextmanager
 def _local(workers: int, retries: int) -> Iterator[Client]:
-    """Processes of one thread each; their limit is their share of the memory that is free."""
+    """Processes of one thread each; their limit is their share of the memory that is free.
+
+    They talk over TLS with a key that is in the memory of these processes only: any user of the machine can reach the
+    ports, and whom a Dask scheduler listens to runs code as its user.
+    """
     import dask
     from distributed import Client, LocalCluster
+    from distributed.security import Security
+
+    try:
+        security = Security.temporary()
+    except ImportError as error:
+        raise MissingExtraError("cryptography", "batch", "A batch on workers of its own") from error
 
     settings = {
         "distributed.scheduler.allowed-failures": retries,
@@ -99,6 +109,8 @@ def _local(workers: int, retries: int) -> Iterator[Client]:
         "distributed.worker.memory.target": False,  # nothing is kept in workers that could be spilt
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
+        "distributed.scheduler.http.routes": [],  # pages that tell anyone the scenes' names
+        "distributed.worker.http.routes": [],
     }
     with (
         dask.config.set(settings),
@@ -109,6 +121,7 @@ def _local(workers: int, retries: int) -> Iterator[Client]:
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
+            security=security,
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -77,6 +77,11 @@ class Record:
         """Fields by which records are found and compared."""
         if not all(isinstance(text, str) for text in (self.scene, self.status, self.parameters, self.fingerprint)):
             raise TypeError("scene, status, parameters and fingerprint must be texts")
+        numbers = (self.pixels, self.seconds, 0.0 if self.cloud_percent is None else self.cloud_percent)
+        if not all(isinstance(number, int | float) and number == number for number in numbers):  # noqa: PLR0124 - NaN
+            raise TypeError("pixels, seconds and cloud_percent must be numbers")
+        if not all(isinstance(text, str) for text in (self.error or "", *self.notes)):
+            raise TypeError("error and notes must be texts")
 
     def is_whole(self, folder: Path) -> bool:
         """True where all outputs are."""
@@ -84,7 +89,8 @@ class Record:
 
     def to_json(self) -> str:
         """One line."""
-        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+        line = json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+        return line.encode("utf-8", "backslashreplace").decode("utf-8")  # names that are no UTF-8, as JSON escapes
 
     @classmethod
     def from_json(cls, line: str) -> Record:

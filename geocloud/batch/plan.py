@@ -11,7 +11,7 @@ from pathlib import Path
 from geocloud.batch.identity import fingerprint, parameter_hash
 from geocloud.batch.manifest import MANIFEST, Record
 from geocloud.batch.options import BatchOptions
-from geocloud.errors import GeocloudError, UsageError
+from geocloud.errors import UsageError
 from geocloud.pipeline.outputs import MASK_SUFFIX, output_paths
 from geocloud.readers.dispatch import is_stac
 from geocloud.readers.files.paths import is_remote, is_virtual
@@ -109,7 +109,7 @@ def _stem(source: str) -> str:
     if is_stac(source) and not is_remote(source):
         try:
             return item_name(load_item(source))
-        except GeocloudError:  # its task will say so
+        except Exception:  # noqa: BLE001 - its task will say so
             return scene_name(source)
     return scene_name(source)
 
@@ -119,13 +119,16 @@ def _failed(record: Record | None) -> bool:
 
 
 def _is_done(task: SceneTask, record: Record | None) -> bool:
-    return (
-        record is not None
-        and record.status == "done"
-        and record.parameters == task.parameters
-        and record.is_whole(task.folder)
-        and record.fingerprint == fingerprint(task.source)
-    )
+    try:
+        return (
+            record is not None
+            and record.status == "done"
+            and record.parameters == task.parameters
+            and record.is_whole(task.folder)
+            and record.fingerprint == fingerprint(task.source)
+        )
+    except Exception:  # noqa: BLE001 - a scene whose files cannot be looked at is run, and says why
+        return False
 
 
 def _refuse_used(tasks: Sequence[SceneTask], folder: Path, known: dict[str, Record]) -> None:

@@ -24,12 +24,12 @@ def read_list(path: str) -> list[str]:
         UsageError: it cannot be read, or names no scene.
     """
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read as a list of scenes ({error}); give a text file, a scene a line"
         ) from error
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]  # Windows begins files with it
     scenes = [line for line in lines if line and not line.startswith("#")]
     if not scenes:
         raise UsageError(f"{path} names no scene; give a text file, a scene a line")

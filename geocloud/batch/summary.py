@@ -54,24 +54,40 @@ def write_summary(folder: Path, records: Sequence[Record]) -> None:
 
 
 def _place(folder: Path, record: Record) -> PlacedScene:
-    """Outline and time as the scene's item gives them."""
+    """Outline and time as the scene's item gives them; an item that is damaged gives none."""
     file = record.outputs.get("stac")
-    if file is None or not (folder / file.path).exists():
+    if file is None:
         return PlacedScene(record, None, None)
-    item = json.loads((folder / file.path).read_text(encoding="utf-8"))
-    geometry = shapely.geometry.shape(item["geometry"]) if item["geometry"] else None
-    told = "geocloud:datetime_is" not in item["properties"]
-    return PlacedScene(record, geometry, parse_time(item["properties"]["datetime"]) if told else None)
+    try:
+        item = json.loads((folder / file.path).read_bytes())
+        geometry = shapely.geometry.shape(item["geometry"]) if item["geometry"] else None
+        told = "geocloud:datetime_is" not in item["properties"]
+        return PlacedScene(record, geometry, parse_time(item["properties"]["datetime"]) if told else None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError):
+        return PlacedScene(record, None, None)
+
+
+def _cell(value: object) -> object:
+    """A cell of a table: a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
+
+
+def _text(text: str) -> str:
+    """A name as UTF-8 has it: bytes that are none are written as numbers."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _write_csv(path: Path, placed: Sequence[PlacedScene]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for one in placed:
             record = one.record
             table.writerow(
-                (
+                _cell(value)
+                for value in (
                     record.scene,
                     record.status,
                     record.cloud_percent,
@@ -102,10 +118,10 @@ def footprints(placed: Sequence[PlacedScene]) -> geopandas.GeoDataFrame:
     cover = [np.nan if one.record.cloud_percent is None else one.record.cloud_percent for one in done]
     return geopandas.GeoDataFrame(
         {
-            "scene": np.array([one.record.scene for one in done], dtype=object),
+            "scene": np.array([_text(one.record.scene) for one in done], dtype=object),
             "cloud_percent": np.array(cover, dtype=float),
             "datetime": np.array([_iso(one.taken) for one in done], dtype=object),
-            "mask": np.array([one.output("mask") for one in done], dtype=object),
+            "mask": np.array([_text(one.output("mask")) for one in done], dtype=object),
         },
         geometry=np.array([one.geometry for one in done], dtype=object),
         crs="EPSG:4326",
@@ -133,7 +149,9 @@ def _write_collection(path: Path, name: str, placed: Sequence[PlacedScene]) -> N
     for one in done:
         collection.add_link(pystac.Link("item", f"./{one.output('stac')}", media_type="application/geo+json"))
     content = collection.to_dict(include_self_link=False, transform_hrefs=False)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="backslashreplace"
+    )
 
 
 def _bounds(done: Sequence[PlacedScene]) -> list[float]:

@@ -91,7 +91,11 @@ class _Begun:
     """A task under way."""
 
     def __init__(self, task: SceneTask) -> None:
-        self.task, self.fingerprint, self._started = task, fingerprint(task.source), time.perf_counter()
+        self.task, self._started = task, time.perf_counter()
+        try:
+            self.fingerprint = fingerprint(task.source)
+        except Exception:  # noqa: BLE001 - of a scene that cannot be read either: reading it will say why
+            self.fingerprint = ""
 
     @property
     def seconds(self) -> float:

@@ -111,7 +111,7 @@ def write_item(path: Path, record: ItemRecord) -> None:
         _describe_asset(plain, asset)
     item.add_link(pystac.Link("derived_from", record.source))
     text = json.dumps(item.to_dict(include_self_link=False, transform_hrefs=False), indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def require_pystac() -> None:
@@ -168,9 +168,9 @@ def parse_time(text: str) -> datetime | None:
     """An ISO 8601 time as UTC, or None where it is none; a date is its beginning."""
     try:
         time = datetime.fromisoformat(text[:26] + "Z" if len(text) > 27 and text.endswith("Z") else text)
-    except ValueError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def seen_from(document: Path, source: str) -> str:

@@ -1,0 +1,102 @@
+"""What one scene, a side file or another user of the machine may do to a batch."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from testutils import write_scene
+
+from geocloud import BatchOptions, DetectOptions, detect_many
+from geocloud.batch.cluster import connect
+from geocloud.batch.manifest import OutputFile, Record, read_manifest
+from geocloud.batch.scene_lists import read_list
+from geocloud.batch.summary import write_summary
+from geocloud.writers.stac import parse_time
+
+pytest.importorskip("distributed")
+
+
+@pytest.mark.faults
+def test_the_workers_of_a_batch_listen_to_it_alone() -> None:
+    """Without the key, or with another one, nobody gets a word in."""
+    from distributed import Client
+    from distributed.security import Security
+
+    with connect(BatchOptions(workers=1)) as client:
+        assert client.submit(len, "four").result(30) == 4
+        address = client.scheduler.address
+        assert address.startswith("tls://")
+        for other in (address.replace("tls://", "tcp://"), address):
+            security = Security.temporary() if other == address else None
+            with pytest.raises((OSError, ValueError)):
+                Client(other, security=security, timeout=3)
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_a_name_that_is_no_utf8_costs_one_scene(tmp_path: Path) -> None:
+    scenes = [write_scene(tmp_path / f"s{n}.tif") for n in (1, 2)]
+    bad = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.tif")
+    scenes[0].with_name("copy").write_bytes(scenes[0].read_bytes())
+    scenes[0].with_name("copy").rename(bad)
+    options = BatchOptions(DetectOptions(model="brightness"), workers=1, retries=0)
+    result = detect_many([scenes[0], bad, scenes[1]], tmp_path / "out", options)
+    assert [record.status for record in sorted(result.records, key=lambda one: one.scene)] == ["failed", "done", "done"]
+    assert read_manifest(tmp_path / "out")[bad].status == "failed"
+    assert len((tmp_path / "out" / "summary.csv").read_text(encoding="utf-8").splitlines()) == 4
+
+
+RECORD = Record(
+    "a", "done", "p", outputs={"stac": OutputFile("a.json", 1, 1, ""), "item": OutputFile("a.json", 1, 1, "")}
+)
+
+
+@pytest.mark.parametrize("content", [b"{", b"II*\x00\xff\xfe", b"[]", b'{"geometry": 3, "properties": {}}', b"null"])
+def test_a_damaged_item_costs_its_outline_only(tmp_path: Path, content: bytes) -> None:
+    pytest.importorskip("pystac")
+    (tmp_path / "a.json").write_bytes(content)
+    write_summary(tmp_path, [RECORD, replace(RECORD, scene="b", outputs={})])
+    assert [row["scene"] for row in csv.DictReader((tmp_path / "summary.csv").open())] == ["a", "b"]
+
+
+def test_a_cell_never_begins_a_formula(tmp_path: Path) -> None:
+    pytest.importorskip("pystac")
+    outputs = {"mask": OutputFile("=1+1_cloudmask.tif", 1, 1, "")}
+    write_summary(
+        tmp_path, [replace(RECORD, scene="@x", outputs=outputs, error="+1"), replace(RECORD, scene="b\udcff")]
+    )
+    rows = list(csv.reader((tmp_path / "summary.csv").open(encoding="utf-8")))
+    assert rows[1][0] == "'@x"
+    assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cloud_percent", "many"),
+        ("pixels", "x"),
+        ("seconds", None),
+        ("error", 3),
+        ("notes", [3]),
+        ("cloud_percent", []),
+    ],
+)
+def test_a_line_of_odd_types_is_passed_over(tmp_path: Path, key: str, value: object) -> None:
+    good = json.loads(RECORD.to_json())
+    lines = [json.dumps({**good, key: value}), json.dumps({**good, "scene": "b"})]
+    (tmp_path / "manifest.jsonl").write_text("\n".join(lines))
+    assert list(read_manifest(tmp_path)) == ["b"]
+
+
+def test_a_list_from_windows_and_one_that_is_no_utf8(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfs1.tif\r\n# no\r\ns\xff.tif\r\n")
+    assert read_list(str(tmp_path / "list.txt")) == ["s1.tif", "s\udcff.tif"]
+
+
+def test_a_time_at_the_end_of_the_calendar_is_none() -> None:
+    assert parse_time("9999-12-31T23:59:59-12:00") is None
