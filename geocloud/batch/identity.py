@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from http.client import HTTPException
@@ -13,16 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from rasterio.errors import RasterioError
-
-from geocloud.errors import GeocloudError
 from geocloud.models.registry import model_folder
 from geocloud.pipeline.options import DetectOptions
-from geocloud.readers.dispatch import is_stac, product_root
-from geocloud.readers.files.opening import open_quietly
-from geocloud.readers.files.paths import is_virtual, resolve
+from geocloud.readers.files.paths import is_virtual
 from geocloud.readers.files.tree import archive_prefix
-from geocloud.readers.products.stac_item import load_item
+from geocloud.readers.local_files import local_files
 from geocloud.scorers.baselines import BASELINES
 from geocloud.scorers.card import read_card
 from geocloud.version import __version__
@@ -49,7 +43,7 @@ def fingerprint(source: str) -> str:
     """
     if source.lower().startswith(("http://", "https://")):
         return _hash(_head(source))
-    return _hash([_stat(path) for path in _files(source)])
+    return _hash([_stat(path) for path in local_files(source)])
 
 
 def _model(model: str | os.PathLike[str]) -> Any:  # noqa: ANN401 - any JSON value
@@ -59,34 +53,6 @@ def _model(model: str | os.PathLike[str]) -> Any:  # noqa: ANN401 - any JSON val
 
 def _hash(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-def _files(source: str) -> Iterable[str]:
-    """The local files a scene is made of, or the path itself."""
-    if is_stac(source):
-        return [source, *_assets(source)]
-    with suppress(GeocloudError):
-        root = product_root(source)
-        if root is not None and root.is_dir():
-            return sorted(str(path) for path in root.rglob("*") if path.is_file())
-        if root is not None:
-            return [str(root)]
-    if source.lower().endswith(".vrt"):
-        with suppress(RasterioError), open_quietly(source) as dataset:
-            return [source, *dataset.files]
-    if Path(source).is_dir():  # Zarr
-        return sorted(str(path) for path in Path(source).rglob("*") if path.is_file())
-    return [source]
-
-
-def _assets(source: str) -> list[str]:
-    """The local files an item names."""
-    found = []
-    with suppress(GeocloudError):
-        for asset in load_item(source)["assets"].values():
-            with suppress(GeocloudError, KeyError, TypeError):
-                found.append(resolve(source, asset["href"], allow_external=True))
-    return sorted(found)
 
 
 def _stat(path: str) -> tuple[str, int, int]:

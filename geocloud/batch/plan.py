@@ -13,6 +13,7 @@ from geocloud.batch.manifest import MANIFEST, Record
 from geocloud.batch.options import BatchOptions
 from geocloud.errors import UsageError
 from geocloud.pipeline.outputs import MASK_SUFFIX, output_paths
+from geocloud.pipeline.places import mask_files
 from geocloud.readers.dispatch import is_stac
 from geocloud.readers.files.paths import is_remote, is_virtual
 from geocloud.readers.products.stac_item import item_name, load_item
@@ -139,6 +140,7 @@ def _refuse_used(tasks: Sequence[SceneTask], folder: Path, known: dict[str, Reco
             "failed, or --overwrite to begin anew"
         )
     existing = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    used = next((path for task in tasks if (path := task.paths["mask"]).name in existing), None)
+    wanted = (path for task in tasks for path in (*mask_files(task.paths), *task.paths.values()))
+    used = next((path for path in wanted if path.name in existing), None)
     if used is not None:
         raise UsageError(f"{used} exists and is in no manifest; pass --overwrite to replace it, or give another folder")

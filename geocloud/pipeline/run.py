@@ -21,6 +21,7 @@ from geocloud.pipeline.layers import BatchLayers, Extent
 from geocloud.pipeline.mask import MaskRaster
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import OUTPUTS, Output, Polygons, Run
+from geocloud.pipeline.places import check_places, output_files
 from geocloud.pipeline.scoring import SEGMENT_PIXELS, scored_rows
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.pipeline.tiling import Segment, read_segments
@@ -28,6 +29,7 @@ from geocloud.progress import Progress, Warn, no_progress
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.version import __version__
+from geocloud.writers.output_check import earlier_products
 from geocloud.writers.stac import require_pystac
 from geocloud.writers.staging import Staging, staged, write_errors
 
@@ -47,12 +49,14 @@ def detect_open(
         scene: open.
         scorer: loaded.
         options: how.
-        paths: key -> path of each output that is wanted; the mask among them. What is there is replaced.
+        paths: key -> path of each output that is wanted; the mask among them. What is there is replaced with `overwrite`, what
+            an earlier run left beside it goes.
         rows: where they are scored already, the scene's rows with the score alone.
         progress: called as work goes on.
     """
     started = time.perf_counter()
     check_options(scene, options)
+    check_places(scene, options, output_files(scene, options, paths))
     with staged(paths["mask"].stem) as staging:
         run = _prepare(scene, scorer, options, paths, staging, counted=rows is None)
         scored = _scored(run) if rows is None else _scored_before(run, rows)
@@ -67,7 +71,8 @@ def detect_open(
             progress(0, 1, "write")
             _finish(run.outputs)
             progress(1, 1, "write")
-        staging.commit(last=paths["mask"])
+        retired = earlier_products(paths["mask"]) if options.overwrite else ()
+        staging.commit(last=paths["mask"], retired=retired, overwrite=options.overwrite)
     return _detection(run, time.perf_counter() - started)
 
 

@@ -30,11 +30,13 @@ from geocloud.readers.files.opening import (
     read_errors,
     same_crs,
 )
+from geocloud.readers.local_files import local_files, protected_files
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.reader import SceneReader
 from geocloud.window import Window
 from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog
 from geocloud.writers.copying import copy_description, copy_profile, has_domains
+from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import staged
 
 
@@ -79,15 +81,23 @@ def apply_mask(
         UsageError: the output exists, or the nodata value given does not fit the type.
     """
     options, target, name = options or ApplyOptions(), Path(out), os.fspath(scene)
-    if target.exists() and not options.overwrite:
-        raise UsageError(f"{target} exists; pass --overwrite to replace it")
     if target.suffix.lower() not in (".tif", ".tiff"):
         raise UsageError(f"{target} has the suffix {target.suffix or 'none'}; a GeoTIFF is written: name it .tif")
-    with MaskFile(Path(mask), options.encoding) as codes, staged(target.stem) as staging:
+    with MaskFile(Path(mask), options.encoding) as codes:
+        check_outputs([target], [*local_files(name), *protected_files(os.fspath(mask))], overwrite=options.overwrite)
+        removed = _apply(name, codes, target, options, progress)
+    height, width = codes.georef.shape
+    return 100 * removed / (height * width)
+
+
+def _apply(name: str, codes: MaskFile, target: Path, options: ApplyOptions, progress: Progress) -> int:
+    """Write the masked scene; returns how many pixels were removed."""
+    with staged(target.stem) as staging:
         scratch, final = staging.scratch(target, "masked.tif"), staging.path(target)
         if is_single_raster(name):
             with open_raster(name, allow_external=options.scene.allow_external) as dataset, read_errors(name):
                 check_size(name, (dataset.height, dataset.width), options.scene.max_pixels)
+                check_outputs([target], protected_files(name), overwrite=options.overwrite)
                 check_grid(name, raster_georef(dataset, name), codes)
                 removed = _copy_masked(dataset, codes, scratch, options, progress)
                 copied = RasterFormat(
@@ -98,9 +108,8 @@ def apply_mask(
                 check_grid(name, reader.georef, codes)
                 removed, copied = _write_bands(reader, codes, scratch, options, progress)
         copy_to_cog(scratch, final, copied)
-        staging.commit(last=target)
-    height, width = codes.georef.shape
-    return 100 * removed / (height * width)
+        staging.commit(last=target, overwrite=options.overwrite)
+    return removed
 
 
 def check_grid(scene: str, georef: Georef, mask: MaskFile) -> None:

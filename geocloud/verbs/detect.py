@@ -10,7 +10,8 @@ from pathlib import Path
 
 from geocloud.errors import UsageError
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.detection import Detection, read_detection
+from geocloud.pipeline.detection import Detection
+from geocloud.pipeline.existing import existing_detection
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import OUTPUTS, output_paths
 from geocloud.pipeline.run import detect_open
@@ -46,9 +47,10 @@ def detect(
     progress(0, 1, "load")
     with open_scene(scene, options.scene) as opened:
         paths = _paths(out, opened.name, options)
-        if paths["mask"].exists() and not options.overwrite:
-            return read_detection(paths)
         scorer = scorer or load_scorer(options.model, options.device, options.precision)
+        kept = existing_detection(opened, scorer, options, paths)
+        if kept is not None:
+            return kept
         detection = detect_open(opened, scorer, options, paths, progress=progress)
     return replace(detection, seconds=time.perf_counter() - started)
 

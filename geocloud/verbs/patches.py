@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window as RasterioWindow
 
-from geocloud.errors import UsageError
 from geocloud.georef import Georef
 from geocloud.grid import PATCH, PatchGrid
 from geocloud.progress import Progress, no_progress
@@ -21,10 +20,12 @@ from geocloud.raster import Raster
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster
 from geocloud.readers.files.opening import cache_bytes, check_size, open_raster, read_bands, read_errors
+from geocloud.readers.local_files import local_files
 from geocloud.readers.reader import SceneReader, scene_name
 from geocloud.version import __version__
 from geocloud.window import Window
 from geocloud.writers.cog import location, raster_errors
+from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import Staging, check_stored, staged, write_errors
 
 SEGMENT_PIXELS = 1 << 22
@@ -69,7 +70,7 @@ def write_patches(
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with staged(scene_name(source)) as staging:
-        sink = _Sink(folder, staging, overwrite=options.overwrite)
+        sink = _Sink(folder, staging, local_files(source), overwrite=options.overwrite)
         if is_single_raster(source):
             _copy_patches(source, sink, options.scene, progress)
         else:
@@ -81,22 +82,22 @@ def write_patches(
 class _Sink:
     """The folder of the patches; they appear all together at the end."""
 
-    def __init__(self, out: Path, staging: Staging, *, overwrite: bool) -> None:
-        self._out, self._staging, self._overwrite = out, staging, overwrite
+    def __init__(self, out: Path, staging: Staging, inputs: Iterable[str], *, overwrite: bool) -> None:
+        self._out, self._staging, self._inputs, self._overwrite = out, staging, list(inputs), overwrite
         self.written: list[Path] = []
 
     def path(self, stem: str, window: Window) -> Path:
         """Where to write a patch; UsageError where it exists."""
         final = self._out / f"{stem}_{window.row // PATCH:04d}_{window.col // PATCH:04d}.tif"
-        if final.exists() and not self._overwrite:
-            raise UsageError(f"{final} exists; pass --overwrite to replace it, or choose another folder")
+        if os.path.lexists(final):
+            check_outputs([final], self._inputs, overwrite=self._overwrite)
         self.written.append(final)
         return self._staging.path(final)
 
     def commit(self) -> None:
         """Move all into place."""
         if self.written:
-            self._staging.commit(last=self.written[-1])
+            self._staging.commit(last=self.written[-1], overwrite=self._overwrite)
 
 
 def _copy_patches(scene: str, sink: _Sink, options: SceneOptions, progress: Progress) -> None:

@@ -13,8 +13,10 @@ from geocloud.errors import UsageError
 from geocloud.geometry.polygons import PolygonTracer, Shapes
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
+from geocloud.readers.local_files import protected_files
 from geocloud.readers.masks import MaskFile, ScoreFile
 from geocloud.readers.reader import scene_name
+from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import staged
 from geocloud.writers.vectors import to_frame, vector_format, write_vectors
 
@@ -56,8 +58,8 @@ def polygonize(
     """
     options, target = options or PolygonizeOptions(), Path(out)
     vector_format(target)
-    if target.exists() and not options.overwrite:
-        raise UsageError(f"{target} exists; pass --overwrite to replace it")
+    inputs = [*protected_files(os.fspath(mask)), *([options.score] if options.score is not None else [])]
+    check_outputs([target], inputs, overwrite=options.overwrite)
     with MaskFile(Path(mask), options.encoding) as codes, staged(target.stem) as staging:
         georef, min_area = codes.georef, options.min_area
         if min_area and not georef.located:
@@ -68,7 +70,7 @@ def polygonize(
         if min_area:
             frame = frame[frame["area_m2"] >= min_area]
         write_vectors(frame, staging.path(target), codes.provenance)
-        staging.commit(last=target)
+        staging.commit(last=target, overwrite=options.overwrite)
     return len(frame)
 
 

@@ -88,7 +88,7 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
             if not is_remote(member) and not is_vrt(member):
                 open_raster(member).close()
     try:
-        dataset = open_quietly(source, None if allow_external else safe_drivers(source))
+        dataset = open_quietly(source)
     except RasterioError as error:
         raise InputError(_unopened(source, str(error).splitlines()[0])) from error
     try:
@@ -144,13 +144,12 @@ def read_errors(source: str) -> Iterator[None]:
         raise InputError(f"{source} cannot be read ({reason}); it is damaged or incomplete: fetch it again") from error
 
 
-def open_quietly(source: str, drivers: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - rasterio is untyped
-    """`rasterio.open`, by one of GDAL's drivers, with its settings for networks where the file is on one."""
-    only = None if drivers is None else list(drivers)
+def open_quietly(source: str) -> Any:  # noqa: ANN401 - rasterio is untyped
+    """`rasterio.open`, with GDAL's settings for networks where the file is on one."""
     if not is_remote(source):
-        return rasterio.open(source, driver=only)
+        return rasterio.open(source)
     with rasterio.Env(**remote_options()):
-        return rasterio.open(source, driver=only)
+        return rasterio.open(source)
 
 
 def safe_drivers(source: str) -> Sequence[str]:
@@ -214,7 +213,7 @@ def check_remote(source: str, members: Sequence[str]) -> None:
     """InputError where a remote file that a virtual raster names is a document too, or cannot be opened."""
     for member in members:
         try:
-            with open_quietly(member, PIXEL_DRIVERS) as dataset:
+            with open_quietly(member) as dataset:
                 driver = dataset.driver
         except RasterioError as error:
             raise InputError(f"{source} names {member}: {_unopened(member, str(error).splitlines()[0])}") from error
