@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import sys
 import warnings
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,25 +24,65 @@ def examples(*lines: str) -> str:
     return "\b\nExample" + "s" * (len(lines) > 1) + ":\n" + "\n".join(f"  {line}" for line in lines)
 
 
+_LOST: list[str] = []
+"""Why stdout took no more."""
+
+
 def say(text: str, *, err: bool = False) -> None:
-    """A line for a person; colours only on a terminal, and none with NO_COLOR."""
-    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+    """A line for a person; colours only on a terminal, and none with NO_COLOR. A stream that fails stops no work."""
+    try:
+        click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+        if not err:
+            sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        if not err:
+            lose_stdout(getattr(error, "strerror", None) or str(error))
+
+
+def lose_stdout(reason: str) -> None:
+    """Go on without stdout, which was closed or whose disk is full; the exit code tells in the end."""
+    _LOST.append(reason)
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    with suppress(OSError):
+        os.dup2(sys.stdout.fileno(), 1)  # what the old one still holds would fail once more at the end
+
+
+def lost_stdout() -> str:
+    """Why results could not be printed; empty where they could."""
+    return _LOST[0] if _LOST else ""
+
+
+def mend_streams() -> None:
+    """A stdout that is closed, and streams that cannot write every name; call it first."""
+    if sys.stdout is None:
+        lose_stdout("it is closed")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def printable(text: str) -> str:
+    """A text with control characters, and what is no character, as escapes: names of others reach a terminal."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
+        for letter in text
+    )
 
 
 def note_line(text: str, name: str = "") -> str:
     """A note as shown: a warning yellow, an assumption dim; under its result, or after the name of its scene."""
-    before = f"{name}: " if name else "  "
+    before = f"{printable(name)}: " if name else "  "
     if isinstance(text, Warn):
-        return before + click.style(f"warning: {text}", fg="yellow")
-    return click.style(f"{before}note: {text}", dim=True)
+        return before + click.style(f"warning: {printable(text)}", fg="yellow")
+    return click.style(f"{before}note: {printable(text)}", dim=True)
 
 
 def print_error(error: Exception | str) -> None:
     """One line on stderr; a cancelled run is no error."""
     if isinstance(error, Cancelled):
-        say(str(error), err=True)
+        say(printable(str(error)), err=True)
         return
-    say(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+    say(click.style("error: ", fg="red", bold=True) + printable(str(error)), err=True)
 
 
 def arrow() -> str:
@@ -53,9 +95,12 @@ def arrow() -> str:
 
 
 def print_json(record: dict[str, Any]) -> None:
-    """One JSON object on one line of stdout, flushed; what is unknown (None, NaN) is left out."""
-    click.echo(json.dumps(_plain(record), ensure_ascii=False))
-    sys.stdout.flush()
+    """One JSON object on one line of stdout, flushed; what is unknown (None, NaN) is left out.
+
+    In ASCII where the stream has another encoding than UTF-8; bytes of names that are no UTF-8 become escapes.
+    """
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    say(json.dumps(_plain(record), ensure_ascii=not utf8).encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value

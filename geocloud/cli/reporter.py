@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import click
 
 from geocloud.cli.bar import ProgressBar
-from geocloud.cli.common import arrow, note_line, print_error, print_json, say
+from geocloud.cli.common import arrow, note_line, print_error, print_json, printable, say
 from geocloud.errors import Cancelled, GeocloudError
 from geocloud.progress import Warn
 
@@ -119,7 +119,7 @@ class TextReporter:
 
     def start(self, name: str) -> None:
         """Name the scene on the bar."""
-        self._name = os.path.basename(name.rstrip("/"))  # noqa: PTH119 - also of URLs
+        self._name = printable(os.path.basename(name.rstrip("/")))  # noqa: PTH119 - also of URLs
 
     def progress(self, done: int, total: int, stage: str) -> None:
         """Move the bar."""
@@ -140,7 +140,7 @@ class TextReporter:
         """On stdout, as the paper's own program has it."""
         self._bar.clear()
         if self._verbosity != "quiet":
-            click.echo(text)
+            say(text)
 
     def note(self, text: str) -> None:
         """A warning in yellow, an assumption dim; for a person the same assumption is said once in a run."""
@@ -159,9 +159,9 @@ class TextReporter:
         if self._as_json:
             print_json(record)
         elif self._verbosity != "quiet":
-            say(_emphasized(text))
+            say(_emphasized(printable(text)))
             if details and self._verbosity == "verbose":
-                say(click.style(f"  {details}", dim=True))
+                say(click.style(f"  {printable(details)}", dim=True))
         for note in record.get("notes", ()):
             self.note(note)
 

@@ -7,11 +7,12 @@ import functools
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Any, TypeVar, get_args
 
 import click
 
-from geocloud.cli.common import print_error, shortage
+from geocloud.cli.common import lost_stdout, mend_streams, print_error, shortage
 from geocloud.cli.reporter import DETECT_SHARES, ProgressMode, Shares, Verbosity, make_reporter
 from geocloud.errors import Cancelled, GeocloudError
 
@@ -138,7 +139,8 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def run(**given: Any) -> None:  # noqa: ANN401 - click's own values
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            mend_streams()
+            _hear_signals()
             reporter = make_reporter(
                 given.pop("progress", "auto"),
                 stop_on_stdin_eof=given.pop("stop_on_stdin_eof", False),
@@ -159,6 +161,9 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
                 code = problem.exit_code
             finally:
                 reporter.close()
+            if not code and (reason := lost_stdout()):
+                print_error(f"the results cannot be printed ({reason}), but the outputs are complete")
+                code = 1
             if code:
                 sys.exit(code)
 
@@ -168,6 +173,20 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
         return run  # type: ignore[return-value]
 
     return decorate
+
+
+def _hear_signals() -> None:
+    """A first signal stops the run, which then clears up undisturbed; what the starter ignores (nohup) stays so."""
+    stopping = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heard = [number for number in stopping if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal has it
+        for other in heard:
+            signal.signal(other, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in heard:
+        signal.signal(number, stop)
 
 
 def _verbosity(*, quiet: bool, verbose: bool) -> Verbosity:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Union
 
 from geocloud.readers.dispatch import open_path
+from geocloud.readers.files.paths import check_name
 from geocloud.readers.reader import SceneOptions, SceneReader
 from geocloud.readers.scenes.memory import MemoryScene
 from geocloud.readers.scenes.raster_scene import RasterScene
@@ -31,7 +32,7 @@ def open_scene(source: Source, options: SceneOptions | None = None) -> SceneRead
     """
     options = options or SceneOptions()
     if isinstance(source, str | os.PathLike):
-        return open_path(os.fspath(source), options)
+        return open_path(check_name(os.fspath(source)), options)
     if isinstance(source, SceneReader):
         return source
     from geocloud.readers.scenes.xarray_scene import open_array

@@ -150,3 +150,29 @@ def test_links_in_a_product_lead_nowhere_else(tmp_path: Path, make_safe: Callabl
         open_scene(safe)
     with open_scene(safe, SceneOptions(allow_external=True)) as scene:
         assert np.isfinite(scene.read(Window(0, 0, 9, 9), ("red",)).data).all()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes have no names there")
+def test_a_pipe_or_a_device_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.tif")
+    os.mkfifo(tmp_path / "p.json")
+    for path in (tmp_path / "p.tif", tmp_path / "p.json", "/dev/zero"):
+        with pytest.raises(InputError, match="is a pipe, a socket or a device"):
+            open_scene(path)
+
+
+def test_names_that_no_file_has_are_one_sentence(tmp_path: Path) -> None:
+    for name in ("a\0b.tif", "b\udcff.tif"):
+        with pytest.raises(InputError):
+            open_scene(tmp_path / name)
+
+
+def test_hdf5_may_hold_its_pixels_elsewhere(tmp_path: Path) -> None:
+    """External storage and virtual datasets name any file; the sign of the format is enough to be refused."""
+    from geocloud.readers.files.opening import PIXEL_DRIVERS, safe_drivers
+
+    (tmp_path / "a.nc").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    (tmp_path / "b.nc").write_bytes(b"CDF\x01" + bytes(100))
+    assert not {"HDF5", "HDF5Image", "netCDF", "KEA"} & set(safe_drivers(str(tmp_path / "a.nc")))
+    assert "netCDF" in safe_drivers(str(tmp_path / "b.nc"))
+    assert "GTI" not in PIXEL_DRIVERS

@@ -45,7 +45,7 @@ def test_an_output_that_is_the_scene_is_refused_by_whatever_name(scene: Path, fo
         {"mask": scene.with_name("n.tif"), "score": place},
         {"mask": scene.with_name("n.tif"), "quicklook": place},
     ):
-        with pytest.raises(UsageError, match="is the input|exists"):
+        with pytest.raises(UsageError, match=r"is the input|exists"):
             detect(scene, paths, options)
     mask = detect(scene, scene.parent / "out", ANEW).mask_path
     with pytest.raises(UsageError, match="is the input"):

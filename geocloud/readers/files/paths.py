@@ -79,8 +79,9 @@ def resolve(document: str, href: str, *, allow_external: bool = False) -> str:
         allow_external: the user's word that a local document may name any file.
 
     Raises:
-        InputError: the rule forbids it.
+        InputError: the rule forbids it, or it is no path.
     """
+    check_name(href)
     if is_remote(document):
         target = href if is_virtual(href) else _join_remote(document, href)
     elif href.lower().startswith("file://"):
@@ -109,6 +110,17 @@ def check_named(document: str, target: str, *, allow_external: bool = False) -> 
     raise InputError(
         f"{document} names {target}, which is not beside or below it; pass --allow-external if you trust the document"
     )
+
+
+def check_name(path: str) -> str:
+    """The path itself; InputError for one that no file has, or whose bytes are no text, which GDAL cannot open."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"{ascii(path)[1:-1]} has a name that is no UTF-8; rename it") from error
+    if "\0" in path:
+        raise InputError(f"{ascii(path)[1:-1]} is no path, since it holds a zero byte; correct it")
+    return path
 
 
 def check_plain(path: str) -> None:

@@ -1,0 +1,65 @@
+"""Closed, full and old-fashioned streams, and names that would steer a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from testutils import clean_environment, write_scene
+
+from geocloud.cli.common import note_line, printable
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full, and a shell")
+
+
+def shell(text: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh", "-c", text.replace("GEOCLOUD", f"{sys.executable} -m geocloud")],
+        capture_output=True, text=True, check=False, env=clean_environment(**more), timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("where", [">&-", "> /dev/full", "| head -c 0"])
+def test_a_stdout_that_fails_loses_no_output(tmp_path: Path, where: str) -> None:
+    for number in (1, 2):
+        write_scene(tmp_path / f"s{number}.tif")
+    command = f"GEOCLOUD detect {tmp_path}/s1.tif {tmp_path}/s2.tif --model brightness --out {tmp_path}/out"
+    result = shell(f"({command}; echo code $? >&2) {where}")
+    assert "code 1" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert [line for line in result.stderr.splitlines() if "the results cannot be printed" in line]
+    assert len(list((tmp_path / "out").glob("*_cloudmask.tif"))) == 2
+
+
+@pytest.mark.faults
+def test_a_stream_that_is_not_utf8_gets_ascii_json(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "雲.tif")
+    command = f"GEOCLOUD detect '{scene}' --model brightness --out {tmp_path}/out"
+    result = shell(command, PYTHONIOENCODING="latin-1")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["scene"] == str(scene)
+    assert result.stdout.isascii()
+
+
+@pytest.mark.faults
+def test_a_name_that_is_no_utf8_is_one_sentence(tmp_path: Path) -> None:
+    bad = os.fsencode(tmp_path) + b"/bad\xff.tif"
+    write_scene(tmp_path / "s.tif").rename(os.fsdecode(bad))
+    for verb in ("detect", "info"):
+        command = [sys.executable, "-m", "geocloud", verb, bad]
+        result = subprocess.run(command, capture_output=True, check=False, timeout=120, cwd=tmp_path)
+        assert result.returncode != 0
+        assert b"Traceback" not in result.stderr
+        assert len([line for line in result.stderr.splitlines() if line.startswith(b"error:")]) == 1
+
+
+def test_control_characters_never_reach_a_terminal() -> None:
+    hostile = "a\x1b[31mred\x1b]0;pwned\x07\r\nerror: b\udcff\x9b"
+    assert printable(hostile).isprintable()
+    assert printable("雲 → é") == "雲 → é"
+    assert "pwned\x07" not in note_line(hostile, hostile)
