@@ -60,6 +60,6 @@ def existing_detection(
     ]
     if differs:
         raise UsageError(
-            f"{paths['mask']} exists with {', '.join(differs)}; pass --overwrite to replace it, or choose another folder"
+            f"{paths['mask']} exists with {', '.join(differs)}; pass --overwrite, or choose another folder"
         )
     return kept

@@ -49,8 +49,8 @@ def detect_open(
         scene: open.
         scorer: loaded.
         options: how.
-        paths: key -> path of each output that is wanted; the mask among them. What is there is replaced with `overwrite`, what
-            an earlier run left beside it goes.
+        paths: key -> path of each output that is wanted; the mask among them. With `overwrite` what is
+            there is replaced, and what an earlier run left beside it goes.
         rows: where they are scored already, the scene's rows with the score alone.
         progress: called as work goes on.
     """
