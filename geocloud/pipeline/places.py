@@ -19,8 +19,8 @@ from geocloud.writers.output_check import check_outputs
 
 def output_files(scene: SceneReader, options: DetectOptions, paths: Mapping[str, Path]) -> list[Path]:
     """Every file that a run of a scene writes, the mask first, sidecars behind it."""
-    more = [paths[kind.key] for kind in OUTPUTS if kind.key in paths and kind.possible(scene, options)]
-    return list(dict.fromkeys([*mask_files(paths), *[path for path in more if path is not paths["mask"]]]))
+    kinds = [kind for kind in OUTPUTS if kind.key in paths and kind.key != "mask" and kind.possible(scene, options)]
+    return [*mask_files(paths), *(paths[kind.key] for kind in kinds)]
 
 
 def mask_files(paths: Mapping[str, Path]) -> tuple[Path, Path, Path]:
