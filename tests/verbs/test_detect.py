@@ -185,7 +185,9 @@ class TestNothingIsLost:
         path, out = make_scene(), tmp_path / "out"
         first = geocloud.detect(path, out, BRIGHT)
         stamp = first.mask_path.stat().st_mtime_ns
-        again = geocloud.detect(path, out, DetectOptions(model="brightness", threshold=0.9))
+        with pytest.raises(UsageError, match=r"exists with threshold .* instead of 0\.9"):
+            geocloud.detect(path, out, DetectOptions(model="brightness", threshold=0.9))
+        again = geocloud.detect(path, out, BRIGHT)
         assert again.kept
         assert again.cloud_cover == pytest.approx(first.cloud_cover)
         assert first.mask_path.stat().st_mtime_ns == stamp

@@ -45,7 +45,7 @@ def test_encodings_hold_the_same_mask(sample: Path, tmp_path: Path, encoding: st
         assert dataset.tags()["GEOCLOUD_ENCODING"] == encoding
     assert cog_validate(detection.mask_path)[0]
     assert f"<F>{cloud}</F><F>cloud</F>" in detection.mask_path.with_name("scene_cloudmask.tif.aux.xml").read_text()
-    kept = geocloud.detect(sample, tmp_path / "b", BRIGHT)
+    kept = geocloud.detect(sample, tmp_path / "b", replace(BRIGHT, encoding=encoding))
     assert kept.kept
     assert kept.cloud_cover == pytest.approx(detection.cloud_cover)
 
