@@ -61,7 +61,7 @@ def test_a_damaged_item_costs_its_outline_only(tmp_path: Path, content: bytes) -
     pytest.importorskip("pystac")
     (tmp_path / "a.json").write_bytes(content)
     write_summary(tmp_path, [RECORD, replace(RECORD, scene="b", outputs={})])
-    assert [row["scene"] for row in csv.DictReader((tmp_path / "summary.csv").open())] == ["a", "b"]
+    assert [row["scene"] for row in csv.DictReader((tmp_path / "summary.csv").read_text().splitlines())] == ["a", "b"]
 
 
 def test_a_cell_never_begins_a_formula(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_cell_never_begins_a_formula(tmp_path: Path) -> None:
     write_summary(
         tmp_path, [replace(RECORD, scene="@x", outputs=outputs, error="+1"), replace(RECORD, scene="b\udcff")]
     )
-    rows = list(csv.reader((tmp_path / "summary.csv").open(encoding="utf-8")))
+    rows = list(csv.reader((tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines()))
     assert rows[1][0] == "'@x"
     assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@")]
 
