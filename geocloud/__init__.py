@@ -46,22 +46,25 @@ if TYPE_CHECKING:
     from geocloud.verbs.apply_mask import ApplyOptions, apply_mask
     from geocloud.verbs.calibrate import CalibrateOptions, calibrate
     from geocloud.verbs.classify import Classification, ClassifyOptions, classify
+    from geocloud.verbs.composite import Composite, CompositeOptions, composite
     from geocloud.verbs.cover import CoverOptions, cover
     from geocloud.verbs.detect import detect
     from geocloud.verbs.evaluate import EvaluateOptions, Evaluation, evaluate
     from geocloud.verbs.patches import PatchOptions, write_patches
     from geocloud.verbs.polygonize import PolygonizeOptions, polygonize
+    from geocloud.verbs.series import SeriesDate, SeriesOptions, detect_series
     from geocloud.verbs.train import TrainResult, train
     from geocloud.window import Window
 
 __all__ = [
     "ApplyOptions", "BatchOptions", "BatchResult", "CalibrateOptions", "Calibration", "Cancelled", "Classification",
-    "ClassifyOptions", "CoverOptions", "DataOptions", "DetectOptions", "Detection", "EnvironmentProblem",
-    "EvaluateOptions", "Evaluation", "GeocloudError", "Georef", "InputError", "LabelCodes", "MemoryScene",
-    "MissingExtraError", "ModelCard", "ModelError", "OutputError", "PatchBatch", "PatchOptions", "PolygonizeOptions",
-    "Progress", "Raster", "Record", "SceneOptions", "SceneReader", "Scorer", "TrainOptions", "TrainResult",
-    "UsageError", "Window", "__version__", "apply_mask", "calibrate", "classify", "cover", "detect", "detect_many",
-    "evaluate", "load_scorer", "mask", "open_scene", "polygonize", "score", "train", "write_patches",
+    "ClassifyOptions", "Composite", "CompositeOptions", "CoverOptions", "DataOptions", "DetectOptions", "Detection",
+    "EnvironmentProblem", "EvaluateOptions", "Evaluation", "GeocloudError", "Georef", "InputError", "LabelCodes",
+    "MemoryScene", "MissingExtraError", "ModelCard", "ModelError", "OutputError", "PatchBatch", "PatchOptions",
+    "PolygonizeOptions", "Progress", "Raster", "Record", "SceneOptions", "SceneReader", "Scorer", "SeriesDate",
+    "SeriesOptions", "TrainOptions", "TrainResult", "UsageError", "Window", "__version__", "apply_mask", "calibrate",
+    "classify", "composite", "cover", "detect", "detect_many", "detect_series", "evaluate", "load_scorer", "mask",
+    "open_scene", "polygonize", "score", "train", "write_patches",
 ]  # fmt: skip
 
 _MODULES = {
@@ -87,11 +90,13 @@ _MODULES = {
     "verbs.apply_mask": "ApplyOptions apply_mask",
     "verbs.calibrate": "CalibrateOptions calibrate",
     "verbs.classify": "Classification ClassifyOptions classify",
+    "verbs.composite": "Composite CompositeOptions composite",
     "verbs.cover": "CoverOptions cover",
     "verbs.detect": "detect",
     "verbs.evaluate": "EvaluateOptions Evaluation evaluate",
     "verbs.patches": "PatchOptions write_patches",
     "verbs.polygonize": "PolygonizeOptions polygonize",
+    "verbs.series": "SeriesDate SeriesOptions detect_series",
     "verbs.train": "TrainResult train",
     "window": "Window",
 }

@@ -20,6 +20,8 @@ SECTIONS = {
         "classify": "Tell whether pictures are cloudy.",
         "polygonize": "Turn a mask into polygons.",
         "apply-mask": "Write a scene with its clouds as nodata.",
+        "series": "Mask cloud and shadow in several dates of one place.",
+        "composite": "Write one cloud-free image of several dates.",
         "cover": "Measure the cloud cover of fields or other zones.",
     },
     "Models": {

@@ -113,9 +113,9 @@ class ScoreFile:
                 "give the score that was written beside the mask"
             )
 
-    def read(self, row: int, height: int) -> FloatArray:
-        """Rows (height, width) of P(cloud) 0..1, NaN where nodata."""
-        window = RasterioWindow(0, row, self._dataset.width, height)
+    def read(self, row: int, height: int, col: int = 0, width: int | None = None) -> FloatArray:
+        """Rows (height, width) of P(cloud) 0..1, NaN where nodata; `width` None: all columns from `col` on."""
+        window = RasterioWindow(col, row, width or self._dataset.width - col, height)
         with read_errors(str(self.path)):
             values = self._dataset.read(1, window=window, masked=True)
         p = values.astype(np.float32) * np.float32(self._dataset.scales[0])

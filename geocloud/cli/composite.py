@@ -1,0 +1,43 @@
+"""`geocloud composite`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from geocloud.cli.common import arrow, check_projections, examples
+from geocloud.cli.options import device_option, model_option, scene_options, take_scene_options
+from geocloud.cli.reporter import Reporter
+from geocloud.cli.shell import Command, shell
+from geocloud.series.compose import Method
+from geocloud.verbs.composite import CompositeOptions
+from geocloud.verbs.composite import composite as compose_scenes
+
+
+@click.command(cls=Command, epilog=examples("geocloud composite S2*_33TWL_* --method median --out clear.tif"))
+@click.argument("scenes", nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The GeoTIFF to write.")
+@click.option("--method", type=click.Choice(get_args(Method)), default="median", show_default=True,
+              help="Median or weighted mean of the clear dates, or one date for each pixel.")  # fmt: skip
+@click.option("--masks", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder of NAME_cloudmask.tif; what is missing there is made.")  # fmt: skip
+@model_option
+@scene_options
+@device_option
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@shell(watch=True, shares={})
+def composite(reporter: Reporter, scenes: tuple[str, ...], out: Path, **given: Any) -> None:  # noqa: ANN401
+    """Write one cloud-free image of SCENES: dates of one place, on one grid.
+
+    Reflectance in the bands that all dates have, then the number of clear dates and the date shown; nodata where no
+    date was clear.
+    """
+    check_projections()
+    reporter.start(str(out))
+    options = CompositeOptions(scene=take_scene_options(given), **given)
+    made = compose_scenes(scenes, out, options, progress=reporter.progress)
+    record = {"out": str(out), "dates": list(made.dates), "filled_percent": round(made.filled_percent, 3)}
+    text = f"{len(made.dates)} dates, {made.filled_percent:.1f} % of the ground seen clear {arrow()} {out}"
+    reporter.result(record, text)

@@ -1,0 +1,1 @@
+"""Several dates of one place explained together: ground, cloud and shadow."""
