@@ -22,6 +22,14 @@ def wait_for(ready: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
+def _is_written(path: Path) -> bool:
+    """Whether a JSON file stands there whole: the scheduler makes it before it fills it."""
+    try:
+        return bool(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return False
+
+
 class Cluster:
     """`dask scheduler` and two `dask worker`."""
 
@@ -30,7 +38,7 @@ class Cluster:
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
         self._start("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.scheduler_file))
-        wait_for(self.scheduler_file.exists, "the scheduler")
+        wait_for(lambda: _is_written(self.scheduler_file), "the scheduler")
         self.address: str = json.loads(self.scheduler_file.read_text())["address"]
         self.workers = [self.add_worker() for _ in range(2)]
 

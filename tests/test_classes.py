@@ -7,8 +7,9 @@ import pytest
 
 from geocloud.classes import CODES, ClassThresholds, classify, mark_snow, mask_codes, wanted_classes
 from geocloud.errors import UsageError
-from geocloud.evaluation.simulated_plumes import PLUMES, WAVELENGTHS, plume
+from geocloud.evaluation.simulated_plumes import PLUMES, plume
 from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
+from geocloud.readers.bands.names import CENTRES
 
 CUTS = ClassThresholds(thin=2.0, haze=-0.5, dust=0.5, shadow=0.3)
 SCORE = np.array([-1, -1, 1, 3, 3, 3, 1, np.nan], dtype=np.float32)
@@ -79,7 +80,7 @@ def test_what_a_model_does_not_tell_has_no_cut() -> None:
 def test_plumes_have_the_slope_of_their_kind(kind: str) -> None:
     bands = ("blue", "green", "red", "nir")
     opacity, colour = plume(kind, (96, 128), bands, np.random.default_rng(1))
-    logs = np.log([WAVELENGTHS[band] for band in bands])
+    logs = np.log([CENTRES[band] for band in bands])
     assert np.polyfit(logs, np.log(colour.ravel()), 1)[0] == pytest.approx(PLUMES[kind][0], abs=1e-4)
     assert opacity.shape == (96, 128)
     assert 0.3 < opacity.max() <= 0.9

@@ -21,7 +21,7 @@ from geocloud.verbs.composite import composite as compose_scenes
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The GeoTIFF to write.")
 @click.option("--method", type=click.Choice(get_args(Method)), default="median", show_default=True,
               help="Median or weighted mean of the clear dates, or one date for each pixel.")  # fmt: skip
-@click.option("--masks", type=click.Path(file_okay=False, path_type=Path),
+@click.option("--mask-dir", "masks", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of NAME_cloudmask.tif; what is missing there is made.")  # fmt: skip
 @model_option
 @scene_options

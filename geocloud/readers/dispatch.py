@@ -54,7 +54,7 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
         return RasterScene(with_retries(lambda: describe_item(source, options)))
     root = product_root(source)
     if root is None:
-        if is_netcdf(source) and not _band_count(source, allow_external=options.allow_external):
+        if is_netcdf(source) and not (options.allow_external and _band_count(source, allow_external=True)):
             return open_netcdf_scene(source, options)
         return RasterScene(with_retries(lambda: describe_raster(source, options)))
     return RasterScene(_describe_tree(source, root, options))

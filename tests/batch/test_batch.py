@@ -193,7 +193,12 @@ def test_the_command_takes_the_scheduler_of_the_environment(
     result = run_cli(*arguments, env=environment)
     assert result.returncode == 0, result.stderr
     events = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [event["event"] for event in events if event["event"] != "progress"] == ["start", "scene", "scene", "result"]
+    assert [event["event"] for event in events if event["event"] not in ("progress", "alive")] == [
+        "start",
+        "scene",
+        "scene",
+        "result",
+    ]
     last = [event for event in events if event["event"] == "progress"][-1]
     assert (last["done"], last["total"], last["failed"], last["percent"]) == (2, 2, 0, 100)
     assert last["mpx_per_second"] > 0

@@ -155,7 +155,8 @@ def test_killed_at_any_moment_nothing_half_written_stays_and_the_next_run_clears
         if mask.exists():
             assert cog_validate(mask)[0]
             assert (out / "scene_clouds.geojson").exists()
-            mask.unlink()
+            for file in out.glob("scene_*"):
+                file.unlink()
     assert run_cli("detect", path, "--out", out, "--score", *NULL).returncode == 0
     assert cog_validate(out / "scene_cloudmask.tif")[0]
     assert not list(out.glob(".*"))
@@ -218,4 +219,6 @@ def test_info_tells_bands_scale_and_grid(make_scene: Make) -> None:
     assert list(described["bands"]) == ["blue", "green", "red", "nir"]
     assert described["crs"] == "EPSG:32633"
     assert described["resolution"] == [10, 10]
-    assert "nir         band 4, reflectance = DN * 0.0001" in run_cli("info", make_scene("b.tif")).stdout
+    said = run_cli("info", make_scene("b.tif")).stdout
+    assert "nir         band 4" in said
+    assert "reflectance = DN * 0.0001" in said

@@ -155,8 +155,8 @@ def test_what_cannot_be_trained_is_one_sentence(tagged, skies, tmp_path):
         train(skies, tmp_path / "m", TrainOptions(kind="features", components=999))
     for wrong, said in (
         ({"kind": "gmm", "optional_bands": ("nir",)}, "needs all its bands"),
-        ({"kind": "features", "bands": ("nir",)}, "as its classifier does"),
-        ({"kind": "gan", "rule": "paper"}, "rule paper cannot cut kind gan"),
+        ({"kind": "features", "bands": ("nir",)}, "takes the bands blue, green, red alone"),
+        ({"kind": "gan", "rule": "paper"}, "rule paper cannot choose a threshold of kind gan"),
         ({"kind": "contrast", "normal": "cloudy"}, "learns both tags"),
         ({"kind": "gmm", "components": 0}, "components 0 must be above 0"),
     ):

@@ -102,6 +102,6 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     scenes, out = write_dates(tmp_path), tmp_path / "clear.tif"
-    done = run_cli("composite", *scenes, "--out", out, "--masks", tmp_path / "masks", "--method", "medoid")
+    done = run_cli("composite", *scenes, "--out", out, "--mask-dir", tmp_path / "masks", "--method", "medoid")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["dates"] == list(DAYS)

@@ -32,7 +32,7 @@ def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> tor
     """A network with fresh weights; ModelError for a kind that does not score, or arguments the kind does not take."""
     if kind not in KINDS or not KINDS[kind].network:
         scoring = ", ".join(name for name, entry in KINDS.items() if entry.network)
-        raise ModelError(f"kind {kind!r} is none that scores clouds; there are {scoring}")
+        raise ModelError(f"kind {kind!r} is unknown; the kinds that score clouds are {scoring}")
     constructor = load_code(KINDS[kind].network)
     try:
         return cast("torch.nn.Module", constructor(channels=channels, **architecture))

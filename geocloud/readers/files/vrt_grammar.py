@@ -49,7 +49,7 @@ _PLAIN = (
     *("SrcNoDataImag", "DstNoDataReal", "DstNoDataImag", "SrcAlphaBand", "DstAlphaBand", "Transformer"),
     *("ApproxTransformer", "MaxError", "BaseTransformer", "GenImgProjTransformer", "SrcGeoTransform"),
     *("SrcInvGeoTransform", "DstGeoTransform", "DstInvGeoTransform", "ReprojectTransformer", "ReprojectionTransformer"),
-    *("GeoTransform",),
+    *("GeoTransform", "Options"),
 )
 """Elements without attributes, whose text is a number, a word or a name for people."""
 _REFERENCES = ("SRS", "SourceSRS", "TargetSRS")
@@ -78,7 +78,7 @@ _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "SrcRect": ("xOff", "yOff", "xSize", "ySize"),
     "DstRect": ("xOff", "yOff", "xSize", "ySize"),
     "BandMapping": ("src", "dst"),
-    "Option": ("name",),
+    "Option": ("name", "key"),
 }
 """Element -> its attributes."""
 _VALUES: dict[str, tuple[str, ...]] = {
@@ -89,15 +89,8 @@ _VALUES: dict[str, tuple[str, ...]] = {
 }
 """Attribute -> its values, where they decide what GDAL does."""
 _WARP_OPTIONS = (
-    *(
-        "INIT_DEST",
-        "NUM_THREADS",
-        "UNIFIED_SRC_NODATA",
-        "SAMPLE_GRID",
-        "SAMPLE_STEPS",
-        "SOURCE_EXTRA",
-        "ERROR_THRESHOLD",
-    ),
+    *("INIT_DEST", "NUM_THREADS", "UNIFIED_SRC_NODATA", "SAMPLE_GRID", "SAMPLE_STEPS", "SOURCE_EXTRA"),
+    *("ERROR_THRESHOLD", "ERROR_OUT_IF_EMPTY_SOURCE_WINDOW", "AREA_OF_INTEREST"),
     *("XSCALE", "YSCALE", "OPTIMIZE_SIZE", "SKIP_NOSOURCE", "WRITE_FLUSH", "STREAMABLE_OUTPUT", "APPLY_VERTICAL_SHIFT"),
 )
 
@@ -132,8 +125,10 @@ def _check_element(document: str, element: Element) -> None:
         raise _refusal(document, f"a reference system {content[:40]!r}, which is neither WKT nor an EPSG number,")
     if name == "GCPList" and not _is_reference(element.get("Projection", "")):
         raise _refusal(document, "a reference system that is neither WKT nor an EPSG number")
-    if name == "Option" and element.get("name", "") not in _WARP_OPTIONS:
-        raise _refusal(document, f"an option {element.get('name', '')[:40]!r}")
+    if name == "Option":  # of the warping by `name`, of the transformation by `key`
+        options = list(element.attrib.values())
+        if len(options) != 1 or options[0] not in _WARP_OPTIONS:
+            raise _refusal(document, f"an option {', '.join(options)[:40]!r}")
 
 
 def _is_reference(text: str) -> bool:
