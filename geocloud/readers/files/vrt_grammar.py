@@ -120,6 +120,11 @@ def _check_element(document: str, element: Element) -> None:
             raise _refusal(document, f"an attribute {attribute[:40]!r} of {name}")
         if attribute in _VALUES and value not in _VALUES[attribute]:
             raise _refusal(document, f"{attribute} {value[:40]!r}")
+    _check_content(document, element, name)
+
+
+def _check_content(document: str, element: Element, name: str) -> None:
+    """The text of a reference system, and the options of warping and transformation."""
     content = element.text or ""
     if name in _REFERENCES and not _is_reference(content.strip()):
         raise _refusal(document, f"a reference system {content[:40]!r}, which is neither WKT nor an EPSG number,")
