@@ -214,6 +214,6 @@ def test_the_command_starts_workers_of_its_own(twenty: list[Path], tmp_path: Pat
     told = json.loads(result.stdout)
     assert (told["done"], told["failed"]) == (1, 1)
     assert told["failures"][0]["scene"] == str(twenty[7])
-    assert f"failed: {twenty[7]}" in result.stderr
+    assert f"error: {twenty[7]}" in result.stderr
     assert "Traceback" not in result.stderr
     assert "distributed" not in result.stderr
