@@ -59,7 +59,7 @@ def products(path: Path) -> None:
     figure, axes = panels(3, 9, 3.2, ("mask", "P(cloud), --score", "polygons"))
     with tempfile.TemporaryDirectory() as folder:
         found = detect(SAMPLE, folder, DetectOptions(score=True))
-        with rasterio.open(found.mask_path) as mask, rasterio.open(found.score_path) as score:
+        with rasterio.open(found.mask_path) as mask, rasterio.open(found.files["score"]) as score:
             axes[0].imshow(mask.read(1) == 1, cmap="Blues", vmax=1.3)
             axes[1].imshow(score.read(1, masked=True) * score.scales[0], cmap="magma", vmin=0, vmax=1)
             left, bottom, right, top = mask.bounds

@@ -28,13 +28,13 @@ def scores() -> ScoreHistogram:
 def histogram_picture(path: Path) -> None:
     """Clear and cloudy pixels by score."""
     cut = load_scorer(MODEL).card.calibration
-    plot_scores(scores(), float(cut.cut), cut.sign, path, f"{MODEL}: the sample scene")
+    plot_scores(scores(), float(cut.score_threshold), cut.sign, path, f"{MODEL}: the sample scene")
 
 
 def sweep_picture(path: Path) -> None:
     """What each threshold would give."""
     cut = load_scorer(MODEL).card.calibration
-    plot_sweep(scores(), float(cut.cut), cut.sign, path, f"{MODEL}: the sample scene")
+    plot_sweep(scores(), float(cut.score_threshold), cut.sign, path, f"{MODEL}: the sample scene")
 
 
 PICTURES = (("histogram.png", histogram_picture), ("sweep.png", sweep_picture))
