@@ -65,6 +65,7 @@ def runnable(*, slow: bool) -> list[object]:
 def run_page(page: Path, folder: Path) -> None:
     shutil.copytree(ROOT / "sample_data", folder / "sample_data")
     (folder / "docs").symlink_to(ROOT / "docs")
+    (folder / "tests").symlink_to(ROOT / "tests")  # the drawings draw on a synthetic scene
     binaries = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
     for block in blocks(page):

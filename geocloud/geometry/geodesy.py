@@ -20,11 +20,21 @@ BATCH = 1_000
 """Polygons that are copied at once: memory does not grow by several times their vertices."""
 
 
+def transform_points(transform: Affine, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 2) points x, y through an affine transform.
+
+    By element, not by a matrix product: that may round a point differently by its place in the array, and then the
+    first and last point of a ring are no longer the same.
+    """
+    a, b, c, d, e, f = tuple(transform)[:6]
+    x, y = xy[:, 0], xy[:, 1]
+    return np.column_stack([a * x + b * y + c, d * x + e * y + f])
+
+
 def to_crs_coordinates(geometry: NDArray[Any], georef: Georef) -> NDArray[Any]:
     """Polygons from pixel coordinates (column, row) into the scene's CRS, by its transform or else its GCPs."""
     if not georef.gcps:
-        a, b, c, d, e, f = tuple(georef.transform)[:6]
-        return np.asarray(shapely.transform(geometry, lambda xy: xy @ [[a, d], [b, e]] + [c, f]))
+        return np.asarray(shapely.transform(geometry, lambda xy: transform_points(georef.transform, xy)))
     points = [GroundControlPoint(row=r, col=c, x=x, y=y, z=z) for r, c, x, y, z in georef.gcps]
     with GCPTransformer(points) as transformer:
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from geocloud.errors import InputError, MissingExtraError
-from geocloud.geometry.geodesy import pixel_area
+from geocloud.geometry.geodesy import pixel_area, transform_points
 from geocloud.georef import Georef
 
 if TYPE_CHECKING:
@@ -102,12 +102,10 @@ def to_pixel_coordinates(frame: geopandas.GeoDataFrame, georef: Georef, name: st
             shapely.segmentize(geometry, longest / metres),
             lambda xy: np.column_stack(change.transform(xy[:, 0], xy[:, 1])),
         )
-    a, b, c, d, e, f = tuple(~georef.transform)[:6]
-    pixels = shapely.transform(geometry, lambda xy: xy @ [[a, d], [b, e]] + [c, f])
-    lost = ~np.isfinite(shapely.bounds(pixels)).all(axis=1) & ~shapely.is_empty(pixels)
+    lost = ~np.isfinite(shapely.bounds(geometry)).all(axis=1) & ~shapely.is_empty(geometry)
     if lost.any():
         raise InputError(
             f"polygon {int(np.flatnonzero(lost)[0]) + 1} reaches where the CRS of {name} has no values; "
-            "cut it to the scene's surroundings"
+            "cut it to the scene's surroundings, or check that the zones name their own CRS"
         )
-    return np.asarray(pixels)
+    return np.asarray(shapely.transform(geometry, lambda xy: transform_points(~georef.transform, xy)))

@@ -166,6 +166,12 @@ def test_bad_zones_are_refused_in_one_sentence(tmp_path: Path, zones: object, wo
         cover([mask], zones)
 
 
+def test_metres_called_degrees_are_one_sentence(tmp_path: Path) -> None:
+    wrong = ZONES.set_crs("EPSG:4326", allow_override=True)
+    with pytest.raises(InputError, match=r"polygon 1 reaches where the CRS of .* has no values; .* name their own CRS"):
+        cover([write_mask(tmp_path / "m.tif", codes())], wrong, tmp_path / "out.csv")
+
+
 def test_documents_that_name_other_files_are_no_zones(tmp_path: Path) -> None:
     ZONES.to_file(tmp_path / "zones.gpkg")
     layer = f'<OGRVRTLayer name="zones"><SrcDataSource>{tmp_path / "zones.gpkg"}</SrcDataSource></OGRVRTLayer>'
