@@ -23,6 +23,9 @@ RGB = ("blue", "green", "red")
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 SIZES = ((1, 1), (1, 2), (2, 1), (1, 700), (700, 1), (3, 3), (63, 65), (64, 64), (65, 1))
 
+STATED = ("--scale", "0.0001")
+"""For values of which no scale makes a reflectance: unless it is stated, they are refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class BadScene:
@@ -72,7 +75,7 @@ def _write(folder: Path, name: str, **options: Any) -> Path:
 def sizes(folder: Path) -> Iterator[BadScene]:
     for shape, dtype in itertools.product(SIZES, TYPES):
         name = f"size_{shape[0]}x{shape[1]}_{dtype}"
-        yield BadScene(name, _write(folder, name, data=plain(shape, dtype)), "mask")
+        yield BadScene(name, _write(folder, name, data=plain(shape, dtype)), "mask", STATED if dtype == "int8" else ())
 
 
 def complex_numbers(folder: Path) -> Iterator[BadScene]:
@@ -87,12 +90,11 @@ def values(folder: Path) -> Iterator[BadScene]:
         data = plain(dtype=dtype) / dtype_scale(dtype)
         where = {"all": np.s_[:], "half": np.s_[:, :40], "one": np.s_[1, 5, 5]}[part]
         data[where] = value
-        yield BadScene(
-            f"{name}_{dtype}_{part}", _write(folder, f"{name}_{dtype}_{part}", data=data.astype(dtype)), "mask"
-        )
+        path = _write(folder, f"{name}_{dtype}_{part}", data=data.astype(dtype))
+        yield BadScene(f"{name}_{dtype}_{part}", path, "mask", STATED if np.isfinite(value) else ())
     for dtype, end in itertools.product(("uint8", "int16", "uint16", "int32"), ("min", "max")):
         data = np.full((3, 30, 30), getattr(np.iinfo(dtype), end), dtype=dtype)
-        yield BadScene(f"{end}_{dtype}", _write(folder, f"{end}_{dtype}", data=data), "mask")
+        yield BadScene(f"{end}_{dtype}", _write(folder, f"{end}_{dtype}", data=data), "mask", STATED)
 
 
 def dtype_scale(dtype: str) -> float:
