@@ -18,6 +18,7 @@ OPTIONS = {
     "RESOLUTION": "--resolution",
     "SCALE": "--scale",
     "OFFSET": "--offset",
+    "NODATA": "--nodata",
     "DEVICE": "--device",
     "PRECISION": "--precision",
     "THREADS": "--threads",

@@ -104,6 +104,8 @@ def _reading() -> Iterator[Entry]:
     yield _number("SCALE", tr("Scale to reflectance"), optional=True), text, True
     text = tr("added after the scale; empty: as the file says.")
     yield _number("OFFSET", tr("Offset to reflectance"), optional=True), text, True
+    text = tr("a value that is no data, in every band; empty: as the file says.")
+    yield _number("NODATA", tr("Nodata value"), optional=True), text, True
     yield (
         _whole("MAX_PIXELS", tr("Most pixels"), optional=True, minValue=1),
         tr("refuse scenes that claim more; empty: the program's limit."),

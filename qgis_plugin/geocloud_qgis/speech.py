@@ -21,6 +21,7 @@ def field_titles() -> dict[str, str]:
         "resolution": _advanced(tr("Resolution (metres per pixel)")),
         "scale": _advanced(tr("Scale to reflectance")),
         "offset": _advanced(tr("Offset to reflectance")),
+        "nodata": _advanced(tr("Nodata value")),
         "max-pixels": _advanced(tr("Most pixels")),
         "allow-external": _advanced(tr("Read files outside the scene's folder")),
         "device": _advanced(tr("Device")),

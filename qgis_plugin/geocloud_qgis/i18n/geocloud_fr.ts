@@ -152,6 +152,10 @@
       <translation>ajouté après l'échelle ; vide : selon le fichier.</translation>
     </message>
     <message>
+      <source>a value that is no data, in every band; empty: as the file says.</source>
+      <translation>une valeur sans donnée, dans chaque bande ; vide : selon le fichier.</translation>
+    </message>
+    <message>
       <source>Probability</source>
       <translation>Probabilité</translation>
     </message>
@@ -274,6 +278,10 @@
     <message>
       <source>Offset to reflectance</source>
       <translation>Décalage vers la réflectance</translation>
+    </message>
+    <message>
+      <source>Nodata value</source>
+      <translation>Valeur sans donnée</translation>
     </message>
     <message>
       <source>Most pixels</source>
