@@ -32,13 +32,12 @@ if TYPE_CHECKING:
         UsageError,
     )
     from geocloud.evaluation.samples import DataOptions
-    from geocloud.georef import Georef
     from geocloud.lazy.lazy import mask, score
     from geocloud.models.registry import load_scorer
     from geocloud.pipeline.detection import Detection
     from geocloud.pipeline.options import DetectOptions
     from geocloud.progress import Progress
-    from geocloud.raster import PatchBatch, Raster
+    from geocloud.raster import Georef, PatchBatch, Raster, Window
     from geocloud.readers import MemoryScene, SceneOptions, SceneReader, open_scene
     from geocloud.scorers.card import ModelCard
     from geocloud.scorers.contract import Scorer
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
     from geocloud.verbs.polygonize import PolygonizeOptions, polygonize
     from geocloud.verbs.series import SeriesDate, SeriesOptions, detect_series
     from geocloud.verbs.train import TrainResult, train
-    from geocloud.window import Window
 
 __all__ = [
     "ApplyOptions", "BatchOptions", "BatchResult", "CalibrateOptions", "Calibration", "Cancelled", "Classification",
@@ -76,14 +74,13 @@ _MODULES = {
     "errors": "Cancelled EnvironmentProblem GeocloudError InputError MissingExtraError ModelError OutputError "
     "UsageError",
     "evaluation.samples": "DataOptions",
-    "georef": "Georef",
     "lazy.lazy": "mask score",
     "scorers.card": "ModelCard",
     "models.registry": "load_scorer",
     "pipeline.detection": "Detection",
     "pipeline.options": "DetectOptions",
     "progress": "Progress",
-    "raster": "PatchBatch Raster",
+    "raster": "Georef PatchBatch Raster Window",
     "readers": "MemoryScene SceneOptions SceneReader open_scene",
     "scorers.contract": "Scorer",
     "training.options": "TrainOptions",
@@ -98,7 +95,6 @@ _MODULES = {
     "verbs.polygonize": "PolygonizeOptions polygonize",
     "verbs.series": "SeriesDate SeriesOptions detect_series",
     "verbs.train": "TrainResult train",
-    "window": "Window",
 }
 _HOMES = {name: f"geocloud.{module}" for module, names in _MODULES.items() for name in names.split()}
 

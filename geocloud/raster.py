@@ -1,14 +1,104 @@
-"""Pixels in memory: a window of a scene, and the blocks a scorer is given."""
+"""Where pixels lie (windows, the Earth, patches), and pixels in memory: the vocabulary of all that follows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
-from geocloud.window import Window
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A rectangle of whole pixels; row 0 is the scene's first row, column 0 its first column."""
+
+    row: int
+    """First row; may be negative for a window that reaches beyond the scene."""
+    col: int
+    """First column; may be negative."""
+    height: int
+    """Rows, at least 1."""
+    width: int
+    """Columns, at least 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse empty rectangles: later code trusts that there is a pixel."""
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"a window has at least 1x1 pixels, not {self.height}x{self.width}")
+
+    @property
+    def stop_row(self) -> int:
+        """The row after the last."""
+        return self.row + self.height
+
+    @property
+    def stop_col(self) -> int:
+        """The column after the last."""
+        return self.col + self.width
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.height, self.width
+
+    def grow(self, pixels: int) -> Window:
+        """The window with `pixels` more on each of its four sides."""
+        return Window(self.row - pixels, self.col - pixels, self.height + 2 * pixels, self.width + 2 * pixels)
+
+    def clip(self, shape: tuple[int, int]) -> Window:
+        """The part inside a scene of (height, width); ValueError where nothing is inside."""
+        row, col = max(self.row, 0), max(self.col, 0)
+        stop_row, stop_col = min(self.stop_row, shape[0]), min(self.stop_col, shape[1])
+        return Window(row, col, stop_row - row, stop_col - col)
+
+    def slices(self, origin: tuple[int, int] = (0, 0)) -> tuple[slice, slice]:
+        """Row and column slices into an array whose first pixel is the scene's pixel `origin`."""
+        row, col = self.row - origin[0], self.col - origin[1]
+        return slice(row, row + self.height), slice(col, col + self.width)
+
+
+Gcp = tuple[float, float, float, float, float]
+"""A ground control point: row, column (pixels), x, y, z (units of the GCPs' CRS)."""
+
+
+_IDENTITY = Affine.identity()
+
+
+@dataclass(frozen=True, slots=True)
+class Georef:
+    """Grid and reference system of a scene."""
+
+    shape: tuple[int, int]
+    """(height, width) in pixels."""
+    transform: Affine = _IDENTITY
+    """(column, row) of a pixel's upper left corner -> (x, y) in the CRS; identity where there is none."""
+    crs_wkt: str = ""
+    """The CRS as WKT 2, of the transform or else of the GCPs; empty where the scene has none."""
+    gcps: tuple[Gcp, ...] = ()
+    """Ground control points, used where there is no transform."""
+
+    @property
+    def located(self) -> bool:
+        """True where pixels can be placed on the Earth: a CRS and either a transform or GCPs."""
+        return bool(self.crs_wkt) and (self.transform != _IDENTITY or bool(self.gcps))
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(west, south, east, north) of the four corners in CRS units, rotation included; not for GCP scenes."""
+        height, width = self.shape
+        corners = [self.transform @ corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
+        xs, ys = [x for x, _ in corners], [y for _, y in corners]
+        return min(xs), min(ys), max(xs), max(ys)
+
+    @property
+    def resolution(self) -> tuple[float, float]:
+        """(x, y) size of a pixel in CRS units, always positive, rotation included."""
+        a, b, _, d, e, _ = tuple(self.transform)[:6]
+        return (a * a + d * d) ** 0.5, (b * b + e * e) ** 0.5
+
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -53,3 +143,68 @@ def spread(layer: NDArray[Any], step: int, shape: tuple[int, int]) -> NDArray[An
     """(..., h, w) of squares as (..., *shape) of pixels: each value step x step times, what is too much cut off."""
     pixels = np.repeat(np.repeat(layer, step, axis=-1), step, axis=-2) if step > 1 else layer
     return pixels[..., : shape[0], : shape[1]]
+
+
+PATCH = 64
+"""Side of a patch in pixels, the paper's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchGrid:
+    """Blocks of `block` x `block` whole patches, anchored at the scene's first pixel, row-major.
+
+    The last block of a row or column is cut short to the patches that hold any of the scene. The last patch may reach
+    beyond it: the tiler fills that part by reflection and the stitcher drops it, so every pixel of the scene lies in
+    exactly one block.
+    """
+
+    shape: tuple[int, int]
+    """(height, width) of the scene in pixels."""
+    block: int = 1
+    """Patches along each side of a block; 1 makes a block one patch."""
+
+    def __post_init__(self) -> None:
+        """Validate once; later code trusts it."""
+        if min(self.shape) < 1 or self.block < 1:
+            raise ValueError(f"a grid needs a scene and a block of at least 1, not {self.shape} and {self.block}")
+
+    @property
+    def side(self) -> int:
+        """Side of a block in pixels."""
+        return self.block * PATCH
+
+    @property
+    def rows(self) -> int:
+        """Number of block rows."""
+        return -(-self.shape[0] // self.side)
+
+    @property
+    def cols(self) -> int:
+        """Number of blocks in a row."""
+        return -(-self.shape[1] // self.side)
+
+    def __len__(self) -> int:
+        """Number of blocks."""
+        return self.rows * self.cols
+
+    def window(self, row: int, col: int) -> Window:
+        """The whole patches of block (row, col): a square, but at the scene's last rows and columns."""
+        row, col = row * self.side, col * self.side
+        height, width = (-(-size // PATCH) * PATCH for size in self.shape)
+        return Window(row, col, min(self.side, height - row), min(self.side, width - col))
+
+    def __iter__(self) -> Iterator[Window]:
+        """All blocks, row-major."""
+        return (self.window(row, col) for row in range(self.rows) for col in range(self.cols))
+
+    def segments(self, max_pixels: int, block_rows: range | None = None) -> Iterator[Window]:
+        """Runs of whole blocks within one block row, row-major, clipped to the scene; of all block rows or of some.
+
+        Each run holds at most `max_pixels` pixels but at least one block: what is in memory at once then depends
+        neither on the scene's height nor on its width.
+        """
+        run = max(1, max_pixels // self.side**2)
+        for row in range(self.rows) if block_rows is None else block_rows:
+            for col in range(0, self.cols, run):
+                window = Window(row * self.side, col * self.side, self.side, run * self.side)
+                yield window.clip(self.shape)

@@ -11,9 +11,8 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
-from geocloud.raster import Raster
+from geocloud.raster import Raster, Window
 from geocloud.readers import MemoryScene, SceneReader
-from geocloud.window import Window
 
 UTM = "EPSG:32633"
 ORIGIN = (600000, 5200020)

@@ -9,11 +9,10 @@ import rasterio
 import torch
 from testutils import UTM
 
-from geocloud.georef import Georef
 from geocloud.metrics.confusion import auroc
 from geocloud.metrics.histogram import histogram
 from geocloud.pipeline.scoring import score_scene
-from geocloud.raster import Raster
+from geocloud.raster import Georef, Raster
 from geocloud.readers import MemoryScene
 from geocloud.training.unmix.simulator import simulate, value_noise
 

@@ -14,7 +14,7 @@ import geocloud
 PACKAGE = Path(geocloud.__file__).parent
 SAMPLE = Path(__file__).parent / "synthetic" / "scene.tif"
 FLOORS = {
-    0: ("errors", "window", "grid", "georef", "raster", "progress", "version", "calibration", "classes"),
+    0: ("errors", "raster", "progress", "version", "calibration", "classes"),
     1: ("geometry", "metrics", "readers", "datasets", "writers", "series"),
     2: ("scorers", "models"),
     3: ("pipeline", "training", "evaluation"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geocloud.grid import PatchGrid
+from geocloud.raster import PatchGrid
 
 sizes = st.tuples(st.integers(1, 700), st.integers(1, 700))
 

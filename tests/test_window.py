@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geocloud.window import Window
+from geocloud.raster import Window
 
 
 def test_grow_clip_and_slices_cut_the_same_pixels_as_numpy() -> None:

@@ -14,8 +14,7 @@ from affine import Affine
 from rasterio.transform import from_origin
 
 from geocloud.calibration import Calibration
-from geocloud.georef import Georef
-from geocloud.raster import PatchBatch, Raster
+from geocloud.raster import Georef, PatchBatch, Raster
 from geocloud.readers import MemoryScene
 from geocloud.scorers.card import ModelCard, TrainingRecord
 

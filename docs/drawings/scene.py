@@ -14,7 +14,7 @@ from style import panels, save, stretch
 
 from geocloud import DetectOptions, detect, open_scene
 from geocloud.classes import CLASSES
-from geocloud.window import Window
+from geocloud.raster import Window
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "scene.tif"
 PART = Window(0, 0, 1100, 1150)

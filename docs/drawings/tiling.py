@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from style import BLOCK_LINE, CLOUD, HALO_LINE, PATCH_LINE, SAMPLE, panels, sample_rgb, save
 
 from geocloud import open_scene
-from geocloud.grid import PATCH, PatchGrid
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.scoring import score_scene
 from geocloud.pipeline.tiling import reflect
-from geocloud.window import Window
+from geocloud.raster import PATCH, PatchGrid, Window
 
 BLOCK, HALO = 2, 64
 SHAPE = (420, 470)

@@ -13,7 +13,7 @@ from geocloud.models.loading import load_model
 from geocloud.models.networks.cells import BANDS, BRIGHTEST
 from geocloud.models.networks.unmix import mix
 from geocloud.models.registry import DEFAULT_MODEL, model_folder
-from geocloud.window import Window
+from geocloud.raster import Window
 
 WINDOW = Window(224, 32, 256, 320)
 

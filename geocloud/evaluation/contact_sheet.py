@@ -16,12 +16,11 @@ from geocloud.evaluation.samples import open_data
 from geocloud.evaluation.scene_metrics import SceneMetrics
 from geocloud.evaluation.suite import SuiteSource
 from geocloud.pipeline.scoring import score_scene
-from geocloud.raster import BoolArray, FloatArray
+from geocloud.raster import BoolArray, FloatArray, Window
 from geocloud.readers import open_scene
 from geocloud.readers.reader import SceneReader
 from geocloud.readers.scenes.band_subset import subset_bands
 from geocloud.scorers.contract import Scorer
-from geocloud.window import Window
 
 HIT, ALARM, MISS = (255, 255, 255), (230, 60, 50), (60, 110, 240)
 """Cloud found, clear called cloud, cloud called clear."""

@@ -15,13 +15,11 @@ from geocloud.datasets.labelled import Choice, LabelledData, open_labelled
 from geocloud.datasets.labels import Fit, LabelCodes, read_mask, read_truth
 from geocloud.datasets.split import Part
 from geocloud.errors import InputError, UsageError
-from geocloud.georef import Georef
-from geocloud.grid import PATCH
 from geocloud.metrics.histogram import EXACT_BITS, PIXEL_BITS
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.scoring import score_scene
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import BoolArray, FloatArray, Raster
+from geocloud.raster import PATCH, BoolArray, FloatArray, Georef, Raster
 from geocloud.readers import MemoryScene, SceneOptions, open_scene
 from geocloud.readers.scenes.band_subset import subset_bands
 from geocloud.scorers.contract import Scorer, score_patches

@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geocloud.window import Window
+from geocloud.raster import Window
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from pyproj import CRS, Transformer
 from rasterio.control import GroundControlPoint
 from rasterio.transform import GCPTransformer
 
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 
 EDGE_SAMPLES = 16
 """A long straight edge is bent by a change of projection: it is cut into pieces of 1/16 of the scene's extent."""

@@ -11,8 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio import features
 
-from geocloud.geometry.rings import Edges, count_pixels, covered, sum_values, vertical_edges
-from geocloud.geometry.seams import unite
+from geocloud.geometry.rings import Edges, count_pixels, covered, sum_values, unite, vertical_edges
 from geocloud.raster import CLEAR, NODATA, ByteArray
 
 STRIP_PIXELS = 3 << 20

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from geocloud.calibration import Calibration
 from geocloud.classes import ENCODINGS, EncodingName, encode
-from geocloud.grid import PatchGrid
 from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.run import choose_threshold
 from geocloud.pipeline.scoring import score_segment
 from geocloud.pipeline.stitching import SCORE
 from geocloud.pipeline.tiling import Segment
-from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, spread
+from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchGrid, Window, spread
 from geocloud.readers.bands.digital_numbers import DigitalNumbers, average, find_valid, is_nodata
 from geocloud.readers.bands.radiometry import EIGHT_BIT, Samples, ScaleEvidence
 from geocloud.readers.bands.spec import Radiometry
@@ -26,7 +25,6 @@ from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_scene import array_nodata, stated_radiometry
 from geocloud.scorers.card import Precision
 from geocloud.scorers.contract import Scorer
-from geocloud.window import Window
 
 if TYPE_CHECKING:
     import dask.array

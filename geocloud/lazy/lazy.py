@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from geocloud.classes import ENCODINGS, EncodingName
 from geocloud.errors import UsageError
-from geocloud.grid import PatchGrid
 from geocloud.lazy.chunks import BlockPlan, LazyResult, finish, lazy_blocks
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.coarse import aggregation_factor, coarse_shape
 from geocloud.pipeline.run import choose_threshold
 from geocloud.pipeline.scoring import score_scene
-from geocloud.raster import NODATA
+from geocloud.raster import NODATA, PatchGrid
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
 from geocloud.readers.scenes.xarray_scene import choose_layers, open_array

@@ -9,13 +9,11 @@ from pyproj.exceptions import ProjError
 
 from geocloud.errors import UsageError
 from geocloud.geometry.geodesy import pixel_area
-from geocloud.georef import Georef
 from geocloud.pipeline.stitching import Layer, ScoredRows, blank
-from geocloud.raster import BoolArray, FloatArray, Raster, spread
+from geocloud.raster import BoolArray, FloatArray, Georef, Raster, Window, spread
 from geocloud.readers.bands.digital_numbers import average
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
-from geocloud.window import Window
 
 READ_PIXELS = 1 << 19
 """Pixels of the scene that are averaged at once: quickest, and small, while they fit the processor's cache."""

@@ -14,9 +14,8 @@ from geocloud.classes import COUNTED, ENCODINGS, TAG, EncodingName, encode
 from geocloud.geometry.dilation import Dilater, Rows
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.polygons import PolygonTracer, Shapes, burn, joined_groups
-from geocloud.georef import Georef
 from geocloud.pipeline.layers import Extent
-from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, SNOW, ByteArray, FloatArray
+from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, SNOW, ByteArray, FloatArray, Georef
 from geocloud.writers.cog import RasterFormat, RowWriter, mask_product, raster_errors
 
 IntArray = NDArray[np.int64]

@@ -15,7 +15,6 @@ import numpy as np
 
 from geocloud.calibration import Calibration
 from geocloud.classes import ENCODINGS, ClassName, classes_of, written_classes
-from geocloud.grid import PATCH
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.layers import CODE, SURFACE, Extent
 from geocloud.pipeline.mask import MaskRaster, read_every, write_encoded
@@ -23,7 +22,7 @@ from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.quicklook import Preview, write_quicklook
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.pipeline.tiling import Segment
-from geocloud.raster import NODATA
+from geocloud.raster import NODATA, PATCH
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.cog import MASK, SCORE, RasterFormat, RowWriter, clear_sky_product, copy_to_cog, quantise

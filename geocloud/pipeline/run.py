@@ -13,7 +13,6 @@ import numpy as np
 from geocloud.calibration import Calibration, Probability, ThresholdRule
 from geocloud.classes import mask_codes, wanted_classes
 from geocloud.errors import UsageError
-from geocloud.grid import PATCH, PatchGrid
 from geocloud.pipeline.coarse import aggregation_factor, coarse_shape
 from geocloud.pipeline.detection import Detection
 from geocloud.pipeline.domain_check import DomainCheck
@@ -26,6 +25,7 @@ from geocloud.pipeline.scoring import SEGMENT_PIXELS, scored_rows
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.pipeline.tiling import Segment, read_segments
 from geocloud.progress import Progress, Warn, no_progress
+from geocloud.raster import PATCH, PatchGrid
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.version import __version__

@@ -10,16 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import rasterio
 
-from geocloud.grid import PATCH, PatchGrid
 from geocloud.pipeline.coarse import aggregation_factor, coarse_shape, on_own_grid
 from geocloud.pipeline.parallel import map_ordered, read_ahead, trim_heap
 from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows, Stitcher, place_blocks
 from geocloud.pipeline.tiling import Segment, cut_blocks, read_segments
-from geocloud.raster import BoolArray, FloatArray, PatchBatch
+from geocloud.raster import PATCH, BoolArray, FloatArray, PatchBatch, PatchGrid, Window
 from geocloud.readers.files.opening import cache_bytes
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer, WholeScorer
-from geocloud.window import Window
 
 SEGMENT_PIXELS = 300_000
 """Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""

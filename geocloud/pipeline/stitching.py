@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.grid import PatchGrid
-from geocloud.raster import BoolArray, FloatArray, spread
-from geocloud.window import Window
+from geocloud.raster import BoolArray, FloatArray, PatchGrid, Window, spread
 
 Layer = NDArray[Any]
 """A map of any type: (h, w), or (band, h, w); of batches with a leading n."""

@@ -10,11 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.grid import PatchGrid
 from geocloud.pipeline.coarse import pixels_of, read_coarse
-from geocloud.raster import BoolArray, FloatArray, PatchBatch, Raster
+from geocloud.raster import BoolArray, FloatArray, PatchBatch, PatchGrid, Raster, Window
 from geocloud.readers.reader import SceneReader
-from geocloud.window import Window
 
 T = TypeVar("T")
 

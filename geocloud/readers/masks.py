@@ -12,8 +12,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from geocloud.classes import CODES, ENCODINGS, TAG, EncodingName, decode
 from geocloud.errors import InputError
-from geocloud.georef import Georef
-from geocloud.raster import CLEAR, NODATA, ByteArray, FloatArray
+from geocloud.raster import CLEAR, NODATA, ByteArray, FloatArray, Georef
 from geocloud.readers.files.opening import check_size, crs_name, open_raster, raster_georef, read_errors, same_crs
 from geocloud.version import __version__
 

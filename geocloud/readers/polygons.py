@@ -13,7 +13,7 @@ from pyproj import CRS, Transformer
 
 from geocloud.errors import InputError, MissingExtraError
 from geocloud.geometry.geodesy import pixel_area, transform_points
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 
 if TYPE_CHECKING:
     import geopandas

@@ -9,12 +9,10 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from rasterio.crs import CRS
 
-from geocloud.georef import Georef
-from geocloud.raster import Raster
+from geocloud.raster import Georef, Raster, Window
 from geocloud.readers.bands.digital_numbers import DigitalNumbers
 from geocloud.readers.bands.spec import SceneInfo
 from geocloud.readers.files.paths import scene_name
-from geocloud.window import Window
 
 __all__ = ["MAX_PIXELS", "SceneOptions", "scene_name"]
 

@@ -10,9 +10,8 @@ import numpy as np
 
 from geocloud.classes import ClassName, ClassThresholds
 from geocloud.errors import ModelError
-from geocloud.raster import FloatArray, PatchBatch, Raster
+from geocloud.raster import FloatArray, PatchBatch, Raster, Window
 from geocloud.scorers.card import ModelCard
-from geocloud.window import Window
 
 
 @runtime_checkable

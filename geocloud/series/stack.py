@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from geocloud.errors import InputError, UsageError
-from geocloud.raster import BoolArray, FloatArray
+from geocloud.raster import BoolArray, FloatArray, Window
 from geocloud.readers.dates import scene_day
 from geocloud.readers.reader import SceneReader
-from geocloud.window import Window
 
 
 @dataclass(frozen=True, slots=True)

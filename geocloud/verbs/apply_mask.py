@@ -16,9 +16,8 @@ from rasterio.windows import Window as RasterioWindow
 
 from geocloud.classes import EncodingName
 from geocloud.errors import InputError, UsageError
-from geocloud.georef import Georef
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import CLEAR, NODATA, SNOW, BoolArray
+from geocloud.raster import CLEAR, NODATA, SNOW, BoolArray, Georef, Window
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster
 from geocloud.readers.files.opening import (
@@ -33,7 +32,6 @@ from geocloud.readers.files.opening import (
 from geocloud.readers.local_files import local_files, protected_files
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.reader import SceneReader
-from geocloud.window import Window
 from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog
 from geocloud.writers.copying import copy_description, copy_profile, has_domains
 from geocloud.writers.output_check import check_outputs

@@ -17,7 +17,6 @@ from geocloud.datasets.folder import DataFile, DataSet
 from geocloud.datasets.labels import read_truth
 from geocloud.errors import InputError, OutputError, UsageError
 from geocloud.evaluation.samples import DataOptions, open_data, read_samples, source_name
-from geocloud.georef import Georef
 from geocloud.metrics.confusion import best_threshold, count_at
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.metrics.threshold_rules import Tagged, conformal_threshold, false_alarms, fit_spread, quantile_threshold
@@ -25,12 +24,11 @@ from geocloud.models.loading import WEIGHTS_FILE
 from geocloud.models.registry import SHIPPED, load_scorer, model_folder
 from geocloud.pipeline.scoring import score_scene
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import BoolArray, Raster
+from geocloud.raster import BoolArray, Georef, Raster, Window
 from geocloud.readers import MemoryScene, open_scene
 from geocloud.scorers.card import ModelCard, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_case
-from geocloud.window import Window
 
 DRAWS = 2
 """Simulated clouds a scene."""

@@ -17,7 +17,7 @@ from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import NODATA, FloatArray
+from geocloud.raster import NODATA, FloatArray, Window
 from geocloud.readers import SceneOptions, Source, open_scene
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.scenes.band_subset import BandSubset
@@ -28,7 +28,6 @@ from geocloud.series.stack import Stack, make_stack
 from geocloud.verbs.apply_mask import check_grid
 from geocloud.verbs.detect import detect
 from geocloud.version import __version__
-from geocloud.window import Window
 from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog
 from geocloud.writers.staging import Staging, staged
 

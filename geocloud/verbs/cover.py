@@ -17,14 +17,12 @@ from geocloud.classes import COUNTED, TAG, EncodingName
 from geocloud.errors import UsageError
 from geocloud.geometry.coverage import coverage, polygon_edges
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
-from geocloud.georef import Georef
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import NODATA, SHADOW
+from geocloud.raster import NODATA, SHADOW, Georef, Window
 from geocloud.readers.dates import mask_day
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.polygons import read_polygons, to_pixel_coordinates
 from geocloud.version import __version__
-from geocloud.window import Window
 from geocloud.writers.staging import staged
 from geocloud.writers.tables import check_table_path, write_table
 

@@ -21,12 +21,11 @@ from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.scoring import scored_rows
 from geocloud.pipeline.stitching import SCORE, Layers
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import ByteArray, FloatArray, PatchBatch, Raster
+from geocloud.raster import ByteArray, FloatArray, PatchBatch, Raster, Window
 from geocloud.readers import MemoryScene, open_scene
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Unmixer, require_unmixer
 from geocloud.scorers.peers import PEERS
-from geocloud.window import Window
 
 CODE, SHADOW = "code", "shadow"
 Truth = Mapping[str, tuple[int, ...]]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from geocloud.errors import MissingExtraError, ModelError, OutputError, UsageError
-from geocloud.grid import PATCH
 from geocloud.models.registry import load_scorer
+from geocloud.raster import PATCH
 
 if TYPE_CHECKING:
     from geocloud.models.networks import Network

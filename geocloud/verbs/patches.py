@@ -13,17 +13,14 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window as RasterioWindow
 
-from geocloud.georef import Georef
-from geocloud.grid import PATCH, PatchGrid
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import Raster
+from geocloud.raster import PATCH, Georef, PatchGrid, Raster, Window
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster
 from geocloud.readers.files.opening import cache_bytes, check_size, open_raster, read_bands, read_errors
 from geocloud.readers.local_files import local_files
 from geocloud.readers.reader import SceneReader, scene_name
 from geocloud.version import __version__
-from geocloud.window import Window
 from geocloud.writers.cog import location, raster_errors
 from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import Staging, check_stored, staged, write_errors

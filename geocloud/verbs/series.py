@@ -18,7 +18,7 @@ from geocloud.pipeline.detection import Detection
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, ByteArray
+from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, ByteArray, Window
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
 from geocloud.readers.dates import TAKEN_TAG
 from geocloud.readers.masks import MaskFile, ScoreFile
@@ -27,7 +27,6 @@ from geocloud.scorers.contract import Scorer
 from geocloud.series.explain import MIN_DATES, NEAR, SURROUNDINGS, explain
 from geocloud.series.stack import Stack, make_stack
 from geocloud.verbs.detect import detect
-from geocloud.window import Window
 from geocloud.writers.cog import MASK, RowWriter, copy_to_cog, mask_product
 from geocloud.writers.staging import Staging, staged
 

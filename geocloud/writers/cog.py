@@ -20,7 +20,7 @@ from rasterio.shutil import copy
 from rasterio.windows import Window as RasterioWindow
 
 from geocloud.errors import OutputError
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 from geocloud.writers.sidecars import colormap
 from geocloud.writers.staging import check_readable, check_stored
 

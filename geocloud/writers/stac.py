@@ -22,7 +22,7 @@ from shapely.affinity import translate
 from geocloud.classes import MaskClass
 from geocloud.errors import MissingExtraError
 from geocloud.geometry.geodesy import to_crs_coordinates
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 from geocloud.readers.files.paths import is_virtual
 from geocloud.version import __version__
 from geocloud.writers.cog import RasterFormat

@@ -22,7 +22,7 @@ from geocloud.classes import CLASSES
 from geocloud.errors import MissingExtraError, OutputError, UsageError
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.polygons import Shapes
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 
 DIGITS, SHORTEST_EDGE = 7, 1e-6
 """Digits of a degree, and the shortest edge in degrees that they cannot break."""

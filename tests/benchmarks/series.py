@@ -19,12 +19,11 @@ import numpy as np
 import torch
 
 from geocloud.models.registry import load_scorer
-from geocloud.raster import PatchBatch
+from geocloud.raster import PatchBatch, Window
 from geocloud.readers import open_scene
 from geocloud.series.explain import explain
 from geocloud.training.unmix.simulator import cast_shadow, chance, sharp_clouds, simulate, small_clouds
 from geocloud.verbs.series import LIT, SHADED
-from geocloud.window import Window
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 SIDE = 256

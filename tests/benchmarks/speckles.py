@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from geocloud.geometry.polygons import PolygonTracer
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 
 SIDE = 10980
 

@@ -18,17 +18,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.polygons import PolygonTracer
-from geocloud.grid import PatchGrid
 from geocloud.models.loading import has_bf16
 from geocloud.models.network_scorer import NetworkScorer
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.coarse import aggregation_factor, coarse_shape
 from geocloud.pipeline.scoring import SEGMENT_PIXELS
 from geocloud.pipeline.tiling import read_segments
-from geocloud.raster import PatchBatch, spread
+from geocloud.raster import PatchBatch, PatchGrid, Window, spread
 from geocloud.readers import open_scene
 from geocloud.scorers.contract import Scorer
-from geocloud.window import Window
 from geocloud.writers.cog import MASK, RowWriter, copy_to_cog
 
 

@@ -12,7 +12,7 @@ from testutils import write_scene
 
 from geocloud import SceneOptions, open_scene
 from geocloud.errors import GeocloudError
-from geocloud.window import Window
+from geocloud.raster import Window
 
 CANARY = 54321
 OPTIONS = SceneOptions(bands={"blue": 1, "green": 2, "red": 3}, scale=1.0, offset=0.0)

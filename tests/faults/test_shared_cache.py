@@ -11,7 +11,7 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 from geocloud.writers.cog import MASK, RowWriter
 
 pytestmark = pytest.mark.faults

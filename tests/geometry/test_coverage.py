@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from geocloud.geometry.coverage import coverage, polygon_edges
-from geocloud.window import Window
+from geocloud.raster import Window
 
 
 def clipped(shape: shapely.Geometry, window: Window) -> np.ndarray:

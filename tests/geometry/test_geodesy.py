@@ -10,7 +10,7 @@ from pyproj import CRS, Geod, Transformer
 from testutils import rotated
 
 from geocloud.geometry.geodesy import geodesic_areas, pixel_area, to_crs_coordinates
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 
 CASES = {
     "utm": (32633, Affine(10, 0, 450000, 0, -10, 5250000)),

@@ -9,12 +9,11 @@ from geocloud.calibration import Calibration
 from geocloud.models.loading import CPU, has_bf16, make_scorer, runs_bf16
 from geocloud.models.networks import build_network
 from geocloud.models.registry import load_scorer, model_folder
-from geocloud.raster import PatchBatch
+from geocloud.raster import PatchBatch, Window
 from geocloud.readers import open_scene
 from geocloud.scorers.card import ModelCard, read_card
 from geocloud.scorers.contract import score_patches
 from geocloud.training.bf16 import bf16_agreement
-from geocloud.window import Window
 
 SAMPLE = Path(__file__).parents[1] / "synthetic" / "scene.tif"
 

@@ -13,10 +13,9 @@ from testutils import EchoScorer, write_scene
 import geocloud
 from geocloud import DetectOptions, open_scene
 from geocloud.errors import UsageError
-from geocloud.georef import Georef
 from geocloud.pipeline.coarse import aggregation_factor
 from geocloud.pipeline.scoring import score_scene
-from geocloud.raster import Raster, spread
+from geocloud.raster import Georef, Raster, spread
 from geocloud.readers.bands.digital_numbers import add_squares, as_digital_numbers, average
 
 UTM = rasterio.crs.CRS.from_epsg(32633).to_wkt()

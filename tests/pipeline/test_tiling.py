@@ -8,14 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from testutils import BlurScorer, EchoScorer, coordinate_scene
 
-from geocloud.georef import Georef
-from geocloud.grid import PatchGrid
 from geocloud.pipeline.scoring import score_scene, scored_rows
 from geocloud.pipeline.stitching import Stitcher
 from geocloud.pipeline.tiling import cut_blocks, fill_nodata, read_segments, reflect
-from geocloud.raster import Raster
+from geocloud.raster import Georef, PatchGrid, Raster, Window
 from geocloud.readers import MemoryScene
-from geocloud.window import Window
 
 sizes = st.tuples(st.integers(1, 300), st.integers(1, 300))
 

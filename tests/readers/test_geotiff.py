@@ -17,8 +17,8 @@ from testutils import rotated, write_scene
 
 from geocloud.errors import InputError, UsageError
 from geocloud.progress import Warn
+from geocloud.raster import Window
 from geocloud.readers import SceneOptions, open_scene
-from geocloud.window import Window
 
 Make = Callable[..., Path]
 OPEN_FILES = Path("/proc/self/fd")

@@ -11,7 +11,7 @@ import pytest
 import rasterio
 
 from geocloud import open_scene
-from geocloud.window import Window
+from geocloud.raster import Window
 
 pytestmark = pytest.mark.data
 DATES = ("S2A_33TWL_20230815", "S2B_33TWL_20230813", "S2B_33TWL_20230820", "S2A_33TWL_20230818", "S2B_33TWL_20230810")

@@ -13,7 +13,7 @@ from testutils import write_scene
 
 from geocloud import SceneOptions, open_scene
 from geocloud.errors import InputError
-from geocloud.window import Window
+from geocloud.raster import Window
 
 WMS = """<GDAL_WMS><Service name="TMS"><ServerUrl>http://127.0.0.1:9/${z}/${x}/${y}.png</ServerUrl></Service>
 <DataWindow><SizeX>256</SizeX><SizeY>256</SizeY></DataWindow><BandsCount>3</BandsCount></GDAL_WMS>"""

@@ -10,10 +10,9 @@ import pytest
 
 from geocloud.errors import ModelError, OutputError, UsageError
 from geocloud.models.registry import load_scorer
-from geocloud.raster import PatchBatch
+from geocloud.raster import PatchBatch, Window
 from geocloud.readers import open_scene
 from geocloud.verbs.export_model import export_model
-from geocloud.window import Window
 
 BANDS = ("blue", "green", "red", "nir")
 SIDE = 256

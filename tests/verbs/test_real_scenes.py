@@ -12,9 +12,9 @@ import rasterio
 import geocloud
 from geocloud import DetectOptions, open_scene
 from geocloud.models.registry import SHIPPED
+from geocloud.raster import Window
 from geocloud.scorers.card import CARD_FILE
 from geocloud.verbs.apply_mask import apply_mask
-from geocloud.window import Window
 
 pytestmark = pytest.mark.data
 TILE = "sentinel2_l2a_120m/S2*_33TWL_"

@@ -9,11 +9,9 @@ import pytest
 
 import geocloud
 from geocloud import Detection, DetectOptions, MemoryScene, SceneReader, open_scene
-from geocloud.georef import Georef
 from geocloud.models.registry import load_scorer
-from geocloud.raster import Raster
+from geocloud.raster import Georef, Raster, Window
 from geocloud.scorers.contract import Scorer
-from geocloud.window import Window
 
 pytestmark = pytest.mark.data
 SIDE = 640

@@ -10,7 +10,7 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 from geocloud.writers.cog import MASK, SCORE, RasterFormat, RowWriter, copy_to_cog
 
 

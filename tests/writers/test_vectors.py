@@ -11,7 +11,7 @@ from affine import Affine
 from pyproj import CRS
 
 from geocloud.geometry.polygons import Shapes, concatenate, trace
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 from geocloud.writers import vectors
 from geocloud.writers.vectors import to_frame, write_vectors
 

@@ -12,8 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from geocloud.grid import PATCH
 from geocloud.models.kinds import Output
+from geocloud.raster import PATCH
 
 
 class DenseAutoencoder(nn.Module):

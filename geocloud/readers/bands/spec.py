@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from rasterio.errors import RasterioError
 
 from geocloud.errors import InputError
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 from geocloud.readers.files.paths import JOINED, check_named, check_plain, is_remote, is_virtual, remote_options
 from geocloud.readers.files.vrt import check_file, check_text, is_vrt
 from geocloud.readers.reader import MAX_PIXELS

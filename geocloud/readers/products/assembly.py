@@ -11,8 +11,8 @@ import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
 
 from geocloud.errors import InputError
-from geocloud.georef import Georef
 from geocloud.progress import Warn
+from geocloud.raster import Georef
 from geocloud.readers.bands.names import COMMON_NAMES, SCORED, VISIBLE
 from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, choose_radiometry, known_nodata
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from geocloud.errors import InputError
-from geocloud.raster import Raster
+from geocloud.raster import Raster, Window
 from geocloud.readers.bands.digital_numbers import DigitalNumbers
 from geocloud.readers.bands.spec import SceneInfo
 from geocloud.readers.reader import BaseScene, SceneReader
-from geocloud.window import Window
 
 
 class BandSubset(BaseScene):

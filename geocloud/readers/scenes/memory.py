@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from geocloud.georef import Georef
-from geocloud.raster import Raster
+from geocloud.raster import Georef, Raster, Window
 from geocloud.readers.bands.digital_numbers import DigitalNumbers, as_digital_numbers
 from geocloud.readers.bands.spec import BandSource, SceneInfo
 from geocloud.readers.reader import BaseScene, SceneReader
-from geocloud.window import Window
 
 
 class MemoryScene(BaseScene):

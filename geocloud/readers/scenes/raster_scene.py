@@ -15,15 +15,13 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from geocloud.errors import InputError
-from geocloud.georef import Georef
-from geocloud.raster import BoolArray
+from geocloud.raster import BoolArray, Georef, Window
 from geocloud.readers.bands.digital_numbers import DigitalNumbers, find_valid
 from geocloud.readers.bands.spec import BandSource, SceneInfo
 from geocloud.readers.files.http import again
 from geocloud.readers.files.opening import open_quietly, read_bands
 from geocloud.readers.files.paths import is_remote, is_virtual
 from geocloud.readers.reader import BaseScene, SceneReader
-from geocloud.window import Window
 
 
 class RasterScene(BaseScene):

@@ -10,7 +10,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from geocloud.errors import InputError
-from geocloud.georef import Georef
+from geocloud.raster import Georef
 
 if TYPE_CHECKING:
     import xarray

@@ -10,6 +10,7 @@ import numpy as np
 
 from geocloud.errors import InputError
 from geocloud.progress import Warn
+from geocloud.raster import Window
 from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands
 from geocloud.readers.bands.digital_numbers import DigitalNumbers, find_valid, is_nodata
 from geocloud.readers.bands.evidence import BandHint
@@ -21,7 +22,6 @@ from geocloud.readers.products.assembly import ZERO_SHARE, understood, with_opti
 from geocloud.readers.products.geotiff import unnamed_note
 from geocloud.readers.reader import BaseScene, SceneOptions, SceneReader
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
-from geocloud.window import Window
 
 if TYPE_CHECKING:
     import xarray

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from geocloud.datasets.folder import PICTURE_BANDS, DataFile, DataSet
 from geocloud.datasets.labels import Fit, LabelCodes, Tag, read_truth
 from geocloud.errors import InputError
-from geocloud.grid import PATCH, PatchGrid
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import BoolArray, FloatArray
+from geocloud.raster import PATCH, BoolArray, FloatArray, PatchGrid, Window
 from geocloud.readers import SceneOptions, open_scene
-from geocloud.window import Window
 
 TagArray = NDArray[np.int64]
 TAG_NUMBERS: dict[Tag, int] = {"clear": 0, "cloudy": 1}

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from geocloud.grid import PATCH
 from geocloud.models.networks.cells import BANDS
-from geocloud.raster import BoolArray, FloatArray
+from geocloud.raster import PATCH, BoolArray, FloatArray
 from geocloud.training.unmix.simulator import simulate
 
 THIN, VISIBLE = 0.04, 0.12

@@ -14,13 +14,12 @@ import rasterio
 import torch
 
 from geocloud.errors import InputError, ModelError, UsageError
-from geocloud.grid import PATCH
 from geocloud.models.kinds import KINDS
 from geocloud.models.loading import load_network
 from geocloud.models.networks.cells import BANDS, OPTIONAL
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.models.registry import model_folder
-from geocloud.raster import FloatArray
+from geocloud.raster import PATCH, FloatArray
 from geocloud.scorers.card import ModelCard, TrainingRecord, read_card
 from geocloud.training.bf16 import bf16_agreement
 from geocloud.training.checkpoint import CHECKPOINT_FILE
