@@ -14,9 +14,8 @@ from urllib.request import Request, urlopen
 
 from geocloud.models.registry import model_folder
 from geocloud.pipeline.options import DetectOptions
-from geocloud.readers.files.paths import is_virtual
-from geocloud.readers.files.tree import archive_prefix
-from geocloud.readers.local_files import local_files
+from geocloud.readers.dispatch import local_files
+from geocloud.readers.files.paths import archive_prefix, is_virtual
 from geocloud.scorers.baselines import BASELINES
 from geocloud.scorers.card import read_card
 from geocloud.version import __version__

@@ -17,9 +17,8 @@ from geocloud.pipeline.scoring import score_segment
 from geocloud.pipeline.stitching import SCORE
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchGrid, Window, spread
-from geocloud.readers.bands.digital_numbers import DigitalNumbers, average, find_valid, is_nodata
 from geocloud.readers.bands.radiometry import EIGHT_BIT, Samples, ScaleEvidence
-from geocloud.readers.bands.spec import Radiometry
+from geocloud.readers.bands.spec import DigitalNumbers, Radiometry, average, find_valid, is_nodata
 from geocloud.readers.products.assembly import given_radiometry, with_options
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_scene import array_nodata, stated_radiometry

@@ -11,7 +11,7 @@ from geocloud.errors import UsageError
 from geocloud.geometry.geodesy import pixel_area
 from geocloud.pipeline.stitching import Layer, ScoredRows, blank
 from geocloud.raster import BoolArray, FloatArray, Georef, Raster, Window, spread
-from geocloud.readers.bands.digital_numbers import average
+from geocloud.readers.bands.spec import average
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
 

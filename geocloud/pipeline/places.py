@@ -11,7 +11,7 @@ from geocloud.errors import ModelError
 from geocloud.models.registry import model_folder
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import OUTPUTS
-from geocloud.readers.local_files import protected_files
+from geocloud.readers.dispatch import protected_files
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.baselines import BASELINES
 from geocloud.writers.output_check import check_outputs

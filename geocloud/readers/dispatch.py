@@ -1,19 +1,33 @@
-"""Which kind of scene a path or URL is, told by plain signs, and the reader for it."""
+"""Which kind of scene a path or URL is, by plain signs; the reader for it; and the files it is made of."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Union
 from urllib.parse import urlsplit
 
-from geocloud.errors import InputError
+from rasterio.errors import RasterioError
+
+from geocloud.errors import GeocloudError, InputError
 from geocloud.readers.bands.spec import SceneInfo
-from geocloud.readers.files.http import with_retries
-from geocloud.readers.files.opening import open_raster
-from geocloud.readers.files.paths import is_remote, is_virtual, scene_name
-from geocloud.readers.files.tree import Tree, archive_prefix, is_litter, open_tree
+from geocloud.readers.files.opening import open_quietly, open_raster
+from geocloud.readers.files.paths import (
+    archive_prefix,
+    check_name,
+    is_netcdf,
+    is_remote,
+    is_virtual,
+    is_vrt,
+    resolve,
+    scene_name,
+)
+from geocloud.readers.files.tree import Tree, is_litter, open_tree
+from geocloud.readers.files.vrt import named_files
 from geocloud.readers.products.band_folder import RASTER, describe_folder, is_band_set, join_tiles, rasters_of
 from geocloud.readers.products.geotiff import describe_raster
 from geocloud.readers.products.landsat import describe_landsat
@@ -22,12 +36,38 @@ from geocloud.readers.products.mtl import METADATA as MTL
 from geocloud.readers.products.sentinel2 import METADATA as SAFE
 from geocloud.readers.products.sentinel2 import describe_safe
 from geocloud.readers.products.stac import describe_item
+from geocloud.readers.products.stac_item import load_item
 from geocloud.readers.reader import SceneOptions, SceneReader
-from geocloud.readers.scenes.raster_scene import RasterScene
-from geocloud.readers.scenes.xarray_store import is_netcdf, open_netcdf_scene, open_zarr_scene
+from geocloud.readers.scenes.raster_scene import RasterScene, with_retries
+from geocloud.readers.scenes.xarray_store import open_netcdf_scene, open_zarr_scene
+
+if TYPE_CHECKING:
+    import xarray
 
 Describe = Callable[[str, Tree, SceneOptions], SceneInfo]
+Source = Union[str, os.PathLike[str], SceneReader, "xarray.DataArray", "xarray.Dataset"]
+"""What a user may give as a scene: a path or URL, an xarray object, or a reader already open."""
 _ZARR_SIGNS = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
+
+
+def open_scene(source: Source, options: SceneOptions | None = None) -> SceneReader:
+    """A reader of a scene; only metadata is read yet. A reader that is given is returned as it is.
+
+    `docs/scenes.md` lists the kinds, `open_path` the signs they are recognised by.
+
+    Raises:
+        InputError: it cannot be used as a scene; the message says why and what to do.
+        UsageError: an option does not fit the scene.
+        MissingExtraError: a kind that needs an optional package.
+    """
+    options = options or SceneOptions()
+    if isinstance(source, str | os.PathLike):
+        return open_path(check_name(os.fspath(source)), options)
+    if isinstance(source, SceneReader):
+        return source
+    from geocloud.readers.scenes.xarray_scene import open_array
+
+    return open_array(source, options)
 
 
 def open_path(source: str, options: SceneOptions) -> SceneReader:
@@ -172,3 +212,65 @@ def product_reader(source: str, tree: Tree) -> Describe | None:
             "fetch it again"
         )
     return None
+
+
+MAX_FILES = 100_000
+"""Files of one scene."""
+_BESIDE = (".aux.xml", ".ovr", ".msk")
+"""GDAL's sidecars, by what they add to a raster's name."""
+
+
+def local_files(source: str) -> Iterable[str]:
+    """The local files a scene is made of, or the path itself."""
+    if is_stac(source):
+        return [source, *_assets(source)]
+    with suppress(GeocloudError):
+        root = product_root(source)
+        if root is not None and root.is_dir():
+            return sorted(str(path) for path in root.rglob("*") if path.is_file())
+        if root is not None:
+            return [str(root)]
+    if is_vrt(source):
+        with suppress(RasterioError), open_quietly(source) as dataset:
+            return [source, *dataset.files]
+    if Path(source).is_dir():  # Zarr
+        return sorted(str(path) for path in Path(source).rglob("*") if path.is_file())
+    return [source]
+
+
+def _assets(source: str) -> list[str]:
+    """The local files an item names."""
+    found = []
+    with suppress(GeocloudError):
+        for asset in load_item(source)["assets"].values():
+            with suppress(GeocloudError, KeyError, TypeError):
+                found.append(resolve(source, asset["href"], allow_external=True))
+    return sorted(found)
+
+
+def protected_files(source: str) -> list[str]:
+    """The same with what virtual rasters in it name, however deep, and what GDAL reads beside a raster.
+
+    For a scene that was opened, and thus checked, before.
+    """
+    found: dict[str, None] = {}
+    if is_single_raster(source):
+        _add(source, found)
+    for path in local_files(source):
+        _add(path, found)
+    return list(found)
+
+
+def _add(path: str, found: dict[str, None]) -> None:
+    """A file, those beside it, and those it names."""
+    if path in found or len(found) > MAX_FILES:
+        return
+    found[path] = None
+    found.update((f"{path}{end}", None) for end in _BESIDE)
+    if is_vrt(path):
+        with suppress(GeocloudError, OSError):
+            for target in named_files(path, Path(path).read_bytes()):
+                _add(target, found)
+    elif is_single_raster(path) and Path(path).is_file():
+        with suppress(RasterioError), open_quietly(path) as dataset:
+            found.update((member, None) for member in dataset.files)

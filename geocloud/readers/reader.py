@@ -10,8 +10,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from rasterio.crs import CRS
 
 from geocloud.raster import Georef, Raster, Window
-from geocloud.readers.bands.digital_numbers import DigitalNumbers
-from geocloud.readers.bands.spec import SceneInfo
+from geocloud.readers.bands.spec import DigitalNumbers, SceneInfo
 from geocloud.readers.files.paths import scene_name
 
 __all__ = ["MAX_PIXELS", "SceneOptions", "scene_name"]

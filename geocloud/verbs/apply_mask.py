@@ -19,7 +19,7 @@ from geocloud.errors import InputError, UsageError
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, NODATA, SNOW, BoolArray, Georef, Window
 from geocloud.readers import SceneOptions, open_scene
-from geocloud.readers.dispatch import is_single_raster
+from geocloud.readers.dispatch import is_single_raster, local_files, protected_files
 from geocloud.readers.files.opening import (
     check_size,
     crs_name,
@@ -29,7 +29,6 @@ from geocloud.readers.files.opening import (
     read_errors,
     same_crs,
 )
-from geocloud.readers.local_files import local_files, protected_files
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.reader import SceneReader
 from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog

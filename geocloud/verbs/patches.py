@@ -16,9 +16,8 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import PATCH, Georef, PatchGrid, Raster, Window
 from geocloud.readers import SceneOptions, open_scene
-from geocloud.readers.dispatch import is_single_raster
+from geocloud.readers.dispatch import is_single_raster, local_files
 from geocloud.readers.files.opening import cache_bytes, check_size, open_raster, read_bands, read_errors
-from geocloud.readers.local_files import local_files
 from geocloud.readers.reader import SceneReader, scene_name
 from geocloud.version import __version__
 from geocloud.writers.cog import location, raster_errors

@@ -13,7 +13,7 @@ from geocloud.errors import UsageError
 from geocloud.geometry.polygons import PolygonTracer, Shapes
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
-from geocloud.readers.local_files import protected_files
+from geocloud.readers.dispatch import protected_files
 from geocloud.readers.masks import MaskFile, ScoreFile
 from geocloud.readers.reader import scene_name
 from geocloud.writers.output_check import check_outputs

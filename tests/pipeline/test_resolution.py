@@ -16,7 +16,7 @@ from geocloud.errors import UsageError
 from geocloud.pipeline.coarse import aggregation_factor
 from geocloud.pipeline.scoring import score_scene
 from geocloud.raster import Georef, Raster, spread
-from geocloud.readers.bands.digital_numbers import add_squares, as_digital_numbers, average
+from geocloud.readers.bands.spec import add_squares, as_digital_numbers, average
 
 UTM = rasterio.crs.CRS.from_epsg(32633).to_wkt()
 

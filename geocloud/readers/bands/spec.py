@@ -1,10 +1,16 @@
-"""What is known of a scene before its pixels are read: bands, radiometry, place, and what had to be assumed."""
+"""What is known of a scene's bands before pixels are read, and windows of them in digital numbers (DN)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
 
-from geocloud.raster import Georef
+import numpy as np
+from numpy.typing import NDArray
+
+from geocloud.raster import BoolArray, FloatArray, Georef, Raster
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +85,108 @@ class SceneInfo:
     """Path or URL of the STAC item it was read from; empty where it was none."""
     left_out: tuple[str, ...] = ()
     """Bands of its files that are not read, and why, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitalNumbers:
+    """A window of a scene in digital numbers (DN)."""
+
+    values: tuple[NDArray[Any], ...]
+    """(height, width) a band, each in the type it is stored in; anything where `valid` is False."""
+    valid: BoolArray
+    """(height, width); True = data, False = nodata."""
+    radiometry: tuple[Radiometry, ...]
+    """Of each band."""
+
+    def reflectance(self) -> Raster:
+        """Reflectance = DN * scale + offset, in float32."""
+        data: FloatArray = np.empty((len(self.values), *self.valid.shape), dtype=np.float32)
+        for band, values, radiometry in zip(data, self.values, self.radiometry, strict=True):
+            np.multiply(values, np.float32(radiometry.scale), out=band, dtype=np.float32, casting="unsafe")
+            if radiometry.offset:
+                np.add(band, np.float32(radiometry.offset), out=band)
+        return Raster(data, self.valid)
+
+
+def as_digital_numbers(raster: Raster) -> DigitalNumbers:
+    """Reflectance as its own DN."""
+    return DigitalNumbers(tuple(raster.data), raster.valid, (Radiometry(),) * len(raster.data))
+
+
+LEAST_REFLECTANCE, MOST_REFLECTANCE = -0.5, 50.0
+"""Reflectance that no ground or cloud has: what fills files is lower or higher (-9999, 3.4e38)."""
+
+
+def find_valid(
+    values: Sequence[NDArray[Any]], nodata: Sequence[float | None], radiometry: Sequence[Radiometry]
+) -> BoolArray:
+    """(height, width) which pixels hold data, of a (height, width) array, a nodata value and a scale a band.
+
+    A nodata of 0 is special: dark ground takes that value too, so it counts only where all bands that have it are 0.
+    Values that no reflectance can have are never data.
+    """
+    empty = [
+        is_nodata(numbers, none) | impossible(numbers, scale)
+        for numbers, none, scale in zip(values, nodata, radiometry, strict=True)
+    ]
+    zeros = [numbers == 0 for numbers, none in zip(values, nodata, strict=True) if none == 0]
+    missing = [
+        here if none != 0 else here & (numbers != 0) for here, numbers, none in zip(empty, values, nodata, strict=True)
+    ]
+    if zeros:
+        missing.append(reduce(np.logical_and, zeros))
+    valid: BoolArray = ~reduce(np.logical_or, missing)
+    return valid
+
+
+def is_nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
+    """True where a band holds its nodata value, NaN or infinity."""
+    whole = values.dtype.kind in "iu"
+    if nodata is None or np.isnan(nodata):
+        empty: BoolArray = np.zeros(values.shape, dtype=bool)
+    else:  # comparing integers to a float turns them to floats first
+        empty = values == (int(nodata) if whole and float(nodata).is_integer() else nodata)
+    return empty if whole else empty | ~np.isfinite(values)
+
+
+def impossible(values: NDArray[Any], radiometry: Radiometry) -> BoolArray:
+    """True where a number would be a reflectance that nothing has; whole numbers may saturate, so only floats above."""
+    low, high = sorted(
+        (limit - radiometry.offset) / radiometry.scale for limit in (LEAST_REFLECTANCE, MOST_REFLECTANCE)
+    )
+    if values.dtype.kind == "f":
+        beyond: BoolArray = (values < low) | (values > high)
+        return beyond
+    if values.dtype.kind == "u" or radiometry.scale < 0 or np.iinfo(values.dtype).min >= low:
+        return np.zeros(values.shape, dtype=bool)
+    below: BoolArray = values < values.dtype.type(np.ceil(low))
+    return below
+
+
+def average(counts: DigitalNumbers, shape: tuple[int, int], step: int) -> DigitalNumbers:
+    """Counts of `shape`, each pixel the mean of the valid ones among step x step; the last may be of fewer."""
+    short = shape[0] * step - counts.valid.shape[0], shape[1] * step - counts.valid.shape[1]
+    valid, *bands = (_lengthen(layer, short) for layer in (counts.valid, *counts.values))
+    if valid.all():
+        means = tuple(add_squares(band, step) / np.float32(step**2) for band in bands)
+        return DigitalNumbers(means, np.ones(shape, dtype=bool), counts.radiometry)
+    count = add_squares(valid, step)
+    known = [np.where(valid, band, band.dtype.type(0)) for band in bands]
+    means = tuple(add_squares(band, step) / count.clip(min=1) for band in known)
+    return DigitalNumbers(means, count > 0, counts.radiometry)
+
+
+def _lengthen(layer: NDArray[Any], more: tuple[int, int]) -> NDArray[Any]:
+    """With more rows below and columns to the right, of zeros."""
+    return np.pad(layer, ((0, more[0]), (0, more[1]))) if any(more) else layer
+
+
+def add_squares(values: NDArray[Any], step: int) -> FloatArray:
+    """(h, w) to (h/step, w/step) float32: sums of step x step pixels, along columns first, which is the quick way."""
+
+    def add(one: NDArray[Any], other: NDArray[Any]) -> FloatArray:
+        total: FloatArray = np.add(one, other, dtype=np.float32, casting="unsafe")
+        return total
+
+    rows = reduce(add, [values[row::step] for row in range(step)])
+    return reduce(add, [rows[:, column::step] for column in range(step)])

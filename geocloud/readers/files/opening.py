@@ -21,8 +21,17 @@ from rasterio.errors import RasterioError
 from geocloud.errors import InputError
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.raster import Georef
-from geocloud.readers.files.paths import JOINED, check_named, check_plain, is_remote, is_virtual, remote_options
-from geocloud.readers.files.vrt import check_file, check_text, is_vrt
+from geocloud.readers.files.paths import (
+    JOINED,
+    check_named,
+    check_plain,
+    is_netcdf3,
+    is_remote,
+    is_virtual,
+    is_vrt,
+    remote_options,
+)
+from geocloud.readers.files.vrt import check_file, check_text
 from geocloud.readers.reader import MAX_PIXELS
 
 LEAST, MOST = 32 << 20, 320 << 20
@@ -68,7 +77,6 @@ PIXEL_DRIVERS = (
 The others read documents that name files or services (WMS, GTI, STACIT, DIMAP, ERS and more), or data that other files
 may hold for them (HDF5, netCDF 4, KEA).
 """
-_NETCDF3 = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
 def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: ANN401 - rasterio is untyped
@@ -81,7 +89,7 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
     if not is_virtual(source) and Path(source).is_file() and Path(source).stat().st_size == 0:
         raise InputError(f"{source} is empty (0 bytes); fetch it again")
     check_plain(source)
-    named = check_file(source, allow_external=allow_external)
+    named = check_file(source, allow_external=allow_external) if is_vrt(source) else []
     check_remote(source, [member for member in named if is_remote(member)])
     if not allow_external:
         for member in named:
@@ -154,11 +162,7 @@ def open_quietly(source: str) -> Any:  # noqa: ANN401 - rasterio is untyped
 
 def safe_drivers(source: str) -> Sequence[str]:
     """GDAL's drivers that read a file without reading others that it names; netCDF before 4 cannot name any."""
-    if not is_virtual(source) and Path(source).is_file():
-        with Path(source).open("rb") as file:
-            if file.read(4) in _NETCDF3:
-                return (*PIXEL_DRIVERS, "netCDF")
-    return PIXEL_DRIVERS
+    return (*PIXEL_DRIVERS, "netCDF") if is_netcdf3(source) else PIXEL_DRIVERS
 
 
 def is_absent(url: str) -> bool:

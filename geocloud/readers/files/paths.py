@@ -1,4 +1,4 @@
-"""Where files are, and which files a document may name.
+"""Where files are, what kind they look like, and which files a document may name.
 
 The reading rule: what the user names may be anywhere. A remote document never names local files. A local document
 names files beside or below itself, or remote ones, unless the user allows more.
@@ -20,8 +20,12 @@ REMOTE_VSI = ("/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsios
 """GDAL's own prefixes of the same."""
 JOINED = "geocloud-joined-"
 """Folder in GDAL's memory, with a key behind, of virtual rasters that geocloud builds of files it has checked."""
-ARCHIVES = {".zip": "/vsizip/", ".tar": "/vsitar/", ".tgz": "/vsitar/"}
+ARCHIVES = {".zip": "/vsizip/", ".tar": "/vsitar/", ".tgz": "/vsitar/", ".tar.gz": "/vsitar/"}
 """Suffix of an archive -> the prefix with which GDAL reads in it."""
+VRT_SIGN, VRT_HEAD_BYTES = b"<VRTDataset", 1 << 12
+"""What a virtual raster holds, and within how many bytes GDAL looks for it."""
+HDF5_SIGN, NETCDF3_SIGNS = b"\x89HDF\r\n\x1a\n", (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+"""How files of these formats begin; netCDF 4 is HDF5."""
 REMOTE_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_HTTP_MAX_RETRY": "4",
@@ -50,6 +54,40 @@ def is_remote(path: str) -> bool:
 def is_virtual(path: str) -> bool:
     """True where the path is no plain path of this machine's file system."""
     return "://" in path or path.startswith("/vsi")
+
+
+def first_bytes(path: str, count: int) -> bytes:
+    """The first bytes of a file of this machine; none of anything else."""
+    if is_virtual(path) or not Path(path).is_file():
+        return b""
+    with Path(path).open("rb") as file:
+        return file.read(count)
+
+
+def is_vrt(path: str) -> bool:
+    """True for a file on this machine that GDAL would read as a virtual raster."""
+    return VRT_SIGN in first_bytes(path, VRT_HEAD_BYTES)
+
+
+def is_netcdf(path: str) -> bool:
+    """True for a file of this machine that begins as netCDF or HDF5 do."""
+    return is_hdf5(path) or is_netcdf3(path)
+
+
+def is_hdf5(path: str) -> bool:
+    """True for a file of this machine that begins as HDF5 does."""
+    return first_bytes(path, len(HDF5_SIGN)) == HDF5_SIGN
+
+
+def is_netcdf3(path: str) -> bool:
+    """True for a file of this machine that begins as netCDF before 4 does."""
+    return first_bytes(path, 4) in NETCDF3_SIGNS
+
+
+def archive_prefix(path: str) -> str:
+    """GDAL's prefix for an archive, by its suffix; empty for anything else."""
+    name = path.lower()
+    return next((prefix for suffix, prefix in ARCHIVES.items() if name.endswith(suffix)), "")
 
 
 def scene_name(source: str) -> str:

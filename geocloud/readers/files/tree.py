@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Protocol
 
-from geocloud.readers.files.paths import ARCHIVES
+from geocloud.readers.files.paths import archive_prefix
 
 
 def parse_xml(content: bytes, name: str) -> Element:
@@ -167,12 +167,6 @@ def open_tree(path: Path) -> Tree:
         return ArchiveTree(path)
     inner = [entry for entry in path.iterdir() if entry.is_dir() and entry.suffix.lower() == ".safe"]
     return FolderTree(inner[0] if len(inner) == 1 and path.suffix.lower() != ".safe" else path)
-
-
-def archive_prefix(path: str) -> str:
-    """GDAL's prefix for an archive, by its suffix; empty for anything else."""
-    name = path.lower()
-    return next((prefix for suffix, prefix in {**ARCHIVES, ".tar.gz": "/vsitar/"}.items() if name.endswith(suffix)), "")
 
 
 def _listing(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geocloud.errors import InputError
-from geocloud.readers.files.paths import check_named, is_virtual, resolve
+from geocloud.readers.files.paths import check_named, is_virtual, is_vrt, resolve
 from geocloud.readers.files.tree import local_name, parse_xml
 from geocloud.readers.files.vrt_grammar import check_grammar
 
@@ -17,25 +17,14 @@ if TYPE_CHECKING:
 
 NESTED = 8
 """Virtual rasters of virtual rasters are followed this deep."""
-HEAD_BYTES = 1 << 12
-"""GDAL looks no further for the sign of a virtual raster."""
 MAX_SOURCES = 1_000_000
 """GDAL reads every part anew wherever it is named, so nesting multiplies."""
 MAX_BYTES = 64 << 20
 """A virtual raster larger than this is none."""
-_SIGN = b"<VRTDataset"
 _FILES = ("SourceFilename", "SourceDataset")
 """Elements whose text is a file."""
 _PREFIX = re.compile(r"<|(?!(?:https?|s3|gs|az|oss|ftp)://)\w{2,}:")
 """Datasets that GDAL builds from a text instead of a path: inline XML, `NETCDF:file:variable`, `GTIFF_DIR:1:file`."""
-
-
-def is_vrt(path: str) -> bool:
-    """True for a file on this machine that GDAL would read as a virtual raster."""
-    if is_virtual(path) or not Path(path).is_file():
-        return False
-    with Path(path).open("rb") as file:
-        return _SIGN in file.read(HEAD_BYTES)
 
 
 def check_file(path: str, *, allow_external: bool = False) -> list[str]:

@@ -1,7 +1,10 @@
-"""Any single raster that rasterio opens: what its bands, radiometry, nodata and grid are."""
+"""Any single raster that rasterio opens: bands, radiometry, nodata, grid; and metadata files beside it."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rasterio.enums import ColorInterp
@@ -11,12 +14,78 @@ from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_ban
 from geocloud.readers.bands.evidence import BandHint
 from geocloud.readers.bands.names import CENTRES, RANGES, SCORED, to_micrometres
 from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
-from geocloud.readers.bands.spec import BandSource, SceneInfo
+from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import check_blocks, check_size, open_raster, read_errors
+from geocloud.readers.files.paths import is_virtual
 from geocloud.readers.files.sampling import has_data
+from geocloud.readers.files.tree import MAX_METADATA_BYTES, local_name, parse_xml, texts
 from geocloud.readers.products.assembly import ProductDescription, assemble
-from geocloud.readers.products.beside import Beside, read_beside
 from geocloud.readers.reader import SceneOptions, scene_name
+
+_PLANET = re.compile(r"(.*?)_3[AB]_(?:Analytic|Visual|Basic|Pansharp).*", re.IGNORECASE)
+_SURFACE = re.compile(r"_SR|_toar", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was found; keys are band numbers from 1."""
+
+    radiometry: dict[int, Radiometry] = field(default_factory=dict)
+    wavelengths: dict[int, float] = field(default_factory=dict)
+    """Micrometres."""
+    names: dict[int, str] = field(default_factory=dict)
+    texts: str = ""
+    """Words that may state the sensor or product."""
+
+
+def read_beside(source: str) -> Beside:
+    """What metadata files beside a raster say of it; nothing where there are none, or it is not on a disk here."""
+    if is_virtual(source):
+        return Beside()
+    path = Path(source)
+    try:
+        files = [entry for entry in path.parent.iterdir() if entry.suffix.lower() == ".xml"]
+    except OSError:
+        return Beside()
+    planet = _PLANET.fullmatch(path.stem)
+    for file in sorted(files):
+        if planet and file.name.lower().startswith(planet[1].lower()) and file.stem.lower().endswith("_metadata"):
+            return Beside() if _SURFACE.search(path.stem) else _planet(file)
+        if file.stem.upper().endswith("-METADATA") and path.stem.upper().startswith(file.stem.upper()[:-9]):
+            return _enmap(file)
+    return Beside()
+
+
+def _planet(path: Path) -> Beside:
+    """Planet's `bandSpecificMetadata`: reflectance = DN * reflectanceCoefficient."""
+    found: dict[int, Radiometry] = {}
+    for element in _root(path):
+        if local_name(element) != "bandSpecificMetadata":
+            continue
+        number, coefficient = texts(element, "bandNumber"), texts(element, "reflectanceCoefficient")
+        if number and coefficient:
+            found[int(number[0])] = Radiometry(float(coefficient[0]), 0.0, "Planet's metadata file")
+    return Beside(found)
+
+
+def _enmap(path: Path) -> Beside:
+    """EnMAP's `bandCharacterisation`: centres in nanometres."""
+    centres = [element.text for element in _root(path) if local_name(element) == "wavelengthCenterOfBand"]
+    waves = {n: value for n, text in enumerate(centres, start=1) if (value := to_micrometres(text, "nm"))}
+    level = "L2A" if "L2A" in path.name.upper() else "L1"
+    scale = {n: Radiometry(1e-4, 0.0, "EnMAP L2A") for n in waves} if level == "L2A" else {}
+    return Beside(scale, waves, texts=f"EnMAP {level}")
+
+
+def _root(path: Path) -> list[Any]:
+    """All elements of a metadata file; none where it is too large or no XML."""
+    if path.stat().st_size > MAX_METADATA_BYTES:
+        return []
+    try:
+        return list(parse_xml(path.read_bytes(), str(path)).iter())
+    except InputError:
+        return []
+
 
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
 _WAVELENGTH_KEYS = ("central_wavelength_um", "wavelength", "wavelengths", "center_wavelength", "centre_wavelength")
@@ -37,8 +106,8 @@ def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
         check_blocks(dataset, source)
         beside = read_beside(source)
         labels = [text or "" for text in dataset.descriptions]
-        texts = "/".join(part for part in (beside.texts, *_last_names(source)) if part)
-        chosen = _bands(dataset, source, labels, texts, beside, options)
+        words = "/".join(part for part in (beside.texts, *_last_names(source)) if part)
+        chosen = _bands(dataset, source, labels, words, beside, options)
         stated = {
             band: beside.radiometry.get(number) or tagged_radiometry(dataset, number)
             for band, number in chosen.numbers.items()
@@ -52,7 +121,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
             source,
             dataset.driver,
             notes=unnamed_note(chosen),
-            scale=ScaleEvidence(source, texts, chosen.sensor, labels),
+            scale=ScaleEvidence(source, words, chosen.sensor, labels),
             left_out=chosen.left_out,
             guess=chosen.guess,
         )
@@ -76,7 +145,7 @@ def _bands(
     dataset: Any,  # noqa: ANN401 - rasterio is untyped
     source: str,
     labels: list[str],
-    texts: str,
+    words: str,
     beside: Beside,
     options: SceneOptions,
 ) -> ChosenBands:
@@ -98,8 +167,8 @@ def _bands(
         for index, label in enumerate(labels, start=1)
     ]
     if sum(hint.wavelength is not None for hint in hints) > MANY:
-        hints = _spectrometer(dataset, hints, texts)
-    return choose_bands(hints, labels, source, texts, file_name=_last_names(source)[-1])
+        hints = _spectrometer(dataset, hints, words)
+    return choose_bands(hints, labels, source, words, file_name=_last_names(source)[-1])
 
 
 def _wavelength(dataset: Any, index: int) -> float | None:  # noqa: ANN401 - rasterio is untyped
@@ -109,13 +178,13 @@ def _wavelength(dataset: Any, index: int) -> float | None:  # noqa: ANN401 - ras
     return next((to_micrometres(tags[key], unit) for key in _WAVELENGTH_KEYS if tags.get(key)), None)
 
 
-def _spectrometer(dataset: Any, hints: list[BandHint], texts: str) -> list[BandHint]:  # noqa: ANN401
+def _spectrometer(dataset: Any, hints: list[BandHint], words: str) -> list[BandHint]:  # noqa: ANN401
     """Of hundreds of narrow bands, for each common name the one nearest its centre that holds data.
 
     Around 1.375 micrometres, surface reflectance is interpolated or empty: it counts where the file says that it is
     of the top of the atmosphere.
     """
-    top = any(word in texts.upper() for word in ("TOA", "L1", "RADIANCE"))
+    top = any(word in words.upper() for word in ("TOA", "L1", "RADIANCE"))
     kept: dict[int, str] = {}
     for name in SCORED:
         low, high = RANGES[name]

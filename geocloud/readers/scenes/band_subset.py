@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from geocloud.errors import InputError
 from geocloud.raster import Raster, Window
-from geocloud.readers.bands.digital_numbers import DigitalNumbers
-from geocloud.readers.bands.spec import SceneInfo
+from geocloud.readers.bands.spec import DigitalNumbers, SceneInfo
 from geocloud.readers.reader import BaseScene, SceneReader
 
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from geocloud.raster import Georef, Raster, Window
-from geocloud.readers.bands.digital_numbers import DigitalNumbers, as_digital_numbers
-from geocloud.readers.bands.spec import BandSource, SceneInfo
+from geocloud.readers.bands.spec import BandSource, DigitalNumbers, SceneInfo, as_digital_numbers
 from geocloud.readers.reader import BaseScene, SceneReader
 
 

@@ -1,13 +1,19 @@
-"""Reads a scene from raster files, through rasterio."""
+"""Reads a scene from raster files, through rasterio; again where a server failed.
+
+GDAL repeats refused requests, but not one that breaks off in the middle.
+"""
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ReferenceType, ref
 
+import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
@@ -16,12 +22,18 @@ from rasterio.windows import Window as RasterioWindow
 
 from geocloud.errors import InputError
 from geocloud.raster import BoolArray, Georef, Window
-from geocloud.readers.bands.digital_numbers import DigitalNumbers, find_valid
-from geocloud.readers.bands.spec import BandSource, SceneInfo
-from geocloud.readers.files.http import again
+from geocloud.readers.bands.spec import BandSource, DigitalNumbers, SceneInfo, find_valid
 from geocloud.readers.files.opening import open_quietly, read_bands
-from geocloud.readers.files.paths import is_remote, is_virtual
+from geocloud.readers.files.paths import REMOTE_SCHEMES, REMOTE_VSI, is_remote, is_virtual
 from geocloud.readers.reader import BaseScene, SceneReader
+
+T = TypeVar("T")
+GDAL_ATTEMPTS = 5
+"""In all; GDAL keeps the half answer it got, and drops it only when a file that may not be kept is closed."""
+GDAL_DELAY_SECONDS = 0.25
+"""Before the second attempt; doubled each time."""
+_LASTING = re.compile(r"response code: 40[134]\b|does not exist in the file system|Could not resolve host")
+"""What another attempt does not change, as GDAL says it; a bare number may be part of the address."""
 
 
 class RasterScene(BaseScene):
@@ -170,6 +182,37 @@ def _on_grid(handle: Any, georef: Georef) -> bool:  # noqa: ANN401 - rasterio is
     if (handle.height, handle.width) != georef.shape:
         return False
     return georef.transform.is_identity or handle.transform.almost_equals(georef.transform, 1e-6)
+
+
+def with_retries(work: Callable[[], T]) -> T:
+    """What `work` returns; it is done again, a few times, where reading a remote file failed, and no other error."""
+    try:
+        return work()
+    except (RasterioError, InputError) as error:
+        if not _may_pass(error):
+            raise
+    return again(work)
+
+
+def again(work: Callable[[], T]) -> T:
+    """Further attempts after a first that failed; the last one's error is raised."""
+    with rasterio.Env(CPL_VSIL_CURL_NON_CACHED=":".join(REMOTE_VSI)):
+        for attempt in range(GDAL_ATTEMPTS - 2):
+            time.sleep(GDAL_DELAY_SECONDS * 2**attempt)
+            try:
+                return work()
+            except (RasterioError, InputError):
+                continue
+        time.sleep(GDAL_DELAY_SECONDS * 2 ** (GDAL_ATTEMPTS - 2))
+        return work()
+
+
+def _may_pass(error: Exception) -> bool:
+    """True for a failure to read over a network that is no plain no."""
+    cause = error if isinstance(error, RasterioError) else error.__cause__
+    text = f"{error} {cause} {cause.__cause__ if cause else ''}"
+    remote = any(f"{scheme}://" in text for scheme in REMOTE_SCHEMES) or any(prefix in text for prefix in REMOTE_VSI)
+    return isinstance(cause, RasterioError) and remote and not _LASTING.search(text)
 
 
 def _scene(scene: RasterScene) -> SceneReader:

@@ -12,11 +12,10 @@ from geocloud.errors import InputError
 from geocloud.progress import Warn
 from geocloud.raster import Window
 from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands
-from geocloud.readers.bands.digital_numbers import DigitalNumbers, find_valid, is_nodata
 from geocloud.readers.bands.evidence import BandHint
 from geocloud.readers.bands.names import are_running, name_word, product_token, to_micrometres
 from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, known_nodata
-from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
+from geocloud.readers.bands.spec import BandSource, DigitalNumbers, Radiometry, SceneInfo, find_valid, is_nodata
 from geocloud.readers.files.opening import check_place, check_size
 from geocloud.readers.products.assembly import ZERO_SHARE, understood, with_options
 from geocloud.readers.products.geotiff import unnamed_note

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from geocloud.errors import InputError, MissingExtraError
-from geocloud.readers.files.paths import is_virtual, scene_name
+from geocloud.readers.files.paths import is_hdf5, scene_name
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_grid import PLANES
 from geocloud.readers.scenes.xarray_scene import ArrayScene, open_array
@@ -20,17 +19,6 @@ if TYPE_CHECKING:
 _FAILURES = (OSError, ValueError, KeyError, TypeError)
 _EOPF = "measurements/reflectance"
 """Group of EOPF products that holds a group a resolution: r10m, r20m, r60m."""
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_NETCDF3 = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
-
-
-def is_netcdf(source: str) -> bool:
-    """True for a file of this machine that begins as netCDF or HDF5 do."""
-    if is_virtual(source) or not Path(source).is_file():
-        return False
-    with Path(source).open("rb") as file:
-        head = file.read(8)
-    return head == _HDF5 or head[:4] in _NETCDF3
 
 
 def open_zarr_scene(source: str, options: SceneOptions) -> ArrayScene:
@@ -60,8 +48,7 @@ def open_netcdf_scene(source: str, options: SceneOptions) -> ArrayScene:
         MissingExtraError: xarray or the package that reads netCDF 4 is not installed.
         InputError: it names other files, or bands or dimensions are not recognised.
     """
-    with Path(source).open("rb") as file:
-        hdf5 = file.read(8) == _HDF5
+    hdf5 = is_hdf5(source)
     if hdf5:
         _check_links(source)
     try:
