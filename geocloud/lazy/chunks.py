@@ -104,23 +104,23 @@ def score_block(
     )
     origin = _origin(starts[0], top, plan), _origin(starts[1], left, plan)
     bands = tuple(values)
-    counts = DigitalNumbers(bands, find_valid(bands, nodata, radiometry), tuple(radiometry))
+    numbers = DigitalNumbers(bands, find_valid(bands, nodata, radiometry), tuple(radiometry))
     scorer = shared_scorer(plan.model, "auto", plan.precision)
     area = Window(top, left, bottom - top, right - left)
-    scores = spread(_score(counts, area, origin, plan, scorer), plan.factor, area.shape)
-    valid = counts.valid[area.slices(origin)]
+    scores = spread(_score(numbers, area, origin, plan, scorer), plan.factor, area.shape)
+    valid = numbers.valid[area.slices(origin)]
     return finish(scores, valid, choose_threshold(scorer, plan.threshold), plan.product)
 
 
 def _score(
-    counts: DigitalNumbers, area: Window, origin: tuple[int, int], plan: BlockPlan, scorer: Scorer
+    numbers: DigitalNumbers, area: Window, origin: tuple[int, int], plan: BlockPlan, scorer: Scorer
 ) -> FloatArray:
-    """Scores of what is scored in an area of the array; `counts` begin at its pixel `origin`."""
+    """Scores of what is scored in an area of the array; `numbers` begin at its pixel `origin`."""
     step, side = plan.factor, plan.grid.side
     if step > 1:
-        height, width = counts.valid.shape
-        counts = average(counts, (-(-height // step), -(-width // step)), step)
-    raster = counts.reflectance()
+        height, width = numbers.valid.shape
+        numbers = average(numbers, (-(-height // step), -(-width // step)), step)
+    raster = numbers.reflectance()
     first, left = origin[0] // step, origin[1] // step
     columns = range(area.col // step, -(-area.stop_col // step))
     stop = -(-area.stop_row // step)

@@ -90,11 +90,11 @@ def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor
     rows = max(1, READ_PIXELS // (window.width * factor**2))
     for start in range(0, window.height, rows):  # a few rows at a time stay in the processor's cache
         strip = Window(window.row + start, window.col, min(rows, window.height - start), window.width)
-        counts = scene.counts(pixels_of(strip, factor, scene.georef.shape), bands)
-        part = average(counts, strip.shape, factor).reflectance()
+        numbers = scene.digital_numbers(pixels_of(strip, factor, scene.georef.shape), bands)
+        part = average(numbers, strip.shape, factor).reflectance()
         data[:, start : start + strip.height] = part.data
         valid[start : start + strip.height] = part.valid
-        pixels.append(counts.valid)
+        pixels.append(numbers.valid)
     return Raster(data, valid), np.concatenate(pixels)
 
 

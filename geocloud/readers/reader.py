@@ -54,7 +54,7 @@ class SceneReader(Protocol):
     Behaviour: opening reads metadata only; `read` may be called from several threads at once and returns the same
     pixels for a window however it is reached; after `close` a read raises ValueError. Closing twice is allowed.
 
-    `BaseScene` has all of it but `info`, `counts` and `close`.
+    `BaseScene` has all of it but `info`, `digital_numbers` and `close`.
     """
 
     @property
@@ -96,7 +96,7 @@ class SceneReader(Protocol):
             ValueError: the reader is closed.
         """
 
-    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
+    def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The same before scale and offset; raises as `read`."""
 
     def close(self) -> None:
@@ -130,14 +130,14 @@ class Closing:
 
 
 class BaseScene(Closing):
-    """What all readers share; one of them has `info`, `counts` and `close` of its own."""
+    """What all readers share; one of them has `info`, `digital_numbers` and `close` of its own."""
 
     @property
     def info(self) -> SceneInfo:
         """All that is known before a pixel is read."""
         raise NotImplementedError
 
-    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
+    def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """Digital numbers of a window; see SceneReader."""
         raise NotImplementedError
 
@@ -173,7 +173,7 @@ class BaseScene(Closing):
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """Reflectance and valid pixels of the window; see SceneReader."""
-        return self.counts(window, bands).reflectance()
+        return self.digital_numbers(window, bands).reflectance()
 
     def describe(self) -> dict[str, Any]:
         """What was understood; see SceneReader."""

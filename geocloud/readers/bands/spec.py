@@ -163,17 +163,17 @@ def impossible(values: NDArray[Any], radiometry: Radiometry) -> BoolArray:
     return below
 
 
-def average(counts: DigitalNumbers, shape: tuple[int, int], step: int) -> DigitalNumbers:
-    """Counts of `shape`, each pixel the mean of the valid ones among step x step; the last may be of fewer."""
-    short = shape[0] * step - counts.valid.shape[0], shape[1] * step - counts.valid.shape[1]
-    valid, *bands = (_lengthen(layer, short) for layer in (counts.valid, *counts.values))
+def average(numbers: DigitalNumbers, shape: tuple[int, int], step: int) -> DigitalNumbers:
+    """Numbers of `shape`, each pixel the mean of the valid ones among step x step; the last may be of fewer."""
+    short = shape[0] * step - numbers.valid.shape[0], shape[1] * step - numbers.valid.shape[1]
+    valid, *bands = (_lengthen(layer, short) for layer in (numbers.valid, *numbers.values))
     if valid.all():
         means = tuple(add_squares(band, step) / np.float32(step**2) for band in bands)
-        return DigitalNumbers(means, np.ones(shape, dtype=bool), counts.radiometry)
+        return DigitalNumbers(means, np.ones(shape, dtype=bool), numbers.radiometry)
     count = add_squares(valid, step)
     known = [np.where(valid, band, band.dtype.type(0)) for band in bands]
     means = tuple(add_squares(band, step) / count.clip(min=1) for band in known)
-    return DigitalNumbers(means, count > 0, counts.radiometry)
+    return DigitalNumbers(means, count > 0, numbers.radiometry)
 
 
 def _lengthen(layer: NDArray[Any], more: tuple[int, int]) -> NDArray[Any]:

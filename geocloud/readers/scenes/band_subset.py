@@ -32,9 +32,9 @@ class BandSubset(BaseScene):
         """The scene's pixels."""
         return self.scene.read(window, bands)
 
-    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
+    def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The scene's."""
-        return self.scene.counts(window, bands)
+        return self.scene.digital_numbers(window, bands)
 
     def close(self) -> None:
         """Close the scene."""

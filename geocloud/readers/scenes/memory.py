@@ -35,7 +35,7 @@ class MemoryScene(BaseScene):
         """Bands that are reflectance already."""
         return self._info
 
-    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
+    def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """Copies of the window's pixels."""
         if self.closed:
             raise ValueError(f"scene {self.name} is closed")
@@ -46,8 +46,8 @@ class MemoryScene(BaseScene):
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """The same, as reflectance is all it has."""
-        counts = self.counts(window, bands)
-        return Raster(np.stack(counts.values), counts.valid)
+        numbers = self.digital_numbers(window, bands)
+        return Raster(np.stack(numbers.values), numbers.valid)
 
     def close(self) -> None:
         """Refuse further reads."""

@@ -57,13 +57,13 @@ class RasterScene(BaseScene):
         """What its files say of themselves."""
         return self._info
 
-    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
+    def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The same in digital numbers."""
         if self._closed:
             raise ValueError(f"scene {self.name} is closed")
         sources = [self._sources[band] for band in bands]
         try:
-            counts = self._read_patiently(window, sources)
+            numbers = self._read_patiently(window, sources)
         except RasterioError as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             raise InputError(
@@ -73,7 +73,7 @@ class RasterScene(BaseScene):
         changed = [path for path, was in self._stamps.items() if stamp(path) != was]
         if changed:
             raise InputError(f"{changed[0]} changed while it was read, so its mask would be of no scene; run it again")
-        return counts
+        return numbers
 
     def _read_patiently(self, window: Window, sources: Sequence[BandSource]) -> DigitalNumbers:
         """Again, with files opened anew, where a server failed in the middle of an answer."""

@@ -79,7 +79,7 @@ class ArrayScene(BaseScene):
         """What the arrays say of themselves."""
         return self._info
 
-    def counts(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
+    def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The same in digital numbers."""
         if self._closed:
             raise ValueError(f"scene {self.name} is closed")
