@@ -12,8 +12,8 @@ from geocloud.batch.identity import fingerprint, parameter_hash
 from geocloud.batch.manifest import MANIFEST, Record
 from geocloud.batch.options import BatchOptions
 from geocloud.errors import UsageError
+from geocloud.pipeline.detection import mask_files
 from geocloud.pipeline.outputs import MASK_SUFFIX, output_paths
-from geocloud.pipeline.places import mask_files
 from geocloud.readers.dispatch import is_stac
 from geocloud.readers.files.paths import is_remote, is_virtual
 from geocloud.readers.products.stac_item import item_name, load_item

@@ -14,9 +14,9 @@ from affine import Affine
 from rasterio.windows import Window as RasterioWindow
 
 from geocloud.batch.plan import SceneTask
-from geocloud.pipeline.coarse import aggregation_factor
 from geocloud.pipeline.scoring import piece_rows, scored_rows
 from geocloud.pipeline.stitching import ScoredRows
+from geocloud.pipeline.tiling import aggregation_factor
 from geocloud.raster import FloatArray, Georef, PatchGrid
 from geocloud.readers import SceneReader
 from geocloud.scorers.contract import Scorer

@@ -17,8 +17,8 @@ from geocloud.batch.strips import Split, clear_strips, score_strip, split_scene,
 from geocloud.errors import EnvironmentProblem, GeocloudError, MissingExtraError, ModelError, UsageError
 from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.detection import Detection
-from geocloud.pipeline.options import DetectOptions
-from geocloud.pipeline.run import check_options, choose_threshold, detect_open
+from geocloud.pipeline.options import DetectOptions, choose_threshold
+from geocloud.pipeline.run import check_options, detect_open
 from geocloud.readers import SceneReader, open_scene
 from geocloud.scorers.contract import Scorer
 

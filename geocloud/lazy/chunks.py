@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geocloud.calibration import Calibration
 from geocloud.classes import ENCODINGS, EncodingName, encode
 from geocloud.models.registry import shared_scorer
-from geocloud.pipeline.run import choose_threshold
+from geocloud.pipeline.options import choose_threshold
 from geocloud.pipeline.scoring import score_segment
 from geocloud.pipeline.stitching import SCORE
 from geocloud.pipeline.tiling import Segment

@@ -14,9 +14,9 @@ from geocloud.classes import ENCODINGS, EncodingName
 from geocloud.errors import UsageError
 from geocloud.lazy.chunks import BlockPlan, LazyResult, finish, lazy_blocks
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
-from geocloud.pipeline.coarse import aggregation_factor, coarse_shape
-from geocloud.pipeline.run import choose_threshold
+from geocloud.pipeline.options import choose_threshold
 from geocloud.pipeline.scoring import score_scene
+from geocloud.pipeline.tiling import aggregation_factor, coarse_shape
 from geocloud.raster import NODATA, PatchGrid
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from geocloud.calibration import Probability
+from geocloud.calibration import Calibration, Probability, ThresholdRule
 from geocloud.classes import EncodingName, wanted_classes
 from geocloud.errors import UsageError
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.readers import SceneOptions
 from geocloud.scorers.card import Precision
+from geocloud.scorers.contract import Scorer
 from geocloud.writers.vectors import VectorFormat
 
 MAX_DILATE = 500
@@ -77,3 +78,25 @@ class DetectOptions:
         if self.resolution is not None and not 0 < self.resolution < float("inf"):
             raise UsageError(f"resolution {self.resolution} must be more than 0 metres")
         wanted_classes(self.classes)
+
+
+def choose_threshold(scorer: Scorer, threshold: float | str | Probability | None) -> Calibration:
+    """The scorer's calibration at the user's threshold; UsageError for a rule its card does not know."""
+    if threshold is None:
+        return scorer.card.calibration
+    if isinstance(threshold, Probability):
+        return scorer.card.calibration.at_probability(threshold)
+    if isinstance(threshold, str):
+        try:
+            return scorer.card.calibration.by_rule(threshold)
+        except KeyError as error:
+            rules = ", ".join(
+                dict.fromkeys((scorer.card.calibration.rule.name, "paper", *dict(scorer.card.calibration.alternatives)))
+            )
+            raise UsageError(
+                f"threshold rule {threshold!r} is not in the card of {scorer.card.name}, which has {rules}; "
+                "give a number or calibrate the model"
+            ) from error
+    if not np.isfinite(threshold):
+        raise UsageError(f"threshold {threshold} must be a finite number")
+    return scorer.card.calibration.at(threshold, ThresholdRule("given"))

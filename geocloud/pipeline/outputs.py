@@ -16,8 +16,7 @@ import numpy as np
 from geocloud.calibration import Calibration
 from geocloud.classes import ENCODINGS, ClassName, classes_of, written_classes
 from geocloud.pipeline.domain_check import DomainCheck
-from geocloud.pipeline.layers import CODE, SURFACE, Extent
-from geocloud.pipeline.mask import MaskRaster, read_every, write_encoded
+from geocloud.pipeline.mask import CODE, SURFACE, Extent, MaskRaster, read_every, write_encoded
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.quicklook import Preview, write_quicklook
 from geocloud.pipeline.stitching import ScoredRows
@@ -29,7 +28,7 @@ from geocloud.writers.cog import MASK, SCORE, RasterFormat, RowWriter, clear_sky
 from geocloud.writers.sidecars import write_attribute_table, write_qgis_style
 from geocloud.writers.stac import COG, MEDIA_TYPES, Asset, ItemRecord, require_pystac, seen_from, write_item
 from geocloud.writers.staging import Staging
-from geocloud.writers.vectors import to_frame, write_vectors
+from geocloud.writers.vectors import VECTOR_SUFFIXES, to_frame, write_vectors
 
 MASK_SUFFIX = "_cloudmask"
 """What a mask's stem has after the scene's."""
@@ -96,6 +95,11 @@ class Output:
     def file_name(cls, stem: str, options: DetectOptions) -> str | None:
         """The name of the file for a scene; None where the options do not ask for it."""
         return f"{stem}{cls.suffix}" if getattr(options, cls.key) else None
+
+    @classmethod
+    def names(cls, stem: str) -> list[str]:
+        """All names that runs may have given it for a scene."""
+        return [f"{stem}{cls.suffix}"]
 
     @classmethod
     def possible(cls, scene: SceneReader, options: DetectOptions) -> bool:  # noqa: ARG003 - of those that ask
@@ -251,6 +255,11 @@ class Polygons(Output):
     def file_name(cls, stem: str, options: DetectOptions) -> str | None:
         """By the format."""
         return None if options.polygons == "none" else f"{stem}{cls.suffix}.{options.polygons}"
+
+    @classmethod
+    def names(cls, stem: str) -> list[str]:
+        """One per format."""
+        return [f"{stem}{cls.suffix}{suffix}" for suffix in VECTOR_SUFFIXES]
 
     @classmethod
     def possible(cls, scene: SceneReader, options: DetectOptions) -> bool:

@@ -11,8 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from geocloud.classes import CLASSES
-from geocloud.pipeline.coarse import coarse_shape
-from geocloud.pipeline.tiling import Segment
+from geocloud.pipeline.tiling import Segment, coarse_shape
 from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray
 
 MAX_SIDE = 900

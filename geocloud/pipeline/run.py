@@ -8,28 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
-from geocloud.calibration import Calibration, Probability, ThresholdRule
 from geocloud.classes import mask_codes, wanted_classes
 from geocloud.errors import UsageError
-from geocloud.pipeline.coarse import aggregation_factor, coarse_shape
-from geocloud.pipeline.detection import Detection
+from geocloud.pipeline.detection import Detection, check_places, earlier_products, output_files, provenance
 from geocloud.pipeline.domain_check import DomainCheck
-from geocloud.pipeline.layers import BatchLayers, Extent
-from geocloud.pipeline.mask import MaskRaster
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.mask import BatchLayers, Extent, MaskRaster
+from geocloud.pipeline.options import DetectOptions, choose_threshold
 from geocloud.pipeline.outputs import OUTPUTS, Output, Polygons, Run
-from geocloud.pipeline.places import check_places, output_files
 from geocloud.pipeline.scoring import SEGMENT_PIXELS, scored_rows
 from geocloud.pipeline.stitching import ScoredRows
-from geocloud.pipeline.tiling import Segment, read_segments
+from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, read_segments
 from geocloud.progress import Progress, Warn, no_progress
 from geocloud.raster import PATCH, PatchGrid
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
-from geocloud.version import __version__
-from geocloud.writers.output_check import earlier_products
 from geocloud.writers.stac import require_pystac
 from geocloud.writers.staging import Staging, staged, write_errors
 
@@ -86,28 +78,6 @@ def check_options(scene: SceneReader, options: DetectOptions) -> None:
         require_pystac()
 
 
-def choose_threshold(scorer: Scorer, threshold: float | str | Probability | None) -> Calibration:
-    """The scorer's calibration at the user's threshold; UsageError for a rule its card does not know."""
-    if threshold is None:
-        return scorer.card.calibration
-    if isinstance(threshold, Probability):
-        return scorer.card.calibration.at_probability(threshold)
-    if isinstance(threshold, str):
-        try:
-            return scorer.card.calibration.by_rule(threshold)
-        except KeyError as error:
-            rules = ", ".join(
-                dict.fromkeys((scorer.card.calibration.rule.name, "paper", *dict(scorer.card.calibration.alternatives)))
-            )
-            raise UsageError(
-                f"threshold rule {threshold!r} is not in the card of {scorer.card.name}, which has {rules}; "
-                "give a number or calibrate the model"
-            ) from error
-    if not np.isfinite(threshold):
-        raise UsageError(f"threshold {threshold} must be a finite number")
-    return scorer.card.calibration.at(threshold, ThresholdRule("given"))
-
-
 def _prepare(
     scene: SceneReader,
     scorer: Scorer,
@@ -150,24 +120,6 @@ def _prepare(
     )
     run.outputs += [kind(run, paths[kind.key]) for kind in wanted]
     return run
-
-
-def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> dict[str, str]:
-    """Tags every output carries: which model at which threshold, from which bands of which source."""
-    described = scene.describe()["bands"]
-    bands = scorer.choose_bands(scene.bands)
-    return {
-        "GEOCLOUD_VERSION": __version__,
-        "GEOCLOUD_MODEL": scorer.card.name,
-        "GEOCLOUD_MODEL_SHA256": scorer.card.sha256,
-        "GEOCLOUD_THRESHOLD": repr(float(calibration.threshold)),
-        "GEOCLOUD_THRESHOLD_RULE": str(calibration.rule),
-        "GEOCLOUD_BANDS": ",".join(bands),
-        "GEOCLOUD_REFLECTANCE": "; ".join(
-            f"{band} = DN * {described[band]['scale']:.8g} + {described[band]['offset']:.8g}" for band in bands
-        ),
-        "GEOCLOUD_SOURCE": scene.source,
-    }
 
 
 def _layers(run: Run) -> BatchLayers:

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import rasterio
 
-from geocloud.pipeline.coarse import aggregation_factor, coarse_shape, on_own_grid
 from geocloud.pipeline.parallel import map_ordered, read_ahead, trim_heap
-from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows, Stitcher, place_blocks
-from geocloud.pipeline.tiling import Segment, cut_blocks, read_segments
+from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows, Stitcher, on_own_grid, place_blocks
+from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, cut_blocks, read_segments
 from geocloud.raster import PATCH, BoolArray, FloatArray, PatchBatch, PatchGrid, Window
 from geocloud.readers.files.opening import cache_bytes
 from geocloud.readers.reader import SceneReader

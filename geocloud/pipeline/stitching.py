@@ -117,3 +117,18 @@ def place_blocks(window: Window, blocks: Sequence[tuple[tuple[Window, ...], Laye
 def blank(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layer:
     """What a map holds where nothing was scored: NaN, or 0 for whole numbers."""
     return np.full(shape, np.nan if dtype.kind == "f" else 0, dtype=dtype)
+
+
+def on_own_grid(rows: ScoredRows, factor: int, width: int) -> ScoredRows:
+    """Rows of squares as rows of the scene's own pixels, `width` of them; nodata as the scene itself has it."""
+    if factor == 1:
+        return rows
+    shape = len(rows.own_valid), width
+    every = bool(rows.own_valid.all())
+
+    def finer(layer: Layer) -> Layer:
+        fine = spread(layer, factor, shape)
+        return fine if every else np.where(rows.own_valid, fine, blank((), layer.dtype))
+
+    further = {name: finer(layer) for name, layer in rows.further.items()}
+    return ScoredRows(rows.row * factor, finer(rows.score), rows.own_valid, rows.own_valid, further)

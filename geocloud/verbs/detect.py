@@ -10,8 +10,7 @@ from pathlib import Path
 
 from geocloud.errors import UsageError
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.detection import Detection
-from geocloud.pipeline.existing import existing_detection
+from geocloud.pipeline.detection import Detection, existing_detection
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import OUTPUTS, output_paths
 from geocloud.pipeline.run import detect_open

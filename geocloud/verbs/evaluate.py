@@ -18,7 +18,7 @@ from geocloud.evaluation.samples import DataOptions, any_left
 from geocloud.evaluation.scene_metrics import SceneMetrics, conditions_of, saturated
 from geocloud.evaluation.suite import Suite, SuiteSource, plain_suite, read_suite
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
-from geocloud.pipeline.run import choose_threshold
+from geocloud.pipeline.options import choose_threshold
 from geocloud.progress import Progress, no_progress
 from geocloud.scorers.difference import difference
 from geocloud.scorers.peers import PEERS

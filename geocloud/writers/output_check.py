@@ -12,15 +12,6 @@ from pathlib import Path
 from geocloud.errors import UsageError
 
 Identity = tuple[object, ...]
-_VECTORS = (".geojson", ".gpkg", ".fgb", ".parquet")
-_PRODUCTS = {
-    "_cloudmask": (
-        *(f"_clouds{suffix}" for suffix in _VECTORS),
-        *("_cloudscore.tif", "_quicklook.png", "_cloudmask.json", "_clearsky.tif"),
-    ),
-    "": (".json", *_VECTORS),
-}
-"""End of a mask's stem -> what else a run may write beside it in place of that end."""
 _TAGS = (b"GEOCLOUD_VERSION", b"geocloud:version")
 """One of these stands in every file that geocloud writes for a scene, but in a mask's sidecars."""
 
@@ -56,16 +47,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
             raise UsageError(f"{path} exists; pass --overwrite to replace it, or choose another path")
 
 
-def earlier_products(mask: Path) -> list[Path]:
-    """What runs of a scene left beside its mask, under the names that runs give: files that hold geocloud's tags."""
-    found: list[Path] = []
-    for end, others in _PRODUCTS.items():
-        if mask.stem.endswith(end):
-            found += [mask.with_name(f"{mask.stem.removesuffix(end)}{other}") for other in others]
-    return [path for path in found if path != mask and _is_product(path)]
-
-
-def _is_product(path: Path) -> bool:
+def has_tags(path: Path) -> bool:
     """True for a plain file that holds one of geocloud's tags."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):

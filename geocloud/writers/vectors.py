@@ -85,6 +85,7 @@ def _is_plain(extents: list[NDArray[np.float64]]) -> bool:
 
 
 VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet", "none"]
+VECTOR_SUFFIXES = tuple(f".{name}" for name in get_args(VectorFormat) if name != "none")
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 GEOPACKAGE_DATE = "2000-01-01T00:00:00.000Z"
 _DRIVERS = {"gpkg": "GPKG", "fgb": "FlatGeobuf"}

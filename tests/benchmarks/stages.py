@@ -21,9 +21,8 @@ from geocloud.geometry.polygons import PolygonTracer
 from geocloud.models.loading import has_bf16
 from geocloud.models.network_scorer import NetworkScorer
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.coarse import aggregation_factor, coarse_shape
 from geocloud.pipeline.scoring import SEGMENT_PIXELS
-from geocloud.pipeline.tiling import read_segments
+from geocloud.pipeline.tiling import aggregation_factor, coarse_shape, read_segments
 from geocloud.raster import PatchBatch, PatchGrid, Window, spread
 from geocloud.readers import open_scene
 from geocloud.scorers.contract import Scorer

@@ -13,8 +13,8 @@ from testutils import EchoScorer, write_scene
 import geocloud
 from geocloud import DetectOptions, open_scene
 from geocloud.errors import UsageError
-from geocloud.pipeline.coarse import aggregation_factor
 from geocloud.pipeline.scoring import score_scene
+from geocloud.pipeline.tiling import aggregation_factor
 from geocloud.raster import Georef, Raster, spread
 from geocloud.readers.bands.spec import add_squares, as_digital_numbers, average
 
