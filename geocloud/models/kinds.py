@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit
-from geocloud.errors import UsageError
+from geocloud.errors import ModelError, UsageError
 from geocloud.scorers.card import Level
+
+if TYPE_CHECKING:
+    import torch
 
 TrainRule = Literal["paper", "quantile", "equal"]
 """How training chooses a threshold; see TrainOptions.rule."""
@@ -157,3 +160,15 @@ def load_code(place: str) -> Any:  # noqa: ANN401 - a class or a function
     """What `module:name` names."""
     module, name = place.split(":")
     return getattr(import_module(module), name)
+
+
+def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> torch.nn.Module:
+    """A network with fresh weights; ModelError for a kind that does not score, or arguments the kind does not take."""
+    if kind not in KINDS or not KINDS[kind].network:
+        scoring = ", ".join(name for name, entry in KINDS.items() if entry.network)
+        raise ModelError(f"kind {kind!r} is unknown; the kinds that score clouds are {scoring}")
+    constructor = load_code(KINDS[kind].network)
+    try:
+        return cast("torch.nn.Module", constructor(channels=channels, **architecture))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"the {kind} network cannot be built from {architecture} ({error})") from error

@@ -11,9 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from geocloud.errors import ModelError, UsageError
-from geocloud.models.network_scorer import NetworkScorer, UnmixScorer
-from geocloud.models.networks import build_network
-from geocloud.models.networks.fold import folded, keep_in_bf16
+from geocloud.models.kinds import build_network
+from geocloud.models.network_scorer import NetworkScorer, UnmixScorer, folded, keep_in_bf16
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.scorers.card import ModelCard, Precision, read_card
 from geocloud.scorers.contract import Scorer

@@ -1,4 +1,10 @@
-"""How far a scene is from what a model has seen, counted block by block while it is scored."""
+"""Has the model seen ground like this? A scene's pixels against those of its training, counted while it is scored.
+
+What a model has seen is kept as prototypes: the centres of k-means over log reflectances, whitened so that distances
+are Mahalanobis distances and a band ratio out of the ordinary weighs as much as a brightness out of the ordinary. A
+pixel farther from every prototype than nearly all training pixels were is *unfamiliar*. Clear and cloudy pixels have
+prototypes of their own: a scene at ten times its scale is all cloud to a model, but no cloud has such colours.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +18,7 @@ from numpy.typing import NDArray
 
 from geocloud.progress import Warn
 from geocloud.raster import BoolArray, FloatArray
-from geocloud.scorers.domain import TrainingDomain, unfamiliar
+from geocloud.scorers.card import Prototypes, TrainingDomain
 
 LEVEL_STEP = 16
 """One of so many pixels along rows and columns is looked at."""
@@ -28,6 +34,14 @@ most of them open sea and haze; these keep it near 1 in 100 (docs/classes.md).""
 DARK_SHARE = 0.5
 """Share of the looked-at pixels that must be dark clear ground for its contrast to be compared: snow leaves shadows."""
 LevelCounts = NDArray[np.int64]
+DoubleArray = NDArray[np.float64]
+BAND_SETS = (("blue", "green", "red"), ("blue", "green", "red", "nir"), ("green", "red", "nir", "swir16", "swir22"))
+"""Sets of bands that are looked at together, where a scene has them all."""
+DARKEST = 0.005
+"""Reflectance added before the logarithm: noise on dark water must not look like a change of colour."""
+PROTOTYPES = 48
+QUANTILE = 0.998
+"""Share of the training pixels that count as familiar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +165,59 @@ def _spread(counts: LevelCounts) -> float:
     logs = np.log(np.append(LEVELS, LEVELS[-1]))
     mean = float((counts * logs).sum() / total)
     return float(np.sqrt((counts * (logs - mean) ** 2).sum() / total))
+
+
+def fit_prototypes(values: FloatArray, bands: Sequence[str], seed: int = 0) -> Prototypes:
+    """Prototypes of training pixels (n, d), n at least a few hundred."""
+    # Whitening turns the cloud of log reflectances into a round one: rotate it onto its main axes, then divide each by
+    # its spread. Distances in it are Mahalanobis distances, so an odd ratio of two bands that always go together weighs
+    # as much as an odd brightness. A little is added to every variance, for bands that hardly vary.
+    logs = _logs(values)
+    middle = logs.mean(axis=0)
+    spread, axes = np.linalg.eigh(np.cov(logs.T) + 1e-4 * np.eye(len(bands)))
+    whitening = (axes / np.sqrt(spread)).T
+    points = (logs - middle) @ whitening.T
+    centres = _kmeans(points, np.random.default_rng(seed))
+    radius = float(np.quantile(_distances(points, centres), QUANTILE))
+    return Prototypes(tuple(bands), _plain(middle), tuple(map(_plain, whitening)), tuple(map(_plain, centres)), radius)
+
+
+def unfamiliar(values: FloatArray, bands: Sequence[str], kinds: Sequence[Prototypes]) -> BoolArray:
+    """(n,) True where a pixel of (n, band) reflectance is unfamiliar in any set of bands that are all there."""
+    found = np.zeros(len(values), dtype=bool)
+    for kind in kinds:
+        if set(kind.bands) <= set(bands):
+            logs = _logs(values[:, [list(bands).index(band) for band in kind.bands]])
+            points = (logs - np.array(kind.middle)) @ np.array(kind.whitening).T
+            found |= _distances(points, np.array(kind.centres)) > kind.radius
+    return found
+
+
+def _logs(values: FloatArray) -> DoubleArray:
+    return np.log(np.maximum(values, 0).astype(np.float64) + DARKEST)
+
+
+def _plain(row: DoubleArray) -> tuple[float, ...]:
+    """Numbers as a card keeps them."""
+    return tuple(float(f"{value:.5g}") for value in row)
+
+
+def _distances(points: DoubleArray, centres: DoubleArray) -> DoubleArray:
+    """(n,) distance of each point to the nearest centre."""
+    squares = (points**2).sum(axis=1)[:, None] - 2 * points @ centres.T + (centres**2).sum(axis=1)
+    nearest: DoubleArray = np.sqrt(np.maximum(squares.min(axis=1), 0))
+    return nearest
+
+
+def _kmeans(points: DoubleArray, rng: np.random.Generator) -> DoubleArray:
+    """(PROTOTYPES, d) centres by Lloyd's algorithm, each begun on the farthest of a few random points."""
+    centres = points[rng.integers(len(points), size=1)]
+    while len(centres) < min(PROTOTYPES, len(points)):
+        some = points[rng.integers(len(points), size=64)]
+        centres = np.concatenate([centres, some[[_distances(some, centres).argmax()]]])
+    for _ in range(12):
+        nearest = ((points[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+        counts = np.bincount(nearest, minlength=len(centres))
+        sums = np.stack([np.bincount(nearest, column, len(centres)) for column in points.T], axis=1)
+        centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
+    return centres

@@ -9,8 +9,8 @@ import numpy as np
 
 from geocloud.calibration import Calibration, CloudSide, ThresholdRule, logistic_curve
 from geocloud.raster import FloatArray, PatchBatch
-from geocloud.scorers.card import ModelCard, TrainingRecord
-from geocloud.scorers.contract import Scorer, require_bands
+from geocloud.scorers.card import ModelCard, TrainingRecord, require_bands
+from geocloud.scorers.contract import Scorer
 
 RGB = ("blue", "green", "red")
 _FIXED = ThresholdRule("fixed", figure="a round reflectance, chosen before any data")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.classes import ClassThresholds
 from geocloud.errors import ModelError
-from geocloud.scorers.domain import Prototypes, TrainingDomain
 
 CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
@@ -45,6 +47,47 @@ class TrainingRecord:
     seed: int = 0
     steps: int = 0
     """Optimiser steps taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prototypes:
+    """Pixels of one kind in one set of bands."""
+
+    bands: tuple[str, ...]
+    middle: tuple[float, ...]
+    """(d,) mean of the log reflectances."""
+    whitening: tuple[tuple[float, ...], ...]
+    """(d, d) takes what differs from the middle to unit covariance."""
+    centres: tuple[tuple[float, ...], ...]
+    """(k, d) whitened."""
+    radius: float
+    """Distance to the nearest centre beyond which a pixel is unfamiliar."""
+
+    def __post_init__(self) -> None:
+        """Shapes must agree; later code trusts it."""
+        d = len(self.bands)
+        if len(self.middle) != d or np.shape(self.whitening) != (d, d) or np.shape(self.centres)[1:] != (d,):
+            raise ValueError(f"prototypes of {d} bands need a middle, a whitening and centres of {d} numbers")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingDomain:
+    """What a model has seen, and how far from it a scene may be."""
+
+    clear: tuple[Prototypes, ...]
+    """Of pixels that the model calls clear."""
+    cloudy: tuple[Prototypes, ...]
+    """Of pixels that it calls cloud."""
+    median: float
+    """Least median of a scene's mean visible reflectance."""
+    brightest: float
+    """Least 99 % quantile of the same."""
+    contrast: float
+    """Largest spread of log blue over that of log red on dark clear ground: air veils blue, so red varies more."""
+    share: float = 0.5
+    """Largest share of unfamiliar pixels among clear or cloudy ones."""
+    gaps: float = 25.0
+    """Most edges between data and nodata for every 1000 pixels along rows and columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +184,19 @@ def read_card(folder: Path) -> ModelCard:
         return _parse(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is not a valid model card ({error}); train or fetch the model again") from error
+
+
+def require_bands(
+    name: str, available: Sequence[str], required: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The required bands and those optional ones the scene has; ModelError names what is missing."""
+    missing = [band for band in required if band not in available]
+    if missing:
+        raise ModelError(
+            f"model {name} needs the bands {', '.join(required)}, but the scene has no {', '.join(missing)} among "
+            f"{', '.join(available) or 'its bands'}: name them, as in --bands blue=1,green=2,red=3"
+        )
+    return (*required, *(band for band in optional if band in available))
 
 
 def _parse(raw: dict[str, Any]) -> ModelCard:

@@ -41,19 +41,6 @@ class WholeScorer(Scorer, Protocol):
         """(h, w) scores of a scene in these bands; those of nodata are dropped by who asked."""
 
 
-def require_bands(
-    name: str, available: Sequence[str], required: Sequence[str], optional: Sequence[str] = ()
-) -> tuple[str, ...]:
-    """The required bands and those optional ones the scene has; ModelError names what is missing."""
-    missing = [band for band in required if band not in available]
-    if missing:
-        raise ModelError(
-            f"model {name} needs the bands {', '.join(required)}, but the scene has no {', '.join(missing)} among "
-            f"{', '.join(available) or 'its bands'}: name them, as in --bands blue=1,green=2,red=3"
-        )
-    return (*required, *(band for band in optional if band in available))
-
-
 def score_patches(scorer: Scorer, data: FloatArray, bands: tuple[str, ...], *, batch: int = 64) -> FloatArray:
     """Scores of patches, each with a halo of its own reflection.
 

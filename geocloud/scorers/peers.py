@@ -16,8 +16,7 @@ from rasterio.errors import RasterioError
 from geocloud.calibration import Calibration
 from geocloud.errors import InputError, MissingExtraError
 from geocloud.raster import CLEAR, CLOUD, SHADOW, BoolArray, ByteArray, FloatArray, PatchBatch, Raster
-from geocloud.scorers.card import ModelCard, TrainingRecord
-from geocloud.scorers.contract import require_bands
+from geocloud.scorers.card import ModelCard, TrainingRecord, require_bands
 
 ProductLevel = Literal["l1c", "l2a"]
 """Top of atmosphere, or surface reflectance."""

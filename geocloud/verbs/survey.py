@@ -17,15 +17,14 @@ import numpy as np
 from geocloud.errors import InputError, UsageError
 from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
 from geocloud.models.registry import load_scorer, model_folder
-from geocloud.pipeline.domain_check import DomainCheck, DomainStats
+from geocloud.pipeline.domain_check import BAND_SETS, DomainCheck, DomainStats, fit_prototypes
 from geocloud.pipeline.mask import BatchLayers
 from geocloud.pipeline.scoring import scored_rows
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, Georef, PatchBatch, Raster, Window
 from geocloud.readers import MemoryScene
-from geocloud.scorers.card import ModelCard, read_card, write_card
+from geocloud.scorers.card import ModelCard, Prototypes, TrainingDomain, read_card, write_card
 from geocloud.scorers.contract import Parts, Unmixer, require_unmixer
-from geocloud.scorers.domain import BAND_SETS, Prototypes, TrainingDomain, fit_prototypes
 
 if TYPE_CHECKING:
     from torch import Generator

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from geocloud.errors import ModelError
-from geocloud.models.networks import build_network
-from geocloud.models.networks.fold import folded
+from geocloud.models.kinds import build_network
+from geocloud.models.network_scorer import folded
 
 
 def _network(channels=3):

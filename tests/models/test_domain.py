@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geocloud.pipeline.domain_check import DomainCheck, DomainStats
-from geocloud.scorers.domain import TrainingDomain, fit_prototypes, unfamiliar
+from geocloud.pipeline.domain_check import DomainCheck, DomainStats, fit_prototypes, unfamiliar
+from geocloud.scorers.card import TrainingDomain
 
 BANDS = ("blue", "green", "red", "nir")
 

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from geocloud.errors import ModelError
-from geocloud.models.kinds import KINDS
-from geocloud.models.networks import build_network
-from geocloud.models.networks.fold import folded
+from geocloud.models.kinds import KINDS, build_network
+from geocloud.models.network_scorer import folded
 
 SMALL = {
     "conv": {"widths": [4, 6, 8], "latent": 3},

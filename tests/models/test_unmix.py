@@ -7,10 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from geocloud.models.loading import load_network
+from geocloud.models.network_scorer import folded
 from geocloud.models.networks.cells import spectral_indices
-from geocloud.models.networks.fold import folded
-from geocloud.models.networks.snow import find_snow
-from geocloud.models.networks.unmix import UnmixNet, mix
+from geocloud.models.networks.unmix import UnmixNet, find_snow, mix
 from geocloud.models.registry import model_folder
 from geocloud.scorers.card import read_card
 from geocloud.training.unmix.batches import Batches

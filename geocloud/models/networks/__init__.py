@@ -12,13 +12,9 @@ ones) and plain JSON values, and which has besides `forward`:
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Protocol
 
-import torch
 from torch import Tensor
-
-from geocloud.errors import ModelError
-from geocloud.models.kinds import KINDS, load_code
 
 
 class Network(Protocol):
@@ -26,15 +22,3 @@ class Network(Protocol):
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
         """See the module's docstring."""
-
-
-def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> torch.nn.Module:
-    """A network with fresh weights; ModelError for a kind that does not score, or arguments the kind does not take."""
-    if kind not in KINDS or not KINDS[kind].network:
-        scoring = ", ".join(name for name, entry in KINDS.items() if entry.network)
-        raise ModelError(f"kind {kind!r} is unknown; the kinds that score clouds are {scoring}")
-    constructor = load_code(KINDS[kind].network)
-    try:
-        return cast("torch.nn.Module", constructor(channels=channels, **architecture))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"the {kind} network cannot be built from {architecture} ({error})") from error

@@ -15,8 +15,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
-from geocloud.models.networks.fold import ExactConv2d, with_absent
-
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Channel order of every input and output, fixed."""
 OPTIONAL = BANDS[3:]
@@ -33,6 +31,29 @@ INDICES = 7
 """Planes that `spectral_indices` makes."""
 DETAIL = 10.0
 """Logits per reflectance that a pixel outshines its surroundings by, where the coefficient is 1."""
+
+
+def with_absent(x: Tensor, present: Tensor) -> Tensor:
+    """(n, channels, h, w) with 0 in the bands that are missing.
+
+    Args:
+        x: (n, bands, h, w) the bands that are there, in channel order.
+        present: (channels,) bool, True as often as x has bands.
+    """
+    if present.all():
+        return x
+    whole = x.new_zeros(len(x), len(present), *x.shape[2:])
+    whole[:, present] = x
+    return whole
+
+
+class ExactConv2d(nn.Conv2d):
+    """A convolution that runs in fp32 whatever autocast says."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As nn.Conv2d."""
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

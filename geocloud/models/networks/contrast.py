@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
+from geocloud.models.networks.cells import with_absent
 from geocloud.models.networks.conv import ConvAutoencoder
-from geocloud.models.networks.fold import with_absent
 
 WIDEST = 17
 """Widest window that the halo holds."""

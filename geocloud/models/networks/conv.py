@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from geocloud.models.kinds import Output
-from geocloud.models.networks.fold import with_absent
+from geocloud.models.networks.cells import with_absent
 
 STRIDE = 8
 """Pixels a side that one code vector stands for; a block and its halo are multiples of it."""

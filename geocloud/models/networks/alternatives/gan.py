@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
+from geocloud.models.networks.cells import with_absent
 from geocloud.models.networks.conv import STRIDE, conv_decoder, conv_encoder
-from geocloud.models.networks.fold import with_absent
 
 
 class GanAutoencoder(nn.Module):
