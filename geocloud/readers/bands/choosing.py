@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from geocloud.errors import InputError, UsageError
-from geocloud.readers.bands.evidence import BandEvidence, BandHint, order_hints, read_evidence
-from geocloud.readers.bands.names import COMMON_NAMES, SCORED, VISIBLE
-from geocloud.readers.bands.sensors import Sensor, named_order
+from geocloud.readers.bands.evidence import ALPHA, BandEvidence, BandHint, order_hints, read_evidence
+from geocloud.readers.bands.names import CENTRES, COMMON_NAMES, RANGES, SCORED, VISIBLE, wavelength_in
+from geocloud.readers.bands.sensors import Sensor, lacks_blue, named_order
 
 LISTED = 12
 """Bands that a sentence names at most."""
+MANY = 30
+"""Bands from which a scene is taken for an imaging spectrometer's."""
+
+
+_NUMBERS = re.compile(r"\d+(?:\.\d+)?")
+_NANOMETRES = (350.0, 2600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +80,17 @@ def choose_bands(
         texts: all that may state the sensor: file name, folder, product id, platform.
         file_name: name of a single raster, whose product may tell an order of bands.
     """
+    blind = lacks_blue(texts)
+    if blind:
+        raise InputError(
+            f"{source} is of {blind}, which has no blue band, and a scene needs blue, green and red: "
+            "give a scene of another sensor"
+        )
     found = read_evidence(hints, texts)
     numbers, guess = found.numbers(), found.guess
-    order = named_order(file_name, len(hints))
+    order = named_order(file_name, sum(hint.text != ALPHA for hint in hints))
     if order is not None and not found.readings and not _covers(numbers, order.bands):
-        by_order = read_evidence(order_hints(order))
+        by_order = read_evidence([*order_hints(order), *hints[len(order.bands) :]])
         found = BandEvidence(
             tuple(one or other for one, other in zip(_words_only(found), by_order.bands, strict=True)), found.sensor
         )
@@ -88,6 +101,45 @@ def choose_bands(
     named = zip(found.bands, labels, strict=True)
     unnamed = tuple(label or f"band {n}" for n, (band, label) in enumerate(named, start=1) if band is None)
     return ChosenBands(numbers, why, found.sensor, guess, _left_out(found, numbers, labels), unnamed)
+
+
+def nearest_hints(hints: Sequence[BandHint], texts: str, has_data: Callable[[int], bool]) -> list[BandHint]:
+    """The hints as they are for few bands; for many with wavelengths, one is kept for each common name.
+
+    Around 1.375 micrometres, surface reflectance is interpolated or empty: it counts where the scene says that it is of
+    the top of the atmosphere.
+
+    Args:
+        hints: one a band, in order.
+        texts: names of files, folders and products.
+        has_data: whether the band of a number from 1 holds any; asked of few.
+    """
+    if len(hints) <= MANY:
+        return list(hints)
+    waves = [hint.wavelength or wavelength_in(hint.text) for hint in hints]
+    if sum(wave is not None for wave in waves) <= MANY:
+        waves = _counted_up(hints)
+    if sum(wave is not None for wave in waves) <= MANY:
+        return list(hints)
+    top = any(word in texts.upper() for word in ("TOA", "L1", "RADIANCE"))
+    kept = set()
+    for name in SCORED:
+        low, high = RANGES[name]
+        near = [(abs(wave - CENTRES[name]), n) for n, wave in enumerate(waves, start=1) if wave and low <= wave < high]
+        if name != "cirrus" or top:
+            kept |= {next((n for _, n in sorted(near) if has_data(n)), 0)}
+    return [
+        replace(hint, wavelength=wave) if n in kept else BandHint("-")
+        for n, (hint, wave) in enumerate(zip(hints, waves, strict=True), start=1)
+    ]
+
+
+def _counted_up(hints: Sequence[BandHint]) -> list[float | None]:
+    """Micrometres where the last numbers of all names rise as nanometres would: `Band 1 (420.0)`, `Band 2 (424.6)`."""
+    last = [float(found[-1]) if (found := _NUMBERS.findall(hint.text)) else 0.0 for hint in hints]
+    rising = all(one < other for one, other in pairwise(last))
+    within = _NANOMETRES[0] <= last[0] and last[-1] <= _NANOMETRES[1]
+    return [wave / 1000 for wave in last] if rising and within else [None] * len(hints)
 
 
 def _words_only(found: BandEvidence) -> list[None]:
@@ -108,13 +160,26 @@ def _refusal(found: BandEvidence, hints: Sequence[BandHint], labels: Sequence[st
     """Why the bands are not told, and the lines of what they may be."""
     seen = _listed([f"{number}={label!r}" if label else f"{number}" for number, label in enumerate(labels, start=1)])
     head = f"{source} does not say which of its bands are blue, green and red ({seen}); "
-    readings = found.readings or read_evidence(hints, texts, numbers_mean_bands=True).readings or {}
-    if not readings:
-        one = read_evidence(hints, texts, numbers_mean_bands=True)
-        readings = {one.sensor.sensor: one.numbers()} if one.sensor and set(VISIBLE) <= set(one.numbers()) else {}
+    if len(hints) > MANY:
+        return (
+            f"{head}give the file that holds their wavelengths beside it (ENVI header, EnMAP's METADATA.XML), or name "
+            "the bands nearest 490, 560, 665, 842, 1610 and 2200 nm: --bands blue=N,green=N,red=N,nir=N,swir16=N,"
+            "swir22=N"
+        )
+    by_number = read_evidence(hints, texts, numbers_mean_bands=True)
+    readings = found.readings or by_number.readings or {}
+    if not readings and by_number.sensor and set(VISIBLE) <= set(by_number.numbers()):
+        readings = {by_number.sensor.sensor: by_number.numbers()}
     if readings:
         lines = "; ".join(f"if they are {sensor}'s, {line(numbers)}" for sensor, numbers in readings.items())
         return f"{head}name them: {lines}"
+    known = [name for name in SCORED if name in found.numbers()]
+    if known:
+        absent = " and no ".join(name for name in VISIBLE if name not in known)
+        return (
+            f"{source} has {', '.join(known)}, but no {absent} ({seen}); a scene needs blue, green and red: if it has "
+            "them, --bands blue=N,green=N,red=N"
+        )
     if len(hints) == 3:
         return f"{head}name them: --bands red=1,green=2,blue=3 in the order of pictures, or {line(_order('brg'))}"
     return (

@@ -6,6 +6,7 @@ Names of sensors overlap (B5 is red edge for one, near infrared for another), so
 - what file names, product ids and platforms state goes first;
 - a sensor that lacks a name that is there (B8A, B12), or contradicts a word or wavelength, is ruled out;
 - so is one by whose names blue, green and red are not all there, or of whose bands one stands alone (panchromatic);
+- so is one whose products lack a layer that is there (QA_PIXEL is Landsat's, SCL Sentinel-2's);
 - a selection that holds more than the visible bands holds the near infrared, and the second short-wave infrared band
   comes with the first: sensors by which it would not be so are ruled out where one is left.
 
@@ -25,13 +26,17 @@ from geocloud.readers.bands.names import (
     VISIBLE,
     are_running,
     compact,
+    is_quality,
     name_wavelength,
     name_word,
     product_token,
     wavelength_in,
     within,
 )
-from geocloud.readers.bands.sensors import SENSORS, SHARED, Order, Sensor, stated_sensors
+from geocloud.readers.bands.sensors import SENSORS, SHARED, Order, Sensor, foreign_signs, stated_sensors
+
+ALPHA = "alpha"
+"""Text of the hint of a band that masks instead of measuring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +101,15 @@ def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_ba
         numbers_mean_bands: False: `B1`, `B2`, `B3` in that order are running numbers unless a sensor is stated.
     """
     stated = stated_sensors(texts)
-    named = [_own(hint) for hint in hints]
-    tokens = [product_token(hint.text) for hint in hints]
+    named = _own_names(hints)
+    tokens = [None if is_quality(hint.text) else product_token(hint.text) for hint in hints]
     running = are_running([hint.text for hint in hints])
     if running and not numbers_mean_bands and not (stated and all(_is_plain(hint.text) for hint in hints)):
         tokens = [None] * len(hints)
-    fitting = [sensor for sensor in SENSORS if _fits(sensor, tokens, named, stated)]
-    by_statement = [sensor for sensor in fitting if sensor in stated]
-    candidates = by_statement or [sensor for sensor in fitting if not sensor.only_stated]
-    readings = {sensor: _merged(sensor, tokens, named, hints) for sensor in candidates}
-    chosen, guess = _likely({sensor: bands for sensor, bands in readings.items() if _visible(bands)})
+    readings, by_statement = _readings(hints, tokens, named, stated)
+    if not by_statement and all(_odd(sensor, bands, tokens) for sensor, bands in readings.items()):
+        readings, _ = _readings(hints, tokens, named, stated, alone=True)
+    chosen, guess = _likely(readings, tokens)
     if not chosen:
         return BandEvidence(_coloured(named, hints), None)
     distinct = {tuple(choose(bands).items()) for bands in chosen.values()}
@@ -120,9 +124,38 @@ def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_ba
     return BandEvidence(_coloured(chosen[sensor], hints), told, "" if by_statement else guess)
 
 
+Tokens = Sequence[tuple[str, str] | None]
+Bands = tuple[NamedBand | None, ...]
+Readings = Mapping[Sensor, Bands]
+
+
+def _readings(
+    hints: Sequence[BandHint],
+    tokens: Tokens,
+    named: Sequence[NamedBand | None],
+    stated: Sequence[Sensor],
+    *,
+    alone: bool = False,
+) -> tuple[Readings, bool]:
+    """Sensor -> its reading, of those that fit and by which blue, green and red are there; True where they are stated.
+
+    `alone` True: also of those of whose bands one usually stands alone.
+    """
+    layers = [hint.text for hint in hints]
+    fitting = [
+        sensor
+        for sensor in SENSORS
+        if _fits(sensor, tokens, named, stated, alone=alone) and not foreign_signs(sensor, layers)
+    ]
+    by_statement = [sensor for sensor in fitting if sensor in stated]
+    candidates = by_statement or [sensor for sensor in fitting if not sensor.only_stated]
+    found = {sensor: _merged(sensor, tokens, named, hints) for sensor in candidates}
+    return {sensor: bands for sensor, bands in found.items() if _visible(bands)}, bool(by_statement)
+
+
 def named_at_all(hints: Sequence[BandHint], texts: str = "") -> set[str]:
     """Common names that are there for the sensor by which most of blue, green and red are: what lacks, may be said."""
-    stated, named = stated_sensors(texts), [_own(hint) for hint in hints]
+    stated, named = stated_sensors(texts), _own_names(hints)
     tokens = [product_token(hint.text) for hint in hints]
     fitting = (_merged(sensor, tokens, named, hints) for sensor in SENSORS if _fits(sensor, tokens, named, stated))
     found = [{band.band for band in bands if band} for bands in (named, *fitting)]
@@ -134,8 +167,30 @@ def order_hints(order: Order) -> list[BandHint]:
     return [BandHint(common=band or "-") for band in order.bands]
 
 
+def _own_names(hints: Sequence[BandHint]) -> list[NamedBand | None]:
+    """What each band says without its sensor.
+
+    Short-wave infrared bands with numbers beyond 2 are of sensors that count them otherwise: where there is a third and
+    no first, as of Digital Earth Australia's Sentinel-2, the second is at 1.6 micrometres; else numbers tell nothing.
+    """
+    named = [_own(hint) for hint in hints]
+    words = [name_word(hint.text) for hint in hints]
+    counted = ["".join(compact(hint.text)) for hint in hints]
+    if not any(word.endswith("swir3") for word in counted):
+        return named
+    shifted = not any(word.endswith("swir1") for word in counted)
+    for index, (word, known) in enumerate(zip(counted, words, strict=True)):
+        if not word.endswith(("swir1", "swir2", "swir3")) or (named[index] and known is None and not shifted):
+            continue
+        band = {"swir2": "swir16", "swir3": "swir22"}.get(word[-5:], "") if shifted else ""
+        named[index] = NamedBand(band, f"word in {hints[index].text!r}, numbered from 2")
+    return named
+
+
 def _own(hint: BandHint) -> NamedBand | None:
     """What a band says without its sensor: by metadata, wavelength or words; names of a family of its own say more."""
+    if is_quality(hint.text) and not hint.common:
+        return NamedBand("", "")
     token = product_token(hint.text)
     wavelength = hint.wavelength if hint.wavelength is not None else wavelength_in(hint.text)
     word = None if token and token[0] not in SHARED else name_word(hint.text)
@@ -167,9 +222,11 @@ def _is_plain(text: str) -> bool:
 
 def _fits(
     sensor: Sensor,
-    tokens: Sequence[tuple[str, str] | None],
+    tokens: Tokens,
     named: Sequence[NamedBand | None],
     stated: Sequence[Sensor],
+    *,
+    alone: bool = False,
 ) -> bool:
     """True for a sensor that has all names that are there and contradicts nothing that is said of a band."""
     if not any(tokens) or (sensor.only_stated and sensor not in stated):
@@ -178,7 +235,7 @@ def _fits(
     return all(
         family in sensor.families
         and name in sensor.bands
-        and (name not in sensor.alone or sensor in stated)
+        and (alone or name not in sensor.alone or sensor in stated)
         and (name not in sensor.comes_with or (family, sensor.comes_with[name]) in tokens)
         and _agree(sensor.bands[name], own)
         for (family, name), own in there
@@ -192,10 +249,10 @@ def _agree(by_sensor: str, own: NamedBand | None) -> bool:
 
 def _merged(
     sensor: Sensor,
-    tokens: Sequence[tuple[str, str] | None],
+    tokens: Tokens,
     named: Sequence[NamedBand | None],
     hints: Sequence[BandHint],
-) -> tuple[NamedBand | None, ...]:
+) -> Bands:
     """What each band is by its own evidence, else by the sensor's names."""
     merged: list[NamedBand | None] = []
     for token, own, hint in zip(tokens, named, hints, strict=True):
@@ -214,31 +271,33 @@ def _visible(bands: Sequence[NamedBand | None]) -> bool:
     return set(VISIBLE) <= {band.band for band in bands if band}
 
 
-Readings = Mapping[Sensor, tuple[NamedBand | None, ...]]
-
-
-def _likely(readings: Readings) -> tuple[Readings, str]:
+def _likely(readings: Readings, tokens: Tokens) -> tuple[Readings, str]:
     """Without sensors by which the selection would be odd, where one is left; and what was so decided."""
     if len({tuple(choose(bands).items()) for bands in readings.values()}) < 2:
         return readings, ""
-    usual = {sensor: bands for sensor, bands in readings.items() if not _odd(bands)}
+    usual = {sensor: bands for sensor, bands in readings.items() if not _odd(sensor, bands, tokens)}
     if not usual or len(usual) == len(readings):
         return readings, ""
     others = ", ".join(sensor.sensor for sensor in readings if sensor not in usual)
     return usual, f"names of {' or '.join(sensor.sensor for sensor in usual)}, not {others}, by what is there"
 
 
-def _odd(bands: Sequence[NamedBand | None]) -> bool:
-    """True for more than the visible bands without near infrared, or swir22 without swir16."""
+def _odd(sensor: Sensor, bands: Bands, tokens: Tokens) -> bool:
+    """True for more than the visible bands without near infrared, swir22 without swir16, or half of a pair."""
     names = {band.band for band in bands if band and band.band}
     more = sum(band is None or band.band not in ("coastal", *VISIBLE) for band in bands)
-    return (more > 0 and "nir" not in names) or ("swir22" in names and "swir16" not in names)
+    there = {token[1] for token in tokens if token}
+    halves = any(one in there and other not in there for one, other in sensor.odd_without.items())
+    return halves or (more > 0 and "nir" not in names) or ("swir22" in names and "swir16" not in names)
 
 
-def _coloured(bands: Sequence[NamedBand | None], hints: Sequence[BandHint]) -> tuple[NamedBand | None, ...]:
-    """With colour tags where names do not give blue, green and red."""
+def _coloured(bands: Sequence[NamedBand | None], hints: Sequence[BandHint]) -> Bands:
+    """With colour tags where names do not give blue, green and red, nor contradict them as in false-colour pictures."""
     known = list(bands)
-    if not _visible(bands) and set(VISIBLE) <= {hint.colour for hint in hints}:
+    told = any(
+        band and band.band and hint.colour not in ("", band.band) for hint, band in zip(hints, bands, strict=True)
+    )
+    if not told and not _visible(bands) and set(VISIBLE) <= {hint.colour for hint in hints}:
         for index, (hint, band) in enumerate(zip(hints, bands, strict=True)):
             if hint.colour:
                 known[index] = NamedBand(hint.colour, "colour tag")

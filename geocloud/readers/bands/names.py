@@ -40,9 +40,9 @@ NARROW_WORDS = ("nir08", "narrownir", "nirnarrow", "nir2")
 
 _WORDS = {
     "coastal": "coastal coastalblue coastalaerosol aerosol deepblue ultrablue costalblue violet",
-    "blue": "blue b blu",
-    "green": "green g grn greenii",
-    "red": "red r",
+    "blue": "blue b blu blau bleu azul",
+    "green": "green g grn greenii grün gruen vert verde",
+    "red": "red r rot rouge rojo vermelho rosso",
     "rededge": "rededge rededge1 vegetationrededge vegetationrededge1 re re1",
     "nir": "nir n nir1 nir08 nearinfrared nearinfrared1 infrared nearir nir08m widenir nirwide narrownir nirnarrow "
     "vnir nearinfra nearinfrarouge",
@@ -63,7 +63,13 @@ _NANOMETRES = re.compile(
     r"(?:^|[^0-9.])(\d{3,4}(?:\.\d+)?)\s*(?:nm|nanomet\w*)\b|(?:rho[stw]|rrs|refl)_(\d{3,4})(?!\d)"
 )
 _MICROMETRES = re.compile(r"(?:(\d?\.\d+)\s*[-–]\s*)?(\d?\.\d+)\s*(?:um|µm|μm|micromet\w*|microns?)\b")  # noqa: RUF001
+_QUALITY = re.compile(
+    r"(?:^|[^a-z])(?:msk_\w+|masks?|qa\d*|fmask|prob(?:ability)?|conf(?:idence)?|flags?|quality)(?:$|[^a-z])",
+    re.IGNORECASE,
+)
+"""Names of layers that say something of pixels instead of measuring: `MSK_CLASSI_CIRRUS` is no cirrus band."""
 _RUNNING = re.compile(r"(?:b|band|bands|layer|channel|ch|raster|raster band|grey|gray)?[ _#.-]*0*(\d+)(?: ?\(.*\))?")
+_UNBRACKETED = re.compile(r"^[(\[](.*)[)\]]$")
 _PRODUCT_STYLE = re.compile(r"b(?:0[1-9]|1\d)")
 
 
@@ -72,6 +78,11 @@ def compact(text: str) -> list[str]:
     return re.findall(
         r"[a-zà-ÿ]+\d*|\d+", text.lower().replace("infra-red", "infrared").replace("infra red", "infrared")
     )
+
+
+def is_quality(text: str) -> bool:
+    """True for the name of a mask, a probability or a quality layer."""
+    return _QUALITY.search(text) is not None
 
 
 def name_word(text: str) -> tuple[str, int] | None:
@@ -138,9 +149,9 @@ def product_token(text: str) -> tuple[str, str] | None:
 
 
 def product_band(text: str) -> str:
-    """`S2A_..._B02_60m`, `SR_B2`, `Band 2` -> `B2`; empty where nothing looks like one."""
+    """`S2A_..._B02_60m` -> `B2`; empty where nothing looks like one."""
     found = product_token(text)
-    return found[1].rpartition("_")[2] if found and found[0] in ("numbers", "landsat sr") else ""
+    return found[1] if found and found[0] == "numbers" else ""
 
 
 def are_running(texts: Sequence[str]) -> bool:
@@ -148,7 +159,7 @@ def are_running(texts: Sequence[str]) -> bool:
 
     `B01`, `B02` with a zero before are names of products.
     """
-    lower = [text.strip().lower() for text in texts]
+    lower = [_UNBRACKETED.sub(r"\1", text.strip().lower()) for text in texts]
     if any(_PRODUCT_STYLE.fullmatch(text) for text in lower):
         return False
     found = [_RUNNING.fullmatch(text) for text in lower]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
 
@@ -35,8 +35,8 @@ from geocloud.readers.bands.spec import Radiometry
 EIGHT_BIT = Radiometry(WHITE / 255, 0.0, f"8-bit values, 255 read as reflectance {WHITE}", guessed=True)
 DARKEST, BRIGHTEST = 0.05, 2.0
 """The 99th percentile of all bands of a scene lies between these; clouds reach 1.2, snow under a low sun 1.6."""
-PERCENT_MAX = 200.0
-"""99th percentile up to which numbers with fractions are percent."""
+PERCENT_MAX = 130.0
+"""99th percentile up to which numbers with fractions are percent; pictures of one byte go on to 255."""
 OFFSET_DN = 1000
 """What Sentinel-2's numbers have more from baseline 04.00 on."""
 _TCI_NAME = re.compile(r"(?:^|[/\\_])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
@@ -48,6 +48,12 @@ _WAYS_OUT = (
 )
 
 
+Fill = tuple[float, float]
+"""A number that all bands have at once, and the share of the looked-at pixels that have it."""
+FILL_SHARE = 0.05
+"""Share from which it is spoken of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
     """Some numbers of all bands of a scene."""
@@ -56,12 +62,39 @@ class Samples:
     """(n,) valid ones of all bands together."""
     dtypes: tuple[str, ...]
     """Types that the bands are stored in."""
-    zeros: float = 0.0
-    """Share of the looked-at pixels that count as data and are 0 in every band."""
+    fill: float = 0.0
+    """Number that may fill the scene, since every band has it in some pixels that count as data."""
+    fill_share: float = 0.0
+    """Share of the looked-at pixels that have it."""
 
     def percentile(self, q: float) -> float:
         """Of the values, of which there are some."""
         return float(np.percentile(self.values, q))
+
+    def without_fill(self) -> Samples:
+        """Without padding among the values, which says nothing of their scale; dark ground has 0 too."""
+        rest = self.values[self.values != self.fill]
+        return replace(self, values=rest) if self.fill and self.fill_share >= FILL_SHARE and rest.size else self
+
+    def padding(self) -> str:
+        """The sentence on a scene that may be padded and does not say so; empty for another."""
+        if self.fill_share < FILL_SHARE:
+            return ""
+        return f"{100 * self.fill_share:.0f} % of it is {self.fill:g} in every band: if that is nodata, give --nodata "
+
+
+def most_common(values: NDArray[Any], looked: int) -> Fill:
+    """The number that occurs most, and its share of so many looked-at pixels."""
+    if not values.size:
+        return 0.0, 0.0
+    found, counts = np.unique(values, return_counts=True)
+    return float(found[counts.argmax()]), float(counts.max()) / max(looked, 1)
+
+
+def common_fill(fills: Sequence[Fill]) -> Fill:
+    """That of a scene of several files: what fills every one of them."""
+    numbers = {number for number, _ in fills}
+    return (fills[0][0], min(share for _, share in fills)) if len(numbers) == 1 else (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +138,10 @@ def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry
         return _of_product(product, evidence)
     if _is_landsat_sr(evidence, samples):
         return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, f"{LANDSAT_C2_L2.product}, by names and values")
+    _check_detector_numbers(samples, evidence)
     guess = from_values(samples, evidence.source)
     if guess.scale != SENTINEL2_BEFORE_04.scale:
         return guess
-    _check_detector_numbers(samples, evidence)
     return _sentinel2(samples, evidence) or guess
 
 
@@ -144,9 +177,11 @@ def true_colour(name: str) -> Radiometry | None:
 
 
 def known_nodata(evidence: ScaleEvidence, dtype: str) -> float | None:
-    """The nodata value of whole numbers without a tag, by product or sensor; None where nothing tells."""
-    if not dtype.startswith(("int", "uint")) or dtype in ("uint8", "int8"):
+    """The nodata value of numbers without a tag, by product or sensor; None where nothing tells."""
+    if dtype in ("uint8", "int8"):
         return None
+    if not dtype.startswith(("int", "uint")):
+        return 0.0 if evidence.sensor and evidence.sensor.nodata == 0 else None
     product = named_product(evidence.texts)
     if product is not None and dtype in product.dtypes:
         return product.nodata
@@ -171,7 +206,9 @@ def _is_landsat_sr(evidence: ScaleEvidence, samples: Samples) -> bool:
 
 def _check_detector_numbers(samples: Samples, evidence: ScaleEvidence) -> None:
     """InputError for a product of which nothing tells whether it holds reflectance or a detector's numbers."""
-    if re.search(DETECTOR_NUMBERS, evidence.texts, re.IGNORECASE) and samples.percentile(99.9) < DETECTOR_BITS_MAX:
+    whole = all(dtype.startswith(("int", "uint")) for dtype in samples.dtypes)
+    named = re.search(DETECTOR_NUMBERS, evidence.texts, re.IGNORECASE)
+    if whole and named and samples.percentile(99.9) < DETECTOR_BITS_MAX:
         raise InputError(
             f"{evidence.source} may hold a detector's numbers instead of reflectance x 10000, since none is above "
             f"{DETECTOR_BITS_MAX}; give --scale, 0.0001 where it is reflectance"
@@ -191,6 +228,9 @@ def _sentinel2(samples: Samples, evidence: ScaleEvidence) -> Radiometry | None:
         return Radiometry(SENTINEL2_FROM_04.scale, SENTINEL2_FROM_04.offset, origin, guessed=True)
     if named:
         origin = f"values as low as {low:g}, so without the offset of baseline 04.00; --offset -0.1 if they have it"
+        return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, origin, guessed=True)
+    if not baseline and not date and low > 0.8 * OFFSET_DN:
+        origin = f"values from {low:g} on, read as reflectance x 10000; --offset -0.1 if of baseline 04.00 or later"
         return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, origin, guessed=True)
     return None
 

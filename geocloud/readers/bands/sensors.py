@@ -7,21 +7,22 @@ to add a file whose bands have an order but no names, an `Order` to ORDERS. Noth
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 FAMILIES = {
     "dea": r"(?:^|[^a-z0-9])(?:nbart?|oa)_([a-z_]+(?:_\d)?)$",
-    "modis": r"sur_refl_b0?(\d)(?:$|[^0-9])",
+    "modis": r"(?:sur_refl_b0?|nadir_reflectance_band|brdf\w*_band_?|\d ?m surface reflectance band )(\d)(?:$|[^0-9])",
     "viirs": r"(?:^|surfreflect_)([mi]\d{1,2})(?:_\d)?$",
-    "landsat sr": r"(?:^|[^a-z0-9])((?:sr|st)_b\d{1,2})(?:$|[^a-z0-9])",
+    "landsat sr": r"(?:^|[^a-z0-9])(sr|st)_?(b\d{1,2})(?:$|[^a-z0-9])",
+    "landsat ta": r"(?:^|[^a-z0-9])ta(b\d{1,2})(?:$|[^a-z0-9])",
     "numbers": r"(?:^|[^a-z0-9])(?:toa_)?(b)(?:and)?[ _-]?0?(\d{1,2}|8a)(?:$|[^a-z0-9])",
 }
 """Ways to name bands -> regular expression, case ignored, whose groups are the name; the first that fits a text counts.
 
 The last is shared by many sensors: which one is meant, all names of a scene tell together.
 """
-SHARED = ("numbers", "landsat sr")
+SHARED = ("numbers", "landsat sr", "landsat ta")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +45,10 @@ class Sensor:
     """What whole numbers without a tag have where there is no data; None: nothing is known."""
     only_stated: bool = False
     """True where its names say too little: it must be stated."""
+    signs: str = ""
+    """Regular expression, case ignored, of other layers that its products have: they rule out sensors without them."""
+    odd_without: Mapping[str, str] = field(default_factory=dict)
+    """Band -> another that hardly anyone leaves out beside it."""
 
 
 def _named(text: str) -> dict[str, str]:
@@ -51,6 +56,7 @@ def _named(text: str) -> dict[str, str]:
     return {name: common for name, _, common in (part.partition("=") for part in text.split())}
 
 
+LANDSAT_FAMILIES = ("numbers", "landsat sr", "landsat ta")
 SENTINEL2 = Sensor(
     "Sentinel-2",
     _named("B1=coastal B2=blue B3=green B4=red B5=rededge B6 B7 B8=nir B8A=nir B9 B10=cirrus B11=swir16 B12=swir22"),
@@ -58,29 +64,34 @@ SENTINEL2 = Sensor(
     r"|SEN2[A-D]",
     narrow=("B8A",),
     nodata=0,
+    signs=r"SCL|QA[126]0|AOT|WVP|TCI_[RGB]|MSK_\w+|B0?8A",
+    odd_without={"B7": "B6", "B11": "B12"},
 )
+_LANDSAT_SIGNS = r"QA_PIXEL|QA_RADSAT|BQA|PIXEL_QA|RADSAT_QA|ST_[A-Z]\w*"
 LANDSAT_8_9 = Sensor(
     "Landsat 8-9",
     _named(
-        "B1=coastal B2=blue B3=green B4=red B5=nir B6=swir16 B7=swir22 B8 B9=cirrus B10 B11 SR_B1=coastal SR_B2=blue "
-        "SR_B3=green SR_B4=red SR_B5=nir SR_B6=swir16 SR_B7=swir22 ST_B10"
+        "B1=coastal B2=blue B3=green B4=red B5=nir B6=swir16 B7=swir22 B8 B9=cirrus B10 B11 SRB1=coastal SRB2=blue "
+        "SRB3=green SRB4=red SRB5=nir SRB6=swir16 SRB7=swir22 STB10"
     ),
     r"L[COT]0[89]_|landsat[-_ ]?[89]|HLS\.L30|HLSL30|LND0[89]|ls[89]c",
-    ("numbers", "landsat sr"),
+    LANDSAT_FAMILIES,
     alone=("B8",),
     comes_with={"B11": "B10"},
     nodata=0,
+    signs=rf"{_LANDSAT_SIGNS}|SR_QA_AEROSOL|SR_AEROSOL",
 )
 LANDSAT_4_7 = Sensor(
     "Landsat 4-7",
     _named(
-        "B1=blue B2=green B3=red B4=nir B5=swir16 B6 B7=swir22 B8 SR_B1=blue SR_B2=green SR_B3=red SR_B4=nir "
-        "SR_B5=swir16 SR_B7=swir22 ST_B6"
+        "B1=blue B2=green B3=red B4=nir B5=swir16 B6 B7=swir22 B8 SRB1=blue SRB2=green SRB3=red SRB4=nir "
+        "SRB5=swir16 SRB7=swir22 STB6"
     ),
     r"L[ET]0[4-7]_|landsat[-_ ]?[457]|LND0[457]|ls[57][et]",
-    ("numbers", "landsat sr"),
+    LANDSAT_FAMILIES,
     alone=("B8",),
     nodata=0,
+    signs=rf"{_LANDSAT_SIGNS}|SR_ATMOS_OPACITY|SR_CLOUD_QA|B6_VCID_\d",
 )
 CBERS_MUX = Sensor("CBERS-4 MUX", _named("B5=blue B6=green B7=red B8=nir"), r"CBERS[-_]?4A?[-_]?MUX", nodata=0)
 CBERS_WFI = Sensor("CBERS-4 WFI", _named("B13=blue B14=green B15=red B16=nir"), r"CBERS[-_]?4A?[-_]?WFI", nodata=0)
@@ -91,7 +102,16 @@ CBERS_WPM = Sensor(
     nodata=0,
     only_stated=True,
 )
-MODIS = Sensor("MODIS", _named("1=red 2=nir 3=blue 4=green 5 6=swir16 7=swir22"), r"MO?[OY]D09|MODIS", ("modis",))
+AMAZONIA_WFI = Sensor(
+    "Amazonia-1 WFI", _named("B1=blue B2=green B3=red B4=nir"), r"AMAZONIA[-_]?1[-_]?WFI", nodata=0, only_stated=True
+)
+VENUS = Sensor(
+    "VENµS",
+    _named("B1 B2=coastal B3=blue B4=green B5 B6 B7=red B8=rededge B9 B10 B11=nir B12"),
+    r"(?:^|[^a-z0-9])VENUS(?:-XS)?_",
+    only_stated=True,
+)
+MODIS = Sensor("MODIS", _named("1=red 2=nir 3=blue 4=green 5 6=swir16 7=swir22"), r"M[OYC]D(?:09|43)|MODIS", ("modis",))
 VIIRS = Sensor(
     "VIIRS",
     _named("M1 M2 M3=blue M4=green M5=red M6 M7=nir M8 M9=cirrus M10=swir16 M11=swir22 M12 M13 M14 M15 M16 I1 I2 I3"),
@@ -115,9 +135,15 @@ DEA_LANDSAT = Sensor(
     ("dea",),
 )
 SENSORS = (
-    *(SENTINEL2, LANDSAT_8_9, LANDSAT_4_7, CBERS_MUX, CBERS_WFI, CBERS_WPM),
+    *(SENTINEL2, LANDSAT_8_9, LANDSAT_4_7, CBERS_MUX, CBERS_WFI, CBERS_WPM, AMAZONIA_WFI, VENUS),
     *(MODIS, VIIRS, DEA_SENTINEL2, DEA_LANDSAT),
 )
+WITHOUT_BLUE = {
+    "Landsat's Multispectral Scanner (MSS)": r"(?:^|[^a-z0-9])LM0[1-5]_",
+    "ASTER": r"(?:^|[^a-z0-9])AST_(?:L1|0[79])",
+    "CBERS's PAN10M": r"CBERS_4A?_PAN10M",
+}
+"""Sensors that have no blue band -> regular expression, case ignored, found in names of their products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +166,7 @@ ORDERS = (
     Order("PlanetScope, 4 bands", r"_3[AB]_AnalyticMS", ("blue", "green", "red", "nir")),
     Order("RapidEye", r"_3A_Analytic(?:_SR)?(?:_|\.|$)", ("blue", "green", "red", "rededge", "nir")),
     Order("SkySat", r"_ssc?\d?.*_analytic|ssc\d+d\d.*analytic", ("blue", "green", "red", "nir")),
+    Order("Planet's normalised mosaics", r"_normalized_analytic_", ("blue", "green", "red", "nir")),
     Order("NAIP", r"(?:^|[^a-z0-9])m_\d{7}_(?:ne|nw|se|sw)_\d{2}_", ("red", "green", "blue", "nir")),
 )
 """A file must have that number of bands."""
@@ -184,6 +211,11 @@ PRODUCTS = (
         *("Landsat Collection 1 ARD", 1e-4, 0.0, -9999),
         file_name=r"L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_C01_V\d\d_(?:SR|TA)",
     ),
+    Product(
+        *("Landsat Collection 1 reflectance on demand", 1e-4, 0.0, -9999),
+        file_name=r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_01_\w\w_(?:sr|toa)_band\d",
+    ),
+    Product("Planet's normalised mosaics", 1e-4, 0.0, 0, file_name=r"_normalized_analytic_"),
     Product("Harmonized Landsat Sentinel-2", 1e-4, 0.0, -9999, file_name=r"HLS\.[LS]30\."),
     Product("Copernicus Browser, raw values", 1 / 65535, 0.0, 0, file_name=r"_\(Raw\)", dtypes=("uint16",)),
     Product("PlanetScope surface reflectance", 1e-4, 0.0, 0, file_name=r"_Analytic(?:MS)?_SR"),
@@ -194,12 +226,22 @@ PRODUCTS = (
         way_out="put its ..._metadata.xml, which holds the reflectance coefficients, beside it, or give --scale",
     ),
     Product("Digital Earth Australia", 1e-4, 0.0, -999, file_name=r"ga_(?:ls[5-9][tec]|s2[abc]m?)_"),
-    Product("MODIS surface reflectance", 1e-4, 0.0, -28672, file_name=r"M[OY]D09|sur_refl_b"),
+    Product(
+        "MODIS surface reflectance", 1e-4, 0.0, -28672, file_name=r"M[OYC]D(?:09|43)|sur_refl_b|Nadir_Reflectance_Band"
+    ),
     Product("FORCE", 1e-4, 0.0, -9999, file_name=r"_LEVEL2_(?:SEN2|LND0)\w*_(?:BOA|TOA)"),
-    Product("Theia MAJA", 1e-4, 0.0, -10000, file_name=r"SENTINEL2[A-D]_\d{8}-.*_L2A_T\w{5}_.*_(?:FRE|SRE)_B"),
+    Product(
+        "Theia MAJA",
+        1e-4,
+        0.0,
+        -10000,
+        file_name=r"(?:SENTINEL2[A-DX]|LANDSAT\d\S*)_\d{8}-.*_L[23]A_.*_(?:FRE|SRE|FRC)_B",
+    ),
 )
 """Products that are known by the names of their files or folders; the first that fits counts."""
-DETECTOR_NUMBERS = r"(?:^|[/\\_])(?:IMG_|DIM_)?(?:PHR1[AB]|PNEO\d|SPOT[67]|GF[-_]?\d|CBERS|WV0[1-4]|QB02|GE01)"
+DETECTOR_NUMBERS = (
+    r"(?:^|[/\\_])(?:IMG_|DIM_)?(?:PHR1[AB]|PNEO\d|SPOT[67]|GF[-_]?\d|CBERS|AMAZONIA_1|WV0[1-4]|QB02|GE01)"
+)
 """Names of products that come as reflectance or as detector numbers (12 bits or fewer), with the same names."""
 DETECTOR_BITS_MAX = 4096
 SENTINEL2_BANDS = tuple(SENTINEL2.bands)
@@ -208,8 +250,13 @@ SENTINEL2_BASELINES = range(6)
 """Major numbers of the processing baselines known so far (01 to 05; 00 in trials)."""
 SENTINEL2_OFFSET_FROM = "20220125"
 """Day from which products are made with baseline 04.00, whose numbers are 1000 higher."""
-OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied", "sentinel2:boa_offset_applied")
 """Properties of STAC items that say that the offset is in the files already."""
+BASELINE_KEYS = (
+    *("s2:processing_baseline", "sentinel:processing_baseline", "sentinel2:processing_baseline"),
+    "processing:version",
+)
+"""Properties of STAC items that hold Sentinel-2's processing baseline; the last is of other sensors too."""
 QUALITY = r"(?:.*_)?(?:QA_PIXEL|BQA|PIXELQA)(?:\.tiff?)?"
 """Regular expression, case ignored, of names of Landsat's quality band."""
 WHITE = 0.8
@@ -222,6 +269,25 @@ TRUE_COLOUR = {"L1C": 0.3558, "L2A": 0.2}
 def stated_sensors(texts: str) -> tuple[Sensor, ...]:
     """The sensors that file names, ids and platforms speak of."""
     return tuple(sensor for sensor in SENSORS if re.search(sensor.stated, texts, re.IGNORECASE))
+
+
+def lacks_blue(texts: str) -> str:
+    """The sensor that file names or ids speak of and that has no blue band; empty where they speak of none."""
+    found = (name for name, known in WITHOUT_BLUE.items() if re.search(known, texts, re.IGNORECASE))
+    return next(found, "")
+
+
+def foreign_signs(sensor: Sensor, layers: Sequence[str]) -> bool:
+    """True where a layer beside the bands belongs to the products of other sensors and not to this one's."""
+    others = [other.signs for other in SENSORS if other.signs]
+    return any(
+        any(_is_sign(signs, layer) for signs in others) and not (sensor.signs and _is_sign(sensor.signs, layer))
+        for layer in layers
+    )
+
+
+def _is_sign(signs: str, layer: str) -> bool:
+    return re.search(rf"(?:^|[^a-z0-9])(?:{signs})(?:$|[^a-z0-9])", layer, re.IGNORECASE) is not None
 
 
 def named_product(texts: str) -> Product | None:

@@ -84,6 +84,8 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
 
     A virtual raster (VRT) is a document that names files: the reading rule of `paths.py` holds for it.
     """
+    if re.match(r"(?:netcdf|hdf5|zarr|gtiff_dir):", source, re.IGNORECASE):
+        raise InputError(f"{source} is GDAL's name for a part of a file; give the file itself")
     if not is_virtual(source) and not path_exists(source):
         raise InputError(f"{source} does not exist; give the path of a scene")
     if not is_virtual(source) and Path(source).is_file() and Path(source).stat().st_size == 0:

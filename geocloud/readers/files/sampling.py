@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from geocloud.raster import BoolArray
-from geocloud.readers.bands.radiometry import Samples
+from geocloud.readers.bands.radiometry import Fill, Samples, common_fill, most_common
 from geocloud.readers.bands.spec import BandSource
 from geocloud.readers.files.opening import open_raster, read_bands, read_errors
 
@@ -19,28 +20,61 @@ WINDOWS = 4
 WINDOW_SIDE = 128
 OVERVIEW_SIDE = 1024
 """Where the windows hold no data, the whole scene is looked at, decimated to at most this many pixels a side."""
+LEAST_WITH_MASK = 4
+"""Bands from which the last may be a mask that nothing tags."""
+NO_NUMBER = 1e9
+"""Floats beyond this are what fills files, whatever the scale."""
 ALPHA_SHARE = 0.2
 """Share of values other than 0 and the highest from which a band tagged alpha is none: an edge has few."""
 
 
 def sample_files(sources: Sequence[BandSource], *, allow_external: bool = False) -> Samples:
     """Valid values of the bands of one or more files."""
-    values, dtypes, zeros = [], [], []
+    values, dtypes, fills = [], [], []
     for path in dict.fromkeys(source.path for source in sources):
         here = [source for source in sources if source.path == path]
         with open_raster(path, allow_external=allow_external) as dataset, read_errors(path):
-            seen, share = _sample(dataset, here)
+            seen, fill = _sample(dataset, here)
             dtypes += [dataset.dtypes[source.index - 1] for source in here]
         values.append(seen)
-        zeros.append(share)
-    return Samples(np.concatenate(values), tuple(dtypes), min(zeros))
+        fills.append(fill)
+    return Samples(np.concatenate(values), tuple(dtypes), *common_fill(fills)).without_fill()
 
 
-def is_real_alpha(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is untyped
-    """True for a band tagged alpha that masks; False for measurements, which GDAL tags so in files of 4 bytes."""
-    seen = np.concatenate([dataset.read(index, window=window).ravel() for window in _windows(dataset)])
-    between = (seen > 0) & (seen < seen.max(initial=0))
-    return float(between.mean()) < ALPHA_SHARE
+def mask_band(dataset: Any, users: Collection[int] = ()) -> tuple[int, bool]:  # noqa: ANN401 - rasterio is untyped
+    """Number of the band that masks, 0 for none; True where that is a guess, since nothing tags it.
+
+    A band tagged alpha that holds measurements, as GDAL tags the fourth of four bytes, is none. A last band without a
+    name that holds nothing but 0 and its type's highest number is taken for one.
+
+    Args:
+        dataset: an open file.
+        users: bands that are read, so none of them masks.
+    """
+    tagged = [index for index in dataset.indexes if index not in users and _is_alpha(dataset, index)]
+    if tagged:
+        seen = _seen(dataset, tagged[0])
+        between = (seen > 0) & (seen < seen.max(initial=0))
+        return (tagged[0] if float(between.mean()) < ALPHA_SHARE else 0), False
+    last = dataset.count
+    dtype = dataset.dtypes[last - 1]
+    nameless = not dataset.descriptions[last - 1] and dataset.colorinterp[last - 1] is ColorInterp.undefined
+    if last < LEAST_WITH_MASK or last in users or not nameless or dtype not in ("uint8", "uint16"):
+        return 0, False
+    full = np.iinfo(dtype).max
+    seen = _seen(dataset, last)
+    two = bool((seen == full).any() and ((seen == 0) | (seen == full)).all())
+    return (last, True) if two else (0, False)
+
+
+def _is_alpha(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is untyped
+    """True for a band that is tagged or called alpha."""
+    name = (dataset.descriptions[index - 1] or "").strip().lower()
+    return dataset.colorinterp[index - 1] is ColorInterp.alpha or name == "alpha"
+
+
+def _seen(dataset: Any, index: int) -> NDArray[Any]:  # noqa: ANN401 - rasterio is untyped
+    return np.concatenate([dataset.read(index, window=window).ravel() for window in _windows(dataset)])
 
 
 def has_data(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is untyped
@@ -52,8 +86,8 @@ def has_data(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is un
     return False
 
 
-def _sample(dataset: Any, sources: Sequence[BandSource]) -> tuple[NDArray[np.float64], float]:  # noqa: ANN401
-    """Valid values of some bands of one file, and the share of looked-at pixels that are 0 in all of them."""
+def _sample(dataset: Any, sources: Sequence[BandSource]) -> tuple[NDArray[np.float64], Fill]:  # noqa: ANN401
+    """Valid values of some bands of one file, and what may fill it: a number that all of them have in one corner."""
     parts = [_part(dataset, sources, window) for window in _windows(dataset)]
     if not any(valid.any() for _, valid in parts):
         side = max(dataset.height, dataset.width)
@@ -63,8 +97,19 @@ def _sample(dataset: Any, sources: Sequence[BandSource]) -> tuple[NDArray[np.flo
         parts = [_first_with_data(dataset, sources)]
     kept = [values[valid] for values, valid in parts]
     looked = sum(valid[0].size for _, valid in parts)
-    zero = sum(int(((values == 0) & valid).all(axis=0).sum()) for values, valid in parts)
-    return np.concatenate(kept).astype(np.float64), zero / max(looked, 1)
+    alike = np.concatenate(
+        [values[0][(values == values[0]).all(axis=0) & valid.all(axis=0)] for values, valid in parts]
+    )
+    number, share = most_common(alike, looked)
+    corner = number == 0 or _in_corner(dataset, sources, number)
+    return np.concatenate(kept).astype(np.float64), (number, share if corner else 0.0)
+
+
+def _in_corner(dataset: Any, sources: Sequence[BandSource], number: float) -> bool:  # noqa: ANN401
+    """True where a corner of the file has that number in all bands, as padding has and saturated clouds seldom."""
+    indexes = [source.index for source in sources]
+    places = ((row, col) for row in (0, dataset.height - 1) for col in (0, dataset.width - 1))
+    return any((read_bands(dataset, indexes, Window(col, row, 1, 1)) == number).all() for row, col in places)
 
 
 def _first_with_data(
@@ -89,6 +134,8 @@ def _part(
     indexes = [source.index for source in sources]
     values = read_bands(dataset, indexes, window, shape)
     valid: BoolArray = np.isfinite(values)
+    if values.dtype.kind == "f":
+        valid &= np.abs(values) < NO_NUMBER
     for band, source in enumerate(sources):
         if source.nodata is not None:
             valid[band] &= values[band] != source.nodata

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan
-from typing import Any
 
 import numpy as np
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import MaskFlags
 
 from geocloud.errors import InputError
 from geocloud.progress import Warn
@@ -26,12 +25,10 @@ from geocloud.readers.files.opening import (
     same_crs,
 )
 from geocloud.readers.files.paths import check_named, is_virtual
-from geocloud.readers.files.sampling import is_real_alpha, sample_files
+from geocloud.readers.files.sampling import mask_band, sample_files
 from geocloud.readers.reader import SceneOptions
 
 Sample = Callable[[], Samples]
-ZERO_SHARE = 0.05
-"""Share of a scene that is 0 in every band, untagged, from which it is spoken of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +65,8 @@ class _Stored:
     dtypes: tuple[str, ...]
     masked: bool
     alpha: int
+    guessed: str
+    """What to say where it is a guess that this band masks; empty where it is not."""
 
     @property
     def pixel_area(self) -> float:
@@ -142,10 +141,11 @@ def assemble(
     known = stated or {source.band: source.radiometry for source in ordered}
     scales = with_options(known, product.scale, options, sample)
     filled = [replace(source, radiometry=scales[source.band]) for source in filled]
-    untagged = options.nodata is None and not product.fill and not any(map(_has_nodata, filled))
     notes = [understood(filled, product.guess), *product.notes]
-    if untagged and sample().zeros >= ZERO_SHARE:
-        notes.append(Warn(f"{100 * sample().zeros:.0f} % of it is 0 in every band: if that is nodata, give --nodata 0"))
+    if options.nodata is None:
+        notes += [Warn(file.guessed) for file in stored.values() if file.guessed][:1]
+        if not product.fill and not product.document and (padding := sample().padding()):
+            notes.append(Warn(f"{padding}{sample().fill:g}"))
     if not grid.located:
         notes.append("the scene has no georeference; its mask has none either")
     block = tuple(max(file.block[axis] for file in stored.values()) for axis in (0, 1))
@@ -206,33 +206,30 @@ def inspect(path: str, users: Collection[int] = (), *, allow_external: bool = Fa
     """How a file is stored; `users` are bands that are read, so none of them is alpha. InputError: not opened."""
     with open_raster(path, allow_external=allow_external) as dataset:
         check_blocks(dataset, path)
-        tagged = [i for i in dataset.indexes if i not in users and _is_alpha(dataset, i)]
-        alpha = tagged[0] if tagged and is_real_alpha(dataset, tagged[0]) else 0
+        alpha, guessed = mask_band(dataset, users)
         flags = dataset.mask_flag_enums[0]
-        masked = MaskFlags.per_dataset in flags and not {MaskFlags.nodata, MaskFlags.alpha} & set(flags)
         return _Stored(
-            raster_georef(dataset, path), dataset.block_shapes[0], dataset.nodatavals, dataset.dtypes, masked, alpha
+            raster_georef(dataset, path),
+            dataset.block_shapes[0],
+            dataset.nodatavals,
+            dataset.dtypes,
+            MaskFlags.per_dataset in flags and not {MaskFlags.nodata, MaskFlags.alpha} & set(flags),
+            alpha,
+            f"band {alpha} holds but 0 and its highest number, and is read as a mask; --nodata nan if it is none"
+            if guessed
+            else "",
         )
-
-
-def _is_alpha(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is untyped
-    """True for a band that is tagged or called alpha."""
-    name = (dataset.descriptions[index - 1] or "").strip().lower()
-    return dataset.colorinterp[index - 1] is ColorInterp.alpha or name == "alpha"
-
-
-def _has_nodata(source: BandSource) -> bool:
-    return source.nodata is not None or source.masked or bool(source.alpha)
 
 
 def _with_nodata(source: BandSource, stored: _Stored, product: ProductDescription, options: SceneOptions) -> BandSource:
     """A band with what says where it has no data: the user's number, the metadata's, the file's, the product's."""
     nodata = source.nodata if source.nodata is not None else stored.nodata[source.index - 1]
+    alpha = 0 if stored.guessed and options.nodata is not None else stored.alpha
     if options.nodata is not None:
         nodata = None if isnan(options.nodata) else options.nodata
     elif nodata is None and not stored.masked and not stored.alpha:
         nodata = known_nodata(product.scale, stored.dtypes[source.index - 1])
-    return replace(source, nodata=nodata, masked=stored.masked, alpha=stored.alpha)
+    return replace(source, nodata=nodata, masked=stored.masked, alpha=alpha)
 
 
 def _check_alignment(scene: str, source: BandSource, georef: Georef, finest: BandSource, grid: Georef) -> None:

@@ -29,8 +29,8 @@ _NO_BAND = re.compile(
     re.IGNORECASE,
 )
 """Files beside the bands: classes, quality, angles, pictures."""
-_LANDSAT_L1 = re.compile(r"L[COTE]0[4-9]_L1", re.IGNORECASE)
-_TILE = re.compile(r"(.*)-\d{10}-\d{10}\.tiff?", re.IGNORECASE)
+_LANDSAT_L1 = re.compile(r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_\d\d_\w\w_b", re.IGNORECASE)
+_TILE = re.compile(r"(.*?)-?\d{10}-\d{10}\.tiff?", re.IGNORECASE)
 _PREFERRED = (("_FRE_", "_SRE_"),)
 """Of two files of one band the one whose name holds the first is read: Theia's flat reflectance before surface one."""
 

@@ -10,14 +10,14 @@ from typing import Any
 from rasterio.enums import ColorInterp
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands
-from geocloud.readers.bands.evidence import BandHint
-from geocloud.readers.bands.names import CENTRES, RANGES, SCORED, to_micrometres
+from geocloud.readers.bands.choosing import MANY, ChosenBands, choose_bands, given_bands, nearest_hints
+from geocloud.readers.bands.evidence import ALPHA, BandHint
+from geocloud.readers.bands.names import to_micrometres
 from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
 from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import check_blocks, check_size, open_raster, read_errors
 from geocloud.readers.files.paths import is_virtual
-from geocloud.readers.files.sampling import has_data
+from geocloud.readers.files.sampling import has_data, mask_band
 from geocloud.readers.files.tree import MAX_METADATA_BYTES, local_name, parse_xml, texts
 from geocloud.readers.products.assembly import ProductDescription, assemble
 from geocloud.readers.reader import SceneOptions, scene_name
@@ -90,8 +90,7 @@ def _root(path: Path) -> list[Any]:
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
 _WAVELENGTH_KEYS = ("central_wavelength_um", "wavelength", "wavelengths", "center_wavelength", "centre_wavelength")
 _UNIT_KEYS = ("wavelength_units", "wavelength_unit", "units")
-MANY = 30
-"""Bands from which a raster is taken for an imaging spectrometer's."""
+_NAME_KEYS = ("description", "band_name", "bandname", "long_name", "name")
 
 
 def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
@@ -105,7 +104,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
         check_size(source, (dataset.height, dataset.width), options.max_pixels)
         check_blocks(dataset, source)
         beside = read_beside(source)
-        labels = [text or "" for text in dataset.descriptions]
+        labels = [_label(dataset, index) for index in dataset.indexes]
         words = "/".join(part for part in (beside.texts, *_last_names(source)) if part)
         chosen = _bands(dataset, source, labels, words, beside, options)
         stated = {
@@ -152,48 +151,36 @@ def _bands(
     """As given, else by all that the file says."""
     if options.bands:
         return given_bands(options.bands, labels, source)
-    data = [i for i in dataset.indexes if dataset.colorinterp[i - 1] is not ColorInterp.alpha]
-    if len(data) < 3:
+    alpha, _ = mask_band(dataset)
+    count = len(labels) - (alpha > 0)
+    if count < 3:
         raise InputError(
-            f"{source} has {len(data)} band{'s' if len(data) != 1 else ''}; a scene needs at least blue, green and "
+            f"{source} has {count} band{'s' if count != 1 else ''}; a scene needs at least blue, green and "
             "red: give the folder where bands are files of their own"
         )
     hints = [
-        BandHint(
+        BandHint(ALPHA)
+        if index == alpha
+        else BandHint(
             label or beside.names.get(index, ""),
             _wavelength(dataset, index) or beside.wavelengths.get(index),
             colour=_COLOURS.get(dataset.colorinterp[index - 1], ""),
         )
         for index, label in enumerate(labels, start=1)
     ]
-    if sum(hint.wavelength is not None for hint in hints) > MANY:
-        hints = _spectrometer(dataset, hints, words)
+    hints = nearest_hints(hints, words, lambda number: has_data(dataset, number))
     return choose_bands(hints, labels, source, words, file_name=_last_names(source)[-1])
+
+
+def _label(dataset: Any, index: int) -> str:  # noqa: ANN401 - rasterio is untyped
+    """What the file calls a band: its description, else a tag of that kind, as openEO writes."""
+    tags = {key.lower(): value for key, value in dataset.tags(index).items()}
+    return dataset.descriptions[index - 1] or next((tags[key] for key in _NAME_KEYS if tags.get(key)), "")
 
 
 def _wavelength(dataset: Any, index: int) -> float | None:  # noqa: ANN401 - rasterio is untyped
     """The centre that a band's tags state, in micrometres."""
     tags = {key.lower(): value for key, value in {**dataset.tags(index), **dataset.tags(index, ns="IMAGERY")}.items()}
     unit = next((tags[key] for key in _UNIT_KEYS if key in tags), "")
-    return next((to_micrometres(tags[key], unit) for key in _WAVELENGTH_KEYS if tags.get(key)), None)
-
-
-def _spectrometer(dataset: Any, hints: list[BandHint], words: str) -> list[BandHint]:  # noqa: ANN401
-    """Of hundreds of narrow bands, for each common name the one nearest its centre that holds data.
-
-    Around 1.375 micrometres, surface reflectance is interpolated or empty: it counts where the file says that it is
-    of the top of the atmosphere.
-    """
-    top = any(word in words.upper() for word in ("TOA", "L1", "RADIANCE"))
-    kept: dict[int, str] = {}
-    for name in SCORED:
-        low, high = RANGES[name]
-        near = [n for n, hint in enumerate(hints, start=1) if hint.wavelength and low <= hint.wavelength < high]
-        near.sort(key=lambda n: abs((hints[n - 1].wavelength or 0) - CENTRES[name]))
-        if name != "cirrus" or top:
-            best = next((n for n in near if has_data(dataset, n)), None)
-            kept |= {best: name} if best else {}
-    return [
-        BandHint(hint.text, hint.wavelength, kept[n]) if n in kept else BandHint("-")
-        for n, hint in enumerate(hints, start=1)
-    ]
+    found = ((key, tags[key]) for key in _WAVELENGTH_KEYS if tags.get(key))
+    return next((to_micrometres(text, "um" if key.endswith("_um") else unit) for key, text in found), None)

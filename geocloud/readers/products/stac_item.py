@@ -13,7 +13,7 @@ from geocloud.errors import InputError
 from geocloud.readers.bands.choosing import given_bands
 from geocloud.readers.bands.evidence import BandHint, NamedBand, read_evidence
 from geocloud.readers.bands.names import name_word, product_token, to_micrometres
-from geocloud.readers.bands.sensors import OFFSET_APPLIED, SENTINEL2_FROM_04
+from geocloud.readers.bands.sensors import BASELINE_KEYS, OFFSET_APPLIED, SENTINEL2, SENTINEL2_FROM_04, stated_sensors
 from geocloud.readers.bands.spec import Radiometry
 from geocloud.readers.files.http import fetch
 from geocloud.readers.files.paths import check_plain, is_remote
@@ -119,9 +119,13 @@ def _read_entries(
 
 def stated_texts(item: Mapping[str, Any]) -> str:
     """All in an item that may state the sensor: platform, constellation, collection, id."""
-    properties = _properties(item)
+    return " ".join(str(text) for text in (_stated(_properties(item)), item.get("collection"), item.get("id")) if text)
+
+
+def _stated(properties: Mapping[str, Any]) -> str:
+    """What properties say of the platform."""
     stated = [properties.get(key) for key in ("platform", "constellation", "instruments", "mission", "eo:platform")]
-    return " ".join(str(text) for text in (*stated, item.get("collection"), item.get("id")) if text)
+    return " ".join(str(text) for text in stated if text)
 
 
 def _label(key: str, entry: Mapping[str, Any]) -> str:
@@ -188,8 +192,10 @@ def _radiometry(properties: Mapping[str, Any], scale: object, offset: object) ->
 
 def _sentinel2_default(properties: Mapping[str, Any], *, applied: bool) -> Radiometry | None:
     """For Sentinel-2 items that give no scale: by the processing baseline they state."""
-    baseline = str(properties.get("s2:processing_baseline", ""))
+    baseline = str(next((properties[key] for key in BASELINE_KEYS if properties.get(key)), ""))
     if not baseline.replace(".", "", 1).isdigit():
+        return None
+    if "s2:processing_baseline" not in properties and SENTINEL2 not in stated_sensors(_stated(properties)):
         return None
     offset = SENTINEL2_FROM_04.offset if float(baseline) >= 4 and not applied else 0.0
     return Radiometry(SENTINEL2_FROM_04.scale, offset, f"the STAC item's processing baseline {baseline}")

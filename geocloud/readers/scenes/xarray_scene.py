@@ -11,13 +11,13 @@ import numpy as np
 from geocloud.errors import InputError
 from geocloud.progress import Warn
 from geocloud.raster import Window
-from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands
+from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands, nearest_hints
 from geocloud.readers.bands.evidence import BandHint
 from geocloud.readers.bands.names import are_running, name_word, product_token, to_micrometres
-from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, known_nodata
+from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, common_fill, known_nodata, most_common
 from geocloud.readers.bands.spec import BandSource, DigitalNumbers, Radiometry, SceneInfo, find_valid, is_nodata
 from geocloud.readers.files.opening import check_place, check_size
-from geocloud.readers.products.assembly import ZERO_SHARE, understood, with_options
+from geocloud.readers.products.assembly import understood, with_options
 from geocloud.readers.products.geotiff import unnamed_note
 from geocloud.readers.reader import BaseScene, SceneOptions, SceneReader
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
@@ -65,10 +65,8 @@ class ArrayScene(BaseScene):
         )
         notes = [understood(sources, chosen.guess), *unnamed_note(chosen)]
         lazy = any(array.chunks is not None for array in self._arrays.values())
-        if options.nodata is None and not lazy and not any(value is not None for value in nodata.values()):
-            share = sample().zeros
-            if share >= ZERO_SHARE:
-                notes.append(Warn(f"{100 * share:.0f} % of it is 0 in every band: if that is nodata, give nodata=0"))
+        if options.nodata is None and not lazy and (padding := sample().padding()):
+            notes.append(Warn(f"{padding}{sample().fill:g}"))
         self._info = SceneInfo(
             name, source, georef, sources, notes=tuple(notes), kind="xarray", left_out=chosen.left_out
         )
@@ -139,7 +137,16 @@ def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOption
     if options.bands:
         return Layers(labels, values, given_bands(options.bands, labels, source), texts)
     hints = [BandHint(label, wavelength or _attribute_wavelength(layer)) for label, layer, wavelength in found]
+    hints = nearest_hints(hints, texts, lambda number: _has_data(values[number - 1]))
     return Layers(labels, values, choose_bands(hints, labels, source, texts), texts)
+
+
+def _has_data(array: xarray.DataArray) -> bool:
+    """True where any of the looked-at pixels is finite, not nodata and not 0."""
+    y, x = plane_of(array)
+    steps = {dim: slice(None, None, max(1, array.sizes[dim] // SAMPLE)) for dim in (y, x)}
+    seen = array.isel(steps).to_numpy()
+    return bool((~is_nodata(seen, nodata_value(array)) & (seen != 0)).any())
 
 
 def _stated(array: xarray.DataArray | xarray.Dataset) -> list[str]:
@@ -251,7 +258,7 @@ def stated_radiometry(array: xarray.DataArray) -> Radiometry | None:
 
 def sample_arrays(arrays: Sequence[xarray.DataArray], nodata: Sequence[float | None]) -> Samples:
     """Some of their valid values."""
-    seen, zeros = [], []
+    seen, fills = [], []
     for array, empty in zip(arrays, nodata, strict=True):
         y, x = plane_of(array)
         steps = {dim: slice(None, None, max(1, array.sizes[dim] // SAMPLE)) for dim in (y, x)}
@@ -261,8 +268,10 @@ def sample_arrays(arrays: Sequence[xarray.DataArray], nodata: Sequence[float | N
             whole = array.to_numpy()
             found = whole[~is_nodata(whole, empty)][: SAMPLE**2]
         seen.append(found.astype(np.float64))
-        zeros.append(float((values == 0).mean()))
-    return Samples(np.concatenate(seen), tuple(str(array.dtype) for array in arrays), min(zeros))
+        number, share = most_common(values[~is_nodata(values, empty)], values.size)
+        fills.append((number, share if number == 0 or number in values[:: len(values) - 1 or 1, 0] else 0.0))
+    dtypes = tuple(str(array.dtype) for array in arrays)
+    return Samples(np.concatenate(seen), dtypes, *common_fill(fills)).without_fill()
 
 
 def _scene(scene: ArrayScene) -> SceneReader:
