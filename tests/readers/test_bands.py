@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from geocloud.errors import InputError, UsageError
-from geocloud.readers.bands.choosing import choose_bands, given_bands
+from geocloud.readers.bands.choosing import choose_bands, given_bands, nearest_hints
 from geocloud.readers.bands.evidence import BandHint, read_evidence
 from geocloud.readers.bands.names import name_wavelength
 from geocloud.readers.bands.sensors import SENSORS
@@ -14,6 +14,9 @@ S2 = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11",
 L2A = [name for name in S2 if name != "B10"]
 FOUR = {"blue": 1, "green": 2, "red": 3, "nir": 4}
 SIX = {**FOUR, "swir16": 5, "swir22": 6}
+S2_BANDS = {"blue": 2, "green": 3, "red": 4, "nir": 8}
+L8 = {"blue": 2, "green": 3, "red": 4, "nir": 5, "swir16": 6, "swir22": 7}
+MODIS = {"red": 1, "nir": 2, "blue": 3, "green": 4, "swir16": 6, "swir22": 7}
 
 
 def scored(names: list[str], texts: str = "") -> dict[str, int]:
@@ -67,6 +70,20 @@ def scored(names: list[str], texts: str = "") -> dict[str, int]:
         (["Band 1", "Band 2", "Band 3"], {}),
         (["Band_1", "Band_2", "Band_3", "Band_4"], {}),
         (["B1", "B2", "B3", "B4", "B5", "B6", "B7"], {}),
+        ([*L2A, "SCL", "MSK_CLDPRB", "QA60", "MSK_CLASSI_CIRRUS"], {**S2_BANDS, "swir16": 11, "swir22": 12}),
+        ([f"B{n}" for n in range(1, 12)], {**L8, "cirrus": 9}),
+        ([*(f"B{n}" for n in range(1, 12)), "QA_PIXEL", "SAA"], {**L8, "cirrus": 9}),
+        (["B1", "B2", "B3", "B4", "B5", "B6_VCID_1", "B6_VCID_2", "B7", "B8", "QA_PIXEL"], {**SIX, "swir22": 8}),
+        (["B1", "B2", "B3", "B4", "B5", "B7", "B8"], {**SIX}),
+        ([f"Nadir_Reflectance_Band{n}" for n in range(1, 8)], MODIS),
+        ([f"500m Surface Reflectance Band {n}" for n in range(1, 8)], MODIS),
+        ([f"LC08_CU_003008_20161026_20181222_C01_V01_SRB{n}" for n in range(2, 8)], SIX),
+        ([f"LC08_CU_003008_20161026_20181222_C01_V01_TAB{n}" for n in range(2, 8)], SIX),
+        ([f"LC08_L1TP_044034_20140318_20170307_01_T1_sr_band{n}" for n in range(2, 8)], SIX),
+        (["blue", "green", "red", "nir_1", "swir_2", "swir_3"], SIX),
+        (["blue", "green", "red", "nir", "SWIR1", "SWIR2", "SWIR3"], FOUR),
+        (["Blau", "Grün", "Rot", "NIR"], FOUR),
+        (["cirrus_mask", "cloud prob", "blue", "green", "red"], {"blue": 3, "green": 4, "red": 5}),
     ],
 )
 def test_names_are_read_together(names: list[str], expected: dict[str, int]) -> None:
@@ -130,6 +147,34 @@ def test_bands_are_given_by_number_or_by_what_the_scene_calls_them() -> None:
         assert dict(given_bands(bands, labels, "a").numbers) == {"blue": 1, "green": 2, "red": 3}
     with pytest.raises(UsageError, match=r"band blue=B09 is not in a, whose bands are T33_B02_10m\.jp2"):
         given_bands({"blue": "B09", "green": 2, "red": 3}, labels, "a")
+
+
+@pytest.mark.parametrize("name", ["LM05_190027_19840615.tif", "AST_L1T_00301052020.tif", "CBERS_4_PAN10M_2020.tif"])
+def test_sensors_without_blue_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="which has no blue band"):
+        choose_bands([BandHint(f"B{n}") for n in range(1, 5)], ["B1", "B2", "B3", "B4"], name, name)
+
+
+def test_colours_of_false_colour_pictures_are_not_believed() -> None:
+    names = ["NIR", "Red", "Green"]
+    hints = [BandHint(name, colour=colour) for name, colour in zip(names, ("red", "green", "blue"), strict=True)]
+    with pytest.raises(InputError, match=r"has green, red, nir, but no blue \(1='NIR'"):
+        choose_bands(hints, names, "cir.tif")
+
+
+@pytest.mark.parametrize("text", ["{:.2f} nm", "Band {} ({:.1f})", "{:.2f} Nanometers", "X{:.1f}.Nanometers"])
+def test_a_spectrometers_bands_are_told_by_numbers_in_their_names(text: str) -> None:
+    waves = [400 + 5.5 * n for n in range(370)]
+    names = [text.format(n, wave) if "{}" in text else text.format(wave) for n, wave in enumerate(waves, start=1)]
+    hints = nearest_hints([BandHint(name) for name in names], "", lambda number: number != 18)
+    found = {band: waves[number - 1] for band, number in read_evidence(hints).numbers().items()}
+    nearest = {"blue": 488.0, "green": 559.5, "red": 664.0, "nir": 840.0, "swir16": 1610.0, "swir22": 2198.5}
+    assert found == {band: pytest.approx(wave) for band, wave in nearest.items()}
+
+
+def test_a_spectrometers_bands_without_wavelengths_are_refused_with_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"name the bands nearest 490, 560, 665"):
+        choose_bands([BandHint()] * 200, [""] * 200, "cube.tif")
 
 
 def test_every_sensor_names_blue_green_and_red() -> None:

@@ -109,7 +109,13 @@ class TestScale:
             np.testing.assert_allclose(values(scene)["red"], data[2] / 10000 - 0.1, atol=1e-6)
 
     @pytest.mark.parametrize(
-        "stem", ["LC08_CU_003008_20161026_20210502_02_SR_B{}.TIF", "scene_SR_B{}.tif", "SR_B{}.tif"]
+        "stem",
+        [
+            "LC08_L2SP_044034_20140318_20200911_02_T1_SR_B{}.TIF",
+            "LC08_CU_003008_20161026_20210502_02_SR_B{}.TIF",
+            "scene_SR_B{}.tif",
+            "SR_B{}.tif",
+        ],
     )
     def test_landsat_collection_2_without_metadata(self, tmp_path: Path, stem: str) -> None:
         data = stack(4, 7500, 40000)
@@ -118,6 +124,12 @@ class TestScale:
         with open_scene(tmp_path / "a") as scene:
             np.testing.assert_allclose(values(scene)["nir"], data[3] * 2.75e-5 - 0.2, atol=1e-6)
             assert not read_all(scene).valid[:10].any()
+
+    def test_landsat_collection_1_on_demand(self, tmp_path: Path) -> None:
+        stem = "LC08_L1TP_044034_20140318_20170307_01_T1_sr_band"
+        names = {f"{stem}{n}.tif": band for n, band in zip((2, 3, 4, 5), stack(4), strict=True)}
+        with open_scene(write_files(tmp_path / "a", names)) as scene:
+            assert scene.describe()["bands"]["nir"]["from"] == "Landsat Collection 1 reflectance on demand"
 
     def test_planets_radiance_needs_its_metadata(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "20230101_101112_1003_3B_AnalyticMS.tif", data=stack(4), names=None)
@@ -225,6 +237,31 @@ class TestNodata:
         with open_scene(write_scene(tmp_path / "a.tif", data=data), SceneOptions(scale=1.0)) as scene:
             assert not read_all(scene).valid[:20].any()
 
+    @pytest.mark.parametrize(
+        ("fill", "dtype"), [(65535, "uint16"), (32767, "int16"), (-0.1, "float32"), (255, "uint8")]
+    )
+    def test_padding_of_any_number_is_named_and_tells_no_scale(self, tmp_path: Path, fill: float, dtype: str) -> None:
+        data = (stack(4) / {"float32": 10000, "uint8": 40}.get(dtype, 1)).astype(dtype)
+        data[:, :20] = fill
+        with open_scene(write_scene(tmp_path / "a.tif", data=data)) as scene:
+            warned = [note for note in scene.notes if isinstance(note, Warn) and f"--nodata {fill:g}" in note]
+            assert warned
+            assert read_all(scene).data[:, 20:].max() < 0.95
+        with open_scene(tmp_path / "a.tif", SceneOptions(nodata=float(np.array(fill, dtype)))) as scene:
+            assert not read_all(scene).valid[:20].any()
+            assert not any("every band" in note for note in scene.notes)
+
+    def test_a_last_band_that_masks_and_says_nothing(self, tmp_path: Path) -> None:
+        mask = np.full((1, 60, 60), 255, dtype=np.uint8)
+        mask[:, :20] = 0
+        data = np.concatenate([(stack(3) // 40).astype(np.uint8), mask])
+        path = write_scene(tmp_path / "a.tif", data=data, names=["red", "green", "blue", ""], photometric="MINISBLACK")
+        with open_scene(path) as scene:
+            assert (read_all(scene).valid == (mask[0] > 0)).all()
+            assert any(isinstance(note, Warn) and "is read as a mask" in note for note in scene.notes)
+        with open_scene(path, SceneOptions(nodata=float("nan"))) as scene:
+            assert read_all(scene).valid.all()
+
     def test_a_large_part_of_zeros_is_named(self, tmp_path: Path) -> None:
         data = stack(4)
         data[:, :20] = 0
@@ -253,6 +290,33 @@ class TestContainers:
         write_scene(folder / f"{stem}_udm2_clip.tif", data=np.ones((8, 60, 60), dtype=np.uint8), names=None)
         with open_scene(folder) as scene:
             np.testing.assert_allclose(values(scene)["blue"], data[1] / 10000, atol=1e-6)
+
+    def test_names_in_tags_of_bands_as_openeo_writes(self, tmp_path: Path) -> None:
+        path = write_scene(tmp_path / "openEO.tif", data=stack(4), names=None)
+        with rasterio.open(path, "r+") as dataset:
+            for index, name in enumerate(("B08", "B04", "B03", "B02"), start=1):
+                dataset.update_tags(index, DESCRIPTION=name)
+        with open_scene(path) as scene:
+            assert {band: one["number"] for band, one in scene.describe()["bands"].items()} == {
+                "blue": 4, "green": 3, "red": 2, "nir": 1,
+            }  # fmt: skip
+
+    def test_wavelengths_of_an_envi_header(self, tmp_path: Path) -> None:
+        data, waves = stack(80, 1200, 4000), [400 + 25 * n for n in range(80)]
+        data[4] = 0
+        path = write_scene(tmp_path / "cube.img", data=data, names=None, driver="ENVI")
+        header = (tmp_path / "cube.hdr").read_text()
+        listed = ", ".join(map(str, waves))
+        (tmp_path / "cube.hdr").write_text(f"{header}\nwavelength units = Nanometers\nwavelength = {{{listed}}}\n")
+        with open_scene(path) as scene:
+            found = {band: waves[one["number"] - 1] for band, one in scene.describe()["bands"].items()}
+        assert {band: found[band] for band in ("blue", "green", "red", "nir", "swir16", "swir22")} == {
+            "blue": 475, "green": 550, "red": 675, "nir": 850, "swir16": 1600, "swir22": 2200,
+        }  # fmt: skip
+
+    def test_a_name_of_gdals_for_a_part_of_a_file(self) -> None:
+        with pytest.raises(InputError, match="GDAL's name for a part of a file; give the file itself"):
+            open_scene('NETCDF:"a.nc":B02')
 
     def test_tiles_of_earth_engine_are_joined(self, tmp_path: Path) -> None:
         data = stack(4)

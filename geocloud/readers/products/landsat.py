@@ -42,7 +42,7 @@ def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneInf
     metadata = min((name for name in tree.names() if MTL.fullmatch(name)), key=_preference)
     groups = read_mtl(tree.read(metadata), f"{source}/{metadata}")
     sensor = _sensor(groups, source)
-    bands = {band: name for band, name in sensor.bands.items() if name and "_" not in band}
+    bands = {band: name for band, name in sensor.bands.items() if name and band.startswith("B")}
     named = {band: _file_name(groups, band) for band in bands}
     files = {band: file for band, name in named.items() if name and (file := tree.find(name))}
     chosen = {bands[band]: band for band in files}
