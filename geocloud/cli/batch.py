@@ -20,7 +20,7 @@ from geocloud.cli.shell import Command, shell
 
 _OWN = {
     "scenes", "out", "stac", "threads", "overwrite", "mask_file", "polygons_file", "score_file",
-    "progress", "stop_on_stdin_eof", "as_json", "quiet", "verbose",
+    "clear_sky_file", "progress", "stop_on_stdin_eof", "as_json", "quiet", "verbose",
 }  # fmt: skip
 """Parameters of `detect` that a batch has no use for, or that mean something else here."""
 

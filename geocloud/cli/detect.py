@@ -99,6 +99,7 @@ DEFAULT_OUT = Path("clouds")
 @click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
 @click.option("--polygons-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the polygons' path.")
 @click.option("--score-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the score's path.")
+@click.option("--clear-sky-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the estimate's.")
 @click.option(
     "--device",
     type=click.Choice(("auto", "cpu", "cuda", "mps")),
@@ -189,14 +190,15 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str,
         if len(scenes) > 1 or given["out"] is not None:
             raise UsageError("--mask-file names the output of one scene, without --out; for several give --out DIR")
         files = {"mask": given["mask_file"], "polygons": given["polygons_file"], "score": given["score_file"]}
+        files["clear_sky"] = given["clear_sky_file"]
         files["stac"] = given["mask_file"].with_suffix(".json") if given["stac"] else None
         for kind in OUTPUTS:
             if kind.help and kind.key not in files and given[kind.key]:
                 option = kind.key.replace("_", "-")
                 raise UsageError(f"--{option} is written into --out DIR; leave out --mask-file")
         return {key: path for key, path in files.items() if path is not None}
-    if given["polygons_file"] is not None or given["score_file"] is not None:
-        raise UsageError("--polygons-file and --score-file go with --mask-file; or leave them out")
+    if any(given[f"{key}_file"] is not None for key in ("polygons", "score", "clear_sky")):
+        raise UsageError("--polygons-file, --score-file and --clear-sky-file go with --mask-file; or leave them out")
     by_name = defaultdict(list)
     for scene in scenes:
         by_name[scene_name(scene)].append(scene)

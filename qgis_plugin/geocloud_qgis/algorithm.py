@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Iterable, Sequence
 
 from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterNumber,
 )
 from qgis.PyQt.QtGui import QIcon
 
-from . import settings
+from . import notify, settings
+from .parameters import Entry
 from .runner import Listener, ProgramCancelled, ProgramError, run
 from .texts import tr
 
@@ -66,6 +70,23 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
     RESULTS: Sequence[tuple[str, str]] = ()
     """Outputs that are no layers, and what they tell."""
     TAGS: Sequence[str] = ("cloud", "mask", "satellite", "sentinel", "landsat")
+    told = ""
+    """What a run says in the message bar at its end; nothing where it is empty."""
+
+    def table(self) -> Iterable[Entry]:
+        """The parameters in the order of the dialog; to override."""
+        return ()
+
+    def numbers(self) -> Sequence[tuple[str, str]]:
+        """Outputs that are numbers, and their titles; to override."""
+        return ()
+
+    def initAlgorithm(self, config: object = None) -> None:  # noqa: ARG002, N802 - QGIS's name
+        """The table, then the numbers."""
+        for parameter, text, advanced in self.table():
+            self.add(parameter, text, advanced=advanced)
+        for name, title in self.numbers():
+            self.addOutput(QgsProcessingOutputNumber(name, title))
 
     def name(self) -> str:
         """For scripts and models; never changes."""
@@ -106,6 +127,31 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
         if advanced:
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(parameter)
+
+    def values(self, parameters: dict, names: Iterable[str], context: Any) -> dict[str, Any]:  # noqa: ANN401
+        """These parameters as the program takes them; None where one is empty."""
+        return {name: self._value(parameters, name, context) for name in names}
+
+    def _value(self, parameters: dict, name: str, context: Any) -> Any:  # noqa: ANN401
+        definition = self.parameterDefinition(name)
+        if parameters.get(name, definition.defaultValue()) in (None, "", []):
+            return None
+        if isinstance(definition, QgsProcessingParameterEnum):
+            many = definition.allowMultiple()
+            read = self.parameterAsEnumStrings if many else self.parameterAsEnumString
+            return read(parameters, name, context)
+        if isinstance(definition, QgsProcessingParameterNumber):
+            whole = definition.dataType() == QgsProcessingParameterNumber.Type.Integer
+            return (self.parameterAsInt if whole else self.parameterAsDouble)(parameters, name, context)
+        if definition.type() == "boolean":
+            return self.parameterAsBool(parameters, name, context)
+        return self.parameterAsString(parameters, name, context).strip()
+
+    def postProcessAlgorithm(self, context: Any, feedback: Any) -> dict:  # noqa: ANN401, ARG002, N802
+        """On the main thread: the result in the message bar."""
+        if self.told:
+            notify.tell(self.displayName(), self.told, self.heard.warnings, self.heard.lines, feedback)
+        return {}
 
     def run_program(
         self, arguments: Sequence[str], outputs: Sequence[str], feedback: QgsProcessingFeedback

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Iterable, Sequence
 
-from qgis.core import (
-    QgsProcessingException,
-    QgsProcessingOutputNumber,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterNumber,
-)
+from qgis.core import QgsProcessingException
 
 from . import notify, recent, settings
 from .algorithm import GeocloudAlgorithm
 from .ask import ask
-from .detect_options import OPTIONS, OUTPUTS, as_options
 from .detect_parameters import SMALLEST_CLOUD, detect_parameters
 from .layers import PARAMETERS, Source, layer_source
+from .parameters import Entry
 from .results import Run, Stylist, dress, load_only
 from .runner import ProgramError
 from .sources import scene_title
 from .texts import tr
+from .verbs import DETECT, as_options
 
-KINDS = {"MASK": "mask", "POLYGONS": "polygons", "SCORE": "score"}
+KINDS = {"MASK": "mask", "POLYGONS": "polygons", "SCORE": "score", "CLEAR_SKY": "clear_sky"}
 """Output -> its style, and its name in the program's result."""
 
 
@@ -41,14 +37,14 @@ class DetectClouds(GeocloudAlgorithm):
             ("CLOUD_FRACTION", tr("cloud among the valid pixels, 0 to 1.")),
             ("POLYGON_COUNT", tr("how many polygons.")),
         )
-        self._told = None
 
-    def initAlgorithm(self, config: object = None) -> None:  # noqa: ARG002, N802 - QGIS's name
-        """Parameters in the order of the dialog."""
-        for parameter, text, advanced in detect_parameters():
-            self.add(parameter, text, advanced=advanced)
-        self.addOutput(QgsProcessingOutputNumber("CLOUD_FRACTION", tr("Cloud fraction")))
-        self.addOutput(QgsProcessingOutputNumber("POLYGON_COUNT", tr("Number of polygons")))
+    def table(self) -> Iterable[Entry]:
+        """See there."""
+        return detect_parameters()
+
+    def numbers(self) -> Sequence[tuple[str, str]]:
+        """For models and scripts."""
+        return ("CLOUD_FRACTION", tr("Cloud fraction")), ("POLYGON_COUNT", tr("Number of polygons"))
 
     def checkParameterValues(self, parameters: dict, context: Any) -> tuple[bool, str]:  # noqa: ANN401, N802
         """One scene, not two and not none."""
@@ -62,28 +58,21 @@ class DetectClouds(GeocloudAlgorithm):
     def processAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> dict:  # noqa: ANN401, N802
         """Run `geocloud detect`; the layers' paths and the numbers."""
         source, scene_id = self._scene(parameters, context)
-        values = {name: self._value(parameters, name, context) for name in OPTIONS}
+        values = self.values(parameters, DETECT.options, context)
         values["ALLOW_EXTERNAL"] = values["ALLOW_EXTERNAL"] or source.external
         if values["MIN_AREA"] == SMALLEST_CLOUD and not self._is_located(parameters, context, source):
             values["MIN_AREA"] = None  # square metres are unknown there, and the program would refuse
-        paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name in OUTPUTS}
-        files = [text for name, path in paths.items() if path for text in (OUTPUTS[name], path)]
-        command = ["detect", source.scene, *as_options(values), *files]
+        paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name in DETECT.outputs}
+        command = [DETECT.name, source.scene, *as_options(DETECT, {**values, **paths})]
         result = self.run_program(command, [path for path in paths.values() if path], feedback)
         recent.remember({"INPUT": scene_id} if scene_id else {"PRODUCT": source.scene})
         written = {name: path for name, path in paths.items() if path and result.get(KINDS[name])}
         load_only(context, written.values(), paths.values())
         run = Run(source, scene_id, values["CLASSES"] or ("cloud",), {PARAMETERS: json.dumps(values)})
         for name, path in written.items():
-            dress(context, path, _layer_name(name, source), Stylist(f"{KINDS[name]}.qml", run))
-        self._told = (self.displayName(), f"{source.title}: {notify.result_text(result, self.heard.warnings)}")
+            dress(context, path, _layer_name(name, source), Stylist(KINDS[name], run))
+        self.told = f"{source.title}: {notify.result_text(result, self.heard.warnings)}"
         return {**written, **_numbers(result)}
-
-    def postProcessAlgorithm(self, context: Any, feedback: Any) -> dict:  # noqa: ANN401, ARG002, N802
-        """On the main thread: the result in the message bar."""
-        if self._told is not None:
-            notify.tell(*self._told, self.heard.warnings, self.heard.lines, feedback)
-        return {}
 
     def _scene(self, parameters: dict, context: Any) -> tuple[Source, str]:  # noqa: ANN401
         """The scene, and the id of its layer where it is one."""
@@ -107,22 +96,6 @@ class DetectClouds(GeocloudAlgorithm):
             return True  # the run says what is wrong
         return bool(described.get("crs") or described.get("gcps"))
 
-    def _value(self, parameters: dict, name: str, context: Any) -> Any:  # noqa: ANN401
-        """A parameter as the program takes it; None where it is empty."""
-        definition = self.parameterDefinition(name)
-        if parameters.get(name, definition.defaultValue()) in (None, "", []):
-            return None
-        if isinstance(definition, QgsProcessingParameterEnum):
-            many = definition.allowMultiple()
-            read = self.parameterAsEnumStrings if many else self.parameterAsEnumString
-            return read(parameters, name, context)
-        if isinstance(definition, QgsProcessingParameterNumber):
-            whole = definition.dataType() == QgsProcessingParameterNumber.Type.Integer
-            return (self.parameterAsInt if whole else self.parameterAsDouble)(parameters, name, context)
-        if definition.type() == "boolean":
-            return self.parameterAsBool(parameters, name, context)
-        return self.parameterAsString(parameters, name, context).strip()
-
 
 def _layer_name(output: str, source: Source) -> str:
     """What a result is called."""
@@ -130,6 +103,7 @@ def _layer_name(output: str, source: Source) -> str:
         "MASK": tr("{scene} cloud mask"),
         "POLYGONS": tr("{scene} cloud polygons"),
         "SCORE": tr("{scene} cloud score"),
+        "CLEAR_SKY": tr("{scene} ground without cloud"),
     }
     return names[output].format(scene=source.title)
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator
+from typing import Iterator
 
 from qgis.core import (
     QgsProcessing,
     QgsProcessingParameterBoolean,
-    QgsProcessingParameterDefinition,
-    QgsProcessingParameterEnum,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
-    QgsProcessingParameterString,
     QgsProcessingParameterVectorDestination,
 )
 
-from .detect_options import CLASSES, DEVICES, PRECISIONS
+from .parameters import Entry, bands, choice, device, model, number, reading, text, threads, whole
 from .texts import tr
+from .verbs import CLASSES, PRECISIONS
 
 SMALLEST_CLOUD = 2500
 """Square metres, as of 50 m by 50 m: smaller ones are mostly specks along the edges of larger ones."""
-Entry = tuple[QgsProcessingParameterDefinition, str, bool]
-"""A parameter, its help, and whether it is an advanced one."""
 
 
 def detect_parameters() -> Iterator[Entry]:
     """All of them."""
     yield from _scene()
     yield from _detection()
-    yield from _reading()
+    yield from reading()
     yield from _running()
     yield from _outputs()
 
@@ -45,7 +41,7 @@ def _scene() -> Iterator[Entry]:
         False,
     )
     yield (
-        _text("PRODUCT", tr("… or a file, folder or address"), "ProductWrapper"),
+        text("PRODUCT", tr("… or a file, folder or address"), "ProductWrapper"),
         tr("a product that is not on the map: a .SAFE or Landsat folder, an archive, a STAC item, a URL."),
         False,
     )
@@ -53,11 +49,7 @@ def _scene() -> Iterator[Entry]:
 
 def _detection() -> Iterator[Entry]:
     """How clouds are told from the ground."""
-    yield (
-        _text("MODEL", tr("Model"), "ModelWrapper"),
-        tr("a model's name or folder; empty: the program's default."),
-        False,
-    )
+    yield model()
     yield (
         _probability(),
         tr(
@@ -66,71 +58,43 @@ def _detection() -> Iterator[Entry]:
         ),
         False,
     )
+    yield bands("BandsWrapper")
     yield (
-        _text("BANDS", tr("Bands"), "BandsWrapper"),
-        tr("which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says."),
-        False,
-    )
-    yield (
-        _choice("CLASSES", tr("Classes of the mask"), CLASSES, "cloud", allowMultiple=True),
+        choice("CLASSES", tr("Classes of the mask"), CLASSES, defaultValue="cloud", allowMultiple=True),
         tr("what the mask tells apart: cloud, thin cloud, haze, dust, shadow, snow."),
         False,
     )
     yield (
-        _number("MIN_AREA", tr("Smallest cloud (m²)"), defaultValue=SMALLEST_CLOUD, minValue=0),
+        number("MIN_AREA", tr("Smallest cloud (m²)"), defaultValue=SMALLEST_CLOUD, minValue=0),
         tr("smaller clouds are left out of mask and polygons; 0 keeps all, as a scene without georeference does."),
         False,
     )
     yield (
-        _text("THRESHOLD", tr("Threshold")),
+        text("THRESHOLD", tr("Threshold")),
         tr("a score in the model's own unit, or a rule of its card; empty: the model's own."),
         True,
     )
     yield (
-        _whole("DILATE", tr("Grow clouds (pixels)"), defaultValue=0, minValue=0),
+        whole("DILATE", tr("Grow clouds (pixels)"), defaultValue=0, minValue=0),
         tr("clouds of the mask are grown by this many pixels."),
         True,
     )
     yield (
-        _number("RESOLUTION", tr("Resolution (metres per pixel)"), optional=True, minValue=0),
+        number("RESOLUTION", tr("Resolution (metres per pixel)"), optional=True, minValue=0),
         tr("score at this pixel size; coarser is faster. Empty: as coarse as the model loses little by."),
-        True,
-    )
-
-
-def _reading() -> Iterator[Entry]:
-    """How the scene's numbers are read."""
-    text = tr("reflectance = value * scale + offset; empty: as the file says.")
-    yield _number("SCALE", tr("Scale to reflectance"), optional=True), text, True
-    text = tr("added after the scale; empty: as the file says.")
-    yield _number("OFFSET", tr("Offset to reflectance"), optional=True), text, True
-    text = tr("a value that is no data, in every band; empty: as the file says.")
-    yield _number("NODATA", tr("Nodata value"), optional=True), text, True
-    yield (
-        _whole("MAX_PIXELS", tr("Most pixels"), optional=True, minValue=1),
-        tr("refuse scenes that claim more; empty: the program's limit."),
-        True,
-    )
-    yield (
-        QgsProcessingParameterBoolean("ALLOW_EXTERNAL", tr("Read files outside the scene's folder"), False),
-        tr("for a STAC item or virtual raster you trust. A layer that QGIS has opened needs no leave."),
         True,
     )
 
 
 def _running() -> Iterator[Entry]:
     """Where and how the program works."""
-    yield _choice("DEVICE", tr("Device"), DEVICES, "auto"), tr("where the network runs."), True
+    yield device()
     yield (
-        _choice("PRECISION", tr("Precision"), PRECISIONS, "auto"),
+        choice("PRECISION", tr("Precision"), PRECISIONS, defaultValue="auto"),
         tr("bf16 is quicker; auto takes it where the model and the machine allow it."),
         True,
     )
-    yield (
-        _whole("THREADS", tr("Threads"), optional=True, minValue=1),
-        tr("scoring threads; empty: one per core."),
-        True,
-    )
+    yield threads()
     yield (
         QgsProcessingParameterBoolean("OVERWRITE", tr("Replace files that exist"), True),
         tr("otherwise results that exist stay as they are."),
@@ -161,35 +125,17 @@ def _outputs() -> Iterator[Entry]:
         tr("the probability of cloud, 0 to 1."),
         False,
     )
+    yield (
+        QgsProcessingParameterRasterDestination(
+            "CLEAR_SKY", tr("Ground without cloud"), optional=True, createByDefault=False
+        ),
+        tr("an estimate of the ground's reflectance under the clouds, of a model that can tell it."),
+        False,
+    )
 
 
 def _probability() -> QgsProcessingParameterNumber:
     """A slider in the dialog."""
-    parameter = _number("PROBABILITY", tr("Probability"), optional=True, minValue=0.01, maxValue=0.99)
+    parameter = number("PROBABILITY", tr("Probability"), optional=True, minValue=0.01, maxValue=0.99)
     parameter.setMetadata({"widget_wrapper": {"class": f"{__package__}.widgets.ProbabilityWrapper"}})
     return parameter
-
-
-def _text(name: str, title: str, widget: str = "") -> QgsProcessingParameterString:
-    """A text that may stay empty; `widget` names a class of widgets.py, which is imported with the dialog only."""
-    parameter = QgsProcessingParameterString(name, title, optional=True)
-    if widget:
-        parameter.setMetadata({"widget_wrapper": {"class": f"{__package__}.widgets.{widget}"}})
-    return parameter
-
-
-def _number(name: str, title: str, **given: Any) -> QgsProcessingParameterNumber:  # noqa: ANN401
-    """A number with a fraction."""
-    return QgsProcessingParameterNumber(name, title, type=QgsProcessingParameterNumber.Type.Double, **given)
-
-
-def _whole(name: str, title: str, **given: Any) -> QgsProcessingParameterNumber:  # noqa: ANN401
-    """A number without a fraction."""
-    return QgsProcessingParameterNumber(name, title, type=QgsProcessingParameterNumber.Type.Integer, **given)
-
-
-def _choice(name: str, title: str, words: Any, default: str, **given: Any) -> QgsProcessingParameterEnum:  # noqa: ANN401
-    """One or several of the words, which scripts give as they stand."""
-    return QgsProcessingParameterEnum(
-        name, title, options=list(words), defaultValue=default, usesStaticStrings=True, **given
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Iterable, Optional
 
 from qgis.core import QgsMapLayer, QgsProcessingException, QgsProcessingUtils, QgsProviderRegistry, QgsRasterLayer
 
@@ -31,8 +31,11 @@ class Source:
         return [self.scene, *(["--allow-external"] if self.external else [])]
 
 
-def layer_source(layer: Optional[QgsRasterLayer]) -> Source:
-    """What to give to the program for this layer; QgsProcessingException where it is no file."""
+def layer_source(layer: Optional[QgsRasterLayer], *, whole: bool = True) -> Source:
+    """What to give to the program for this layer; QgsProcessingException where it is no file.
+
+    One band of a product stands for the product, but with `whole` False for itself.
+    """
     if layer is None:
         raise QgsProcessingException(tr("The input is not a raster layer that QGIS can open."))
     if not is_file(layer):
@@ -43,10 +46,19 @@ def layer_source(layer: Optional[QgsRasterLayer]) -> Source:
     path = f"{parts.get('vsiPrefix') or ''}{parts.get('path') or layer.source()}{parts.get('vsiSuffix') or ''}"
     if parts.get("layerName") and path.lower().endswith(".gpkg"):
         path = f"GPKG:{path}:{parts['layerName']}"
-    source = scene_source(path, layer.bandCount())
+    source = scene_source(path, layer.bandCount()) if whole else path
     if DRIVER_URI.match(source) or source.lower().endswith(".gpkg"):
         return Source(_copied(source), scene_title(source))
     return Source(source, scene_title(source), names_other_files(source))
+
+
+def layer_sources(layers: Iterable[QgsMapLayer], *, whole: bool = True) -> list[Source]:
+    """One source a scene: two bands of one product are the same scene. With `whole` False each layer is itself."""
+    found = {}
+    for layer in layers:
+        source = layer_source(layer, whole=whole)
+        found.setdefault(source.scene, source)
+    return list(found.values())
 
 
 def is_file(layer: Any) -> bool:  # noqa: ANN401 - any layer

@@ -20,6 +20,8 @@ def stages() -> dict[str, str]:
         "inference": tr("Looking for clouds"),
         "polygons": tr("Tracing polygons"),
         "write": tr("Writing the results"),
+        "series": tr("Comparing the dates"),
+        "cover": tr("Measuring the zones"),
     }
 
 

@@ -7,8 +7,21 @@ from qgis.PyQt.QtGui import QIcon
 
 from .algorithm import ICON
 from .check_installation import CheckInstallation
+from .dates import Composite, Series
 from .detect_clouds import DetectClouds
-from .mask_tools import ApplyMask, Polygonize
+from .mask_tools import ApplyMask, ApplyMaskToLayers, Polygonize
+from .zones import CloudCover
+
+ALGORITHMS = (
+    DetectClouds,
+    Polygonize,
+    ApplyMask,
+    ApplyMaskToLayers,
+    CloudCover,
+    Series,
+    Composite,
+    CheckInstallation,
+)
 
 
 class GeocloudProvider(QgsProcessingProvider):
@@ -27,8 +40,8 @@ class GeocloudProvider(QgsProcessingProvider):
         return QIcon(str(ICON))
 
     def loadAlgorithms(self) -> None:  # noqa: N802 - QGIS's name
-        """All four."""
-        for algorithm in (DetectClouds, Polygonize, ApplyMask, CheckInstallation):
+        """All of them."""
+        for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:  # noqa: N802 - QGIS's name

@@ -58,20 +58,23 @@ class Run:
 
 
 class Stylist(QgsProcessingLayerPostProcessorInterface):
-    """Gives a loaded result its style and its place."""
+    """Gives a loaded result its look and its place."""
 
-    def __init__(self, style: str, run: Optional[Run] = None) -> None:
-        """`style` is a file of `styles/`, or an empty text; without a run the layer stays where QGIS puts it."""
+    def __init__(self, kind: str, run: Optional[Run] = None, properties: Optional[dict[str, str]] = None) -> None:
+        """`kind` as in styling.py, or an empty text; without a run the layer stays where QGIS puts it.
+
+        `properties` stand in for the run's own where its layers come from several scenes.
+        """
         super().__init__()
-        self._style, self._run = style, run
+        self._kind, self._run, self._properties = kind, run, properties
 
     def postProcessLayer(self, layer, context, feedback):  # noqa: ANN001, ANN201, ARG002, N802 - QGIS's names
         """Called by QGIS on the main thread once the layer is in the project."""
-        if self._style:
-            apply_style(layer, self._style, self._run.classes if self._run is not None else ("cloud",))
+        if self._kind:
+            apply_style(layer, self._kind, self._run.classes if self._run is not None else ("cloud",))
         project = context.project()
         if project is not None and self._run is not None:
-            for name, value in self._run.properties.items():
+            for name, value in (self._properties or self._run.properties).items():
                 layer.setCustomProperty(name, value)
             into_group(project.layerTreeRoot(), layer.id(), self._run)
             QTimer.singleShot(0, lambda scene=self._run.scene_id: _activate(scene))
@@ -99,6 +102,14 @@ def dress(context: QgsProcessingContext, destination: str, name: str, stylist: S
     details.forceName = True
     _alive.append(stylist)
     details.setPostProcessor(stylist)
+
+
+def load(context: QgsProcessingContext, path: str, name: str, stylist: Stylist) -> None:
+    """Have QGIS load a file that is no output of its own: one of several in a folder."""
+    project = context.project()
+    if project is not None:
+        context.addLayerToLoadOnCompletion(path, QgsProcessingContext.LayerDetails(name, project, name))
+        dress(context, path, name, stylist)
 
 
 def load_only(context: QgsProcessingContext, written: Iterable[str], outputs: Iterable[str]) -> None:

@@ -8,9 +8,10 @@ Imports no qgis.
 from __future__ import annotations
 
 import re
+from typing import Iterable
 
 _SUBDATASET = re.compile(r'^(?:SENTINEL2_\w+|NETCDF|HDF\dI?|HDF4_\w+:\w+):"?(.+?)"?(?::[^/\\]*)?$')
-_ARCHIVE = re.compile(r"^/vsi(?:zip|tar)/\{?(.+?\.(?:zip|tar|tgz))\}?(?:[/\\](.*))?$", re.IGNORECASE)
+_ARCHIVE = re.compile(r"^/vsi(?:zip|tar)/\{?(.+?\.(?:zip|tar\.gz|tgz|tar))\}?(?:[/\\](.*))?$", re.IGNORECASE)
 _SAFE = re.compile(r"^(.*?\.SAFE)[/\\]", re.IGNORECASE)
 _ONE_BAND = re.compile(
     r"(?:^|_)(?:SR_|TOA_|ST_)?B(?:\d{1,2}|8A)(?:_\d+m)?$"  # B02, B03_60m, SR_B4
@@ -58,6 +59,17 @@ def scene_title(source: str) -> str:
         return stem
     half = LONGEST_TITLE // 2 - 1
     return f"{stem[:half]}…{stem[-half:]}"
+
+
+def free_names(sources: Iterable[str]) -> list[str]:
+    """A file name for each source, without suffix: its stem, with a number where another has it already."""
+    names: list[str] = []
+    for source in sources:
+        stem, number = _stem(source), 1
+        while (stem if number == 1 else f"{stem}_{number}").lower() in {name.lower() for name in names}:
+            number += 1
+        names.append(stem if number == 1 else f"{stem}_{number}")
+    return names
 
 
 def _stem(source: str) -> str:

@@ -28,16 +28,38 @@ def field_titles() -> dict[str, str]:
         "precision": _advanced(tr("Precision")),
         "threads": _advanced(tr("Threads")),
         "overwrite": _advanced(tr("Replace files that exist")),
+        "encoding": _advanced(tr("Codes of the mask")),
+        "codes": _advanced(tr("Codes to remove")),
+        "method": tr("Method"),
+        "mask-dir": tr("Folder of masks"),
+        "zones": tr("Zones"),
     }
 
 
 def in_our_words(text: str, options: Optional[Sequence[str]]) -> str:
-    """The text with each of the named options as its field's title; one without a field stays as it is."""
-    titles = field_titles()
-    for option in sorted(options or (), key=len, reverse=True):
+    """The text with each of the named options as its field's title, and its value behind that.
+
+    A part of the sentence, after a semicolon, that speaks of an option without a field is left out.
+    """
+    titles, named = field_titles(), sorted(options or (), key=len, reverse=True)
+    parts = text.split("; ")
+    without = [option for option in named if option not in titles]
+    kept = [part for part in parts if not any(re.search(_pattern(option), part) for option in without)]
+    text = "; ".join(kept or parts)
+    for option in named:
         if option in titles:
-            text = re.sub(rf"--{re.escape(option)}(?![a-z-])", f"“{titles[option]}”", text)
+            # A value has a digit or an equals sign in it; else the next word is the sentence's own.
+            pattern = _pattern(option) + r"(?:[ =](?=[^\s;]*[\d=])([\w.=,+-]*[\w.]))?"
+            text = re.sub(pattern, lambda found, title=titles[option]: _quoted(title, found.group(1)), text)
     return text
+
+
+def _pattern(option: str) -> str:
+    return rf"--{re.escape(option)}(?![a-z-])"
+
+
+def _quoted(title: str, value: Optional[str]) -> str:
+    return f"“{title}: {value}”" if value else f"“{title}”"
 
 
 def _advanced(title: str) -> str:

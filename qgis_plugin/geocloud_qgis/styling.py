@@ -7,10 +7,13 @@ from typing import Sequence
 
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
+    QgsContrastEnhancement,
     QgsFillSymbol,
     QgsMapLayer,
+    QgsMultiBandColorRenderer,
     QgsPalettedRasterRenderer,
     QgsRasterLayer,
+    QgsRasterMinMaxOrigin,
     QgsRendererCategory,
 )
 
@@ -18,25 +21,28 @@ from .texts import tr
 
 STYLES = Path(__file__).parent / "styles"
 KIND = "geocloud/kind"
-"""Custom property of a result: `mask`, `polygons` or `score`."""
+"""Custom property of a result: `mask`, `polygons`, `score`, `clear_sky` or `composite`."""
 CODES = {"cloud": 1, "thin": 2, "haze": 3, "dust": 4, "shadow": 5, "snow": 6}
 """Class, as the program's option names it -> its code in a mask."""
 CLEAR = 0
 NAMES = {0: "clear", 1: "cloud", 2: "thin cloud", 3: "haze or smoke", 4: "dust", 5: "cloud shadow", 6: "snow or ice"}
 """Code -> the program's name of the class, as its polygons have it."""
-COLOURS = {1: "0,174,239", 2: "123,104,238", 3: "214,120,60", 4: "224,190,0", 5: "60,60,130"}
+COLOURS = {1: "0,174,239", 2: "123,104,238", 3: "214,120,60", 4: "224,190,0", 5: "60,60,130", 6: "80,220,200"}
 """Code -> red, green, blue; as in mask.qml."""
 
 
-def apply_style(layer: QgsMapLayer, style: str, classes: Sequence[str] = ("cloud",)) -> None:
-    """Load a file of `styles/`; a mask's legend and the polygons' colours show the classes of this run."""
-    layer.loadNamedStyle(str(STYLES / style))
-    layer.setCustomProperty(KIND, Path(style).stem)
+def apply_style(layer: QgsMapLayer, kind: str, classes: Sequence[str] = ("cloud",)) -> None:
+    """The look of a kind of result; a mask's legend and the polygons' colours show the classes of this run."""
+    if kind in ("mask", "polygons", "score"):
+        layer.loadNamedStyle(str(STYLES / f"{kind}.qml"))
+    layer.setCustomProperty(KIND, kind)
     codes = {CLEAR, *(CODES[name] for name in {*classes, "cloud"} if name in CODES)}
-    if style == "mask.qml":
+    if kind == "mask":
         _keep_classes(layer, codes)
-    elif style == "polygons.qml" and len(codes) > 2:
+    elif kind == "polygons" and len(codes) > 2:
         layer.setRenderer(_by_class(codes))
+    elif kind in ("clear_sky", "composite"):
+        _natural_colours(layer)
     layer.triggerRepaint()
     layer.emitStyleChanged()
 
@@ -50,6 +56,18 @@ def _keep_classes(layer: QgsRasterLayer, codes: set[int]) -> None:
         if entry.value in codes
     ]
     layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, kept))
+
+
+def _natural_colours(layer: QgsRasterLayer) -> None:
+    """Red, green and blue by the bands' names, which QGIS does not look at."""
+    numbers = {layer.bandName(number).split(": ")[-1]: number for number in range(1, layer.bandCount() + 1)}
+    bands = [numbers.get(name, 0) for name in ("red", "green", "blue")]
+    if all(bands):
+        layer.setRenderer(QgsMultiBandColorRenderer(layer.dataProvider(), *bands))
+        layer.setContrastEnhancement(
+            QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum,
+            QgsRasterMinMaxOrigin.Limits.CumulativeCut,
+        )
 
 
 def _by_class(codes: set[int]) -> QgsCategorizedSymbolRenderer:

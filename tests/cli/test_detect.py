@@ -69,6 +69,15 @@ def test_named_files(make_scene: Make, tmp_path: Path) -> None:
     assert all((tmp_path / name).exists() for name in files.values())
 
 
+def test_the_cloud_free_estimate_as_a_named_file(make_scene: Make, tmp_path: Path) -> None:
+    mask, estimate = tmp_path / "m.tif", tmp_path / "c.tif"
+    scene, into = make_scene(), ("--clear-sky-file", estimate)
+    done = run_cli("detect", scene, "--mask-file", mask, *into, "--polygons", "none")
+    assert json.loads(done.stdout)["clear_sky"] == str(estimate)
+    assert estimate.exists()
+    assert run_cli("detect", scene, *into).returncode == 2
+
+
 def test_protocol_2(make_scene: Make, tmp_path: Path) -> None:
     result = run_cli("detect", make_scene(), "--out", tmp_path / "out", "--progress", "json", *NULL)
     events = [json.loads(line) for line in result.stdout.splitlines()]

@@ -84,6 +84,94 @@
       <translation>Version de geocloud</translation>
     </message>
     <message>
+      <source>Clouds in a series of dates</source>
+      <translation>Nuages dans une série de dates</translation>
+    </message>
+    <message>
+      <source>Masks cloud and cloud shadow in three or more dates of one place.</source>
+      <translation>Masque nuages et ombres de nuage dans trois dates ou plus d'un même lieu.</translation>
+    </message>
+    <message>
+      <source>Masks cloud and cloud shadow in three or more dates of one place. What the dates agree on is ground, also where it is as bright as cloud.</source>
+      <translation>Masque nuages et ombres de nuage dans trois dates ou plus d'un même lieu. Ce que les dates ont en commun est le sol, même là où il est aussi clair qu'un nuage.</translation>
+    </message>
+    <message>
+      <source>a mask per date: 0 clear, 1 cloud, 5 cloud shadow, 255 no data.</source>
+      <translation>un masque par date : 0 clair, 1 nuage, 5 ombre de nuage, 255 sans donnée.</translation>
+    </message>
+    <message>
+      <source>Cloud-free composite</source>
+      <translation>Composite sans nuages</translation>
+    </message>
+    <message>
+      <source>Makes one cloud-free image from several dates of one place.</source>
+      <translation>Fait une image sans nuages de plusieurs dates d'un même lieu.</translation>
+    </message>
+    <message>
+      <source>Composite</source>
+      <translation>Composite</translation>
+    </message>
+    <message>
+      <source>how many masks.</source>
+      <translation>nombre de masques.</translation>
+    </message>
+    <message>
+      <source>Number of masks</source>
+      <translation>Nombre de masques</translation>
+    </message>
+    <message>
+      <source>{count} masks</source>
+      <translation>{count} masques</translation>
+    </message>
+    <message>
+      <source>the pixels that were clear on some date, 0 to 1.</source>
+      <translation>part des pixels clairs à au moins une date, de 0 à 1.</translation>
+    </message>
+    <message>
+      <source>how many dates.</source>
+      <translation>nombre de dates.</translation>
+    </message>
+    <message>
+      <source>median or weighted mean of the clear dates; or one date per pixel: medoid or best.</source>
+      <translation>médiane ou moyenne pondérée des dates claires ; ou une date par pixel : medoid ou best.</translation>
+    </message>
+    <message>
+      <source>masks named like the scenes, as detect and series write them; what is missing is made.</source>
+      <translation>masques nommés comme les images, tels que detect et series les écrivent ; ceux qui manquent sont faits.</translation>
+    </message>
+    <message>
+      <source>reflectance per band, then the number of clear dates and the date shown.</source>
+      <translation>réflectance par bande, puis le nombre de dates claires et la date montrée.</translation>
+    </message>
+    <message>
+      <source>Fraction filled</source>
+      <translation>Fraction remplie</translation>
+    </message>
+    <message>
+      <source>Number of dates</source>
+      <translation>Nombre de dates</translation>
+    </message>
+    <message>
+      <source>{count} dates, {percent} % filled</source>
+      <translation>{count} dates, {percent} % rempli</translation>
+    </message>
+    <message>
+      <source>Folder of masks</source>
+      <translation>Dossier de masques</translation>
+    </message>
+    <message>
+      <source>a series</source>
+      <translation>une série</translation>
+    </message>
+    <message>
+      <source>Method</source>
+      <translation>Méthode</translation>
+    </message>
+    <message>
+      <source>{scene} cloud mask</source>
+      <translation>{scene} masque de nuages</translation>
+    </message>
+    <message>
       <source>reflectance = value × {scale}</source>
       <translation>réflectance = valeur × {scale}</translation>
     </message>
@@ -108,16 +196,16 @@
       <translation>Trouve les nuages d'une image satellite : masque, polygones et score.</translation>
     </message>
     <message>
-      <source>{scene} cloud mask</source>
-      <translation>{scene} masque de nuages</translation>
-    </message>
-    <message>
       <source>{scene} cloud polygons</source>
       <translation>{scene} polygones de nuages</translation>
     </message>
     <message>
       <source>{scene} cloud score</source>
       <translation>{scene} score de nuage</translation>
+    </message>
+    <message>
+      <source>{scene} ground without cloud</source>
+      <translation>{scene} sol sans nuages</translation>
     </message>
     <message>
       <source>cloud among the valid pixels, 0 to 1.</source>
@@ -144,18 +232,6 @@
       <translation>Donnez une couche ou un produit comme image, pas les deux.</translation>
     </message>
     <message>
-      <source>reflectance = value * scale + offset; empty: as the file says.</source>
-      <translation>réflectance = valeur * échelle + décalage ; vide : selon le fichier.</translation>
-    </message>
-    <message>
-      <source>added after the scale; empty: as the file says.</source>
-      <translation>ajouté après l'échelle ; vide : selon le fichier.</translation>
-    </message>
-    <message>
-      <source>a value that is no data, in every band; empty: as the file says.</source>
-      <translation>une valeur sans donnée, dans chaque bande ; vide : selon le fichier.</translation>
-    </message>
-    <message>
       <source>Probability</source>
       <translation>Probabilité</translation>
     </message>
@@ -168,16 +244,8 @@
       <translation>un produit qui n'est pas sur la carte : un dossier .SAFE ou Landsat, une archive, un élément STAC, une URL.</translation>
     </message>
     <message>
-      <source>a model's name or folder; empty: the program's default.</source>
-      <translation>nom ou dossier d'un modèle ; vide : celui du programme par défaut.</translation>
-    </message>
-    <message>
       <source>a pixel is cloud from this probability on, 0 to 1; more finds less cloud. Empty: the model's own threshold, 0.5.</source>
       <translation>un pixel est nuage à partir de cette probabilité, de 0 à 1 ; plus haut, moins de nuage. Vide : le seuil du modèle, 0,5.</translation>
-    </message>
-    <message>
-      <source>which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says.</source>
-      <translation>quelle bande est laquelle, comme blue=1,green=2,red=3,nir=4 ; vide : selon le fichier.</translation>
     </message>
     <message>
       <source>what the mask tells apart: cloud, thin cloud, haze, dust, shadow, snow.</source>
@@ -200,24 +268,8 @@
       <translation>calculer le score à cette taille de pixel ; plus grossier est plus rapide. Vide : aussi grossier que le modèle le permet sans grande perte.</translation>
     </message>
     <message>
-      <source>refuse scenes that claim more; empty: the program's limit.</source>
-      <translation>refuser les images qui en annoncent plus ; vide : la limite du programme.</translation>
-    </message>
-    <message>
-      <source>for a STAC item or virtual raster you trust. A layer that QGIS has opened needs no leave.</source>
-      <translation>pour un élément STAC ou un raster virtuel de confiance. Une couche ouverte par QGIS n'en a pas besoin.</translation>
-    </message>
-    <message>
-      <source>where the network runs.</source>
-      <translation>où le réseau de neurones tourne.</translation>
-    </message>
-    <message>
       <source>bf16 is quicker; auto takes it where the model and the machine allow it.</source>
       <translation>bf16 est plus rapide ; auto le prend si le modèle et la machine le permettent.</translation>
-    </message>
-    <message>
-      <source>scoring threads; empty: one per core.</source>
-      <translation>fils de calcul ; vide : un par cœur.</translation>
     </message>
     <message>
       <source>otherwise results that exist stay as they are.</source>
@@ -236,20 +288,16 @@
       <translation>la probabilité de nuage, de 0 à 1.</translation>
     </message>
     <message>
+      <source>an estimate of the ground's reflectance under the clouds, of a model that can tell it.</source>
+      <translation>une estimation de la réflectance du sol sous les nuages, par un modèle qui le permet.</translation>
+    </message>
+    <message>
       <source>Scene: a layer</source>
       <translation>Image : une couche</translation>
     </message>
     <message>
       <source>… or a file, folder or address</source>
       <translation>… ou un fichier, un dossier, une adresse</translation>
-    </message>
-    <message>
-      <source>Model</source>
-      <translation>Modèle</translation>
-    </message>
-    <message>
-      <source>Bands</source>
-      <translation>Bandes</translation>
     </message>
     <message>
       <source>Classes of the mask</source>
@@ -272,36 +320,8 @@
       <translation>Résolution (mètres par pixel)</translation>
     </message>
     <message>
-      <source>Scale to reflectance</source>
-      <translation>Échelle vers la réflectance</translation>
-    </message>
-    <message>
-      <source>Offset to reflectance</source>
-      <translation>Décalage vers la réflectance</translation>
-    </message>
-    <message>
-      <source>Nodata value</source>
-      <translation>Valeur sans donnée</translation>
-    </message>
-    <message>
-      <source>Most pixels</source>
-      <translation>Nombre maximal de pixels</translation>
-    </message>
-    <message>
-      <source>Read files outside the scene's folder</source>
-      <translation>Lire des fichiers hors du dossier de l'image</translation>
-    </message>
-    <message>
-      <source>Device</source>
-      <translation>Matériel</translation>
-    </message>
-    <message>
       <source>Precision</source>
       <translation>Précision</translation>
-    </message>
-    <message>
-      <source>Threads</source>
-      <translation>Fils de calcul</translation>
     </message>
     <message>
       <source>Replace files that exist</source>
@@ -318,6 +338,10 @@
     <message>
       <source>Cloud score</source>
       <translation>Score de nuage</translation>
+    </message>
+    <message>
+      <source>Ground without cloud</source>
+      <translation>Sol sans nuages</translation>
     </message>
     <message>
       <source>Export…</source>
@@ -480,10 +504,6 @@
       <translation>{program} parle le protocole {theirs}, l'extension le protocole {ours}</translation>
     </message>
     <message>
-      <source>0 clear, 1 cloud, 2 thin cloud, 3 haze, 4 dust, 5 cloud shadow, 255 no data.</source>
-      <translation>0 clair, 1 nuage, 2 nuage fin, 3 brume, 4 poussière, 5 ombre de nuage, 255 sans donnée.</translation>
-    </message>
-    <message>
       <source>Cloud mask to polygons</source>
       <translation>Masque de nuages en polygones</translation>
     </message>
@@ -504,6 +524,38 @@
       <translation>Écrit une image dont les nuages deviennent sans donnée.</translation>
     </message>
     <message>
+      <source>the raster that the mask was made from.</source>
+      <translation>le raster dont vient le masque.</translation>
+    </message>
+    <message>
+      <source>Apply cloud mask to several layers</source>
+      <translation>Appliquer un masque de nuages à plusieurs couches</translation>
+    </message>
+    <message>
+      <source>Writes several layers of one grid with the clouds of one mask as no data.</source>
+      <translation>Écrit plusieurs couches d'une même grille avec les nuages d'un masque comme sans donnée.</translation>
+    </message>
+    <message>
+      <source>otherwise they are written only.</source>
+      <translation>sinon ils sont seulement écrits.</translation>
+    </message>
+    <message>
+      <source>Add the files to the map</source>
+      <translation>Ajouter les fichiers à la carte</translation>
+    </message>
+    <message>
+      <source>numbers of the mask, as in 1,2,5; empty: all but clear.</source>
+      <translation>nombres du masque, comme 1,2,5 ; vide : tous sauf clair.</translation>
+    </message>
+    <message>
+      <source>the value that clouds get; empty: the scene's own, else one that no pixel has.</source>
+      <translation>la valeur que prennent les nuages ; vide : celle de l'image, sinon une qu'aucun pixel n'a.</translation>
+    </message>
+    <message>
+      <source>{scene} without clouds</source>
+      <translation>{scene} sans nuages</translation>
+    </message>
+    <message>
       <source>clouds smaller than this many square metres are left out.</source>
       <translation>les nuages plus petits que cette surface en mètres carrés sont omis.</translation>
     </message>
@@ -512,16 +564,36 @@
       <translation>un par nuage, avec class et area_m2 (sur l'ellipsoïde).</translation>
     </message>
     <message>
-      <source>the raster that the mask was made from.</source>
-      <translation>le raster dont vient le masque.</translation>
+      <source>the pixels that became no data, among all, 0 to 1.</source>
+      <translation>part des pixels devenus sans donnée, de 0 à 1.</translation>
     </message>
     <message>
       <source>a GeoTIFF with the scene's bands.</source>
       <translation>un GeoTIFF avec les bandes de l'image.</translation>
     </message>
     <message>
-      <source>the pixels that became no data, among all, 0 to 1.</source>
-      <translation>part des pixels devenus sans donnée, de 0 à 1.</translation>
+      <source>Fraction removed</source>
+      <translation>Fraction retirée</translation>
+    </message>
+    <message>
+      <source>rasters on the mask's grid, such as bands, indices or products of one date.</source>
+      <translation>des rasters sur la grille du masque, comme bandes, indices ou produits d'une date.</translation>
+    </message>
+    <message>
+      <source>a GeoTIFF per layer, named like the layer's file.</source>
+      <translation>un GeoTIFF par couche, nommé comme le fichier de la couche.</translation>
+    </message>
+    <message>
+      <source>Codes to remove</source>
+      <translation>Codes à enlever</translation>
+    </message>
+    <message>
+      <source>Nodata value</source>
+      <translation>Valeur sans donnée</translation>
+    </message>
+    <message>
+      <source>{scene} polygons</source>
+      <translation>{scene} polygones</translation>
     </message>
     <message>
       <source>Scene</source>
@@ -532,16 +604,12 @@
       <translation>Image sans nuages</translation>
     </message>
     <message>
-      <source>Fraction removed</source>
-      <translation>Fraction retirée</translation>
+      <source>Layers</source>
+      <translation>Couches</translation>
     </message>
     <message>
-      <source>{scene} polygons</source>
-      <translation>{scene} polygones</translation>
-    </message>
-    <message>
-      <source>{scene} without clouds</source>
-      <translation>{scene} sans nuages</translation>
+      <source>Folder</source>
+      <translation>Dossier</translation>
     </message>
     <message>
       <source>Log</source>
@@ -576,6 +644,90 @@
       <translation>{count} avertissements</translation>
     </message>
     <message>
+      <source>reflectance = value * scale + offset; empty: as the file says.</source>
+      <translation>réflectance = valeur * échelle + décalage ; vide : selon le fichier.</translation>
+    </message>
+    <message>
+      <source>added after the scale; empty: as the file says.</source>
+      <translation>ajouté après l'échelle ; vide : selon le fichier.</translation>
+    </message>
+    <message>
+      <source>a value that is no data, in every band; empty: as the file says.</source>
+      <translation>une valeur sans donnée, dans chaque bande ; vide : selon le fichier.</translation>
+    </message>
+    <message>
+      <source>a model's name or folder; empty: the program's default.</source>
+      <translation>nom ou dossier d'un modèle ; vide : celui du programme par défaut.</translation>
+    </message>
+    <message>
+      <source>which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says.</source>
+      <translation>quelle bande est laquelle, comme blue=1,green=2,red=3,nir=4 ; vide : selon le fichier.</translation>
+    </message>
+    <message>
+      <source>where the network runs.</source>
+      <translation>où le réseau de neurones tourne.</translation>
+    </message>
+    <message>
+      <source>scoring threads; empty: one per core.</source>
+      <translation>fils de calcul ; vide : un par cœur.</translation>
+    </message>
+    <message>
+      <source>geocloud's own, Sentinel-2's SCL or Landsat's QA_PIXEL; empty: as the mask says.</source>
+      <translation>ceux de geocloud, le SCL de Sentinel-2 ou le QA_PIXEL de Landsat ; vide : selon le masque.</translation>
+    </message>
+    <message>
+      <source>the dates of one place, on one grid. One band of a product or folder stands for the whole.</source>
+      <translation>les dates d'un même lieu, sur une grille. Une bande d'un produit ou d'un dossier vaut pour le tout.</translation>
+    </message>
+    <message>
+      <source>refuse scenes that claim more; empty: the program's limit.</source>
+      <translation>refuser les images qui en annoncent plus ; vide : la limite du programme.</translation>
+    </message>
+    <message>
+      <source>for a STAC item or virtual raster you trust. A layer that QGIS has opened needs no leave.</source>
+      <translation>pour un élément STAC ou un raster virtuel de confiance. Une couche ouverte par QGIS n'en a pas besoin.</translation>
+    </message>
+    <message>
+      <source>Model</source>
+      <translation>Modèle</translation>
+    </message>
+    <message>
+      <source>Bands</source>
+      <translation>Bandes</translation>
+    </message>
+    <message>
+      <source>Device</source>
+      <translation>Matériel</translation>
+    </message>
+    <message>
+      <source>Threads</source>
+      <translation>Fils de calcul</translation>
+    </message>
+    <message>
+      <source>Codes of the mask</source>
+      <translation>Codes du masque</translation>
+    </message>
+    <message>
+      <source>Scenes</source>
+      <translation>Images</translation>
+    </message>
+    <message>
+      <source>Scale to reflectance</source>
+      <translation>Échelle vers la réflectance</translation>
+    </message>
+    <message>
+      <source>Offset to reflectance</source>
+      <translation>Décalage vers la réflectance</translation>
+    </message>
+    <message>
+      <source>Most pixels</source>
+      <translation>Nombre maximal de pixels</translation>
+    </message>
+    <message>
+      <source>Read files outside the scene's folder</source>
+      <translation>Lire des fichiers hors du dossier de l'image</translation>
+    </message>
+    <message>
       <source>Detect clouds…</source>
       <translation>Détecter les nuages…</translation>
     </message>
@@ -606,6 +758,14 @@
     <message>
       <source>Writing the results</source>
       <translation>Écriture des résultats</translation>
+    </message>
+    <message>
+      <source>Comparing the dates</source>
+      <translation>Comparaison des dates</translation>
+    </message>
+    <message>
+      <source>Measuring the zones</source>
+      <translation>Mesure des zones</translation>
     </message>
     <message>
       <source>Clouds of {scene}</source>
@@ -692,6 +852,10 @@
       <translation>Le programme geocloud</translation>
     </message>
     <message>
+      <source>Zones</source>
+      <translation>Zones</translation>
+    </message>
+    <message>
       <source>Advanced Parameters</source>
       <translation>Paramètres avancés</translation>
     </message>
@@ -758,6 +922,42 @@
     <message>
       <source>the program's default: {name}</source>
       <translation>celui du programme par défaut : {name}</translation>
+    </message>
+    <message>
+      <source>Cloud cover of zones</source>
+      <translation>Couverture nuageuse de zones</translation>
+    </message>
+    <message>
+      <source>Measures the cloud cover of fields or other zones in one or more masks.</source>
+      <translation>Mesure la couverture nuageuse de parcelles ou d'autres zones dans un ou plusieurs masques.</translation>
+    </message>
+    <message>
+      <source>Measures the cloud cover of fields or other zones in one or more masks. A pixel on a zone's border counts by its share inside the zone.</source>
+      <translation>Mesure la couverture nuageuse de parcelles ou d'autres zones dans un ou plusieurs masques. Un pixel au bord d'une zone compte selon sa part dans la zone.</translation>
+    </message>
+    <message>
+      <source>the mean over all zones and masks, 0 to 1.</source>
+      <translation>la moyenne sur toutes les zones et tous les masques, de 0 à 1.</translation>
+    </message>
+    <message>
+      <source>one or more masks, such as the dates of a place.</source>
+      <translation>un ou plusieurs masques, comme les dates d'un lieu.</translation>
+    </message>
+    <message>
+      <source>polygons in any CRS, also only the selected ones.</source>
+      <translation>polygones dans tout SCR, aussi les seuls sélectionnés.</translation>
+    </message>
+    <message>
+      <source>a GeoPackage: each zone per mask, with date, cloud_percent, shadow_percent and valid_percent.</source>
+      <translation>un GeoPackage : chaque zone par masque, avec date, cloud_percent, shadow_percent et valid_percent.</translation>
+    </message>
+    <message>
+      <source>{zones} zones in {masks} masks</source>
+      <translation>{zones} zones dans {masks} masques</translation>
+    </message>
+    <message>
+      <source>Cloud masks</source>
+      <translation>Masques de nuages</translation>
     </message>
   </context>
 </TS>

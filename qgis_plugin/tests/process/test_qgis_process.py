@@ -52,3 +52,26 @@ def test_a_failure_is_no_success(qgis_process, scene, tmp_path):
 def test_help_lists_parameters(qgis_process):
     done = qgis_process("help", "geocloud:detectclouds")
     assert all(name in done.stdout for name in ("INPUT", "THRESHOLD", "MIN_AREA", "CLOUD_FRACTION"))
+
+
+def test_several_layers(qgis_process, scene, tmp_path):
+    """Masks and zones of a place, as scripts give them."""
+    mask, out = tmp_path / "m.tif", tmp_path / "cover.gpkg"
+    given = [f"--INPUT={scene}", "--MODEL=hot", f"--MASK={mask}", f"--POLYGONS={tmp_path / 'zones.gpkg'}"]
+    done = qgis_process("run", "geocloud:detectclouds", *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    given = [f"--MASKS={mask}", f"--ZONES={tmp_path / 'zones.gpkg'}", f"--OUTPUT={out}"]
+    done = qgis_process("--json", "run", "geocloud:cover", *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["results"]["CLOUD_FRACTION"] > 0.9
+    given = [f"--LAYERS={scene}", f"--LAYERS={mask}", f"--MASK={mask}", f"--OUTPUT={tmp_path / 'clear'}"]
+    done = qgis_process("run", "geocloud:applymasktolayers", *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path.name for path in (tmp_path / "clear").iterdir()} == {"scene_clear.tif", "m_clear.tif"}
+
+
+@pytest.mark.parametrize("name", ["series", "composite", "cover", "applymasktolayers"])
+def test_each_has_its_help(qgis_process, name):
+    done = qgis_process("help", f"geocloud:{name}")
+    assert done.returncode == 0
+    assert "OUTPUT" in done.stdout

@@ -28,9 +28,15 @@ def detect(folder, scene, feedback=None, context=None, **more):
     return processing.run("geocloud:detectclouds", given, feedback=feedback or Heard(), context=context)
 
 
-def test_four_algorithms(provider):
+ALGORITHMS = {
+    *("detectclouds", "polygonize", "applymask", "applymasktolayers", "cover", "series", "composite"),
+    "checkinstallation",
+}
+
+
+def test_algorithms_and_their_help(provider):
     names = {algorithm.name() for algorithm in provider.algorithms()}
-    assert names == {"detectclouds", "polygonize", "applymask", "checkinstallation"}
+    assert names == ALGORITHMS
     for algorithm in provider.algorithms():
         made = algorithm.create()
         for parameter in made.parameterDefinitions():

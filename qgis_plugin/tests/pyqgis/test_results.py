@@ -4,6 +4,7 @@ import pytest
 from heard import Heard
 from qgis.core import QgsApplication, QgsProcessingContext, QgsProject, QgsRasterLayer
 
+NAMES = ["clear", "cloud", "thin cloud", "cloud shadow", "snow or ice"]
 OUTPUTS = {"MASK": "m.tif", "POLYGONS": "p.gpkg", "SCORE": "s.tif"}
 
 
@@ -15,12 +16,12 @@ def project(provider):
     project.clear()
 
 
-def run(project, folder, layer, feedback=None, **more):
+def run(project, folder, layer, feedback=None, context=None, **more):
     """As the dialog does it: the results are loaded, then styled and placed."""
     from processing.gui.Postprocessing import handleAlgorithmResults
 
     folder.mkdir(exist_ok=True)
-    context, feedback = QgsProcessingContext(), feedback or Heard()
+    context, feedback = context or QgsProcessingContext(), feedback or Heard()
     context.setProject(project)
     given = {"INPUT": layer.id(), "MODEL": "brightness", **{k: str(folder / v) for k, v in OUTPUTS.items()}, **more}
     for name in OUTPUTS:
@@ -86,12 +87,12 @@ def test_a_scene_in_the_users_own_group_keeps_its_results_there(project, scene, 
 
 
 def test_the_legend_has_the_classes_asked_for(project, scene, tmp_path):
-    run(project, tmp_path / "a", add(project, scene, "scene"), MODEL="", CLASSES=["thin", "shadow"])
+    run(project, tmp_path / "a", add(project, scene, "scene"), MODEL="", CLASSES=["thin", "shadow", "snow"])
     group = project.layerTreeRoot().findGroup("Clouds of scene")
     polygons, mask = (node.layer() for node in group.children()[:2])
-    assert [entry.label for entry in mask.renderer().classes()] == ["clear", "cloud", "thin cloud", "cloud shadow"]
+    assert [entry.label for entry in mask.renderer().classes()] == NAMES
     categories = polygons.renderer().categories()
-    assert [category.value() for category in categories] == ["cloud", "thin cloud", "cloud shadow"]
+    assert [category.value() for category in categories] == NAMES[1:]
     assert {feature["class"] for feature in polygons.getFeatures()} <= {category.value() for category in categories}
 
 
@@ -113,3 +114,18 @@ def test_polygons_that_a_scene_cannot_have_are_no_failure(project, scene, tmp_pa
     feedback = run(project, tmp_path / "a", add(project, plain, "plain"))
     assert feedback.errors == []
     assert names(project.layerTreeRoot().findGroup("Clouds of plain")) == ["plain cloud mask", "plain cloud score"]
+
+
+def test_the_ground_without_cloud_is_shown_in_its_colours(project, scene, tmp_path):
+    estimate = str(tmp_path / "ground.tif")
+    layer = add(project, scene, "scene")
+    context = QgsProcessingContext()
+    context.setProject(project)
+    details = QgsProcessingContext.LayerDetails("ground", project, "CLEAR_SKY")
+    context.addLayerToLoadOnCompletion(estimate, details)
+    run(project, tmp_path / "a", layer, context=context, MODEL="", CLEAR_SKY=estimate)
+    ground = project.layerTreeRoot().findGroup("Clouds of scene").children()[-1].layer()
+    renderer = ground.renderer()
+    assert ground.name() == "scene ground without cloud"
+    shown = [ground.bandName(band) for band in (renderer.redBand(), renderer.greenBand(), renderer.blueBand())]
+    assert [name.split(": ")[-1] for name in shown] == ["red", "green", "blue"]

@@ -16,8 +16,8 @@ from make_zip import FOLDER, make_zip
 
 MODULES = sorted(FOLDER.glob("*.py"))
 PURE = (
-    *("ask", "described", "detect_options", "env", "installer", "leftovers", "locate", "protocol", "runner", "sources"),
-    *("speech", "streaming", "texts"),
+    *("ask", "described", "env", "installer", "leftovers", "locate", "protocol", "runner", "sources", "speech"),
+    *("streaming", "texts", "verbs"),
 )
 
 

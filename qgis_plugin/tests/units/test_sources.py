@@ -1,7 +1,7 @@
 """Layers, the scenes they stand for, and their short names."""
 
 import pytest
-from geocloud_qgis.sources import LONGEST_TITLE, names_other_files, scene_source, scene_title
+from geocloud_qgis.sources import LONGEST_TITLE, free_names, names_other_files, scene_source, scene_title
 
 SAFE = "/d/S2A_MSIL1C.SAFE"
 LANDSAT = "LC08_L2SP_008059_20191201_20200825_02_T1"
@@ -20,6 +20,7 @@ LANDSAT = "LC08_L2SP_008059_20191201_20200825_02_T1"
         (r"C:\d\S2\B8A.tif", 1, r"C:\d\S2"),
         ("/vsicurl/https://example.org/scene.tif", 4, "/vsicurl/https://example.org/scene.tif"),
         (f"/vsitar//d/{LANDSAT}.tar/{LANDSAT}_SR_B4.TIF", 1, f"/d/{LANDSAT}.tar"),
+        (f"/vsitar//d/{LANDSAT}.tar.gz/{LANDSAT}_SR_B4.TIF", 1, f"/d/{LANDSAT}.tar.gz"),
         (f"/vsizip//d/S2A.SAFE.zip/S2A.SAFE/GRANULE/L/IMG_DATA/R60m/T29_B03_60m.jp2", 1, "/d/S2A.SAFE.zip"),
         ("/vsizip/{/d/S2A.zip}/S2A.SAFE/GRANULE/T29_B03_60m.jp2", 1, "/d/S2A.zip"),
         ("SENTINEL2_L2A:/vsizip//d/S2A.zip/S2A.SAFE/MTD_MSIL2A.xml:10m:EPSG_32629", 4, "/d/S2A.zip"),
@@ -61,3 +62,8 @@ def test_title(source, title):
 
 def test_a_long_name_is_cut_in_the_middle():
     assert len(scene_title("/d/" + "x" * 90 + ".tif")) <= LONGEST_TITLE
+
+
+def test_names_of_files_are_free():
+    sources = ["/a/B04.tif", "/b/b04.tif", "/b/B04_2.tif", "/c/B04.tif"]
+    assert free_names(sources) == ["B04", "b04_2", "B04_2_2", "B04_3"]

@@ -1,0 +1,148 @@
+"""The program's verbs that the algorithms run: which option each parameter stands for, and which have none. No qgis.
+
+A test compares these tables with the options that the program names itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, NamedTuple
+
+
+class Verb(NamedTuple):
+    """A verb of the program, with all its options."""
+
+    name: str
+    options: Mapping[str, str]
+    """Parameter -> option."""
+    outputs: Mapping[str, str]
+    """Output -> the option that names its file or folder."""
+    left_out: Mapping[str, str]
+    """Options that no parameter stands for, and why."""
+
+
+MESSAGES = {
+    "--progress": "the plugin's own",
+    "--json": "the plugin's own",
+    "--quiet": "the plugin shows what the program says",
+    "--verbose": "the plugin shows what the program says",
+    "--stop-on-stdin-eof": "the plugin's own",
+    "--help": "the panel beside the parameters",
+}
+"""Left out of each verb."""
+REPLACES = {"--overwrite": "always: QGIS has asked already"}
+READING = {
+    "SCALE": "--scale",
+    "OFFSET": "--offset",
+    "NODATA": "--nodata",
+    "MAX_PIXELS": "--max-pixels",
+    "ALLOW_EXTERNAL": "--allow-external",
+}
+"""How a scene is read."""
+
+DETECT = Verb(
+    "detect",
+    {
+        "MODEL": "--model",
+        "PROBABILITY": "--probability",
+        "BANDS": "--bands",
+        "CLASSES": "--classes",
+        "MIN_AREA": "--min-area",
+        "DILATE": "--dilate",
+        "THRESHOLD": "--threshold",
+        "RESOLUTION": "--resolution",
+        **READING,
+        "DEVICE": "--device",
+        "PRECISION": "--precision",
+        "THREADS": "--threads",
+        "OVERWRITE": "--overwrite",
+    },
+    {"MASK": "--mask-file", "POLYGONS": "--polygons-file", "SCORE": "--score-file", "CLEAR_SKY": "--clear-sky-file"},
+    {
+        "--out": "QGIS names each output",
+        "--score": "the output SCORE",
+        "--clear-sky": "the output CLEAR_SKY",
+        "--polygons": "the suffix of POLYGONS says the format",
+        "--pixel-polygons": "QGIS draws pixel coordinates upside down",
+        "--quicklook": "the layers on the map show more",
+        "--stac": "an item describes a folder of files, which QGIS does not write",
+        "--encoding": "the styles and the other algorithms read geocloud's codes",
+        **MESSAGES,
+    },
+)
+POLYGONIZE = Verb(
+    "polygonize",
+    {"MIN_AREA": "--min-area", "ENCODING": "--encoding"},
+    {"POLYGONS": "--out"},
+    {"--score-file": "polygons with a mean score come from detect", **REPLACES, **MESSAGES},
+)
+APPLY_MASK = Verb(
+    "apply-mask",
+    {
+        "CODES": "--codes",
+        "ENCODING": "--encoding",
+        "NODATA": "--nodata",
+        "MAX_PIXELS": "--max-pixels",
+        "ALLOW_EXTERNAL": "--allow-external",
+    },
+    {"OUTPUT": "--out"},
+    {
+        "--bands": "all bands are copied",
+        "--scale": "values are copied as they are",
+        "--offset": "values are copied as they are",
+        **REPLACES,
+        **MESSAGES,
+    },
+)
+SERIES = Verb(
+    "series",
+    {"MODEL": "--model", "BANDS": "--bands", **READING, "DEVICE": "--device", "THREADS": "--threads"},
+    {"OUTPUT": "--out"},
+    {**REPLACES, **MESSAGES},
+)
+COMPOSITE = Verb(
+    "composite",
+    {
+        "METHOD": "--method",
+        "MASKS": "--mask-dir",
+        "MODEL": "--model",
+        "BANDS": "--bands",
+        **READING,
+        "DEVICE": "--device",
+    },
+    {"OUTPUT": "--out"},
+    {**REPLACES, **MESSAGES},
+)
+COVER = Verb(
+    "cover",
+    {"ZONES": "--zones", "ENCODING": "--encoding"},
+    {"OUTPUT": "--out"},
+    {**REPLACES, **MESSAGES},
+)
+VERBS = (DETECT, POLYGONIZE, APPLY_MASK, SERIES, COMPOSITE, COVER)
+CLASSES = ("cloud", "thin", "haze", "dust", "shadow", "snow")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16")
+METHODS = ("median", "medoid", "best", "mean")
+ENCODINGS = ("geocloud", "scl", "qa_pixel")
+
+
+def as_options(verb: Verb, values: Mapping[str, Any]) -> list[str]:
+    """Arguments for the program.
+
+    Args:
+        verb: names the options.
+        values: by parameter or output: a text, a number, a list of texts or a flag; None and an empty text leave the
+            choice to the program.
+    """
+    arguments, names = [], {**verb.options, **verb.outputs}
+    for name, value in values.items():
+        if value is None or value == "" or value is False or value == []:
+            continue
+        option = names[name]
+        if value is True:
+            arguments.append(option)
+        elif isinstance(value, (list, tuple)):
+            arguments.append(f"{option}={','.join(value)}")
+        else:
+            arguments.append(f"{option}={value:.15g}" if isinstance(value, float) else f"{option}={value}")
+    return arguments
