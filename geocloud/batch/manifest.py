@@ -157,6 +157,9 @@ def tell_nobody(tally: BatchCounts, record: Record | None) -> None:
 
 
 MANIFEST = "manifest.jsonl"
+CSV, FOOTPRINTS, COLLECTION = "summary.csv", "footprints.gpkg", "collection.json"
+BATCH_FILES = (MANIFEST, CSV, FOOTPRINTS, COLLECTION)
+"""What a batch writes besides its scenes' outputs."""
 
 
 class Manifest:

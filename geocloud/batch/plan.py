@@ -6,18 +6,16 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from geocloud.batch.identity import fingerprint, parameter_hash
-from geocloud.batch.manifest import MANIFEST, Record
+from geocloud.batch.manifest import BATCH_FILES, MANIFEST, Record
 from geocloud.batch.options import BatchOptions
 from geocloud.errors import UsageError
-from geocloud.pipeline.detection import mask_files
 from geocloud.pipeline.outputs import MASK_SUFFIX, output_paths
-from geocloud.readers.dispatch import is_stac
-from geocloud.readers.files.paths import is_remote, is_virtual
-from geocloud.readers.products.stac_item import item_name, load_item
-from geocloud.readers.reader import scene_name
+from geocloud.pipeline.places import check_scenes, mask_files, outputs_name
+from geocloud.readers.files.paths import is_virtual
 
 CHECKS_AT_ONCE = 16
 """Threads that look at files: on a network each look waits."""
@@ -40,6 +38,11 @@ class SceneTask:
     def paths(self) -> dict[str, Path]:
         """Key -> path of each output."""
         return output_paths(self.folder, self.stem, self.options.of_scene())
+
+    @property
+    def files(self) -> list[Path]:
+        """All of them, the mask's sidecars too."""
+        return [*mask_files(self.paths), *self.paths.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ def make_plan(
     elif not sources:
         raise UsageError("no scenes; give paths, --list FILE or --stac-collection")
     tasks = _tasks(sources, folder, options)
+    used = _existing(tasks, folder)
+    check_scenes(sources, used)
     if options.retry_failed:
         return Plan(tuple(task for task in tasks if _failed(known.get(task.source))), ())
     if options.resume:
@@ -80,7 +85,7 @@ def make_plan(
         todo = tuple(task for task, done in zip(tasks, kept, strict=True) if not done)
         return Plan(todo, tuple(known[task.source] for task, done in zip(tasks, kept, strict=True) if done))
     if not options.detect.overwrite:
-        _refuse_used(tasks, folder, known)
+        _refuse_used(used, folder, known)
     return Plan(tuple(tasks), ())
 
 
@@ -96,23 +101,13 @@ def _tasks(sources: Sequence[str], folder: Path, options: BatchOptions) -> list[
     owner: dict[str, str] = {}
     tasks = []
     for source in sources:
-        stem = _stem(source)
+        stem = outputs_name(source)
         if owner.setdefault(stem, source) != source:
             raise UsageError(
                 f"{owner[stem]} and {source} would both write {stem}{MASK_SUFFIX}.tif; run them into two folders"
             )
         tasks.append(SceneTask(source, stem, folder, options, parameters))
     return tasks
-
-
-def _stem(source: str) -> str:
-    """As `detect` names outputs: a local STAC item goes by its id."""
-    if is_stac(source) and not is_remote(source):
-        try:
-            return item_name(load_item(source))
-        except Exception:  # noqa: BLE001 - its task will say so
-            return scene_name(source)
-    return scene_name(source)
 
 
 def _failed(record: Record | None) -> bool:
@@ -132,15 +127,22 @@ def _is_done(task: SceneTask, record: Record | None) -> bool:
         return False
 
 
-def _refuse_used(tasks: Sequence[SceneTask], folder: Path, known: dict[str, Record]) -> None:
-    """UsageError where the folder holds a batch, or masks that these scenes would replace."""
+def _existing(tasks: Sequence[SceneTask], folder: Path) -> list[Path]:
+    """The files of the batch that are there already; one look at the folder, for on a network each look waits."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    wanted = chain((path for task in tasks for path in task.files), (folder / name for name in BATCH_FILES))
+    return [path for path in wanted if path.name in names]
+
+
+def _refuse_used(used: Sequence[Path], folder: Path, known: dict[str, Record]) -> None:
+    """UsageError where the folder holds a batch, or files that this one would replace; an empty manifest is none."""
     if known:
         raise UsageError(
             f"{folder / MANIFEST} tells of {len(known)} scenes; pass --resume to go on, --retry-failed for those that "
             "failed, or --overwrite to begin anew"
         )
-    existing = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    wanted = (path for task in tasks for path in (*mask_files(task.paths), *task.paths.values()))
-    used = next((path for path in wanted if path.name in existing), None)
-    if used is not None:
-        raise UsageError(f"{used} exists and is in no manifest; pass --overwrite to replace it, or give another folder")
+    foreign = [path for path in used if path.name != MANIFEST or path.stat().st_size]
+    if foreign:
+        raise UsageError(
+            f"{foreign[0]} exists and is in no manifest; pass --overwrite to replace it, or give another folder"
+        )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
-from geocloud.batch.manifest import Record
+from geocloud.batch.manifest import COLLECTION, CSV, FOOTPRINTS, Record
 from geocloud.errors import OutputError
 from geocloud.writers.stac import MEDIA_TYPES, parse_time
 from geocloud.writers.staging import staged
@@ -20,7 +20,6 @@ from geocloud.writers.staging import staged
 if TYPE_CHECKING:
     import geopandas
 
-CSV, FOOTPRINTS, COLLECTION = "summary.csv", "footprints.gpkg", "collection.json"
 COLUMNS = ("scene", "status", "cloud_percent", "pixels", "datetime", "mask", "polygons", "error")
 
 

@@ -21,10 +21,10 @@ from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.detection import Detection
 from geocloud.pipeline.options import DetectOptions
-from geocloud.pipeline.outputs import OUTPUTS
+from geocloud.pipeline.outputs import OUTPUTS, output_paths
+from geocloud.pipeline.places import check_scenes, mask_files, outputs_name
 from geocloud.progress import Warn
 from geocloud.readers.dispatch import scenes_in
-from geocloud.readers.reader import scene_name
 from geocloud.scorers.contract import Scorer
 from geocloud.verbs.detect import detect as detect_scene
 from geocloud.writers.vectors import VectorFormat
@@ -124,7 +124,11 @@ def detect(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  #
     `clouds` or that of --out, and prints one line; where stdout is a pipe, one JSON object.
     """
     scenes = tuple(inner for scene in scenes for inner in scenes_in(scene))
-    return _run(scenes, _outputs(scenes, given), take_detect_options(given), reporter)
+    out, options = _outputs(scenes, given), take_detect_options(given)
+    if isinstance(out, Path) and len(scenes) > 1:
+        paths = [output_paths(out, outputs_name(scene), options) for scene in scenes]
+        check_scenes(scenes, (path for one in paths for path in (*mask_files(one), *one.values())))
+    return _run(scenes, out, options, reporter)
 
 
 def take_detect_options(given: dict[str, Any]) -> DetectOptions:
@@ -201,7 +205,7 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str,
         raise UsageError("--polygons-file, --score-file and --clear-sky-file go with --mask-file; or leave them out")
     by_name = defaultdict(list)
     for scene in scenes:
-        by_name[scene_name(scene)].append(scene)
+        by_name[outputs_name(scene)].append(scene)
     for name, same in by_name.items():
         if len(same) > 1:
             raise UsageError(

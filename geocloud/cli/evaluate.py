@@ -79,6 +79,7 @@ def _read_folds(
 @click.option("--masks", is_flag=True, help="DATA are masks that stand already: 0 clear, 1 cloud, 255 nodata.")
 @click.option("--draws", type=int, default=1000, show_default=True, help="Bootstrap draws of scenes.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for JSON, Markdown and plots.")
+@click.option("--overwrite", is_flag=True, help="Replace what an earlier evaluation wrote.")
 @click.option("--sheets", type=int, default=0, help="Draw so many of the worst and of the best scenes (with --out).")
 @device_option
 @data_options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from geocloud.evaluation.results import METRICS, Row
 from geocloud.metrics.confusion import precision_recall, roc
 
 HEADS = ("precision", "recall", "accuracy", "F1", "IoU", "bal. acc.", "AUROC", "AP", "cover error", "ECE")
+SUMMARY, TABLE = "evaluation.json", "evaluation.md"
+_OF_SOURCE = ("roc", "precision_recall", "reliability")
+_OF_MODEL = ("histogram", "sweep", "worst", "best")
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -82,15 +85,32 @@ def figure(value: float, digits: int = 3, form: str = "f") -> str:
     return f"{value:.{digits}{form}}" if not math.isnan(value) else "-"
 
 
+def report_files(out: Path, sources: Iterable[str], models: Iterable[str]) -> list[Path]:
+    """All that may be written of sources and models: by `write_report`, and the sheets."""
+    ends = [*_OF_SOURCE, *(f"{file_name(model)}_{end}" for model in models for end in _OF_MODEL)]
+    pictures = [f"{file_name(source)}_{end}.png" for source in sources for end in ends]
+    return [out / name for name in dict.fromkeys((SUMMARY, TABLE, *pictures))]
+
+
+def written_before(out: Path) -> list[Path]:
+    """What the evaluation in a folder wrote, by its own summary."""
+    try:
+        rows = json.loads((out / SUMMARY).read_bytes())
+        sources, models = ({str(row[key]) for row in rows} for key in ("source", "model"))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return []
+    return report_files(out, sorted(sources), sorted(models))
+
+
 def write_report(rows: Sequence[Row], conditions: Sequence[Row], out: Path) -> None:
     """`evaluation.json`, `evaluation.md`, and for each source its plots.
 
     Those are ROC, precision-recall, reliability, and for each model the histogram of scores and the threshold sweep.
     """
     records = [{key: _plain(value) for key, value in row.record().items()} for row in (*rows, *conditions)]
-    (out / "evaluation.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    (out / SUMMARY).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
     more = f"\n{condition_table(conditions)}" if conditions else ""
-    (out / "evaluation.md").write_text(markdown(rows) + more, encoding="utf-8")
+    (out / TABLE).write_text(markdown(rows) + more, encoding="utf-8")
     for source in dict.fromkeys(row.source for row in rows):
         _plot([row for row in rows if row.source == source], source, out)
 

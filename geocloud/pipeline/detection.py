@@ -1,10 +1,8 @@
-"""What a detection leaves on disk: whether it may be written there, what stands there already, and the result."""
+"""What a detection leaves on disk: its tags, and the result."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,20 +11,15 @@ import numpy as np
 import rasterio
 
 from geocloud.calibration import Calibration
-from geocloud.classes import COUNTED, TAG, wanted_classes
-from geocloud.errors import InputError, ModelError, OutputError, UsageError
-from geocloud.models.registry import model_folder
+from geocloud.classes import COUNTED, wanted_classes
+from geocloud.errors import InputError, OutputError
 from geocloud.pipeline.options import DetectOptions, choose_threshold
-from geocloud.pipeline.outputs import MASK_SUFFIX, OUTPUTS
+from geocloud.pipeline.outputs import OUTPUTS
 from geocloud.raster import NODATA
-from geocloud.readers.dispatch import protected_files
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.reader import SceneReader
-from geocloud.scorers.baselines import BASELINES
 from geocloud.scorers.contract import Scorer
 from geocloud.version import __version__
-from geocloud.writers.output_check import check_outputs, has_tags
-from geocloud.writers.vectors import VECTOR_SUFFIXES
 
 if TYPE_CHECKING:
     import geopandas
@@ -156,84 +149,16 @@ def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> 
     }
 
 
-def output_files(scene: SceneReader, options: DetectOptions, paths: Mapping[str, Path]) -> list[Path]:
-    """Every file that a run of a scene writes, the mask first, sidecars behind it."""
-    kinds = [kind for kind in OUTPUTS if kind.key in paths and kind.key != "mask" and kind.possible(scene, options)]
-    return [*mask_files(paths), *(paths[kind.key] for kind in kinds)]
-
-
-def mask_files(paths: Mapping[str, Path]) -> tuple[Path, Path, Path]:
-    """The mask and its sidecars."""
-    mask = paths["mask"]
-    return mask, mask.with_name(f"{mask.name}.aux.xml"), mask.with_suffix(".qml")
-
-
-def earlier_products(mask: Path) -> list[Path]:
-    """What runs of a scene left beside its mask, under the names that runs give: files that hold geocloud's tags."""
-    stem = mask.stem.removesuffix(MASK_SUFFIX)
-    names = [name for kind in OUTPUTS for name in kind.names(stem)] if stem != mask.stem else []
-    names += [f"{mask.stem}{suffix}" for suffix in (".json", *VECTOR_SUFFIXES)]  # beside a mask whose path was given
-    paths = [mask.with_name(name) for name in dict.fromkeys(names)]
-    return [path for path in paths if path != mask and has_tags(path)]
-
-
-def check_places(scene: SceneReader, options: DetectOptions, outputs: list[Path]) -> None:
-    """UsageError where an output is a file of the scene or of the model, or two outputs are one; see check_outputs."""
-    described = scene.describe().get("bands") or {}
-    inputs = [str(band["file"]) for band in described.values() if isinstance(band, Mapping) and band.get("file")]
-    if scene.source:
-        inputs += protected_files(scene.source)
-    model = os.fspath(options.model)
-    if model not in BASELINES:
-        with suppress(ModelError, OSError):
-            inputs += [str(path) for path in model_folder(model).iterdir()]
-    check_outputs(outputs, inputs, overwrite=True)
-
-
-_SAME = {
-    "GEOCLOUD_MODEL": "model",
-    "GEOCLOUD_MODEL_SHA256": "weights",
-    "GEOCLOUD_THRESHOLD": "threshold",
-    "GEOCLOUD_CLASSES": "classes",
-    TAG: "encoding",
-}
-"""Tags in which a mask that is kept must be as asked for, and what they tell."""
-
-
-def existing_detection(
-    scene: SceneReader, scorer: Scorer, options: DetectOptions, paths: Mapping[str, Path]
-) -> Detection | None:
-    """The detection that stands where it is asked for already, whole and as asked for; None where it is to be made.
-
-    Raises:
-        UsageError: an output is an input or another output; or, without `overwrite`, some outputs exist and others do
-            not, or they are of another model, threshold, classes or encoding.
-        OutputError: what stands in the mask's place is no mask.
-    """
-    wanted = output_files(scene, options, paths)
-    check_places(scene, options, wanted)
-    there = [path for path in wanted if os.path.lexists(path)]
-    if options.overwrite or not there:
-        return None
-    missing = [path for path in wanted if path not in there]
-    if missing:
-        raise UsageError(
-            f"{there[0]} exists and {missing[0]} does not; pass --overwrite to make all anew, or choose another folder"
-        )
-    kept = read_detection(paths)
-    with MaskFile(paths["mask"]) as mask:
-        tags = mask.tags
-    expected = provenance(scene, scorer, choose_threshold(scorer, options.threshold))
-    classes = wanted_classes(options.classes)
-    expected |= {"GEOCLOUD_CLASSES": ",".join(classes)} if len(classes) > 1 else {}
-    expected |= {TAG: options.encoding} if options.encoding != "geocloud" else {}
-    differs = [
-        f"{what} {tags.get(key) or 'none'} instead of {expected.get(key) or 'none'}"
-        for key, what in _SAME.items()
-        if tags.get(key, "") != expected.get(key, "")
-    ]
-    if differs:
-        raise UsageError(
-            f"{paths['mask']} exists with {', '.join(differs)}; pass --overwrite, or choose another folder"
-        )
-    return kept
+def run_tags(scene: SceneReader, scorer: Scorer, options: DetectOptions) -> dict[str, str]:
+    """Tags of a run's outputs: provenance, and each option that changes the mask and is not at its default."""
+    tags = provenance(scene, scorer, choose_threshold(scorer, options.threshold))
+    classes, given = wanted_classes(options.classes), options.scene
+    changed = {
+        "GEOCLOUD_CLASSES": ",".join(classes) if len(classes) > 1 else "",
+        "GEOCLOUD_BANDS_GIVEN": ",".join(f"{band}={place}" for band, place in sorted(given.bands.items())),
+        "GEOCLOUD_NODATA": "" if given.nodata is None else f"{given.nodata:g}",
+        "GEOCLOUD_DILATE": f"{options.dilate}" if options.dilate else "",
+        "GEOCLOUD_MIN_AREA": f"{options.min_area:g}" if options.min_area else "",
+        "GEOCLOUD_RESOLUTION": f"{options.resolution:g}" if options.resolution else "",
+    }
+    return tags | {key: text for key, text in changed.items() if text}

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from geocloud.classes import mask_codes, wanted_classes
 from geocloud.errors import UsageError
-from geocloud.pipeline.detection import Detection, check_places, earlier_products, output_files, provenance
+from geocloud.pipeline.detection import Detection, run_tags
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.mask import BatchLayers, Extent, MaskRaster
 from geocloud.pipeline.options import DetectOptions, choose_threshold
 from geocloud.pipeline.outputs import OUTPUTS, Output, Polygons, Run
+from geocloud.pipeline.places import check_places, earlier_products, output_files
 from geocloud.pipeline.scoring import SEGMENT_PIXELS, scored_rows
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, read_segments
@@ -90,9 +91,7 @@ def _prepare(
     """The run with its mask and outputs begun; `counted`: whether batches are compared with the training data."""
     calibration, classes = choose_threshold(scorer, options.threshold), wanted_classes(options.classes)
     wanted = [kind for kind in OUTPUTS if kind.key in paths and kind.possible(scene, options)]
-    tags = provenance(scene, scorer, calibration)
-    if len(classes) > 1:
-        tags["GEOCLOUD_CLASSES"] = ",".join(classes)
+    tags = run_tags(scene, scorer, options)
     factor, seen = aggregation_factor(scene.georef, scorer, options.resolution), scorer.card.domain
     mask = MaskRaster(
         staging.scratch(paths["mask"], "mask.tif"),

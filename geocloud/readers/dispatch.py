@@ -216,7 +216,7 @@ def product_reader(source: str, tree: Tree) -> Describe | None:
 
 MAX_FILES = 100_000
 """Files of one scene."""
-_BESIDE = (".aux.xml", ".ovr", ".msk")
+BESIDE = (".aux.xml", ".ovr", ".msk")
 """GDAL's sidecars, by what they add to a raster's name."""
 
 
@@ -266,7 +266,7 @@ def _add(path: str, found: dict[str, None]) -> None:
     if path in found or len(found) > MAX_FILES:
         return
     found[path] = None
-    found.update((f"{path}{end}", None) for end in _BESIDE)
+    found.update((f"{path}{end}", None) for end in BESIDE)
     if is_vrt(path):
         with suppress(GeocloudError, OSError):
             for target in named_files(path, Path(path).read_bytes()):

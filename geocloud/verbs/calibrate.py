@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -22,13 +23,17 @@ from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.metrics.threshold_rules import Tagged, conformal_threshold, false_alarms, fit_spread, quantile_threshold
 from geocloud.models.loading import WEIGHTS_FILE
 from geocloud.models.registry import SHIPPED, load_scorer, model_folder
+from geocloud.pipeline.places import model_files
 from geocloud.pipeline.scoring import score_scene
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, Georef, Raster, Window
 from geocloud.readers import MemoryScene, open_scene
-from geocloud.scorers.card import ModelCard, read_card, write_card
+from geocloud.readers.dispatch import local_files
+from geocloud.scorers.card import CARD_FILE, ModelCard, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_case
+from geocloud.writers.output_check import check_outputs
+from geocloud.writers.staging import staged, write_errors
 
 DRAWS = 2
 """Simulated clouds a scene."""
@@ -156,6 +161,7 @@ def calibrate(
     folder, data = model_folder(model), Path(data)
     card = read_card(folder)
     target = _target(folder, None if out is None else Path(out), options)
+    _check_files(folder, target, data, options)
     if options.rule == "synthetic":
         tagged = read_tagged(data, options.data, progress)
         scores = synthetic_scores(load_scorer(model, options.device), tagged, threads=options.data.threads)
@@ -164,10 +170,16 @@ def calibrate(
         scenes = _scenes(model, data, options, progress)
         calibration = _choose(scenes, card.calibration, options, source_name(data))
     card = replace(card, calibration=calibration)
-    if target != folder:
+    copied = target.resolve() != folder.resolve()
+    if copied:
         card = replace(card, name=target.resolve().name)
-        _copy(folder, target)
-    write_card(card, target)
+    with staged(target.resolve().name) as staging:
+        place = staging.path(target / CARD_FILE).parent
+        with write_errors(target):
+            if copied:
+                shutil.copyfile(folder / WEIGHTS_FILE, staging.path(target / WEIGHTS_FILE))
+            write_card(card, place)
+        staging.commit(last=target / CARD_FILE)
     return card
 
 
@@ -237,16 +249,16 @@ def _target(folder: Path, out: Path | None, options: CalibrateOptions) -> Path:
         if SHIPPED.resolve() in folder.resolve().parents:
             raise OutputError(f"{folder.name} is a shipped model and is never rewritten; give --out for a copy")
         return folder
-    if out.resolve() != folder.resolve() and (out / "card.json").exists() and not options.overwrite:
+    if out.resolve() != folder.resolve() and (out / CARD_FILE).exists() and not options.overwrite:
         raise OutputError(f"{out} already holds a model; give another --out or --overwrite")
     return out
 
 
-def _copy(folder: Path, target: Path) -> None:
-    """The weights beside the new card."""
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        if target.resolve() != folder.resolve():
-            shutil.copyfile(folder / WEIGHTS_FILE, target / WEIGHTS_FILE)
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written ({error.strerror}); give another --out") from error
+def _check_files(folder: Path, target: Path, data: Path, options: CalibrateOptions) -> None:
+    """UsageError where a file of the copy is there already, or card and weights would replace what is read."""
+    read = (file for path in (data, options.data.labels) if path is not None for file in local_files(os.fspath(path)))
+    if target.resolve() == folder.resolve():
+        check_outputs([target / CARD_FILE], read, overwrite=True)
+    else:
+        files = [target / CARD_FILE, target / WEIGHTS_FILE]
+        check_outputs(files, chain(read, model_files(folder)), overwrite=options.overwrite)

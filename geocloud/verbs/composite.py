@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from geocloud.errors import UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
+from geocloud.pipeline.places import model_files, scene_files
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import NODATA, FloatArray, Window
 from geocloud.readers import SceneOptions, Source, open_scene
@@ -29,6 +31,7 @@ from geocloud.verbs.apply_mask import check_grid
 from geocloud.verbs.detect import detect
 from geocloud.version import __version__
 from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog
+from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import Staging, staged
 
 REACH = 15
@@ -96,15 +99,21 @@ def composite(
     options, target = options or CompositeOptions(), Path(out)
     if target.suffix.lower() not in (".tif", ".tiff"):
         raise UsageError(f"{target} has the suffix {target.suffix or 'none'}; a GeoTIFF is written: name it .tif")
-    if target.exists() and not options.overwrite:
-        raise UsageError(f"{target} exists; pass --overwrite to replace it")
+    check_outputs([target], _mask_files(options), overwrite=options.overwrite)
     with ExitStack() as files:
         stack = make_stack([files.enter_context(open_scene(scene, options.scene)) for scene in scenes], 1)
+        check_outputs([target], chain.from_iterable(map(scene_files, stack.scenes)), overwrite=options.overwrite)
         staging = files.enter_context(staged(target.stem))
         masks = _masks(stack, target, options, scorer, staging, files, progress)
         filled = _write(stack, masks, target, options.method, staging, progress)
-        staging.commit(last=target)
+        staging.commit(last=target, overwrite=options.overwrite)
     return Composite(target, stack.days, filled)
+
+
+def _mask_files(options: CompositeOptions) -> list[str]:
+    """The files of the folder of masks, and of the model."""
+    masks = [] if options.masks is None else [str(path) for path in Path(options.masks).glob("*")]
+    return [*masks, *model_files(options.model)]
 
 
 def _masks(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that it holds

@@ -20,9 +20,11 @@ from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import NODATA, SHADOW, Georef, Window
 from geocloud.readers.dates import mask_day
+from geocloud.readers.dispatch import protected_files
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.polygons import read_polygons, to_pixel_coordinates
 from geocloud.version import __version__
+from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import staged
 from geocloud.writers.tables import check_table_path, write_table
 
@@ -82,8 +84,8 @@ def cover(
         raise UsageError("no mask was given; give one or more, as written by geocloud detect")
     if target is not None:
         check_table_path(target)
-        if target.exists() and not options.overwrite:
-            raise UsageError(f"{target} exists; pass --overwrite to replace it")
+        read = (file for path in (*masks, zones) if isinstance(path, str | os.PathLike) for file in _inputs(path))
+        check_outputs([target], read, overwrite=options.overwrite)
     frame = read_polygons(zones)
     parts = []
     for done, path in enumerate(masks):
@@ -93,9 +95,17 @@ def cover(
     if target is not None:
         with staged(target.stem) as staging:
             write_table(table, staging.path(target), {"GEOCLOUD_VERSION": __version__}, "cover")
-            staging.commit(last=target)
+            staging.commit(last=target, overwrite=options.overwrite)
     progress(len(masks), len(masks), "cover")
     return table
+
+
+def _inputs(path: str | os.PathLike[str]) -> list[str]:
+    """The files of a mask or of zones, which may be a shapefile's several."""
+    return [
+        *protected_files(os.fspath(path)),
+        *(str(other) for other in Path(path).parent.glob(f"{Path(path).stem}.*")),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

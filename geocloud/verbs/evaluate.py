@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from geocloud.calibration import Calibration, ThresholdRule
-from geocloud.errors import InputError, OutputError, UsageError
+from geocloud.errors import InputError, UsageError
 from geocloud.evaluation.candidates import Candidate, measure_source, usable_candidates
 from geocloud.evaluation.contact_sheet import write_sheets
-from geocloud.evaluation.report import write_report
+from geocloud.evaluation.report import SUMMARY, report_files, write_report, written_before
 from geocloud.evaluation.results import Group, Row, make_row
 from geocloud.evaluation.samples import DataOptions, any_left
 from geocloud.evaluation.scene_metrics import SceneMetrics, conditions_of, saturated
 from geocloud.evaluation.suite import Suite, SuiteSource, plain_suite, read_suite
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.options import choose_threshold
+from geocloud.pipeline.places import model_files
 from geocloud.progress import Progress, no_progress
+from geocloud.readers.dispatch import local_files
 from geocloud.scorers.difference import difference
 from geocloud.scorers.peers import PEERS
+from geocloud.writers.output_check import check_outputs
+from geocloud.writers.staging import staged, write_errors
 
 MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
 
@@ -50,6 +54,8 @@ class EvaluateOptions:
     """Bootstrap draws."""
     sheets: int = 0
     """How many of the worst and best scenes to draw, a source and model; 0: none."""
+    overwrite: bool = False
+    """Replace what an earlier evaluation wrote; otherwise files that exist are an error."""
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -97,14 +103,39 @@ def evaluate(
         progress: called after each scene.
 
     Raises:
-        UsageError, InputError, ModelError, OutputError, MissingExtraError: one sentence each.
+        UsageError: a file that would be written exists without `overwrite`, or is one of the data or of a model; and
+            what does not fit. InputError, ModelError, OutputError, MissingExtraError: one sentence each.
     """
     options, out = options or EvaluateOptions(), None if out is None else Path(out)
     sources = [Path(one) for one in ([data] if isinstance(data, str | os.PathLike) else data)]
     suite = _suite(sources, options)
     own, baselines = _judged(options), _baselines(options)
-    if out is not None:
-        _make(out)
+    if out is None:
+        return _measure(suite, own, baselines, options, progress, None)
+    older = written_before(out) if options.overwrite else []
+    names = [*(one.name for one in (*own, *baselines)), *options.peers]
+    files = report_files(out, [*(source.name for source in suite.sources), *suite.pools], names)
+    check_outputs(files, _inputs(suite, options), overwrite=options.overwrite)
+    with staged(out.resolve().name) as staging:
+        place = staging.path(out / SUMMARY).parent
+        evaluation = _measure(suite, own, baselines, options, progress, place)
+        with write_errors(out):
+            write_report(evaluation.rows, evaluation.conditions, place)
+        for file in files:
+            staging.path(file)
+        staging.commit(last=out / SUMMARY, retired=older, overwrite=options.overwrite)
+    return evaluation
+
+
+def _measure(
+    suite: Suite,
+    own: Sequence[Candidate],
+    baselines: Sequence[Candidate],
+    options: EvaluateOptions,
+    progress: Progress,
+    out: Path | None,
+) -> Evaluation:
+    """All figures; sheets are drawn into `out`."""
     rows: list[Row] = []
     parts: list[Row] = []
     notes: list[str] = []
@@ -134,10 +165,17 @@ def evaluate(
         what = "the suite" if options.suite is not None else "the data"
         raise InputError(f"nothing of {what} could be measured; {'; '.join(notes)}")
     rows += [row for name in suite.pools for row in _pooled(name, suite.pools[name], kept, seen, options)]
-    evaluation = Evaluation(tuple(rows), tuple(parts), tuple(notes))
-    if out is not None:
-        write_report(evaluation.rows, evaluation.conditions, out)
-    return evaluation
+    return Evaluation(tuple(rows), tuple(parts), tuple(notes))
+
+
+def _inputs(suite: Suite, options: EvaluateOptions) -> Iterator[str]:
+    """The files that are read: data, labels, models."""
+    for source in suite.sources:
+        labels = source.options.labels or source.data.with_name("labels")
+        for path in (source.data, labels):
+            yield from local_files(os.fspath(path))
+    for model in (*options.models, *(name for name, _ in options.folds)):
+        yield from model_files(model)
 
 
 def _unwanted(source: SuiteSource, options: EvaluateOptions) -> str:
@@ -240,11 +278,3 @@ def _draw(
         if one.scorer is not None and one.supervision != "T0" and not one.folds:
             seen = [tally for tally in tallies[one.name] if tally.name not in white]
             write_sheets(source, one.scorer, one.calibration, seen, number, out)
-
-
-def _make(out: Path) -> None:
-    """Make the folder before the work."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be made ({error.strerror}); give another --out") from error

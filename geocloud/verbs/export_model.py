@@ -10,9 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from geocloud.errors import MissingExtraError, ModelError, OutputError, UsageError
+from geocloud.errors import MissingExtraError, ModelError, UsageError
 from geocloud.models.registry import load_scorer
+from geocloud.pipeline.places import model_files
 from geocloud.raster import PATCH
+from geocloud.writers.output_check import check_outputs
+from geocloud.writers.staging import staged, write_errors
 
 if TYPE_CHECKING:
     from geocloud.models.networks import Network
@@ -36,16 +39,17 @@ def export_model(
         overwrite: replace a file that exists.
 
     Raises:
-        UsageError: a side that is no multiple of a patch. ModelError: a model without a network or with one result per
-        patch, or bands that are not enough. MissingExtraError: onnx is absent. OutputError: the file exists.
+        UsageError: a side that is no multiple of a patch, or the file exists or is one of the model's.
+        ModelError: a model without a network or with one result per patch, or bands that are not enough.
+        MissingExtraError: onnx is absent.
+        OutputError: the file cannot be written.
     """
     path = Path(out)
     if find_spec("onnx") is None:
         raise MissingExtraError("onnx", "onnx", "exporting a model")
     if side < PATCH or side % PATCH:
         raise UsageError(f"side {side} must be a multiple of {PATCH} pixels")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; pass --overwrite to replace it")
+    check_outputs([path], model_files(model), overwrite=overwrite)
     import onnx
     import torch
 
@@ -70,18 +74,6 @@ def export_model(
             """(1, side, side) raw score."""
             return cast("Network", self.network).raw_score(reflectance, present)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # tracing fixes sizes and bands, as it should here
-        torch.onnx.export(
-            Score().eval(),
-            (torch.rand(1, len(chosen), side, side),),
-            str(path),
-            input_names=["reflectance"],
-            output_names=["raw"],
-            dynamo=False,
-        )
-    proto = onnx.load(str(path))
     calibration = card.calibration
     facts = {
         "model": card.name,
@@ -91,6 +83,20 @@ def export_model(
         "halo": card.halo,
         "weights_sha256": card.sha256,
     }
-    onnx.helper.set_model_props(proto, {f"geocloud_{key}": json.dumps(value) for key, value in facts.items()})
-    onnx.save(proto, str(path))
+    with staged(path.stem) as staging, write_errors(path):
+        traced = staging.path(path)
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # tracing fixes sizes and bands, as it should here
+            torch.onnx.export(
+                Score().eval(),
+                (torch.rand(1, len(chosen), side, side),),
+                str(traced),
+                input_names=["reflectance"],
+                output_names=["raw"],
+                dynamo=False,
+            )
+        proto = onnx.load(str(traced))
+        onnx.helper.set_model_props(proto, {f"geocloud_{key}": json.dumps(value) for key, value in facts.items()})
+        onnx.save(proto, str(traced))
+        staging.commit(last=path, overwrite=overwrite)
     return path

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.detection import Detection
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
+from geocloud.pipeline.places import earlier_products, model_files, scene_files
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, ByteArray, Window
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
@@ -28,6 +30,7 @@ from geocloud.series.explain import MIN_DATES, NEAR, SURROUNDINGS, explain
 from geocloud.series.stack import Stack, make_stack
 from geocloud.verbs.detect import detect
 from geocloud.writers.cog import MASK, RowWriter, copy_to_cog, mask_product
+from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import Staging, staged
 
 CODES = (CLEAR, CLOUD, SHADOW, NODATA)
@@ -100,7 +103,9 @@ def detect_series(
     scorer = scorer or load_scorer(options.model, options.device)
     with ExitStack() as files:
         stack = make_stack([files.enter_context(open_scene(scene, options.scene)) for scene in scenes], MIN_DATES)
-        finals = _finals(stack, folder, overwrite=options.overwrite)
+        finals = _finals(stack, folder)
+        read = chain(model_files(options.model), *map(scene_files, stack.scenes))
+        check_outputs(finals, read, overwrite=options.overwrite)
         staging = files.enter_context(staged("series"))
         alone = []
         for done, scene in enumerate(stack.scenes):
@@ -109,7 +114,8 @@ def detect_series(
             alone.append(_detect_alone(_Kept(scene, stack.bands), scratch, options, scorer))
         singles = [files.enter_context(_Single(detection)) for detection in alone]
         counts = _write_masks(stack, singles, finals, staging, progress)
-        staging.commit(last=finals[-1])
+        retired = [path for final in finals for path in earlier_products(final)] if options.overwrite else []
+        staging.commit(last=finals[-1], retired=retired, overwrite=options.overwrite)
     valid = np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)
     return tuple(
         SeriesDate(scene.source, day, final, 100 * cloud / n, 100 * shadow / n, detection.cloud_cover)
@@ -134,17 +140,13 @@ class _Single:
         self.score.close()
 
 
-def _finals(stack: Stack, folder: Path, *, overwrite: bool) -> list[Path]:
-    """Where the masks go; UsageError where two would have one name, or one exists."""
+def _finals(stack: Stack, folder: Path) -> list[Path]:
+    """Where the masks go; UsageError where two would have one name."""
     names = [scene.name for scene in stack.scenes]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"two scenes are named {twice}, so their masks would have one name; rename one of them")
-    finals = [folder / f"{name}{MASK_SUFFIX}.tif" for name in names]
-    there = next((final for final in finals if final.exists()), None)
-    if there is not None and not overwrite:
-        raise UsageError(f"{there} exists; pass --overwrite to replace it")
-    return finals
+    return [folder / f"{name}{MASK_SUFFIX}.tif" for name in names]
 
 
 def _detect_alone(scene: SceneReader, folder: Path, options: SeriesOptions, scorer: Scorer) -> Detection:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,11 @@ from geocloud.pipeline.scoring import scored_rows
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, Georef, PatchBatch, Raster, Window
 from geocloud.readers import MemoryScene
-from geocloud.scorers.card import ModelCard, Prototypes, TrainingDomain, read_card, write_card
+from geocloud.readers.dispatch import local_files
+from geocloud.scorers.card import CARD_FILE, ModelCard, Prototypes, TrainingDomain, read_card, write_card
 from geocloud.scorers.contract import Parts, Unmixer, require_unmixer
+from geocloud.writers.output_check import check_outputs
+from geocloud.writers.staging import staged, write_errors
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -88,6 +92,8 @@ def survey(
     before, card = read_card(model_folder(model)), read_card(out)
     if card.sha256 != before.sha256:
         raise InputError(f"{out} holds other weights than {model}; copy the model folder there first")
+    read = chain(local_files(str(data)), [str(options.recipe)])
+    check_outputs([out / CARD_FILE], read, overwrite=True)
     scorer = require_unmixer(load_scorer(model, options.device), "classes to cut")
     config = UnmixConfig.read(options.recipe)
     try:
@@ -101,7 +107,11 @@ def survey(
     agreement = bf16_agreement(load_network(model_folder(model), before), before, map(middle, scenes))
     thresholds = choose_class_thresholds(samples.veils(), samples.shadows(cut), cut)
     card = replace(card, class_thresholds=thresholds, domain=seen, bf16_agreement=agreement)
-    write_card(card, out)
+    with staged(out.resolve().name) as staging:
+        place = staging.path(out / CARD_FILE)
+        with write_errors(out):
+            write_card(card, place.parent)
+        staging.commit(last=out / CARD_FILE)
     return card
 
 

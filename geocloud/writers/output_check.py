@@ -23,20 +23,20 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
 
     Args:
         outputs: every file of the run.
-        inputs: every file that is read: the scene's, the mask, the model's; URLs are passed over.
+        inputs: every file that is read: the scene's, the mask, the model's; URLs are passed over. They are looked at
+            only where an output exists.
         overwrite: whether outputs may exist; also then none may be an input or stand twice.
 
     Raises:
         UsageError: one is an input, is named twice, is no plain file, exists without `overwrite`, or has a name that
             no file can have.
     """
-    read = {identity: path for path in inputs if (identity := _on_disk(path)) is not None}
+    outputs = list(outputs)
+    modes = {path: _mode(path) for path in outputs}
+    check_not_read(outputs, inputs)
     written: dict[Identity, Path] = {}
     for path in outputs:
-        mode = _mode(path)
-        at = _on_disk(path)
-        if at is not None and at in read:
-            raise UsageError(f"{path} is the input {os.fspath(read[at])}, which is never replaced; choose another path")
+        mode, at = modes[path], _on_disk(path)
         for identity in {_place(path), at or _place(path)}:
             if identity in written:
                 raise UsageError(f"{written[identity]} and {path} are one file; give each output a path of its own")
@@ -45,6 +45,15 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
             raise UsageError(f"{path} is no plain file, so no output can take its place; choose another path")
         if mode is not None and not overwrite:
             raise UsageError(f"{path} exists; pass --overwrite to replace it, or choose another path")
+
+
+def check_not_read(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """UsageError where an output is an input."""
+    there = {identity: path for path in outputs if (identity := _on_disk(path)) is not None}
+    for path in inputs if there else ():
+        found = there.get(_on_disk(path) or ())
+        if found is not None:
+            raise UsageError(f"{found} is the input {os.fspath(path)}, which is never replaced; choose another path")
 
 
 def has_tags(path: Path) -> bool:

@@ -57,6 +57,12 @@ PREFIX = ".geocloud-"
 NEW = ".geocloud+new-"
 """Prefix of a staging folder whose lock is not taken yet."""
 FRESH_SECONDS = 600
+_BESIDE = {
+    ".tif": (".aux.xml", ".ovr", ".msk"),
+    ".png": (".aux.xml",),
+    ".gpkg": ("-wal", "-shm", "-journal"),
+}
+"""Suffix of a file -> what GDAL and SQLite add to its name."""
 LABEL_BYTES = 80
 """Of a run's name in that of its staging folder: no longer than the outputs' own names."""
 
@@ -97,7 +103,9 @@ class Staging:
             OutputError: they cannot be moved; all is as it was then.
         """
         written = sorted((final == last, path, final) for path, final in self._finals.items() if path.exists())
-        gone = [path for path in retired if path.parent.is_dir()]
+        finals = {final for *_, final in written}
+        beside = [path for final in finals for path in _beside(final) if path not in finals] if overwrite else []
+        gone = [path for path in (*retired, *beside) if path.parent.is_dir()]
         for path in gone:
             self._folder(path.parent)
         folders = {parent: folder for parent, (folder, _) in self._folders.items()}
@@ -119,6 +127,14 @@ class Staging:
                 _clear_leftovers(parent, self._label)
                 self._folders[parent] = _locked_folder(parent, self._label)
         return self._folders[parent][0]
+
+
+def _beside(final: Path) -> list[Path]:
+    """What programs keep beside a file and read with it: of the file that goes, it would spoil the one that comes."""
+    if not final.exists():
+        return []
+    ends = _BESIDE.get(final.suffix.lower(), ())
+    return [path for end in ends if (path := final.with_name(f"{final.name}{end}")).is_file()]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geocloud.errors import ModelError, OutputError, UsageError
+from geocloud.errors import ModelError, UsageError
 from geocloud.models.registry import load_scorer
 from geocloud.raster import PatchBatch, Window
 from geocloud.readers import open_scene
@@ -34,7 +34,7 @@ def test_masks_agree_with_torch(sample: Path, tmp_path: Path) -> None:
     threshold = facts["geocloud_threshold"]
     assert ((inner >= threshold) == (expected >= threshold)).mean() >= 0.9999
     assert 0.02 < (inner >= threshold).mean() < 0.98  # there is something to agree on
-    with pytest.raises(OutputError, match="exists"):
+    with pytest.raises(UsageError, match="exists"):
         export_model("default", tmp_path / "m.onnx", BANDS)
 
 

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from faults.running import contents
-from testutils import write_scene
+from testutils import run_cli, write_scene
 
-from geocloud import ApplyOptions, DetectOptions, PolygonizeOptions, apply_mask, detect, polygonize
+from geocloud import (
+    ApplyOptions,
+    CompositeOptions,
+    CoverOptions,
+    DetectOptions,
+    PolygonizeOptions,
+    SceneOptions,
+    SeriesOptions,
+    apply_mask,
+    composite,
+    cover,
+    detect,
+    detect_series,
+    polygonize,
+)
+from geocloud.batch.batch import detect_many
+from geocloud.batch.options import BatchOptions
+from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import OutputError, UsageError
+from geocloud.evaluation.samples import DataOptions
+from geocloud.models.registry import SHIPPED, default_name
+from geocloud.training.options import TrainOptions
+from geocloud.verbs.calibrate import CalibrateOptions, calibrate
+from geocloud.verbs.evaluate import EvaluateOptions, evaluate
+from geocloud.verbs.export_model import export_model
+from geocloud.verbs.survey import SurveyOptions, survey
+from geocloud.verbs.train import train
 from geocloud.writers.output_check import check_outputs
 
 ANEW = DetectOptions(model="brightness", overwrite=True)
@@ -85,7 +112,14 @@ def test_anything_that_exists_stops_a_scene_without_overwrite(scene: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    "change", [{"threshold": 0.5}, {"score": True}, {"encoding": "scl"}, {"model": "otsu"}, {"polygons": "gpkg"}]
+    "change",
+    [
+        *({"threshold": 0.5}, {"score": True}, {"encoding": "scl"}, {"model": "otsu"}, {"polygons": "gpkg"}),
+        *({"dilate": 3}, {"min_area": 5000.0}, {"resolution": 20.0}, {"scene": SceneOptions(scale=0.0002)}),
+        {"scene": SceneOptions(nodata=1.0)},
+        {"scene": SceneOptions(bands={"red": 1, "green": 2, "blue": 3, "nir": 4})},
+    ],
+    ids=lambda change: next(iter(change)),
 )
 def test_what_differs_from_what_stands_there_is_said(scene: Path, tmp_path: Path, change: dict[str, object]) -> None:
     out = tmp_path / "out"
@@ -93,8 +127,6 @@ def test_what_differs_from_what_stands_there_is_said(scene: Path, tmp_path: Path
     detect(scene, out, first)
     before = contents(out)
     assert detect(scene, out, first).kept
-    from dataclasses import replace
-
     from geocloud.scorers.baselines import BASELINES
 
     if "model" in change:
@@ -131,3 +163,151 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     for path in (tmp_path / "d", Path("/dev/null"), tmp_path / ("n" * 300), Path("a\0b"), tmp_path / "x\udcff"):
         with pytest.raises((UsageError, OutputError)):
             check_outputs([path], overwrite=True)
+
+
+def test_a_mask_of_another_scene_of_that_name_is_not_kept(scene: Path, tmp_path: Path) -> None:
+    """One elsewhere on the disk, one elsewhere on the Earth at the same path, and one that was written again."""
+    out, options = tmp_path / "out", DetectOptions(model="brightness")
+    first = detect(scene, out, options)
+    (tmp_path / "b").mkdir()
+    other = write_scene(tmp_path / "b" / "s.tif", seed=1)
+    with pytest.raises(UsageError, match="exists with scene"):
+        detect(other, out, options)
+    os.utime(scene, (1 << 31, 1 << 31))
+    with pytest.raises(UsageError, match="an older state of the scene"):
+        detect(scene, out, options)
+    write_scene(scene, shape=(100, 140))
+    os.utime(scene, (0, 0))
+    with pytest.raises(UsageError, match="another grid"):
+        detect(scene, out, options)
+    write_scene(scene)
+    os.utime(scene, (0, 0))
+    assert detect(Path(os.path.relpath(scene)), out, options).kept
+    assert first.mask_path.exists()
+
+
+def test_one_scene_s_output_is_never_another_scene(scene: Path) -> None:
+    """Of several scenes in one run, in the command and in a batch: the later one would be read after it is gone."""
+    mask = write_scene(scene.with_name("s_cloudmask.tif"))
+    before = mask.read_bytes()
+    result = run_cli("detect", scene, mask, "--out", scene.parent, "--model", "brightness", "--overwrite")
+    assert (result.returncode, "is the input" in result.stderr) == (2, True)
+    with pytest.raises(UsageError, match="is the input"):
+        detect_many([scene, mask], scene.parent, BatchOptions(ANEW))
+    assert mask.read_bytes() == before
+
+
+def test_a_batch_replaces_no_file_of_others(scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("summary.csv", "footprints.gpkg", "collection.json", "manifest.jsonl"):
+        (out / name).write_text("precious")
+        with pytest.raises(UsageError, match=f"{name} exists"):
+            detect_many([scene], out, BatchOptions(DetectOptions(model="brightness")))
+        assert contents(out) == {name: b"precious"}
+        (out / name).unlink()
+
+
+def test_what_stands_beside_a_replaced_file_goes_with_it(scene: Path, tmp_path: Path) -> None:
+    """Statistics, overviews and masks of an old raster, and the log of an old database, are read with the new one."""
+    out, options = tmp_path / "out", DetectOptions(model="brightness", polygons="gpkg", score=True, overwrite=True)
+    detect(scene, out, options)
+    clean = contents(out)
+    for name in ("s_cloudscore.tif.aux.xml", "s_cloudscore.tif.msk", "s_cloudmask.tif.ovr", "s_clouds.gpkg-wal"):
+        (out / name).write_bytes(b"old")
+    detect(scene, out, options)
+    assert contents(out) == clean
+
+
+def _dates(folder: Path) -> list[Path]:
+    return [write_scene(folder / f"site_2023-08-1{n}.tif", seed=n, bands=4) for n in range(4)]
+
+
+def test_cover_composite_and_series_replace_nothing_that_they_read(tmp_path: Path) -> None:
+    dates = _dates(tmp_path)
+    mask = detect(dates[0], tmp_path / "out", ANEW).mask_path
+    zones = tmp_path / "zones.gpkg"
+    polygonize(mask, zones)
+    before = contents(tmp_path)
+    with pytest.raises(UsageError, match="is the input"):
+        cover([mask], zones, zones, CoverOptions(overwrite=True))
+    link = tmp_path / "link.csv"
+    link.symlink_to(mask)
+    with pytest.raises(UsageError, match="is the input"):
+        cover([mask], zones, link, CoverOptions(overwrite=True))
+    link.unlink()
+    with pytest.raises(UsageError, match="is the input"):
+        composite(dates, dates[1], CompositeOptions(model="brightness", overwrite=True))
+    (tmp_path / "x.tif").write_bytes(b"precious")
+    with pytest.raises(UsageError, match=r"x\.tif exists"):
+        composite(dates, tmp_path / "x.tif", CompositeOptions(model="brightness"))
+    (tmp_path / "x.tif").unlink()
+    os.link(dates[2], dates[1].with_name("site_2023-08-10_cloudmask.tif"))
+    with pytest.raises(UsageError, match="is the input"):
+        detect_series(dates, tmp_path, SeriesOptions(model="brightness", overwrite=True))
+    dates[1].with_name("site_2023-08-10_cloudmask.tif").unlink()
+    assert contents(tmp_path) == before
+
+
+def test_evaluate_replaces_nothing_unasked_and_no_data(labelled: Path, tmp_path: Path) -> None:
+    data = DataOptions(codes=LabelCodes((2,), (9,)), threads=1)
+    options = EvaluateOptions(models=("brightness",), baselines=(), data=data, draws=5)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "evaluation.md").write_text("precious")
+    with pytest.raises(UsageError, match=r"evaluation\.md exists"):
+        evaluate([labelled / "images"], out, options)
+    (out / "evaluation.md").unlink()
+    evaluate([labelled / "images"], out, options)
+    before = set(contents(out))
+    evaluate([labelled / "images"], out, replace(options, models=("hot",), overwrite=True))
+    left = set(contents(out))
+    assert not any("brightness" in name for name in left)
+    assert len(left) == len(before)
+    picture = next((labelled / "images").glob("*.tif"))
+    os.link(picture, out / "link.tif")
+    (out / "evaluation.json").unlink()
+    (out / "link.tif").rename(out / "evaluation.json")
+    content = picture.read_bytes()
+    with pytest.raises(UsageError, match="is the input"):
+        evaluate([labelled / "images"], out, replace(options, overwrite=True))
+    assert picture.read_bytes() == content
+
+
+def test_models_replace_nothing_unasked_and_no_data(tagged: Path, clear_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    out.mkdir()
+    quick = TrainOptions(classes=("field",), epochs=1, batch_size=8, latent=4, widths=(8,))
+    for name in ("log.csv", "errors.png", "weights.safetensors", "checkpoint.safetensors"):
+        (out / name).write_text("precious")
+        with pytest.raises(UsageError, match=f"{name} exists"):
+            train(tagged, out, quick)
+        assert contents(out) == {name: b"precious"}
+        (out / name).unlink()
+    picture = next(path for path in tagged.rglob("*") if path.is_file())
+    content = picture.read_bytes()
+    os.link(picture, out / "loss.png")
+    with pytest.raises(UsageError, match="is the input"):
+        train(tagged, out, replace(quick, overwrite=True))
+    (out / "loss.png").rename(out / "card.json")
+    with pytest.raises(UsageError, match="is the input"):
+        calibrate(tagged, clear_model, out, CalibrateOptions("f1", overwrite=True))
+    (out / "card.json").unlink()
+    (out / "weights.safetensors").write_text("precious")
+    with pytest.raises(UsageError, match=r"weights\.safetensors exists"):
+        calibrate(tagged, clear_model, out, CalibrateOptions("f1"))
+    assert (picture.read_bytes(), contents(out)) == (content, {"weights.safetensors": b"precious"})
+
+
+def test_an_exported_or_surveyed_model_replaces_nothing_that_is_read(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(SHIPPED / default_name(), model)
+    (tmp_path / "data").mkdir()
+    os.link(model / "card.json", tmp_path / "data" / "note.txt")
+    before = contents(model)
+    with pytest.raises(UsageError, match="is the input"):
+        survey(tmp_path / "data", os.fspath(model), model, SurveyOptions(batches=1))
+    pytest.importorskip("onnx", reason="needs pip install 'geocloud[onnx]'")
+    with pytest.raises(UsageError, match="is the input"):
+        export_model(os.fspath(model), model / "weights.safetensors", ("blue", "green", "red"), overwrite=True)
+    assert contents(model) == before

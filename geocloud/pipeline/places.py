@@ -1,0 +1,179 @@
+"""Where a detection writes, whether it may, and what stands there already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+
+from geocloud.classes import TAG
+from geocloud.errors import ModelError, UsageError
+from geocloud.models.registry import model_folder
+from geocloud.pipeline.detection import Detection, read_detection, run_tags
+from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.outputs import MASK_SUFFIX, OUTPUTS
+from geocloud.raster import Georef
+from geocloud.readers.dispatch import BESIDE, is_stac, local_files, protected_files
+from geocloud.readers.files.paths import is_remote, is_virtual, is_vrt
+from geocloud.readers.masks import MaskFile
+from geocloud.readers.products.stac_item import item_name, load_item
+from geocloud.readers.reader import SceneReader, scene_name
+from geocloud.scorers.baselines import BASELINES
+from geocloud.scorers.contract import Scorer
+from geocloud.writers.output_check import check_not_read, check_outputs, has_tags
+from geocloud.writers.vectors import VECTOR_SUFFIXES
+
+
+def output_files(scene: SceneReader, options: DetectOptions, paths: Mapping[str, Path]) -> list[Path]:
+    """Every file that a run of a scene writes, the mask first, sidecars behind it."""
+    kinds = [kind for kind in OUTPUTS if kind.key in paths and kind.key != "mask" and kind.possible(scene, options)]
+    return [*mask_files(paths), *(paths[kind.key] for kind in kinds)]
+
+
+def mask_files(paths: Mapping[str, Path]) -> tuple[Path, Path, Path]:
+    """The mask and its sidecars."""
+    mask = paths["mask"]
+    return mask, mask.with_name(f"{mask.name}.aux.xml"), mask.with_suffix(".qml")
+
+
+def earlier_products(mask: Path) -> list[Path]:
+    """What runs of a scene left beside its mask, under the names that runs give: files that hold geocloud's tags."""
+    stem = mask.stem.removesuffix(MASK_SUFFIX)
+    names = [name for kind in OUTPUTS for name in kind.names(stem)] if stem != mask.stem else []
+    names += [f"{mask.stem}{suffix}" for suffix in (".json", *VECTOR_SUFFIXES)]  # beside a mask whose path was given
+    paths = [mask.with_name(name) for name in dict.fromkeys(names)]
+    return [path for path in paths if path != mask and has_tags(path)]
+
+
+def check_places(scene: SceneReader, options: DetectOptions, outputs: list[Path]) -> None:
+    """UsageError where an output is a file of the scene or of the model, or two outputs are one; see check_outputs."""
+    check_outputs(outputs, chain(scene_files(scene), model_files(options.model)), overwrite=True)
+
+
+def scene_files(scene: SceneReader) -> Iterator[str]:
+    """The files that an open scene is read from."""
+    described = scene.describe().get("bands") or {}
+    yield from (str(band["file"]) for band in described.values() if isinstance(band, Mapping) and band.get("file"))
+    if scene.source:
+        yield from protected_files(scene.source)
+
+
+def model_files(model: str | os.PathLike[str]) -> Iterator[str]:
+    """The files of a model's folder; none of a baseline."""
+    if model not in BASELINES:
+        with suppress(ModelError, OSError):
+            yield from (str(path) for path in model_folder(model).iterdir())
+
+
+def check_scenes(sources: Sequence[str], outputs: Iterable[Path]) -> None:
+    """UsageError where an output of one of several scenes is a file of another, which would be replaced unread."""
+    check_not_read(outputs, (file for source in sources for file in _named_files(source)))
+
+
+def _named_files(source: str) -> Iterable[str]:
+    """The files of a scene that is not opened yet: of a plain raster itself and what stands beside it."""
+    if is_virtual(source):
+        return ()
+    if is_vrt(source):
+        return protected_files(source)
+    return [f"{path}{end}" for path in local_files(source) for end in ("", *BESIDE)]
+
+
+def outputs_name(source: str) -> str:
+    """What a scene's outputs are named after, as `detect` does: a local STAC item goes by its id."""
+    if is_stac(source) and not is_remote(source):
+        with suppress(Exception):  # whoever opens it will say so
+            return item_name(load_item(source))
+    return scene_name(source)
+
+
+_SAME = {
+    "GEOCLOUD_MODEL": "model",
+    "GEOCLOUD_MODEL_SHA256": "weights",
+    "GEOCLOUD_THRESHOLD": "threshold",
+    "GEOCLOUD_CLASSES": "classes",
+    "GEOCLOUD_BANDS": "bands",
+    "GEOCLOUD_BANDS_GIVEN": "--bands",
+    "GEOCLOUD_REFLECTANCE": "scale and offset",
+    "GEOCLOUD_NODATA": "--nodata",
+    "GEOCLOUD_DILATE": "--dilate",
+    "GEOCLOUD_MIN_AREA": "--min-area",
+    "GEOCLOUD_RESOLUTION": "--resolution",
+    TAG: "encoding",
+}
+"""Tags in which a mask that is kept must be as asked for, and what they tell."""
+
+
+def existing_detection(
+    scene: SceneReader, scorer: Scorer, options: DetectOptions, paths: Mapping[str, Path]
+) -> Detection | None:
+    """The detection that stands where it is asked for already, whole and as asked for; None where it is to be made.
+
+    Raises:
+        UsageError: an output is an input or another output; or, without `overwrite`, some outputs exist and others do
+            not, or they are of another scene, model or option, or older than the scene.
+        OutputError: what stands in the mask's place is no mask.
+    """
+    wanted = output_files(scene, options, paths)
+    check_places(scene, options, wanted)
+    there = [path for path in wanted if os.path.lexists(path)]
+    if options.overwrite or not there:
+        return None
+    missing = [path for path in wanted if path not in there]
+    if missing:
+        raise UsageError(
+            f"{there[0]} exists and {missing[0]} does not; pass --overwrite to make all anew, or choose another folder"
+        )
+    kept = read_detection(paths)
+    with MaskFile(paths["mask"]) as mask:
+        differs = _differences(mask, scene, scorer, options)
+    if differs:
+        raise UsageError(
+            f"{paths['mask']} exists with {', '.join(differs)}; pass --overwrite, or choose another folder"
+        )
+    return kept
+
+
+def _differences(mask: MaskFile, scene: SceneReader, scorer: Scorer, options: DetectOptions) -> list[str]:
+    """In what a mask that stands there is not the one asked for, a few words each."""
+    expected = run_tags(scene, scorer, options)
+    expected |= {TAG: options.encoding} if options.encoding != "geocloud" else {}
+    found = [
+        f"{what} {mask.tags.get(key) or 'none'} instead of {expected.get(key) or 'none'}"
+        for key, what in _SAME.items()
+        if mask.tags.get(key, "") != expected.get(key, "")
+    ]
+    if _is_of_another(mask.tags.get("GEOCLOUD_SOURCE", ""), scene.source):
+        found.append(f"scene {mask.tags['GEOCLOUD_SOURCE']} instead of {scene.source}")
+    elif not _on_one_grid(mask.georef, scene.georef):
+        found.append("another grid than the scene")
+    elif _changed_since(scene.source, mask.path):
+        found.append("an older state of the scene")
+    return found
+
+
+def _is_of_another(source: str, asked: str) -> bool:
+    """Whether two names of scenes lead to different files; where one leads nowhere, or both are URLs, by the name."""
+    if source == asked or not source:
+        return False
+    try:
+        return not Path(source).samefile(asked)
+    except (OSError, ValueError):
+        return Path(source).name != Path(asked).name
+
+
+def _on_one_grid(mask: Georef, scene: Georef) -> bool:
+    """Whether a mask covers the scene's pixels; one without georeference tells its size alone."""
+    if mask.shape != scene.shape or mask.located != scene.located:
+        return False
+    return not scene.located or bool(scene.gcps) or mask.transform.almost_equals(scene.transform, 1e-6)
+
+
+def _changed_since(source: str, mask: Path) -> bool:
+    """Whether a local scene was written after its mask."""
+    if is_virtual(source):
+        return False
+    written = [os.stat(path).st_mtime for path in local_files(source) if os.path.isfile(path)]  # noqa: PTH113, PTH116
+    return max(written, default=0.0) > mask.stat().st_mtime
