@@ -96,14 +96,15 @@ _MODULES = {
     "verbs.series": "SeriesDate SeriesOptions detect_series",
     "verbs.train": "TrainResult train",
 }
-_HOMES = {name: f"geocloud.{module}" for module, names in _MODULES.items() for name in names.split()}
+"""Module -> the public names in it."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute may be anything
     """Import a public name from its module when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'geocloud' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    for module, names in _MODULES.items():
+        if name in names.split():
+            return getattr(import_module(f"geocloud.{module}"), name)
+    raise AttributeError(f"module 'geocloud' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -19,8 +19,8 @@ SAMPLE = Path(__file__).parents[1] / "sample_data" / "scene.tif"
 LIMITS = {
     "longest file, lines": 350,
     "modules at the top level": 10,
-    "files that a plain detect passes through": 73,
-    "files to touch for a new output (quicklook)": 5,
+    "files that a plain detect passes through": 50,
+    "files to touch for a new output (quicklook)": 4,
     "files to touch for a new kind (gmm)": 3,
     "files to touch for a new class (dust)": 6,
 }

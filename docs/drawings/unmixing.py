@@ -9,7 +9,7 @@ import torch
 from style import SAMPLE, panels, save, stretch
 
 from geocloud import open_scene
-from geocloud.models.loading import load_model
+from geocloud.models.network_scorer import load_model
 from geocloud.models.networks.cells import BANDS, BRIGHTEST
 from geocloud.models.networks.unmix import mix
 from geocloud.models.registry import DEFAULT_MODEL, model_folder

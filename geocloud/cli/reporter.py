@@ -1,21 +1,54 @@
-"""How a command speaks: sentences and a bar on a terminal, JSON lines for programs."""
+"""How a command speaks: sentences and a bar on a terminal, JSON lines for programs (protocol.py)."""
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from geocloud.cli.bar import ProgressBar
 from geocloud.cli.common import arrow, note_line, print_error, print_json, printable, say
-from geocloud.errors import Cancelled, GeocloudError
+from geocloud.errors import Cancelled
 from geocloud.progress import Warn
+
+
+def can_draw(console: Console) -> bool:
+    """Whether a line can be drawn over: not in a pipe, on a dumb terminal, or in a notebook's cell."""
+    return console.is_terminal and not console.is_dumb_terminal and "JPY_PARENT_PID" not in os.environ
+
+
+class ProgressBar:
+    """The one bar, on stderr; it clears itself before any text and comes back with the next step."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        """Nothing is drawn before the first step."""
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.percentage:3.0f} %"))
+        self._drawn = wanted and can_draw(console)
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+        self._task = self._bar.add_task("", total=100)
+        self._began = ""
+
+    def show(self, percent: float, text: str, part: str = "") -> None:
+        """Draw it; the time left is counted anew with each `part`."""
+        if not self._drawn:
+            return
+        if part != self._began:
+            self._bar.reset(self._task)
+            self._began = part
+        self._bar.update(self._task, description=text, completed=percent)
+        self._bar.start()
+
+    def clear(self) -> None:
+        """Take it away."""
+        if self._drawn:  # rich would write an empty line where none is shown
+            self._bar.stop()
+
 
 ProgressMode = Literal["auto", "json", "none"]
 Verbosity = Literal["quiet", "normal", "verbose"]
@@ -202,106 +235,6 @@ def _emphasized(text: str) -> str:
     return name + colon + click.style(found, bold=True) + sign + path if colon else text
 
 
-_HEARTBEAT = r"""
-import os, signal, threading, time
-def watch():
-    while os.read(0, 1):
-        pass
-    os._exit(0)
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-threading.Thread(target=watch, daemon=True).start()
-try:
-    while True:
-        time.sleep(1)
-        os.write(1, b'{"event": "alive"}\n')
-except OSError:
-    pass
-"""
-"""Ends with its standard input, thus with the program that started it, however that ends."""
-
-
-class Heartbeat:
-    """Writes `{"event": "alive"}` to stdout each second until it is stopped."""
-
-    def __init__(self) -> None:
-        """Start."""
-        self._process = subprocess.Popen([sys.executable, "-I", "-S", "-c", _HEARTBEAT], stdin=subprocess.PIPE)
-
-    def stop(self) -> None:
-        """Stop; nothing more is written afterwards."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait()
-
-
-class JsonReporter:
-    """Protocol 2: JSON lines on stdout and nothing else there, at least one every two seconds."""
-
-    def __init__(self, cancellation: Cancellation, shares: Shares) -> None:
-        """Say who is speaking, then keep a heartbeat."""
-        self._cancellation, self._shares = cancellation, shares
-        self.event("start", protocol=PROTOCOL, pid=os.getpid())
-        self._heartbeat = Heartbeat()
-
-    def start(self, name: str) -> None:
-        """A log line that names the scene."""
-        self.line(f"scene {name}")
-
-    def progress(self, done: int, total: int, stage: str) -> None:
-        """A progress event."""
-        self._cancellation.check()
-        percent = round(percent_of(done, total, self._shares.get(stage, WHOLE)), 1)
-        self.event("progress", percent=percent, stage=stage, done=done, total=total)
-
-    def bar(self, done: int, total: int, text: str) -> None:  # noqa: ARG002
-        """Nothing is drawn."""
-        self._cancellation.check()
-
-    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401
-        """A line."""
-        print_json({"event": name, **fields})
-
-    def line(self, text: str) -> None:
-        """A log line."""
-        self.event("log", level="info", text=text, options=[])
-
-    def note(self, text: str) -> None:
-        """A log line with its level, and the options it names."""
-        level = "warning" if isinstance(text, Warn) else "info"
-        self.event("log", level=level, text=text, options=options_in(text))
-
-    def result(self, record: dict[str, Any], text: str, details: str = "") -> None:  # noqa: ARG002
-        """Assumptions as log lines, then the result."""
-        for note in record.get("notes", ()):
-            self.note(note)
-        self.event("result", **{key: value for key, value in record.items() if key != "notes"})
-
-    def table(self, records: Sequence[dict[str, Any]], text: str) -> None:  # noqa: ARG002
-        """A result event each."""
-        for record in records:
-            self.event("result", **record)
-
-    def total(self, text: str) -> None:
-        """A log line."""
-        self.line(text)
-
-    def failure(self, error: Exception, name: str = "") -> None:
-        """An error event; a cancelled run is no error."""
-        if isinstance(error, Cancelled):
-            self.event("cancelled")
-            return
-        code = error.code if isinstance(error, GeocloudError) else "internal"
-        code = {"output": "input"}.get(code, code)
-        self.event("error", code=code, text=str(error), hint="", options=options_in(str(error)), scene=name)
-
-    def listed(self, error: str) -> None:
-        """Nothing: its event was sent."""
-
-    def close(self) -> None:
-        """End the heartbeat."""
-        self._heartbeat.stop()
-
-
 def make_reporter(
     mode: ProgressMode,
     *,
@@ -313,5 +246,7 @@ def make_reporter(
     """The reporter of a --progress mode; `as_json` is for its results."""
     cancellation = Cancellation(watch_stdin=stop_on_stdin_eof)
     if mode == "json":
+        from geocloud.cli.protocol import JsonReporter
+
         return JsonReporter(cancellation, shares)
     return TextReporter(cancellation, shares, bar=mode == "auto", as_json=as_json, verbosity=verbosity)

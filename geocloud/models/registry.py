@@ -64,7 +64,7 @@ def load_scorer(
     """
     if model in BASELINES:
         return BASELINES[os.fspath(model)]()
-    from geocloud.models.loading import load_model
+    from geocloud.models.network_scorer import load_model
 
     return load_model(model_folder(model), device, precision)
 

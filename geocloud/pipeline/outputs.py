@@ -24,8 +24,17 @@ from geocloud.pipeline.tiling import Segment
 from geocloud.raster import NODATA, PATCH
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
-from geocloud.writers.cog import MASK, SCORE, RasterFormat, RowWriter, clear_sky_product, copy_to_cog, quantise
-from geocloud.writers.sidecars import write_attribute_table, write_qgis_style
+from geocloud.writers.cog import (
+    MASK,
+    SCORE,
+    RasterFormat,
+    RowWriter,
+    clear_sky_product,
+    copy_to_cog,
+    quantise,
+    write_attribute_table,
+    write_qgis_style,
+)
 from geocloud.writers.stac import COG, MEDIA_TYPES, Asset, ItemRecord, require_pystac, seen_from, write_item
 from geocloud.writers.staging import Staging
 from geocloud.writers.vectors import VECTOR_SUFFIXES, to_frame, write_vectors

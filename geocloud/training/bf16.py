@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from geocloud.models.loading import CPU, make_scorer
+from geocloud.models.network_scorer import CPU, make_scorer
 from geocloud.raster import FloatArray
 from geocloud.scorers.card import ModelCard
 from geocloud.scorers.contract import score_patches

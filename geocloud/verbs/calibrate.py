@@ -21,7 +21,7 @@ from geocloud.evaluation.samples import DataOptions, open_data, read_samples, so
 from geocloud.metrics.confusion import best_threshold, count_at
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.metrics.threshold_rules import Tagged, conformal_threshold, false_alarms, fit_spread, quantile_threshold
-from geocloud.models.loading import WEIGHTS_FILE
+from geocloud.models.network_scorer import WEIGHTS_FILE
 from geocloud.models.registry import SHIPPED, load_scorer, model_folder
 from geocloud.pipeline.places import model_files
 from geocloud.pipeline.scoring import score_scene

@@ -83,7 +83,7 @@ def survey(
     Raises:
         ModelError: the model does not unmix. InputError: `out` holds no model of these weights, or data are missing.
     """
-    from geocloud.models.loading import load_network
+    from geocloud.models.network_scorer import load_network
     from geocloud.training.bf16 import bf16_agreement
     from geocloud.training.unmix.recipe import UnmixConfig, load
     from geocloud.training.unmix.trainer import middle

@@ -63,7 +63,7 @@ def train(
         UsageError: a file that would be written exists without `overwrite`, or is one of the data or of another model.
         InputError: the data cannot be read. UsageError: options that do not fit them. ModelError: nothing to resume.
     """
-    from geocloud.models.loading import save_weights
+    from geocloud.models.network_scorer import save_weights
 
     options, folder = options or TrainOptions(), Path(out)
     _check_folder(folder, Path(data), options)

@@ -18,8 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.polygons import PolygonTracer
-from geocloud.models.loading import has_bf16
-from geocloud.models.network_scorer import NetworkScorer
+from geocloud.models.network_scorer import NetworkScorer, has_bf16
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.scoring import SEGMENT_PIXELS
 from geocloud.pipeline.tiling import aggregation_factor, coarse_shape, read_segments

@@ -10,9 +10,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from geocloud.cli.bar import can_draw
 from geocloud.cli.common import print_json
-from geocloud.cli.reporter import Verbosity, make_reporter
+from geocloud.cli.reporter import Verbosity, can_draw, make_reporter
 from geocloud.progress import Warn
 
 RECORD = {"scene": "a.tif", "notes": ["assumed", Warn("looks wrong")]}

@@ -6,8 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from geocloud.models.loading import load_network
-from geocloud.models.network_scorer import folded
+from geocloud.models.network_scorer import folded, load_network
 from geocloud.models.networks.cells import spectral_indices
 from geocloud.models.networks.unmix import UnmixNet, find_snow, mix
 from geocloud.models.registry import model_folder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from geocloud.errors import ModelError
-from geocloud.models.loading import WEIGHTS_FILE
+from geocloud.models.network_scorer import WEIGHTS_FILE
 from geocloud.models.registry import SHIPPED, default_name, load_scorer
 from geocloud.scorers.card import CARD_FILE, MAX_CARD_BYTES
 

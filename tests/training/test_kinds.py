@@ -13,8 +13,7 @@ from skies import scene_under_cloud, separation, write_skies
 from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.evaluation.samples import DataOptions
-from geocloud.models.loading import save_weights
-from geocloud.models.network_scorer import NetworkScorer
+from geocloud.models.network_scorer import NetworkScorer, save_weights
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.scoring import score_scene

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from geocloud.classes import ClassThresholds
 from geocloud.errors import InputError, UsageError
-from geocloud.models.loading import load_network
+from geocloud.models.network_scorer import load_network
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.models.registry import SHIPPED, default_name, load_scorer
 from geocloud.scorers.card import read_card, write_card

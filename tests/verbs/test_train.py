@@ -9,7 +9,7 @@ import rasterio
 
 from geocloud.errors import InputError, ModelError, OutputError, UsageError
 from geocloud.models.kinds import KINDS, Kind
-from geocloud.models.loading import WEIGHTS_FILE
+from geocloud.models.network_scorer import WEIGHTS_FILE
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.scoring import score_scene
 from geocloud.readers import open_scene

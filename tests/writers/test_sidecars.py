@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from geocloud.classes import CLASSES
-from geocloud.writers.sidecars import write_attribute_table, write_qgis_style
+from geocloud.writers.cog import write_attribute_table, write_qgis_style
 
 
 def test_attribute_table_names_each_code(tmp_path: Path) -> None:

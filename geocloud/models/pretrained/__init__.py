@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from geocloud.errors import ModelError
-from geocloud.models.loading import load_weights
+from geocloud.models.network_scorer import load_weights
 from geocloud.models.networks.alternatives.backbone import Backbone
 from geocloud.scorers.card import ModelCard, read_card
 

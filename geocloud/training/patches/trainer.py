@@ -16,7 +16,7 @@ from geocloud.datasets.split import is_held_out
 from geocloud.errors import InputError
 from geocloud.metrics.histogram import add_up
 from geocloud.models.kinds import KINDS, build_network, load_code
-from geocloud.models.loading import choose_device
+from geocloud.models.network_scorer import choose_device
 from geocloud.scorers.card import ModelCard, Supervision, TrainingRecord
 from geocloud.training.bf16 import MIN_SCORES, bf16_agreement
 from geocloud.training.options import Listener, Trained, TrainOptions

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Generator, Tensor, nn
 
-from geocloud.models.loading import has_bf16
+from geocloud.models.network_scorer import has_bf16
 from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
 from geocloud.training.unmix.recipe import UnmixConfig
 

@@ -15,7 +15,7 @@ import torch
 
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.models.kinds import KINDS
-from geocloud.models.loading import load_network
+from geocloud.models.network_scorer import load_network
 from geocloud.models.networks.cells import BANDS, OPTIONAL
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.models.registry import model_folder

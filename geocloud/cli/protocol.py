@@ -1,0 +1,113 @@
+"""How a command speaks to a program: JSON lines, protocol 2 (docs/formats.md)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from geocloud.cli.common import print_json
+from geocloud.cli.reporter import PROTOCOL, WHOLE, Cancellation, Shares, options_in, percent_of
+from geocloud.errors import Cancelled, GeocloudError
+from geocloud.progress import Warn
+
+_HEARTBEAT = r"""
+import os, signal, threading, time
+def watch():
+    while os.read(0, 1):
+        pass
+    os._exit(0)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+threading.Thread(target=watch, daemon=True).start()
+try:
+    while True:
+        time.sleep(1)
+        os.write(1, b'{"event": "alive"}\n')
+except OSError:
+    pass
+"""
+"""Ends with its standard input, thus with the program that started it, however that ends."""
+
+
+class Heartbeat:
+    """Writes `{"event": "alive"}` to stdout each second until it is stopped."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self._process = subprocess.Popen([sys.executable, "-I", "-S", "-c", _HEARTBEAT], stdin=subprocess.PIPE)
+
+    def stop(self) -> None:
+        """Stop; nothing more is written afterwards."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
+
+class JsonReporter:
+    """Protocol 2: JSON lines on stdout and nothing else there, at least one every two seconds."""
+
+    def __init__(self, cancellation: Cancellation, shares: Shares) -> None:
+        """Say who is speaking, then keep a heartbeat."""
+        self._cancellation, self._shares = cancellation, shares
+        self.event("start", protocol=PROTOCOL, pid=os.getpid())
+        self._heartbeat = Heartbeat()
+
+    def start(self, name: str) -> None:
+        """A log line that names the scene."""
+        self.line(f"scene {name}")
+
+    def progress(self, done: int, total: int, stage: str) -> None:
+        """A progress event."""
+        self._cancellation.check()
+        percent = round(percent_of(done, total, self._shares.get(stage, WHOLE)), 1)
+        self.event("progress", percent=percent, stage=stage, done=done, total=total)
+
+    def bar(self, done: int, total: int, text: str) -> None:  # noqa: ARG002
+        """Nothing is drawn."""
+        self._cancellation.check()
+
+    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401
+        """A line."""
+        print_json({"event": name, **fields})
+
+    def line(self, text: str) -> None:
+        """A log line."""
+        self.event("log", level="info", text=text, options=[])
+
+    def note(self, text: str) -> None:
+        """A log line with its level, and the options it names."""
+        level = "warning" if isinstance(text, Warn) else "info"
+        self.event("log", level=level, text=text, options=options_in(text))
+
+    def result(self, record: dict[str, Any], text: str, details: str = "") -> None:  # noqa: ARG002
+        """Assumptions as log lines, then the result."""
+        for note in record.get("notes", ()):
+            self.note(note)
+        self.event("result", **{key: value for key, value in record.items() if key != "notes"})
+
+    def table(self, records: Sequence[dict[str, Any]], text: str) -> None:  # noqa: ARG002
+        """A result event each."""
+        for record in records:
+            self.event("result", **record)
+
+    def total(self, text: str) -> None:
+        """A log line."""
+        self.line(text)
+
+    def failure(self, error: Exception, name: str = "") -> None:
+        """An error event; a cancelled run is no error."""
+        if isinstance(error, Cancelled):
+            self.event("cancelled")
+            return
+        code = error.code if isinstance(error, GeocloudError) else "internal"
+        code = {"output": "input"}.get(code, code)
+        self.event("error", code=code, text=str(error), hint="", options=options_in(str(error)), scene=name)
+
+    def listed(self, error: str) -> None:
+        """Nothing: its event was sent."""
+
+    def close(self) -> None:
+        """End the heartbeat."""
+        self._heartbeat.stop()
