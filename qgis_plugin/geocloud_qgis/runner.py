@@ -67,7 +67,7 @@ def run(
         command: the program and its arguments, as a list: no shell ever sees them.
         environ: the child's whole environment.
         listener: hears of progress and is asked whether to go on.
-        outputs: the files it was told to write; what a killed program leaves beside them is removed.
+        outputs: the files it was told to write; what a killed or crashed program leaves beside them is removed.
 
     Raises:
         ProgramError: it could not be started, failed, or ended without a result.
@@ -75,7 +75,11 @@ def run(
     """
     process = start_process(command, environ)
     try:
-        return _Run(process, listener, outputs).to_end()
+        return _Run(process, listener).to_end()
+    except BaseException:
+        kill_process(process)
+        clear_leftovers(outputs)
+        raise
     finally:
         kill_process(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
@@ -118,8 +122,8 @@ def kill_process(process: subprocess.Popen) -> None:
 class _Run:
     """One run: two threads read its pipes into a queue, this thread acts on what comes."""
 
-    def __init__(self, process: subprocess.Popen, listener: Listener, outputs: Sequence[str]) -> None:
-        self.process, self.listener, self.outputs, self.pid = process, listener, outputs, process.pid
+    def __init__(self, process: subprocess.Popen, listener: Listener) -> None:
+        self.process, self.listener = process, listener
         self.lines: queue.Queue[tuple[Callable[[str], None], str]] = queue.Queue()
         self.readers = [self._read(process.stdout, self._out), self._read(process.stderr, self._err)]
         self.result: Optional[dict[str, Any]] = None
@@ -143,8 +147,6 @@ class _Run:
         while self._act(0):
             pass
         if deadline is not None and not (self.process.poll() == 0 and self.result):
-            kill_process(self.process)
-            clear_leftovers(self.outputs, self.pid)
             raise ProgramCancelled("cancelled")
         return self._outcome()
 
@@ -204,7 +206,6 @@ class _Run:
                 ),
                 tr("update the older of the two"),
             )
-        self.pid = int(event.get("pid", self.pid))  # on Windows a launcher stands between
 
     def _on_progress(self, event: dict[str, Any]) -> None:
         stage = stage_text(event)

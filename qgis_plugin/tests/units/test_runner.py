@@ -89,15 +89,6 @@ def test_cancel_within_5_seconds(mode):
     assert time.monotonic() - started < (2 if mode == "cancellable" else KILL_SECONDS + 1)
 
 
-def test_nothing_of_a_killed_program_stays(tmp_path):
-    other = tmp_path / ".geocloud-scene-x1-1.partial"
-    other.mkdir()
-    command, output = [sys.executable, str(FAKE), "deaf", str(tmp_path)], str(tmp_path / "m.tif")
-    with pytest.raises(ProgramCancelled):
-        run(command, os.environ, Heard(cancel_after=1), [output])
-    assert list(tmp_path.iterdir()) == [other]
-
-
 def test_a_cancel_that_comes_too_late_is_a_success():
     assert play("too-late", Heard(cancel_after=0.2))["mask"] == "m.tif"
 
