@@ -151,6 +151,8 @@ def mark_snow(codes: ByteArray, snow: FloatArray, thresholds: ClassThresholds, c
 
 
 EncodingName = Literal["geocloud", "scl", "qa_pixel"]
+MaskEncoding = Literal["geocloud", "scl", "qa_pixel", "binary", "omnicloudmask"]
+"""Codes that masks are read in: those that are written, and those of other programs."""
 TAG = "GEOCLOUD_ENCODING"
 """Tag of a mask that says which codes it holds."""
 
@@ -193,10 +195,11 @@ def encode(codes: ByteArray, name: EncodingName) -> NDArray[Any]:
     return encoded
 
 
-def decode(values: NDArray[Any], name: EncodingName) -> ByteArray:
-    """Our codes from an encoding's values, also from the sensors' own SCL and QA_PIXEL files.
+def decode(values: NDArray[Any], name: MaskEncoding) -> ByteArray:
+    """Our codes from an encoding's values, also from the sensors' own SCL and QA_PIXEL files and from other programs.
 
-    Of those, what is neither cloud nor cloud shadow nor snow nor no data is clear: vegetation, water and all else.
+    Of those, what is neither cloud nor cloud shadow nor snow nor no data is clear: vegetation, water and all else. Of
+    `binary` whatever is not 0 is cloud.
     """
     if name == "scl":
         groups = {
@@ -209,6 +212,10 @@ def decode(values: NDArray[Any], name: EncodingName) -> ByteArray:
     elif name == "qa_pixel":
         bits = [(values >> bit & 1).astype(bool) for bit in range(6)]
         groups = {SNOW: bits[5], THIN: bits[2], SHADOW: bits[4], CLOUD: bits[1] | bits[3], NODATA: bits[0]}
+    elif name == "binary":
+        groups = {CLOUD: values != 0}
+    elif name == "omnicloudmask":
+        groups = {CLOUD: values == 1, THIN: values == 2, SHADOW: values == 3}
     else:
         return values.astype(np.uint8)
     codes = np.full(values.shape, CLEAR, dtype=np.uint8)

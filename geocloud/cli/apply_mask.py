@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from geocloud.classes import EncodingName
+from geocloud.classes import MaskEncoding
 from geocloud.cli.common import arrow, check_projections, examples
 from geocloud.cli.options import READING_OPTIONS, numbers, reading_options, take_scene_options
 from geocloud.cli.reporter import Reporter
@@ -27,7 +27,7 @@ from geocloud.verbs.apply_mask import apply_mask as apply
 @click.option(
     "--codes", "classes", callback=numbers, metavar="N,...", help="Mask codes to remove; default: all but clear."
 )
-@click.option("--encoding", type=click.Choice(get_args(EncodingName)), help="The mask's codes; default: as it says.")
+@click.option("--encoding", type=click.Choice(get_args(MaskEncoding)), help="The mask's codes; default: as it says.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @shell(watch=True, shares={})
 def apply_mask(reporter: Reporter, scene: str, mask: str, out: Path, **given: Any) -> None:  # noqa: ANN401

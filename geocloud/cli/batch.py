@@ -17,6 +17,7 @@ from geocloud.cli.detect import DEFAULT_OUT, take_detect_options
 from geocloud.cli.detect import detect as detect_command
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
+from geocloud.readers.dispatch import scenes_in
 
 _OWN = {
     "scenes", "out", "stac", "threads", "overwrite", "mask_file", "polygons_file", "score_file",
@@ -77,7 +78,8 @@ def batch(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  # 
         take_detect_options({**given, "stac": False, "threads": 1, "mask_file": None}),
         **{name: given[name] for name in _BATCH},
     )
-    sources = [*scenes, *_listed(given, allow_external=options.detect.scene.allow_external)]
+    named = [*scenes, *_listed(given, allow_external=options.detect.scene.allow_external)]
+    sources = [inner for scene in named for inner in scenes_in(scene)]
     for name in ("distributed", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it comes back as records and errors
     result = detect_many(sources, given["out"], options, progress=view.progress)

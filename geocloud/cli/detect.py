@@ -180,6 +180,13 @@ def _run(scenes: tuple[str, ...], out: Path | dict[str, Path], options: DetectOp
             reporter.failure(problem, scene)
             failed.append(problem.exit_code)
             continue
+        if any(found.mask_path == earlier.mask_path for earlier in done):  # remote items of one id
+            twice = UsageError(
+                f"{scene} has the name of an earlier scene, {found.mask_path.name}; run it into a folder"
+            )
+            reporter.failure(twice, scene)
+            failed.append(twice.exit_code)
+            continue
         done.append(found)
         reporter.result(found.summary(), _sentence(scene, found), _details(found))
     if len(scenes) > 1:

@@ -41,7 +41,7 @@ def _text(described: dict[str, Any]) -> str:
         nodata = "none" if band.get("nodata") is None else f"{band['nodata']:g}"
         lines += [
             f"  {name:<11} {_place(described, band)}{_by(band)}",
-            f"  {'':<11} reflectance = DN * {band['scale']:.6g} + {band['offset']:g} ({band['from']}), nodata {nodata}"
+            f"  {'':<11} reflectance = {_scaled(band)} ({band['from']}), nodata {nodata}"
             + (", alpha or mask" if band["masked"] else ""),
         ]
     lines += [f"  not read    {text}" for text in described["left_out"]]
@@ -49,6 +49,11 @@ def _text(described: dict[str, Any]) -> str:
         lines.append(f"  fill        {described['fill']}")
     kinds = (("warning" if isinstance(note, Warn) else "note", note) for note in described["notes"])
     return "\n".join([*lines, *(f"  {kind}: {note}" for kind, note in kinds)])
+
+
+def _scaled(band: dict[str, Any]) -> str:
+    """Such as `DN * 0.0001 - 0.1`."""
+    return f"DN * {band['scale']:.6g} {'-' if band['offset'] < 0 else '+'} {abs(band['offset']):g}"
 
 
 def _by(band: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from geocloud.classes import EncodingName
+from geocloud.classes import MaskEncoding
 from geocloud.cli.common import arrow, check_projections, examples
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
@@ -28,7 +28,7 @@ from geocloud.verbs.polygonize import polygonize as polygonize_mask
     type=click.Path(dir_okay=False, path_type=Path),
     help="P(cloud) raster beside the mask, for mean_score.",
 )
-@click.option("--encoding", type=click.Choice(get_args(EncodingName)), help="The mask's codes; default: as it says.")
+@click.option("--encoding", type=click.Choice(get_args(MaskEncoding)), help="The mask's codes; default: as it says.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @shell(watch=True, shares={})
 def polygonize(reporter: Reporter, mask: str, out: Path, **given: Any) -> None:  # noqa: ANN401 - click's own values

@@ -68,8 +68,13 @@ def cloudy_classes(classes: Sequence[str], chosen: Sequence[str]) -> tuple[str, 
 
 
 def read_truth(path: Path, codes: LabelCodes) -> tuple[BoolArray, BoolArray]:
-    """(height, width) True = cloud, and True = labelled."""
+    """(height, width) True = cloud, and True = labelled; InputError where 255 may be either cloud or no data."""
     values = read_codes(path)
+    if not codes.cloud and not codes.ignore and {1, 255} <= set(np.unique(values).tolist()):
+        raise InputError(
+            f"{path} holds 1 and 255, so 255 may be cloud or no data; say it, as with --cloud-codes 1 "
+            "--ignore-codes 255"
+        )
     known = ~np.isin(values, codes.ignore)
     cloud = np.isin(values, codes.cloud) if codes.cloud else values > 0
     cloud, known = shrink(cloud & known, codes.covers), shrink(known, codes.covers)

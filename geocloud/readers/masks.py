@@ -5,40 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from rasterio.windows import Window as RasterioWindow
 
-from geocloud.classes import CODES, ENCODINGS, TAG, EncodingName, decode
+from geocloud.classes import CODES, ENCODINGS, TAG, EncodingName, MaskEncoding, decode
 from geocloud.errors import InputError
-from geocloud.raster import CLEAR, NODATA, ByteArray, FloatArray, Georef
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray, Georef
 from geocloud.readers.files.opening import check_size, crs_name, open_raster, raster_georef, read_errors, same_crs
 from geocloud.version import __version__
 
 STRIP = 512
+_WHOLE = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
+_FOREIGN = ("binary", "omnicloudmask")
 
 
 class MaskFile:
     """A mask that is open for reading."""
 
-    def __init__(self, path: Path, encoding: EncodingName | None = None) -> None:
-        """Open it; `encoding` None: as its tags say, else geocloud's own codes.
+    def __init__(self, path: Path, encoding: MaskEncoding | None = None) -> None:
+        """Open it; `encoding` None: as its tags say, else geocloud's own codes, which `read` then checks.
 
         Raises:
             InputError: it is no raster of one band of whole numbers.
         """
         self.path = path
         self._dataset = open_raster(str(path))
-        if self._dataset.count != 1 or self._dataset.dtypes[0] not in ("uint8", "uint16", "int16"):
-            kind = f"{self._dataset.count} bands of {self._dataset.dtypes[0]}"
+        count, dtype = self._dataset.count, self._dataset.dtypes[0]
+        if count != 1 or dtype not in _WHOLE:
             self._dataset.close()
             raise InputError(
-                f"{path} holds {kind}; a mask holds uint8 codes, 0 clear, 1 cloud, 255 nodata: see geocloud detect"
+                f"{path} holds {count} band{'s' if count != 1 else ''} of {dtype}; a mask is one band of whole "
+                "numbers, 0 clear, 1 cloud, 255 nodata: make one, as with gdal_translate -ot Byte"
             )
         self.tags: dict[str, str] = self._dataset.tags()
         told = self.tags.get(TAG, "geocloud")
-        self.encoding: EncodingName = encoding or cast("EncodingName", told if told in ENCODINGS else "geocloud")
+        self.encoding: MaskEncoding = encoding or cast("EncodingName", told if told in ENCODINGS else "geocloud")
+        ours = any(key.startswith("GEOCLOUD_") for key in self.tags) or self._dataset.nodata == NODATA
+        self._unstated = encoding is None and not ours
         self.georef: Georef = raster_georef(self._dataset, str(path))
         check_size(str(path), self.georef.shape)
 
@@ -55,18 +61,20 @@ class MaskFile:
             values = self._dataset.read(1, window=window)
         codes = decode(values, self.encoding)
         nodata = self._dataset.nodata
-        if self.encoding == "geocloud" and nodata not in (None, CLEAR):
+        own = self.encoding == "geocloud"
+        if own:
+            self._check(values, (CLEAR, CLOUD) if self._unstated else (CLEAR, *CODES.values(), NODATA))
+        if (own or self.encoding in _FOREIGN) and nodata not in (None, CLEAR):
             codes[values == nodata] = NODATA
-        if self.encoding == "geocloud":
-            self._check(codes)
         return codes
 
-    def _check(self, codes: ByteArray) -> None:
-        """InputError for codes that no mask of ours has: another program's mask."""
-        strange = np.setdiff1d(codes, (CLEAR, *CODES.values(), NODATA))
+    def _check(self, values: NDArray[Any], known: tuple[int, ...]) -> None:
+        """InputError for codes that no mask of ours has, or that mean something else in other programs' masks."""
+        strange = np.setdiff1d(values, (*known, *(() if self._dataset.nodata is None else (self._dataset.nodata,))))
         if strange.size:
             raise InputError(
-                f"{self.path} holds the code {strange[0]}, which geocloud never writes; say whose with --encoding"
+                f"{self.path} holds the code {strange[0]} and does not say whose codes they are; say it with "
+                "--encoding: binary (0 clear, all else cloud), omnicloudmask, scl, qa_pixel, or geocloud"
             )
 
     def strips(self, rows: int = STRIP) -> Iterator[tuple[int, ByteArray]]:

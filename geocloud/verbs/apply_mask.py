@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterioWindow
 
-from geocloud.classes import EncodingName
+from geocloud.classes import MaskEncoding
 from geocloud.errors import InputError, UsageError
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, NODATA, SNOW, BoolArray, Georef, Window
@@ -47,7 +47,7 @@ class ApplyOptions:
     """Value to write in clouds; None: the scene's own, else one that no pixel has, else an internal mask says it."""
     classes: tuple[int, ...] = ()
     """Mask codes that become nodata; empty: all but clear and nodata."""
-    encoding: EncodingName | None = None
+    encoding: MaskEncoding | None = None
     """The mask's codes; None: as its tags say."""
     overwrite: bool = False
 

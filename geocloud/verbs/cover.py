@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geocloud.classes import COUNTED, TAG, EncodingName
+from geocloud.classes import COUNTED, TAG, MaskEncoding
 from geocloud.errors import UsageError
 from geocloud.geometry.coverage import coverage, polygon_edges
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
@@ -41,7 +41,7 @@ MAX_STRIP_PIXELS = 4 << 20
 class CoverOptions:
     """How to measure cover."""
 
-    encoding: EncodingName | None = None
+    encoding: MaskEncoding | None = None
     """The masks' codes; None: as their tags say, else geocloud's own."""
     overwrite: bool = False
 
@@ -129,7 +129,7 @@ def _with_figures(frame: geopandas.GeoDataFrame, parts: Sequence[_Figures]) -> g
     return table[[*own, *COLUMNS, table.geometry.name]]
 
 
-def _figures(frame: geopandas.GeoDataFrame, path: Path, encoding: EncodingName | None) -> _Figures:
+def _figures(frame: geopandas.GeoDataFrame, path: Path, encoding: MaskEncoding | None) -> _Figures:
     """The figures of one mask."""
     with MaskFile(path, encoding) as mask:
         valid, cloud, shadow, whole = _measure(mask, frame)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geocloud.classes import EncodingName
+from geocloud.classes import MaskEncoding
 from geocloud.errors import UsageError
 from geocloud.geometry.polygons import PolygonTracer, Shapes
 from geocloud.pipeline.outputs import MASK_SUFFIX
@@ -29,7 +29,7 @@ class PolygonizeOptions:
     """Polygons smaller than this many m² (geodesic) are left out."""
     score: str | os.PathLike[str] | None = None
     """The P(cloud) raster beside the mask, for `mean_score`; without it mean_score is 1."""
-    encoding: EncodingName | None = None
+    encoding: MaskEncoding | None = None
     """The mask's codes; None: as its tags say, else geocloud's own."""
     overwrite: bool = False
 

@@ -189,7 +189,11 @@ def test_the_command_takes_the_scheduler_of_the_environment(
     cluster: Cluster, twenty: list[Path], tmp_path: Path
 ) -> None:
     environment = clean_environment(DASK_SCHEDULER_ADDRESS=cluster.address)
-    arguments = ("batch", twenty[0], twenty[1], "--out", tmp_path, "--model", "brightness", "--progress", "json")
+    folder = tmp_path / "scenes"  # a folder of several scenes runs each
+    folder.mkdir()
+    for scene in twenty[:2]:
+        shutil.copy(scene, folder)
+    arguments = ("batch", folder, "--out", tmp_path / "out", "--model", "brightness", "--progress", "json")
     result = run_cli(*arguments, env=environment)
     assert result.returncode == 0, result.stderr
     events = [json.loads(line) for line in result.stdout.splitlines()]

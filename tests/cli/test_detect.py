@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from products import write_item
 from rio_cogeo import cog_validate
 from testutils import clean_environment, run_cli, write_scene
 
@@ -52,6 +53,30 @@ def test_two_scenes_of_one_name_are_refused_before_anything_starts(make_scene: M
     assert str(one) in result.stderr
     assert str(other) in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_items_are_named_by_their_ids(tmp_path: Path) -> None:
+    items = []
+    for name, ident in (("a", "first"), ("b", "second"), ("c", "first")):
+        path, _ = write_item(tmp_path / name)
+        path.write_text(json.dumps({**json.loads(path.read_text()), "id": ident}))
+        items.append(path)
+    result = run_cli("detect", *items[:2], "--out", tmp_path / "out", *NULL)
+    assert result.returncode == 0, result.stderr
+    masks = [Path(json.loads(line)["mask"]).name for line in result.stdout.splitlines()]
+    assert masks == ["first_cloudmask.tif", "second_cloudmask.tif"]
+    same = items[2].rename(tmp_path / "c" / "other.json")
+    refused = run_cli("detect", items[0], same, "--out", tmp_path / "two", *NULL)
+    assert refused.returncode == 2
+    assert "would both write first_cloudmask.tif" in refused.stderr
+
+
+def test_a_folder_of_scenes_runs_each(tmp_path: Path) -> None:
+    for name in ("a.tif", "b.tif"):
+        write_scene(tmp_path / name)
+    result = run_cli("detect", tmp_path, "--out", tmp_path / "out", *NULL, "--polygons", "none")
+    masks = [Path(json.loads(line)["mask"]).name for line in result.stdout.splitlines()]
+    assert masks == ["a_cloudmask.tif", "b_cloudmask.tif"]
 
 
 def test_without_out_the_folder_clouds_is_made_and_no_key_is_null(make_scene: Make, tmp_path: Path) -> None:

@@ -41,8 +41,33 @@ def test_polygonize_gives_the_mask_back(masked: tuple[Path, Path], tmp_path: Pat
 
 
 def test_polygonize_refuses_what_is_no_mask_and_unknown_suffixes(masked: tuple[Path, Path], tmp_path: Path) -> None:
-    assert "a mask holds uint8" in run_cli("polygonize", masked[0], "--out", tmp_path / "a.gpkg").stderr
+    assert (
+        "a mask is one band of whole numbers" in run_cli("polygonize", masked[0], "--out", tmp_path / "a.gpkg").stderr
+    )
     assert "written as .geojson, .gpkg" in run_cli("polygonize", masked[1], "--out", tmp_path / "a.shp").stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "encoding"), [((0, 255), "binary"), ((0, 100), "binary"), ((1, 3), "omnicloudmask")]
+)
+def test_masks_of_other_programs_need_their_codes_named(
+    masked: tuple[Path, Path], tmp_path: Path, values: tuple[int, int], encoding: str
+) -> None:
+    with rasterio.open(masked[1]) as mask:
+        cloud, profile = mask.read(1) == 1, mask.profile
+    foreign = tmp_path / "foreign.tif"
+    with rasterio.open(foreign, "w", **{**profile, "nodata": None}) as other:
+        other.write(np.where(cloud, values[-1] if encoding == "binary" else 1, 0).astype(np.uint8), 1)
+        if encoding == "omnicloudmask":
+            other.write(np.full((1, 5, 5), 3, np.uint8), window=((95, 100), (0, 5)))
+    refused = run_cli("polygonize", foreign, "--out", tmp_path / "a.gpkg")
+    assert refused.returncode == 1
+    assert f"holds the code {values[-1]} and does not say whose codes they are" in refused.stderr
+    found = run_cli("polygonize", foreign, "--encoding", encoding, "--out", tmp_path / "a.gpkg")
+    assert json.loads(found.stdout)["polygon_count"] == 2 + (encoding == "omnicloudmask")
+    removed = run_cli("apply-mask", masked[0], foreign, "--encoding", encoding, "--out", tmp_path / "clear.tif")
+    shadow = 25 if encoding == "omnicloudmask" else 0
+    assert json.loads(removed.stdout)["removed_percent"] == pytest.approx(100 * (1250 + shadow) / 13000, abs=0.001)
 
 
 def test_apply_mask_changes_cloud_and_nothing_else(masked: tuple[Path, Path], tmp_path: Path) -> None:
@@ -61,6 +86,18 @@ def test_apply_mask_changes_cloud_and_nothing_else(masked: tuple[Path, Path], tm
         assert (after.crs, after.transform, after.nodata) == (before.crs, before.transform, 0)
         assert after.tags()["PROJECT"] == "alpine"
     assert cog_validate(out)[0]
+
+
+def test_a_mask_of_the_neighbouring_zone_is_refused(masked: tuple[Path, Path], tmp_path: Path) -> None:
+    other = write_scene(tmp_path / "other.tif", crs="EPSG:32634", nodata=0)
+    applied = run_cli("apply-mask", other, masked[1], "--out", tmp_path / "x.tif")
+    assert applied.returncode == 1
+    assert "EPSG:32634" in applied.stderr
+    made = run_cli("detect", other, "--out", tmp_path, "--model", "brightness", "--polygons", "none", "--score")
+    score = json.loads(made.stdout)["score"]
+    polygons = run_cli("polygonize", masked[1], "--score-file", score, "--out", tmp_path / "a.gpkg")
+    assert polygons.returncode == 1
+    assert "does not lie on the grid of its mask (EPSG:32634" in polygons.stderr
 
 
 def test_a_mask_of_another_scene_is_refused(masked: tuple[Path, Path], tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ class ArchiveTree:
         """See Tree."""
         member = self._members.get(relative.lower())
         prefix = archive_prefix(str(self._archive))
-        return None if member is None else f"{prefix}{self._archive}/{member}"
+        slashed = None if member is None else member.replace("\\", "/")  # as GDAL lists them
+        return None if slashed is None else f"{prefix}{self._archive}/{slashed}"
 
     def read(self, relative: str) -> bytes:
         """See Tree."""
