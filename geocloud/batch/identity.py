@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict
 from http.client import HTTPException
@@ -12,12 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from geocloud.models.registry import model_folder
+from geocloud.models.registry import identity_of
 from geocloud.pipeline.options import DetectOptions
 from geocloud.readers.dispatch import local_files
 from geocloud.readers.files.paths import archive_prefix, is_virtual
-from geocloud.scorers.baselines import BASELINES
-from geocloud.scorers.card import read_card
 from geocloud.version import __version__
 
 TIMEOUT_SECONDS = 60
@@ -32,7 +29,7 @@ def parameter_hash(options: DetectOptions) -> str:
         ModelError: there is no such model.
     """
     chosen = {key: value for key, value in asdict(options).items() if key not in _WITHOUT_EFFECT}
-    return _hash({"options": chosen, "model": _model(options.model), "version": __version__})
+    return _hash({"options": chosen, "model": identity_of(options.model), "version": __version__})
 
 
 def fingerprint(source: str) -> str:
@@ -43,11 +40,6 @@ def fingerprint(source: str) -> str:
     if source.lower().startswith(("http://", "https://")):
         return _hash(_head(source))
     return _hash([_stat(path) for path in local_files(source)])
-
-
-def _model(model: str | os.PathLike[str]) -> Any:  # noqa: ANN401 - any JSON value
-    name = os.fspath(model)
-    return name if name in BASELINES else asdict(read_card(model_folder(name)))
 
 
 def _hash(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,9 +12,10 @@ from geocloud.cli.model_card import card_text
 from geocloud.cli.options import ModelName, names
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, Group, shell
-from geocloud.models.registry import default_name, model_folder, shipped_cards
+from geocloud.errors import ModelError
+from geocloud.models.registry import card_of, default_name, installed_scorers, own_models, shipped_cards
 from geocloud.scorers.baselines import BASELINES
-from geocloud.scorers.card import read_card
+from geocloud.scorers.card import ModelCard
 
 
 @click.group(cls=Group, epilog=examples("geocloud models list", "geocloud models show unmix"))
@@ -26,7 +26,7 @@ def models() -> None:
 @models.command("list", cls=Command, epilog=examples("geocloud models list", "geocloud models list --json"))
 @shell(answers=True)
 def list_models(reporter: Reporter) -> None:
-    """The models in the box; * marks the default."""
+    """The models in the box, installed ones, and those of ~/.geocloud/models; * marks the default."""
     found = _records()
     lines = [
         f"{'*' if one['name'] == default_name() else ' '} {one['name']:<14} {one['kind']:<10} "
@@ -38,19 +38,26 @@ def list_models(reporter: Reporter) -> None:
 
 def _records() -> list[dict[str, str]]:
     """Name, kind, supervision and description of each model; a baseline has no supervision."""
-    cards = [
-        {
-            "name": card.name,
-            "kind": card.kind,
-            "supervision": card.training.supervision,
-            "description": card.description,
-        }
-        for card in shipped_cards()
+    baselines = [{"name": name, "kind": "baseline", "description": "fixed formula, no learning"} for name in BASELINES]
+    installed = [
+        {"name": name, "kind": "installed", "description": f"of {point.dist.name if point.dist else 'its own package'}"}
+        for name, point in installed_scorers().items()
     ]
-    return [
-        *cards,
-        *({"name": name, "kind": "baseline", "description": "fixed formula, no learning"} for name in BASELINES),
-    ]
+    return [*map(_record, shipped_cards()), *(_own(name) for name in own_models()), *installed, *baselines]
+
+
+def _record(card: ModelCard) -> dict[str, str]:
+    """By its card."""
+    told = {"name": card.name, "kind": card.kind, "supervision": card.training.supervision}
+    return {**told, "description": card.description}
+
+
+def _own(name: str) -> dict[str, str]:
+    """A model of the user's own, by the name it is known by; of a damaged one, why."""
+    try:
+        return {**_record(card_of(name)), "name": name}
+    except ModelError as error:
+        return {"name": name, "kind": "damaged", "description": str(error)}
 
 
 @models.command(cls=Command, epilog=examples("geocloud models show unmix", "geocloud models show unmix --json"))
@@ -58,13 +65,12 @@ def _records() -> list[dict[str, str]]:
 @shell(answers=True)
 def show(reporter: Reporter, model: str) -> None:
     """A model's card: what it is, what it has seen, its threshold, what it gets wrong."""
-    record: dict[str, Any]
-    if model in BASELINES:
-        calibration = BASELINES[model]().card.calibration
+    card = card_of(model)
+    if card.kind == "baseline":
+        calibration = card.calibration
         record = {"name": model, "unit": calibration.unit, "threshold": calibration.threshold}
         reporter.table([record], f"{model}: {calibration.unit}, cloud above {calibration.threshold:g}")
         return
-    card = read_card(model_folder(model))
     reporter.table([asdict(card)], card_text(card))
 
 

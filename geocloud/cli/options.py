@@ -64,14 +64,14 @@ def _number_or_name(text: str) -> int | str:
 
 
 class ModelName(click.ParamType):  # type: ignore[type-arg]
-    """A name or a folder; the shell's Tab key offers the names."""
+    """A name, a folder or an ONNX file; the shell's Tab key offers the names."""
 
     name = "model"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """Names of models, else files."""
         names = [name for name in model_names() if name.startswith(incomplete)]
-        return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="dir")]
+        return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
 class Threshold(click.ParamType):  # type: ignore[type-arg]
@@ -88,7 +88,11 @@ class Threshold(click.ParamType):  # type: ignore[type-arg]
 
 
 model_option = click.option(
-    "--model", type=ModelName(), default=DEFAULT_MODEL, show_default=True, help="Name of a model, or a model folder."
+    "--model",
+    type=ModelName(),
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="Name of a model, a model folder, or an ONNX file.",
 )
 
 

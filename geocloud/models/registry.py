@@ -1,21 +1,34 @@
-"""Names to scorers: the models in the box, the baselines, and model folders of the user's own."""
+"""Names to scorers: the models in the box, baselines and other people's, and models of the user's own."""
 
 from __future__ import annotations
 
 import os
 import threading
+from dataclasses import asdict
 from difflib import get_close_matches
 from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
-from geocloud.errors import ModelError
+from geocloud.errors import GeocloudError, ModelError
 from geocloud.scorers.baselines import BASELINES
 from geocloud.scorers.card import CARD_FILE, ModelCard, Precision, read_card
 from geocloud.scorers.contract import Scorer
+from geocloud.scorers.onnx_card import CARD_SUFFIX, SUFFIX, model_card
 
 SHIPPED = Path(__file__).parent / "shipped"
 DEFAULT_MODEL = "default"
 """Read as the name in `shipped/DEFAULT`."""
+ADAPTERS = {
+    "ukis-csmask": "geocloud.scorers.peers:ukis_csmask",
+    "ukis-csmask-l2a": "geocloud.scorers.peers:ukis_csmask_l2a",
+    "s2cloudless": "geocloud.scorers.peers:s2cloudless",
+    "omnicloudmask": "geocloud.scorers.peers:omnicloudmask",
+}
+"""Other people's detectors by name, run by their own packages where these are installed."""
+GROUP = "geocloud.scorers"
+"""Entry points by which a package offers scorers: each names a callable without arguments that gives one."""
 
 
 def default_name() -> str:
@@ -28,45 +41,150 @@ def shipped_cards() -> list[ModelCard]:
     return [read_card(path.parent) for path in sorted(SHIPPED.glob(f"*/{CARD_FILE}"))]
 
 
+def own_folder() -> Path:
+    """Where the user keeps models that are then known by their names: $GEOCLOUD_MODELS, or ~/.geocloud/models."""
+    return Path(os.environ.get("GEOCLOUD_MODELS") or Path.home() / ".geocloud" / "models")
+
+
+def own_models() -> dict[str, Path]:
+    """Name -> model folder or ONNX file in the user's own folder; those of a name that is taken are left out."""
+    found = [*own_folder().glob(f"*/{CARD_FILE}"), *own_folder().glob(f"*{SUFFIX}")]
+    places = [path.parent if path.name == CARD_FILE else path for path in sorted(found)]
+    named = {path.stem if path.suffix == SUFFIX else path.name: path for path in places}
+    return {name: path for name, path in named.items() if not _is_ours(name) and name not in installed_scorers()}
+
+
+@lru_cache(maxsize=1)
+def installed_scorers() -> dict[str, EntryPoint]:
+    """Name -> entry point of the scorers that packages offer; those of a name that is taken are left out."""
+    adapters = [EntryPoint(name, place, GROUP) for name, place in ADAPTERS.items()]
+    others = [point for point in entry_points(group=GROUP) if not _is_ours(point.name) and point.name not in ADAPTERS]
+    return {point.name: point for point in [*adapters, *others]}
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a shipped model or a baseline has the name."""
+    return name in BASELINES or name == DEFAULT_MODEL or name in _shipped_names()
+
+
+def _shipped_names() -> list[str]:
+    return [path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")]
+
+
 def model_names() -> list[str]:
-    """Names of the models in the box and of the baselines."""
-    return sorted([*(path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")), *BASELINES])
+    """Names of the models in the box, of the baselines, of installed scorers and of the user's own models."""
+    return sorted({*_shipped_names(), *BASELINES, *installed_scorers(), *own_models()})
 
 
-def model_folder(model: str | os.PathLike[str]) -> Path:
-    """The folder of a shipped model's name or of a path; ModelError with the names there are."""
+def model_path(model: str | os.PathLike[str]) -> Path:
+    """The folder, or the ONNX file, of a shipped model's name, of a name of the user's own, or of a path.
+
+    Raises:
+        ModelError: there is none; the sentence has the names there are.
+    """
     name = os.fspath(model)
+    plain = "/" not in name and "\\" not in name
     shipped = SHIPPED / (default_name() if name == DEFAULT_MODEL else name)
-    if "/" not in name and "\\" not in name and (shipped / CARD_FILE).is_file():
+    if plain and (shipped / CARD_FILE).is_file():
         return shipped
-    if Path(name).is_dir():
+    if Path(name).is_dir() or (name.endswith(SUFFIX) and Path(name).is_file()):
         return Path(name)
+    if plain and name in (own := own_models()):
+        return own[name]
     near = get_close_matches(name, model_names(), n=1)
     raise ModelError(
         f"no model {name!r}: did you mean {near[0]}?"
         if near
-        else f"no model {name!r}: give a model folder or one of {', '.join(model_names())}"
+        else f"no model {name!r}: give a model folder, an ONNX file or one of {', '.join(model_names())}"
     )
+
+
+def model_folder(model: str | os.PathLike[str]) -> Path:
+    """As `model_path`, of a model of geocloud's own kinds; ModelError for an ONNX file or a scorer of a package."""
+    name = os.fspath(model)
+    path = None if _is_installed(name) else model_path(name)
+    if path is None or path.suffix == SUFFIX:
+        raise ModelError(f"model {name} is not of geocloud's own kinds, so it can be run but not changed")
+    return path
+
+
+def model_paths(model: str | os.PathLike[str]) -> list[Path]:
+    """The files that a model is read from; none for a baseline or a scorer of a package."""
+    name = os.fspath(model)
+    if name in BASELINES or _is_installed(name):
+        return []
+    path = model_path(name)
+    return [path, path.with_suffix(CARD_SUFFIX)] if path.suffix == SUFFIX else list(path.iterdir())
+
+
+def card_of(model: str | os.PathLike[str]) -> ModelCard:
+    """A model's card, without loading its weights; raises as `load_scorer`."""
+    name = os.fspath(model)
+    if name in BASELINES or _is_installed(name):
+        return load_scorer(name).card
+    path = model_path(name)
+    return model_card(path) if path.suffix == SUFFIX else read_card(path)
+
+
+def identity_of(model: str | os.PathLike[str]) -> Any:  # noqa: ANN401 - any JSON value
+    """What tells a model from another of its name: its card with the hash of its weights, and a package's version."""
+    name = os.fspath(model)
+    if name in BASELINES:
+        return name
+    point = installed_scorers().get(name) if _is_installed(name) else None
+    if point is None:
+        return asdict(card_of(name))
+    return name, point.value, point.dist.version if point.dist else "", asdict(card_of(name))
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a package offers it: a folder or file of that name in the working directory does not hide it."""
+    return not _is_ours(name) and "/" not in name and not name.endswith(SUFFIX) and name in installed_scorers()
 
 
 def load_scorer(
     model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto", precision: Precision = "auto"
 ) -> Scorer:
-    """The scorer of a name or model folder; torch is imported only where there are weights to run.
+    """The scorer of a name, model folder or ONNX file; torch is imported only where it is needed.
 
     Args:
-        model: name of a shipped model or baseline, or a model folder.
+        model: name of a shipped model, a baseline, an installed scorer or a model of the user's own; a model folder; or
+            an ONNX file with its card beside it.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        precision: `fp32`, `bf16`, or `auto`: bf16 where card and machine allow it.
+        precision: `fp32`, `bf16`, or `auto`: bf16 where card and machine allow it; of geocloud's own kinds.
 
     Raises:
-        ModelError: there is no such model, or its weights or card are damaged.
+        ModelError: there is no such model, or its weights or card are damaged. MissingExtraError: its package is not
+        installed.
     """
-    if model in BASELINES:
-        return BASELINES[os.fspath(model)]()
+    name = os.fspath(model)
+    if name in BASELINES:
+        return BASELINES[name]()
+    if _is_installed(name):
+        return _load_installed(installed_scorers()[name])
+    path = model_path(name)
+    if path.suffix == SUFFIX:
+        from geocloud.scorers.onnx import load_onnx
+
+        return load_onnx(path, device)
     from geocloud.models.network_scorer import load_model
 
-    return load_model(model_folder(model), device, precision)
+    return load_model(path, device, precision)
+
+
+def _load_installed(point: EntryPoint) -> Scorer:
+    """The scorer that an entry point gives; ModelError where it gives none."""
+    try:
+        scorer = point.load()()
+    except GeocloudError:
+        raise
+    except Exception as error:  # a package of others may raise anything
+        raise ModelError(
+            f"model {point.name} of {point.value} cannot be loaded ({type(error).__name__}: {error})"
+        ) from error
+    if not isinstance(scorer, Scorer) or not isinstance(scorer.card, ModelCard):
+        raise ModelError(f"model {point.name} of {point.value} is no scorer: it needs card, choose_bands and score")
+    return scorer
 
 
 _LOCK = threading.Lock()

@@ -25,7 +25,7 @@ class DetectOptions:
     """How to detect; the defaults need nothing."""
 
     model: str | os.PathLike[str] = DEFAULT_MODEL
-    """Name of a shipped model or a model folder."""
+    """Name of a model, a model folder, or an ONNX file with its card beside it."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     """Bands, scale and offset where the scene does not say."""
     threshold: float | str | Probability | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from geocloud.classes import TAG
 from geocloud.errors import ModelError, UsageError
-from geocloud.models.registry import model_folder
+from geocloud.models.registry import model_paths
 from geocloud.pipeline.detection import Detection, read_detection, run_tags
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX, OUTPUTS
@@ -20,7 +20,6 @@ from geocloud.readers.files.paths import is_remote, is_virtual, is_vrt
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.products.stac_item import item_name, load_item
 from geocloud.readers.reader import SceneReader, scene_name
-from geocloud.scorers.baselines import BASELINES
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.output_check import check_not_read, check_outputs, has_tags
 from geocloud.writers.vectors import VECTOR_SUFFIXES
@@ -61,10 +60,9 @@ def scene_files(scene: SceneReader) -> Iterator[str]:
 
 
 def model_files(model: str | os.PathLike[str]) -> Iterator[str]:
-    """The files of a model's folder; none of a baseline."""
-    if model not in BASELINES:
-        with suppress(ModelError, OSError):
-            yield from (str(path) for path in model_folder(model).iterdir())
+    """The files that a model is read from; none of a baseline or a package's scorer."""
+    with suppress(ModelError, OSError):
+        yield from map(str, model_paths(model))
 
 
 def check_scenes(sources: Sequence[str], outputs: Iterable[Path]) -> None:

@@ -1,10 +1,11 @@
-"""Other people's cloud masks, to stand beside ours in a table; never needed, imported only when asked for."""
+"""Other people's cloud detectors as scorers, run by their own packages; never needed, imported only when asked for."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from geocloud.calibration import Calibration
-from geocloud.errors import InputError, MissingExtraError
+from geocloud.errors import InputError, MissingExtraError, ModelError
 from geocloud.raster import CLEAR, CLOUD, SHADOW, BoolArray, ByteArray, FloatArray, PatchBatch, Raster
 from geocloud.scorers.card import ModelCard, TrainingRecord, require_bands
 
@@ -29,6 +30,9 @@ _CARD = ModelCard(
     "peer",
     ("blue", "green", "red", "nir"),
     _INFRARED,
+    block=6,
+    halo=64,  # a quarter of the 256 pixels that it looks at at once
+    min_resolution=20.0,  # its makers: about 30 m
     calibration=Calibration(0.5, unit="class"),
     training=TrainingRecord("S"),
 )
@@ -49,8 +53,8 @@ class UkisMask:
         return require_bands(self.card.name, available, self.card.bands, six)
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, side, side) 1 where it says cloud, else 0."""
-        return np.stack([self._cloud(block, batch.bands) for block in batch.data])
+        """(n, height, width) 1 where it says cloud, else 0."""
+        return np.stack([_inner(self._cloud(block, batch.bands), self.card.halo) for block in batch.data])
 
     def score_whole(self, raster: Raster, bands: tuple[str, ...]) -> FloatArray:
         """(h, w) the same of a scene at once, as its users call it."""
@@ -73,13 +77,14 @@ class UkisMask:
                 band_order=list(bands),
                 product_level=self.product_level,
                 providers=["CPUExecutionProvider"],
+                intra_op_num_threads=1,  # parallelism is over segments
             )
         classes: NDArray[Any] = found.csm[:, :, 0]
         return classes
 
 
-def ukis_csmask(product_level: ProductLevel) -> UkisMask:
-    """The peer, for one product level; MissingExtraError where it is not installed."""
+def ukis_csmask(product_level: ProductLevel = "l1c") -> UkisMask:
+    """The detector for one product level; MissingExtraError where it is not installed."""
     try:
         from ukis_csmask.mask import CSmask
     except ImportError as error:
@@ -87,8 +92,18 @@ def ukis_csmask(product_level: ProductLevel) -> UkisMask:
     return UkisMask(CSmask, product_level)
 
 
+def ukis_csmask_l2a() -> UkisMask:
+    """The same for surface reflectance."""
+    return ukis_csmask("l2a")
+
+
+def _inner(layer: FloatArray, halo: int) -> FloatArray:
+    """(h, w) without its halo."""
+    return layer[halo : layer.shape[0] - halo, halo : layer.shape[1] - halo]
+
+
 PEERS = {"ukis-csmask": ukis_csmask}
-"""Names to constructors."""
+"""Names to constructors, for tables of `evaluate`."""
 
 Reference = Literal["s2cloudless"]
 L1C_BANDS = 13
@@ -98,10 +113,8 @@ THRESHOLD, AVERAGE, DILATION = 0.4, 4, 2
 
 def require_reference() -> None:
     """MissingExtraError where s2cloudless is not installed."""
-    try:
-        import s2cloudless  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("s2cloudless", "bench", "agreement with s2cloudless") from error
+    if find_spec("s2cloudless") is None:
+        raise MissingExtraError("s2cloudless", "bench", "agreement with s2cloudless")
 
 
 def reference_mask(path: Path) -> BoolArray:
@@ -123,3 +136,109 @@ def reference_mask(path: Path) -> BoolArray:
     detector = S2PixelCloudDetector(threshold=THRESHOLD, average_over=AVERAGE, dilation_size=DILATION, all_bands=True)
     mask: BoolArray = detector.get_cloud_masks(np.moveaxis(data, 0, -1)[None])[0] > 0
     return mask
+
+
+_TEN = ("coastal", "blue", "red", "rededge", "nir", "b8a", "b09", "cirrus", "swir16", "swir22")
+"""Bands 1, 2, 4, 5, 8, 8A, 9, 10, 11, 12 of Sentinel-2, in its order."""
+
+_S2CLOUDLESS = ModelCard(
+    "s2cloudless",
+    "peer",
+    _TEN,
+    block=4,
+    halo=AVERAGE,
+    min_resolution=60.0,  # of the bands that tell most; its makers use 160
+    calibration=Calibration(THRESHOLD, unit="probability of cloud"),
+    training=TrainingRecord("S"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class S2Cloudless:
+    """s2cloudless (Zupanc 2017): boosted trees on ten bands of Sentinel-2 L1C, a pixel at a time, then smoothed."""
+
+    detector: Any
+    """Its class S2PixelCloudDetector."""
+    card: ModelCard = _S2CLOUDLESS
+
+    def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
+        """All ten; ModelError where one is missing."""
+        return require_bands(self.card.name, available, self.card.bands)
+
+    def score(self, batch: PatchBatch) -> FloatArray:
+        """(n, height, width) its probability of cloud, smoothed as for its own mask."""
+        import cv2
+
+        order = [batch.bands.index(band) for band in self.card.bands]
+        shown = np.ascontiguousarray(np.moveaxis(batch.data[:, order], 1, -1))
+        every = self.detector.get_cloud_probability_maps(shown)
+        smooth = [cv2.filter2D(one, -1, self.detector.conv_filter, borderType=cv2.BORDER_REFLECT) for one in every]
+        return np.stack([_inner(np.asarray(one, dtype=np.float32), self.card.halo) for one in smooth])
+
+
+def s2cloudless() -> S2Cloudless:
+    """The detector; MissingExtraError where it is not installed."""
+    require_reference()
+    from s2cloudless import S2PixelCloudDetector
+
+    return S2Cloudless(S2PixelCloudDetector(threshold=THRESHOLD, average_over=AVERAGE, all_bands=False))
+
+
+_OMNI = ModelCard(
+    "omnicloudmask",
+    "peer",
+    ("red", "green", "nir"),
+    block=11,
+    halo=148,  # patches of 1000 pixels, an overlap of 300: its own
+    min_resolution=10.0,
+    calibration=Calibration(0.5, curve=((0.0, 0.0), (1.0, 1.0)), unit="probability of thick or thin cloud"),
+    training=TrainingRecord("S"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OmniCloudMask:
+    """OmniCloudMask (Wright et al. 2025): supervised networks on red, green and near infrared, 10 to 50 m."""
+
+    predict: Callable[..., Any]
+    """Its function predict_from_array."""
+    networks: Any = None
+    """A network, or several, in place of its own, which it downloads."""
+    card: ModelCard = _OMNI
+
+    def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
+        """Its three; ModelError where one is missing."""
+        return require_bands(self.card.name, available, self.card.bands)
+
+    def score(self, batch: PatchBatch) -> FloatArray:
+        """(n, height, width) its probability of thick cloud plus that of thin."""
+        order = [batch.bands.index(band) for band in self.card.bands]
+        return np.stack([_inner(self._cloud(block[order]), self.card.halo) for block in batch.data])
+
+    def _cloud(self, data: FloatArray) -> FloatArray:
+        """(h, w) of (3, h, w) reflectance; ModelError where its networks cannot be fetched or run."""
+        side = max(data.shape[1:])
+        square = np.pad(data, [(0, 0), *((0, side - size) for size in data.shape[1:])], mode="reflect")
+        try:
+            found = self.predict(
+                square, patch_size=side, patch_overlap=0, batch_size=1, inference_device="cpu", mosaic_device="cpu",
+                export_confidence=True, softmax_output=True, no_data_value=_NO_VALUE, apply_no_data_mask=False,
+                custom_models=self.networks,
+            )  # fmt: skip
+        except Exception as error:
+            raise ModelError(f"omnicloudmask cannot be run here ({type(error).__name__}: {error})") from error
+        cloud: FloatArray = np.clip(found[1] + found[2], 0, 1).astype(np.float32)
+        return cloud[: data.shape[1], : data.shape[2]]
+
+
+_NO_VALUE = -9999.0
+"""Nodata was filled before."""
+
+
+def omnicloudmask(networks: Any = None) -> OmniCloudMask:  # noqa: ANN401 - torch is not imported here
+    """The detector, with its own networks or with others of that input and output; MissingExtraError without it."""
+    if find_spec("omnicloudmask") is None:
+        raise MissingExtraError("omnicloudmask", "omnicloudmask", "model omnicloudmask")
+    from omnicloudmask import predict_from_array
+
+    return OmniCloudMask(predict_from_array, networks)

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
+from geocloud.calibration import Calibration
 from geocloud.errors import MissingExtraError, ModelError, UsageError
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.places import model_files
 from geocloud.raster import PATCH
+from geocloud.scorers.onnx_card import CARD_SUFFIX, LARGEST_PATCH, OnnxCard, write_onnx_card
 from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import staged, write_errors
 
 if TYPE_CHECKING:
     from geocloud.models.networks import Network
+    from geocloud.scorers.card import ModelCard
+
+ONE_SPREAD = 1 / (1 + math.exp(-1))
 
 
 def export_model(
@@ -29,7 +37,8 @@ def export_model(
     Its input `reflectance` is (1, bands, side, side) float32, bands in the order of the card whatever the order of
     `bands`; its output `raw` is (1, side, side), the raw score per pixel, fp32. The outer pixels of each tile, as many
     as the `halo` of the metadata, see less context than `detect` gives them. The metadata also hold bands, threshold,
-    side of the threshold that is cloud, and the hash of the weights.
+    side of the threshold that is cloud, and the hash of the weights. A card is written beside it, by which geocloud
+    runs the file as a model.
 
     Args:
         model: name of a model, or a model folder.
@@ -47,9 +56,10 @@ def export_model(
     path = Path(out)
     if find_spec("onnx") is None:
         raise MissingExtraError("onnx", "onnx", "exporting a model")
-    if side < PATCH or side % PATCH:
-        raise UsageError(f"side {side} must be a multiple of {PATCH} pixels")
-    check_outputs([path], model_files(model), overwrite=overwrite)
+    if not PATCH <= side <= LARGEST_PATCH or side % PATCH:
+        raise UsageError(f"side {side} must be a multiple of {PATCH} pixels, up to {LARGEST_PATCH}")
+    described = path.with_suffix(CARD_SUFFIX)
+    check_outputs([described, path], model_files(model), overwrite=overwrite)
     import onnx
     import torch
 
@@ -75,7 +85,7 @@ def export_model(
             return cast("Network", self.network).raw_score(reflectance, present)
 
     calibration = card.calibration
-    facts = {
+    facts: dict[str, Any] = {
         "model": card.name,
         "bands": [band for band in card.channels if band in chosen],
         "threshold": calibration.threshold,
@@ -98,5 +108,35 @@ def export_model(
         proto = onnx.load(str(traced))
         onnx.helper.set_model_props(proto, {f"geocloud_{key}": json.dumps(value) for key, value in facts.items()})
         onnx.save(proto, str(traced))
+        if side - 2 * card.halo >= PATCH:
+            write_onnx_card(_card(card, tuple(facts["bands"]), side), staging.path(described))
         staging.commit(last=path, overwrite=overwrite)
     return path
+
+
+def _card(card: ModelCard, bands: tuple[str, ...], side: int) -> OnnxCard:
+    """By which geocloud runs the file."""
+    calibration = card.calibration
+    return OnnxCard(
+        name=card.name,
+        bands=bands,
+        patch=side,
+        output="score",
+        halo=card.halo,
+        threshold=calibration.threshold,
+        cloud_is=calibration.cloud_is,
+        spread=_spread(calibration),
+        resolution=card.min_resolution,
+        supervision=card.training.supervision,
+        description=card.description,
+        limits=card.limits,
+    )
+
+
+def _spread(calibration: Calibration) -> float | None:
+    """How far beyond the threshold P(cloud) is that of a logistic curve one spread away; None: there is no curve."""
+    if not calibration.curve:
+        return None
+    knots = sorted((p, raw) for raw, p in calibration.curve)
+    raw = np.interp(ONE_SPREAD, [p for p, _ in knots], [raw for _, raw in knots])
+    return abs(float(raw) - calibration.threshold) or None

@@ -9,9 +9,11 @@ from itertools import pairwise
 
 from geocloud.errors import InputError, UsageError
 from geocloud.readers.bands.evidence import ALPHA, BandEvidence, BandHint, order_hints, read_evidence
-from geocloud.readers.bands.names import CENTRES, COMMON_NAMES, RANGES, SCORED, VISIBLE, wavelength_in
+from geocloud.readers.bands.names import CENTRES, COMMON_NAMES, RANGES, SCORED, VISIBLE, band_order, wavelength_in
 from geocloud.readers.bands.sensors import Sensor, lacks_blue, named_order
 
+OWN_NAME = re.compile(r"b\d{1,2}a?")
+"""A sensor's own names of bands that have no common one, for models that take them: b09, b8a."""
 LISTED = 12
 """Bands that a sentence names at most."""
 MANY = 30
@@ -42,13 +44,13 @@ class ChosenBands:
 def given_bands(bands: Mapping[str, int | str], labels: Sequence[str], source: str) -> ChosenBands:
     """The user's own bands, by number or by what the scene calls them; UsageError where there is no such band."""
     numbers = {name: _given(name, value, labels, source) for name, value in bands.items()}
-    ordered = dict(sorted(numbers.items(), key=lambda item: COMMON_NAMES.index(item[0])))
+    ordered = dict(sorted(numbers.items(), key=lambda item: band_order(item[0])))
     return ChosenBands(ordered, dict.fromkeys(ordered, "--bands"))
 
 
 def _given(name: str, value: int | str, labels: Sequence[str], source: str) -> int:
-    if name not in COMMON_NAMES:
-        raise UsageError(f"band name {name!r} is unknown; there are {', '.join(COMMON_NAMES)}")
+    if name not in COMMON_NAMES and not OWN_NAME.fullmatch(name):
+        raise UsageError(f"band name {name!r} is unknown; there are {', '.join(COMMON_NAMES)}, and names such as b8a")
     if isinstance(value, int):
         if not 1 <= value <= len(labels):
             raise UsageError(f"band {name}={value} is not in {source}, which has bands 1 to {len(labels)}")

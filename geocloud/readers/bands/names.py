@@ -24,6 +24,13 @@ SCORED = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Those that a scorer may take, in the order users read them."""
 VISIBLE = ("blue", "green", "red")
 """Bands without which nothing can be scored."""
+
+
+def band_order(band: str) -> tuple[int, str]:
+    """A key that sorts bands as users read them: common names first, then a sensor's own."""
+    return COMMON_NAMES.index(band) if band in COMMON_NAMES else len(COMMON_NAMES), band
+
+
 RANGES = {
     "coastal": (0.40, 0.455),
     "blue": (0.455, 0.53),

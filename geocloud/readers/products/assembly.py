@@ -12,7 +12,7 @@ from rasterio.enums import MaskFlags
 from geocloud.errors import InputError
 from geocloud.progress import Warn
 from geocloud.raster import Georef
-from geocloud.readers.bands.names import COMMON_NAMES, SCORED, VISIBLE
+from geocloud.readers.bands.names import SCORED, VISIBLE, band_order
 from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, choose_radiometry, known_nodata
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import (
@@ -120,7 +120,7 @@ def assemble(
     for path in (*(source.path for source in sources), *quality):
         if product.document and not is_virtual(path):
             check_named(product.document, path, allow_external=allow)
-    ordered = sorted(sources, key=lambda source: COMMON_NAMES.index(source.band))
+    ordered = sorted(sources, key=lambda source: band_order(source.band))
     users = {source.index for source in ordered}
     stored = {path: inspect(path, users, allow_external=allow) for path in dict.fromkeys(s.path for s in ordered)}
     scored = [source for source in ordered if source.band in SCORED] or ordered

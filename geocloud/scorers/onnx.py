@@ -1,0 +1,155 @@
+"""A network of the user's own: an ONNX file with a TOML card beside it, run by onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geocloud.errors import MissingExtraError, ModelError, UsageError
+from geocloud.raster import FloatArray, PatchBatch
+from geocloud.scorers.card import ModelCard, require_bands
+from geocloud.scorers.onnx_card import CARD_SUFFIX, CLOUD_CLASSES, Layout, OnnxCard, model_card, read_onnx_card
+from geocloud.scorers.onnx_check import Shape, check_onnx
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxScorer:
+    """Runs an ONNX network over tiles, one at a time. Threads may share it."""
+
+    card: ModelCard
+    own: OnnxCard
+    session: Any
+    """onnxruntime.InferenceSession."""
+
+    def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
+        """The card's bands; ModelError where one is missing."""
+        return require_bands(self.card.name, available, self.card.bands)
+
+    def score(self, batch: PatchBatch) -> FloatArray:
+        """(n, height, width) float32, higher = cloudier."""
+        return np.stack([self._score(tile) for tile in self._planes(batch)])
+
+    def _planes(self, batch: PatchBatch) -> list[FloatArray]:
+        """(planes, height, width) of each block without its halo, as the network gives them."""
+        order = [batch.bands.index(band) for band in self.card.bands]
+        height, width = (size - 2 * self.card.halo for size in batch.data.shape[-2:])
+        found = []
+        for data in batch.data[:, order]:
+            planes = self._run(data)
+            edge = (self.own.patch - planes.shape[-1]) // 2  # what a network without padding leaves out
+            top = self.card.halo - edge
+            inner = planes[:, top : top + height, top : top + width]
+            if not np.isfinite(inner).all():
+                raise ModelError(
+                    f"model {self.card.name} gives values that are no numbers on this scene; look at scale, mean and "
+                    f"std in {self.card.name}{CARD_SUFFIX}"
+                )
+            found.append(inner)
+        return found
+
+    def _run(self, data: FloatArray) -> FloatArray:
+        """(planes, side, side) of a tile (band, h, w) with its halo, filled up at its end by repeating its edge."""
+        own = self.own
+        short = [(0, 0), *((0, own.patch - size) for size in data.shape[1:])]
+        x = np.pad(data, short, mode="edge") * np.float32(own.scale)
+        if own.normalise == "tile":
+            x = (x - x.mean(axis=(1, 2), keepdims=True)) / np.maximum(x.std(axis=(1, 2), keepdims=True), 1e-6)
+        for numbers, change in ((own.mean, np.subtract), (own.std, np.divide)):
+            if numbers:
+                with np.errstate(over="ignore"):  # what becomes infinite is refused where it is used
+                    x = change(x, np.array(numbers, dtype=np.float32)[:, None, None])
+        x = x if own.layout == "nchw" else np.moveaxis(x, 0, -1)
+        taken = self.session.get_inputs()[0]
+        kind = {"tensor(float16)": np.float16, "tensor(double)": np.float64}.get(taken.type, np.float32)
+        (raw,) = self.session.run(
+            [own.output_name or self.session.get_outputs()[0].name], {taken.name: x[None].astype(kind)}
+        )
+        planes = np.asarray(raw, dtype=np.float32)
+        return as_planes(planes, own.layout, own.planes)
+
+    def _score(self, planes: FloatArray) -> FloatArray:
+        """(h, w) of (planes, h, w)."""
+        own = self.own
+        score: FloatArray
+        if own.output == "classes":
+            return np.isin(
+                planes[0], [own.classes.index(name) for name in own.classes if name in CLOUD_CLASSES]
+            ).astype(np.float32)
+        if own.output == "score":
+            score = planes[0] * np.float32(self.card.calibration.sign)
+            return score
+        if len(planes) == 1:
+            score = planes[0]
+            return score
+        cloud = np.array([name in CLOUD_CLASSES for name in own.classes])
+        if own.output == "probability":
+            return np.asarray(planes[cloud].sum(axis=0), dtype=np.float32)
+        return np.asarray(_log_sum(planes[cloud]) - _log_sum(planes[~cloud]), dtype=np.float32)
+
+
+def as_planes(raw: FloatArray, layout: Layout, planes: int) -> FloatArray:
+    """(planes, side, side) of a network's output; its shape was checked when it was loaded."""
+    if planes == 1:
+        return raw.reshape(1, *(size for size in raw.shape if size != 1))
+    return raw[0] if layout == "nchw" else np.moveaxis(raw[0], -1, 0)
+
+
+def _log_sum(x: FloatArray) -> FloatArray:
+    """Logarithm of the sum of exponentials over the first axis."""
+    top = x.max(axis=0)
+    total: FloatArray = top + np.log(np.exp(x - top).sum(axis=0))
+    return total
+
+
+def load_onnx(path: Path, device: str = "auto") -> OnnxScorer:
+    """The scorer of an ONNX file.
+
+    Raises:
+        ModelError: file or card are missing, damaged, hostile, or do not fit each other. UsageError: the device is not
+        available. MissingExtraError: onnx or onnxruntime is not installed.
+    """
+    card, own = model_card(path), read_onnx_card(path)
+    content, shape = check_onnx(path, own.input_shape, own.output_name)
+    _check_output(path, own, shape)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError("onnxruntime", "onnx", f"the model {path}") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # parallelism is over segments
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=_providers(device, onnxruntime))
+    except Exception as error:  # onnxruntime raises kinds of its own
+        raise ModelError(f"{path} cannot be run by onnxruntime ({str(error).splitlines()[0][:200]})") from error
+    return OnnxScorer(card, own, session)
+
+
+def _check_output(path: Path, own: OnnxCard, shape: Shape) -> None:
+    """ModelError where the output is not what the card says."""
+    inner = own.patch - 2 * own.margin
+    planes = own.planes
+    for side in {own.patch, inner}:
+        sides = (side, side)
+        fitting = {(1, planes, *sides), (planes, *sides)} if own.layout == "nchw" else {(1, *sides, planes)}
+        if planes == 1:
+            fitting |= {sides, (1, *sides), (1, 1, *sides), (1, *sides, 1)}
+        if shape in fitting and (planes == 1 or len(shape) == 4):
+            return
+    many = f"{planes} planes, one per class" if planes > 1 else "one plane"
+    raise ModelError(
+        f"{path} gives an output of the shape {list(shape)}, its card means {many} of {own.patch} x {own.patch} "
+        "pixels; look at patch, classes and output"
+    )
+
+
+def _providers(device: str, onnxruntime: Any) -> list[str]:  # noqa: ANN401
+    """What onnxruntime runs it on."""
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device not in ("auto", "cpu") and not (device == "cuda" and has_cuda):
+        raise UsageError(f"device {device!r} is not available to onnxruntime here; use auto or cpu")
+    return [*(["CUDAExecutionProvider"] if has_cuda and device != "cpu" else []), "CPUExecutionProvider"]

@@ -1,0 +1,259 @@
+"""The TOML card beside an ONNX file: what the network takes and gives, in words that a person can type."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from geocloud.calibration import Calibration, CloudSide, ThresholdRule, logistic_curve
+from geocloud.errors import ModelError
+from geocloud.raster import PATCH
+from geocloud.scorers.card import ModelCard, TrainingRecord
+
+SUFFIX, CARD_SUFFIX = ".onnx", ".toml"
+MAX_CARD_BYTES = 1 << 16
+LEAST_PATCH, LARGEST_PATCH = 64, 1024
+OutputKind = Literal["score", "probability", "logits", "classes"]
+Layout = Literal["nchw", "nhwc"]
+Normalisation = Literal["none", "tile"]
+CLOUD_CLASSES = ("cloud", "thin", "haze", "dust")
+"""Names of a network's classes that count as cloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxCard:
+    """What a TOML card says of an ONNX file: its keys are the names here."""
+
+    name: str
+    bands: tuple[str, ...]
+    """Common names, in channel order."""
+    patch: int
+    """Side in pixels of the square that the network takes, its halo included."""
+    output: OutputKind
+    """`score`: one plane in a unit of its own. `probability`: one of cloud, or one per class. `logits`: before sigmoid
+    or softmax. `classes`: one plane of the classes' numbers."""
+    halo: int = 32
+    """Pixels of context on each side, whose scores are not used."""
+    scale: float = 1.0
+    """The network takes reflectance times this: 10000 for digital numbers of Sentinel-2."""
+    mean: tuple[float, ...] = ()
+    """Subtracted from each band after scaling; empty: nothing."""
+    std: tuple[float, ...] = ()
+    """What each band is divided by then; empty: nothing."""
+    normalise: Normalisation = "none"
+    """`tile`: each band of each tile to mean 0 and standard deviation 1, in place of mean and std."""
+    layout: Layout = "nchw"
+    """Bands before rows and columns, or behind them."""
+    classes: tuple[str, ...] = ()
+    """Name of each class in the order of the output; cloud, thin, haze and dust are cloud."""
+    threshold: float | None = None
+    """In the unit of the score; None: 0.5 of a probability, 0 of logits."""
+    cloud_is: CloudSide = "high"
+    """Of a score."""
+    spread: float | None = None
+    """Of a score: how far beyond the threshold P(cloud) is 0.73; None: P(cloud) is 0 or 1."""
+    resolution: float = 0.0
+    """Metres: finer pixels are averaged up to this size before they are scored; 0: never."""
+    output_name: str = ""
+    """Which of several outputs."""
+    supervision: str = "S"
+    """What it was trained with, as `geocloud evaluate` names it."""
+    description: str = ""
+    limits: str = ""
+
+    def __post_init__(self) -> None:
+        """ValueError for values that make no sense."""
+        if not LEAST_PATCH <= self.patch <= LARGEST_PATCH:
+            raise ValueError(f"patch must be {LEAST_PATCH} to {LARGEST_PATCH} pixels, not {self.patch}")
+        if not 0 <= self.halo <= (self.patch - PATCH) / 2:
+            raise ValueError(
+                f"halo {self.halo} leaves less than {PATCH} pixels of a patch of {self.patch}; "
+                f"0 to {(self.patch - PATCH) // 2} are allowed"
+            )
+        if not 0 < abs(self.scale) < float("inf"):
+            raise ValueError(f"scale must be a number other than 0, not {self.scale}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values and len(values) != len(self.bands):
+                raise ValueError(f"{name} has {len(values)} numbers for {len(self.bands)} bands")
+        if not all(np.isfinite(self.mean)) or not all(0 < one < float("inf") for one in self.std):
+            raise ValueError("mean must be finite numbers, and std numbers above 0")
+        if self.normalise == "tile" and (self.mean or self.std):
+            raise ValueError("normalise = 'tile' takes no mean and std")
+        self._check_output()
+        self._check_classes()
+
+    def _check_output(self) -> None:
+        """What goes with one kind of output alone."""
+        if self.output == "score" and self.threshold is None:
+            raise ValueError("threshold is missing: a score has a unit of its own")
+        if self.output == "classes" and self.threshold is not None:
+            raise ValueError("threshold does not go with output = 'classes', which are cloud or not")
+        if self.output != "score" and (self.cloud_is != "high" or self.spread is not None):
+            raise ValueError("cloud_is and spread go with output = 'score' alone")
+        if self.output == "score" and self.classes:
+            raise ValueError("classes do not go with output = 'score'")
+
+    def _check_classes(self) -> None:
+        """Names of classes, cloud among them and something else."""
+        if self.output == "classes" and not self.classes:
+            raise ValueError("classes is missing: the name of each number, as in ['clear', 'cloud', 'shadow']")
+        if len(self.classes) > 64 or len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes must be at most 64 different names")
+        if self.classes and not 0 < sum(name in CLOUD_CLASSES for name in self.classes) < len(self.classes):
+            raise ValueError(f"classes must hold cloud ({', '.join(CLOUD_CLASSES)}) and something else")
+
+    @property
+    def block(self) -> int:
+        """Patches of 64 pixels along a side of what a tile scores."""
+        return (self.patch - 2 * self.halo) // PATCH
+
+    @property
+    def margin(self) -> int:
+        """Pixels of context that a tile has: the halo and what whole patches leave over."""
+        return (self.patch - self.block * PATCH) // 2
+
+    @property
+    def planes(self) -> int:
+        """Of the output."""
+        return 1 if self.output == "classes" else max(1, len(self.classes))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one tile."""
+        sides = self.patch, self.patch
+        return (1, len(self.bands), *sides) if self.layout == "nchw" else (1, *sides, len(self.bands))
+
+
+_ALLOWED = {
+    "output": get_args(OutputKind),
+    "layout": get_args(Layout),
+    "normalise": get_args(Normalisation),
+    "cloud_is": get_args(CloudSide),
+}
+
+
+def read_onnx_card(path: Path) -> OnnxCard:
+    """The card beside an ONNX file; ModelError where there is none or it says nonsense, in one sentence."""
+    card = path.with_suffix(CARD_SUFFIX)
+    if not card.is_file():
+        raise ModelError(f"{path} has no card {card.name} beside it, which names its bands, patch and output")
+    if card.stat().st_size > MAX_CARD_BYTES:
+        raise ModelError(f"{card} has {card.stat().st_size} bytes, a card has at most {MAX_CARD_BYTES}")
+    try:
+        values: dict[str, Any] = tomllib.loads(card.read_text(encoding="utf-8"))
+        return OnnxCard(**_typed({"name": path.stem, **values}))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{card} is no card of a model: {error}") from error
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    """The values in their types; ValueError for a key that is unknown, missing, or of another type."""
+    kinds = {one.name: str(one.type) for one in fields(OnnxCard)}
+    for name in values:
+        if name not in kinds:
+            near = get_close_matches(name, kinds, n=1)
+            raise ValueError(f"key {name[:60]!r} is unknown" + (f": did you mean {near[0]}?" if near else ""))
+    for name in ("bands", "patch", "output"):
+        if name not in values:
+            raise ValueError(f"{name} is missing")
+    return {name: _value(name, value, kinds[name]) for name, value in values.items()}
+
+
+def _value(name: str, value: Any, kind: str) -> Any:  # noqa: ANN401 - any TOML value
+    """One of them."""
+    if name in _ALLOWED and value not in _ALLOWED[name]:
+        raise ValueError(f"{name} {value!r} is unknown; there are {', '.join(_ALLOWED[name])}")
+    if kind.startswith("tuple"):
+        item = str if "str" in kind else float
+        if not isinstance(value, list) or not all(_is(one, item) for one in value):
+            raise ValueError(f"{name} must be a list of {'names' if item is str else 'numbers'}")
+        return tuple(item(one) for one in value)
+    wanted = int if kind == "int" else float if "float" in kind else str
+    if not _is(value, wanted):
+        words = {int: "a whole number", float: "a number", str: "a text"}
+        raise ValueError(f"{name} must be {words[wanted]}, not {value!r:.60}")
+    return wanted(value)
+
+
+def _is(value: Any, kind: type) -> bool:  # noqa: ANN401
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float) if kind is float else isinstance(value, kind)
+
+
+def write_onnx_card(card: OnnxCard, path: Path) -> Path:
+    """Write the card beside an ONNX file; what has its default is left out."""
+    lines = []
+    for one in fields(card):
+        value = getattr(card, one.name)
+        if value != one.default and value is not None:
+            lines.append(f"{one.name} = {json.dumps(value, ensure_ascii=False)}")
+    target = path.with_suffix(CARD_SUFFIX)
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return target
+
+
+def model_card(path: Path) -> ModelCard:
+    """The card as every scorer has one; ModelError as `read_onnx_card`."""
+    own = read_onnx_card(path)
+    if not path.is_file():
+        raise ModelError(f"no model {path}: there is a card, but no ONNX file")
+    plain = {one.name: getattr(own, one.name) for one in fields(own)}
+    told = ("name", "bands", "threshold", "supervision", "description", "limits", "resolution", "spread")
+    stat = path.stat()
+    try:
+        return ModelCard(
+            own.name,
+            "onnx",
+            own.bands,
+            architecture={name: value for name, value in plain.items() if name not in told},
+            block=own.block,
+            halo=own.margin,
+            min_resolution=own.resolution,
+            calibration=_calibration(own),
+            training=TrainingRecord(own.supervision),
+            description=own.description,
+            limits=own.limits,
+            sha256=_sha256(path, stat.st_size, stat.st_mtime_ns),
+        )
+    except ValueError as error:
+        raise ModelError(f"{path.with_suffix(CARD_SUFFIX)} is no card of a model: {error}") from error
+
+
+def _calibration(own: OnnxCard) -> Calibration:
+    """Threshold and P(cloud) by the kind of output."""
+    card_rule = ThresholdRule("card", data=f"{own.name}{CARD_SUFFIX}")
+    if own.output == "classes":
+        return Calibration(0.5, rule=card_rule, unit="class")
+    if own.output == "probability":
+        whole = Calibration(0.5, curve=((0.0, 0.0), (1.0, 1.0)), rule=card_rule, unit="probability of cloud")
+        return whole if own.threshold is None else whole.at(own.threshold, card_rule)
+    if own.output == "logits":
+        threshold = own.threshold or 0.0
+        return Calibration(threshold, "high", card_rule, logistic_curve(threshold, 1.0, "high"), "logit of cloud")
+    threshold = own.threshold or 0.0
+    curve = logistic_curve(threshold, own.spread, own.cloud_is) if own.spread else ()
+    return Calibration(threshold, own.cloud_is, card_rule, curve, "score of the network")
+
+
+@lru_cache(maxsize=16)
+def _sha256(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - part of the key
+    """Of a file; each worker asks for it once a scene."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def store_threshold(path: Path, threshold: float) -> Path:
+    """Write a threshold into the card of an ONNX file; ModelError where its output has none."""
+    try:
+        return write_onnx_card(replace(read_onnx_card(path), threshold=threshold), path)
+    except ValueError as error:
+        raise ModelError(f"{path.with_suffix(CARD_SUFFIX)} takes no threshold: {error}") from error

@@ -1,0 +1,312 @@
+"""Networks of the user's own: an ONNX file with a card, through the whole pipeline; hostile ones refused unrun."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from testutils import clean_environment, run_cli, write_scene
+
+from geocloud import DetectOptions, detect, load_scorer, mask, open_scene
+from geocloud.errors import ModelError
+from geocloud.raster import PatchBatch, Window
+from geocloud.scorers.onnx_card import read_onnx_card, store_threshold
+from geocloud.verbs.export_model import export_model
+
+onnx = pytest.importorskip("onnx", reason="needs pip install 'geocloud[onnx]'")
+pytest.importorskip("onnxruntime", reason="needs pip install 'geocloud[onnx]'")
+helper, FLOAT = onnx.helper, onnx.TensorProto.FLOAT
+BANDS = ("blue", "green", "red", "nir")
+SIDE = 128
+
+
+def constant(name: str, values: Any, kind: str = "float32") -> Any:
+    return onnx.numpy_helper.from_array(np.array(values, dtype=kind), name)
+
+
+def save(path: Path, nodes: list, weights: list, out: tuple, shape: tuple = (1, 4, SIDE, SIDE), **options: Any) -> Path:
+    """A file of these nodes from `x` to `y`."""
+    given, made = (helper.make_tensor_value_info(name, FLOAT, dims) for name, dims in (("x", shape), ("y", out)))
+    graph = helper.make_graph(nodes, "net", [given], [made], weights, sparse_initializer=options.get("sparse", ()))
+    opsets = [helper.make_opsetid("", 17), *options.get("opsets", ())]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), str(path))
+    return path
+
+
+def card(path: Path, **values: Any) -> Path:
+    """Its card, the values over those of a network on four bands with one plane of scores."""
+    told = {"bands": list(BANDS), "patch": SIDE, "halo": 32, "output": "score", "threshold": 0.25, **values}
+    lines = (f"{key} = {json.dumps(value)}\n" for key, value in told.items() if value is not None)
+    path.with_suffix(".toml").write_text("".join(lines))
+    return path
+
+
+def blur(path: Path, planes: int = 1, reach: int = 8, **values: Any) -> Path:
+    """A network whose plane k is k + 1 times the mean of all bands over 17 x 17 pixels: a wrong halo would show."""
+    size = 2 * reach + 1
+    kernel = np.ones((planes, 4, size, size)) * np.arange(1, planes + 1)[:, None, None, None] / (4 * size**2)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], pads=[reach] * 4)]
+    file = save(path, nodes, [constant("w", kernel)], (1, planes, SIDE, SIDE))
+    return card(file, **values)
+
+
+def batch(data: np.ndarray, bands: tuple = BANDS, halo: int = 32) -> PatchBatch:
+    window = Window(0, 0, *(size - 2 * halo for size in data.shape[1:]))
+    return PatchBatch((window,), data[None], np.ones((1, *data.shape[1:]), bool), bands)
+
+
+@pytest.fixture
+def tile() -> np.ndarray:
+    return np.random.default_rng(0).uniform(0, 1, (4, SIDE, SIDE)).astype(np.float32)
+
+
+def expected(tile: np.ndarray, reach: int = 8, halo: int = 32) -> np.ndarray:
+    views = np.lib.stride_tricks.sliding_window_view(tile.mean(axis=0), (2 * reach + 1,) * 2)
+    return views.mean(axis=(2, 3))[halo - reach : reach - halo, halo - reach : reach - halo]
+
+
+def test_a_score_is_the_network_s_own_away_from_the_edge(tile: np.ndarray, tmp_path: Path) -> None:
+    scorer = load_scorer(blur(tmp_path / "m.onnx"))
+    assert np.allclose(scorer.score(batch(tile))[0], expected(tile), atol=1e-5)
+    swapped = batch(tile[::-1].copy(), BANDS[::-1])
+    assert np.array_equal(scorer.score(swapped), scorer.score(batch(tile)))  # bands by name, not by place
+
+
+def test_scale_mean_and_std_are_applied_in_this_order(tile: np.ndarray, tmp_path: Path) -> None:
+    numbers = {"scale": 10000, "mean": [1000.0] * 4, "std": [2000.0] * 4}
+    scorer = load_scorer(blur(tmp_path / "m.onnx", **numbers))
+    assert np.allclose(scorer.score(batch(tile))[0], (expected(tile) * 10000 - 1000) / 2000, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "answer"),
+    [
+        ({"output": "logits", "threshold": None, "classes": ["clear", "cloud"]}, lambda x: 2 * x - x),
+        ({"output": "logits", "threshold": None, "classes": ["cloud", "clear"]}, lambda x: x - 2 * x),
+        ({"output": "probability", "threshold": None, "classes": ["clear", "thin"]}, lambda x: 2 * x),
+        ({"cloud_is": "low"}, lambda x: -x),
+    ],
+)
+def test_outputs_become_scores_that_are_higher_for_cloud(
+    values: dict, answer: Any, tile: np.ndarray, tmp_path: Path
+) -> None:
+    planes = len(values.get("classes", [0]))
+    scorer = load_scorer(blur(tmp_path / "m.onnx", planes, **values))
+    assert np.allclose(scorer.score(batch(tile))[0], answer(expected(tile)), atol=1e-5)
+
+
+def test_class_numbers_of_cloud_are_cloud(tile: np.ndarray, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Slice", ["x", "from", "to", "axis"], ["first"]),
+        helper.make_node("Mul", ["first", "three"], ["many"]),
+        helper.make_node("Floor", ["many"], ["y"]),
+    ]
+    weights = [constant(name, [value], "int64") for name, value in (("from", 0), ("to", 1), ("axis", 1))]
+    path = save(tmp_path / "m.onnx", nodes, [*weights, constant("three", [3.0])], (1, 1, SIDE, SIDE))
+    card(path, output="classes", threshold=None, classes=["water", "cloud", "thin"])
+    score = load_scorer(path).score(batch(tile))[0]
+    assert np.array_equal(score == 1, tile[0, 32:-32, 32:-32] >= 1 / 3)
+
+
+@pytest.mark.parametrize("side", [96, 320])
+def test_tiles_leave_no_seam_and_do_not_depend_on_threads(side: int, tmp_path: Path) -> None:
+    model = blur(tmp_path / "m.onnx")
+    data = np.random.default_rng(1).integers(500, 4500, (4, side, side + 30)).astype(np.uint16)
+    scene = write_scene(tmp_path / "scene.tif", data=data)
+    with open_scene(scene) as opened:
+        whole = opened.read(Window(0, 0, side, side + 30), BANDS).data
+    padded = np.pad(whole, [(0, 0), (32, 32), (32, 32)], mode="reflect")
+    masks = [detect(scene, tmp_path / str(n), DetectOptions(model=model, threads=n)).mask_path for n in (1, 2)]
+    found = [rasterio.open(path).read(1) for path in masks]
+    wanted = expected(padded)
+    sure = np.abs(wanted - 0.25) > 1e-5
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0][sure], (wanted >= 0.25)[sure].astype(np.uint8))
+
+
+def test_the_exported_default_gives_the_default_s_mask(sample: Path, tmp_path: Path) -> None:
+    model = export_model("default", tmp_path / "own.onnx", BANDS, side=576)  # blocks of 8 patches and the halo
+    ours, theirs = (
+        detect(sample, tmp_path / name, DetectOptions(model=choice, precision="fp32", score=True, quicklook=True))
+        for name, choice in (("ours", "default"), ("theirs", model))
+    )
+    for key, least in (("mask", 0.999), ("score", 0.98)):
+        first, second = (rasterio.open(one.files[key]).read(1) for one in (ours, theirs))
+        assert (first == second).mean() >= least
+    assert abs(ours.cloud_cover - theirs.cloud_cover) < 0.05
+    assert theirs.polygon_count == ours.polygon_count
+    assert theirs.files["quicklook"].exists()
+
+
+def test_lazy_arrays_batch_and_the_list_of_models(tmp_path: Path) -> None:
+    xarray, dask = pytest.importorskip("xarray"), pytest.importorskip("dask.array")
+    pytest.importorskip("distributed")
+    (tmp_path / "models").mkdir()
+    blur(tmp_path / "models" / "mine.onnx")
+    scene = write_scene(tmp_path / "scene.tif", shape=(256, 256))
+    environment = clean_environment(GEOCLOUD_MODELS=str(tmp_path / "models"))
+    listed = run_cli("models", "list", "--json", env=environment)
+    assert "mine" in {one["name"] for one in json.loads(listed.stdout)["models"]}
+    done = run_cli("batch", scene, "--model", "mine", "--out", tmp_path / "out", "--workers", 1, env=environment)
+    assert done.returncode == 0, done.stderr
+    (made,) = (tmp_path / "out").rglob("scene_cloudmask.tif")
+    with rasterio.open(scene) as file:
+        pixels = file.read()
+    array = xarray.DataArray(dask.from_array(pixels, chunks=(4, 128, 128)), dims=("band", "y", "x"))
+    lazy = mask(array, bands=BANDS, scale=1e-4, model=tmp_path / "models" / "mine.onnx")
+    assert np.array_equal(np.asarray(lazy), rasterio.open(made).read(1))
+
+
+def test_a_threshold_is_stored_and_used(tmp_path: Path) -> None:
+    model = blur(tmp_path / "m.onnx", description='says "no"')
+    store_threshold(model, 0.125)
+    assert load_scorer(model).card.calibration.threshold == 0.125
+    assert read_onnx_card(model).description == 'says "no"'
+
+
+def test_values_that_are_no_numbers_are_refused(tile: np.ndarray, tmp_path: Path) -> None:
+    scorer = load_scorer(blur(tmp_path / "m.onnx", std=[1e-45] * 4))
+    with pytest.raises(ModelError, match="no numbers"):
+        scorer.score(batch(tile))
+
+
+def bomb(path: Path, nodes: list, weights: list) -> Path:
+    return card(save(path, nodes, weights, (1, 1, SIDE, SIDE)))
+
+
+def external(path: Path) -> Path:
+    blur(path)
+    proto = onnx.load(str(path))
+    onnx.external_data_helper.set_external_data(proto.graph.initializer[0], "../../../etc/passwd")
+    proto.graph.initializer[0].ClearField("raw_data")
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+def sparse(path: Path) -> Path:
+    values = constant("w", [1.0])
+    dense = helper.make_sparse_tensor(values, constant("at", [0], "int64"), [1 << 40])
+    return card(save(path, [helper.make_node("Identity", ["x"], ["y"])], [], (1, 4, SIDE, SIDE), sparse=[dense]))
+
+
+HOSTILE = {
+    "weights in another file": (external, "keeps weights in another file"),
+    "operators of others": (
+        lambda path: card(
+            save(path, [helper.make_node("Run", ["x"], ["y"], domain="evil")], [], (1, 1, SIDE, SIDE),
+                 opsets=[helper.make_opsetid("evil", 1)])
+        ),
+        "operators of 'evil'",
+    ),
+    "operators that there are not": (
+        lambda path: bomb(path, [helper.make_node("Explode", ["x"], ["y"])], []), "no valid network at Explode"),
+    "a size bomb of few bytes": (
+        lambda path: bomb(path, [helper.make_node("ConstantOfShape", ["s"], ["y"])],
+                          [constant("s", [1, 1, 1 << 20, 1 << 20], "int64")]),
+        "values at once by its ConstantOfShape",
+    ),
+    "a bomb that grows by tiles": (
+        lambda path: bomb(path, [helper.make_node("Tile", ["x", "n"], ["y"])],
+                          [constant("n", [1, 1, 4096, 4096], "int64")]),
+        "values at once by its Tile",
+    ),
+    "many constants": (
+        lambda path: bomb(
+            path,
+            [helper.make_node("ConstantOfShape", ["s"], [f"c{n}"]) for n in range(40)]
+            + [helper.make_node("Identity", ["x"], ["y"])],
+            [constant("s", [1 << 12, 1 << 12], "int64")],
+        ),
+        "values at once",
+    ),
+    "a size that the pixels decide": (
+        lambda path: bomb(
+            path,
+            [helper.make_node("ReduceMax", ["x"], ["m"], keepdims=0), helper.make_node("Cast", ["m"], ["i"], to=7),
+             helper.make_node("Reshape", ["i", "one"], ["s"]), helper.make_node("ConstantOfShape", ["s"], ["y"])],
+            [constant("one", [1], "int64")],
+        ),
+        "does not tell before it runs how large",
+    ),
+    "a loop": (lambda path: bomb(path, [helper.make_node("Loop", ["", ""], ["y"])], []), "branches or loops"),
+    "dice": (
+        lambda path: bomb(path, [helper.make_node("RandomNormalLike", ["x"], ["y"])], []), "other scores in each run"),
+    "sparse weights": (sparse, "sparse weights"),
+    "a shape without values": (
+        lambda path: bomb(path, [helper.make_node("Add", ["x", "w"], ["y"])],
+                          [onnx.TensorProto(name="w", data_type=1, dims=[1 << 30])]),
+        "without its values",
+    ),
+    "five bands": (lambda path: card(
+        save(path, [helper.make_node("Identity", ["x"], ["y"])], [], (1, 5, SIDE, SIDE), (1, 5, SIDE, SIDE))),
+        "its card says"),
+    "planes that its card does not name": (
+        lambda path: card(save(path, [helper.make_node("Identity", ["x"], ["y"])], [], (1, 4, SIDE, SIDE))),
+        "its card means one plane"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_one_sentence_and_never_run(name: str, tmp_path: Path, monkeypatch: Any) -> None:
+    import onnxruntime
+
+    make, sentence = HOSTILE[name]
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: pytest.fail("it was run"))
+    with pytest.raises(ModelError, match=sentence) as caught:
+        load_scorer(make(tmp_path / "m.onnx"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all", bytes(range(256)) * 50])
+def test_what_is_no_onnx_file(content: bytes, tmp_path: Path) -> None:
+    path = card(tmp_path / "m.onnx")
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="no ONNX file"):
+        load_scorer(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"patch": 10**9}, "patch must be 64 to 1024"),
+        ({"patch": "big"}, "patch must be a whole number"),
+        ({"patch": None}, "patch is missing"),
+        ({"halo": 60}, "leaves less than 64 pixels"),
+        ({"halo": -1}, "halo -1"),
+        ({"bands": ["blue"] * 70}, "1 to 64 different names"),
+        ({"bands": []}, "1 to 64 different names"),
+        ({"bands": "blue"}, "bands must be a list of names"),
+        ({"output": "magic"}, "output 'magic' is unknown; there are score, probability, logits, classes"),
+        ({"outptu": "score"}, "did you mean output"),
+        ({"threshold": None}, "threshold is missing"),
+        ({"scale": 0}, "scale must be a number other than 0"),
+        ({"mean": [1.0]}, "mean has 1 numbers for 4 bands"),
+        ({"std": [0.0] * 4}, "std numbers above 0"),
+        ({"output": "logits", "threshold": None, "classes": ["sea", "land"]}, "classes must hold cloud"),
+        ({"supervision": "none"}, "supervision must be one of"),
+        ({"name": "../../evil"}, "without slashes"),
+        ({"resolution": 1e9}, "min_resolution must be 0 to 1000"),
+    ],
+)
+def test_cards_that_make_no_sense_are_one_sentence(values: dict, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=sentence) as caught:
+        load_scorer(blur(tmp_path / "m.onnx", **values))
+    assert "\n" not in str(caught.value)
+
+
+def test_cards_of_any_size_or_depth_and_none(tmp_path: Path) -> None:
+    path = blur(tmp_path / "m.onnx")
+    toml = path.with_suffix(".toml")
+    for text, sentence in (("#" * 70_000, "a card has at most"), ("a = " + "[" * 20_000, "is no card of a model")):
+        toml.write_text(text)
+        with pytest.raises(ModelError, match=sentence):
+            load_scorer(path)
+    toml.unlink()
+    done = run_cli("detect", "scene.tif", "--model", path)
+    assert done.returncode == 1
+    assert "has no card m.toml beside it" in done.stderr
+    assert "Traceback" not in done.stderr
