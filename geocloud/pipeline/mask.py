@@ -16,12 +16,14 @@ from geocloud.calibration import Calibration
 from geocloud.classes import COUNTED, ENCODINGS, TAG, ClassName, EncodingName, classify, encode, mark_snow
 from geocloud.geometry.dilation import Dilater, Rows
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
-from geocloud.geometry.polygons import PolygonTracer, Shapes, burn, joined_groups
+from geocloud.geometry.polygons import PolygonTracer, burn, joined_groups
+from geocloud.geometry.shapes import ShapeStore
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows
 from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, SNOW, ByteArray, FloatArray, Georef, PatchBatch, spread
 from geocloud.scorers.contract import Scorer, require_class_thresholds, require_unmixer
 from geocloud.writers.cog import RasterFormat, RowWriter, mask_product, raster_errors, reflectance_counts
+from geocloud.writers.staging import write_errors
 
 CODE, SURFACE = "code", "surface"
 """Maps beside P(cloud): mask codes, uint8; reflectance of the cloud-free ground, (band, h, w) uint16."""
@@ -143,8 +145,8 @@ class MaskRaster:
         self.factor = 1 if dilate else factor  # grown clouds are not made of squares
         self._min_area, self._dilate = min_area, dilate
         self._writer = RowWriter(path, georef, mask_product(codes), tags)
-        self._tracer = PolygonTracer(georef.shape[1], self.factor) if traced else None
-        self._shapes: Shapes | None = None
+        self._tracer = PolygonTracer(georef.shape[1], self.factor, path.parent) if traced else None
+        self._shapes: ShapeStore | None = None
         self._dilater = Dilater(georef.shape[1], dilate) if dilate else None
         self._pixels: IntArray = np.zeros(256, dtype=np.int64)
 
@@ -179,10 +181,11 @@ class MaskRaster:
         if self._dilater is not None:
             self._keep(self._dilater.finish())
         if self._min_area:
-            self._shapes = self._without_small(self.shapes())
+            self._shapes = self.shapes()
+            self._drop_small(self._shapes)
 
-    def shapes(self) -> Shapes:
-        """All polygons; to be taken once, for they may be a million vertices."""
+    def shapes(self) -> ShapeStore:
+        """All polygons; to be taken once."""
         shapes, self._shapes = self._shapes, None
         if shapes is None:
             if self._tracer is None:
@@ -201,34 +204,42 @@ class MaskRaster:
             for code in self.codes:
                 self._pixels[code] += np.count_nonzero(codes == code)
             if self._tracer is not None:
-                self._tracer.add(codes, p)
+                with write_errors(self.path):  # many polygons wait in a file
+                    self._tracer.add(codes, p)
 
-    def _without_small(self, shapes: Shapes) -> Shapes:
-        """The polygons but those of small clouds, which are taken out of the mask.
+    def _drop_small(self, shapes: ShapeStore) -> None:
+        """Take small clouds out of the polygons and out of the mask.
 
         A cloud is all classes that touch: a thin rim and its thick middle count together, a shadow beside them alone.
         """
-        if not len(shapes):
-            return shapes
-        areas = geodesic_areas(to_crs_coordinates(shapes.geometry, self.georef), self.georef)
+        areas = np.concatenate(
+            [
+                geodesic_areas(to_crs_coordinates(part.geometry, self.georef), self.georef)
+                for part in shapes.chunks()
+                if len(part)
+            ]
+            or [np.zeros(0)]
+        )
         veils = np.where(np.isin(shapes.code, (SHADOW, SNOW)), shapes.code, CLOUD)
-        group = joined_groups(shapes, veils)
-        small = np.bincount(group, areas, len(shapes))[group] < self._min_area
+        if len(np.unique(shapes.code)) > len(np.unique(veils)):
+            group = joined_groups(shapes.all(), veils)
+            areas = np.bincount(group, areas, len(shapes))[group]
+        small = areas < self._min_area
         if small.any():
-            self._clear(shapes.take(small))
+            self._clear(shapes, small)
             gone = np.bincount(shapes.code[small], shapes.pixels[small], 256).astype(np.int64)
             self._pixels -= gone
             self._pixels[CLEAR] += gone.sum()
-        return shapes.take(~small)
+        shapes.keep(~small)
 
-    def _clear(self, shapes: Shapes) -> None:
-        """Write clear where the polygons are, strip by strip."""
-        height = self.georef.shape[0]
+    def _clear(self, shapes: ShapeStore, wanted: NDArray[np.bool_]) -> None:
+        """Write clear where these polygons are, strip by strip."""
+        height, (top, bottom) = self.georef.shape[0], shapes.rows
         for row in range(0, height, STRIP):
-            rows = self._writer.read(row, min(STRIP, height - row))
-            inside = burn(shapes, rows.shape, row)
-            if inside.any():
-                rows[inside] = CLEAR
+            here = wanted & (top < row + STRIP) & (bottom > row)
+            if here.any():
+                rows = self._writer.read(row, min(STRIP, height - row))
+                rows[burn(shapes.take(here), rows.shape, row)] = CLEAR
                 self._writer.write(row, rows)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -37,7 +38,7 @@ from geocloud.writers.cog import (
 )
 from geocloud.writers.stac import COG, MEDIA_TYPES, Asset, ItemRecord, require_pystac, seen_from, write_item
 from geocloud.writers.staging import Staging
-from geocloud.writers.vectors import VECTOR_SUFFIXES, to_frame, write_vectors
+from geocloud.writers.vectors import VECTOR_SUFFIXES, to_frames, write_polygons
 
 MASK_SUFFIX = "_cloudmask"
 """What a mask's stem has after the scene's."""
@@ -277,9 +278,9 @@ class Polygons(Output):
 
     def finish(self) -> None:
         """The file, by its suffix."""
-        frame = to_frame(self.run.mask.shapes(), self.run.scene.georef, self.run.scene.name)
-        self.count = len(frame)
-        write_vectors(frame, self.staged, self.run.tags)
+        shapes, scene = self.run.mask.shapes(), self.run.scene
+        frames = partial(to_frames, shapes, scene.georef, scene.name)
+        self.count = write_polygons(frames, self.staged, self.run.tags)
 
     def asset(self) -> Asset:
         """By the format."""

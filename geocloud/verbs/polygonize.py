@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from geocloud.classes import MaskEncoding
 from geocloud.errors import UsageError
-from geocloud.geometry.polygons import PolygonTracer, Shapes
+from geocloud.geometry.polygons import PolygonTracer
+from geocloud.geometry.shapes import ShapeStore
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import protected_files
 from geocloud.readers.masks import MaskFile, ScoreFile
 from geocloud.readers.reader import scene_name
 from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged
-from geocloud.writers.vectors import to_frame, vector_format, write_vectors
+from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.vectors import to_frames, vector_format, write_polygons
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +66,19 @@ def polygonize(
         georef, min_area = codes.georef, options.min_area
         if min_area and not georef.located:
             raise UsageError(f"{mask} has no georeference, so areas in m² are unknown; leave out --min-area")
-        frame = to_frame(
-            _trace(codes, options.score, progress), georef, scene_name(os.fspath(mask)).removesuffix(MASK_SUFFIX)
-        )
-        if min_area:
-            frame = frame[frame["area_m2"] >= min_area]
-        write_vectors(frame, staging.path(target), codes.provenance)
+        with write_errors(target):
+            shapes = _trace(codes, options.score, staging.path(target).parent, progress)
+        name = scene_name(os.fspath(mask)).removesuffix(MASK_SUFFIX)
+        frames = partial(to_frames, shapes, georef, name, min_area)
+        count = write_polygons(frames, staging.path(target), codes.provenance)
         staging.commit(last=target, overwrite=options.overwrite)
-    return len(frame)
+    return count
 
 
-def _trace(mask: MaskFile, score_path: str | os.PathLike[str] | None, progress: Progress) -> Shapes:
-    """All polygons, each with the sum of P(cloud) inside, or of ones without a score."""
+def _trace(mask: MaskFile, score_path: str | os.PathLike[str] | None, folder: Path, progress: Progress) -> ShapeStore:
+    """All polygons, each with the sum of P(cloud) inside, or of ones without a score; many wait in the folder."""
     height, width = mask.georef.shape
-    tracer = PolygonTracer(width)
+    tracer = PolygonTracer(width, folder=folder)
     score = ScoreFile(Path(score_path), mask.georef) if score_path is not None else None
     try:
         for row, codes in mask.strips():

@@ -3,86 +3,26 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import geopandas
-import sqlite3
-from contextlib import closing, contextmanager
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from geocloud.classes import CLASSES
 from geocloud.errors import MissingExtraError, OutputError, UsageError
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
-from geocloud.geometry.polygons import Shapes
+from geocloud.geometry.shapes import Shapes, ShapeStore
 from geocloud.raster import Georef
+from geocloud.writers.geojson import Frames, write_geojson
 
-DIGITS, SHORTEST_EDGE = 7, 1e-6
-"""Digits of a degree, and the shortest edge in degrees that they cannot break."""
-FEATURES_AT_ONCE = 1_000
-"""Features that are turned to degrees, or into text, at once."""
-
-
-def write_geojson(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str]) -> None:
-    """Write a frame: as RFC 7946 wants it where it has a CRS, else in its own coordinates; `tags` as member `geocloud`.
-
-    GDAL cuts at the antimeridian, and tests whether rounding broke a polygon, so it writes what is across the
-    antimeridian, round a pole, or has edges hardly longer than what is rounded. It takes ten times as long.
-
-    Raises:
-        OSError, RuntimeError: the file cannot be written.
-    """
-    plain = frame if frame.crs is None or not len(frame) else _in_degrees(frame)
-    if plain is None:
-        members = json.dumps({"type": "FeatureCollection", "geocloud": dict(tags)}, ensure_ascii=False)
-        options = {"NATIVE_DATA": members, "NATIVE_MEDIA_TYPE": "application/vnd.geo+json"} if tags else {}
-        frame.to_file(path, driver="GeoJSON", geometry_type="Polygon", RFC7946="YES", **options)
-        return
-    head = {"type": "FeatureCollection", "name": path.stem} | ({"geocloud": dict(tags)} if tags else {})
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "features": [')
-        file.writelines(_features(plain))
-        file.write("\n]}\n")
-
-
-def _features(frame: geopandas.GeoDataFrame) -> Iterator[str]:
-    """Each feature on a line of its own, what parts it from the one before in front of it."""
-    for start in range(0, len(frame), FEATURES_AT_ONCE):
-        part = frame.iloc[start : start + FEATURES_AT_ONCE]
-        told = part.drop(columns=part.geometry.name).to_json(orient="records", lines=True, force_ascii=False)
-        places = shapely.to_geojson(part.geometry.to_numpy())
-        for row, (properties, geometry) in enumerate(zip(told.rstrip("\n").split("\n"), places, strict=True), start):
-            yield f'{"," if row else ""}\n{{"type":"Feature","properties":{properties},"geometry":{geometry}}}'
-
-
-def _in_degrees(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame | None:
-    """The frame in degrees to 7 digits (1 cm), outer rings counterclockwise; None where GDAL has to see to it."""
-    extents, written = [], []
-    for start in range(0, len(frame), FEATURES_AT_ONCE):
-        geometry = frame.geometry.iloc[start : start + FEATURES_AT_ONCE].to_crs("EPSG:4326").to_numpy()
-        extents.append(shapely.total_bounds(geometry))
-        points, ring = shapely.get_coordinates(shapely.get_rings(geometry), return_index=True)
-        edges = np.abs(np.diff(points, axis=0)).max(1)[np.diff(ring) == 0]
-        if not _is_plain(extents) or edges.min() < SHORTEST_EDGE:
-            return None
-        rounded = shapely.transform(geometry, lambda xy: xy.round(DIGITS))
-        written.append(shapely.orient_polygons(rounded))
-    return frame.set_geometry(np.concatenate(written))
-
-
-def _is_plain(extents: list[NDArray[np.float64]]) -> bool:
-    """True where extents (west, south, east, north) in degrees, taken together, leave antimeridian and poles aside."""
-    west, south = np.min(extents, axis=0)[:2]
-    east, north = np.max(extents, axis=0)[2:]
-    return bool(west >= -180 and east <= 180 and east - west < 180 and south > -89 and north < 89)
-
+if TYPE_CHECKING:
+    import geopandas
 
 VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet", "none"]
 VECTOR_SUFFIXES = tuple(f".{name}" for name in get_args(VectorFormat) if name != "none")
@@ -125,6 +65,15 @@ def to_frame(shapes: Shapes, georef: Georef, scene: str) -> geopandas.GeoDataFra
     )
 
 
+def to_frames(
+    shapes: ShapeStore, georef: Georef, scene: str, min_area: float = 0.0
+) -> Iterator[geopandas.GeoDataFrame]:
+    """The same of many polygons, some at a time; those below `min_area` m² left out."""
+    for part in shapes.chunks():
+        frame = to_frame(part, georef, scene)
+        yield frame[frame["area_m2"] >= min_area] if min_area else frame
+
+
 def write_vectors(
     frame: geopandas.GeoDataFrame,
     path: Path,
@@ -141,8 +90,8 @@ def write_vectors(
         OutputError: the file cannot be written.
         MissingExtraError: .parquet without pyarrow.
     """
-    kind = path.suffix.lstrip(".").lower()
-    try:
+    kind = _suffix(path)
+    with _written(path):
         if kind == "parquet":
             _write_parquet(frame, path, tags)
         elif kind in _DRIVERS:
@@ -155,25 +104,122 @@ def write_vectors(
                     layer_metadata=dict(tags) or None,
                 )
         else:
-            write_geojson(frame, path, tags)
-        _check_written(frame, path)
+            write_geojson(lambda: iter([frame]), path, tags)
+        _check_written(path, len(frame))
+
+
+def write_polygons(frames: Frames, path: Path, tags: Mapping[str, str] = NO_TAGS) -> int:
+    """Write frames, one after the other, as one file, which is as `write_vectors` has it; returns how many features.
+
+    Memory holds one frame, but for FlatGeobuf, whose index wants all outlines at once (about 150 bytes each).
+
+    Args:
+        frames: gives the frames from the first on, as often as it is called; one or more.
+        path: its suffix chooses the format.
+        tags: as in `write_vectors`.
+
+    Raises:
+        OutputError, MissingExtraError: as `write_vectors`.
+    """
+    begun = frames()
+    first, second = next(begun), next(begun, None)
+    if second is None:
+        write_vectors(first, path, tags)
+        return len(first)
+    del first, second, begun
+    write = {"gpkg": _append_all, "fgb": _write_outlines, "parquet": _write_row_groups}.get(
+        _suffix(path), write_geojson
+    )
+    with _written(path):
+        count = write(frames, path, tags)
+        _check_written(path, count)
+    return count
+
+
+def _append_all(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
+    """A GeoPackage that grows; returns its features."""
+    count = 0
+    with _fixed_date():
+        for number, frame in enumerate(frames()):
+            more: dict[str, Any] = {"mode": "a"} if number else {"layer_metadata": dict(tags) or None}
+            frame.to_file(path, driver="GPKG", layer="clouds", geometry_type="Polygon", **more)
+            count += len(frame)
+    return count
+
+
+def _write_outlines(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
+    """A FlatGeobuf file, from all outlines as bytes; returns its features."""
+    import pyogrio
+
+    outlines, columns, crs = [], [], None
+    for frame in frames():
+        outlines.append(np.asarray(shapely.to_wkb(frame.geometry.to_numpy()), dtype=object))
+        columns.append(frame.drop(columns=frame.geometry.name))
+        crs = frame.crs
+    names = list(columns[0].columns)
+    pyogrio.raw.write(
+        path,
+        np.concatenate(outlines),
+        [np.concatenate([part[name].to_numpy() for part in columns]) for name in names],
+        names,
+        driver="FlatGeobuf",
+        layer="clouds",
+        geometry_type="Polygon",
+        crs=None if crs is None else crs.to_wkt(),
+        layer_metadata=dict(tags) or None,
+    )
+    return sum(map(len, columns))
+
+
+def _write_row_groups(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
+    """GeoParquet, a row group a frame; returns its features."""
+    parquet = _require_pyarrow()
+    bounds = np.array([frame.total_bounds for frame in frames()])
+    extent = [*bounds[:, :2].min(axis=0).tolist(), *bounds[:, 2:].max(axis=0).tolist()]
+    plain = {key.encode(): text.encode() for key, text in tags.items()}
+    writer, count = None, 0
+    for frame in frames():
+        content = BytesIO()
+        frame.to_parquet(content, index=False)
+        table = parquet.read_table(content)
+        if writer is None:
+            about = json.loads(table.schema.metadata[b"geo"])
+            about["columns"][about["primary_column"]]["bbox"] = extent
+            schema = table.schema.with_metadata({b"geo": json.dumps(about).encode(), **plain})
+            writer = parquet.ParquetWriter(path, schema, compression="snappy")
+        writer.write_table(table.cast(schema))
+        count += len(frame)
+    if writer is not None:
+        writer.close()
+    return count
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.lstrip(".").lower()
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """OutputError for what may go wrong while a file is written."""
+    try:
+        yield
     except (OSError, RuntimeError, sqlite3.Error) as error:
         raise OutputError(f"{path} cannot be written ({error}); choose another folder or make room") from error
 
 
-def _check_written(frame: geopandas.GeoDataFrame, path: Path) -> None:
+def _check_written(path: Path, count: int) -> None:
     """OSError where the file ends early: what fails while a file is closed is told to nobody."""
     import pyogrio
 
-    kind, whole = path.suffix.lstrip(".").lower(), True
+    kind, whole = _suffix(path), True
     if kind == "geojson":
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 16))
             whole = file.read().rstrip().endswith(b"}")
     elif kind == "gpkg":
-        whole = _geopackage_is_whole(path, len(frame))
-    elif kind == "fgb" and len(frame):  # Parquet ends with what it is opened by
-        whole = len(pyogrio.read_dataframe(path, skip_features=len(frame) - 1, read_geometry=True)) == 1
+        whole = _geopackage_is_whole(path, count)
+    elif kind == "fgb" and count:  # Parquet ends with what it is opened by
+        whole = len(pyogrio.read_dataframe(path, skip_features=count - 1, read_geometry=True)) == 1
     if not whole:
         raise OSError("the file is incomplete")
 
@@ -192,14 +238,19 @@ def _geopackage_is_whole(path: Path, count: int) -> bool:
 
 
 def _write_parquet(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str]) -> None:
-    try:
-        import pyarrow  # noqa: F401 - only to say what is missing
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "parquet", "GeoParquet") from error
+    parquet = _require_pyarrow()
     frame.to_parquet(path)
     table = parquet.read_table(path)
     parquet.write_table(table.replace_schema_metadata({**table.schema.metadata, **tags}), path, compression="snappy")
+
+
+def _require_pyarrow() -> Any:  # noqa: ANN401 - pyarrow is untyped
+    """Its module for Parquet; MissingExtraError where it is not installed."""
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", "GeoParquet") from error
+    return parquet
 
 
 @contextmanager

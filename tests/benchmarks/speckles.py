@@ -1,30 +1,67 @@
-"""A mask of 300,000 specks to polygons: the worst case of vector output.
+"""Memory with two million polygons: a scene that is noise, masked by the real program, in each vector format.
 
-python tests/benchmarks/speckles.py
+python tests/benchmarks/speckles.py [rows] [model]
+
+Prints for each format the number of polygons, the seconds, and the largest memory of the process in megabytes. With
+4,000 pixels a row, 5,200 rows are some two million polygons.
 """
 
 from __future__ import annotations
 
+import json
+import resource
+import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+from rasterio.windows import Window
 
-from geocloud.geometry.polygons import PolygonTracer
-from geocloud.raster import Georef
+WIDTH = 4000
+FORMATS = ("none", "geojson", "gpkg", "fgb", "parquet")
 
-SIDE = 10980
+
+def write_noise(path: Path, rows: int) -> None:
+    """A scene each pixel of which is cloud by chance, three of ten."""
+    rng = np.random.default_rng(0)
+    profile = {"driver": "GTiff", "height": rows, "width": WIDTH, "count": 4, "dtype": "uint16", "crs": "EPSG:32633"}
+    where = from_origin(300_000, 5_000_000, 10, 10)
+    with rasterio.open(path, "w", **profile, transform=where, tiled=True, compress="deflate") as dataset:
+        dataset.descriptions = ("blue", "green", "red", "nir")
+        for row in range(0, rows, 400):
+            high = min(400, rows - row)
+            data = np.where(rng.random((high, WIDTH)) < 0.3, 6000, 600).astype(np.uint16)
+            dataset.write(np.repeat(data[None], 4, axis=0), window=Window(0, row, WIDTH, high))
+
+
+def run(scene: Path, out: Path, kind: str, model: str) -> tuple[int, float]:
+    """Polygons and seconds of one run."""
+    command = [sys.executable, "-m", "geocloud", "detect", str(scene), "--out", str(out), "--model", model]
+    command += ["--polygons", kind, "--overwrite", "--progress", "none", "--json"]
+    started = time.perf_counter()
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(found.stdout).get("polygon_count") or 0, time.perf_counter() - started
 
 
 def main() -> None:
-    """Trace a mask whose pixels are cloud by chance, in strips, and print how many polygons there are."""
-    rng = np.random.default_rng(0)
-    tracer = PolygonTracer(Georef((SIDE, SIDE)).shape[1])
-    for row in range(0, SIDE, 1024):
-        high = min(1024, SIDE - row)
-        specks = (rng.random((high, SIDE), dtype=np.float32) < 0.0026).astype(np.uint8)
-        tracer.add(specks, specks.astype(np.float32))
-    shapes = tracer.finish()
-    sys.stdout.write(f"{len(shapes)}\n")
+    """Each format in a process of its own, for the largest memory is that of the largest child so far."""
+    if len(sys.argv) > 1 and sys.argv[1] == "--one":
+        scene, out, kind, model = sys.argv[2:]
+        count, seconds = run(Path(scene), Path(out), kind, model)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        sys.stdout.write(f"{kind:8} {count:9} polygons {seconds:7.1f} s {peak:7.0f} MB\n")
+        return
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 5200
+    model = sys.argv[2] if len(sys.argv) > 2 else "brightness"
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Path(folder) / "noise.tif"
+        write_noise(scene, rows)
+        for kind in FORMATS:
+            subprocess.run([sys.executable, __file__, "--one", str(scene), folder, kind, model], check=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from rasterio import features
 
 from geocloud.geometry import polygons
 from geocloud.geometry.polygons import PolygonTracer, burn
+from geocloud.geometry.shapes import Shapes
 
 
 def random_mask(seed: int, shape: tuple[int, int], share: float) -> np.ndarray:
@@ -23,11 +24,11 @@ def random_mask(seed: int, shape: tuple[int, int], share: float) -> np.ndarray:
     return codes
 
 
-def trace_in_strips(mask: np.ndarray, values: np.ndarray, strip: int, squares: int = 1) -> polygons.Shapes:
+def trace_in_strips(mask: np.ndarray, values: np.ndarray, strip: int, squares: int = 1) -> Shapes:
     tracer = PolygonTracer(mask.shape[1], squares)
     for row in range(0, len(mask), strip):
         tracer.add(mask[row : row + strip], values[row : row + strip])
-    return tracer.finish()
+    return tracer.finish().all()
 
 
 masks = st.tuples(

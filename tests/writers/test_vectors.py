@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas
@@ -10,10 +11,12 @@ import shapely
 from affine import Affine
 from pyproj import CRS
 
-from geocloud.geometry.polygons import Shapes, concatenate, trace
+from geocloud.geometry import shapes
+from geocloud.geometry.polygons import PolygonTracer, trace
+from geocloud.geometry.shapes import Shapes, concatenate
 from geocloud.raster import Georef
-from geocloud.writers import vectors
-from geocloud.writers.vectors import to_frame, write_vectors
+from geocloud.writers import geojson
+from geocloud.writers.vectors import to_frame, write_polygons, write_vectors
 
 UTM = Georef((100, 100), Affine(10, 0, 500000, 0, -10, 5000000), CRS.from_epsg(32633).to_wkt())
 FORMATS = ("geojson", "gpkg", "fgb", "parquet")
@@ -64,7 +67,7 @@ def test_geojson_is_rfc_7946(tmp_path: Path) -> None:
 def test_geojson_holds_what_gdal_would_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel: float, epsg: int, corner: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(vectors, "FEATURES_AT_ONCE", 100)
+    monkeypatch.setattr(geojson, "FEATURES_AT_ONCE", 100)
     georef = Georef((100, 100), Affine(pixel, 0, corner[0], 0, -pixel, corner[1]), CRS.from_epsg(epsg).to_wkt())
     mask = (np.random.default_rng(1).random((100, 100)) < 0.55).astype(np.uint8)
     frame = to_frame(trace(mask, np.ones(mask.shape))[0], georef, 'Übung "1" \u2028 a/b\n')
@@ -108,3 +111,53 @@ def test_pixel_coordinates_carry_no_crs_and_no_area(tmp_path: Path) -> None:
     feature = json.loads(path.read_text())["features"][0]
     assert feature["properties"]["area_m2"] is None
     assert [30, 10] in [list(map(int, point)) for point in feature["geometry"]["coordinates"][0]]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("pole", [False, True])
+def test_many_polygons_are_written_part_by_part_as_at_once(tmp_path: Path, kind: str, *, pole: bool) -> None:
+    """Also those that GDAL writes, round a pole."""
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="the parquet extra is not installed")
+    polar = Georef((100, 100), Affine(1000, 0, -50_000, 0, -1000, 50_000), CRS.from_epsg(3413).to_wkt())
+    mask, tags = (np.random.default_rng(3).random((100, 100)) < 0.4).astype(np.uint8), {"GEOCLOUD_MODEL": "m"}
+    frame = to_frame(trace(mask, np.ones(mask.shape))[0], polar if pole else UTM, "scene")
+    assert len(frame) > 400
+    once, parts = tmp_path / f"once.{kind}", tmp_path / f"parts.{kind}"
+
+    def frames() -> Iterator[geopandas.GeoDataFrame]:
+        return (frame.iloc[start : start + 150] for start in range(0, len(frame), 150))
+
+    write_vectors(frame, once, tags)
+    assert write_polygons(frames, parts, tags) == len(frame)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([once.name, parts.name])
+    read = geopandas.read_parquet if kind == "parquet" else geopandas.read_file
+    one, other = read(once), read(parts)
+    if kind == "fgb":  # in the order of its index
+        one, other = (table.sort_values(list(table.columns[:2])).reset_index(drop=True) for table in (one, other))
+    assert one.drop(columns="geometry").equals(other.drop(columns="geometry"))
+    assert one.crs == other.crs
+    assert set(shapely.to_wkb(one.geometry.normalize())) == set(shapely.to_wkb(other.geometry.normalize()))
+    if kind == "geojson":
+        whole, joined = (json.loads(path.read_text()) for path in (once, parts))
+        assert whole["geocloud"] == joined["geocloud"] == tags
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_polygons_in_a_file_are_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    mask = (np.random.default_rng(4).random((90, 60)) < 0.5).astype(np.uint8)
+    found = []
+    for limit in (1 << 30, 100):
+        monkeypatch.setattr(shapes, "IN_MEMORY", limit)
+        tracer = PolygonTracer(60, folder=tmp_path)
+        for row in range(0, 90, 30):
+            tracer.add(mask[row : row + 30], mask[row : row + 30])
+        found.append(tracer.finish())
+    memory, file = found[0].all(), concatenate(list(found[1].chunks(size)))
+    assert (memory.geometry == file.geometry).all()
+    np.testing.assert_array_equal(memory.pixels, file.pixels)
+    top, bottom = found[1].rows
+    found[1].keep(top >= 30)
+    assert len(found[1]) == (top >= 30).sum()
+    assert shapely.bounds(found[1].all().geometry)[:, 1].min() >= 30
+    assert (bottom > top).all()
