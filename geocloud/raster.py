@@ -197,14 +197,20 @@ class PatchGrid:
         """All blocks, row-major."""
         return (self.window(row, col) for row in range(self.rows) for col in range(self.cols))
 
-    def segments(self, max_pixels: int, block_rows: range | None = None) -> Iterator[Window]:
-        """Runs of whole blocks within one block row, row-major, clipped to the scene; of all block rows or of some.
+    def touching(self, window: Window) -> Window:
+        """The blocks that hold any of a window of the scene, clipped to the scene."""
+        row, col = window.row // self.side * self.side, window.col // self.side * self.side
+        stop_row, stop_col = (-(-stop // self.side) * self.side for stop in (window.stop_row, window.stop_col))
+        return Window(row, col, stop_row - row, stop_col - col).clip(self.shape)
+
+    def segments(self, max_pixels: int, blocks: Window | None = None) -> Iterator[Window]:
+        """Runs of whole blocks within one block row, row-major, clipped to the scene; of all blocks, or of `touching`.
 
         Each run holds at most `max_pixels` pixels but at least one block: what is in memory at once then depends
         neither on the scene's height nor on its width.
         """
-        run = max(1, max_pixels // self.side**2)
-        for row in range(self.rows) if block_rows is None else block_rows:
-            for col in range(0, self.cols, run):
-                window = Window(row * self.side, col * self.side, self.side, run * self.side)
-                yield window.clip(self.shape)
+        run = max(1, max_pixels // self.side**2) * self.side
+        area = blocks or Window(0, 0, *self.shape)
+        for row in range(area.row, area.stop_row, self.side):
+            for col in range(area.col, area.stop_col, run):
+                yield Window(row, col, self.side, min(run, area.stop_col - col)).clip(self.shape)

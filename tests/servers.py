@@ -27,6 +27,8 @@ class Site:
         self.redirect = ""
         """Where every answer sends the client."""
         self.answers = 0
+        self.sent = 0
+        """Bytes of all bodies."""
 
     def next_fault(self) -> int | str | None:
         return self.faults.pop(0) if self.faults else self.always
@@ -80,6 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if fault is None:
                 self.wfile.write(content)
+                self.site.sent += len(content)
                 return
             self.wfile.write(content[: len(content) // 2])
             self.wfile.flush()

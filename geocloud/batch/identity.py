@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 from geocloud.models.registry import identity_of
 from geocloud.pipeline.options import DetectOptions
+from geocloud.readers.area import area_text
 from geocloud.readers.dispatch import local_files
 from geocloud.readers.files.paths import archive_prefix, is_virtual
 from geocloud.version import __version__
@@ -28,7 +29,9 @@ def parameter_hash(options: DetectOptions) -> str:
     Raises:
         ModelError: there is no such model.
     """
-    chosen = {key: value for key, value in asdict(options).items() if key not in _WITHOUT_EFFECT}
+    plain = replace(options, aoi=None)  # a frame of polygons has no short text
+    chosen = {key: value for key, value in asdict(plain).items() if key not in _WITHOUT_EFFECT}
+    chosen["aoi"] = area_text(options.aoi, None)
     return _hash({"options": chosen, "model": identity_of(options.model), "version": __version__})
 
 

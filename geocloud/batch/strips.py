@@ -17,7 +17,7 @@ from geocloud.batch.plan import SceneTask
 from geocloud.pipeline.scoring import piece_rows, scored_rows
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.pipeline.tiling import aggregation_factor
-from geocloud.raster import FloatArray, Georef, PatchGrid
+from geocloud.raster import FloatArray, Georef, PatchGrid, Window
 from geocloud.readers import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.cog import RasterFormat, RowWriter
@@ -67,12 +67,13 @@ def score_strip(scene: SceneReader, scorer: Scorer, split: Split, number: int, r
         return
     factor = aggregation_factor(scene.georef, scorer, resolution)
     first, stop = blocks.start * split.step, min(blocks.stop * split.step, scene.georef.shape[0])
-    georef = Georef((stop - first, scene.georef.shape[1]), scene.georef.transform @ Affine.translation(0, first))
+    part = Window(first, 0, stop - first, scene.georef.shape[1])
+    georef = Georef(part.shape, scene.georef.transform @ Affine.translation(0, first))
     with staged(target.stem) as staging:
         writer = RowWriter(staging.path(target), georef, STORED, {})
-        for rows in scored_rows(scene, scorer, factor=factor, threads=1, block_rows=blocks):
+        for rows in scored_rows(scene, scorer, factor=factor, threads=1, part=part):
             unscored = rows.valid & np.isnan(rows.score)
-            writer.write(rows.row - first, np.where(unscored, NOT_SCORED, rows.score))
+            writer.write(rows.row, np.where(unscored, NOT_SCORED, rows.score))
         writer.close()
         staging.commit(last=target)
 

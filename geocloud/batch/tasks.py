@@ -20,6 +20,7 @@ from geocloud.pipeline.detection import Detection
 from geocloud.pipeline.options import DetectOptions, choose_threshold
 from geocloud.pipeline.run import check_options, detect_open
 from geocloud.readers import SceneReader, open_scene
+from geocloud.readers.scenes.scene_part import part_of, whole_of
 from geocloud.scorers.contract import Scorer
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ def run_strip(task: SceneTask, split: Split, number: int) -> float:
     """Score one band of rows of a raster that is split; returns its seconds. Raises SceneFailed."""
 
     def score(begun: _Begun) -> float:
-        with open_scene(task.source, task.options.of_scene().scene) as scene:
+        with _open(task) as scene:
             score_strip(scene, _scorer(task), split, number, task.options.detect.resolution)
         return begun.seconds
 
@@ -68,7 +69,7 @@ def join_strips(task: SceneTask, split: Split, seconds: list[float]) -> Record:
     """Outputs of a raster whose bands are all scored, the same bytes as of one that was not split."""
 
     def join(begun: _Begun) -> Record:
-        with open_scene(task.source, task.options.of_scene().scene) as scene:
+        with _open(task) as scene:
             rows = stored_rows(split, scene.georef.shape)
             detection = detect_open(scene, _scorer(task), task.options.of_scene(), task.paths, rows=rows)
             clear_strips(split)
@@ -79,9 +80,10 @@ def join_strips(task: SceneTask, split: Split, seconds: list[float]) -> Record:
 
 def _detect(begun: _Begun) -> Record | Split:
     task, options = begun.task, begun.task.options.of_scene()
-    with open_scene(task.source, options.scene) as scene:
+    with _open(task) as scene:
         scorer = _scorer(task)
-        if max(scene.georef.shape) > task.options.split and not options.has_maps:
+        large = max(scene.georef.shape) > task.options.split and whole_of(scene)[1] is None
+        if large and not options.has_maps:
             _check(scene, scorer, options)
             return split_scene(task, scene, scorer, begun.fingerprint)
         return begun.done(scene, detect_open(scene, scorer, options, task.paths))
@@ -130,6 +132,12 @@ def _attempt(task: SceneTask, work: Callable[[_Begun], T]) -> T | Record:
         _LOG.info("%s failed by an error that geocloud does not know", task.source, exc_info=True)
         sentence = f"{type(error).__name__}: {error}"
     raise SceneFailed(begun.failed(sentence))  # here, so that it carries no other exception, which may not travel
+
+
+def _open(task: SceneTask) -> SceneReader:
+    """The scene, or its area of interest."""
+    options = task.options.of_scene()
+    return part_of(open_scene(task.source, options.scene), options.aoi, options.bounds)
 
 
 def _scorer(task: SceneTask) -> Scorer:

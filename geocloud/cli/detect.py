@@ -14,7 +14,7 @@ import click
 from geocloud.calibration import Probability
 from geocloud.classes import ClassName, EncodingName
 from geocloud.cli.common import arrow, check_projections, examples, shortage
-from geocloud.cli.options import Threshold, model_option, names, scene_options, take_scene_options
+from geocloud.cli.options import Threshold, area_options, model_option, names, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
 from geocloud.errors import Cancelled, GeocloudError, UsageError
@@ -56,6 +56,7 @@ DEFAULT_OUT = Path("clouds")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the outputs [clouds].")
 @model_option
 @scene_options
+@area_options
 @click.option(
     "--probability",
     type=float,
@@ -136,6 +137,8 @@ def take_detect_options(given: dict[str, Any]) -> DetectOptions:
     return DetectOptions(
         model=given["model"],
         scene=take_scene_options(given),
+        aoi=given["aoi"],
+        bounds=given["bounds"],
         threshold=_threshold(given),
         min_area=given["min_area"],
         polygons=given["polygons"],

@@ -8,20 +8,29 @@ from typing import Any
 import click
 
 from geocloud.cli.common import examples
-from geocloud.cli.options import as_scene_options, scene_options
+from geocloud.cli.options import area_options, as_scene_options, scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
 from geocloud.progress import Warn
 from geocloud.readers import open_scene
+from geocloud.readers.area import Box
+from geocloud.readers.scenes.scene_part import part_of
 
 
 @click.command(cls=Command, epilog=examples("geocloud info scene.tif", "geocloud info scene.tif --json"))
 @click.argument("scene")
 @scene_options
+@area_options
 @shell(answers=True)
-def info(reporter: Reporter, scene: str, **given: Any) -> None:  # noqa: ANN401 - click's own values
+def info(
+    reporter: Reporter,
+    scene: str,
+    aoi: str | None,
+    bounds: Box | None,
+    **given: Any,  # noqa: ANN401 - click's values
+) -> None:
     """Show what geocloud understands of a scene, and from what: grid, all bands, scale, nodata."""
-    with open_scene(scene, as_scene_options(**given)) as reader:
+    with part_of(open_scene(scene, as_scene_options(**given)), aoi, bounds) as reader:
         described = reader.describe()
         described["resolution"] = list(reader.georef.resolution)
         described["bounds"] = list(reader.georef.bounds) if reader.georef.located and not reader.georef.gcps else None

@@ -104,6 +104,45 @@ def scene_options(function: F) -> F:
     return nodata(reading_options(function))
 
 
+class BoundsText(click.ParamType):  # type: ignore[type-arg]
+    """`minx,miny,maxx,maxy` as four numbers."""
+
+    name = "bounds"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[float, ...]:
+        """Parse; click's own usage error where it is not of that form."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(float(part) for part in value.split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != 4:
+            self.fail(f"{value!r} is not of the form minx,miny,maxx,maxy", param, ctx)
+        return numbers
+
+
+def area_options(function: F) -> F:
+    """--aoi and --bounds."""
+    for option in (
+        click.option(
+            "--bounds", type=BoundsText(), metavar="MINX,MINY,MAXX,MAXY", help="The same in the scene's own CRS."
+        ),
+        click.option(
+            "--aoi",
+            metavar="FILE|W,S,E,N",
+            help="Only this area: polygons in any vector format and CRS, or a box in degrees.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def reading_options(function: F) -> F:
     """The same without --nodata, for a command that has one of its own."""
     for option in (

@@ -17,6 +17,7 @@ from geocloud.pipeline.scoring import score_segment
 from geocloud.pipeline.stitching import SCORE
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchGrid, Window, spread
+from geocloud.readers.area import Area
 from geocloud.readers.bands.radiometry import EIGHT_BIT, Samples, ScaleEvidence
 from geocloud.readers.bands.spec import DigitalNumbers, Radiometry, average, find_valid, is_nodata
 from geocloud.readers.products.assembly import given_radiometry, with_options
@@ -87,6 +88,18 @@ def lazy_blocks(
         meta=np.empty((0, 0), plan.dtype),
     )
     return blocks
+
+
+def cut_to_area(values: dask.array.Array, area: Area, nodata: float) -> dask.array.Array:
+    """The area's part of a (y, x) array, nodata outside its polygons; other chunks are not computed."""
+    import dask.array
+
+    part: dask.array.Array = values[area.window.slices()]
+    if area.shape is None:
+        return part
+    inside = dask.array.from_array(area.inside(area.window), chunks=part.chunks)
+    cut: dask.array.Array = dask.array.where(inside, part, np.asarray(nodata, part.dtype))
+    return cut
 
 
 def score_block(

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from geocloud.classes import ENCODINGS, EncodingName
 from geocloud.errors import UsageError
-from geocloud.lazy.chunks import BlockPlan, LazyResult, finish, lazy_blocks
+from geocloud.lazy.chunks import BlockPlan, LazyResult, cut_to_area, finish, lazy_blocks
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.options import choose_threshold
 from geocloud.pipeline.scoring import score_scene
 from geocloud.pipeline.tiling import aggregation_factor, coarse_shape
-from geocloud.raster import NODATA, PatchGrid
+from geocloud.raster import NODATA, Georef, PatchGrid
+from geocloud.readers.area import Area, AreaSource, Box, find_area
 from geocloud.readers.reader import SceneOptions
+from geocloud.readers.scenes.scene_part import part_of
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
 from geocloud.readers.scenes.xarray_scene import choose_layers, open_array
 from geocloud.scorers.card import Precision
@@ -41,6 +43,8 @@ def score(  # noqa: PLR0913 - what an array does not say, and what is wanted of 
     model: str | os.PathLike[str] = DEFAULT_MODEL,
     threshold: float | str | None = None,
     precision: Precision = "auto",
+    aoi: AreaSource | None = None,
+    bounds: Box | None = None,
     raw: bool = False,
 ) -> Any:  # noqa: ANN401 - an array of the kind that was given
     """P(cloud) of a scene in an array, as `detect` finds it in a file of the same pixels.
@@ -60,6 +64,9 @@ def score(  # noqa: PLR0913 - what an array does not say, and what is wanted of 
         model: name of a shipped model or a model folder; where workers compute, they must find it too.
         threshold: as of `detect`; P(cloud) is 0.5 there.
         precision: as of `detect`.
+        aoi: as of `detect`: the result is cut to the area, and what lies outside its polygons is nodata; of a lazy
+            array only the chunks that it needs are read.
+        bounds: as of `detect`.
         raw: return the scorer's own score, higher = cloudier, instead.
 
     Returns:
@@ -71,7 +78,7 @@ def score(  # noqa: PLR0913 - what an array does not say, and what is wanted of 
         ModelError: no such model, or a band it needs is missing.
         UsageError: a threshold rule or band number that there is not, or an object that is no array of a scene.
     """
-    plan = _Wanted(os.fspath(model), threshold, precision, "raw" if raw else "probability")
+    plan = _Wanted(os.fspath(model), threshold, precision, "raw" if raw else "probability", aoi, bounds)
     return _of_any(array, _Given(bands, scale, offset, nodata), plan)
 
 
@@ -85,13 +92,15 @@ def mask(  # noqa: PLR0913 - as `score`
     model: str | os.PathLike[str] = DEFAULT_MODEL,
     threshold: float | str | None = None,
     precision: Precision = "auto",
+    aoi: AreaSource | None = None,
+    bounds: Box | None = None,
     encoding: EncodingName = "geocloud",
 ) -> Any:  # noqa: ANN401 - an array of the kind that was given
     """The cloud mask of a scene in an array: 0 clear, 1 cloud, 255 nodata; arguments and limits as of `score`.
 
     `encoding` gives other codes. Further classes, a least area and dilation are for `detect` alone.
     """
-    plan = _Wanted(os.fspath(model), threshold, precision, encoding)
+    plan = _Wanted(os.fspath(model), threshold, precision, encoding, aoi, bounds)
     return _of_any(array, _Given(bands, scale, offset, nodata), plan)
 
 
@@ -120,6 +129,13 @@ class _Wanted:
     threshold: float | str | None
     precision: Precision
     product: LazyResult
+    aoi: AreaSource | None
+    bounds: Box | None
+
+    def area(self, georef: Georef) -> Area | None:
+        """The area of interest in an array; None: all of it."""
+        whole = self.aoi is None and self.bounds is None
+        return None if whole else find_area(self.aoi, self.bounds, georef, "the array")
 
 
 def _of_any(array: Any, given: _Given, wanted: _Wanted) -> Any:  # noqa: ANN401 - checked here
@@ -179,9 +195,10 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
     bands = scorer.choose_bands(tuple(layers))
     first = layers[bands[0]]
     y, x = plane_of(first)
+    area = wanted.area(array_georef(first))
     values: Any
     if first.chunks is None:
-        with open_array(array, options) as opened:
+        with part_of(open_array(array, options), wanted.aoi, wanted.bounds) as opened:
             values = finish(*score_scene(opened, scorer), calibration, product)
     else:
         shape = first.sizes[y], first.sizes[x]
@@ -192,6 +209,8 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
         )
         ordered = [layers[band].transpose(y, x) for band in bands]
         values = lazy_blocks(plan, ordered, options, found.evidence("the array"))
+        if area is not None:
+            values = cut_to_area(values, area, _fill(product) if product in ENCODINGS else np.nan)
     attrs = {
         "long_name": "cloud mask" if product in ENCODINGS else "P(cloud)" if product == "probability" else "score",
         **({"_FillValue": _fill(product)} if product in ENCODINGS else {}),
@@ -201,6 +220,9 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
         "GEOCLOUD_THRESHOLD": float(calibration.threshold),
     }
     name = "cloudmask" if product in ENCODINGS else "cloudscore"
+    if area is not None:
+        rows, cols = area.window.slices()
+        first = first.isel({y: rows, x: cols})
     result = xarray.DataArray(values, _coords(array, first, (y, x)), (y, x), name=name, attrs=attrs)
     if "grid_mapping" in first.encoding:
         result.encoding["grid_mapping"] = first.encoding["grid_mapping"]

@@ -16,8 +16,10 @@ from geocloud.errors import InputError, OutputError
 from geocloud.pipeline.options import DetectOptions, choose_threshold
 from geocloud.pipeline.outputs import OUTPUTS
 from geocloud.raster import NODATA
+from geocloud.readers.area import AREA_TAG
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.reader import SceneReader
+from geocloud.readers.scenes.scene_part import whole_of
 from geocloud.scorers.contract import Scorer
 from geocloud.version import __version__
 
@@ -152,11 +154,12 @@ def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> 
 def run_tags(scene: SceneReader, scorer: Scorer, options: DetectOptions) -> dict[str, str]:
     """Tags of a run's outputs: provenance, and each option that changes the mask and is not at its default."""
     tags = provenance(scene, scorer, choose_threshold(scorer, options.threshold))
-    classes, given = wanted_classes(options.classes), options.scene
+    classes, given, area = wanted_classes(options.classes), options.scene, whole_of(scene)[1]
     changed = {
         "GEOCLOUD_CLASSES": ",".join(classes) if len(classes) > 1 else "",
         "GEOCLOUD_BANDS_GIVEN": ",".join(f"{band}={place}" for band, place in sorted(given.bands.items())),
         "GEOCLOUD_NODATA": "" if given.nodata is None else f"{given.nodata:g}",
+        AREA_TAG: area.text if area else "",
         "GEOCLOUD_DILATE": f"{options.dilate}" if options.dilate else "",
         "GEOCLOUD_MIN_AREA": f"{options.min_area:g}" if options.min_area else "",
         "GEOCLOUD_RESOLUTION": f"{options.resolution:g}" if options.resolution else "",

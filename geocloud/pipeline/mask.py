@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import rasterio
+import shapely
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterioWindow
 
@@ -17,7 +19,8 @@ from geocloud.classes import COUNTED, ENCODINGS, TAG, ClassName, EncodingName, c
 from geocloud.geometry.dilation import Dilater, Rows
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.polygons import PolygonTracer, burn, joined_groups
-from geocloud.geometry.shapes import ShapeStore
+from geocloud.geometry.shapes import Shapes, ShapeStore
+from geocloud.pipeline.crop import Crop
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows
 from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, SNOW, ByteArray, FloatArray, Georef, PatchBatch, spread
@@ -125,6 +128,7 @@ class MaskRaster:
         traced: bool,
         min_area: float = 0.0,
         factor: int = 1,
+        crop: Crop | None = None,
     ) -> None:
         """Create the file.
 
@@ -137,17 +141,20 @@ class MaskRaster:
             traced: whether polygons are wanted.
             min_area: square metres; what is smaller becomes clear, class borders left aside. Needs `traced`.
             factor: pixels along a side of what was scored as one pixel.
+            crop: the area that is kept of the rows it is given; None: all of them.
 
         Raises:
             OutputError: the file cannot be created.
         """
         self.georef, self.codes, self.path = georef, codes, path
         self.factor = 1 if dilate else factor  # grown clouds are not made of squares
-        self._min_area, self._dilate = min_area, dilate
+        self._min_area, self._dilate, self._crop = min_area, dilate, crop
+        width = crop.reach.width if crop else georef.shape[1]
         self._writer = RowWriter(path, georef, mask_product(codes), tags)
         self._tracer = PolygonTracer(georef.shape[1], self.factor, path.parent) if traced else None
         self._shapes: ShapeStore | None = None
-        self._dilater = Dilater(georef.shape[1], dilate) if dilate else None
+        self._uncut = PolygonTracer(width, folder=path.parent) if crop and min_area else None
+        self._dilater = Dilater(width, dilate) if dilate else None
         self._pixels: IntArray = np.zeros(256, dtype=np.int64)
 
     @property
@@ -173,7 +180,7 @@ class MaskRaster:
         return {code: 100 * int(self._pixels[code]) / valid for code in self.codes if code != NODATA} if valid else {}
 
     def write(self, row: int, codes: ByteArray, p: FloatArray) -> None:
-        """The next rows: codes (h, width), and P(cloud) (h, width), needed as `extent` says."""
+        """The next rows, of a crop's reach: codes (h, width), and P(cloud) (h, width), needed as `extent` says."""
         self._keep(self._dilater.add(codes, p) if self._dilater else [(row, codes, p)])
 
     def end(self) -> None:
@@ -199,7 +206,14 @@ class MaskRaster:
 
     def _keep(self, final: Iterable[Rows]) -> None:
         """Write, count and trace rows that nothing changes any more but the least area."""
-        for row, codes, p in final:
+        for rows in final:
+            if self._uncut is not None:
+                with write_errors(self.path):
+                    self._uncut.add(*rows[1:])
+            kept = self._crop.codes(*rows) if self._crop else rows
+            if kept is None:
+                continue
+            row, codes, p = kept
             self._writer.write(row, codes)
             for code in self.codes:
                 self._pixels[code] += np.count_nonzero(codes == code)
@@ -211,35 +225,49 @@ class MaskRaster:
         """Take small clouds out of the polygons and out of the mask.
 
         A cloud is all classes that touch: a thin rim and its thick middle count together, a shadow beside them alone.
+        One that an area cuts counts as it is beyond it too: what the area holds of it goes or stays with it.
         """
-        areas = np.concatenate(
-            [
-                geodesic_areas(to_crs_coordinates(part.geometry, self.georef), self.georef)
-                for part in shapes.chunks()
-                if len(part)
-            ]
-            or [np.zeros(0)]
-        )
-        veils = np.where(np.isin(shapes.code, (SHADOW, SNOW)), shapes.code, CLOUD)
-        if len(np.unique(shapes.code)) > len(np.unique(veils)):
-            group = joined_groups(shapes.all(), veils)
-            areas = np.bincount(group, areas, len(shapes))[group]
-        small = areas < self._min_area
-        if small.any():
-            self._clear(shapes, small)
-            gone = np.bincount(shapes.code[small], shapes.pixels[small], 256).astype(np.int64)
-            self._pixels -= gone
-            self._pixels[CLEAR] += gone.sum()
-        shapes.keep(~small)
+        clouds = shapes if self._uncut is None else self._uncut.finish()
+        small = self._below_least_area(clouds)
+        self._clear(clouds, small)
+        if self._crop is None:
+            shapes.keep(~small)
+            return
+        gone = shapely.STRtree(self._moved(clouds.take(small)))
+        points = [shapely.point_on_surface(part.geometry) for part in shapes.chunks()]
+        inside = gone.query(np.concatenate(points), predicate="within")[0]
+        shapes.keep(~np.isin(np.arange(len(shapes)), inside))
 
-    def _clear(self, shapes: ShapeStore, wanted: NDArray[np.bool_]) -> None:
+    def _below_least_area(self, clouds: ShapeStore) -> NDArray[np.bool_]:
+        """(n,) whether each polygon belongs to a cloud that is too small."""
+        parts = [to_crs_coordinates(self._moved(part), self.georef) for part in clouds.chunks() if len(part)]
+        areas = np.concatenate([geodesic_areas(part, self.georef) for part in parts] or [np.zeros(0)])
+        veils = np.where(np.isin(clouds.code, (SHADOW, SNOW)), clouds.code, CLOUD)
+        if len(np.unique(clouds.code)) > len(np.unique(veils)):
+            group = joined_groups(clouds.all(), veils)
+            areas = np.bincount(group, areas, len(clouds))[group]
+        return np.asarray(areas < self._min_area)
+
+    def _moved(self, shapes: Shapes) -> NDArray[Any]:
+        """Polygons in the mask's pixels, of those of the reach."""
+        if self._crop is None:
+            return shapes.geometry
+        down, right = self._crop.offset
+        return np.asarray(shapely.transform(shapes.geometry, lambda xy: xy - [right, down]))
+
+    def _clear(self, clouds: ShapeStore, wanted: NDArray[np.bool_]) -> None:
         """Write clear where these polygons are, strip by strip."""
-        height, (top, bottom) = self.georef.shape[0], shapes.rows
+        height, (top, bottom) = self.georef.shape[0], clouds.rows
+        down = self._crop.offset[0] if self._crop else 0
         for row in range(0, height, STRIP):
-            here = wanted & (top < row + STRIP) & (bottom > row)
+            here = wanted & (top < row + down + STRIP) & (bottom > row + down)
             if here.any():
-                rows = self._writer.read(row, min(STRIP, height - row))
-                rows[burn(shapes.take(here), rows.shape, row)] = CLEAR
+                rows, found = self._writer.read(row, min(STRIP, height - row)), clouds.take(here)
+                inside = burn(replace(found, geometry=self._moved(found)), rows.shape, row) & (rows != NODATA)
+                gone = np.bincount(rows[inside], minlength=256)
+                self._pixels -= gone
+                self._pixels[CLEAR] += gone.sum()
+                rows[inside] = CLEAR
                 self._writer.write(row, rows)
 
 

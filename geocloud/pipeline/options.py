@@ -12,6 +12,7 @@ from geocloud.classes import EncodingName, wanted_classes
 from geocloud.errors import UsageError
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.readers import SceneOptions
+from geocloud.readers.area import AreaSource, Box, area_text
 from geocloud.scorers.card import Precision
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.vectors import VectorFormat
@@ -28,6 +29,11 @@ class DetectOptions:
     """Name of a model, a model folder, or an ONNX file with its card beside it."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     """Bands, scale and offset where the scene does not say."""
+    aoi: AreaSource | None = None
+    """Area to mask: a vector file, a frame of polygons, or (west, south, east, north) in degrees; pixels outside it are
+    nodata, and only what it needs is read. None: the whole scene."""
+    bounds: Box | None = None
+    """The same as (west, south, east, north) in the scene's own CRS."""
     threshold: float | str | Probability | None = None
     """Raw score in the model's unit, the name of a rule in its card, or a `Probability`; None: the card's own."""
     min_area: float = 0.0
@@ -78,6 +84,10 @@ class DetectOptions:
         if self.resolution is not None and not 0 < self.resolution < float("inf"):
             raise UsageError(f"resolution {self.resolution} must be more than 0 metres")
         wanted_classes(self.classes)
+        if self.aoi is not None and self.bounds is not None:
+            raise UsageError("--aoi and --bounds are two ways to give an area; give one of them")
+        if self.bounds is not None:
+            area_text(None, self.bounds)
 
 
 def choose_threshold(scorer: Scorer, threshold: float | str | Probability | None) -> Calibration:

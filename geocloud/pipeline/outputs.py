@@ -16,13 +16,14 @@ import numpy as np
 
 from geocloud.calibration import Calibration
 from geocloud.classes import ENCODINGS, ClassName, classes_of, written_classes
+from geocloud.pipeline.crop import Crop
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.mask import CODE, SURFACE, Extent, MaskRaster, read_every, write_encoded
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.quicklook import Preview, write_quicklook
 from geocloud.pipeline.stitching import ScoredRows
 from geocloud.pipeline.tiling import Segment
-from geocloud.raster import NODATA, PATCH
+from geocloud.raster import NODATA
 from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.cog import (
@@ -58,6 +59,10 @@ class Run:
     """That the scorer takes."""
     factor: int
     """Pixels along a side of the squares that are scored as one pixel."""
+    score_side: int
+    """Pixels along a side of the squares of one score that outputs are made of."""
+    crop: Crop | None
+    """The area of interest; None: the scene is masked whole."""
     paths: Mapping[str, Path]
     """Key of each output that is asked for -> where it goes."""
     staging: Staging
@@ -66,11 +71,6 @@ class Run:
     domain: DomainCheck | None
     """Counts how unlike the training data the scene is; None where that is unknown."""
     outputs: list[Output] = field(default_factory=list)
-
-    @property
-    def score_side(self) -> int:
-        """Pixels along a side of what has one score."""
-        return self.factor * (PATCH if self.scorer.card.level == "patch" else 1)
 
     def class_percent(self) -> dict[str, float] | None:
         """Percent of the valid pixels by class; None where no further classes were asked for."""
@@ -94,6 +94,8 @@ class Output:
     """Of its flag on the command line; empty: it has none of that kind."""
     extent: ClassVar[Extent] = "none"
     """Where it needs P(cloud)."""
+    takes_margin: ClassVar[bool] = False
+    """Whether it takes the rows of the margin round an area too; the others are given the area's alone."""
     turn: ClassVar[Literal["main", "beside", "last"]] = "main"
     """When it is finished: in turn, on a thread beside, or after all others, which it may then describe."""
 
@@ -172,6 +174,7 @@ class Mask(Output):
     """The mask, with class names and a style beside it."""
 
     key, suffix, title, roles = "mask", f"{MASK_SUFFIX}.tif", "Cloud mask", ("data", "cloud")
+    takes_margin = True
 
     @classmethod
     def file_name(cls, stem: str, options: DetectOptions) -> str | None:  # noqa: ARG003 - it always is
@@ -246,7 +249,7 @@ class ClearSky(RasterOutput):
     @property
     def side(self) -> int:
         """Of squares of pixels."""
-        return self.run.factor
+        return self.run.factor if self.run.crop is None else 1
 
     def write(self, rows: ScoredRows) -> None:
         """Where there is any data."""
@@ -298,7 +301,8 @@ class Quicklook(Output):
     def __init__(self, run: Run, path: Path) -> None:
         """Of what is scored."""
         super().__init__(run, path)
-        self._preview = Preview(run.scene.georef.shape, run.bands, run.factor)
+        first = (0, 0) if run.crop is None else run.crop.first
+        self._preview = Preview(run.scene.georef.shape, run.bands, run.factor, first)
 
     def see(self, segment: Segment) -> None:
         """Take some of its pixels."""

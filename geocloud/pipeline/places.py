@@ -15,6 +15,7 @@ from geocloud.pipeline.detection import Detection, read_detection, run_tags
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX, OUTPUTS
 from geocloud.raster import Georef
+from geocloud.readers.area import AREA_TAG
 from geocloud.readers.dispatch import BESIDE, is_stac, local_files, protected_files
 from geocloud.readers.files.paths import is_remote, is_virtual, is_vrt
 from geocloud.readers.masks import MaskFile
@@ -99,6 +100,7 @@ _SAME = {
     "GEOCLOUD_DILATE": "--dilate",
     "GEOCLOUD_MIN_AREA": "--min-area",
     "GEOCLOUD_RESOLUTION": "--resolution",
+    AREA_TAG: "area",
     TAG: "encoding",
 }
 """Tags in which a mask that is kept must be as asked for, and what they tell."""

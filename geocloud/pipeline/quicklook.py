@@ -22,28 +22,38 @@ _NODATA_GREY = 90
 class Preview:
     """Gathers every nth pixel of a scene as its segments are read; at most MAX_SIDE pixels a side."""
 
-    def __init__(self, shape: tuple[int, int], bands: Sequence[str], factor: int = 1) -> None:
+    def __init__(
+        self, shape: tuple[int, int], bands: Sequence[str], factor: int = 1, first: tuple[int, int] = (0, 0)
+    ) -> None:
         """Take red, green and blue of the bands a scorer reads; one it does not read is drawn from its first.
 
-        `shape` is the scene's, of which segments show squares of `factor` pixels a side.
+        `shape` is that of the scene, or of the part of it from pixel `first` on, of which segments show squares of
+        `factor` pixels a side.
         """
         shape = coarse_shape(shape, factor)
+        self._first = first[0] // factor, first[1] // factor
         self.step = max(1, -(-max(shape) // MAX_SIDE))
         self._channels = [list(bands).index(band) if band in bands else 0 for band in ("red", "green", "blue")]
         self._rgb = np.full((3, *(-(-side // self.step) for side in shape)), np.nan, dtype=np.float32)
 
     def add(self, segment: Segment) -> None:
-        """Take the segment's pixels whose row and column in the scene are multiples of the step."""
-        window, step = segment.window, self.step
-        row, col = -(-window.row // step), -(-window.col // step)
-        rows = np.arange(row * step, window.stop_row, step)
-        cols = np.arange(col * step, window.stop_col, step)
+        """Take the segment's pixels whose row and column, from the first ones on, are multiples of the step."""
+        window = segment.window
+        rows, cols = (
+            _multiples(start - first, stop - first, self.step, size)
+            for start, stop, first, size in (
+                (window.row, window.stop_row, self._first[0], self._rgb.shape[1]),
+                (window.col, window.stop_col, self._first[1], self._rgb.shape[2]),
+            )
+        )
         if not len(rows) or not len(cols):
             return
-        at = np.ix_(rows - segment.origin[0], cols - segment.origin[1])
+        here = [numbers * self.step + first - origin for numbers, first, origin in
+                zip((rows, cols), self._first, segment.origin, strict=True)]  # fmt: skip
+        at = np.ix_(*here)
         data = np.stack([segment.raster.data[channel][at] for channel in self._channels])
         data[:, ~segment.raster.valid[at]] = np.nan
-        self._rgb[:, row : row + len(rows), col : col + len(cols)] = data
+        self._rgb[:, rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] = data
 
     def picture(self) -> NDArray[np.uint8]:
         """(h, w, 3) uint8, nodata grey; stretched so that ground stays visible beside bright cloud and snow."""
@@ -52,6 +62,11 @@ class Preview:
         high = min(high, low + 5 * (middle - low) + 0.05)
         stretched = np.clip((self._rgb - low) / max(high - low, 1e-6), 0, 1) ** (1 / 1.8) * 255
         return np.nan_to_num(stretched, nan=_NODATA_GREY).astype(np.uint8).transpose(1, 2, 0)
+
+
+def _multiples(start: int, stop: int, step: int, count: int) -> NDArray[np.intp]:
+    """Numbers below `count`, from 0 on, whose multiples of the step lie in start..stop-1."""
+    return np.arange(max(0, -(-start // step)), min(count, -(-stop // step)))
 
 
 def write_quicklook(path: Path, picture: NDArray[np.uint8], mask: ByteArray, tags: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from geocloud.classes import mask_codes, wanted_classes
 from geocloud.errors import UsageError
+from geocloud.pipeline.crop import Crop, make_crop
 from geocloud.pipeline.detection import Detection, run_tags
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.mask import BatchLayers, Extent, MaskRaster
@@ -22,6 +23,7 @@ from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, 
 from geocloud.progress import Progress, Warn, no_progress
 from geocloud.raster import PATCH, PatchGrid
 from geocloud.readers.reader import SceneReader
+from geocloud.readers.scenes.scene_part import whole_of
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.stac import require_pystac
 from geocloud.writers.staging import Staging, staged, write_errors
@@ -52,12 +54,16 @@ def detect_open(
     check_places(scene, options, output_files(scene, options, paths))
     with staged(paths["mask"].stem) as staging:
         run = _prepare(scene, scorer, options, paths, staging, counted=rows is None)
+        height = run.crop.reach.height if run.crop else scene.georef.shape[0]
         scored = _scored(run) if rows is None else _scored_before(run, rows)
         with closing(scored):
             for part in scored:
+                inside = part if run.crop is None else run.crop.rows(part)
                 for output in run.outputs:
-                    output.write(part)
-                progress(part.row + len(part.score), scene.georef.shape[0], "inference")
+                    taken = part if output.takes_margin else inside
+                    if taken is not None:
+                        output.write(taken)
+                progress(part.row + len(part.score), height, "inference")
         with write_errors(paths["mask"]):
             progress(0, 1, "polygons")
             run.mask.end()
@@ -90,9 +96,11 @@ def _prepare(
 ) -> Run:
     """The run with its mask and outputs begun; `counted`: whether batches are compared with the training data."""
     calibration, classes = choose_threshold(scorer, options.threshold), wanted_classes(options.classes)
+    whole, area = whole_of(scene)
+    crop = None if area is None else make_crop(area, whole.georef, options.dilate, options.min_area)
     wanted = [kind for kind in OUTPUTS if kind.key in paths and kind.possible(scene, options)]
     tags = run_tags(scene, scorer, options)
-    factor, seen = aggregation_factor(scene.georef, scorer, options.resolution), scorer.card.domain
+    factor, seen = aggregation_factor(whole.georef, scorer, options.resolution), scorer.card.domain
     mask = MaskRaster(
         staging.scratch(paths["mask"], "mask.tif"),
         scene.georef,
@@ -101,7 +109,8 @@ def _prepare(
         dilate=options.dilate,
         traced=Polygons in wanted or options.min_area > 0,
         min_area=options.min_area,
-        factor=factor * (PATCH if scorer.card.level == "patch" else 1),
+        factor=_score_side(scorer, factor, crop),
+        crop=crop,
     )
     run = Run(
         scene=scene,
@@ -111,6 +120,8 @@ def _prepare(
         classes=classes,
         bands=scorer.choose_bands(scene.bands),
         factor=factor,
+        score_side=_score_side(scorer, factor, crop),
+        crop=crop,
         paths=paths,
         staging=staging,
         tags=tags,
@@ -119,6 +130,11 @@ def _prepare(
     )
     run.outputs += [kind(run, paths[kind.key]) for kind in wanted]
     return run
+
+
+def _score_side(scorer: Scorer, factor: int, crop: Crop | None) -> int:
+    """Pixels along a side of squares of one score that a mask is made of; 1 where an area cuts through them."""
+    return 1 if crop else factor * (PATCH if scorer.card.level == "patch" else 1)
 
 
 def _layers(run: Run) -> BatchLayers:
@@ -138,7 +154,13 @@ def _layers(run: Run) -> BatchLayers:
 def _scored(run: Run) -> Generator[ScoredRows, None, None]:
     """The scene's rows, scored now."""
     return scored_rows(
-        run.scene, run.scorer, factor=run.factor, threads=run.options.threads, maps=_layers(run), observe=_see(run)
+        whole_of(run.scene)[0],
+        run.scorer,
+        factor=run.factor,
+        threads=run.options.threads,
+        maps=_layers(run),
+        observe=_see(run),
+        part=run.crop.reach if run.crop else None,
     )
 
 

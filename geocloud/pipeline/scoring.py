@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
@@ -12,10 +12,19 @@ import rasterio
 
 from geocloud.pipeline.parallel import map_ordered, read_ahead, trim_heap
 from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows, Stitcher, on_own_grid, place_blocks
-from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, cut_blocks, read_segments
+from geocloud.pipeline.tiling import (
+    Segment,
+    aggregation_factor,
+    coarse_shape,
+    cut_blocks,
+    pixels_of,
+    read_segments,
+    squares_of,
+)
 from geocloud.raster import PATCH, BoolArray, FloatArray, PatchBatch, PatchGrid, Window
 from geocloud.readers.files.opening import cache_bytes
 from geocloud.readers.reader import SceneReader
+from geocloud.readers.scenes.scene_part import whole_of
 from geocloud.scorers.contract import Scorer, WholeScorer
 
 SEGMENT_PIXELS = 300_000
@@ -42,7 +51,7 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
     maps: BatchMaps | None = None,
     observe: Observer | None = None,
     segment_pixels: int = SEGMENT_PIXELS,
-    block_rows: range | None = None,
+    part: Window | None = None,
 ) -> Generator[ScoredRows, None, None]:
     """Full-width rows of a scene's scores from the top, on its own grid, a few at a time, each as soon as it is final.
 
@@ -50,7 +59,7 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         one thread        `threads`       the caller's thread
 
     Each network call runs on one core. The scoring threads go on while the caller works on the rows, up to SCORED_AHEAD
-    pieces. Scores do not depend on `threads` or `segment_pixels`.
+    pieces. Scores do not depend on `threads`, `segment_pixels` or `part`: blocks are those of the whole scene.
 
     Args:
         scene: what to score.
@@ -60,7 +69,8 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         maps: what is computed of each batch; None: the score alone.
         observe: called with every segment as it is read, in order, from the reading thread.
         segment_pixels: the scene's pixels in a piece of work.
-        block_rows: the rows of blocks to score, one after the other; None: all.
+        part: the rows and columns of the scene that are wanted, numbered from its first ones; only blocks that hold
+            any of them are read, with their halo, and scored. None: all.
 
     Raises:
         ModelError: the scene lacks a band the scorer needs.
@@ -68,13 +78,15 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
     """
     bands = scorer.choose_bands(scene.bands)
     grid = PatchGrid(coarse_shape(scene.georef.shape, factor), scorer.card.block)
-    width = scene.georef.shape[1]
+    part = part or Window(0, 0, *scene.georef.shape)
+    blocks = grid.touching(squares_of(part, factor))
+    own = pixels_of(blocks, factor, scene.georef.shape)
 
     def segments() -> Generator[Segment, None, None]:
         rows = (grid.side + 2 * scorer.card.halo) * factor
         pixels = max(1, segment_pixels // factor**2)
-        with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene.file_block, width, rows)):
-            for segment in read_segments(scene, bands, grid, scorer.card.halo, pixels, block_rows, factor):
+        with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene.file_block, own.width, rows)):
+            for segment in read_segments(scene, bands, grid, scorer.card.halo, pixels, blocks, factor):
                 if observe is not None:
                     observe(segment)
                 yield segment
@@ -85,12 +97,20 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         return _Scored(window=segment.window, layers=layers, valid=valid, own_valid=segment.own_valid)
 
     scored = read_ahead(map_ordered(score, read_ahead(segments(), 1), threads or cores()), SCORED_AHEAD)
-    stitched = _stitched(scored, Stitcher(grid, block_rows.start if block_rows else 0))
+    stitched = _stitched(scored, Stitcher(grid, blocks))
     with closing(stitched):  # its reading thread must end before the scene is closed, also when the user cancels
         for rows in stitched:
-            for piece in rows.pieces(piece_rows(factor, width) // factor, factor):
-                yield on_own_grid(piece, factor, width)
+            for piece in rows.pieces(piece_rows(factor, own.width) // factor, factor):
+                yield from _of_part(on_own_grid(piece, factor, own.width), part, own.col)
             del rows, piece  # the next rows are being scored
+
+
+def _of_part(rows: ScoredRows, part: Window, left: int) -> Iterator[ScoredRows]:
+    """What of some rows of the scene, whose first column is `left`, is wanted; nothing where they lie beyond."""
+    first, stop = max(rows.row, part.row), min(rows.row + len(rows.score), part.stop_row)
+    if first < stop:
+        cols = slice(part.col - left, part.stop_col - left)
+        yield rows.cut(slice(first - rows.row, stop - rows.row), cols, first - part.row)
 
 
 class _Scored(NamedTuple):
@@ -147,6 +167,11 @@ def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = Non
         raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
         score = np.where(raster.valid, scorer.score_whole(raster, bands), np.float32(np.nan))
         return score, raster.valid
-    factor = aggregation_factor(scene.georef, scorer)
-    rows = list(scored_rows(scene, scorer, factor=factor, threads=threads))
-    return np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
+    whole, area = whole_of(scene)
+    factor = aggregation_factor(whole.georef, scorer)
+    rows = list(scored_rows(whole, scorer, factor=factor, threads=threads, part=area.window if area else None))
+    score, valid = np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
+    if area is not None:
+        valid &= area.inside(area.window)
+        score = np.where(valid, score, np.float32(np.nan))
+    return score, valid

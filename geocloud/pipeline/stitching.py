@@ -20,10 +20,10 @@ SCORE = "score"
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """Full-width rows of a scene, final."""
+    """Full-width rows of a scene or of a part of it, final."""
 
     row: int
-    """First row in the scene."""
+    """First row in the scene or part."""
     score: FloatArray
     """(rows, width), higher = cloudier, NaN where nodata."""
     valid: BoolArray
@@ -40,23 +40,27 @@ class ScoredRows:
             further = {name: layer[..., part, :] for name, layer in self.further.items()}
             yield ScoredRows(self.row + start, self.score[part], self.valid[part], self.own_valid[own], further)
 
+    def cut(self, rows: slice, cols: slice, first: int) -> ScoredRows:
+        """Views of some rows and columns, the first row numbered `first`; not where squares are scored as one."""
+        further = {name: layer[..., rows, cols] for name, layer in self.further.items()}
+        return ScoredRows(first, self.score[rows, cols], self.valid[rows, cols], self.own_valid[rows, cols], further)
+
 
 class Stitcher:
     """Collects one block row at a time; its memory is one block row of the scene."""
 
-    def __init__(self, grid: PatchGrid, first: int = 0) -> None:
-        """Start at a block row, the scene's first by default."""
-        self.grid = grid
+    def __init__(self, grid: PatchGrid, blocks: Window | None = None) -> None:
+        """Start at the first of some whole blocks of the scene; None: of all."""
+        self.grid, self._blocks = grid, blocks or Window(0, 0, *grid.shape)
         self._own: list[BoolArray] = []
-        self._row = first * grid.side
-        self._filled_to = 0
+        self._row, self._filled_to = self._blocks.row, self._blocks.col
         self._new_rows()
 
     def _new_rows(self) -> None:
-        height = min(self.grid.side, self.grid.shape[0] - self._row)
+        height = min(self.grid.side, self._blocks.stop_row - self._row)
         self._layers: dict[str, Layer] = {}
         if height > 0:
-            self._valid = np.zeros((height, self.grid.shape[1]), dtype=bool)
+            self._valid = np.zeros((height, self._blocks.width), dtype=bool)
 
     def add(
         self, window: Window, layers: Layers, valid: BoolArray, own_valid: BoolArray | None = None
@@ -74,7 +78,7 @@ class Stitcher:
         """
         if (window.row, window.col) != (self._row, self._filled_to):
             raise ValueError(f"{window} is not next; row {self._row}, column {self._filled_to} is")
-        rows, cols = window.slices((self._row, 0))
+        rows, cols = window.slices((self._row, self._blocks.col))
         for name, layer in layers.items():
             if name not in self._layers:
                 self._layers[name] = blank((*layer.shape[:-2], *self._valid.shape), layer.dtype)
@@ -82,12 +86,12 @@ class Stitcher:
         self._valid[rows, cols] = valid
         self._own.append(valid if own_valid is None else own_valid)
         self._filled_to = window.stop_col
-        if self._filled_to < self.grid.shape[1]:
+        if self._filled_to < self._blocks.stop_col:
             return None
         further = {name: layer for name, layer in self._layers.items() if name != SCORE}
         own = self._own[0] if len(self._own) == 1 else np.concatenate(self._own, axis=1)
         done = ScoredRows(self._row, self._layers[SCORE], self._valid, own, further)
-        self._row, self._filled_to, self._own = window.stop_row, 0, []
+        self._row, self._filled_to, self._own = window.stop_row, self._blocks.col, []
         self._new_rows()
         return done
 

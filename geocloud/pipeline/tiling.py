@@ -101,6 +101,12 @@ def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor
     return Raster(data, valid), np.concatenate(pixels)
 
 
+def squares_of(window: Window, factor: int) -> Window:
+    """The squares of `factor` pixels a side that hold any pixel of a window of the scene."""
+    row, col = window.row // factor, window.col // factor
+    return Window(row, col, -(-window.stop_row // factor) - row, -(-window.stop_col // factor) - col)
+
+
 def pixels_of(window: Window, factor: int, shape: tuple[int, int]) -> Window:
     """The scene's pixels under a window of squares, cut off at the scene's (height, width)."""
     return Window(window.row * factor, window.col * factor, window.height * factor, window.width * factor).clip(shape)
@@ -129,14 +135,14 @@ def read_segments(  # noqa: PLR0913, PLR0917 - the last two have defaults
     grid: PatchGrid,
     halo: int,
     max_pixels: int,
-    block_rows: range | None = None,
+    blocks: Window | None = None,
     factor: int = 1,
 ) -> Iterator[Segment]:
-    """The scene's segments, row-major, each read once with its halo; of all block rows or of some.
+    """The scene's segments, row-major, each read once with its halo; of all blocks or of a window of them.
 
     Grid, halo and segments are in squares of `factor` pixels a side, which are read as one pixel.
     """
-    for window in grid.segments(max_pixels, block_rows):
+    for window in grid.segments(max_pixels, blocks):
         area = window.grow(halo).clip(grid.shape)
         raster, own_valid = read_coarse(scene, area, bands, factor)
         pixels, read = (pixels_of(part, factor, scene.georef.shape) for part in (window, area))

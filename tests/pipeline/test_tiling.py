@@ -28,6 +28,20 @@ def test_tile_then_stitch_is_the_identity(shape: tuple[int, int], block: int, ha
         assert (score == scene.raster.data[band]).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.integers(1, 3), st.integers(1, 5), st.integers(1, 100_000))
+def test_the_scores_of_a_part_are_those_of_the_whole(data: st.DataObject, block: int, factor: int, most: int) -> None:
+    rng = np.random.default_rng(3)
+    raster = Raster(rng.random((2, 333, 517), dtype=np.float32), rng.random((333, 517)) > 0.2)
+    scene, scorer = MemoryScene(raster, ("blue", "green"), Georef((333, 517))), BlurScorer(block, halo=8)
+    row, col = data.draw(st.integers(0, 332)), data.draw(st.integers(0, 516))
+    part = Window(row, col, data.draw(st.integers(1, 333 - row)), data.draw(st.integers(1, 517 - col)))
+    whole = np.concatenate([rows.score for rows in scored_rows(scene, scorer, factor=factor)])
+    rows = list(scored_rows(scene, scorer, factor=factor, part=part, segment_pixels=most))
+    assert [one.row for one in rows] == np.cumsum([0, *(len(one.score) for one in rows)])[:-1].tolist()
+    np.testing.assert_array_equal(np.concatenate([one.score for one in rows]), whole[part.slices()])
+
+
 @given(st.integers(1, 40), st.integers(0, 100), st.integers(0, 100))
 def test_reflection_is_that_of_numpy(size: int, before: int, after: int) -> None:
     expected = np.pad(np.arange(size), (before, after), mode="reflect") if size > 1 else np.zeros(before + 1 + after)
