@@ -1,20 +1,39 @@
-"""The classes of a mask beyond cloud and clear: what an unmixed pixel is called."""
+"""The classes of a mask, in one list: codes, names, colours, encodings, and how a pixel comes to be of one.
+
+A new class is an entry of CLASSES and a threshold of its key in ClassThresholds, and in `metrics/class_thresholds.py`
+how that threshold is measured. Options, files, styles and statistics follow. A rule reads a map of `Parts`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+import operator
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.errors import UsageError
-from geocloud.raster import CLEAR, CLOUD, DUST, HAZE, NODATA, SHADOW, SNOW, THIN, ByteArray, FloatArray
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, Parts
 
 NO_VALUES: Mapping[int, int] = MappingProxyType({})
 Colour = tuple[int, int, int, int]
+ClassName = str
+"""Key of an entry of CLASSES that a user may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRule:
+    """Which pixels are of a class: those whose map compares with the model's threshold of that class."""
+
+    among: Literal["cloud", "ground", "clear"]
+    """Pixels at or above the model's cloud threshold; those below it; or those that no rule before has named."""
+    map: str
+    """A field of Parts."""
+    compare: Callable[[Any, Any], Any]
+    """Of the map and the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +41,76 @@ class MaskClass:
     """One code of a mask."""
 
     code: int
+    key: str
+    """Name in options."""
     name: str
+    """Name in outputs and legends."""
     colour: Colour
     """Red, green, blue, alpha, 0-255."""
+    scl: int
+    """What is written for it as Sentinel-2's SCL."""
+    qa_pixel: int
+    """What is written for it as Landsat's QA_PIXEL."""
+    scl_values: tuple[int, ...] = ()
+    """Values of the sensor's own SCL files that mean it; what means nothing here is clear."""
+    qa_bits: tuple[int, ...] = ()
+    """Bits of the sensor's own QA_PIXEL files that mean it."""
+    qa_rank: int = 0
+    """Where bits of several classes are set, the highest of these wins."""
+    counted: bool = False
+    """Whether it counts towards the cloud cover."""
+    rule: ClassRule | None = None
+    """None for those that need no parts of pixels: clear, cloud and nodata."""
 
 
 CLASSES = (
-    MaskClass(0, "clear", (0, 0, 0, 0)),
-    MaskClass(1, "cloud", (0, 174, 239, 200)),
-    MaskClass(2, "thin cloud", (123, 104, 238, 200)),
-    MaskClass(3, "haze or smoke", (214, 120, 60, 200)),
-    MaskClass(4, "dust", (224, 190, 0, 200)),
-    MaskClass(5, "cloud shadow", (60, 60, 130, 200)),
-    MaskClass(6, "snow or ice", (80, 220, 200, 200)),
-    MaskClass(255, "nodata", (0, 0, 0, 0)),
-)
-"""All codes a mask may hold; 0, 1 and 255 unless more classes are asked for.
+    MaskClass(0, "clear", "clear", (0, 0, 0, 0), scl=5, qa_pixel=21824),
+    MaskClass(
+        1, "cloud", "cloud", (0, 174, 239, 200), scl=9, qa_pixel=22280, scl_values=(8, 9), qa_bits=(1, 3), qa_rank=4,
+        counted=True,
+    ),
+    MaskClass(
+        2, "thin", "thin cloud", (123, 104, 238, 200), scl=10, qa_pixel=54596, scl_values=(10,), qa_bits=(2,),
+        qa_rank=2, counted=True, rule=ClassRule("cloud", "score", operator.lt),
+    ),
+    MaskClass(
+        3, "haze", "haze or smoke", (214, 120, 60, 200), scl=10, qa_pixel=54596,
+        rule=ClassRule("cloud", "slope", operator.le),
+    ),
+    MaskClass(
+        4, "dust", "dust", (224, 190, 0, 200), scl=8, qa_pixel=22280, rule=ClassRule("cloud", "slope", operator.ge)
+    ),
+    MaskClass(
+        5, "shadow", "cloud shadow", (60, 60, 130, 200), scl=3, qa_pixel=23888, scl_values=(3,), qa_bits=(4,),
+        qa_rank=3, rule=ClassRule("ground", "shadow", operator.ge),
+    ),
+    MaskClass(
+        6, "snow", "snow or ice", (80, 220, 200, 200), scl=11, qa_pixel=30048, scl_values=(11,), qa_bits=(5,),
+        qa_rank=1, rule=ClassRule("clear", "snow", operator.ge),
+    ),
+    MaskClass(255, "nodata", "nodata", (0, 0, 0, 0), scl=0, qa_pixel=1, scl_values=(0, 1), qa_bits=(0,), qa_rank=5),
+)  # fmt: skip
+"""All codes a mask may hold; clear, cloud and nodata unless more classes are asked for. Where several rules hold, the
+later entry wins.
 
 The colours show on a white canvas and on ground, sand, snow and cloud, and let the scene through; the QGIS plugin has
 the same.
+
+SCL: ESA, Sentinel-2 L2A Product Definition: 0 no data, 3 shadow, 5 not vegetated, 8-9 cloud, 10 thin cirrus, 11 snow.
+Any clear ground is written as 5, which pipelines everywhere keep; whether it is vegetation is not known.
+QA_PIXEL: USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide, table 6-3: the values of clear land, of cloud
+with high confidence, cirrus, cloud shadow, snow or ice with high confidence, and fill; bits 0 fill, 1 dilated cloud,
+2 cirrus, 3 cloud, 4 cloud shadow, 5 snow.
 """
+CODES: Mapping[ClassName, int] = {entry.key: entry.code for entry in CLASSES if entry.key not in ("clear", "nodata")}
+"""Key -> code of those that a user may ask for."""
+SHADOW = CODES["shadow"]
+COUNTED = tuple(entry.code for entry in CLASSES if entry.counted)
+"""Codes that count towards the cloud cover."""
+GROUND = (CLEAR, *(entry.code for entry in CLASSES if entry.rule is not None and entry.rule.among == "clear"))
+"""Codes of ground in the light: neither cloud nor its shadow."""
+NO_CLOUD = (*(entry.code for entry in CLASSES if entry.rule is not None and entry.rule.among != "cloud"),)
+"""Codes of further classes that are no kind of cloud."""
 
 
 def classes_of(codes: tuple[int, ...]) -> tuple[MaskClass, ...]:
@@ -54,37 +123,35 @@ def written_classes(codes: tuple[int, ...], values: Mapping[int, int]) -> tuple[
     return tuple(replace(entry, code=values.get(entry.code, entry.code)) for entry in classes_of(codes))
 
 
-ClassName = Literal["cloud", "thin", "haze", "dust", "shadow", "snow"]
-CODES: dict[ClassName, int] = {
-    "cloud": CLOUD,
-    "thin": THIN,
-    "haze": HAZE,
-    "dust": DUST,
-    "shadow": SHADOW,
-    "snow": SNOW,
-}
-COUNTED = (CLOUD, THIN)
-"""Codes that count towards the cloud cover."""
-GROUND = (CLEAR, SNOW)
-"""Codes of ground in the light: neither cloud nor its shadow."""
-
-
 @dataclass(frozen=True, slots=True)
 class ClassThresholds:
-    """Where the parts of an unmixed pixel are cut; measured once for a model's weights and kept in its card."""
+    """The thresholds of the classes' rules; measured once for a model's weights and kept in its card.
+
+    One per class with a rule, by its key; None: the model cannot tell.
+    """
 
     thin: float | None = None
-    """Score below which cloud is thin; None: the model cannot tell."""
+    """Score below which cloud is thin."""
     haze: float | None = None
-    """Slope of the veil's brightness over wavelength up to which it is haze or smoke; None: the model cannot tell."""
+    """Slope of the cloud's brightness over wavelength up to which it is haze or smoke."""
     dust: float | None = None
-    """Slope from which it is dust; None: the model cannot tell."""
+    """Slope from which it is dust."""
     shadow: float | None = None
-    """Logit from which ground lies in cloud shadow; None: the model cannot tell."""
+    """Logit from which ground lies in cloud shadow."""
     snow: float | None = None
-    """Evidence, 0 to 1, from which ground is snow; None: the model cannot tell."""
+    """Evidence, 0 to 1, from which ground is snow."""
     rule: str = ""
     """How they were chosen, in words."""
+
+    def of(self, name: ClassName) -> float | None:
+        """The threshold of a class."""
+        value: float | None = getattr(self, name)
+        return value
+
+    def known(self) -> tuple[ClassName, ...]:
+        """The classes that the model tells apart, cloud always among them."""
+        ruled = [entry.key for entry in CLASSES if entry.rule is not None and self.of(entry.key) is not None]
+        return ("cloud", *ruled)
 
 
 def wanted_classes(names: Iterable[str]) -> tuple[ClassName, ...]:
@@ -92,7 +159,7 @@ def wanted_classes(names: Iterable[str]) -> tuple[ClassName, ...]:
     chosen = {name.strip().lower() for name in names}
     unknown = sorted(chosen - set(CODES))
     if unknown:
-        raise UsageError(f"class {unknown[0]!r} is unknown; there are {', '.join(get_args(ClassName))}")
+        raise UsageError(f"class {unknown[0]!r} is unknown; there are {', '.join(CODES)}")
     return tuple(name for name in CODES if name in chosen | {"cloud"})
 
 
@@ -102,57 +169,36 @@ def mask_codes(classes: Iterable[ClassName]) -> tuple[int, ...]:
 
 
 def classify(
-    score: FloatArray,
-    slope: FloatArray,
-    shadow: FloatArray | None,
-    cut: np.float32,
-    thresholds: ClassThresholds,
-    classes: Container[str],
+    parts: Parts, cloud_threshold: np.float32, thresholds: ClassThresholds, classes: Container[ClassName]
 ) -> ByteArray:
     """The code of each pixel.
 
-    What scores at or above the cut is a veil, exactly as in a mask without further classes. Haze and dust are told by
-    the slope, thin cloud among the rest by the score; a class that is not asked for falls to the next one, in the end
-    to cloud. Ground below the cut is shadow or clear.
+    What scores at or above the cloud threshold is cloud of some class, exactly as in a mask without further classes; a
+    class that is not asked for falls to the one before it, in the end to cloud, and below the threshold to clear.
 
     Args:
-        score: any shape, higher = cloudier; NaN = not scored, called clear.
-        slope: the same shape, exponent of the veil's brightness over wavelength.
-        shadow: the same shape, logit of lying in cloud shadow; None: none is told.
-        cut: score from which a pixel is a veil.
-        thresholds: where the classes are separated.
-        classes: names as in ClassName.
+        parts: maps of one shape; a score of NaN = not scored, called clear; a map that is None tells nothing.
+        cloud_threshold: score from which a pixel is cloud.
+        thresholds: of the rules.
+        classes: that are asked for.
     """
-    veil = score >= cut
-    codes = np.where(veil, np.uint8(CLOUD), np.uint8(CLEAR))
-    if "thin" in classes and thresholds.thin is not None:
-        codes[veil & (score < thresholds.thin)] = THIN
-    if "haze" in classes and thresholds.haze is not None:
-        codes[veil & (slope <= thresholds.haze)] = HAZE
-    if "dust" in classes and thresholds.dust is not None:
-        codes[veil & (slope >= thresholds.dust)] = DUST
-    if "shadow" in classes and thresholds.shadow is not None and shadow is not None:
-        codes[~veil & (shadow >= thresholds.shadow)] = SHADOW
-    return codes
-
-
-def mark_snow(codes: ByteArray, snow: FloatArray, thresholds: ClassThresholds, classes: Container[str]) -> ByteArray:
-    """The codes with clear ground that is snow called so, where that is asked for; in place.
-
-    Args:
-        codes: what `classify` gives.
-        snow: the same shape, evidence of snow from 0 to 1.
-        thresholds: where the classes are separated.
-        classes: names as in ClassName.
-    """
-    if "snow" in classes and thresholds.snow is not None:
-        codes[(codes == CLEAR) & (snow >= thresholds.snow)] = SNOW
+    cloud = parts.score >= cloud_threshold
+    codes: ByteArray = np.where(cloud, np.uint8(CLOUD), np.uint8(CLEAR))
+    for entry in CLASSES:
+        if entry.rule is None or entry.key not in classes:
+            continue
+        threshold, values = thresholds.of(entry.key), getattr(parts, entry.rule.map)
+        if threshold is not None and values is not None:
+            among = {"cloud": cloud, "ground": ~cloud, "clear": codes == CLEAR}[entry.rule.among]
+            codes[among & entry.rule.compare(values, threshold)] = entry.code
     return codes
 
 
 EncodingName = Literal["geocloud", "scl", "qa_pixel"]
 MaskEncoding = Literal["geocloud", "scl", "qa_pixel", "binary", "omnicloudmask"]
 """Codes that masks are read in: those that are written, and those of other programs."""
+OMNICLOUDMASK: Mapping[ClassName, int] = MappingProxyType({"cloud": 1, "thin": 2, "shadow": 3})
+"""What OmniCloudMask writes for the classes that it has."""
 TAG = "GEOCLOUD_ENCODING"
 """Tag of a mask that says which codes it holds."""
 
@@ -167,21 +213,11 @@ class Encoding:
     nodata: int
 
 
-SCL = Encoding({CLEAR: 5, CLOUD: 9, THIN: 10, HAZE: 10, DUST: 8, SHADOW: 3, SNOW: 11, NODATA: 0}, "uint8", 0)
-"""ESA, Sentinel-2 L2A Product Definition: 0 no data, 3 shadow, 5 not vegetated, 8-9 cloud, 10 thin cirrus, 11 snow.
-
-Any clear ground is written as 5, which pipelines everywhere keep; whether it is vegetation is not told.
-"""
-QA_PIXEL = Encoding(
-    {CLEAR: 21824, CLOUD: 22280, THIN: 54596, HAZE: 54596, DUST: 22280, SHADOW: 23888, SNOW: 30048, NODATA: 1},
-    "uint16",
-    1,
-)
-"""USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide, table 6-3: the values of clear land, of cloud with high
-confidence, cirrus, cloud shadow, snow or ice with high confidence, and fill.
-"""
-OWN = Encoding({code: code for code in (CLEAR, CLOUD, THIN, HAZE, DUST, SHADOW, SNOW, NODATA)}, "uint8", NODATA)
-ENCODINGS: Mapping[EncodingName, Encoding] = {"geocloud": OWN, "scl": SCL, "qa_pixel": QA_PIXEL}
+ENCODINGS: Mapping[EncodingName, Encoding] = {
+    "geocloud": Encoding({entry.code: entry.code for entry in CLASSES}, "uint8", NODATA),
+    "scl": Encoding({entry.code: entry.scl for entry in CLASSES}, "uint8", CLASSES[-1].scl),
+    "qa_pixel": Encoding({entry.code: entry.qa_pixel for entry in CLASSES}, "uint16", CLASSES[-1].qa_pixel),
+}
 
 
 def encode(codes: ByteArray, name: EncodingName) -> NDArray[Any]:
@@ -201,24 +237,18 @@ def decode(values: NDArray[Any], name: MaskEncoding) -> ByteArray:
     Of those, what is neither cloud nor cloud shadow nor snow nor no data is clear: vegetation, water and all else. Of
     `binary` whatever is not 0 is cloud.
     """
-    if name == "scl":
-        groups = {
-            CLOUD: np.isin(values, (8, 9)),
-            THIN: values == 10,
-            SHADOW: values == 3,
-            SNOW: values == 11,
-            NODATA: values <= 1,
-        }
-    elif name == "qa_pixel":
-        bits = [(values >> bit & 1).astype(bool) for bit in range(6)]
-        groups = {SNOW: bits[5], THIN: bits[2], SHADOW: bits[4], CLOUD: bits[1] | bits[3], NODATA: bits[0]}
-    elif name == "binary":
-        groups = {CLOUD: values != 0}
-    elif name == "omnicloudmask":
-        groups = {CLOUD: values == 1, THIN: values == 2, SHADOW: values == 3}
-    else:
+    if name == "geocloud":
         return values.astype(np.uint8)
     codes = np.full(values.shape, CLEAR, dtype=np.uint8)
-    for code, where in groups.items():
-        codes[where] = code
+    if name == "binary":
+        codes[values != 0] = CLOUD
+        return codes
+    for entry in sorted(CLASSES, key=lambda entry: entry.qa_rank):
+        if name == "scl":
+            codes[np.isin(values, entry.scl_values)] = entry.code
+        elif name == "omnicloudmask":
+            codes[values == OMNICLOUDMASK.get(entry.key, -1)] = entry.code
+        else:
+            for bit in entry.qa_bits:
+                codes[(values >> bit & 1).astype(bool)] = entry.code
     return codes

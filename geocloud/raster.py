@@ -105,9 +105,7 @@ BoolArray = NDArray[np.bool_]
 ByteArray = NDArray[np.uint8]
 
 CLEAR, CLOUD, NODATA = 0, 1, 255
-"""Codes of a mask."""
-THIN, HAZE, DUST, SHADOW, SNOW = 2, 3, 4, 5, 6
-"""Codes that a mask holds besides, where more classes are asked for."""
+"""Codes that every mask holds; `geocloud.classes` has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +135,22 @@ class PatchBatch:
     """(n, height + 2 halo, width + 2 halo); True = data of the scene or its reflection."""
     bands: tuple[str, ...]
     """Names of the bands, in the order of axis 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a batch's pixels, maps on the blocks without their halo."""
+
+    score: FloatArray
+    """(n, h, w) exactly what `score` gives for the batch."""
+    slope: FloatArray
+    """(n, h, w) exponent of the veiled pixel's brightness over wavelength: 0 flat, below 0 falling, above 0 rising."""
+    shadow: FloatArray | None
+    """(n, h, w) logit of lying in cloud shadow, higher = likelier; None: the model has no network that tells."""
+    snow: FloatArray
+    """(n, h, w) evidence of snow, 0 to 1, where the pixel is no cloud."""
+    surface: FloatArray
+    """(n, band, h, w) reflectance of the ground without cloud and shadow, in the batch's order of bands."""
 
 
 def spread(layer: NDArray[Any], step: int, shape: tuple[int, int]) -> NDArray[Any]:

@@ -22,7 +22,7 @@ LIMITS = {
     "files that a plain detect passes through": 50,
     "files to touch for a new output (quicklook)": 4,
     "files to touch for a new kind (gmm)": 3,
-    "files to touch for a new class (dust)": 6,
+    "files to touch for a new class (dust)": 2,
 }
 TRACE = """
 import inspect, sys, threading

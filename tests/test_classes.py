@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from geocloud.classes import CODES, ClassThresholds, classify, mark_snow, mask_codes, wanted_classes
+from geocloud.classes import CLASSES, CODES, ClassThresholds, classify, decode, encode, mask_codes, wanted_classes
 from geocloud.errors import UsageError
-from geocloud.evaluation.simulated_plumes import PLUMES, plume
-from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
+from geocloud.metrics.class_thresholds import PLUMES, ColourSamples, ShadowSamples, choose_class_thresholds, plume
+from geocloud.raster import Parts
 from geocloud.readers.bands.names import CENTRES
 
 CUTS = ClassThresholds(thin=2.0, haze=-0.5, dust=0.5, shadow=0.3)
 SCORE = np.array([-1, -1, 1, 3, 3, 3, 1, np.nan], dtype=np.float32)
 SLOPE = np.array([0, -1, 0, 0, -1, 1, -1, 0], dtype=np.float32)
 SHADE = np.array([0, 0.5, 0.5, 0, 0, 0, 0, 0], dtype=np.float32)
+WHITE = np.array([0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1], dtype=np.float32)
+PARTS = Parts(SCORE, SLOPE, SHADE, WHITE, SCORE[None])
 
 
 @pytest.mark.parametrize(
@@ -27,15 +32,30 @@ SHADE = np.array([0, 0.5, 0.5, 0, 0, 0, 0, 0], dtype=np.float32)
     ],
 )
 def test_a_class_that_is_not_asked_for_falls_to_the_next(classes: tuple[str, ...], codes: list[int]) -> None:
-    assert classify(SCORE, SLOPE, SHADE, np.float32(0), CUTS, classes).tolist() == codes
+    assert classify(PARTS, np.float32(0), CUTS, classes).tolist() == codes
 
 
 def test_snow_is_marked_on_clear_ground_alone() -> None:
-    codes = np.array([0, 1, 2, 5, 0, 255], dtype=np.uint8)
-    snow = np.array([0.9, 0.9, 0.9, 0.9, 0.1, 0.9], dtype=np.float32)
-    assert mark_snow(codes.copy(), snow, ClassThresholds(snow=0.5), ("cloud", "snow")).tolist() == [6, 1, 2, 5, 0, 255]
-    for thresholds, classes in ((ClassThresholds(snow=0.5), ("cloud",)), (ClassThresholds(), ("cloud", "snow"))):
-        assert mark_snow(codes.copy(), snow, thresholds, classes).tolist() == codes.tolist()
+    thresholds = replace(CUTS, snow=0.5)
+    assert classify(PARTS, np.float32(0), thresholds, ("cloud", "snow")).tolist() == [6, 6, 1, 1, 1, 1, 1, 0]
+    every = ("cloud", "thin", "haze", "dust", "shadow", "snow")
+    assert classify(PARTS, np.float32(0), thresholds, every).tolist() == [6, 5, 2, 1, 3, 4, 3, 0]
+    assert classify(PARTS, np.float32(0), CUTS, ("cloud", "snow")).tolist() == [0, 0, 1, 1, 1, 1, 1, 0]
+
+
+def test_every_class_is_written_and_read_in_every_encoding() -> None:
+    codes = np.array([entry.code for entry in CLASSES], dtype=np.uint8)
+    for name in ("scl", "qa_pixel"):
+        back = decode(encode(codes, name), name)
+        assert back[[0, 1, 2, 5, 6, 7]].tolist() == codes[[0, 1, 2, 5, 6, 7]].tolist()
+        assert back[[3, 4]].tolist() == [2, 1]  # haze is written as thin cloud, dust as cloud
+
+
+def test_where_several_bits_are_set_cloud_wins_and_snow_gives_way() -> None:
+    bits = {"snow": 32, "thin": 4, "shadow": 16, "cloud": 8, "nodata": 1}
+    codes = {**CODES, "nodata": 255}
+    for weaker, stronger in pairwise(bits):
+        assert decode(np.array([bits[weaker] | bits[stronger]]), "qa_pixel").tolist() == [codes[stronger]]
 
 
 def test_names_become_codes_and_unknown_ones_one_sentence() -> None:

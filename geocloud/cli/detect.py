@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast, get_args
 import click
 
 from geocloud.calibration import Probability
-from geocloud.classes import ClassName, EncodingName
+from geocloud.classes import CODES, EncodingName
 from geocloud.cli.common import arrow, check_projections, examples, shortage
 from geocloud.cli.options import Threshold, area_options, model_option, names, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
@@ -89,7 +89,7 @@ DEFAULT_OUT = Path("clouds")
     default=("cloud",),
     callback=names,
     metavar="NAME,...",
-    help=f"Classes of the mask: {', '.join(get_args(ClassName))} [cloud].",
+    help=f"Classes of the mask: {', '.join(CODES)} [cloud].",
 )
 @click.option("--dilate", type=click.IntRange(0), default=0, help="Grow clouds by this many pixels.")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -34,10 +35,9 @@ def survey(reporter: Reporter, model: str, data: Path, out: Path, without: tuple
     """Measure MODEL's training range and class thresholds on its training DATA, and record them in its card."""
     card = survey_model(data, model, out, SurveyOptions(left_out=frozenset(without), **options))  # type: ignore[arg-type]
     limits = ("median", "brightest", "contrast", "share", "gaps")
-    thresholds = ("thin", "haze", "dust", "shadow", "snow", "rule")
     record = {
         "model": card.name,
-        "class_thresholds": {name: getattr(card.class_thresholds, name) for name in thresholds},
+        "class_thresholds": asdict(card.class_thresholds) if card.class_thresholds else None,
         "limits": {name: getattr(card.domain, name) for name in limits},
     }
     reporter.result(record, f"{card.name}: range and class thresholds {arrow()} {out}")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geocloud.raster import CLEAR, NODATA, SNOW, BoolArray, ByteArray
+from geocloud.classes import GROUND
+from geocloud.raster import CLEAR, NODATA, BoolArray, ByteArray
 
 Rows = tuple[int, ByteArray, NDArray[Any]]
 """(first row, codes (h, width), values (h, width)) of consecutive rows."""
@@ -52,9 +53,9 @@ class Dilater:
         values = np.concatenate(list(self._waiting))
         done = self._codes[:count].copy()
         for code in np.unique(around):
-            if code not in (CLEAR, SNOW, NODATA):
+            if code not in (*GROUND, NODATA):
                 grown = dilate(around == code, self._radius)[:count]
-                done[grown & np.isin(done, (CLEAR, SNOW))] = code
+                done[grown & np.isin(done, GROUND)] = code
         row, self._row = self._row, self._row + count
         self._waiting = deque([values[count:]])
         self._above = around[count : count + self._radius]

@@ -5,6 +5,9 @@ bluer than clouds are, dust what is browner, shadow what its network gives a hig
 of one kind, so the threshold with the best balanced accuracy parts them. The others are rare beside what they are
 mistaken for, so theirs is a quantile of the others: it fixes the share of false positives, and the recall follows.
 A class whose recall, or separation, is too low gets no threshold: the mask then does not offer it.
+
+Plumes are for tests of the classes, of another generator than that of training: training lays octaves of value noise
+with slopes of -1.8 to -0.5 and 0.5 to 1.3 over whole crops; plumes are sums of Gaussian puffs along a wind direction.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from geocloud.classes import ClassThresholds
 from geocloud.metrics.confusion import auroc, best_threshold
 from geocloud.metrics.histogram import histogram
 from geocloud.raster import BoolArray, FloatArray
+from geocloud.readers.bands.names import CENTRES
 
 SNOW_EVIDENCE = 0.5
 """Evidence from which ground is snow: half-way, for it stems from published limits of reflectance, not from data."""
@@ -112,3 +116,25 @@ def _beyond(others: FloatArray, wanted: FloatArray, mistaken: float, name: str) 
     edge = float(np.quantile(others.astype(np.float64), 1 - mistaken))
     recall = float((wanted >= edge).mean())
     return (edge if recall >= MIN_RECALL else None), f"{100 * recall:.0f} % found at {100 * mistaken:.0f} % of {name}"
+
+
+PLUMES = {"flat cloud": (0.0, 0.7), "haze": (-0.7, 0.45), "smoke": (-1.3, 0.35), "dust": (0.9, 0.4)}
+"""Kind -> slope of the brightness over wavelength, and reflectance at 0.56 micrometres."""
+
+
+def plume(
+    kind: str, shape: tuple[int, ...], bands: tuple[str, ...], rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Opacity (h, w) 0..0.9 and colour (band, 1, 1) of a plume of a kind in PLUMES; no plume is seen in cirrus."""
+    slope, bright = PLUMES[kind]
+    height, width = shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    angle, start = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.8, 2) * (height, width)
+    opacity: FloatArray = np.zeros((height, width), dtype=np.float32)
+    for step in range(24):
+        reach = 0.01 * min(shape) * step
+        row, col = start + reach * np.array([np.sin(angle), np.cos(angle)]) + rng.normal(0, 3 + 0.2 * step, 2)
+        size = (0.05 + 0.006 * step) * min(shape)
+        opacity += np.exp(-((y - row) ** 2 + (x - col) ** 2) / (2 * size**2)) * np.float32(rng.uniform(0.1, 0.5))
+    colour = [0.003 if band == "cirrus" else bright * (CENTRES[band] / 0.56) ** slope for band in bands]
+    return np.minimum(opacity, 0.9), np.array(colour, dtype=np.float32)[:, None, None]

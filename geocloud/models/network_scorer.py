@@ -22,9 +22,9 @@ from geocloud.models.kinds import build_network
 from geocloud.models.networks import Network
 from geocloud.models.networks.cells import ExactConv2d, to_grid, with_absent
 from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet, find_snow
-from geocloud.raster import FloatArray, PatchBatch
+from geocloud.raster import FloatArray, Parts, PatchBatch
 from geocloud.scorers.card import ModelCard, Precision, read_card, require_bands
-from geocloud.scorers.contract import Parts, Scorer, Unmixer
+from geocloud.scorers.contract import Scorer, Unmixer
 
 CPU = torch.device("cpu")
 LEAST_AGREEMENT = 0.999

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterioWindow
 
 from geocloud.calibration import Calibration
-from geocloud.classes import COUNTED, ENCODINGS, TAG, ClassName, EncodingName, classify, encode, mark_snow
+from geocloud.classes import COUNTED, ENCODINGS, NO_CLOUD, TAG, ClassName, EncodingName, classify, encode
 from geocloud.geometry.dilation import Dilater, Rows
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.polygons import PolygonTracer, burn, joined_groups
@@ -23,7 +23,7 @@ from geocloud.geometry.shapes import Shapes, ShapeStore
 from geocloud.pipeline.crop import Crop
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows
-from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, SNOW, ByteArray, FloatArray, Georef, PatchBatch, spread
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray, Georef, PatchBatch, spread
 from geocloud.scorers.contract import Scorer, require_class_thresholds, require_unmixer
 from geocloud.writers.cog import RasterFormat, RowWriter, mask_product, raster_errors, reflectance_counts
 from geocloud.writers.staging import write_errors
@@ -83,8 +83,7 @@ class BatchLayers:
         layers: dict[str, Layer] = {SCORE: parts.score}
         if self._thresholds is not None:
             threshold = self._calibration.score_threshold
-            codes = classify(parts.score, parts.slope, parts.shadow, threshold, self._thresholds, self._classes)
-            layers[CODE] = mark_snow(codes, parts.snow, self._thresholds, self._classes)
+            layers[CODE] = classify(parts, threshold, self._thresholds, self._classes)
         if self._clear_sky:
             layers[SURFACE] = reflectance_counts(parts.surface)
         return layers
@@ -242,7 +241,7 @@ class MaskRaster:
         """(n,) whether each polygon belongs to a cloud that is too small."""
         parts = [to_crs_coordinates(self._moved(part), self.georef) for part in clouds.chunks() if len(part)]
         areas = np.concatenate([geodesic_areas(part, self.georef) for part in parts] or [np.zeros(0)])
-        veils = np.where(np.isin(clouds.code, (SHADOW, SNOW)), clouds.code, CLOUD)
+        veils = np.where(np.isin(clouds.code, NO_CLOUD), clouds.code, CLOUD)
         if len(np.unique(clouds.code)) > len(np.unique(veils)):
             group = joined_groups(clouds.all(), veils)
             areas = np.bincount(group, areas, len(clouds))[group]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from geocloud.classes import ClassName, ClassThresholds
 from geocloud.errors import ModelError
-from geocloud.raster import FloatArray, PatchBatch, Raster, Window
+from geocloud.raster import FloatArray, Parts, PatchBatch, Raster, Window
 from geocloud.scorers.card import ModelCard
 
 
@@ -68,22 +67,6 @@ def score_patches(scorer: Scorer, data: FloatArray, bands: tuple[str, ...], *, b
     return np.concatenate(scores)
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of a batch's pixels, maps on the blocks without their halo."""
-
-    score: FloatArray
-    """(n, h, w) exactly what `score` gives for the batch."""
-    slope: FloatArray
-    """(n, h, w) exponent of the veiled pixel's brightness over wavelength: 0 flat, below 0 falling, above 0 rising."""
-    shadow: FloatArray | None
-    """(n, h, w) logit of lying in cloud shadow, higher = likelier; None: the model has no network that tells."""
-    snow: FloatArray
-    """(n, h, w) evidence of snow, 0 to 1, where the pixel is no cloud."""
-    surface: FloatArray
-    """(n, band, h, w) reflectance of the ground without cloud and shadow, in the batch's order of bands."""
-
-
 @runtime_checkable
 class Unmixer(Scorer, Protocol):
     """A pixel-level scorer that also takes pixels apart.
@@ -110,9 +93,8 @@ def require_class_thresholds(card: ModelCard, classes: Iterable[ClassName]) -> C
         raise ModelError(
             f"the card of model {card.name} has no thresholds for classes: measure them with geocloud survey"
         )
-    others = [name for name in ("thin", "haze", "dust", "shadow", "snow") if getattr(thresholds, name) is not None]
-    missing = [name for name in classes if name not in ("cloud", *others)]
+    known = thresholds.known()
+    missing = [name for name in classes if name not in known]
     if missing:
-        available = ", ".join(("cloud", *others))
-        raise ModelError(f"model {card.name} cannot tell {', '.join(missing)}: by its card it tells {available}")
+        raise ModelError(f"model {card.name} cannot tell {', '.join(missing)}: by its card it tells {', '.join(known)}")
     return thresholds

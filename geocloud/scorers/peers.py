@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from geocloud.calibration import Calibration
+from geocloud.classes import SHADOW
 from geocloud.errors import InputError, MissingExtraError, ModelError
-from geocloud.raster import CLEAR, CLOUD, SHADOW, BoolArray, ByteArray, FloatArray, PatchBatch, Raster
+from geocloud.raster import CLEAR, CLOUD, BoolArray, ByteArray, FloatArray, PatchBatch, Raster
 from geocloud.scorers.card import ModelCard, TrainingRecord, require_bands
 
 ProductLevel = Literal["l1c", "l2a"]

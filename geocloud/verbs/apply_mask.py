@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterioWindow
 
-from geocloud.classes import MaskEncoding
+from geocloud.classes import GROUND, MaskEncoding
 from geocloud.errors import InputError, UsageError
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import CLEAR, NODATA, SNOW, BoolArray, Georef, Window
+from geocloud.raster import NODATA, BoolArray, Georef, Window
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster, local_files, protected_files
 from geocloud.readers.files.opening import (
@@ -126,7 +126,7 @@ def check_grid(scene: str, georef: Georef, mask: MaskFile) -> None:
 
 def _clouds(codes: NDArray[np.uint8], classes: Sequence[int]) -> BoolArray:
     """True where a mask's codes become nodata."""
-    cloud: BoolArray = np.isin(codes, classes) if classes else ~np.isin(codes, (CLEAR, SNOW, NODATA))
+    cloud: BoolArray = np.isin(codes, classes) if classes else ~np.isin(codes, (*GROUND, NODATA))
     return cloud
 
 

@@ -13,12 +13,12 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geocloud.classes import COUNTED, TAG, MaskEncoding
+from geocloud.classes import COUNTED, SHADOW, TAG, MaskEncoding
 from geocloud.errors import UsageError
 from geocloud.geometry.coverage import coverage, polygon_edges
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import NODATA, SHADOW, Georef, Window
+from geocloud.raster import NODATA, Georef, Window
 from geocloud.readers.dates import mask_day
 from geocloud.readers.dispatch import protected_files
 from geocloud.readers.masks import STRIP, MaskFile

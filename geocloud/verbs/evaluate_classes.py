@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from geocloud.classes import CLASSES, CODES, ClassName, ClassThresholds, classify, mark_snow
+from geocloud.classes import CLASSES, CODES, ClassThresholds, classify
 from geocloud.datasets.folder import SUFFIXES
 from geocloud.datasets.labels import read_codes
 from geocloud.errors import InputError, UsageError
-from geocloud.evaluation.simulated_plumes import PLUMES, plume
-from geocloud.metrics.class_thresholds import MIN_CLASS_PIXELS
+from geocloud.metrics.class_thresholds import MIN_CLASS_PIXELS, PLUMES, plume
 from geocloud.metrics.confusion import auroc, best_threshold
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
@@ -157,18 +156,13 @@ def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
     def maps(batch: PatchBatch) -> Layers:
         parts = scorer.unmix(batch)
         cut = scorer.card.calibration.score_threshold
-        code = classify(parts.score, parts.slope, parts.shadow, cut, thresholds, _every())
-        mark_snow(code, parts.snow, thresholds, _every())
+        code = classify(parts, cut, thresholds, tuple(CODES))
         further = {} if parts.shadow is None else {SHADOW: parts.shadow}
         return {SCORE: parts.score, CODE: code, **further}
 
     rows = list(scored_rows(scene, scorer, threads=1, maps=maps))
     layers = [{SCORE: part.score, **part.further} for part in rows]
     return {name: np.concatenate([layer[name] for layer in layers]) for name in layers[0]}
-
-
-def _every() -> Sequence[ClassName]:
-    return tuple(CODES)
 
 
 def _veiled(

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from geocloud.classes import wanted_classes
+from geocloud.classes import SHADOW, wanted_classes
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.detection import Detection
@@ -20,7 +20,7 @@ from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.places import earlier_products, model_files, scene_files
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import CLEAR, CLOUD, NODATA, SHADOW, ByteArray, Window
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, Window
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
 from geocloud.readers.dates import TAKEN_TAG
 from geocloud.readers.masks import MaskFile, ScoreFile
@@ -33,7 +33,7 @@ from geocloud.writers.cog import MASK, RowWriter, copy_to_cog, mask_product
 from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import Staging, staged
 
-CODES = (CLEAR, CLOUD, SHADOW, NODATA)
+CODES = (CLEAR, CLOUD, NODATA)
 SHADED, LIT = np.float32(0.8), np.float32(0.1)
 """P(shadow) of a single date where its mask says shadow, and elsewhere."""
 MEMORY = 256 << 20

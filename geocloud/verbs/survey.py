@@ -22,11 +22,11 @@ from geocloud.pipeline.domain_check import BAND_SETS, DomainCheck, DomainStats, 
 from geocloud.pipeline.mask import BatchLayers
 from geocloud.pipeline.scoring import scored_rows
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import BoolArray, FloatArray, Georef, PatchBatch, Raster, Window
+from geocloud.raster import BoolArray, FloatArray, Georef, Parts, PatchBatch, Raster, Window
 from geocloud.readers import MemoryScene
 from geocloud.readers.dispatch import local_files
 from geocloud.scorers.card import CARD_FILE, ModelCard, Prototypes, TrainingDomain, read_card, write_card
-from geocloud.scorers.contract import Parts, Unmixer, require_unmixer
+from geocloud.scorers.contract import Unmixer, require_unmixer
 from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import staged, write_errors
 

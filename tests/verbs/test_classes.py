@@ -18,8 +18,8 @@ import geocloud
 from geocloud import DetectOptions
 from geocloud.classes import ClassThresholds
 from geocloud.errors import ModelError, UsageError
-from geocloud.raster import PatchBatch
-from geocloud.scorers.contract import Parts, Unmixer
+from geocloud.raster import Parts, PatchBatch
+from geocloud.scorers.contract import Unmixer
 
 Make = Callable[..., Path]
 CLASSES = ("cloud", "thin", "haze", "dust", "shadow", "snow")
