@@ -28,6 +28,7 @@ SECTIONS = {
         "models": "List the models, show a model card.",
         "train": "Train a model on pictures or scenes.",
         "calibrate": "Choose a model's threshold by a rule.",
+        "threshold": "Choose a threshold by eye, on a page of scenes.",
         "evaluate": "Measure a model on labelled data.",
         "evaluate-classes": "Measure the further classes of a mask.",
         "survey": "Record a model's training range and class thresholds in its card.",
