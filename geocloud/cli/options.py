@@ -31,7 +31,7 @@ def numbers(_context: click.Context, option: click.Parameter, value: str | None)
 
 
 READING_OPTIONS = ("bands", "scale", "offset", "allow_external", "max_pixels")
-SCENE_OPTIONS = (*READING_OPTIONS, "nodata")
+SCENE_OPTIONS = (*READING_OPTIONS, "nodata", "time")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -97,11 +97,16 @@ model_option = click.option(
 
 
 def scene_options(function: F) -> F:
-    """--bands, --scale, --offset, --nodata, --max-pixels and --allow-external."""
+    """--bands, --scale, --offset, --nodata, --time, --max-pixels and --allow-external."""
     nodata = click.option(
         "--nodata", type=float, help="Digital number without data, in every band; default: what the scene says."
     )
-    return nodata(reading_options(function))
+    time = click.option(
+        "--time",
+        metavar="DATE",
+        help="Of a Zarr or netCDF of several times: a date, its beginning, or a number from 0.",
+    )
+    return time(nodata(reading_options(function)))
 
 
 class BoundsText(click.ParamType):  # type: ignore[type-arg]
@@ -144,7 +149,7 @@ def area_options(function: F) -> F:
 
 
 def reading_options(function: F) -> F:
-    """The same without --nodata, for a command that has one of its own."""
+    """The same without --nodata and --time, for a command that has one of its own."""
     for option in (
         click.option(
             "--allow-external",
@@ -166,18 +171,10 @@ def reading_options(function: F) -> F:
     return function
 
 
-def as_scene_options(
-    bands: dict[str, int | str] | None,
-    scale: float | None,
-    offset: float | None,
-    nodata: float | None = None,
-    *,
-    allow_external: bool = False,
-    max_pixels: int = MAX_PIXELS,
-) -> SceneOptions:
-    """The six options as one value; click's usage error where they make no sense."""
+def as_scene_options(**given: Any) -> SceneOptions:  # noqa: ANN401 - click's own values
+    """The options as one value, under their own names; click's usage error where they make no sense."""
     try:
-        return SceneOptions(bands or {}, scale, offset, allow_external, max_pixels, nodata)
+        return SceneOptions(**{**given, "bands": given.get("bands") or {}})
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 

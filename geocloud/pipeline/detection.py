@@ -160,6 +160,7 @@ def run_tags(scene: SceneReader, scorer: Scorer, options: DetectOptions) -> dict
         "GEOCLOUD_BANDS_GIVEN": ",".join(f"{band}={place}" for band, place in sorted(given.bands.items())),
         "GEOCLOUD_NODATA": "" if given.nodata is None else f"{given.nodata:g}",
         AREA_TAG: area.text if area else "",
+        "GEOCLOUD_TIME": given.time or "",
         "GEOCLOUD_DILATE": f"{options.dilate}" if options.dilate else "",
         "GEOCLOUD_MIN_AREA": f"{options.min_area:g}" if options.min_area else "",
         "GEOCLOUD_RESOLUTION": f"{options.resolution:g}" if options.resolution else "",

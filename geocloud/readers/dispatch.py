@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from rasterio.errors import RasterioError
 
-from geocloud.errors import GeocloudError, InputError
+from geocloud.errors import GeocloudError, InputError, UsageError
 from geocloud.readers.bands.spec import SceneInfo
 from geocloud.readers.files.opening import open_quietly, open_raster
 from geocloud.readers.files.paths import (
@@ -90,6 +90,8 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
     """
     if is_zarr(source):
         return open_zarr_scene(source, options)
+    if options.time is not None and not is_netcdf(source):
+        raise UsageError(f"--time goes with Zarr and netCDF, and {source} is neither; leave it out")
     if is_stac(source):
         return RasterScene(with_retries(lambda: describe_item(source, options)))
     root = product_root(source)

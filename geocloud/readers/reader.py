@@ -36,6 +36,8 @@ class SceneOptions:
     """A scene that claims more pixels, height times width, is refused: a few bytes can claim any size."""
     nodata: float | None = None
     """The digital number that means no data, in every band; None: found from the file. NaN: none does."""
+    time: str | None = None
+    """Which time of a store or array that holds several: a date or its beginning, or a number from 0 (-1: the last)."""
 
     def __post_init__(self) -> None:
         """Numbers that have no meaning."""

@@ -14,7 +14,7 @@ from rasterio.enums import ColorInterp
 from testutils import UTM, write_scene
 
 from geocloud import SceneOptions, open_scene
-from geocloud.errors import InputError
+from geocloud.errors import InputError, UsageError
 from geocloud.progress import Warn
 from geocloud.readers.dispatch import scenes_in
 
@@ -372,6 +372,42 @@ class TestContainers:
         with open_scene(tmp_path / "a.nc") as scene:
             np.testing.assert_allclose(values(scene)["red"], data[2] / 10000, atol=1e-6)
             assert scene.describe()["crs"] == UTM
+
+
+class TestTimes:
+    DATES = ("2023-01-01", "2023-02-01")
+
+    def cube(self, data: np.ndarray):
+        xarray = pytest.importorskip("xarray")
+        coords = {
+            "band": ["B02", "B03", "B04", "B08"],
+            "x": 500005 + 10.0 * np.arange(60),
+            "y": 4999995 - 10.0 * np.arange(60),
+            "time": np.array(self.DATES, "datetime64[ns]"),
+        }
+        return xarray.DataArray(np.stack([data, data[::-1]]), coords, ("time", "band", "y", "x")).to_dataset("band")
+
+    @pytest.mark.parametrize("store", ["a.zarr", "a.nc"])
+    def test_one_of_several_is_chosen(self, tmp_path: Path, store: str) -> None:
+        pytest.importorskip("zarr" if store.endswith("zarr") else "h5netcdf")
+        data, path = stack(4), tmp_path / store
+        cube = self.cube(data)
+        cube.to_zarr(path, consolidated=False) if store.endswith("zarr") else cube.to_netcdf(path, engine="h5netcdf")
+        with pytest.raises(InputError, match=r"holds 2 times \(2023-01-01T00:00:00, .*choose one: --time 2023-01-01"):
+            open_scene(path)
+        for chosen, first in (("2023-01", 0), ("2023-02-01", 3), ("0", 0), ("-1", 3)):
+            with open_scene(path, SceneOptions(time=chosen)) as scene:
+                np.testing.assert_allclose(values(scene)["blue"], data[first] / 10000, atol=1e-6)
+        for wrong, why in (("2024", "none"), ("2023", "several"), ("2", "several")):
+            with pytest.raises(UsageError, match=f"--time {wrong} is {why} of the times"):
+                open_scene(path, SceneOptions(time=wrong))
+
+    def test_what_has_no_times_says_so(self, tmp_path: Path) -> None:
+        path = write_scene(tmp_path / "a.tif")
+        with pytest.raises(UsageError, match="--time goes with Zarr and netCDF"):
+            open_scene(path, SceneOptions(time="2023"))
+        with pytest.raises(UsageError, match="has no dimension time"):
+            open_scene(self.cube(stack(4)).isel(time=0), SceneOptions(time="0"))
 
 
 def test_stackstacs_corners_are_no_centres() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from geocloud.errors import InputError
+from geocloud.errors import InputError, UsageError
 from geocloud.progress import Warn
 from geocloud.raster import Window
 from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands, nearest_hints
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 256
 """Every nth pixel is looked at so that at most this many a side tell the scale of values."""
+Cube = TypeVar("Cube", "xarray.DataArray", "xarray.Dataset")
 _LABELS = ("common_name", "eo:common_name", "band_name", "long_name", "name")
 
 
@@ -102,10 +103,32 @@ def open_array(
     """A scene of a DataArray with a band dimension, or of a Dataset with a variable a band.
 
     Raises:
-        InputError: bands or dimensions are not recognised.
-        UsageError: `options.bands` names a band number that the array does not have.
+        InputError: bands or dimensions are not recognised, or several times are there and none is chosen.
+        UsageError: `options.bands` or `options.time` names what the array does not have.
     """
-    return ArrayScene(choose_layers(array, options, source), options, name, source)
+    return ArrayScene(choose_layers(select_time(array, options.time, source), options, source), options, name, source)
+
+
+def select_time(array: Cube, wanted: str | None, source: str) -> Cube:
+    """The array of one time; raises as `open_array`."""
+    dim = next((name for name in ("time", "t") if name in array.dims), None)
+    count = array.sizes[dim] if dim else 1
+    if dim is None or (wanted is None and count == 1):
+        if wanted is not None:
+            raise UsageError(f"{source} has no dimension time, so leave out --time {wanted}")
+        return array
+    times = [str(value)[:19] for value in array[dim].values] if dim in array.coords else [str(n) for n in range(count)]
+    found = [index for index, text in enumerate(times) if wanted and text.startswith(wanted)]
+    if not found and wanted and wanted.removeprefix("-").isdigit() and -count <= int(wanted) < count:
+        found = [int(wanted)]
+    if len(found) == 1:
+        return array.isel({dim: found[0]})
+    listed = ", ".join(times[:4]) + (f" and {count - 4} more" if count > 4 else "")
+    if wanted is None:
+        raise InputError(
+            f"{source} holds {count} times ({listed}); choose one: --time {times[0]}, in Python SceneOptions(time=...)"
+        )
+    raise UsageError(f"--time {wanted} is {'several' if found else 'none'} of the times of {source} ({listed})")
 
 
 @dataclass(frozen=True, slots=True)

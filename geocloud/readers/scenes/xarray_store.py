@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import xarray
 
 _FAILURES = (OSError, ValueError, KeyError, TypeError)
+_GROUPS = "its groups are not looked into: convert the bands to GeoTIFF, as with gdal_translate, and give their folder"
 _EOPF = "measurements/reflectance"
 """Group of EOPF products that holds a group a resolution: r10m, r20m, r60m."""
 
@@ -57,7 +58,7 @@ def open_netcdf_scene(source: str, options: SceneOptions) -> ArrayScene:
         raise MissingExtraError("xarray", "xarray", "netCDF") from error
     except _FAILURES as error:
         raise InputError(f"{source} is not a netCDF file that can be opened ({_reason(error)})") from error
-    return open_array(_checked(dataset, source), options, scene_name(source), source)
+    return open_array(_checked(dataset, source, file=True), options, scene_name(source), source)
 
 
 def _open(source: str, **more: Any) -> xarray.Dataset:  # noqa: ANN401 - xarray's own options
@@ -68,18 +69,13 @@ def _open(source: str, **more: Any) -> xarray.Dataset:  # noqa: ANN401 - xarray'
         return xarray.open_dataset(source, chunks=None, decode_coords="all", **more)
 
 
-def _checked(dataset: xarray.Dataset, source: str) -> xarray.Dataset:
+def _checked(dataset: xarray.Dataset, source: str, *, file: bool = False) -> xarray.Dataset:
     """InputError where no variable lies on the ground, with the way out."""
     planar = [name for name, values in dataset.data_vars.items() if any({y, x} <= set(values.dims) for y, x in PLANES)]
     if not planar:
         raise InputError(
-            f"{source} has no variables with dimensions y and x at its root; give the group that holds the bands, or "
-            "convert them to GeoTIFF, as with gdal_translate"
-        )
-    if any(dataset[name].sizes.get("time", 1) > 1 for name in planar):
-        raise InputError(
-            f"{source} holds {dataset.sizes['time']} times; select one: in Python .isel(time=0), else write a store of "
-            "one time"
+            f"{source} has no variables with dimensions y and x at its root; "
+            + (_GROUPS if file else "give the path of the group that holds the bands")
         )
     return dataset
 
