@@ -28,6 +28,7 @@ ALLOWED_LIBRARIES = {
     1: {"numpy", "affine", "rasterio", "shapely", "geopandas", "pyogrio", "pyproj", "PIL"},
 }
 OPTIONAL_IN_FUNCTIONS = {
+    "contourpy",
     "matplotlib",
     "pyarrow",
     "xarray",

@@ -18,6 +18,7 @@ from geocloud.cli.options import Threshold, area_options, model_option, names, s
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
 from geocloud.errors import Cancelled, GeocloudError, UsageError
+from geocloud.geometry.shapes import Outline
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.detection import Detection
 from geocloud.pipeline.options import DetectOptions
@@ -74,6 +75,13 @@ DEFAULT_OUT = Path("clouds")
     default="geojson",
     show_default=True,
     help="Format of the polygons.",
+)
+@click.option(
+    "--outline",
+    type=click.Choice(get_args(Outline)),
+    default="pixel",
+    show_default=True,
+    help="Polygons along the pixels' edges, or smooth, between their centres.",
 )
 @click.option("--pixel-polygons", is_flag=True, help="Polygons in pixel coordinates where there is no georeference.")
 @click.option(
@@ -142,6 +150,7 @@ def take_detect_options(given: dict[str, Any]) -> DetectOptions:
         threshold=_threshold(given),
         min_area=given["min_area"],
         polygons=given["polygons"],
+        outline=given["outline"],
         pixel_polygons=given["pixel_polygons"],
         **{kind.key: given[kind.key] for kind in OUTPUTS if kind.key in given and kind.help},
         encoding=given["encoding"],

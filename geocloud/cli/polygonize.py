@@ -11,6 +11,7 @@ from geocloud.classes import MaskEncoding
 from geocloud.cli.common import arrow, check_projections, examples
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
+from geocloud.geometry.shapes import Outline
 from geocloud.verbs.polygonize import PolygonizeOptions
 from geocloud.verbs.polygonize import polygonize as polygonize_mask
 
@@ -27,6 +28,13 @@ from geocloud.verbs.polygonize import polygonize as polygonize_mask
     "score",
     type=click.Path(dir_okay=False, path_type=Path),
     help="P(cloud) raster beside the mask, for mean_score.",
+)
+@click.option(
+    "--outline",
+    type=click.Choice(get_args(Outline)),
+    default="pixel",
+    show_default=True,
+    help="Along the pixels' edges, or smooth, between their centres; the latter needs --score-file.",
 )
 @click.option("--encoding", type=click.Choice(get_args(MaskEncoding)), help="The mask's codes; default: as it says.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")

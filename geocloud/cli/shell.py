@@ -24,9 +24,9 @@ GROUPS = {
         "zones", "truth", "channels", "optional-channels", "max-patches", "codes",
     ),
     "Output": (
-        "out", "mask-file", "polygons-file", "score-file", "clear-sky-file", "polygons", "pixel-polygons", "score",
-        "quicklook", "stac", "clear-sky", "classes", "encoding", "nodata", "sheets", "name", "licence", "resume",
-        "retry-failed", "overwrite",
+        "out", "mask-file", "polygons-file", "score-file", "clear-sky-file", "polygons", "outline", "pixel-polygons",
+        "score", "quicklook", "stac", "clear-sky", "classes", "encoding", "nodata", "sheets", "name", "licence",
+        "resume", "retry-failed", "overwrite",
     ),
     "Detection": ("model", "probability", "threshold", "resolution", "dilate", "min-area"),
     "Speed": ("device", "precision", "threads", "workers", "scheduler", "scheduler-file", "retries", "split"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import shapely
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from geocloud.geometry.rings import unite
 
 Longs = NDArray[np.int64]
+Place = Callable[[NDArray[Any]], NDArray[Any]]
+Outline = Literal["pixel", "smooth"]
+"""Along the pixels' edges, equal to the mask; or where P(cloud) crosses one half between their centres."""
 IN_MEMORY = 16 << 20
 """Bytes of finished polygons that wait in memory; more wait in a file."""
 AT_ONCE = 50_000
@@ -137,8 +140,15 @@ class Joiner:
     reach them, and they become one polygon.
     """
 
-    def __init__(self, width: int, folder: Path | None = None) -> None:
-        """Start above the first strip; a seam is `width` places wide. `folder`: see ShapeStore."""
+    def __init__(self, width: int, folder: Path | None = None, place: Place | None = None) -> None:
+        """Start above the first strip.
+
+        Args:
+            width: places along a seam.
+            folder: see ShapeStore.
+            place: makes pixel coordinates of whole polygons' own; None: they are that.
+        """
+        self._place = place
         self._store = ShapeStore(folder)
         self._count = 0
         self._open, self._numbers = concatenate([]), np.zeros(0, dtype=np.int64)
@@ -175,7 +185,10 @@ class Joiner:
     def _close(self, parts: Shapes, numbers: Longs, group: Longs) -> None:
         """Make whole groups of parts one polygon each."""
         if len(parts):
-            self._store.add(merge(parts, group), numbers[np.unique(group, return_index=True)[1]])
+            merged = merge(parts, group)
+            if self._place is not None:
+                merged = replace(merged, geometry=self._place(merged.geometry))
+            self._store.add(merged, numbers[np.unique(group, return_index=True)[1]])
 
     def finish(self) -> ShapeStore:
         """All polygons, in the order in which their first parts were found."""

@@ -163,6 +163,7 @@ def run_tags(scene: SceneReader, scorer: Scorer, options: DetectOptions) -> dict
         "GEOCLOUD_TIME": given.time or "",
         "GEOCLOUD_DILATE": f"{options.dilate}" if options.dilate else "",
         "GEOCLOUD_MIN_AREA": f"{options.min_area:g}" if options.min_area else "",
+        "GEOCLOUD_OUTLINE": "" if options.outline == "pixel" else options.outline,
         "GEOCLOUD_RESOLUTION": f"{options.resolution:g}" if options.resolution else "",
     }
     return tags | {key: text for key, text in changed.items() if text}

@@ -18,8 +18,9 @@ from geocloud.calibration import Calibration
 from geocloud.classes import COUNTED, ENCODINGS, NO_CLOUD, TAG, ClassName, EncodingName, classify, encode
 from geocloud.geometry.dilation import Dilater, Rows
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
+from geocloud.geometry.outlines import OutlineTracer
 from geocloud.geometry.polygons import PolygonTracer, burn, joined_groups
-from geocloud.geometry.shapes import Shapes, ShapeStore
+from geocloud.geometry.shapes import Outline, Shapes, ShapeStore
 from geocloud.pipeline.crop import Crop
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows
@@ -109,6 +110,9 @@ class BatchLayers:
 
 
 IntArray = NDArray[np.int64]
+P_STEPS = 50_000
+P_FORMAT = RasterFormat("AVERAGE", "NO", "uint16", None)
+"""P(cloud) in so many steps, for smooth outlines."""
 STRIP = 512
 """Rows handled at once where a written raster is read back."""
 
@@ -128,6 +132,7 @@ class MaskRaster:
         min_area: float = 0.0,
         factor: int = 1,
         crop: Crop | None = None,
+        outline: Outline = "pixel",
     ) -> None:
         """Create the file.
 
@@ -141,6 +146,7 @@ class MaskRaster:
             min_area: square metres; what is smaller becomes clear, class borders left aside. Needs `traced`.
             factor: pixels along a side of what was scored as one pixel.
             crop: the area that is kept of the rows it is given; None: all of them.
+            outline: of the polygons, where they are wanted.
 
         Raises:
             OutputError: the file cannot be created.
@@ -150,7 +156,10 @@ class MaskRaster:
         self._min_area, self._dilate, self._crop = min_area, dilate, crop
         width = crop.reach.width if crop else georef.shape[1]
         self._writer = RowWriter(path, georef, mask_product(codes), tags)
-        self._tracer = PolygonTracer(georef.shape[1], self.factor, path.parent) if traced else None
+        smooth = traced and outline == "smooth"
+        self._p = RowWriter(path.with_name("p.tif"), georef, P_FORMAT, {}) if smooth else None
+        pixel = traced and (not smooth or min_area)
+        self._tracer = PolygonTracer(georef.shape[1], self.factor, path.parent) if pixel else None
         self._shapes: ShapeStore | None = None
         self._uncut = PolygonTracer(width, folder=path.parent) if crop and min_area else None
         self._dilater = Dilater(width, dilate) if dilate else None
@@ -158,7 +167,9 @@ class MaskRaster:
 
     @property
     def extent(self) -> Extent:
-        """Where it needs P(cloud): for the polygons' mean in clouds, and everywhere if clouds grow."""
+        """Where it needs P(cloud): for the polygons' mean in clouds, and everywhere if clouds grow or are smooth."""
+        if self._p is not None:
+            return "all"
         if self._tracer is None:
             return "none"
         return "all" if self._dilate else "clouds"
@@ -189,6 +200,8 @@ class MaskRaster:
         if self._min_area:
             self._shapes = self.shapes()
             self._drop_small(self._shapes)
+        if self._p is not None:
+            self._shapes = self._outlines(self._p)
 
     def shapes(self) -> ShapeStore:
         """All polygons; to be taken once."""
@@ -200,8 +213,10 @@ class MaskRaster:
         return shapes
 
     def close(self) -> None:
-        """Flush the file."""
+        """Flush the files."""
         self._writer.close()
+        if self._p is not None:
+            self._p.close()
 
     def _keep(self, final: Iterable[Rows]) -> None:
         """Write, count and trace rows that nothing changes any more but the least area."""
@@ -214,11 +229,24 @@ class MaskRaster:
                 continue
             row, codes, p = kept
             self._writer.write(row, codes)
+            if self._p is not None:
+                self._p.write(row, np.rint(np.nan_to_num(p) * P_STEPS).astype(np.uint16))
             for code in self.codes:
                 self._pixels[code] += np.count_nonzero(codes == code)
             if self._tracer is not None:
                 with write_errors(self.path):  # many polygons wait in a file
                     self._tracer.add(codes, p)
+
+    def _outlines(self, p: RowWriter) -> ShapeStore:
+        """Smooth polygons of the mask as it is in the end."""
+        height, width = self.georef.shape
+        tracer = OutlineTracer((height, width), self.factor, self.path.parent)
+        rows = max(1, STRIP // self.factor) * self.factor
+        with write_errors(self.path):
+            for row in range(0, height, rows):
+                strip = row, min(rows, height - row)
+                tracer.add(self._writer.read(*strip), (p.read(*strip) / P_STEPS).astype(np.float32))
+            return tracer.finish()
 
     def _drop_small(self, shapes: ShapeStore) -> None:
         """Take small clouds out of the polygons and out of the mask.

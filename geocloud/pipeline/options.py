@@ -10,6 +10,7 @@ import numpy as np
 from geocloud.calibration import Calibration, Probability, ThresholdRule
 from geocloud.classes import EncodingName, wanted_classes
 from geocloud.errors import UsageError
+from geocloud.geometry.shapes import Outline
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.readers import SceneOptions
 from geocloud.readers.area import AreaSource, Box, area_text
@@ -40,6 +41,9 @@ class DetectOptions:
     """Clouds smaller than this many m² (geodesic) are left out of mask and polygons alike."""
     polygons: VectorFormat = "geojson"
     """Format of the polygons file, or `none`."""
+    outline: Outline = "pixel"
+    """Of the polygons: along the pixels' edges, equal to the mask, or `smooth`, where P(cloud) crosses one half between
+    the pixels' centres."""
     pixel_polygons: bool = False
     """Write polygons in pixel coordinates where a scene has no georeference."""
     score: bool = False
@@ -83,6 +87,8 @@ class DetectOptions:
             raise UsageError(f"dilate {self.dilate} must be 0 to {MAX_DILATE} pixels")
         if self.resolution is not None and not 0 < self.resolution < float("inf"):
             raise UsageError(f"resolution {self.resolution} must be more than 0 metres")
+        if self.outline == "smooth" and len(wanted_classes(self.classes)) > 1:
+            raise UsageError("smooth outlines are of cloud alone; leave out --outline smooth, or further classes")
         wanted_classes(self.classes)
         if self.aoi is not None and self.bounds is not None:
             raise UsageError("--aoi and --bounds are two ways to give an area; give one of them")

@@ -100,6 +100,7 @@ _SAME = {
     "GEOCLOUD_DILATE": "--dilate",
     "GEOCLOUD_MIN_AREA": "--min-area",
     "GEOCLOUD_RESOLUTION": "--resolution",
+    "GEOCLOUD_OUTLINE": "--outline",
     AREA_TAG: "area",
     TAG: "encoding",
 }

@@ -111,6 +111,7 @@ def _prepare(
         min_area=options.min_area,
         factor=_score_side(scorer, factor, crop),
         crop=crop,
+        outline=options.outline if Polygons in wanted else "pixel",
     )
     run = Run(
         scene=scene,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +12,13 @@ import numpy as np
 
 from geocloud.classes import MaskEncoding
 from geocloud.errors import UsageError
+from geocloud.geometry.outlines import OutlineTracer
 from geocloud.geometry.polygons import PolygonTracer
-from geocloud.geometry.shapes import ShapeStore
+from geocloud.geometry.shapes import Outline, ShapeStore
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import protected_files
-from geocloud.readers.masks import MaskFile, ScoreFile
+from geocloud.readers.masks import STRIP, MaskFile, ScoreFile
 from geocloud.readers.reader import scene_name
 from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import staged, write_errors
@@ -31,6 +33,8 @@ class PolygonizeOptions:
     """Polygons smaller than this many m² (geodesic) are left out."""
     score: str | os.PathLike[str] | None = None
     """The P(cloud) raster beside the mask, for `mean_score`; without it mean_score is 1."""
+    outline: Outline = "pixel"
+    """Along the pixels' edges, or `smooth`, where P(cloud) of `score` crosses one half between their centres."""
     encoding: MaskEncoding | None = None
     """The mask's codes; None: as its tags say, else geocloud's own."""
     overwrite: bool = False
@@ -55,10 +59,13 @@ def polygonize(
 
     Raises:
         InputError: mask or score cannot be used, or they are not on one grid.
-        UsageError: `out` exists, its suffix is unknown, or there are no areas without a georeference.
+        UsageError: `out` exists, its suffix is unknown, there are no areas without a georeference, or smooth outlines
+            are asked for without a score or of more classes than cloud.
         OutputError: `out` cannot be written.
     """
     options, target = options or PolygonizeOptions(), Path(out)
+    if options.outline == "smooth" and options.score is None:
+        raise UsageError("smooth outlines follow P(cloud); give --score-file, or leave out --outline smooth")
     vector_format(target)
     inputs = [*protected_files(os.fspath(mask)), *([options.score] if options.score is not None else [])]
     check_outputs([target], inputs, overwrite=options.overwrite)
@@ -67,7 +74,7 @@ def polygonize(
         if min_area and not georef.located:
             raise UsageError(f"{mask} has no georeference, so areas in m² are unknown; leave out --min-area")
         with write_errors(target):
-            shapes = _trace(codes, options.score, staging.path(target).parent, progress)
+            shapes = _trace(codes, options, staging.path(target).parent, progress)
         name = scene_name(os.fspath(mask)).removesuffix(MASK_SUFFIX)
         frames = partial(to_frames, shapes, georef, name, min_area)
         count = write_polygons(frames, staging.path(target), codes.provenance)
@@ -75,16 +82,34 @@ def polygonize(
     return count
 
 
-def _trace(mask: MaskFile, score_path: str | os.PathLike[str] | None, folder: Path, progress: Progress) -> ShapeStore:
+def _trace(mask: MaskFile, options: PolygonizeOptions, folder: Path, progress: Progress) -> ShapeStore:
     """All polygons, each with the sum of P(cloud) inside, or of ones without a score; many wait in the folder."""
     height, width = mask.georef.shape
-    tracer = PolygonTracer(width, folder=folder)
-    score = ScoreFile(Path(score_path), mask.georef) if score_path is not None else None
+    score = ScoreFile(Path(options.score), mask.georef) if options.score is not None else None
     try:
-        for row, codes in mask.strips():
+        if score is not None and options.outline == "smooth":
+            side = _square_side(score, height)
+            tracer: PolygonTracer | OutlineTracer = OutlineTracer((height, width), side, folder)
+        else:
+            side, tracer = 1, PolygonTracer(width, folder=folder)
+        for row, codes in mask.strips(-(-STRIP // side) * side):
             tracer.add(codes, score.read(row, len(codes)) if score else np.ones(codes.shape, dtype=np.float32))
             progress(row + len(codes), height, "polygons")
     finally:
         if score is not None:
             score.close()
     return tracer.finish()
+
+
+def _square_side(score: ScoreFile, height: int) -> int:
+    """The side of the squares of one value that a score is made of, nodata left aside."""
+    side, last = 0, None
+    for row in range(0, height, STRIP):
+        rows = score.read(row, min(STRIP, height - row))
+        joined = rows if last is None else np.concatenate([last, rows])
+        first = row - (last is not None)
+        for axis, start in ((0, first), (1, 0)):
+            steps = np.abs(np.diff(joined, axis=axis)) > 0  # False beside NaN
+            side = math.gcd(side, *(np.flatnonzero(steps.any(axis=1 - axis)) + 1 + start).tolist())
+        last = rows[-1:]
+    return max(side, 1)
