@@ -123,6 +123,27 @@ def written_classes(codes: tuple[int, ...], values: Mapping[int, int]) -> tuple[
     return tuple(replace(entry, code=values.get(entry.code, entry.code)) for entry in classes_of(codes))
 
 
+PERCENT = "_PERCENT"
+"""End of a mask's tags that count its pixels."""
+
+
+def cover_tags(counts: Mapping[int, int], pixels: int) -> dict[str, str]:
+    """Tags of a mask: percent of its valid pixels in each class but clear, and of all its pixels the valid ones.
+
+    Args:
+        counts: valid pixels by each code that the mask may hold; thin cloud counts as cloud too.
+        pixels: of the mask.
+    """
+    valid = sum(counts.values())
+    found = {name: counts[code] for name, code in CODES.items() if code in counts}
+    found |= {"cloud": sum(counts.get(code, 0) for code in COUNTED)}
+    shares = {name: count / valid for name, count in found.items()} if valid else {}
+    return {
+        f"GEOCLOUD_{name.upper()}{PERCENT}": f"{100 * share:.3f}"
+        for name, share in (*shares.items(), ("valid", valid / pixels))
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class ClassThresholds:
     """The thresholds of the classes' rules; measured once for a model's weights and kept in its card.

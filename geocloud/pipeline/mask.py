@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterioWindow
 
 from geocloud.calibration import Calibration
-from geocloud.classes import COUNTED, ENCODINGS, NO_CLOUD, TAG, ClassName, EncodingName, classify, encode
+from geocloud.classes import COUNTED, ENCODINGS, NO_CLOUD, TAG, ClassName, EncodingName, classify, cover_tags, encode
 from geocloud.geometry.dilation import Dilater, Rows
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.outlines import OutlineTracer
@@ -213,7 +214,9 @@ class MaskRaster:
         return shapes
 
     def close(self) -> None:
-        """Flush the files."""
+        """Flush the files, the mask with its percentages in the tags."""
+        counts = {code: int(self._pixels[code]) for code in self.codes if code != NODATA}
+        self._writer.add_tags(cover_tags(counts, math.prod(self.georef.shape)))
         self._writer.close()
         if self._p is not None:
             self._p.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from geocloud.classes import SHADOW, wanted_classes
+from geocloud.classes import SHADOW, cover_tags, wanted_classes
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.detection import Detection
@@ -33,7 +34,7 @@ from geocloud.writers.cog import MASK, RowWriter, copy_to_cog, mask_product
 from geocloud.writers.output_check import check_outputs
 from geocloud.writers.staging import Staging, staged
 
-CODES = (CLEAR, CLOUD, NODATA)
+CODES = (CLEAR, CLOUD, SHADOW, NODATA)
 SHADED, LIT = np.float32(0.8), np.float32(0.1)
 """P(shadow) of a single date where its mask says shadow, and elsewhere."""
 MEMORY = 256 << 20
@@ -187,7 +188,8 @@ def _write_masks(
             writer.write(strip[0].row, rows[date])
         counts += [[np.count_nonzero(codes == code) for code in CODES[:3]] for codes in rows]
         progress(strip[0].stop_row, georef.shape[0], "series")
-    for writer, final in zip(writers, finals, strict=True):
+    for writer, final, (clear, cloud, shadow) in zip(writers, finals, counts.tolist(), strict=True):
+        writer.add_tags(cover_tags({CLEAR: clear, CLOUD: cloud, SHADOW: shadow}, math.prod(georef.shape)))
         writer.close()
         copy_to_cog(writer.path, staging.path(final), MASK)
     return counts

@@ -104,6 +104,11 @@ class RowWriter:
             self._file.write_colormap(1, colormap(self._product.codes))
             self._file.colorinterp = [ColorInterp.palette]
 
+    def add_tags(self, tags: Mapping[str, str]) -> None:
+        """Tags that are known only when rows are written."""
+        with raster_errors(self.path):
+            self._file.update_tags(**tags)
+
     def describe_bands(self, names: Sequence[str]) -> None:
         """Name all bands."""
         self._file.descriptions = tuple(names)

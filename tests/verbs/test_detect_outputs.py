@@ -178,3 +178,15 @@ def test_the_options_on_the_command_line(tmp_path: Path) -> None:
         assert (np.isnan(clear.read(1)) == np.isin(mask.read(1), (0, 9))).all()
     frame = run_cli("polygonize", summary["mask"], "--out", tmp_path / "again.gpkg")
     assert json.loads(frame.stdout)["polygon_count"] == summary["polygon_count"]
+
+
+def test_the_percentages_stand_in_the_mask_s_tags(sample: Path, tmp_path: Path) -> None:
+    options = DetectOptions(classes=("cloud", "thin", "shadow"), encoding="scl", polygons="none")
+    detection = geocloud.detect(sample, tmp_path, options)
+    with rasterio.open(detection.mask_path) as dataset:
+        tags, codes = dataset.tags(), decode(dataset.read(1), "scl")
+    valid = (codes != NODATA).sum()
+    assert float(tags["GEOCLOUD_CLOUD_PERCENT"]) == pytest.approx(detection.cloud_cover, abs=1e-3)
+    assert float(tags["GEOCLOUD_SHADOW_PERCENT"]) == pytest.approx(100 * (codes == 5).sum() / valid, abs=1e-3)
+    assert float(tags["GEOCLOUD_VALID_PERCENT"]) == pytest.approx(100 * valid / codes.size, abs=1e-3)
+    assert "GEOCLOUD_SNOW_PERCENT" not in tags
