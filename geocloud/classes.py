@@ -109,6 +109,8 @@ COUNTED = tuple(entry.code for entry in CLASSES if entry.counted)
 """Codes that count towards the cloud cover."""
 GROUND = (CLEAR, *(entry.code for entry in CLASSES if entry.rule is not None and entry.rule.among == "clear"))
 """Codes of ground in the light: neither cloud nor its shadow."""
+CLOUDS = ("cloud", *(entry.key for entry in CLASSES if entry.rule is not None and entry.rule.among == "cloud"))
+"""Keys of the classes that are cloud of some kind."""
 NO_CLOUD = (*(entry.code for entry in CLASSES if entry.rule is not None and entry.rule.among != "cloud"),)
 """Codes of further classes that are no kind of cloud."""
 

@@ -20,7 +20,7 @@ LIMITS = {
     "longest file, lines": 350,
     "modules at the top level": 10,
     "files that a plain detect passes through": 50,
-    "files to touch for a new output (quicklook)": 4,
+    "files to touch for a new output (quicklook)": 2,
     "files to touch for a new kind (gmm)": 3,
     "files to touch for a new class (dust)": 2,
 }

@@ -14,8 +14,7 @@ from affine import Affine
 from rasterio.windows import Window as RasterioWindow
 
 from geocloud.batch.plan import SceneTask
-from geocloud.pipeline.scoring import piece_rows, scored_rows
-from geocloud.pipeline.stitching import ScoredRows
+from geocloud.pipeline.scoring import ScoredRows, piece_rows, scored_rows
 from geocloud.pipeline.tiling import aggregation_factor
 from geocloud.raster import FloatArray, Georef, PatchGrid, Window
 from geocloud.readers import SceneReader

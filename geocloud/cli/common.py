@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import math
@@ -153,6 +154,17 @@ def protect_environment() -> None:
         os.environ.pop(name, None)
     for message in ("Dataset has no geotransform", "The given matrix is equal to Affine.identity"):
         warnings.filterwarnings("ignore", message=message)  # the commands say so themselves
+
+
+M_ARENA_MAX = -8
+"""glibc's mallopt parameter: number of heaps (malloc.h)."""
+
+
+def bound_heaps() -> None:
+    """One heap for all threads: glibc otherwise keeps what each thread has freed, some 100 MB here."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 1)
 
 
 def check_projections() -> None:

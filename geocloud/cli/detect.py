@@ -16,7 +16,7 @@ from geocloud.classes import CODES, EncodingName
 from geocloud.cli.common import arrow, check_projections, examples, shortage
 from geocloud.cli.options import Threshold, area_options, model_option, names, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
+from geocloud.cli.shell import Command, OutputOption, shell
 from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.geometry.shapes import Outline
 from geocloud.models.registry import load_scorer
@@ -37,7 +37,8 @@ def output_flags(function: F) -> F:
     """A flag for each output that is written on request."""
     for kind in reversed(OUTPUTS):
         if kind.help:
-            function = click.option(f"--{kind.key.replace('_', '-')}", is_flag=True, help=kind.help)(function)
+            flag = f"--{kind.key.replace('_', '-')}"
+            function = click.option(flag, cls=OutputOption, is_flag=True, help=kind.help)(function)
     return function
 
 

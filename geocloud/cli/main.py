@@ -8,9 +8,8 @@ from typing import cast
 
 import click
 
-from geocloud.cli.common import examples, print_error, protect_environment, shortage
+from geocloud.cli.common import bound_heaps, examples, print_error, protect_environment, shortage
 from geocloud.cli.shell import Group
-from geocloud.pipeline.parallel import bound_heaps
 from geocloud.version import __version__
 
 SECTIONS = {

@@ -18,8 +18,8 @@ class _Detect(click.Command):
         **extra: Any,  # noqa: ANN401 - as click has it
     ) -> click.Context:
         """The context of the real command."""
+        from geocloud.cli.common import bound_heaps
         from geocloud.cli.detect import detect
-        from geocloud.pipeline.parallel import bound_heaps
 
         bound_heaps()
         return detect.make_context(info_name, args, parent, **extra)

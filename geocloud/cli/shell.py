@@ -25,14 +25,17 @@ GROUPS = {
     ),
     "Output": (
         "out", "mask-file", "polygons-file", "score-file", "clear-sky-file", "polygons", "outline", "pixel-polygons",
-        "score", "quicklook", "stac", "clear-sky", "classes", "encoding", "nodata", "sheets", "name", "licence",
-        "resume", "retry-failed", "overwrite",
+        "classes", "encoding", "nodata", "sheets", "name", "licence", "resume", "retry-failed", "overwrite",
     ),
     "Detection": ("model", "probability", "threshold", "resolution", "dilate", "min-area"),
     "Speed": ("device", "precision", "threads", "workers", "scheduler", "scheduler-file", "retries", "split"),
     "Messages": ("progress", "json", "quiet", "verbose", "stop-on-stdin-eof", "help"),
 }  # fmt: skip
 """Headings of --help and their options; the others of a command stand under its own heading, first."""
+
+
+class OutputOption(click.Option):
+    """An option under the heading of outputs, whatever its name."""
 
 
 class UsageProblem(click.ClickException):
@@ -65,7 +68,8 @@ class Command(click.Command):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
                 name = max(parameter.opts, key=len).lstrip("-")
-                groups[heading.get(name, f"{self.name} options")].append(record)
+                title = "Output" if isinstance(parameter, OutputOption) else heading.get(name, f"{self.name} options")
+                groups[title].append(record)
         for title, records in groups.items():
             if records:
                 with formatter.section(title.capitalize()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio import features
 
-from geocloud.geometry.rings import Edges, count_pixels, covered, sum_values, vertical_edges
 from geocloud.geometry.shapes import Joiner, Shapes, ShapeStore, connect
 from geocloud.raster import CLEAR, NODATA, ByteArray
 
+IntArray = NDArray[np.int64]
 STRIP_PIXELS = 3 << 20
 """Pixels traced at once: bounds the memory of a strip however wide the scene is."""
 STRIP_CHANGES = 500_000
@@ -132,3 +133,89 @@ def burn(shapes: Shapes, shape: tuple[int, int], row: int = 0) -> NDArray[np.boo
         dtype=np.uint8,
     )
     return burnt.astype(bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The vertical edges of a set of polygons that do not overlap, in pixels of a strip; one entry per edge."""
+
+    polygon: IntArray
+    """Number of the polygon, from 0."""
+    column: IntArray
+    """Pixels to its left in a row."""
+    top: IntArray
+    """First row beside it."""
+    bottom: IntArray
+    """The row after the last."""
+    side: IntArray
+    """1 where the polygon lies on its left, -1 where on its right."""
+
+    def enlarged(self, times: int, shape: tuple[int, int]) -> Edges:
+        """The same where each pixel has become `times` x `times` pixels, cut off at (height, width)."""
+        height, width = shape
+        column, top, bottom = (
+            np.minimum(pixels * times, end)
+            for pixels, end in ((self.column, width), (self.top, height), (self.bottom, height))
+        )
+        return Edges(self.polygon, column, top, bottom, self.side)
+
+
+def vertical_edges(xy: NDArray[Any], ring_ends: IntArray, polygon_ends: IntArray) -> Edges:
+    """The edges of polygons whose first ring is the exterior, whichever way round each ring runs.
+
+    Args:
+        xy: (points, 2) corners of all rings, columns then rows, each ring closed.
+        ring_ends: ends of rings in xy, a 0 before them.
+        polygon_ends: ends of polygons in rings, a 0 before them.
+    """
+    # All rings stand in one array, one after the other. Two points of one ring with one x are a vertical edge; ring and
+    # polygon of each are looked up by its place. Which side is inside? A ring's signed area (Green's theorem: the sum
+    # of x times the rise) is positive where it runs one way and negative the other. Its sign, turned for holes, times
+    # the direction of an edge tells whether the polygon lies to the left of it (1) or to the right (-1).
+    #
+    #      +-----+  column 2 -> 7
+    #      |     |          the edge at 2 has side -1, the one at 7 side 1:
+    #      +-----+          7 * 1 + 2 * -1 = 5 pixels in each row
+    x, y = xy.astype(np.int64).reshape(-1, 2).T
+    ring = np.repeat(np.arange(len(ring_ends) - 1), np.diff(ring_ends))
+    exterior = np.full(len(ring_ends) - 1, -1)
+    exterior[polygon_ends[:-1]] = 1
+    start = np.flatnonzero((ring[:-1] == ring[1:]) & (x[:-1] == x[1:]))
+    rise, ring = y[start + 1] - y[start], ring[start]
+    turns = np.sign(np.bincount(ring, x[start] * rise, len(exterior))).astype(np.int64)  # Green's theorem: area
+    polygon = np.repeat(np.arange(len(polygon_ends) - 1), np.diff(polygon_ends))[ring]
+    top, bottom = np.minimum(y[start], y[start + 1]), np.maximum(y[start], y[start + 1])
+    return Edges(polygon, x[start], top, bottom, np.sign(rise) * (turns * exterior)[ring])
+
+
+def count_pixels(edges: Edges, polygons: int) -> IntArray:
+    """(polygons,) pixels inside each."""
+    strips = edges.side * edges.column * (edges.bottom - edges.top)
+    return np.bincount(edges.polygon, strips, polygons).astype(np.int64)
+
+
+def sum_values(edges: Edges, polygons: int, values: NDArray[Any]) -> NDArray[np.float64]:
+    """(polygons,) sum of the values (h, width) inside each, NaN counted as 0.
+
+    In each row a polygon lies between edges on its left and on its right; the sum of all pixels before the one, rows
+    read one after the other, less that before the other is what it holds of the row.
+    """
+    # before[i] is the sum of the first i pixels. Every edge is split into its rows (`down` counts 0, 1, 2... along
+    # each), and each row adds side * before[its pixel] to its polygon: right edge less left edge is the row's sum.
+    unknown = np.isnan(values)
+    known = np.where(unknown, 0, values) if unknown.any() else values
+    before = np.zeros(known.size + 1)
+    np.cumsum(known, dtype=np.float64, out=before[1:])
+    long = edges.bottom - edges.top
+    down = np.arange(long.sum()) - np.repeat(np.cumsum(long) - long, long)
+    at = np.repeat(edges.top * values.shape[1] + edges.column, long) + down * values.shape[1]
+    held = np.repeat(edges.side, long) * before[at]
+    return np.bincount(np.repeat(edges.polygon, long), held, polygons).astype(np.float64)
+
+
+def covered(edges: Edges, row: int, width: int) -> IntArray:
+    """(width,) number from 1 of the polygon that covers each pixel of a row, 0 where none does."""
+    # Walking along the row, number + 1 of the polygon is added at its left edge and taken away at its right one.
+    here = (edges.top <= row) & (row < edges.bottom)
+    steps = -edges.side[here] * (edges.polygon[here] + 1)
+    return np.bincount(edges.column[here], steps, width + 1)[:width].cumsum().astype(np.int64)

@@ -13,12 +13,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geocloud.geometry.rings import unite
-
 Longs = NDArray[np.int64]
 Place = Callable[[NDArray[Any]], NDArray[Any]]
 Outline = Literal["pixel", "smooth"]
 """Along the pixels' edges, equal to the mask; or where P(cloud) crosses one half between their centres."""
+Geometries = NDArray[Any]
 IN_MEMORY = 16 << 20
 """Bytes of finished polygons that wait in memory; more wait in a file."""
 AT_ONCE = 50_000
@@ -236,3 +235,68 @@ def concatenate(parts: list[Shapes]) -> Shapes:
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.weight for part in parts]),
     )
+
+
+HOLES_IN_OUTLINES = shapely.geos_version < (3, 14)
+"""Whether GEOS gives a hole that touches the outline of a coverage as a part of that outline."""
+
+
+def unite(parts: Geometries, group: Longs) -> Geometries:
+    """One polygon for each group of parts, groups numbered from 0; pixel coordinates, no part in a hole of its group.
+
+    A hole never reaches a seam: so outer rings are joined alone, and holes kept as they are, of which there may be
+    thousands.
+    """
+    groups = group.max() + 1
+    rings, owner = shapely.get_rings(parts, return_index=True)
+    outer = np.diff(owner, prepend=-1) > 0
+    outlines, holes = shapely.polygons(noded(rings[outer], shapely.bounds(parts))), rings[~outer]
+    united: Geometries = np.array([shapely.coverage_union_all(outlines[own]) for own in _members(group, groups)])
+    if HOLES_IN_OUTLINES:
+        united = shapely.make_valid(united)
+    united = shapely.simplify(united, 0)
+    for number, kept in enumerate(_members(group[owner[~outer]], groups)):
+        outline, *new = shapely.get_rings(united[number])
+        united[number] = shapely.polygons(outline, np.array([*new, *holes[kept]], dtype=object))
+    return united
+
+
+def _members(group: Longs, groups: int) -> list[Longs]:
+    """The places of each group's members, in order."""
+    ends = np.cumsum(np.bincount(group, minlength=groups))
+    return np.split(np.argsort(group, kind="stable"), ends[:-1])
+
+
+def noded(rings: Geometries, bounds: NDArray[np.float64]) -> Geometries:
+    """The rings with a vertex wherever one of another lies on their edges along a seam: shared edges are then alike.
+
+    Args:
+        rings: closed, with whole numbers for coordinates.
+        bounds: (n, 4) of the parts they belong to; a seam is where one part ends and another begins.
+    """
+    # A seam runs along a row of whole numbers. Two parts that meet there have edges of different lengths:
+    #
+    #      +---------------+          the lower part's corners at 3 and 5 become
+    #      |     above     |          vertices of the upper part's edge as well,
+    #      +---+-----+-----+  seam    so that both have the pieces 3-5 and GEOS
+    #          |below|                can take shared pieces away
+    #          3     5
+    #
+    # A place (row, column) is one number, row << 32 + column, so that all vertices on seams are one sorted array and
+    # those strictly inside each edge are a slice of it, found by searchsorted. Edges that run backwards get theirs in
+    # reverse order. All are inserted at once behind the first point of their edges.
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    x, y = points.astype(np.int64).T
+    place = (y << 32) + x  # along a row, in order
+    on_seam = np.isin(y, np.intersect1d(bounds[:, 1], bounds[:, 3]))
+    vertices = np.unique(place[on_seam])
+    edge = np.flatnonzero(on_seam[:-1] & (y[:-1] == y[1:]) & (ring[:-1] == ring[1:]))
+    low, high = np.sort([place[edge], place[edge + 1]], axis=0)
+    first, end = np.searchsorted(vertices, low, "right"), np.searchsorted(vertices, high, "left")
+    count = end - first
+    step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    backwards = np.repeat(place[edge + 1] < place[edge], count)
+    between = vertices[np.where(backwards, np.repeat(end, count) - 1 - step, np.repeat(first, count) + step)]
+    after = np.repeat(edge + 1, count)
+    every = np.insert(points, after, np.stack([between & 0xFFFFFFFF, between >> 32], axis=1), axis=0)
+    return np.asarray(shapely.linearrings(every, indices=np.insert(ring, after, ring[after])))

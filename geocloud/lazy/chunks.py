@@ -13,8 +13,7 @@ from geocloud.calibration import Calibration
 from geocloud.classes import ENCODINGS, EncodingName, encode
 from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.options import choose_threshold
-from geocloud.pipeline.scoring import score_segment
-from geocloud.pipeline.stitching import SCORE
+from geocloud.pipeline.scoring import SCORE, score_segment
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchGrid, Window, spread
 from geocloud.readers.area import Area

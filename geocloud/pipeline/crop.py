@@ -15,7 +15,7 @@ import numpy as np
 from pyproj.exceptions import ProjError
 
 from geocloud.geometry.geodesy import pixel_area
-from geocloud.pipeline.stitching import Layer, ScoredRows, blank
+from geocloud.pipeline.scoring import Layer, ScoredRows, blank
 from geocloud.raster import NODATA, BoolArray, ByteArray, FloatArray, Georef, Window
 from geocloud.readers.area import Area
 from geocloud.readers.scenes.scene_part import window_georef

@@ -24,7 +24,7 @@ from geocloud.geometry.polygons import PolygonTracer, burn, joined_groups
 from geocloud.geometry.shapes import Outline, Shapes, ShapeStore
 from geocloud.pipeline.crop import Crop
 from geocloud.pipeline.domain_check import DomainCheck
-from geocloud.pipeline.stitching import SCORE, Layer, Layers, ScoredRows
+from geocloud.pipeline.scoring import SCORE, Layer, Layers, ScoredRows
 from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray, Georef, PatchBatch, spread
 from geocloud.scorers.contract import Scorer, require_class_thresholds, require_unmixer
 from geocloud.writers.cog import RasterFormat, RowWriter, mask_product, raster_errors, reflectance_counts

@@ -6,26 +6,20 @@ STAC item and manifest follow from the class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from geocloud.calibration import Calibration
-from geocloud.classes import ENCODINGS, ClassName, classes_of, written_classes
-from geocloud.pipeline.crop import Crop
-from geocloud.pipeline.domain_check import DomainCheck
-from geocloud.pipeline.mask import CODE, SURFACE, Extent, MaskRaster, read_every, write_encoded
+from geocloud.classes import ENCODINGS, written_classes
+from geocloud.pipeline.mask import CODE, SURFACE, Extent, read_every, write_encoded
 from geocloud.pipeline.options import DetectOptions
-from geocloud.pipeline.quicklook import Preview, write_quicklook
-from geocloud.pipeline.stitching import ScoredRows
+from geocloud.pipeline.preview import Preview, write_side_by_side
+from geocloud.pipeline.scoring import ScoredRows
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import NODATA
 from geocloud.readers.reader import SceneReader
-from geocloud.scorers.contract import Scorer
 from geocloud.writers.cog import (
     MASK,
     SCORE,
@@ -38,46 +32,13 @@ from geocloud.writers.cog import (
     write_qgis_style,
 )
 from geocloud.writers.stac import COG, MEDIA_TYPES, Asset, ItemRecord, require_pystac, seen_from, write_item
-from geocloud.writers.staging import Staging
 from geocloud.writers.vectors import VECTOR_SUFFIXES, to_frames, write_polygons
+
+if TYPE_CHECKING:
+    from geocloud.pipeline.run import Run
 
 MASK_SUFFIX = "_cloudmask"
 """What a mask's stem has after the scene's."""
-
-
-@dataclass(slots=True)
-class Run:
-    """One scene on its way through the model: what every output may look at."""
-
-    scene: SceneReader
-    scorer: Scorer
-    calibration: Calibration
-    options: DetectOptions
-    classes: tuple[ClassName, ...]
-    """Of the mask, besides clear."""
-    bands: tuple[str, ...]
-    """That the scorer takes."""
-    factor: int
-    """Pixels along a side of the squares that are scored as one pixel."""
-    score_side: int
-    """Pixels along a side of the squares of one score that outputs are made of."""
-    crop: Crop | None
-    """The area of interest; None: the scene is masked whole."""
-    paths: Mapping[str, Path]
-    """Key of each output that is asked for -> where it goes."""
-    staging: Staging
-    tags: dict[str, str]
-    mask: MaskRaster
-    domain: DomainCheck | None
-    """Counts how unlike the training data the scene is; None where that is unknown."""
-    outputs: list[Output] = field(default_factory=list)
-
-    def class_percent(self) -> dict[str, float] | None:
-        """Percent of the valid pixels by class; None where no further classes were asked for."""
-        if len(self.classes) == 1:
-            return None
-        cover = self.mask.cover()
-        return {entry.name: round(cover[entry.code], 3) for entry in classes_of(tuple(cover))}
 
 
 class Output:
@@ -311,7 +272,7 @@ class Quicklook(Output):
     def finish(self) -> None:
         """Beside the mask as it is written."""
         mask = read_every(self.run.mask.path, self._preview.step * self.run.factor)
-        write_quicklook(self.staged, self._preview.picture(), mask, self.run.tags)
+        write_side_by_side(self.staged, self._preview.picture(), mask, self.run.tags)
 
 
 class StacItem(Output):

@@ -22,7 +22,7 @@ from geocloud.readers.masks import MaskFile
 from geocloud.readers.products.stac_item import item_name, load_item
 from geocloud.readers.reader import SceneReader, scene_name
 from geocloud.scorers.contract import Scorer
-from geocloud.writers.output_check import check_not_read, check_outputs, has_tags
+from geocloud.writers.staging import check_not_read, check_outputs, has_tags
 from geocloud.writers.vectors import VECTOR_SUFFIXES
 
 

@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from geocloud.classes import mask_codes, wanted_classes
+from geocloud.calibration import Calibration
+from geocloud.classes import ClassName, classes_of, mask_codes, wanted_classes
 from geocloud.errors import UsageError
 from geocloud.pipeline.crop import Crop, make_crop
 from geocloud.pipeline.detection import Detection, run_tags
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.mask import BatchLayers, Extent, MaskRaster
 from geocloud.pipeline.options import DetectOptions, choose_threshold
-from geocloud.pipeline.outputs import OUTPUTS, Output, Polygons, Run
+from geocloud.pipeline.outputs import OUTPUTS, Output, Polygons
 from geocloud.pipeline.places import check_places, earlier_products, output_files
-from geocloud.pipeline.scoring import SEGMENT_PIXELS, scored_rows
-from geocloud.pipeline.stitching import ScoredRows
+from geocloud.pipeline.scoring import SEGMENT_PIXELS, ScoredRows, scored_rows
 from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, read_segments
 from geocloud.progress import Progress, Warn, no_progress
 from geocloud.raster import PATCH, PatchGrid
@@ -27,6 +28,41 @@ from geocloud.readers.scenes.scene_part import whole_of
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.stac import require_pystac
 from geocloud.writers.staging import Staging, staged, write_errors
+
+
+@dataclass(slots=True)
+class Run:
+    """One scene on its way through the model: what every output may look at."""
+
+    scene: SceneReader
+    scorer: Scorer
+    calibration: Calibration
+    options: DetectOptions
+    classes: tuple[ClassName, ...]
+    """Of the mask, besides clear."""
+    bands: tuple[str, ...]
+    """That the scorer takes."""
+    factor: int
+    """Pixels along a side of the squares that are scored as one pixel."""
+    score_side: int
+    """Pixels along a side of the squares of one score that outputs are made of."""
+    crop: Crop | None
+    """The area of interest; None: the scene is masked whole."""
+    paths: Mapping[str, Path]
+    """Key of each output that is asked for -> where it goes."""
+    staging: Staging
+    tags: dict[str, str]
+    mask: MaskRaster
+    domain: DomainCheck | None
+    """Counts how unlike the training data the scene is; None where that is unknown."""
+    outputs: list[Output] = field(default_factory=list)
+
+    def class_percent(self) -> dict[str, float] | None:
+        """Percent of the valid pixels by class; None where no further classes were asked for."""
+        if len(self.classes) == 1:
+            return None
+        cover = self.mask.cover()
+        return {entry.name: round(cover[entry.code], 3) for entry in classes_of(tuple(cover))}
 
 
 def detect_open(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby, islice
+from queue import Empty, Full, Queue
 from typing import Any, TypeVar
 
 import numpy as np
@@ -113,6 +116,7 @@ def pixels_of(window: Window, factor: int, shape: tuple[int, int]) -> Window:
 
 
 T = TypeVar("T")
+_END = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +220,52 @@ def _cut(window: Window, segment: Segment, shape: tuple[int, int]) -> tuple[Floa
 def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """The parts along a new first axis; of a single one a view."""
     return parts[0][None] if len(parts) == 1 else np.stack(parts)
+
+
+def read_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
+    """The items, produced by a thread of their own that stays at most `depth` ahead.
+
+    An error in the producer is raised here in its turn; closing the iterator early ends the thread and the items.
+    """
+    queue: Queue[object] = Queue(depth)
+    stop = threading.Event()
+    failure: list[BaseException] = []
+
+    def put(item: object) -> None:
+        while not stop.is_set():
+            try:
+                return queue.put(item, timeout=0.1)
+            except Full:
+                continue
+        return None
+
+    def produce() -> None:
+        try:
+            with closing(items):
+                for item in items:
+                    put(item)
+                    if stop.is_set():
+                        return
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer
+            failure.append(error)
+        put(_END)
+
+    thread = threading.Thread(target=produce, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := queue.get()) is not _END:
+            yield item  # type: ignore[misc]
+        if failure:
+            raise failure[0]
+    finally:
+        stop.set()
+        _drain(queue)
+        thread.join()
+
+
+def _drain(queue: Queue[object]) -> None:
+    while True:
+        try:
+            queue.get_nowait()
+        except Empty:
+            return

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from geocloud.classes import CLOUDS
 from geocloud.errors import MissingExtraError, ModelError, UsageError
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.card import ModelCard, require_bands
-from geocloud.scorers.onnx_card import CARD_SUFFIX, CLOUD_CLASSES, Layout, OnnxCard, model_card, read_onnx_card
+from geocloud.scorers.onnx_card import CARD_SUFFIX, Layout, OnnxCard, model_card, read_onnx_card
 from geocloud.scorers.onnx_check import Shape, check_onnx
 
 
@@ -76,16 +77,16 @@ class OnnxScorer:
         own = self.own
         score: FloatArray
         if own.output == "classes":
-            return np.isin(
-                planes[0], [own.classes.index(name) for name in own.classes if name in CLOUD_CLASSES]
-            ).astype(np.float32)
+            return np.isin(planes[0], [own.classes.index(name) for name in own.classes if name in CLOUDS]).astype(
+                np.float32
+            )
         if own.output == "score":
             score = planes[0] * np.float32(self.card.calibration.sign)
             return score
         if len(planes) == 1:
             score = planes[0]
             return score
-        cloud = np.array([name in CLOUD_CLASSES for name in own.classes])
+        cloud = np.array([name in CLOUDS for name in own.classes])
         if own.output == "probability":
             return np.asarray(planes[cloud].sum(axis=0), dtype=np.float32)
         return np.asarray(_log_sum(planes[cloud]) - _log_sum(planes[~cloud]), dtype=np.float32)

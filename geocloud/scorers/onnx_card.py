@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from geocloud.calibration import Calibration, CloudSide, ThresholdRule, logistic_curve
+from geocloud.classes import CLOUDS
 from geocloud.errors import ModelError
 from geocloud.raster import PATCH
 from geocloud.scorers.card import ModelCard, TrainingRecord
@@ -24,8 +25,6 @@ LEAST_PATCH, LARGEST_PATCH = 64, 1024
 OutputKind = Literal["score", "probability", "logits", "classes"]
 Layout = Literal["nchw", "nhwc"]
 Normalisation = Literal["none", "tile"]
-CLOUD_CLASSES = ("cloud", "thin", "haze", "dust")
-"""Names of a network's classes that count as cloud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class OnnxCard:
     layout: Layout = "nchw"
     """Bands before rows and columns, or behind them."""
     classes: tuple[str, ...] = ()
-    """Name of each class in the order of the output; cloud, thin, haze and dust are cloud."""
+    """Name of each class in the order of the output; those in `geocloud.classes.CLOUDS` are cloud."""
     threshold: float | None = None
     """In the unit of the score; None: 0.5 of a probability, 0 of logits."""
     cloud_is: CloudSide = "high"
@@ -107,8 +106,8 @@ class OnnxCard:
             raise ValueError("classes is missing: the name of each number, as in ['clear', 'cloud', 'shadow']")
         if len(self.classes) > 64 or len(set(self.classes)) != len(self.classes):
             raise ValueError("classes must be at most 64 different names")
-        if self.classes and not 0 < sum(name in CLOUD_CLASSES for name in self.classes) < len(self.classes):
-            raise ValueError(f"classes must hold cloud ({', '.join(CLOUD_CLASSES)}) and something else")
+        if self.classes and not 0 < sum(name in CLOUDS for name in self.classes) < len(self.classes):
+            raise ValueError(f"classes must hold cloud ({', '.join(CLOUDS)}) and something else")
 
     @property
     def block(self) -> int:

@@ -33,8 +33,7 @@ from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.reader import SceneReader
 from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog
 from geocloud.writers.copying import copy_description, copy_profile, has_domains
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged
+from geocloud.writers.staging import check_outputs, staged
 
 
 @dataclass(frozen=True, slots=True)

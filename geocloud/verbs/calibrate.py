@@ -32,8 +32,7 @@ from geocloud.readers.dispatch import local_files
 from geocloud.scorers.card import CARD_FILE, ModelCard, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_case
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.staging import check_outputs, staged, write_errors
 
 DRAWS = 2
 """Simulated clouds a scene."""

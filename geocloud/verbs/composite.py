@@ -31,8 +31,7 @@ from geocloud.verbs.apply_mask import check_grid
 from geocloud.verbs.detect import detect
 from geocloud.version import __version__
 from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import Staging, staged
+from geocloud.writers.staging import Staging, check_outputs, staged
 
 REACH = 15
 """Pixels round a pixel in which cloud makes it less welcome: haze and shadow lie near clouds."""

@@ -24,8 +24,7 @@ from geocloud.readers.dispatch import protected_files
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.polygons import read_polygons, to_pixel_coordinates
 from geocloud.version import __version__
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged
+from geocloud.writers.staging import check_outputs, staged
 from geocloud.writers.tables import check_table_path, write_table
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import local_files
 from geocloud.scorers.difference import difference
 from geocloud.scorers.peers import PEERS
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.staging import check_outputs, staged, write_errors
 
 MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
 

@@ -17,8 +17,7 @@ from geocloud.metrics.class_thresholds import MIN_CLASS_PIXELS, PLUMES, plume
 from geocloud.metrics.confusion import auroc, best_threshold
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
-from geocloud.pipeline.scoring import scored_rows
-from geocloud.pipeline.stitching import SCORE, Layers
+from geocloud.pipeline.scoring import SCORE, Layers, scored_rows
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import ByteArray, FloatArray, PatchBatch, Raster, Window
 from geocloud.readers import MemoryScene, open_scene

@@ -19,8 +19,7 @@ from geocloud.models.registry import load_scorer
 from geocloud.pipeline.places import model_files
 from geocloud.raster import PATCH
 from geocloud.scorers.onnx_card import CARD_SUFFIX, LARGEST_PATCH, OnnxCard, write_onnx_card
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.staging import check_outputs, staged, write_errors
 
 if TYPE_CHECKING:
     from geocloud.models.networks import Network

@@ -21,8 +21,7 @@ from geocloud.readers.files.opening import cache_bytes, check_size, open_raster,
 from geocloud.readers.reader import SceneReader, scene_name
 from geocloud.version import __version__
 from geocloud.writers.cog import location, raster_errors
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import Staging, check_stored, staged, write_errors
+from geocloud.writers.staging import Staging, check_outputs, check_stored, staged, write_errors
 
 SEGMENT_PIXELS = 1 << 22
 """Pixels read at once."""

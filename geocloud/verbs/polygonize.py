@@ -20,8 +20,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import protected_files
 from geocloud.readers.masks import STRIP, MaskFile, ScoreFile
 from geocloud.readers.reader import scene_name
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.staging import check_outputs, staged, write_errors
 from geocloud.writers.vectors import to_frames, vector_format, write_polygons
 
 

@@ -31,8 +31,7 @@ from geocloud.series.explain import MIN_DATES, NEAR, SURROUNDINGS, explain
 from geocloud.series.stack import Stack, make_stack
 from geocloud.verbs.detect import detect
 from geocloud.writers.cog import MASK, RowWriter, copy_to_cog, mask_product
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import Staging, staged
+from geocloud.writers.staging import Staging, check_outputs, staged
 
 CODES = (CLEAR, CLOUD, SHADOW, NODATA)
 SHADED, LIT = np.float32(0.8), np.float32(0.1)

@@ -27,8 +27,7 @@ from geocloud.readers import MemoryScene
 from geocloud.readers.dispatch import local_files
 from geocloud.scorers.card import CARD_FILE, ModelCard, Prototypes, TrainingDomain, read_card, write_card
 from geocloud.scorers.contract import Unmixer, require_unmixer
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.staging import check_outputs, staged, write_errors
 
 if TYPE_CHECKING:
     from torch import Generator

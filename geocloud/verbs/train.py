@@ -16,8 +16,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import local_files
 from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
 from geocloud.training.options import EpochReport, Listener, TrainOptions, no_report
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.staging import check_outputs, staged, write_errors
 
 if TYPE_CHECKING:
     from geocloud.training.options import Trained

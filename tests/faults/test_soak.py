@@ -36,8 +36,7 @@ def handles() -> set[str]:
 
 def soak(folder: str, out: str) -> None:
     """Run in a process of its own; asserts at the end."""
-    from geocloud.cli.common import protect_environment
-    from geocloud.pipeline.parallel import bound_heaps
+    from geocloud.cli.common import bound_heaps, protect_environment
 
     protect_environment()
     bound_heaps()  # as the program does

@@ -54,8 +54,7 @@ def run(arguments: list[str]) -> dict:
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    from geocloud.cli.common import protect_environment
-    from geocloud.pipeline.parallel import bound_heaps
+    from geocloud.cli.common import bound_heaps, protect_environment
 
     protect_environment()
     bound_heaps()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio import features
 
-from geocloud.geometry.rings import count_pixels, covered, sum_values, vertical_edges
+from geocloud.geometry.polygons import count_pixels, covered, sum_values, vertical_edges
 
 
 @settings(max_examples=60, deadline=None)

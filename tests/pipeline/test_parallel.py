@@ -6,7 +6,8 @@ from collections.abc import Generator
 
 import pytest
 
-from geocloud.pipeline.parallel import map_ordered, read_ahead
+from geocloud.pipeline.scoring import map_ordered
+from geocloud.pipeline.tiling import read_ahead
 
 
 def test_order_is_kept_whatever_takes_longest() -> None:

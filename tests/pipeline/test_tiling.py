@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from testutils import BlurScorer, EchoScorer, coordinate_scene
 
-from geocloud.pipeline.scoring import score_scene, scored_rows
-from geocloud.pipeline.stitching import Stitcher
+from geocloud.pipeline.scoring import Stitcher, score_scene, scored_rows
 from geocloud.pipeline.tiling import cut_blocks, fill_nodata, read_segments, reflect
 from geocloud.raster import Georef, PatchGrid, Raster, Window
 from geocloud.readers import MemoryScene

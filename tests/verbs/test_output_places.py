@@ -39,7 +39,7 @@ from geocloud.verbs.evaluate import EvaluateOptions, evaluate
 from geocloud.verbs.export_model import export_model
 from geocloud.verbs.survey import SurveyOptions, survey
 from geocloud.verbs.train import train
-from geocloud.writers.output_check import check_outputs
+from geocloud.writers.staging import check_outputs
 
 ANEW = DetectOptions(model="brightness", overwrite=True)
 

@@ -69,7 +69,7 @@ def _multiples(start: int, stop: int, step: int, count: int) -> NDArray[np.intp]
     return np.arange(max(0, -(-start // step)), min(count, -(-stop // step)))
 
 
-def write_quicklook(path: Path, picture: NDArray[np.uint8], mask: ByteArray, tags: Mapping[str, str]) -> None:
+def write_side_by_side(path: Path, picture: NDArray[np.uint8], mask: ByteArray, tags: Mapping[str, str]) -> None:
     """Write the scene on the left and on the right the same with its cloud tinted; mask is (h, w) as the picture.
 
     The tags become the PNG's texts.
