@@ -11,7 +11,7 @@ from geocloud.cli.common import arrow, examples
 from geocloud.cli.options import device_option, without_option
 from geocloud.cli.reporter import Reporter
 from geocloud.cli.shell import Command, shell
-from geocloud.verbs.survey import RECIPE, SurveyOptions
+from geocloud.verbs.survey import SurveyOptions
 from geocloud.verbs.survey import survey as survey_model
 
 
@@ -22,9 +22,9 @@ from geocloud.verbs.survey import survey as survey_model
 @click.option(
     "--config",
     "recipe",
-    type=click.Path(path_type=Path),
-    default=RECIPE,
-    help="TOML file of the recipe that it was trained with [unmix].",
+    default="unmix",
+    show_default=True,
+    help="Recipe that it was trained with: a name, or a TOML file.",
 )
 @click.option("--batches", type=click.IntRange(1), default=150, show_default=True, help="Training batches to draw.")
 @without_option

@@ -19,7 +19,7 @@ from geocloud.readers.reader import Closing
 
 PICTURE_BANDS = ("blue", "green", "red")
 """Bands of a picture in our order; files store red first."""
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 MAX_MEMBER_BYTES = 1 << 29
 _COPY = re.compile(r" \(\d+\)$")
 

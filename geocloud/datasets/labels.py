@@ -44,11 +44,14 @@ def find_labels(data: Path, given: str | os.PathLike[str] | None) -> Path | None
 def pair_labels(files: Sequence[DataFile], labels: Path, suffix: str = "") -> list[tuple[DataFile, Path]]:
     """Each scene with the label of its stem, `suffix` left out of it.
 
+    Where scenes lie in a folder `images` beside that of the labels, others are none of theirs.
+
     Raises:
         InputError: not one has a label.
     """
     by_stem = {path.stem: path for path in sorted(labels.iterdir()) if path.suffix.lower() in SUFFIXES}
     scenes = [file for file in files if labels not in file.path.parents]
+    scenes = [file for file in scenes if labels.parent / "images" in file.path.parents] or scenes
     pairs = [(file, by_stem[stem]) for file in scenes if (stem := file.stem.removesuffix(suffix)) in by_stem]
     if not pairs:
         names = ", ".join(file.stem for file in scenes[:2]), ", ".join(sorted(by_stem)[:2])

@@ -12,7 +12,9 @@ from typing import Any
 from geocloud.evaluation.results import METRICS, Row
 from geocloud.metrics.confusion import precision_recall, roc
 
-HEADS = ("precision", "recall", "accuracy", "F1", "IoU", "bal. acc.", "AUROC", "AP", "cover error", "ECE")
+HEADS = (
+    "precision", "recall", "accuracy", "F1", "IoU", "bal. acc.", "AUROC", "AP", "cover error", "ECE", "recall at 3 %",
+)  # fmt: skip
 SUMMARY, TABLE = "evaluation.json", "evaluation.md"
 _OF_SOURCE = ("roc", "precision_recall", "reliability")
 _OF_MODEL = ("histogram", "sweep", "worst", "best")

@@ -11,7 +11,15 @@ from typing import Any
 from geocloud.calibration import Calibration
 from geocloud.evaluation.scene_metrics import SceneMetrics
 from geocloud.metrics.bootstrap import Interval, intervals
-from geocloud.metrics.confusion import NAN, ConfusionCounts, Reliability, auroc, average_precision, best_threshold
+from geocloud.metrics.confusion import (
+    NAN,
+    ConfusionCounts,
+    Reliability,
+    auroc,
+    average_precision,
+    best_threshold,
+    recall_at,
+)
 from geocloud.metrics.histogram import ScoreHistogram, add_up
 
 METRICS = (
@@ -25,7 +33,10 @@ METRICS = (
     "ap",
     "cover_error",
     "ece",
+    "recall_at_3",
 )
+FEW_ALARMS = 0.03
+"""False alarms of `recall_at_3`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,7 @@ def make_row(
     cover = sum(abs(c.cover_error) for c in counts) / len(counts) if unit == "pixel" else NAN
     metrics = {name: float(getattr(total, name)) for name in METRICS[:6]} | {
         "auroc": auroc(scores), "ap": average_precision(scores), "cover_error": cover, "ece": reliability.error,
+        "recall_at_3": recall_at(scores, FEW_ALARMS),
     }  # fmt: skip
     threshold, best = best_threshold(scores, "balanced_accuracy")
     spans = intervals(counts, [tally.scores for tally in tallies], draws=draws)

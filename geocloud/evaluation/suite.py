@@ -98,7 +98,13 @@ def _source(entry: Mapping[str, Any], root: Path, options: DataOptions) -> Suite
     return SuiteSource(
         str(entry["name"]),
         root / entry["data"],
-        replace(options, codes=codes, bands=tuple(entry.get("bands", ())), reference=entry.get("reference")),
+        replace(
+            options,
+            codes=codes,
+            labels=root / entry["labels"] if "labels" in entry else options.labels,
+            bands=tuple(entry.get("bands", ())),
+            reference=entry.get("reference"),
+        ),
         Conditions(tags, {str(k): str(v) for k, v in entry.get("conditions", {}).items()}),
         entry.get("product_level", "l1c"),
         str(entry.get("note", "")),

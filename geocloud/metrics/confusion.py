@@ -129,6 +129,18 @@ def roc(scores: ScoreHistogram) -> Curve:
     return Curve(np.concatenate([[0], fp / max(clear, 1)]), np.concatenate([[0], tp / max(cloud, 1)]))
 
 
+def recall_at(scores: ScoreHistogram, false_alarms: float) -> float:
+    """Share of the cloud found by the loosest cut that calls at most that share of clear cloud.
+
+    Detectors whose thresholds lie apart can be compared by it. NaN without both truths, and for a mask, which has no
+    other cut than its own.
+    """
+    if not all(scores.sizes) or np.count_nonzero(scores.clear + scores.cloud) <= 2:
+        return NAN
+    alarms, recall = roc(scores)
+    return float(recall[alarms <= false_alarms].max())
+
+
 def precision_recall(scores: ScoreHistogram) -> Curve:
     """Recall and precision of every cut."""
     fp, tp = np.cumsum(scores.clear[::-1]), np.cumsum(scores.cloud[::-1])

@@ -206,6 +206,9 @@ def _judged(options: EvaluateOptions) -> list[Candidate]:
     models = options.models or (() if options.folds else (DEFAULT_MODEL,))
     scorers = [load_scorer(name, options.device) for name in models]
     candidates = [Candidate.of(scorer, choose_threshold(scorer, options.threshold)) for scorer in scorers]
+    names = [one.name for one in candidates]
+    if len(set(names)) < len(names):  # such as a model and what it was trained on from
+        candidates = [replace(one, name=os.fspath(model)) for one, model in zip(candidates, models, strict=True)]
     if options.difference:
         candidates.append(Candidate.of(difference(scorers[0], scorers[1])))
     if options.folds:

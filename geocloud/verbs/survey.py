@@ -7,6 +7,7 @@ shadow. It also says how much of their masks stays the same in bfloat16, as trai
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from geocloud.training.unmix.simulator import Veil
 
 RECIPES = Path(__file__).parent.parent / "training" / "unmix" / "recipes"
-RECIPE, SHADOW_RECIPE = RECIPES / "unmix.toml", RECIPES / "unmix-shadow.toml"
+SHADOW_RECIPE = RECIPES / "unmix-shadow.toml"
 STEP = 8
 """One of so many pixels along rows and columns of a crop is kept."""
 MOST = 12_000
@@ -52,8 +53,8 @@ CENTRE_SHARE = 512
 class SurveyOptions:
     """On what, and how much of it."""
 
-    recipe: Path = RECIPE
-    """The TOML file that names the training scenes."""
+    recipe: str | os.PathLike[str] = "unmix"
+    """The recipe that names the training scenes: one that ships, by name, or a TOML file."""
     batches: int = 150
     """Training batches to draw."""
     left_out: frozenset[str] = frozenset()
@@ -84,21 +85,22 @@ def survey(
     """
     from geocloud.models.network_scorer import load_network
     from geocloud.training.bf16 import bf16_agreement
-    from geocloud.training.unmix.recipe import UnmixConfig, load
-    from geocloud.training.unmix.trainer import middle
+    from geocloud.training.unmix.recipe import load
+    from geocloud.training.unmix.trainer import middle, read_recipe, recipe_path
 
     options = options or SurveyOptions()
+    recipe = recipe_path(options.recipe)
+    config = read_recipe(recipe)
     before, card = read_card(model_folder(model)), read_card(out)
     if card.sha256 != before.sha256:
         raise InputError(f"{out} holds other weights than {model}; copy the model folder there first")
-    read = chain(local_files(str(data)), [str(options.recipe)])
+    read = chain(local_files(str(data)), [str(recipe)])
     check_outputs([out / CARD_FILE], read, overwrite=True)
     scorer = require_unmixer(load_scorer(model, options.device), "classes to cut")
-    config = UnmixConfig.read(options.recipe)
     try:
         scenes = load(config, data, options.left_out)
     except OSError as error:
-        raise InputError(f"{data} lacks training scenes of {options.recipe.name} ({error})") from error
+        raise InputError(f"{data} lacks training scenes of {recipe.name} ({error})") from error
     samples = _Samples(scorer)
     _draw(samples, scenes, config, options, progress)
     cut = scorer.card.calibration.score_threshold
@@ -141,7 +143,7 @@ def coloured_veil(n: int, size: int, rng: Generator) -> Veil:
     import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 
     from geocloud.models.networks.unmix import REFERENCE_WAVELENGTH, WAVELENGTHS
-    from geocloud.training.unmix.simulator import Veil, displace, infrared_dimming, opacity_field, uniform
+    from geocloud.training.unmix.simulator import Veil, cloud_phase, displace, opacity_field, uniform
 
     opacity, kind = opacity_field(n, size, rng), torch.randint(0, 3, (n, 1, 1, 1), generator=rng)
     falling, rising = (uniform((n, 1, 1, 1), low, high, rng) for low, high in ((-1.8, -0.5), (0.5, 1.3)))
@@ -149,7 +151,7 @@ def coloured_veil(n: int, size: int, rng: Generator) -> Veil:
     slope = torch.where(kind == 0, flat, torch.where(kind == 1, falling, rising))
     bright = torch.where(kind == 0, uniform((n, 1, 1, 1), 0.4, 1.0, rng), uniform((n, 1, 1, 1), 0.2, 0.6, rng))
     ratio = torch.tensor(WAVELENGTHS).view(1, -1, 1, 1) / REFERENCE_WAVELENGTH
-    cloud = (bright * ratio**slope * infrared_dimming(n, rng)).expand(-1, -1, size, size)
+    cloud = (bright * ratio**slope * cloud_phase(n, rng).dimming).expand(-1, -1, size, size)
     rows, columns = (int(v) for v in torch.randint(-24, 25, (2,), generator=rng))
     shade = uniform((n, 1, 1, 1), 0.3, 0.8, rng) * F.avg_pool2d(displace(opacity, rows, columns), 5, 1, padding=2)
     return Veil(opacity.expand(-1, len(WAVELENGTHS), -1, -1), cloud, slope, shade)

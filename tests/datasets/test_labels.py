@@ -2,7 +2,9 @@
 
 import numpy as np
 import rasterio
+from PIL import Image
 
+from geocloud.datasets.labelled import Choice, open_labelled
 from geocloud.datasets.labels import LabelCodes, read_truth
 
 
@@ -21,3 +23,15 @@ def test_labels_of_the_middle_are_put_where_they_belong(tmp_path):
     assert known.sum() == 32 * 48
     np.testing.assert_array_equal(cloud[known], scene[known] == 1)
     assert (read_truth(tmp_path / "label.tif", LabelCodes())[0] == (middle == 1)).all()
+
+
+def test_images_of_another_folder_beside_are_none_of_the_labels_own(tmp_path):
+    for folder, value in (("images", 200), ("clear", 20), ("labels", 255)):
+        (tmp_path / folder).mkdir()
+        suffix = ".png" if folder == "labels" else ".webp"
+        Image.fromarray(np.full((64, 64, 3), value, np.uint8)).save(tmp_path / folder / f"a{suffix}", lossless=True)
+
+    with open_labelled(tmp_path, Choice()) as opened:
+        assert [file.name for file in opened.files] == ["images/a.webp"]
+        assert opened.labels["images/a.webp"].name == "a.png"
+        assert opened.source.read(opened.files[0]).mean() > 0.5

@@ -10,6 +10,7 @@ from geocloud.metrics.confusion import (
     count,
     count_at,
     precision_recall,
+    recall_at,
     reliability,
     roc,
 )
@@ -31,6 +32,13 @@ def test_ranking_metrics_equal_scikit_learn(data):
     assert average_precision(exact) == pytest.approx(oracle.average_precision_score(truth, score), abs=1e-12)
     coarse = histogram(score, truth, PIXEL_BITS)
     assert auroc(coarse) == pytest.approx(oracle.roc_auc_score(truth, score), abs=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.5])
+def test_recall_at_few_false_alarms_is_the_highest_of_scikit_learn_s_curve(data, share):
+    score, truth = data
+    alarms, recall, _ = oracle.roc_curve(truth, score, drop_intermediate=False)
+    assert recall_at(histogram(score, truth, EXACT_BITS), share) == pytest.approx(recall[alarms <= share].max())
 
 
 def test_metrics_at_a_threshold_equal_scikit_learn(data):

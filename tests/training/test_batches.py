@@ -1,8 +1,11 @@
 """Batches: clouds are laid over dark ground only, and what was laid is what is asked for."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
-from geocloud.training.unmix.batches import Batches, looks_like_snow
+from geocloud.training.unmix.batches import Batches, looks_like_snow, place_shares
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
 
@@ -54,3 +57,22 @@ def test_untouched_crops_keep_their_radiometry():
     assert (Batches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] == 0.25).all()
     config = UnmixConfig(batch=4, size=64, simulated=0, unaugmented_share=0.0)
     assert (Batches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] != 0.25).any()
+
+
+def test_cloud_is_laid_over_snow_where_short_wave_infrared_tells_it():
+    config = UnmixConfig(batch=8, size=64, simulated=1.0)
+    ground = scenes(0.8, bands=7)
+    ground[0].data[4:] = 0.05  # snow is dark there
+    batch = Batches(ground, config, torch.Generator().manual_seed(0)).draw()
+
+    assert batch.veil.opacity.amax((1, 2, 3)).gt(0.12).sum() >= 6
+    seen = (batch.x - batch.clean)[:, 4:5].abs() > 0.1
+    assert batch.target[seen & (batch.weight > 0)].mean() > 0.9
+
+
+def test_a_source_shares_its_weight_by_place_not_by_chip():
+    one = scenes(0.1)[0]
+    chips = [replace(one, name=name, place=place) for name, place in (("a", "x"), ("b", "x"), ("c", "y"))]
+    other = replace(one, name="d", source="other")
+
+    assert place_shares([*chips, other], {"toy": 0.6, "other": 0.4}).tolist() == pytest.approx([0.15, 0.15, 0.3, 0.4])

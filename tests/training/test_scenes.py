@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from PIL import Image
 
@@ -16,6 +17,7 @@ from geocloud.training.unmix.scenes import (
     change_radiometry,
     choose_bands,
     crop,
+    load_clear,
     load_folder,
     overcast,
     realigned,
@@ -120,3 +122,41 @@ def test_catalogue_pictures_come_as_blue_green_red_reflectance(tmp_path):
     assert loaded.target.float().mean() == 1
     assert middle.target.float()[4:-4, 4:-4].mean() == 1
     assert not middle.weight[:3].any()  # the label shows the middle of the picture
+
+
+def _write(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    profile = {"driver": "GTiff", "count": len(data), "height": data.shape[1], "width": data.shape[2]}
+    with rasterio.open(path, "w", dtype=data.dtype, **profile) as file:
+        file.write(data)
+
+
+def test_chips_come_with_their_clear_twins_and_share_a_place(tmp_path):
+    folder = tmp_path / "sen12mscr"
+    bands = np.full((7, 64, 64), 2000, np.uint16)
+    label = np.zeros((1, 64, 64), np.uint8)
+    label[:, :, 32:] = 2  # thin cloud, on whole patches of 32
+    for name in ("1868_summer_100_p100", "1868_summer_100_p30", "gen_1302"):
+        _write(folder / "images" / f"{name}.tif", bands)
+        _write(folder / "labels" / f"{name}.tif", label)
+        _write(folder / "clear" / f"{name}.tif", bands // 2)
+    (folder / "images" / "gen_1302.tif.aux.xml").write_text("<PAMDataset/>")  # as viewers leave it
+
+    scenes = load_folder(folder, "tags")
+
+    assert [each.place for each in scenes[:3]] == ["1868_summer_100", "1868_summer_100", "gen_1302"]
+    assert len(scenes) == 6
+    assert scenes[0].bands == (3, 4, 6, 7)
+    assert scenes[0].target.float().mean() == 0.5
+    assert scenes[0].weight.all()
+    assert not scenes[3].target.any()
+    assert float(scenes[3].data[0, 0, 0]) == pytest.approx(0.1, abs=1e-4)
+
+
+def test_clear_images_are_ground_throughout_and_never_below_zero(tmp_path):
+    _write(tmp_path / "001.tif", np.full((6, 32, 32), -50, np.int16))
+    (loaded,) = load_clear([tmp_path / "001.tif"], "hls")
+
+    assert loaded.weight.all()
+    assert not loaded.target.any()
+    assert loaded.data.min() == 0

@@ -7,6 +7,7 @@ from shapely import area
 from shapely.geometry import shape
 
 from geocloud.training.unmix.simulator import (
+    cloud_phase,
     displace,
     flood,
     opacity_field,
@@ -125,3 +126,15 @@ def test_lakes_are_dark_in_infrared_and_leave_ground():
     assert 0.03 < lake.float().mean() < 0.45
     assert (flooded[:, 1][lake] > flooded[:, 3][lake]).all()
     assert (flooded == ground).float().mean() > 0.5
+
+
+def test_ice_cloud_is_dark_in_short_wave_infrared_and_bright_in_the_cirrus_band():
+    dimming, opacity = cloud_phase(500, generator())
+    ice = dimming[:, 6].flatten() >= 0.07
+
+    assert 0.3 < ice.float().mean() < 0.5
+    assert dimming[ice, 4].mean() < 0.4
+    assert dimming[~ice, 4].mean() > 0.6
+    assert (opacity[:, :4] == 1).all()
+    assert opacity[ice, 4].mean() < 0.9
+    assert (opacity[~ice, 4] > 0.99).float().mean() > 0.85

@@ -9,8 +9,9 @@ from click.testing import CliRunner
 from PIL import Image
 from safetensors.numpy import load_file
 
+from geocloud import score
 from geocloud.cli.main import cli
-from geocloud.errors import InputError, ModelError
+from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.models.registry import load_scorer
 from geocloud.scorers.card import read_card
 from geocloud.training.options import TrainOptions
@@ -139,3 +140,35 @@ def test_a_run_goes_on_from_a_model(few, tmp_path):
         train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=recipe, start="default"))
     with pytest.raises(ModelError, match="no model 'nosuch'"):
         train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=recipe, start="nosuch"))
+
+
+def test_what_a_model_says_in_rgb_is_kept_by_a_recipe_that_asks_for_it(few, tmp_path):
+    train(few, tmp_path / "start", TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "toy.toml", 2)))
+    more = 'extends = "toy.toml"\nsteps = 40\nlr = 2e-3\nbatch_norm_steps = 0\nprecision = "fp32"\n'
+    for name, line in (("keep", "keep_rgb = true\n"), ("free", "")):
+        (tmp_path / f"{name}.toml").write_text(more + line)
+        options = TrainOptions(kind="unmix", recipe=tmp_path / f"{name}.toml", start=tmp_path / "start")
+        train(few, tmp_path / name, options)
+    picture = np.random.default_rng(0).uniform(0, 0.6, (3, 128, 128)).astype(np.float32)
+    bands = ("blue", "green", "red")
+    start, keep, free = (
+        score(picture, bands=bands, model=tmp_path / name, raw=True) for name in ("start", "keep", "free")
+    )
+
+    assert np.abs(keep - start).mean() < 0.5 * np.abs(free - start).mean()
+    with pytest.raises(UsageError, match="--start"):
+        train(few, tmp_path / "none", TrainOptions(kind="unmix", recipe=tmp_path / "keep.toml"))
+
+
+def test_half_of_the_start_is_in_what_a_recipe_of_means_hands_over(few, tmp_path):
+    train(few, tmp_path / "start", TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "toy.toml", 2)))
+    for name, line in (("whole", ""), ("half", "start_share = 0.5\n")):
+        recipe = tmp_path / f"{name}.toml"
+        recipe.write_text(f'extends = "toy.toml"\nsteps = 3\nprecision = "fp32"\n{line}')
+        train(few, tmp_path / name, TrainOptions(kind="unmix", recipe=recipe, start=tmp_path / "start"))
+    start, whole, half = (load_file(tmp_path / name / "weights.safetensors") for name in ("start", "whole", "half"))
+
+    for name, weight in half.items():
+        if weight.dtype == np.float16:
+            between = (start[name].astype(np.float32) + whole[name].astype(np.float32)) / 2
+            np.testing.assert_allclose(weight.astype(np.float32), between, atol=2e-3, rtol=2e-3)

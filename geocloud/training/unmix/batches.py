@@ -1,5 +1,6 @@
 """Batches for the unmixing autoencoder: real crops, most of them under a simulated cloud, one target for both."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from geocloud.models.networks.cells import BANDS, BRIGHTEST
 from geocloud.training.unmix import scenes as surfaces
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
-from geocloud.training.unmix.simulator import Veil, chance, infrared_dimming, no_veil, simulate, uniform
+from geocloud.training.unmix.simulator import Veil, chance, cloud_phase, no_veil, simulate, uniform
 
 THIN, VISIBLE = 0.04, 0.12
 """Simulated opacity up to which a pixel counts as clear, and from which as cloud; between, nothing is asked."""
@@ -17,8 +18,10 @@ CONTRAST = 0.06
 """Change of visible reflectance below which a simulated veil cannot be seen: white over snow, for one."""
 SNOW_BRIGHT, SNOW_COLOUR = 0.45, 0.12
 """A crop is taken for snow where its mean visible reflectance is above the first and the range of its bands' means, as
-a share of that, below the second: no cloud is laid over it, which would teach that snow with a texture is cloud. Sand
-is as bright and has more colour."""
+a share of that, below the second: no cloud is laid over it where no short-wave infrared is shown, which would teach
+that snow with a texture is cloud. Sand is as bright and has more colour."""
+SWIR = 4
+"""Place of the 1.6 micrometre band, in which cloud over snow can be seen."""
 
 
 class Batch(NamedTuple):
@@ -47,9 +50,7 @@ class Batches:
         """Index what can be drawn: scenes by source, overcast windows."""
         self.scenes, self.config, self.rng = scenes, config, rng
         self.overcast = surfaces.overcast(scenes, config.size)
-        share = config.weights or {}
-        counts = {s.source: sum(o.source == s.source for o in scenes) for s in scenes}
-        self.shares = torch.tensor([share.get(s.source, 1.0) / counts[s.source] for s in scenes])
+        self.shares = place_shares(scenes, config.weights or {})
         self.odds = self.shares
 
     def draw(self) -> Batch:
@@ -59,7 +60,8 @@ class Batches:
         planes = torch.stack([surfaces.crop(scene, size, rng) for scene in picked])
         present = torch.stack([surfaces.choose_bands(scene.bands, rng) for scene in picked])
         clean = surfaces.as_shown(picked, planes, self.config.gain, self.config.unaugmented_share, rng)
-        laid = (chance(n, self.config.simulated, rng).flatten() & ~looks_like_snow(clean)).nonzero().flatten()
+        hidden = looks_like_snow(clean) & (present[:, SWIR] == 0)
+        laid = (chance(n, self.config.simulated, rng).flatten() & ~hidden).nonzero().flatten()
         return _join(clean, present, self._veil(present, laid), planes[:, 7:], rng)
 
     def _veil(self, present: Tensor, laid: Tensor) -> Veil:
@@ -70,21 +72,37 @@ class Batches:
         size, veil = self.config.size, no_veil(len(present), self.config.size)
         if len(laid):
             small = self.config.small * present[laid, 3:].amax(1).view(-1, 1, 1, 1)
-            made = simulate(len(laid), size, self.rng, self._texture(len(laid), size), small)
+            phase = cloud_phase(len(laid), self.rng)
+            made = simulate(len(laid), size, self.rng, self._texture(phase.dimming, size), small, phase)
             for whole, part in zip(veil, made, strict=True):
                 whole[laid] = part
         return veil
 
-    def _texture(self, n: int, size: int) -> Tensor | None:
-        """(n, 7, size, size) real overcast skies; bands that a sky lacks are made from its visible brightness."""
+    def _texture(self, dimming: Tensor, size: int) -> Tensor | None:
+        """(n, 7, size, size) real overcast skies; bands that a sky lacks are made from its visible brightness.
+
+        `dimming`: (n, 7, 1, 1) share of that which is left in each band.
+        """
         if not self.overcast:
             return None
-        rng = self.rng
+        n, rng = len(dimming), self.rng
         picked = [self.overcast[int(i)] for i in torch.randint(0, len(self.overcast), (n,), generator=rng)]
         skies = torch.stack([surfaces.turn(surfaces.cut(s, top, left, size), rng)[:7] for s, top, left in picked])
-        made = skies[:, :3].mean(1, keepdim=True) * infrared_dimming(n, rng)
+        made = skies[:, :3].mean(1, keepdim=True) * dimming
         has = torch.tensor([[i < len(s.data) for i in range(len(BANDS))] for s, _, _ in picked])[..., None, None]
         return torch.where(has, skies, made) * uniform((n, 1, 1, 1), 0.75, 1.2, rng)
+
+
+def place_shares(scenes: list[TrainingScene], weights: dict[str, float]) -> Tensor:
+    """(scene,) odds of each scene: a source has its weight, which its places share alike, and a place its scenes."""
+    places: dict[str, Counter[str]] = {}
+    for scene in scenes:
+        places.setdefault(scene.source, Counter())[scene.place or scene.name] += 1
+    odds = []
+    for scene in scenes:
+        of_source = places[scene.source]
+        odds.append(weights.get(scene.source, 1.0) / len(of_source) / of_source[scene.place or scene.name])
+    return torch.tensor(odds)
 
 
 def looks_like_snow(x: Tensor) -> Tensor:
@@ -100,7 +118,8 @@ def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, rng: Generat
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
     x = veil.over(clean)
     cloudy = opacity >= VISIBLE
-    unseen = (x - clean)[:, :3].abs().mean(1, keepdim=True) < CONTRAST
+    change, infrared = (x - clean).abs(), present[:, SWIR, None, None, None]
+    unseen = (change[:, :3].mean(1, keepdim=True) < CONTRAST) & (change[:, SWIR : SWIR + 1] * infrared < CONTRAST)
     unsure = (opacity > THIN) & (~cloudy | unseen) & (target < 0.99)
     teacher_weight = torch.where(cloudy, 1.0, weight).masked_fill(unsure, 0)
     known_clear = surfaces.known_clear(target, weight)

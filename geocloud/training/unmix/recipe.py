@@ -55,6 +55,16 @@ class UnmixConfig:
     shadow_widths: tuple[int, ...] = ()
     """Of the network that tells shadow: where they are given, the recipe trains that one alone, beside a model that is
     there already; `small` is then the share of all crops."""
+    keep_rgb: bool = False
+    """Crops that are shown in RGB alone are taught the answers of the network that the training starts from: what it
+    sees there stays as it is, and only scenes of more bands are learned from."""
+    start_share: float = 0.0
+    """Share of the network that the training starts from in what is handed over. The mean of two networks is surer on
+    unseen scenes than either (model soups, Wortsman et al. 2022)."""
+    folders: tuple[str, ...] = ("s2cmc", "l8biome", "s2chips")
+    """Folders under ``labelled`` in the data folder whose patches are tagged."""
+    clear: tuple[dict[str, Any], ...] = ()
+    """Images without a cloud: ``source``, ``files`` (a pattern in the data folder), names of its ``cloudy`` ones."""
     scenes: tuple[dict[str, Any], ...] = ()
     """Unlabelled scenes: ``files`` in the data folder, ``boxes`` seen to be clear or cloudy, scale, offset, counts."""
 
@@ -76,8 +86,11 @@ class UnmixConfig:
 def load(config: UnmixConfig, root: Path, left_out: frozenset[str] = frozenset()) -> list[TrainingScene]:
     """All training scenes of a recipe but those left out by name."""
     scenes: list[TrainingScene] = []
-    for folder in ("s2cmc", "l8biome", "s2chips"):
+    for folder in config.folders:
         scenes += surfaces.load_folder(root / "labelled" / folder, config.supervision, place=config.realign_labels)
+    for entry in config.clear:
+        files = sorted(root.glob(entry["files"]))
+        scenes += [scene for scene in surfaces.load_clear(files, entry["source"]) if scene.name not in entry["cloudy"]]
     for entry in config.scenes:
         files = [root / name for name in entry["files"]]
         keys = {k: entry[k] for k in ("boxes", "scale", "offset") if k in entry}

@@ -4,6 +4,8 @@ A tag is what a person can say of a whole patch at a glance: wholly clear, wholl
 from label files, read at patch level and then thrown away; for a supervised model the pixels are kept instead.
 """
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -32,6 +34,7 @@ PATH = (0.08, 0.045, 0.022, 0.008, 0.0, 0.0, 0.0)
 CATALOGUE_WHITE, CATALOGUE_SCALES = 0.9, (1.0, 0.9)
 """The catalogue's stretch is not documented. Its pictures are shown a little brighter than 8-bit pictures are read:
 clear ground elsewhere may be brighter than any of theirs (docs/ablation.md)."""
+IMAGES = (".png", ".tif", ".webp")
 CATALOGUE_COVERS = 8 / 9
 """Its labels show the middle eight ninths of each picture, enlarged to the picture's size (docs/accuracy.md)."""
 
@@ -54,6 +57,8 @@ class TrainingScene:
     """Numbers of bands it may be shown with: (3, 4) is RGB, or RGB and NIR."""
     scales: tuple[float, ...] = (1.0,)
     """Factors its reflectance may be shown with."""
+    place: str = ""
+    """Where it lies: scenes of one place share the odds of being drawn. Empty: a place of its own."""
 
 
 def tags_of(label: NDArray[np.uint8], patch: int = 64) -> NDArray[np.uint8]:
@@ -77,19 +82,46 @@ def realigned(known: NDArray[np.uint8], covers: float) -> NDArray[np.uint8]:
 def load_folder(folder: Path, supervision: Supervision, *, place: bool = False) -> list[TrainingScene]:
     """Every image of a ``labelled`` folder, in order of name, with its tags or labels.
 
-    `place`: those of the catalogue where they belong, rather than as they are delivered.
+    Where a folder ``clear`` stands beside, with images of the same places without a cloud, these follow.
+    `place`: tags of the catalogue where they belong, rather than as they are delivered.
     """
-    read = {"s2cmc": _catalogue, "l8biome": _biome, "s2chips": _chips}[folder.name]
+    data_set = DATA_SETS[folder.name]
+    labels = {path.stem: path for path in _rasters(folder / "labels")}
     scenes = []
-    for image in sorted((folder / "images").iterdir()):
-        data, label = read(_read(image), _read(folder / "labels" / image.name)[0])
-        known = tags_of(label) if supervision == "tags" else label
-        if place and folder.name == "s2cmc":
-            known = realigned(known, CATALOGUE_COVERS)
-        counts = tuple(n for n in (3, 4, 6, 7) if n <= len(data))
-        scales = CATALOGUE_SCALES if folder.name == "s2cmc" else (1.0,)
-        scenes.append(replace(_scene(image.stem, folder.name, data, known, counts), scales=scales))
+    for image in _rasters(folder / "images"):
+        data, label = data_set.read(_read(image), _read(labels[image.stem])[0])
+        known = tags_of(label, data_set.patch) if supervision == "tags" else label
+        if place and data_set.covers < 1:
+            known = realigned(known, data_set.covers)
+        scenes.append(replace(_scene(image.stem, folder.name, data, known, _counts(data)), scales=data_set.scales))
+    if (folder / "clear").is_dir():
+        scenes += load_clear(_rasters(folder / "clear"), folder.name)
+    return [replace(scene, place=place_of(scene.name)) for scene in scenes]
+
+
+def load_clear(files: list[Path], source: str, scale: float = 1e-4) -> list[TrainingScene]:
+    """Images that are known to show no cloud at all, bands in the order of BANDS; reflectance = DN * scale."""
+    scenes = []
+    for file in files:
+        data = np.maximum(_read(file).astype(np.float32) * np.float32(scale), 0)
+        known = np.full(data.shape[1:], CLEAR, np.uint8)
+        scenes.append(_scene(file.stem, source, data, known, _counts(data)))
     return scenes
+
+
+def place_of(name: str) -> str:
+    """Chips of one acquisition end in a number of their own, as `1158_spring_26_p100`."""
+    return re.sub(r"_p\d+$", "", name)
+
+
+def _rasters(folder: Path) -> list[Path]:
+    """The image files of a folder, in order of name, without what viewers leave beside them."""
+    return sorted(path for path in folder.iterdir() if path.suffix in IMAGES)
+
+
+def _counts(data: NDArray[np.float32]) -> tuple[int, ...]:
+    """Numbers of bands that are shown of an image (band, h, w)."""
+    return tuple(n for n in (3, 4, 6, 7) if n <= len(data))
 
 
 def _scene(
@@ -240,7 +272,38 @@ def _biome(image: Stored, label: Stored) -> tuple[NDArray[np.float32], NDArray[n
     return image[:7].astype(np.float32), np.where(label == 0, UNKNOWN, known).astype(np.uint8)
 
 
+def _pairs(image: Stored, label: Stored) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """SEN12MS-CR: seven bands x10000; 1 cloud, 2 thin cloud, 255 unknown; clear ground, shadow and snow else."""
+    known = np.where(np.isin(label, (1, 2)), CLOUD, CLEAR)
+    return image.astype(np.float32) / np.float32(10000), np.where(label == 255, UNKNOWN, known).astype(np.uint8)
+
+
 def _chips(image: Stored, label: Stored) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Cloud chips: four bands x10000; 255 is unknown."""
     known = np.where(label == 255, UNKNOWN, label).astype(np.uint8)
     return image[:4].astype(np.float32) / np.float32(10000), known
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """How one of the labelled folders is read."""
+
+    read: Callable[[Stored, Stored], tuple[NDArray[np.float32], NDArray[np.uint8]]]
+    """From an image (band, h, w) and its label (h, w) as stored: reflectance, and CLEAR, CLOUD or UNKNOWN."""
+    patch: int = 64
+    """Pixels along each side of the patches that are tagged."""
+    scales: tuple[float, ...] = (1.0,)
+    """Factors its reflectance may be shown with."""
+    covers: float = 1.0
+    """Share of a picture's sides that its labels show, about its middle."""
+
+
+_CATALOGUE = DataSet(_catalogue, scales=CATALOGUE_SCALES, covers=CATALOGUE_COVERS)
+DATA_SETS = {
+    "s2cmc": _CATALOGUE,
+    "s2cmc_more": _CATALOGUE,
+    "l8biome": DataSet(_biome),
+    "s2chips": DataSet(_chips),
+    "sen12mscr": DataSet(_pairs, patch=32),
+}
+"""Folders under ``labelled`` that a recipe may name."""

@@ -108,8 +108,12 @@ def _bumps(size: int, rng: Generator) -> Tensor:
     return total / total.std()
 
 
-def procedural_cloud(n: int, size: int, rng: Generator) -> tuple[Tensor, Tensor]:
-    """Cloud reflectance (n, 7, size, size) and its slope (n, 1, 1, 1): mostly flat, some haze or smoke, some dust."""
+def procedural_cloud(n: int, size: int, rng: Generator, dimming: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Cloud reflectance (n, 7, size, size) and its slope (n, 1, 1, 1): mostly flat, some haze or smoke, some dust.
+
+    `dimming`: (n, 7, 1, 1) of its phase; None: of one at random.
+    """
+    dimming = cloud_phase(n, rng).dimming if dimming is None else dimming
     kind = torch.rand((n, 1, 1, 1), generator=rng)
     slope = 0.12 * torch.randn((n, 1, 1, 1), generator=rng)
     slope = torch.where(kind < 0.10, uniform((n, 1, 1, 1), -1.8, -0.5, rng), slope)
@@ -118,16 +122,32 @@ def procedural_cloud(n: int, size: int, rng: Generator) -> tuple[Tensor, Tensor]
     texture = 1 + uniform((n, 1, 1, 1), 0, 0.6, rng) * (value_noise(n, size, rng) - 0.6)
     ratio = torch.tensor(WAVELENGTHS).view(1, -1, 1, 1) / REFERENCE_WAVELENGTH
     tint = 1 + 0.03 * torch.randn((n, 7, 1, 1), generator=rng)
-    return bright * texture * ratio**slope * tint * infrared_dimming(n, rng), slope
+    return bright * texture * ratio**slope * tint * dimming, slope
 
 
-def infrared_dimming(n: int, rng: Generator) -> Tensor:
-    """(n, 7, 1, 1) share of the visible brightness left a band: ice absorbs in SWIR, low cloud hides from cirrus."""
-    factor = torch.ones(n, 7, 1, 1)
-    factor[:, 4:5] = uniform((n, 1, 1, 1), 0.2, 0.95, rng)
-    factor[:, 5:6] = factor[:, 4:5] * uniform((n, 1, 1, 1), 0.65, 1.05, rng)
-    factor[:, 6:7] = 0.25 * torch.rand((n, 1, 1, 1), generator=rng) ** 3 + 0.002
-    return factor
+class Phase(NamedTuple):
+    """What water drops and ice do to a cloud's look in the infrared, (n, 7, 1, 1) each."""
+
+    dimming: Tensor
+    """Share of the visible brightness that is left in each band."""
+    opacity: Tensor
+    """Share of the visible opacity: thin ice cloud lets more through in the short-wave infrared."""
+
+
+def cloud_phase(n: int, rng: Generator) -> Phase:
+    """Two clouds of five of ice, which absorbs at 1.6 and 2.2 micrometres and shines in the cirrus band; else of water.
+
+    Ranges after Dozier (1989) and what the labelled chips show of overcast sky.
+    """
+    one = (n, 1, 1, 1)
+    ice = chance(n, 0.4, rng)
+    dimming, opacity = torch.ones(n, 7, 1, 1), torch.ones(n, 7, 1, 1)
+    dimming[:, 4:5] = torch.where(ice, uniform(one, 0.15, 0.5, rng), uniform(one, 0.45, 0.95, rng))
+    dimming[:, 5:6] = dimming[:, 4:5] * uniform(one, 0.6, 1.05, rng)
+    low = 0.002 + 0.06 * torch.rand(one, generator=rng) ** 3
+    dimming[:, 6:7] = torch.where(ice, uniform(one, 0.04, 0.4, rng), low)
+    opacity[:, 4:6] = torch.where(ice, uniform(one, 0.6, 1.0, rng), torch.ones(one))
+    return Phase(dimming, opacity)
 
 
 def displace(field: Tensor, rows: int, columns: int) -> Tensor:
@@ -184,7 +204,14 @@ def flood(ground: Tensor, rng: Generator) -> Tensor:
     return ground * (1 - share) + colour * share
 
 
-def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None, small: float | Tensor = 0.0) -> Veil:
+def simulate(
+    n: int,
+    size: int,
+    rng: Generator,
+    texture: Tensor | None = None,
+    small: float | Tensor = 0.0,
+    phase: Phase | None = None,
+) -> Veil:
     """Clouds for a batch.
 
     Args:
@@ -193,18 +220,20 @@ def simulate(n: int, size: int, rng: Generator, texture: Tensor | None = None, s
         rng: the source of all randomness.
         texture: (n, 7, size, size) real overcast reflectance, used in half of the patches; None for none.
         small: share of patches under small clouds, or (n, 1, 1, 1) the odds of each.
+        phase: of the clouds, as the texture has it; None: one at random.
     """
+    phase = phase or cloud_phase(n, rng)
     opacity = opacity_field(n, size, rng)
     if torch.as_tensor(small).any():
         opacity = torch.where(chance(n, small, rng), small_clouds(n, size, rng), opacity)
-    cloud, slope = procedural_cloud(n, size, rng)
+    cloud, slope = procedural_cloud(n, size, rng, phase.dimming)
     if texture is not None:
         real = chance(n, 0.5, rng)
         cloud, slope = torch.where(real, texture, cloud), torch.where(real, torch.zeros_like(slope), slope)
     rows, columns = (int(v) for v in torch.randint(-24, 25, (2,), generator=rng))
     strength = uniform((n, 1, 1, 1), 0.2, 0.8, rng) * chance(n, 0.75, rng)
     shadow = strength * F.avg_pool2d(displace(opacity, rows, columns), 5, stride=1, padding=2)
-    return Veil(parallax(opacity, rng), cloud, slope, shadow)
+    return Veil(parallax(opacity, rng) * phase.opacity, cloud, slope, shadow)
 
 
 def parallax(opacity: Tensor, rng: Generator) -> Tensor:

@@ -5,19 +5,24 @@ patches, or from pixel labels for the supervised twin, or from a teacher where i
 are joined into one target. The teacher is the running average of the weights, asked anew every so many steps.
 """
 
+from copy import deepcopy
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor
 
+from geocloud.errors import UsageError
 from geocloud.models.networks.cells import CELL
 from geocloud.models.networks.unmix import Unmixed, UnmixNet
 from geocloud.training.unmix.batches import VISIBLE, Batch, Batches
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
-from geocloud.training.unmix.steps import Run, StepReport
+from geocloud.training.unmix.steps import Run, StepReport, follow
 from geocloud.training.unmix.teacher import DETECT_GAIN, DETECT_LOGIT, ask_teacher
+
+RGB = 3
+"""Of BANDS, the first so many are always shown."""
 
 
 def train_unmix(
@@ -36,17 +41,36 @@ def train_unmix(
         The averaged network, in evaluation mode.
     """
     torch.manual_seed(config.seed)
-    run = Run(config, out_dir, start or UnmixNet(widths=config.widths), report)
+    if (config.keep_rgb or config.start_share) and start is None:
+        raise UsageError("a recipe with keep_rgb or start_share goes on from a model; name that one by --start")
+    run = Run(config, out_dir, deepcopy(start) if start else UnmixNet(widths=config.widths), report)
     told = [scene.weight == 1 for scene in scenes]
     batches = Batches(scenes, config, run.rng)
+    kept = deepcopy(start).eval() if config.keep_rgb and start else None
     for step in run.steps():
         late = step - config.teach_from
         if late >= 0 and (late % config.teach_every == 0 or step == run.first):
             with run.autocast():
                 taught = ask_teacher(run.average, batches.scenes, told, config.teacher_weight)
             batches.scenes, batches.odds = taught.scenes, batches.shares * (1 + config.hard_scene_boost * taught.errors)
-        run.learn(_terms(run, batches.draw()))
+        batch = batches.draw()
+        run.learn(_terms(run, batch if kept is None else _keep_rgb(batch, kept, run)))
+    if start is not None and config.start_share:
+        follow(run.average, start, 1 - config.start_share)
     return run.average
+
+
+@torch.no_grad()
+def _keep_rgb(batch: Batch, kept: UnmixNet, run: Run[UnmixNet]) -> Batch:
+    """The batch, its crops in RGB alone with the answers of the network that the training began with for a target."""
+    rgb = batch.present[:, RGB:].sum(1) == 0
+    target, weight = batch.target.clone(), batch.weight.clone()
+    if rgb.any():
+        with run.autocast():
+            logit = kept.score(batch.x[rgb], batch.present[rgb])
+        target[rgb] = torch.sigmoid(DETECT_GAIN * (logit.float() - DETECT_LOGIT))
+        weight[rgb] = 1
+    return batch._replace(target=target, weight=weight)
 
 
 def _terms(run: Run[UnmixNet], batch: Batch) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ import torch
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.models.kinds import KINDS
 from geocloud.models.network_scorer import load_network
-from geocloud.models.networks.cells import BANDS, OPTIONAL
+from geocloud.models.networks.cells import BANDS, OPTIONAL, CellNet
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.models.registry import model_folder
 from geocloud.raster import PATCH, FloatArray
@@ -38,6 +38,10 @@ CREDITS = {
     "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
     "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",
     "s2chips": "On Cloud N chips (doi 10.34911/rdnt.hfq6m7), CC BY 4.0",
+    "s2cmc_more": "more scenes of the same catalogue, chosen for snow, desert and haze, CC BY 4.0",
+    "sen12mscr": "SEN12MS-CR chips and their clear images (Ebel et al. 2020), CC BY 4.0",
+    "clear": "clear Sentinel-2 chips of SEN12MS-CR, CC BY 4.0, and of Copernicus Sentinel data",
+    "hls": "clear chips of NASA HLS L30, open",
     "scenes": "Contains modified Copernicus Sentinel data, and Landsat data courtesy of the USGS",
 }
 """Source of a training scene to its credit."""
@@ -90,7 +94,9 @@ def _train(
     """What the recipe asks for: all of the network, or what tells shadow beside one that is there."""
     if start and config.shadow_widths:
         return train_shadow(config, scenes, folder, say, start.network)
-    return train_unmix(config, scenes, folder, say, start.network if start else None)
+    network = train_unmix(config, scenes, folder, say, start.network if start else None)
+    network.shadow = start.shadow if start else None
+    return network
 
 
 def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start: Start | None) -> ModelCard:
@@ -112,7 +118,7 @@ def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start:
         kind="unmix",
         bands=BANDS[:3],
         optional_bands=OPTIONAL,
-        architecture={"widths": list(config.widths)},
+        architecture={"widths": list(config.widths)} | _shadow_widths(start),
         block=kind.block,
         halo=kind.halo,
         min_resolution=kind.min_resolution,
@@ -120,6 +126,11 @@ def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start:
         training=TrainingRecord(supervision, lines, command, config.seed, config.steps),
         description="Unmixing autoencoder; score: logit of the opacity.",
     )
+
+
+def _shadow_widths(start: Start | None) -> dict[str, object]:
+    """What a card says of a network for shadow that is carried along."""
+    return {"shadow_widths": start.card.architecture["shadow_widths"]} if start and start.shadow else {}
 
 
 def middle(scene: TrainingScene) -> tuple[FloatArray, tuple[str, ...]]:
@@ -143,8 +154,10 @@ class Start(NamedTuple):
     """A model to go on from."""
 
     network: UnmixNet
-    """Without what tells shadow: that belongs to the weights it was trained beside."""
+    """Without what tells shadow."""
     card: ModelCard
+    shadow: CellNet | None
+    """What tells shadow: it reads the scene alone, so that it goes on beside other weights as it is."""
 
 
 def read_start(model: str | os.PathLike[str], widths: tuple[int, ...]) -> Start:
@@ -155,8 +168,8 @@ def read_start(model: str | os.PathLike[str], widths: tuple[int, ...]) -> Start:
     if card.kind != "unmix" or size != widths:
         raise ModelError(f"{model} is of kind {card.kind} and widths {size}, the recipe wants unmix of {widths}")
     network = cast("UnmixNet", load_network(folder, card))
-    network.shadow = None
-    return Start(network, card)
+    shadow, network.shadow = network.shadow, None
+    return Start(network, card, shadow)
 
 
 def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:
