@@ -26,7 +26,7 @@ from geocloud.models.network_scorer import WEIGHTS_FILE
 from geocloud.models.registry import DEFAULT_MODEL, SHIPPED, load_scorer, model_path
 from geocloud.pipeline.options import choose_threshold
 from geocloud.pipeline.places import model_files, scene_files
-from geocloud.pipeline.quicklook import Preview
+from geocloud.pipeline.preview import Preview
 from geocloud.pipeline.scoring import scored_rows
 from geocloud.pipeline.tiling import aggregation_factor
 from geocloud.progress import Progress, no_progress
@@ -36,8 +36,7 @@ from geocloud.scorers.card import CARD_FILE, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.onnx_card import SUFFIX, store_threshold
 from geocloud.version import __version__
-from geocloud.writers.output_check import check_outputs
-from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.staging import check_outputs, staged, write_errors
 
 STEPS = 250
 """Levels of the slider: P(cloud) in steps of 0.004."""
