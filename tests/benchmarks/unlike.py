@@ -1,0 +1,110 @@
+"""How often the warning "unlike the training data" is given: ordinary scenes, and the same read wrongly.
+
+GEOCLOUD_DATA=../shared/data python tests/benchmarks/unlike.py [every nth scene]
+
+Of each scene 500 pixels are taken by chance; clear and cloudy ones are told apart at a visible reflectance of 0.25
+instead of by a model. Prints the percentage of scenes with a warning for each reading, and the ordinary scenes that
+have one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from PIL import Image
+
+from geocloud.models.registry import load_scorer
+from geocloud.pipeline.domain_check import DomainCheck
+from geocloud.scorers.card import TrainingDomain
+
+BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
+SETS = {
+    "labelled/sen12mscr/images/*.tif": 1e-4,
+    "scenes/sen12mscr_series_italy/*.tif": 1e-4,
+    "scenes/sen12mscr_clear/*.tif": 1e-4,
+    "scenes/hls_l30_chips/images/*.tif": 1e-4,
+    "scenes/biomassters_finland/*.tif": 1e-4,
+    "labelled/s2chips/images/*.tif": 1e-4,
+    "scenes/sentinel2_chips_unlabelled/*.tif": 1e-4,
+    "scenes/sentinel2_series_alberta/*.tif": 1e-4,
+    "labelled/l8biome/images/*.tif": 1.0,
+}
+PICTURES = ("labelled/s2cmc/images/*.png", "labelled/s2cmc_more/images/*")
+SIDE, PIXELS, BRIGHT, LEAST = 64, 500, 0.25, 200
+
+
+def order(*places: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Bands in another order; those beyond stay."""
+    return lambda x: np.concatenate([x[:, list(places)], x[:, len(places) :]], axis=1)
+
+
+def red_edge(x: np.ndarray) -> np.ndarray:
+    """Sentinel-2's 12 bands taken for Landsat's: red edge as near and short-wave infrared."""
+    red, nir = x[:, 2], x[:, 3]
+    return np.stack([*x[:, :3].T, 0.75 * red + 0.25 * nir, 0.25 * red + 0.75 * nir, nir, *x[:, 6:].T], axis=1)
+
+
+READINGS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
+    "ordinary": (3, lambda x: x),
+    "red and blue exchanged": (3, order(2, 1, 0)),
+    "green, red, nir for blue, green, red": (4, order(1, 2, 3)),
+    "red edge for infrared": (6, red_edge),
+    "3.1 times as bright": (3, lambda x: 3.1 * x),
+    "1.5 times as bright": (3, lambda x: 1.5 * x),
+    "1/2.5 as bright": (3, lambda x: x / 2.5),
+    "1/6.5 as bright": (3, lambda x: x / 6.5),
+    "0.1 too bright": (3, lambda x: x + 0.1),
+}
+"""Reading -> bands it needs, and what it makes of (n, band) reflectance."""
+
+
+def scenes(data: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, (band, SIDE, SIDE) reflectance), blue first."""
+    for pattern, scale in SETS.items():
+        for path in sorted(data.glob(pattern)):
+            with rasterio.open(path) as dataset:
+                count = min(len(BANDS), dataset.count)
+                yield path.name, dataset.read(list(range(1, count + 1)), out_shape=(count, SIDE, SIDE)) * scale
+    for pattern in PICTURES:
+        for path in sorted(data.glob(pattern)):
+            picture = np.asarray(Image.open(path).convert("RGB").resize((SIDE, SIDE), 0))
+            yield path.name, picture[:, :, ::-1].transpose(2, 0, 1) / 320
+
+
+def warned(pixels: np.ndarray, domain: TrainingDomain) -> bool:
+    """True where a scene of these pixels would be called unlike the training data."""
+    check = DomainCheck(domain)
+    check.add_pixels(pixels, pixels[:, :3].mean(axis=1) > BRIGHT, BANDS[: pixels.shape[1]])
+    return bool(check.warnings())
+
+
+def main() -> None:
+    """Measure and print."""
+    domain = load_scorer("default", "cpu").card.domain
+    if domain is None:
+        raise SystemExit("the default model's card does not say what it has seen")
+    every = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    found: dict[str, list[bool]] = defaultdict(list)
+    for number, (name, raster) in enumerate(scenes(Path(os.environ["GEOCLOUD_DATA"]))):
+        pixels = raster.reshape(len(raster), -1).T.astype(np.float32)
+        pixels = pixels[(pixels != 0).any(axis=1) & np.isfinite(pixels).all(axis=1)]
+        if number % every or len(pixels) < LEAST:
+            continue
+        pixels = pixels[np.random.default_rng(0).permutation(len(pixels))[:PIXELS]]
+        for reading, (count, change) in READINGS.items():
+            if pixels.shape[1] >= count:
+                found[reading].append(warned(change(pixels), domain))
+        if found["ordinary"][-1]:
+            sys.stdout.write(f"ordinary, yet warned: {name}\n")
+    for reading, told in found.items():
+        sys.stdout.write(f"{reading}: {100 * np.mean(told):.1f} % of {len(told)}\n")
+
+
+if __name__ == "__main__":
+    main()
