@@ -36,6 +36,8 @@ CONTRAST, MEDIAN, BRIGHTEST = 1.8, 0.015, 0.035
 of them open sea and haze (docs/classes.md)."""
 DISTANCE = 0.95
 """Mean distance of a scene's pixels to the nearest prototype, in radii, from which its colours are strange."""
+NEARER = 1.1
+"""How much nearer to the prototypes a scene of such contrast is with red and blue exchanged."""
 DARK_SHARE = 0.5
 """Share of the looked-at pixels that must be dark clear ground for its contrast to be compared: snow leaves shadows."""
 LevelCounts = NDArray[np.int64]
@@ -108,7 +110,7 @@ class DomainStats:
         scale, order = "is its scale (--scale, --offset) right?", "is the order of its bands (--bands) right?"
         dark = self.median < min(seen.median, MEDIAN) or self.brightest < min(seen.brightest, BRIGHTEST)
         exchanged = self.readings[0]
-        swapped = self.contrast > max(seen.contrast, CONTRAST) and not exchanged > self.distance
+        swapped = self.contrast > max(seen.contrast, CONTRAST) and not exchanged > self.distance / NEARER
         found = {
             f"{100 * self.share:.0f} % of its clear or cloudy pixels have unknown colours: {scale} And {order}": (
                 self.share > seen.share or self.distance > DISTANCE

@@ -82,12 +82,7 @@ def choose_bands(
         texts: all that may state the sensor: file name, folder, product id, platform.
         file_name: name of a single raster, whose product may tell an order of bands.
     """
-    blind = lacks_blue(texts)
-    if blind:
-        raise InputError(
-            f"{source} is of {blind}, which has no blue band, and a scene needs blue, green and red: "
-            "give a scene of another sensor"
-        )
+    check_blue(source, texts)
     found = read_evidence(hints, texts)
     numbers, guess = found.numbers(), found.guess
     order = named_order(file_name, sum(hint.text != ALPHA for hint in hints))
@@ -142,6 +137,16 @@ def _counted_up(hints: Sequence[BandHint]) -> list[float | None]:
     rising = all(one < other for one, other in pairwise(last))
     within = _NANOMETRES[0] <= last[0] and last[-1] <= _NANOMETRES[1]
     return [wave / 1000 for wave in last] if rising and within else [None] * len(hints)
+
+
+def check_blue(source: str, texts: str) -> None:
+    """InputError where names speak of a sensor that has no blue band."""
+    blind = lacks_blue(texts)
+    if blind:
+        raise InputError(
+            f"{source} is of {blind}, which has no blue band, and a scene needs blue, green and red: "
+            "give a scene of another sensor"
+        )
 
 
 def _words_only(found: BandEvidence) -> list[None]:

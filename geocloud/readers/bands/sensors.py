@@ -237,6 +237,11 @@ PRODUCTS = (
         -10000,
         file_name=r"(?:SENTINEL2[A-DX]|LANDSAT\d\S*)_\d{8}-.*_L[23]A_.*_(?:FRE|SRE|FRC)_B",
     ),
+    Product(
+        *("VENµS of Theia", float("nan"), 0.0, -10000),
+        file_name=r"VENUS(?:-XS)?_\d{8}-.*_L[23]A_.*_(?:FRE|SRE|FRC)_B",
+        way_out="put its ..._MTD_ALL.xml, which holds it, beside the bands, or give --scale",
+    ),
 )
 """Products that are known by the names of their files or folders; the first that fits counts."""
 DETECTOR_NUMBERS = (

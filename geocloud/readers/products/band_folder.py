@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands
+from geocloud.readers.bands.choosing import ChosenBands, check_blue, choose_bands, given_bands
 from geocloud.readers.bands.evidence import BandHint, named_at_all, read_evidence
 from geocloud.readers.bands.names import VISIBLE
 from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
 from geocloud.readers.bands.sensors import LANDSAT_L1, QUALITY
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import open_raster
-from geocloud.readers.files.tree import Tree
+from geocloud.readers.files.tree import Tree, first_text, parse_xml
 from geocloud.readers.products.assembly import ProductDescription, assemble, inspect, require_visible
 from geocloud.readers.products.geotiff import unnamed_note
 from geocloud.readers.products.sentinel2 import tile_radiometry
@@ -68,6 +68,7 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneInfo
     chosen = choose_files(files, source, options)
     from_item, taken = read_items_beside(tree)
     of_tile = tile_radiometry(source, tree)
+    of_theia = _theia_radiometry(tree)
     ordered = list(files)
     sources, stated = [], {}
     for band, number in chosen.numbers.items():
@@ -77,7 +78,7 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneInfo
             raise InputError(
                 f"{name} is a Landsat Level 1 band, whose gains stand in an MTL file that is absent; fetch it"
             )
-        stated[band] = from_item.get(_key(name)) or of_tile.get(band) or _tags(path, allow_external=allow)
+        stated[band] = from_item.get(_key(name)) or of_tile.get(band) or of_theia or _tags(path, allow_external=allow)
         sources.append(BandSource(band, path, label=name.rpartition("/")[2], evidence=chosen.why[band]))
     quality = next(
         (path for name in tree.names() if re.fullmatch(QUALITY, name, re.IGNORECASE) and (path := tree.find(name))),
@@ -99,6 +100,13 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneInfo
     return assemble(product, sources, options, stated)
 
 
+def _theia_radiometry(tree: Tree) -> Radiometry | None:
+    """Scale by the metadata file of Theia's products; None where there is none that tells it."""
+    name = next((name for name in tree.names() if name.upper().endswith("_MTD_ALL.XML")), "")
+    text = first_text(parse_xml(tree.read(name), name), "REFLECTANCE_QUANTIFICATION_VALUE") if name else ""
+    return Radiometry(1 / int(text), 0.0, name) if text.isdigit() and int(text) else None
+
+
 def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -> ChosenBands:
     """Which file is read for which band, by number from 1 in the order of `files`, the finest of several.
 
@@ -114,6 +122,7 @@ def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -
         require_visible(source, (), {}, "it holds no GeoTIFF, JP2, VRT or IMG; give the folder where the bands are")
     hints = [BandHint(stem) for stem in stems]
     texts = "/".join((*source.replace("\\", "/").split("/")[-4:], *names))
+    check_blue(source, texts)
     evidence = read_evidence(hints, texts, numbers_mean_bands=_all_prefixed(stems))
     found = named_at_all(hints, texts)
     if found and not evidence.readings:
