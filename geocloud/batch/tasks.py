@@ -20,7 +20,7 @@ from geocloud.pipeline.detection import Detection
 from geocloud.pipeline.options import DetectOptions, choose_threshold
 from geocloud.pipeline.run import check_options, detect_open
 from geocloud.readers import SceneReader, open_scene
-from geocloud.readers.scenes.scene_part import part_of, whole_of
+from geocloud.readers.reader import part_of, whole_of
 from geocloud.scorers.contract import Scorer
 
 T = TypeVar("T")

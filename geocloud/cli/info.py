@@ -14,7 +14,7 @@ from geocloud.cli.shell import Command, shell
 from geocloud.progress import Warn
 from geocloud.readers import open_scene
 from geocloud.readers.area import Box
-from geocloud.readers.scenes.scene_part import part_of
+from geocloud.readers.reader import part_of
 
 
 @click.command(cls=Command, epilog=examples("geocloud info scene.tif", "geocloud info scene.tif --json"))

@@ -19,8 +19,7 @@ from geocloud.pipeline.scoring import score_scene
 from geocloud.pipeline.tiling import aggregation_factor, coarse_shape
 from geocloud.raster import NODATA, Georef, PatchGrid
 from geocloud.readers.area import Area, AreaSource, Box, find_area
-from geocloud.readers.reader import SceneOptions
-from geocloud.readers.scenes.scene_part import part_of
+from geocloud.readers.reader import SceneOptions, part_of
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
 from geocloud.readers.scenes.xarray_scene import choose_layers, open_array
 from geocloud.scorers.card import Precision

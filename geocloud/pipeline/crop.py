@@ -18,7 +18,7 @@ from geocloud.geometry.geodesy import pixel_area
 from geocloud.pipeline.scoring import Layer, ScoredRows, blank
 from geocloud.raster import NODATA, BoolArray, ByteArray, FloatArray, Georef, Window
 from geocloud.readers.area import Area
-from geocloud.readers.scenes.scene_part import window_georef
+from geocloud.readers.reader import window_georef
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,7 @@ from geocloud.pipeline.outputs import OUTPUTS
 from geocloud.raster import NODATA
 from geocloud.readers.area import AREA_TAG
 from geocloud.readers.masks import MaskFile
-from geocloud.readers.reader import SceneReader
-from geocloud.readers.scenes.scene_part import whole_of
+from geocloud.readers.reader import SceneReader, whole_of
 from geocloud.scorers.contract import Scorer
 from geocloud.version import __version__
 

@@ -23,8 +23,7 @@ from geocloud.pipeline.scoring import SEGMENT_PIXELS, ScoredRows, scored_rows
 from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, read_segments
 from geocloud.progress import Progress, Warn, no_progress
 from geocloud.raster import PATCH, PatchGrid
-from geocloud.readers.reader import SceneReader
-from geocloud.readers.scenes.scene_part import whole_of
+from geocloud.readers.reader import SceneReader, whole_of
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.stac import require_pystac
 from geocloud.writers.staging import Staging, staged, write_errors

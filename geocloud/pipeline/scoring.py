@@ -28,8 +28,7 @@ from geocloud.pipeline.tiling import (
 )
 from geocloud.raster import PATCH, BoolArray, FloatArray, PatchBatch, PatchGrid, Window, spread
 from geocloud.readers.files.opening import cache_bytes
-from geocloud.readers.reader import SceneReader
-from geocloud.readers.scenes.scene_part import whole_of
+from geocloud.readers.reader import SceneReader, whole_of
 from geocloud.scorers.contract import Scorer, WholeScorer
 
 Layer = NDArray[Any]

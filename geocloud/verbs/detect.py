@@ -17,7 +17,7 @@ from geocloud.pipeline.places import existing_detection
 from geocloud.pipeline.run import detect_open
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import Source, open_scene
-from geocloud.readers.scenes.scene_part import part_of
+from geocloud.readers.reader import part_of
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.vectors import vector_format
 

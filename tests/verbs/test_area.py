@@ -24,7 +24,7 @@ from geocloud.cli.main import cli
 from geocloud.errors import InputError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, model_folder
 from geocloud.readers.area import find_area
-from geocloud.readers.scenes.scene_part import part_of
+from geocloud.readers.reader import part_of
 from geocloud.scorers.card import read_card
 
 Make = Callable[..., Path]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 256
 """Every nth pixel is looked at so that at most this many a side tell the scale of values."""
-Cube = TypeVar("Cube", "xarray.DataArray", "xarray.Dataset")
+Cube = TypeVar("Cube", bound="xarray.DataArray | xarray.Dataset")
 _LABELS = ("common_name", "eo:common_name", "band_name", "long_name", "name")
 
 
@@ -122,7 +122,7 @@ def select_time(array: Cube, wanted: str | None, source: str) -> Cube:
     if not found and wanted and wanted.removeprefix("-").isdigit() and -count <= int(wanted) < count:
         found = [int(wanted)]
     if len(found) == 1:
-        return array.isel({dim: found[0]})
+        return cast("Cube", array.isel({dim: found[0]}))
     listed = ", ".join(times[:4]) + (f" and {count - 4} more" if count > 4 else "")
     if wanted is None:
         raise InputError(
