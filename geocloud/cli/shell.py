@@ -179,6 +179,10 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
     return decorate
 
 
+def _already(number: int, frame: FrameType | None) -> None:
+    """A further signal, while the first one is obeyed."""
+
+
 def _hear_signals() -> None:
     """A first signal stops the run, which then clears up undisturbed; what the starter ignores (nohup) stays so."""
     stopping = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -186,7 +190,7 @@ def _hear_signals() -> None:
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal has it
         for other in heard:
-            signal.signal(other, signal.SIG_IGN)
+            signal.signal(other, _already)  # not SIG_IGN: Python complains of one that is on its way
         raise KeyboardInterrupt
 
     for number in heard:
