@@ -18,7 +18,8 @@ from geocloud.errors import Cancelled, GeocloudError
 
 GROUPS = {
     "Input": (
-        "list", "stac-collection", "aoi", "bounds", "bands", "scale", "offset", "nodata", "time",
+        "collection", "datetime", "max-cloud", "limit", "list", "stac-collection",
+        "aoi", "bounds", "bands", "scale", "offset", "nodata", "time",
         "max-pixels", "allow-external", "labels", "cloudy",
         "cloud-codes", "ignore-codes", "folders", "fit", "only", "without", "part", "held-out", "suite", "masks", "tag",
         "zones", "truth", "channels", "optional-channels", "max-patches", "codes",
