@@ -49,8 +49,9 @@ def earlier_products(mask: Path) -> list[Path]:
 
 
 def check_places(scene: SceneReader, options: DetectOptions, outputs: list[Path]) -> None:
-    """UsageError where an output is a file of the scene or of the model, or two outputs are one; see check_outputs."""
-    check_outputs(outputs, chain(scene_files(scene), model_files(options.model)), overwrite=True)
+    """UsageError where an output is a file of scene, model or area, or two outputs are one; see check_outputs."""
+    area = local_files(os.fspath(options.aoi)) if isinstance(options.aoi, str | os.PathLike) else ()
+    check_outputs(outputs, chain(scene_files(scene), model_files(options.model), area), overwrite=True)
 
 
 def scene_files(scene: SceneReader) -> Iterator[str]:

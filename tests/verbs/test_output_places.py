@@ -94,6 +94,19 @@ def test_an_output_that_is_a_part_of_the_scene_is_refused(scene: Path) -> None:
         detect(vrt, {"mask": scene}, ANEW)
 
 
+def test_an_output_that_is_the_area_of_interest_is_refused(scene: Path) -> None:
+    area = scene.with_name("area.geojson")
+    ring = [[500_100, 4_999_200], [500_900, 4_999_200], [500_900, 4_999_900], [500_100, 4_999_200]]
+    shape = {"type": "Polygon", "coordinates": [ring]}
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    features = [{"type": "Feature", "properties": {}, "geometry": shape}]
+    area.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
+    before = area.read_bytes()
+    with pytest.raises(UsageError, match="is the input"):
+        detect(scene, {"mask": scene.with_name("m.tif"), "polygons": area}, replace(ANEW, aoi=area))
+    assert area.read_bytes() == before
+
+
 def test_two_outputs_at_one_place_are_refused(scene: Path) -> None:
     for other in ("x.tif", "X.TIF", "./x.tif"):
         with pytest.raises(UsageError, match="are one file"):
