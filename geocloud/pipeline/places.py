@@ -59,7 +59,14 @@ def scene_files(scene: SceneReader) -> Iterator[str]:
     described = scene.describe().get("bands") or {}
     yield from (str(band["file"]) for band in described.values() if isinstance(band, Mapping) and band.get("file"))
     if scene.source:
-        yield from protected_files(scene.source)
+        yield from _others(protected_files(scene.source), scene.source, scene.name)
+
+
+def _others(files: Iterable[str], source: str, name: str) -> Iterator[str]:
+    """The files of a scene but for what earlier runs wrote into its own folder, under the names that runs give."""
+    made = [made for kind in OUTPUTS for made in kind.names(name)] if Path(source).is_dir() else []
+    ours = {f"{one}{end}" for one in (*made, f"{name}{MASK_SUFFIX}.qml") for end in ("", *BESIDE)}
+    return (file for file in files if not made or Path(file).name not in ours)
 
 
 def model_files(model: str | os.PathLike[str]) -> Iterator[str]:
@@ -79,7 +86,8 @@ def _named_files(source: str) -> Iterable[str]:
         return ()
     if is_vrt(source):
         return protected_files(source)
-    return [f"{path}{end}" for path in local_files(source) for end in ("", *BESIDE)]
+    files = _others(local_files(source), source, outputs_name(source))
+    return [f"{path}{end}" for path in files for end in ("", *BESIDE)]
 
 
 def outputs_name(source: str) -> str:
@@ -152,7 +160,7 @@ def _differences(mask: MaskFile, scene: SceneReader, scorer: Scorer, options: De
         found.append(f"scene {mask.tags['GEOCLOUD_SOURCE']} instead of {scene.source}")
     elif not _on_one_grid(mask.georef, own_georef(scene)):
         found.append("another grid than the scene")
-    elif _changed_since(scene.source, mask.path):
+    elif _changed_since(scene, mask.path):
         found.append("an older state of the scene")
     return found
 
@@ -174,9 +182,9 @@ def _on_one_grid(mask: Georef, scene: Georef) -> bool:
     return not scene.located or bool(scene.gcps) or mask.transform.almost_equals(scene.transform, 1e-6)
 
 
-def _changed_since(source: str, mask: Path) -> bool:
-    """Whether a local scene was written after its mask."""
-    if is_virtual(source):
-        return False
-    written = [os.stat(path).st_mtime for path in local_files(source) if os.path.isfile(path)]  # noqa: PTH113, PTH116
+def _changed_since(scene: SceneReader, mask: Path) -> bool:
+    """Whether a file that holds the scene's pixels was written after its mask; not what others put beside it."""
+    described = scene.describe().get("bands") or {}
+    files = {scene.source, *(str(band.get("file")) for band in described.values() if isinstance(band, Mapping))}
+    written = [Path(file).stat().st_mtime for file in files if not is_virtual(file) and Path(file).is_file()]
     return max(written, default=0.0) > mask.stat().st_mtime

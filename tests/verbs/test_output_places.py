@@ -324,3 +324,19 @@ def test_an_exported_or_surveyed_model_replaces_nothing_that_is_read(tmp_path: P
     with pytest.raises(UsageError, match="is the input"):
         export_model(os.fspath(model), model / "weights.safetensors", ("blue", "green", "red"), overwrite=True)
     assert contents(model) == before
+
+
+def test_what_others_write_into_a_product_s_folder_makes_its_mask_no_older(tmp_path: Path, make_safe: object) -> None:
+    """Statistics beside a band, and the outputs themselves."""
+    safe = make_safe(tmp_path)
+    options = DetectOptions(model="brightness")
+    found = detect(safe, safe / "clouds", options)
+    band = next(safe.rglob("*_B04.jp2"))
+    band.with_name(f"{band.name}.aux.xml").write_text("<PAMDataset/>")
+    later = found.mask_path.stat().st_mtime + 10
+    for path in (band.with_name(f"{band.name}.aux.xml"), found.files["polygons"]):
+        os.utime(path, (later, later))
+    assert detect(safe, safe / "clouds", options).kept
+    os.utime(band, (later, later))
+    with pytest.raises(UsageError, match="an older state of the scene"):
+        detect(safe, safe / "clouds", options)
