@@ -1,5 +1,6 @@
 """The unmixing autoencoder: it mixes as it should, learns from tags and simulation alone, and saves exactly."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from geocloud.models.network_scorer import folded, load_network
 from geocloud.models.networks.cells import spectral_indices
-from geocloud.models.networks.unmix import UnmixNet, find_snow, mix
+from geocloud.models.networks.unmix import SnowTexture, UnmixNet, find_snow, mix
 from geocloud.models.registry import model_folder
 from geocloud.scorers.card import read_card
 from geocloud.training.unmix.batches import Batches
@@ -144,12 +145,30 @@ def test_without_cirrus_only_ice_as_dark_as_no_cloud_is_surely_snow():
     assert taken["cloud of ice"] < 0.1
 
 
-def test_white_in_rgb_is_doubted_and_sand_is_not():
-    white, sand = (torch.tensor([*rgb, 0, 0, 0, 0]).view(1, 7, 1, 1) for rgb in ((0.8, 0.8, 0.78), (0.4, 0.5, 0.6)))
+def relief(rough, size=256):
+    """(1, 3, h, w) white ground: rough at the scale of a pixel as snow is, or soft as cloud is."""
+    rng = torch.Generator().manual_seed(0)
+    fine = torch.rand((1, 1, size, size), generator=rng)
+    soft = value_noise(1, size, rng, octaves=4)
+    return (0.65 + 0.15 * (fine - 0.5 if rough else soft - 0.5)).expand(-1, 3, -1, -1)
 
-    assert find_snow(white, RGB).correction == pytest.approx(1, abs=0.05)
-    assert find_snow(sand, RGB).correction < 0.01
-    assert find_snow(white, torch.tensor([[1, 1, 1, 1, 0, 0, 0.0]])).correction == 0
+
+def test_rough_white_is_doubted_where_nothing_but_the_visible_is_shown_and_soft_white_is_not():
+    trained = load_network(model_folder("default"), read_card(model_folder("default"))).eval()
+    rough, soft = (float(trained.texture(relief(kind)).detach().mean()) for kind in (True, False))
+
+    assert rough > 0.5 > soft + 0.2
+
+
+def test_texture_takes_nothing_off_where_short_wave_infrared_is_shown():
+    trained = load_network(model_folder("default"), read_card(model_folder("default"))).eval()
+    without = deepcopy(trained)
+    without.texture = SnowTexture()
+    bands = torch.cat([relief(rough=True), torch.full((1, 4, 256, 256), 0.4)], 1)
+    with torch.no_grad():
+        for shown, differs in ((RGB, True), (torch.ones(1, 7), False)):
+            seen = bands * shown[..., None, None]
+            assert torch.equal(trained.score(seen, shown), without.score(seen, shown)) != differs
 
 
 def test_raw_score_takes_any_size():

@@ -158,4 +158,5 @@ def test_a_recipe_for_shadow_stands_beside_a_model(data_root, tmp_path):
         write_card(replace(read_card(tmp_path / name), class_thresholds=thresholds), tmp_path / name)
         assert load_scorer(str(tmp_path / name)).card.class_thresholds == replace(thresholds, shadow=told)
     again = train(few, tmp_path / "c", replace(options, recipe=tmp_path / "toy.toml", start=str(tmp_path / "b")))
-    assert "shadow_widths" not in again.card.architecture
+    assert again.card.architecture["shadow_widths"] == [4, 4, 4]  # it goes along
+    assert again.card.class_thresholds is None  # and waits for a threshold of its own

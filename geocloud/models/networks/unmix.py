@@ -14,7 +14,7 @@ coefficients of each cell (`cells.py`), and outlines come out at every pixel for
 The code of a cell holds what tells cloud, and of shadow next to nothing: the head's ``shadow`` serves the sum alone.
 Ground in shadow is told by a smaller network beside, of the same make, trained after it.
 
-Where the infrared shows that a pixel is snow, and where RGB shows white that may be snow, the logit is lowered.
+Where the infrared shows that a pixel is snow, and where texture says so in the visible alone, the logit is lowered.
 Snow absorbs at 1.6 micrometres, where clouds of water drops reflect; ice clouds reflect little there, too, but shine in
 the cirrus band, which ground at common heights does not (Hall et al. 1995; Dozier 1989). In visible light alone, snow
 and overcast sky are both white.
@@ -42,9 +42,15 @@ DARKEST_GREEN = 0.1
 """Reflectance in green that snow exceeds, in woods too."""
 WHITE, COLOUR = 0.4, 0.15
 """In RGB: visible reflectance from which, and range of the bands as a share of it up to which, a pixel is white."""
-PENALTY, DOUBT = 6.0, 1.0
-"""Logits taken off where snow is sure; and off white pixels in RGB: a picture that is white all over, which shows
-nothing, comes out at P(cloud) near one half then and not above it."""
+PENALTY, DOUBT = 6.0, 2.5
+"""Logits taken off where infrared shows snow; and at most, where texture says so: enough to bring the score of white
+that shows nothing, some -1, down to P(cloud) one half and not much below."""
+WINDOW, STRIDE = 16, 8
+"""Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
+GLARE, DARK = 0.7, 0.12
+"""Visible reflectance above which, and below which, a pixel counts for a share of its window."""
+TEXTURES = 14
+"""Figures of a window."""
 
 
 class Snow(NamedTuple):
@@ -80,7 +86,7 @@ def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
     share = nir / (planes[1] + 1e-3)
     level = torch.sigmoid((share - NIR_OF_SNOW[0]) / 0.03) * torch.sigmoid((NIR_OF_SNOW[1] - share) / 0.03)
     level = level * torch.sigmoid((planes[1] - DARKEST_GREEN) / 0.01)
-    return Snow(ground * level * torch.sigmoid((index - SNOWY) / 0.02) + white, PENALTY * sure + DOUBT * white)
+    return Snow(ground * level * torch.sigmoid((index - SNOWY) / 0.02) + white, PENALTY * sure)
 
 
 def _whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
@@ -90,9 +96,66 @@ def _whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
     return torch.sigmoid((mean - WHITE) / 0.02) * torch.sigmoid((COLOUR - (brightest - darkest) / (mean + 0.05)) / 0.01)
 
 
+class SnowTexture(nn.Module):
+    """The chance that clear snow lies somewhere, by what the 64 pixels around look like in the visible bands.
+
+    A logistic regression on means over windows. Snow fields are rough at the scale of a pixel, and smooth beyond, for
+    relief and trees show through; clouds are smooth first and rough at larger scales:
+
+        cells of 4x4 pixels:  mean colour, share of glare and dark, steps between neighbours of 1, 2, 4 and 8 pixels
+        windows of 16x16 cells, one every 8:  their means -> one chance each -> interpolated to every pixel
+
+    The weights are fitted by `geocloud.training.unmix.snow`; before that the chance is 0.
+    """
+
+    def __init__(self) -> None:
+        """No chance of snow anywhere."""
+        super().__init__()
+        self.middle: Tensor
+        self.spread: Tensor
+        self.weight: Tensor
+        self.bias: Tensor
+        for name, value in (("middle", 0.0), ("spread", 1.0), ("weight", 0.0)):
+            self.register_buffer(name, torch.full((1, TEXTURES, 1, 1), value))
+        self.register_buffer("bias", torch.tensor(-20.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 1, h, w) chance, 0 to 1, from reflectance (n, 3 or more, h, w), blue, green, red first."""
+        raw = (self.standardised(textures(x)) * self.weight).sum(1, keepdim=True) + self.bias
+        return F.interpolate(torch.sigmoid(raw), size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+    def standardised(self, figures: Tensor) -> Tensor:
+        """(n, TEXTURES, ...) figures less their mean in training, over their spread there, cut at 4."""
+        return ((figures - self.middle) / self.spread).clamp(-4, 4)
+
+
+def textures(x: Tensor) -> Tensor:
+    """(n, TEXTURES, h/32, w/32) figures of windows, of reflectance (n, 3 or more, h, w); h and w multiples of GRID."""
+    visible = x[:, :3].float()
+    bright = visible.mean(1, keepdim=True)
+    steps, at = [], bright
+    for scale in (1, 2, 4, 8):
+        step = _steps(at)
+        steps.append(F.avg_pool2d(step, CELL // scale) if scale < CELL else step)
+        steps.append(F.avg_pool2d(step.square(), CELL // scale) if scale < CELL else step.square())
+        at = F.avg_pool2d(at, 2)
+    steps[6:] = [F.interpolate(step, scale_factor=2.0) for step in steps[6:]]
+    cells = [F.avg_pool2d(plane, CELL) for plane in (visible, (bright > GLARE).float(), (bright < DARK).float())]
+    means = torch.cat([cells[0], cells[0][:, :1] - cells[0][:, 2:], *cells[1:], *steps[0::2], *steps[1::2]], 1)
+    pooled = F.avg_pool2d(means, WINDOW, STRIDE, (WINDOW - STRIDE) // 2, count_include_pad=False)
+    return torch.cat([pooled[:, :10], pooled[:, 10:].clamp(min=0).add(1e-12).sqrt()], 1)
+
+
+def _steps(plane: Tensor) -> Tensor:
+    """(n, 1, h, w) steps to the neighbours at the right and below, added up; 0 at the last ones."""
+    across = F.pad((plane[..., 1:] - plane[..., :-1]).abs(), (0, 1))
+    return across + F.pad((plane[..., 1:, :] - plane[..., :-1, :]).abs(), (0, 0, 0, 1))
+
+
 WAVELENGTHS = tuple(CENTRES[band] for band in BANDS)
 """Centres of BANDS in micrometres (Sentinel-2 MSI; Landsat's lie within 0.02 of them)."""
 REFERENCE_WAVELENGTH = 0.56
+SWIR = BANDS.index("swir16")
 SHADOW_BANDS = 4
 """Of BANDS, those that shadow is told from: with infrared ones it is told worse, for few training scenes have them."""
 
@@ -152,6 +215,7 @@ class UnmixNet(CellNet):
         self.log_ratio: Tensor
         self.register_buffer("log_ratio", torch.tensor([ratio]), persistent=False)
         self.shadow = None if shadow_widths is None else CellNet(widths=shadow_widths)
+        self.texture = SnowTexture()
 
     def forward(self, x: Tensor, present: Tensor) -> Unmixed:
         """Unmix a batch.
@@ -216,8 +280,12 @@ class UnmixNet(CellNet):
         return self.shadow.score(x * used[:, None, None], present * used)
 
     def _detect(self, code: Tensor, x: Tensor, present: Tensor, shown: Tensor | None = None) -> Tensor:
-        """(n, 1, h, w) what the cells say of each pixel, less what physics says against it; arguments as in _encode."""
-        return self._logit(code, x) - find_snow(x, present, shown).correction
+        """(n, 1, h, w) what the cells say of each pixel, less what speaks for snow; arguments as in _encode."""
+        logit = self._logit(code, x) - find_snow(x, present, shown).correction
+        if shown is not None and shown[SWIR]:
+            return logit
+        chance: Tensor = self.texture(x)
+        return logit - DOUBT * (1 - present[:, SWIR, None, None, None].float()) * chance
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""

@@ -65,6 +65,8 @@ class UnmixConfig:
     """Folders under ``labelled`` in the data folder whose patches are tagged."""
     clear: tuple[dict[str, Any], ...] = ()
     """Images without a cloud: ``source``, ``files`` (a pattern in the data folder), names of its ``cloudy`` ones."""
+    snow_texture: bool = False
+    """The recipe fits what tells snow by texture, and that alone, beside a model that is there already."""
     scenes: tuple[dict[str, Any], ...] = ()
     """Unlabelled scenes: ``files`` in the data folder, ``boxes`` seen to be clear or cloudy, scale, offset, counts."""
 

@@ -4,6 +4,7 @@ A tag is what a person can say of a whole patch at a glance: wholly clear, wholl
 from label files, read at patch level and then thrown away; for a supervised model the pixels are kept instead.
 """
 
+import csv
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -57,6 +58,8 @@ class TrainingScene:
     """Numbers of bands it may be shown with: (3, 4) is RGB, or RGB and NIR."""
     scales: tuple[float, ...] = (1.0,)
     """Factors its reflectance may be shown with."""
+    snow: bool = False
+    """Whether its tag says that there is snow in it."""
     place: str = ""
     """Where it lies: scenes of one place share the odds of being drawn. Empty: a place of its own."""
 
@@ -96,7 +99,16 @@ def load_folder(folder: Path, supervision: Supervision, *, place: bool = False) 
         scenes.append(replace(_scene(image.stem, folder.name, data, known, _counts(data)), scales=data_set.scales))
     if (folder / "clear").is_dir():
         scenes += load_clear(_rasters(folder / "clear"), folder.name)
-    return [replace(scene, place=place_of(scene.name)) for scene in scenes]
+    snowy = _snowy(folder / "tags.csv")
+    return [replace(scene, place=place_of(scene.name), snow=scene.name in snowy) for scene in scenes]
+
+
+def _snowy(tags: Path) -> frozenset[str]:
+    """Names of the scenes that a table tags as showing snow; none where there is no table."""
+    if not tags.is_file():
+        return frozenset()
+    with tags.open(newline="", encoding="utf-8") as file:
+        return frozenset(row["scene"] for row in csv.DictReader(file) if row.get("snow/ice") == "1")
 
 
 def load_clear(files: list[Path], source: str, scale: float = 1e-4) -> list[TrainingScene]:

@@ -27,6 +27,7 @@ from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.unmix.recipe import RECIPES, UnmixConfig, load
 from geocloud.training.unmix.scenes import TrainingScene
 from geocloud.training.unmix.shadow import train_shadow
+from geocloud.training.unmix.snow import fit_snow_texture
 from geocloud.training.unmix.steps import StepReport
 from geocloud.training.unmix.teacher import opacity_midpoint
 from geocloud.training.unmix.train import train_unmix
@@ -69,14 +70,14 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
     path = recipe_path(options.recipe or "unmix")
     config = read_recipe(path)
     start = read_start(options.start, config.widths) if options.start else None
-    if config.shadow_widths and start is None:
+    if _beside(config) and start is None:
         raise UsageError(f"{path.name} trains what stands beside a model that unmixes; name that one by --start")
-    start_over_or_resume(path, folder, resume=options.resume)
-    log = Log(folder / LOG)
-    say = partial(_say, log, listener)
     left_out = frozenset(options.without)
     try:
         scenes = load(config, data, left_out)
+        start_over_or_resume(path, folder, resume=options.resume)
+        log = Log(folder / LOG)
+        say = partial(_say, log, listener)
         network = _train(config, scenes, folder, say, start)
     except (OSError, KeyError, rasterio.errors.RasterioError) as error:
         raise InputError(f"{data} does not hold what {path.name} names ({error})") from error
@@ -91,9 +92,12 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
 def _train(
     config: UnmixConfig, scenes: list[TrainingScene], folder: Path, say: StepReport, start: Start | None
 ) -> UnmixNet:
-    """What the recipe asks for: all of the network, or what tells shadow beside one that is there."""
+    """What the recipe asks for: all of the network, or what tells shadow or snow beside one that is there."""
     if start and config.shadow_widths:
         return train_shadow(config, scenes, folder, say, start.network)
+    if start and config.snow_texture:
+        start.network.texture, start.network.shadow = fit_snow_texture(scenes), start.shadow
+        return start.network
     network = train_unmix(config, scenes, folder, say, start.network if start else None)
     network.shadow = start.shadow if start else None
     return network
@@ -101,12 +105,14 @@ def _train(
 
 def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start: Start | None) -> ModelCard:
     """The card of what was trained: of a new model, or of the one that a network for shadow was put beside."""
-    if start and config.shadow_widths:
+    if start and _beside(config):
         before = start.card
+        card = replace(before, training=replace(before.training, recipe=f"{before.training.recipe}; then {command}"))
+        if not config.shadow_widths:
+            return card
         return replace(
-            before,
+            card,
             architecture={**before.architecture, "shadow_widths": list(config.shadow_widths)},
-            training=replace(before.training, recipe=f"{before.training.recipe}; then {command}"),
             class_thresholds=replace(before.class_thresholds, shadow=None) if before.class_thresholds else None,
         )
     sources = [scene.source for scene in scenes]
@@ -126,6 +132,11 @@ def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start:
         training=TrainingRecord(supervision, lines, command, config.seed, config.steps),
         description="Unmixing autoencoder; score: logit of the opacity.",
     )
+
+
+def _beside(config: UnmixConfig) -> bool:
+    """Whether a recipe trains no network, but what stands beside one."""
+    return bool(config.shadow_widths) or config.snow_texture
 
 
 def _shadow_widths(start: Start | None) -> dict[str, object]:
