@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ class Site:
     """A folder served over http, and how it misbehaves.
 
     `faults` are used up from the front, one an answer with a body: a status such as 500, "reset" (half the body, then
-    the connection is cut), or "stall" (half the body, then silence until the client gives up or the site ends).
+    the connection is cut), or "stall" (half the body, then silence for `silence` seconds).
     """
 
     def __init__(self, folder: Path, url: str) -> None:
@@ -22,7 +23,7 @@ class Site:
         self.faults: list[int | str | None] = []
         self.always: int | str | None = None
         """A fault of every answer, once `faults` are used up."""
-        self.over = threading.Event()
+        self.silence = 3.0
         self.redirect = ""
         """Where every answer sends the client."""
         self.answers = 0
@@ -86,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[: len(content) // 2])
             self.wfile.flush()
             if fault == "stall":
-                self.site.over.wait()
+                time.sleep(self.site.silence)
             self.close_connection = True
             self.connection.close()
         except OSError:  # the client gave up first
@@ -105,6 +106,5 @@ def serve(folder: Path) -> Iterator[Site]:
     try:
         yield site
     finally:
-        site.over.set()
         server.shutdown()
         server.server_close()

@@ -33,7 +33,6 @@ OPTIONAL_IN_FUNCTIONS = {
     "pyarrow",
     "xarray",
     "rioxarray",
-    "planetary_computer",
     "pystac",
     "zarr",
     "defusedxml",

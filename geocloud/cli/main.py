@@ -16,7 +16,6 @@ SECTIONS = {
     "Clouds": {
         "detect": "Find the clouds of scenes: mask, polygons, score.",
         "batch": "Find the clouds of thousands of scenes, on Dask.",
-        "search": "List the scenes that a STAC API has of a place and time.",
         "classify": "Tell whether pictures are cloudy.",
         "polygonize": "Turn a mask into polygons.",
         "apply-mask": "Write a scene with its clouds as nodata.",
@@ -27,6 +26,7 @@ SECTIONS = {
     "Models": {
         "models": "List the models, show a model card.",
         "train": "Train a model on pictures or scenes.",
+        "adapt": "Fit the default model to your own scenes.",
         "calibrate": "Choose a model's threshold by a rule.",
         "threshold": "Choose a threshold by eye, on a page of scenes.",
         "evaluate": "Measure a model on labelled data.",

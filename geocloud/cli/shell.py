@@ -18,8 +18,7 @@ from geocloud.errors import Cancelled, GeocloudError
 
 GROUPS = {
     "Input": (
-        "collection", "datetime", "max-cloud", "limit", "list", "stac-collection",
-        "aoi", "bounds", "bands", "scale", "offset", "nodata", "time",
+        "list", "stac-collection", "aoi", "bounds", "bands", "scale", "offset", "nodata", "time",
         "max-pixels", "allow-external", "labels", "cloudy",
         "cloud-codes", "ignore-codes", "folders", "fit", "only", "without", "part", "held-out", "suite", "masks", "tag",
         "zones", "truth", "channels", "optional-channels", "max-patches", "codes",
@@ -180,10 +179,6 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
     return decorate
 
 
-def _already(number: int, frame: FrameType | None) -> None:
-    """A further signal, while the first one is obeyed."""
-
-
 def _hear_signals() -> None:
     """A first signal stops the run, which then clears up undisturbed; what the starter ignores (nohup) stays so."""
     stopping = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -191,7 +186,7 @@ def _hear_signals() -> None:
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal has it
         for other in heard:
-            signal.signal(other, _already)  # not SIG_IGN: Python complains of one that is on its way
+            signal.signal(other, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     for number in heard:

@@ -179,7 +179,6 @@ class BandsWrapper(TextWrapper):
     def dialog_widget(self) -> QWidget:
         """Empty until the scene is known."""
         widget = BandsWidget()
-        widget.chosen.connect(self.look)
         self._asker = Asker(widget)
         self._asker.answered.connect(widget.show_answer)
         return widget
@@ -203,8 +202,7 @@ class BandsWrapper(TextWrapper):
             self._asker.forget()
             return
         self.widget.say(tr("Looking at the scene…"))
-        bands = self.widget.text()
-        self._asker.ask(["info", *source.arguments, *([f"--bands={bands}"] if bands else []), "--json"])
+        self._asker.ask(["info", *source.arguments, "--json"])
 
     def _chosen_layer(self) -> Optional[QgsRasterLayer]:
         value = self._layer.parameterValue()

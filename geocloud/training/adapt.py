@@ -1,0 +1,169 @@
+"""A short training that goes on from a model that unmixes, on a user's own ground, without forgetting cloud.
+
+Each batch is half the ground as it is, half the same under simulated cloud, in the scene's own bands. Ground that is
+known to be clear should score below the threshold, visible simulated cloud and known cloud above it. What the model
+said before of cloud, and of ground that nobody spoke of, is kept by a penalty. Batch norm stays as it was trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
+from torch import Generator, Tensor
+
+from geocloud.models.networks.cells import BANDS, BRIGHTEST
+from geocloud.models.networks.unmix import UnmixNet
+from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
+from geocloud.training.own_scenes import Tile
+from geocloud.training.unmix.scenes import TrainingScene, as_shown, crop
+from geocloud.training.unmix.simulator import simulate, uniform
+from geocloud.training.unmix.steps import follow
+
+THIN, VISIBLE = 0.04, 0.12
+"""Simulated opacity up to which ground stays clear, and from which it is cloud; between, nothing is asked."""
+CONTRAST = 0.06
+"""Change of visible reflectance below which a simulated veil cannot be seen: nothing is asked there either."""
+GAIN, UNCHANGED = 0.08, 0.5
+"""Largest change of the log gain of a crop, and share of crops shown as they are."""
+GRAIN = 0.012
+"""Largest standard deviation of the noise that hides that simulated cloud is smooth."""
+SAVE_EVERY = 10
+"""Steps between checkpoints."""
+KEEP = 0.3
+"""Weight of the penalty for a lower score where the model saw cloud before."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How long, how fast."""
+
+    steps: int = 120
+    batch: int = 6
+    size: int = 128
+    """Pixels along a side of a crop."""
+    lr: float = 3e-4
+    average: float = 0.9
+    """Share of the running average of weights that a step keeps: it is the average that is used."""
+    seed: int = 0
+
+
+class Ground(NamedTuple):
+    """A tile of a user's scene."""
+
+    scene: TrainingScene
+    """Target 0 clear, 1 cloud; weight 1 where that is known, 0 where not."""
+    present: Tensor
+    """(7,) 1 for the bands that it has."""
+
+
+class _Shown(NamedTuple):
+    """A batch."""
+
+    x: Tensor
+    """(n, 7, h, w)"""
+    present: Tensor
+    """(n, 7)"""
+    target: Tensor
+    """(n, 1, h, w) 0 clear, 1 cloud."""
+    weight: Tensor
+    """(n, 1, h, w) 1 where the target is asked for, else 0."""
+
+
+def adapted(
+    network: UnmixNet,
+    grounds: list[Ground],
+    threshold: float,
+    options: FitOptions,
+    folder: Path,
+    tell: Callable[[int, int], None],
+) -> UnmixNet:
+    """The network after the training; the one that is given stays as it is.
+
+    Args:
+        network: to go on from.
+        grounds: tiles; at least one pixel of them is known.
+        threshold: the score from which a pixel is cloud, before and after.
+        options: how long, how fast.
+        folder: of the checkpoint; where there is one of the same data and options, the training goes on from it.
+        tell: called after each step with steps done and steps in all; may raise Cancelled.
+    """
+    before, student = deepcopy(network).eval(), deepcopy(network).eval()
+    average = deepcopy(student)
+    learned = [value for name, value in student.named_parameters() if not name.startswith("shadow.")]
+    rng = Generator().manual_seed(options.seed)
+    optimiser = torch.optim.AdamW(learned, lr=options.lr, weight_decay=0.0)
+    state = TrainingState({"student": student, "average": average}, optimiser, rng)
+    run = f"{options} {len(grounds)} {sum(float(one.scene.data.float().sum()) for one in grounds):.3f}"
+    first = load_checkpoint(folder, state, run)["step"] if (folder / CHECKPOINT_FILE).exists() else 0
+    for step in range(first, options.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = options.lr * min(1.0, (step + 1) / 10) * (1 - 0.95 * step / options.steps)
+        loss = _loss(student, before, _draw(grounds, options, rng), threshold)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        optimiser.step()
+        follow(average, student, min(options.average, (step + 1) / (step + 10)))
+        if (step + 1) % SAVE_EVERY == 0:
+            save_checkpoint(folder, state, {"step": step + 1}, run)
+        tell(step + 1, options.steps)
+    return average
+
+
+def _loss(student: UnmixNet, before: UnmixNet, shown: _Shown, threshold: float) -> Tensor:
+    """Cross entropy about the threshold, clear and cloud weighing alike, and the penalty for what is forgotten."""
+    with torch.no_grad():
+        old = before.score(shown.x, shown.present)
+    score = student.score(shown.x, shown.present)
+    wrong = F.binary_cross_entropy_with_logits(score - threshold, shown.target, reduction="none")
+    cloud, clear = shown.target * shown.weight, (1 - shown.target) * shown.weight
+    lost = F.relu(old - score) * cloud
+    unspoken = 1 - shown.weight
+    changed = F.smooth_l1_loss(score, old, reduction="none") * unspoken
+    return _mean(wrong, cloud) + _mean(wrong, clear) + KEEP * (_mean(lost, cloud) + _mean(changed, unspoken))
+
+
+def _mean(value: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean; 0 where nothing weighs."""
+    return (value * weight).sum() / weight.sum().clamp(min=1)
+
+
+def _draw(grounds: list[Ground], options: FitOptions, rng: Generator) -> _Shown:
+    """Crops of random tiles, every second one under simulated cloud."""
+    n, size = options.batch, options.size
+    picked = [grounds[int(i)] for i in torch.randint(0, len(grounds), (n,), generator=rng)]
+    scenes, present = [one.scene for one in picked], torch.stack([one.present for one in picked])
+    planes, there = torch.stack([crop(scene, size, rng) for scene in scenes]), present[..., None, None]
+    clean = as_shown(scenes, planes, GAIN, UNCHANGED, rng) * there
+    veil = simulate(n, size, rng)
+    laid = (torch.arange(n) % 2).view(-1, 1, 1, 1).float()
+    veil = veil._replace(opacity=veil.opacity * laid, shadow=veil.shadow * laid)
+    x = veil.over(clean)
+    opacity = veil.opacity[:, :3].mean(1, keepdim=True)
+    seen = (x - clean)[:, :3].abs().mean(1, keepdim=True) >= CONTRAST
+    veiled = (opacity >= VISIBLE) & seen
+    told, weight = planes[:, 7:8], planes[:, 8:]
+    sure = (weight > 0.99) & ((told < 0.01) | (told > 0.99))
+    asked = veiled | (sure & ((opacity <= THIN) | (told > 0.99)))
+    noise = uniform((n, len(BANDS), 1, 1), -GRAIN, GRAIN, rng) * torch.randn(n, 1, size, size, generator=rng)
+    x = (x + noise).clamp(0, BRIGHTEST) * there
+    return _Shown(x, present, torch.where(veiled, 1.0, (told > 0.5).float()), asked.float())
+
+
+def ground_of(tile: Tile) -> Ground:
+    """A tile as training takes it."""
+    data = np.zeros((len(BANDS), *tile.valid.shape), dtype=np.float16)
+    for band, plane in zip(tile.bands, tile.data, strict=True):
+        data[BANDS.index(band)] = plane
+    target, weight = (tile.truth == 1).astype(np.float16), tile.known.astype(np.float16)
+    present = torch.tensor([float(band in tile.bands) for band in BANDS])
+    half, told, trust = (torch.from_numpy(plane) for plane in (data, target, weight))
+    scene = TrainingScene(tile.scene, "own", half, told, trust, (len(tile.bands),))
+    return Ground(scene, present)
