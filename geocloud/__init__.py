@@ -51,18 +51,20 @@ if TYPE_CHECKING:
     from geocloud.verbs.evaluate import EvaluateOptions, Evaluation, evaluate
     from geocloud.verbs.patches import PatchOptions, write_patches
     from geocloud.verbs.polygonize import PolygonizeOptions, polygonize
+    from geocloud.verbs.search import FoundScene, SearchOptions, search
     from geocloud.verbs.series import SeriesDate, SeriesOptions, detect_series
     from geocloud.verbs.train import TrainResult, train
 
 __all__ = [
     "ApplyOptions", "BatchOptions", "BatchResult", "CalibrateOptions", "Calibration", "Cancelled", "Classification",
     "ClassifyOptions", "Composite", "CompositeOptions", "CoverOptions", "DataOptions", "DetectOptions", "Detection",
-    "EnvironmentProblem", "EvaluateOptions", "Evaluation", "GeocloudError", "Georef", "InputError", "LabelCodes",
-    "MemoryScene", "MissingExtraError", "ModelCard", "ModelError", "OutputError", "PatchBatch", "PatchOptions",
-    "PolygonizeOptions", "Progress", "Raster", "Record", "SceneOptions", "SceneReader", "Scorer", "SeriesDate",
-    "SeriesOptions", "TrainOptions", "TrainResult", "UsageError", "Window", "__version__", "apply_mask", "calibrate",
-    "classify", "composite", "cover", "detect", "detect_many", "detect_series", "evaluate", "load_scorer", "mask",
-    "open_scene", "polygonize", "score", "train", "write_patches",
+    "EnvironmentProblem", "EvaluateOptions", "Evaluation", "FoundScene", "GeocloudError", "Georef", "InputError",
+    "LabelCodes", "MemoryScene", "MissingExtraError", "ModelCard", "ModelError", "OutputError", "PatchBatch",
+    "PatchOptions", "PolygonizeOptions", "Progress", "Raster", "Record", "SceneOptions", "SceneReader", "Scorer",
+    "SearchOptions", "SeriesDate", "SeriesOptions", "TrainOptions", "TrainResult", "UsageError", "Window",
+    "__version__", "apply_mask", "calibrate", "classify", "composite", "cover", "detect", "detect_many",
+    "detect_series", "evaluate", "load_scorer", "mask", "open_scene", "polygonize", "score", "search", "train",
+    "write_patches",
 ]  # fmt: skip
 
 _MODULES = {
@@ -93,6 +95,7 @@ _MODULES = {
     "verbs.evaluate": "EvaluateOptions Evaluation evaluate",
     "verbs.patches": "PatchOptions write_patches",
     "verbs.polygonize": "PolygonizeOptions polygonize",
+    "verbs.search": "FoundScene SearchOptions search",
     "verbs.series": "SeriesDate SeriesOptions detect_series",
     "verbs.train": "TrainResult train",
 }

@@ -57,15 +57,20 @@ class Cluster:
     def kill_worker(self, number: int) -> None:
         """The worker and the nanny that would start it again; another takes its place."""
         process = self.workers.pop(number)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        self._kill(process)
         self.workers.append(self.add_worker())
+
+    def kill_scheduler(self) -> None:
+        self._kill(self._processes[0])
 
     def close(self) -> None:
         for process in reversed(self._processes):
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                self._kill(process)
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def products(folder: Path) -> dict[str, bytes]:

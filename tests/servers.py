@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +14,7 @@ class Site:
     """A folder served over http, and how it misbehaves.
 
     `faults` are used up from the front, one an answer with a body: a status such as 500, "reset" (half the body, then
-    the connection is cut), or "stall" (half the body, then silence for `silence` seconds).
+    the connection is cut), or "stall" (half the body, then silence until the client gives up or the site ends).
     """
 
     def __init__(self, folder: Path, url: str) -> None:
@@ -23,7 +22,7 @@ class Site:
         self.faults: list[int | str | None] = []
         self.always: int | str | None = None
         """A fault of every answer, once `faults` are used up."""
-        self.silence = 3.0
+        self.over = threading.Event()
         self.redirect = ""
         """Where every answer sends the client."""
         self.answers = 0
@@ -87,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[: len(content) // 2])
             self.wfile.flush()
             if fault == "stall":
-                time.sleep(self.site.silence)
+                self.site.over.wait()
             self.close_connection = True
             self.connection.close()
         except OSError:  # the client gave up first
@@ -106,5 +105,6 @@ def serve(folder: Path) -> Iterator[Site]:
     try:
         yield site
     finally:
+        site.over.set()
         server.shutdown()
         server.server_close()

@@ -33,6 +33,7 @@ OPTIONAL_IN_FUNCTIONS = {
     "pyarrow",
     "xarray",
     "rioxarray",
+    "planetary_computer",
     "pystac",
     "zarr",
     "defusedxml",

@@ -54,6 +54,17 @@ def require_dask() -> None:
         raise MissingExtraError("dask and distributed", "batch", "A batch") from error
 
 
+def silence_dask() -> None:
+    """Keep Dask's own log from the terminal: what matters of it comes back as records and errors.
+
+    Dask gives each of its loggers a level of its own as it is imported, so that of their parent says nothing.
+    """
+    require_dask()
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in ("distributed", "tornado")]
+    for name in ("distributed", "tornado.application", "asyncio", *names):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def free_bytes() -> int:
     """Memory that new processes may take: of the machine, and within this process's own limit."""
     import psutil

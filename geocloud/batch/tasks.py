@@ -21,6 +21,7 @@ from geocloud.pipeline.options import DetectOptions, choose_threshold
 from geocloud.pipeline.run import check_options, detect_open
 from geocloud.readers import SceneReader, open_scene
 from geocloud.readers.reader import part_of, whole_of
+from geocloud.readers.scenes.north_up import north_up
 from geocloud.scorers.contract import Scorer
 
 T = TypeVar("T")
@@ -137,7 +138,7 @@ def _attempt(task: SceneTask, work: Callable[[_Begun], T]) -> T | Record:
 def _open(task: SceneTask) -> SceneReader:
     """The scene, or its area of interest."""
     options = task.options.of_scene()
-    return part_of(open_scene(task.source, options.scene), options.aoi, options.bounds)
+    return part_of(north_up(open_scene(task.source, options.scene)), options.aoi, options.bounds)
 
 
 def _scorer(task: SceneTask) -> Scorer:

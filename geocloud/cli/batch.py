@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
 import click
 
 from geocloud.batch.batch import detect_many
+from geocloud.batch.cluster import silence_dask
 from geocloud.batch.options import SPLIT_SIDE, BatchOptions
 from geocloud.batch.scene_lists import read_collection, read_list
 from geocloud.cli.batch_view import BatchView
@@ -80,8 +80,7 @@ def batch(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  # 
     )
     named = [*scenes, *_listed(given, allow_external=options.detect.scene.allow_external)]
     sources = [inner for scene in named for inner in scenes_in(scene)]
-    for name in ("distributed", "tornado.application"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it comes back as records and errors
+    silence_dask()
     result = detect_many(sources, given["out"], options, progress=view.progress)
     view.result(result)
     return 1 if result.failed else 0

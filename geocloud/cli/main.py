@@ -16,6 +16,7 @@ SECTIONS = {
     "Clouds": {
         "detect": "Find the clouds of scenes: mask, polygons, score.",
         "batch": "Find the clouds of thousands of scenes, on Dask.",
+        "search": "List the scenes that a STAC API has of a place and time.",
         "classify": "Tell whether pictures are cloudy.",
         "polygonize": "Turn a mask into polygons.",
         "apply-mask": "Write a scene with its clouds as nodata.",

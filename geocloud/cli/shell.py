@@ -18,7 +18,8 @@ from geocloud.errors import Cancelled, GeocloudError
 
 GROUPS = {
     "Input": (
-        "list", "stac-collection", "aoi", "bounds", "bands", "scale", "offset", "nodata", "time",
+        "collection", "datetime", "max-cloud", "limit", "list", "stac-collection",
+        "aoi", "bounds", "bands", "scale", "offset", "nodata", "time",
         "max-pixels", "allow-external", "labels", "cloudy",
         "cloud-codes", "ignore-codes", "folders", "fit", "only", "without", "part", "held-out", "suite", "masks", "tag",
         "zones", "truth", "channels", "optional-channels", "max-patches", "codes",
@@ -179,6 +180,10 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
     return decorate
 
 
+def _already(number: int, frame: FrameType | None) -> None:
+    """A further signal, while the first one is obeyed."""
+
+
 def _hear_signals() -> None:
     """A first signal stops the run, which then clears up undisturbed; what the starter ignores (nohup) stays so."""
     stopping = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -186,7 +191,7 @@ def _hear_signals() -> None:
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal has it
         for other in heard:
-            signal.signal(other, signal.SIG_IGN)
+            signal.signal(other, _already)  # not SIG_IGN: Python complains of one that is on its way
         raise KeyboardInterrupt
 
     for number in heard:

@@ -168,7 +168,7 @@ def _named(array: NDArray[Any], given: _Given) -> xarray.DataArray:
 
 def _of_xarray(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
     """The product of each time."""
-    return _each_time(array, lambda one: _of_one(one, given, wanted))
+    return _each_time(array, lambda one: _from_north(one, given, wanted))
 
 
 def _each_time(array: Array, work: Callable[[Array], xarray.DataArray]) -> xarray.DataArray:
@@ -180,6 +180,16 @@ def _each_time(array: Array, work: Callable[[Array], xarray.DataArray]) -> xarra
     parts = [work(array.isel(time=index)) for index in range(array.sizes["time"])]
     along: Any = array["time"] if "time" in array.coords else "time"
     return xarray.concat([part.drop_vars("time", errors="ignore") for part in parts], dim=along, join="override")
+
+
+def _from_north(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
+    """The product of one scene, which is scored from the north whichever way its rows run."""
+    y, _ = plane_of(array)
+    rows = array.coords.get(y)
+    if rows is None or rows.ndim != 1 or len(rows) < 2 or not rows[0] < rows[-1]:
+        return _of_one(array, given, wanted)
+    back = {y: slice(None, None, -1)}
+    return _of_one(array.isel(back), given, wanted).isel(back)
 
 
 def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:

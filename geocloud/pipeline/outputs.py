@@ -20,13 +20,13 @@ from geocloud.pipeline.scoring import ScoredRows
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import NODATA
 from geocloud.readers.reader import SceneReader
+from geocloud.readers.scenes.north_up import own_georef
 from geocloud.writers.cog import (
     MASK,
     SCORE,
     RasterFormat,
     RowWriter,
     clear_sky_product,
-    copy_to_cog,
     quantise,
     write_attribute_table,
     write_qgis_style,
@@ -124,7 +124,7 @@ class RasterOutput(Output):
     def finish(self) -> None:
         """Copy to a COG."""
         self._writer.close()
-        copy_to_cog(self._writer.path, self.staged, self.format, self.side)
+        self.run.write_cog(self._writer.path, self.staged, self.format, self.side)
 
     def asset(self) -> Asset:
         """With type, nodata and scale."""
@@ -158,7 +158,7 @@ class Mask(Output):
         if name != "geocloud":
             written = self.run.staging.scratch(self.path, "encoded.tif")
             write_encoded(mask.path, written, mask.georef, name)
-        copy_to_cog(written, self.staged, MASK, mask.factor)
+        self.run.write_cog(written, self.staged, MASK, mask.factor)
         files, values = self.files(), ENCODINGS[name].codes
         write_attribute_table(self.run.staging.path(files["classes"]), mask.codes, values)
         write_qgis_style(self.run.staging.path(files["style"]), mask.codes, values)
@@ -291,7 +291,7 @@ class StacItem(Output):
         run, described = self.run, self.run.scene.describe()
         record = ItemRecord(
             name=run.scene.name,
-            georef=run.scene.georef,
+            georef=own_georef(run.scene),
             cloud_cover=run.mask.cloud_cover,
             taken=described.get("taken") or "",
             source=seen_from(self.path, described.get("item") or run.scene.source),

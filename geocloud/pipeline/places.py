@@ -21,6 +21,7 @@ from geocloud.readers.files.paths import is_remote, is_virtual, is_vrt
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.products.stac_item import item_name, load_item
 from geocloud.readers.reader import SceneReader, scene_name
+from geocloud.readers.scenes.north_up import own_georef
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.staging import check_not_read, check_outputs, has_tags
 from geocloud.writers.vectors import VECTOR_SUFFIXES
@@ -157,7 +158,7 @@ def _differences(mask: MaskFile, scene: SceneReader, scorer: Scorer, options: De
     ]
     if _is_of_another(mask.tags.get("GEOCLOUD_SOURCE", ""), scene.source):
         found.append(f"scene {mask.tags['GEOCLOUD_SOURCE']} instead of {scene.source}")
-    elif not _on_one_grid(mask.georef, scene.georef):
+    elif not _on_one_grid(mask.georef, own_georef(scene)):
         found.append("another grid than the scene")
     elif _changed_since(scene, mask.path):
         found.append("an older state of the scene")

@@ -24,7 +24,10 @@ from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, 
 from geocloud.progress import Progress, Warn, no_progress
 from geocloud.raster import PATCH, PatchGrid
 from geocloud.readers.reader import SceneReader, whole_of
+from geocloud.readers.scenes.north_up import own_georef
 from geocloud.scorers.contract import Scorer
+from geocloud.writers.cog import RasterFormat, copy_to_cog
+from geocloud.writers.copying import turn_over
 from geocloud.writers.stac import require_pystac
 from geocloud.writers.staging import Staging, staged, write_errors
 
@@ -55,6 +58,13 @@ class Run:
     domain: DomainCheck | None
     """Counts how unlike the training data the scene is; None where that is unknown."""
     outputs: list[Output] = field(default_factory=list)
+
+    def write_cog(self, source: Path, target: Path, product: RasterFormat, squares: int) -> None:
+        """Copy a GeoTIFF to a COG on the grid that the scene's own files have; see copy_to_cog."""
+        own = own_georef(self.scene)
+        if own.transform != self.scene.georef.transform:
+            source, squares = turn_over(source, own), 1
+        copy_to_cog(source, target, product, squares)
 
     def class_percent(self) -> dict[str, float] | None:
         """Percent of the valid pixels by class; None where no further classes were asked for."""

@@ -18,6 +18,7 @@ from geocloud.pipeline.run import detect_open
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import Source, open_scene
 from geocloud.readers.reader import part_of
+from geocloud.readers.scenes.north_up import north_up
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.vectors import vector_format
 
@@ -46,7 +47,7 @@ def detect(
     options = options or DetectOptions()
     started = time.perf_counter()
     progress(0, 1, "load")
-    with part_of(open_scene(scene, options.scene), options.aoi, options.bounds) as opened:
+    with part_of(north_up(open_scene(scene, options.scene)), options.aoi, options.bounds) as opened:
         paths = _paths(out, opened.name, options)
         scorer = scorer or load_scorer(options.model, options.device, options.precision)
         kept = existing_detection(opened, scorer, options, paths)

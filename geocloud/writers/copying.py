@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
 from rasterio.enums import ColorInterp
+from rasterio.windows import Window
 
-from geocloud.writers.cog import BLOCK
+from geocloud.raster import Georef
+from geocloud.writers.cog import BLOCK, raster_errors
 
 LOSSLESS = ("deflate", "lzw", "zstd", "packbits", "lzma")
 _STRUCTURE = ("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "xml:VRT", "TIFF")
@@ -65,3 +69,17 @@ def _copy_tags(source: Any, target: Any, band: int, domain: str) -> None:  # noq
     tags = {key: text for key, text in source.tags(band, **where).items() if not key.startswith(_STALE)}
     if tags:
         target.update_tags(band, **where, **tags)
+
+
+def turn_over(source: Path, georef: Georef) -> Path:
+    """A copy beside a GeoTIFF that geocloud wrote, its rows in reverse, on the grid they then have."""
+    target = source.with_suffix(".turned.tif")
+    with raster_errors(target), rasterio.open(source) as before:
+        profile = before.profile | {"transform": georef.transform, "bigtiff": "if_safer"}
+        with rasterio.open(target, "w", **profile) as after:
+            copy_description(before, after)
+            for row in range(0, before.height, BLOCK):  # whole tiles of the copy: none is written twice
+                rows = min(BLOCK, before.height - row)
+                window = Window(0, before.height - row - rows, before.width, rows)
+                after.write(before.read(window=window)[:, ::-1], window=Window(0, row, before.width, rows))
+    return target

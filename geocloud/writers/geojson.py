@@ -61,7 +61,7 @@ def _write_by_gdal(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
     """Each frame as a file that GDAL writes; the lines of features of the others go into the first."""
     members = json.dumps({"type": "FeatureCollection", "geocloud": dict(tags)}, ensure_ascii=False)
     options = {"NATIVE_DATA": members, "NATIVE_MEDIA_TYPE": "application/vnd.geo+json"} if tags else {}
-    part, count = path.with_name(f"part-{path.name}"), 0
+    part, count = path.with_name("part.geojson"), 0
     for number, frame in enumerate(frames()):
         target = part if number else path
         frame.to_file(target, driver="GeoJSON", geometry_type="Polygon", RFC7946="YES", **options)

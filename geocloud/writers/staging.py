@@ -82,6 +82,10 @@ def _mode(path: Path) -> int | None:
     """What stands at a path, a link taken as it is; None for nothing. UsageError for a name that cannot be."""
     try:
         os.fspath(path).encode("utf-8")
+        if not path.parent.exists():  # where the name is looked at in the folder that the new one comes into
+            there = next((folder for folder in path.parents if folder.exists()), Path())
+            (there / path.name).lstat()
+            return None
         return path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -21,6 +21,7 @@ from . import notify, settings
 from .parameters import Entry
 from .runner import Listener, ProgramCancelled, ProgramError, run
 from .texts import tr
+from .window import main_window
 
 ICON = Path(__file__).parent / "icon.svg"
 
@@ -174,7 +175,12 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
 
 
 def _help_text(summary: str, parameters: Sequence[tuple[str, str]], outputs: Sequence[tuple[str, str]]) -> str:
-    """HTML."""
+    """HTML for the window; plain lines for `qgis_process`, which would print the tags."""
+    if main_window() is None:
+        lines = [summary]
+        for title, entries in ((tr("Parameters"), parameters), (tr("Results"), outputs)):
+            lines += [f"\n{title}", *(f"  {name}: {text}" for name, text in entries)] if entries else []
+        return "\n".join(lines)
     parts = [f"<p>{summary}</p>"]
     for title, entries in ((tr("Parameters"), parameters), (tr("Results"), outputs)):
         if entries:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from .runner import ProgramError
+from .speech import field_titles, in_our_words
 from .texts import tr
 
 SECONDS = 120
@@ -50,7 +51,7 @@ def _sentence(stderr: str, program: Path) -> str:
     lines = [line for line in stderr.splitlines() if line.strip()]
     own = [line for line in lines if line.lower().startswith("error: ")]
     if own:
-        return own[-1][len("error: ") :]
+        return in_our_words(own[-1][len("error: ") :], field_titles())
     text = tr("{program} is not a working geocloud").format(program=program)
     return f"{text}: {lines[-1]}" if lines else text
 

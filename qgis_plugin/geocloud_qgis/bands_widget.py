@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from qgis.core import QgsRasterLayer
-from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from .described import band_numbers, has_band_files, summary
@@ -19,6 +19,9 @@ _COLUMNS = 4
 class BandsWidget(QWidget):
     """Each box offers the layer's bands; its first entry leaves the choice to the file."""
 
+    chosen = pyqtSignal()
+    """The user has chosen a band, or the file's own again."""
+
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         """No scene yet."""
         super().__init__(parent)
@@ -31,6 +34,7 @@ class BandsWidget(QWidget):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(6)
             box.addItem(tr("as the file says"), None)
+            box.activated.connect(lambda *_: self.chosen.emit())
             grid.addWidget(QLabel(_title(name)), 2 * row, column)
             grid.addWidget(box, 2 * row + 1, column)
             self.boxes[name] = box
@@ -80,7 +84,7 @@ class BandsWidget(QWidget):
             self.say(str(answer), bad=True)
             return
         for name, place in band_numbers(answer).items():
-            if name in self.boxes:
+            if name in self.boxes and not self.text():
                 self.boxes[name].setItemText(0, tr("{place} (file)").format(place=place))
         if has_band_files(answer):
             self.setText("")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Mapping
 
+from .speech import field_titles, in_our_words
 from .texts import tr
 
 
@@ -24,20 +24,17 @@ def summary(described: Mapping[str, Any]) -> str:
     ]
     if described.get("taken"):
         lines[0] += f", {str(described['taken'])[:10]}"
-    lines += [line for line in (_reflectance(described),) if line]
-    return "\n".join([*lines, *(text_of(note) for note in described.get("notes", ()))])
-
-
-def text_of(note: Any) -> str:  # noqa: ANN401 - a text, or a note with a level
-    """A note's text."""
-    return str(note.get("text", "")) if isinstance(note, Mapping) else str(note)
+    notes = [in_our_words(str(note), field_titles()) for note in described.get("notes", ())]
+    if not any("reflectance = " in note for note in notes):
+        lines += [line for line in (_reflectance(described),) if line]
+    return "\n".join([*lines, *notes])
 
 
 def band_numbers(described: Mapping[str, Any]) -> dict[str, str]:
-    """Band name -> where it was found: its number in the scene's file, or the name of its own file."""
+    """Band name -> where it was found: its number in the scene's file, or the product's own name of it, as B4."""
     source, bands = described.get("source"), described.get("bands") or {}
     return {
-        name: str(band["number"]) if band.get("file") == source else re.split(r"[/\\]", str(band.get("file", "")))[-1]
+        name: str(band["number"] if band.get("file") == source else band.get("label") or name)
         for name, band in bands.items()
     }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Iterable, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
-from qgis.core import QgsProcessingException
+from qgis.core import QgsCoordinateReferenceSystem, QgsProcessingException, QgsRasterLayer
 
 from . import notify, recent, settings
 from .algorithm import GeocloudAlgorithm
+from .area import Area
 from .ask import ask
 from .detect_parameters import SMALLEST_CLOUD, detect_parameters
 from .layers import PARAMETERS, Source, layer_source
@@ -53,48 +54,51 @@ class DetectClouds(GeocloudAlgorithm):
             return False, tr("Choose a scene: a layer, or a file, folder or address below it.")
         if layer and product:
             return False, tr("Give a layer or a product as the scene, not both.")
+        if parameters.get("EXTENT") and parameters.get("AREA"):
+            return False, tr("Give a rectangle or polygons as the area, not both.")
         return super().checkParameterValues(parameters, context)
 
     def processAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> dict:  # noqa: ANN401, N802
         """Run `geocloud detect`; the layers' paths and the numbers."""
-        source, scene_id = self._scene(parameters, context)
-        values = self.values(parameters, DETECT.options, context)
+        source, layer = self._scene(parameters, context)
+        scene_id, crs = (layer.id(), layer.crs()) if layer is not None else ("", QgsCoordinateReferenceSystem())
+        area = Area(self, parameters, context, feedback, crs)
+        values = self.values(parameters, (name for name in DETECT.options if name not in area.options), context)
         values["ALLOW_EXTERNAL"] = values["ALLOW_EXTERNAL"] or source.external
-        if values["MIN_AREA"] == SMALLEST_CLOUD and not self._is_located(parameters, context, source):
+        if values["MIN_AREA"] == SMALLEST_CLOUD and not _is_located(layer, source):
             values["MIN_AREA"] = None  # square metres are unknown there, and the program would refuse
         paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name in DETECT.outputs}
-        command = [DETECT.name, source.scene, *as_options(DETECT, {**values, **paths})]
+        command = [DETECT.name, source.scene, *as_options(DETECT, {**values, **area.options, **paths})]
         result = self.run_program(command, [path for path in paths.values() if path], feedback)
         recent.remember({"INPUT": scene_id} if scene_id else {"PRODUCT": source.scene})
         written = {name: path for name, path in paths.items() if path and result.get(KINDS[name])}
         load_only(context, written.values(), paths.values())
-        run = Run(source, scene_id, values["CLASSES"] or ("cloud",), {PARAMETERS: json.dumps(values)})
+        run = Run(source, scene_id, values["CLASSES"] or ("cloud",), {PARAMETERS: json.dumps({**values, **area.given})})
         for name, path in written.items():
             dress(context, path, _layer_name(name, source), Stylist(KINDS[name], run))
         self.told = f"{source.title}: {notify.result_text(result, self.heard.warnings)}"
         return {**written, **_numbers(result)}
 
-    def _scene(self, parameters: dict, context: Any) -> tuple[Source, str]:  # noqa: ANN401
-        """The scene, and the id of its layer where it is one."""
+    def _scene(self, parameters: dict, context: Any) -> tuple[Source, Optional[QgsRasterLayer]]:  # noqa: ANN401
+        """The scene, and its layer where it is one."""
         product = self.parameterAsString(parameters, "PRODUCT", context).strip()
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context) if parameters.get("INPUT") else None
         if product:
             if layer is not None:
                 raise QgsProcessingException(tr("Give a layer or a product as the scene, not both."))
-            return Source(product, scene_title(product)), ""
-        source = layer_source(layer)
-        return source, layer.id()
+            return Source(product, scene_title(product)), None
+        return layer_source(layer), layer
 
-    def _is_located(self, parameters: dict, context: Any, source: Source) -> bool:  # noqa: ANN401
-        """False for a scene without georeference; a product is asked the program about."""
-        layer = self.parameterAsRasterLayer(parameters, "INPUT", context) if parameters.get("INPUT") else None
-        if layer is not None:
-            return layer.crs().isValid()
-        try:
-            described = ask(settings.program(), settings.environment(), ["info", *source.arguments, "--json"])
-        except ProgramError:
-            return True  # the run says what is wrong
-        return bool(described.get("crs") or described.get("gcps"))
+
+def _is_located(layer: Optional[QgsRasterLayer], source: Source) -> bool:
+    """False for a scene without georeference; a product is asked the program about."""
+    if layer is not None:
+        return layer.crs().isValid()
+    try:
+        described = ask(settings.program(), settings.environment(), ["info", *source.arguments, "--json"])
+    except ProgramError:
+        return True  # the run says what is wrong
+    return bool(described.get("crs") or described.get("gcps"))
 
 
 def _layer_name(output: str, source: Source) -> str:

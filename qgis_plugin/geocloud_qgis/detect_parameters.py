@@ -13,7 +13,8 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from .parameters import Entry, bands, choice, device, model, number, reading, text, threads, whole
+from .area import area_parameters
+from .parameters import Entry, bands, choice, device, model, number, outline, reading, text, threads, whole
 from .texts import tr
 from .verbs import CLASSES, PRECISIONS
 
@@ -24,6 +25,7 @@ SMALLEST_CLOUD = 2500
 def detect_parameters() -> Iterator[Entry]:
     """All of them."""
     yield from _scene()
+    yield from area_parameters()
     yield from _detection()
     yield from reading()
     yield from _running()
@@ -74,6 +76,7 @@ def _detection() -> Iterator[Entry]:
         tr("a score in the model's own unit, or a rule of its card; empty: the model's own."),
         True,
     )
+    yield outline()
     yield (
         whole("DILATE", tr("Grow clouds (pixels)"), defaultValue=0, minValue=0),
         tr("clouds of the mask are grown by this many pixels."),

@@ -18,7 +18,7 @@ from qgis.core import (
 
 from .algorithm import GeocloudAlgorithm
 from .layers import Source, layer_source, layer_sources
-from .parameters import Entry, encoding, limits, number, text
+from .parameters import Entry, encoding, limits, number, outline, text
 from .results import Stylist, dress, load
 from .sources import free_names
 from .texts import tr
@@ -46,6 +46,12 @@ class Polygonize(GeocloudAlgorithm):
             tr("clouds smaller than this many square metres are left out."),
             False,
         )
+        yield (
+            QgsProcessingParameterRasterLayer("SCORE", tr("Cloud score"), optional=True),
+            tr("the score of the same run, for mean_score; smooth outlines need it."),
+            True,
+        )
+        yield outline()
         yield encoding()
         yield (
             QgsProcessingParameterVectorDestination(
@@ -63,6 +69,8 @@ class Polygonize(GeocloudAlgorithm):
         """Run `geocloud polygonize`."""
         source = layer_source(self.parameterAsRasterLayer(parameters, "INPUT", context), whole=False)
         values = self.values(parameters, POLYGONIZE.options, context)
+        if values["SCORE"]:
+            values["SCORE"] = layer_source(self.parameterAsRasterLayer(parameters, "SCORE", context), whole=False).scene
         out = self.parameterAsOutputLayer(parameters, "POLYGONS", context)
         options = as_options(POLYGONIZE, {**values, "POLYGONS": out})
         result = self.run_program([POLYGONIZE.name, source.scene, *options, "--overwrite"], [out], feedback)

@@ -15,7 +15,7 @@ from qgis.core import (
 )
 
 from .texts import tr
-from .verbs import DEVICES, ENCODINGS
+from .verbs import DEVICES, ENCODINGS, OUTLINES
 
 Entry = tuple[QgsProcessingParameterDefinition, str, bool]
 """A parameter, its help, and whether it is an advanced one."""
@@ -29,6 +29,11 @@ def reading() -> Iterator[Entry]:
     yield number("OFFSET", tr("Offset to reflectance"), optional=True), said, True
     said = tr("a value that is no data, in every band; empty: as the file says.")
     yield number("NODATA", tr("Nodata value"), optional=True), said, True
+    yield (
+        text("TIME", tr("Time")),
+        tr("of a Zarr or netCDF of several times: a date, its beginning, or a number from 0."),
+        True,
+    )
     yield from limits()
 
 
@@ -82,7 +87,18 @@ def encoding() -> Entry:
     """What a mask's codes mean."""
     return (
         choice("ENCODING", tr("Codes of the mask"), ENCODINGS, optional=True),
-        tr("geocloud's own, Sentinel-2's SCL or Landsat's QA_PIXEL; empty: as the mask says."),
+        tr(
+            "geocloud's own, Sentinel-2's SCL, Landsat's QA_PIXEL, or those of other programs; empty: as the mask says."
+        ),
+        True,
+    )
+
+
+def outline() -> Entry:
+    """How polygons run."""
+    return (
+        choice("OUTLINE", tr("Outlines of the polygons"), OUTLINES, defaultValue="pixel"),
+        tr("along the pixels' edges, or smooth, between their centres; the mask stays as it is."),
         True,
     )
 

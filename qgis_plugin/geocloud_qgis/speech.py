@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Optional, Sequence
+from typing import Iterable, Optional
 
 from .texts import tr
 
@@ -11,11 +11,16 @@ from .texts import tr
 def field_titles() -> dict[str, str]:
     """Option of the program, without dashes -> the field of the dialog, advanced ones with their place."""
     return {
+        "bounds": tr("Area: a part of the scene"),
+        "aoi": tr("Area: polygons of a layer"),
         "model": tr("Model"),
         "probability": tr("Probability"),
         "bands": tr("Bands"),
         "classes": tr("Classes of the mask"),
         "min-area": tr("Smallest cloud (m²)"),
+        "outline": _advanced(tr("Outlines of the polygons")),
+        "score-file": _advanced(tr("Cloud score")),
+        "time": _advanced(tr("Time")),
         "dilate": _advanced(tr("Grow clouds (pixels)")),
         "threshold": _advanced(tr("Threshold")),
         "resolution": _advanced(tr("Resolution (metres per pixel)")),
@@ -36,10 +41,11 @@ def field_titles() -> dict[str, str]:
     }
 
 
-def in_our_words(text: str, options: Optional[Sequence[str]]) -> str:
+def in_our_words(text: str, options: Optional[Iterable[str]]) -> str:
     """The text with each of the named options as its field's title, and its value behind that.
 
-    A part of the sentence, after a semicolon, that speaks of an option without a field is left out.
+    A part of the sentence, after a semicolon, that speaks of an option without a field is left out. Where the program
+    does not say which options it names, in answers without protocol, `field_titles()` are all there can be.
     """
     titles, named = field_titles(), sorted(options or (), key=len, reverse=True)
     parts = text.split("; ")

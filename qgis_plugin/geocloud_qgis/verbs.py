@@ -34,6 +34,7 @@ READING = {
     "SCALE": "--scale",
     "OFFSET": "--offset",
     "NODATA": "--nodata",
+    "TIME": "--time",
     "MAX_PIXELS": "--max-pixels",
     "ALLOW_EXTERNAL": "--allow-external",
 }
@@ -42,11 +43,14 @@ READING = {
 DETECT = Verb(
     "detect",
     {
+        "EXTENT": "--bounds",
+        "AREA": "--aoi",
         "MODEL": "--model",
         "PROBABILITY": "--probability",
         "BANDS": "--bands",
         "CLASSES": "--classes",
         "MIN_AREA": "--min-area",
+        "OUTLINE": "--outline",
         "DILATE": "--dilate",
         "THRESHOLD": "--threshold",
         "RESOLUTION": "--resolution",
@@ -71,9 +75,9 @@ DETECT = Verb(
 )
 POLYGONIZE = Verb(
     "polygonize",
-    {"MIN_AREA": "--min-area", "ENCODING": "--encoding"},
+    {"MIN_AREA": "--min-area", "SCORE": "--score-file", "OUTLINE": "--outline", "ENCODING": "--encoding"},
     {"POLYGONS": "--out"},
-    {"--score-file": "polygons with a mean score come from detect", **REPLACES, **MESSAGES},
+    {**REPLACES, **MESSAGES},
 )
 APPLY_MASK = Verb(
     "apply-mask",
@@ -123,7 +127,8 @@ CLASSES = ("cloud", "thin", "haze", "dust", "shadow", "snow")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
 METHODS = ("median", "medoid", "best", "mean")
-ENCODINGS = ("geocloud", "scl", "qa_pixel")
+ENCODINGS = ("geocloud", "scl", "qa_pixel", "binary", "omnicloudmask")
+OUTLINES = ("pixel", "smooth")
 
 
 def as_options(verb: Verb, values: Mapping[str, Any]) -> list[str]:

@@ -179,6 +179,7 @@ class BandsWrapper(TextWrapper):
     def dialog_widget(self) -> QWidget:
         """Empty until the scene is known."""
         widget = BandsWidget()
+        widget.chosen.connect(self.look)
         self._asker = Asker(widget)
         self._asker.answered.connect(widget.show_answer)
         return widget
@@ -202,7 +203,8 @@ class BandsWrapper(TextWrapper):
             self._asker.forget()
             return
         self.widget.say(tr("Looking at the scene…"))
-        self._asker.ask(["info", *source.arguments, "--json"])
+        bands = self.widget.text()
+        self._asker.ask(["info", *source.arguments, *([f"--bands={bands}"] if bands else []), "--json"])
 
     def _chosen_layer(self) -> Optional[QgsRasterLayer]:
         value = self._layer.parameterValue()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clusters import Cluster, wait_for
 from testutils import write_scene
 
 from geocloud import BatchOptions, DetectOptions, detect_many
@@ -49,6 +52,27 @@ def test_a_name_that_is_no_utf8_costs_one_scene(tmp_path: Path) -> None:
     assert [record.status for record in sorted(result.records, key=lambda one: one.scene)] == ["failed", "done", "done"]
     assert read_manifest(tmp_path / "out")[bad].status == "failed"
     assert len((tmp_path / "out" / "summary.csv").read_text(encoding="utf-8").splitlines()) == 4
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(os.name == "nt", reason="process groups")
+def test_a_lost_scheduler_is_one_sentence(tmp_path: Path) -> None:
+    """Dask's own log of it, a traceback, stays away; what ended before is in the manifest."""
+    cluster = Cluster(tmp_path)
+    try:
+        scenes = [write_scene(tmp_path / f"s{number}.tif", shape=(600, 600)) for number in range(30)]
+        out, command = tmp_path / "out", [sys.executable, "-m", "geocloud", "batch", *map(str, scenes)]
+        command += ["--out", str(out), "--model", "brightness", "--scheduler", cluster.address, "--progress", "none"]
+        batch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: bool(read_manifest(out)), "a scene to end")
+        cluster.kill_scheduler()
+        _, errors = batch.communicate(timeout=240)
+    finally:
+        cluster.close()
+    assert batch.returncode == 1
+    assert errors.startswith("error: the ")
+    assert errors.count("\n") == 1, errors
+    assert "--resume" in errors
 
 
 RECORD = Record(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -176,3 +177,78 @@ def test_hdf5_may_hold_its_pixels_elsewhere(tmp_path: Path) -> None:
     assert not {"HDF5", "HDF5Image", "netCDF", "KEA"} & set(safe_drivers(str(tmp_path / "a.nc")))
     assert "netCDF" in safe_drivers(str(tmp_path / "b.nc"))
     assert "GTI" not in PIXEL_DRIVERS
+
+
+@pytest.mark.parametrize("form", ["raw", "virtual", "link", "dimension"])
+@pytest.mark.parametrize("suffix", ["nc", "h5"])
+def test_hdf5_takes_no_pixels_from_elsewhere(tmp_path: Path, form: str, suffix: str) -> None:
+    """Real files: external storage, a virtual dataset, an external link, and the first of a coordinate."""
+    h5py = pytest.importorskip("h5py")
+    secret, shape = np.full((40, 50), 7777, dtype="<u2"), (40, 50)
+    (tmp_path / "secret.raw").write_bytes(secret.tobytes())
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["blue"] = secret
+    folder = tmp_path / "in"
+    folder.mkdir()
+    outside = [(str(tmp_path / "secret.raw"), 0, h5py.h5f.UNLIMITED)]
+    with h5py.File(folder / f"a.{suffix}", "w") as file:
+        y = file.create_dataset("y", shape=(40,), dtype="<u2", external=outside if form == "dimension" else None)
+        x = file.create_dataset("x", data=np.arange(50.0))
+        bands = file.create_group("bands") if form == "link" else file
+        for name in ("blue", "green", "red", "nir"):
+            if form == "raw":
+                band = file.create_dataset(name, shape, "<u2", external=outside)
+            elif form == "virtual":
+                layout = h5py.VirtualLayout(shape, "<u2")
+                layout[:] = h5py.VirtualSource(str(tmp_path / "secret.h5"), "blue", shape=shape)
+                band = file.create_virtual_dataset(name, layout)
+            elif form == "link":
+                bands[name] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "blue")
+                continue
+            else:
+                band = file.create_dataset(name, data=np.zeros(shape, dtype="<u2"))
+            y.make_scale("y")
+            x.make_scale("x")
+            band.dims[0].attach_scale(y)
+            band.dims[1].attach_scale(x)
+    with pytest.raises(InputError, match="from another file"):
+        open_scene(folder / f"a.{suffix}")
+
+
+def test_hdf5_that_holds_itself_is_one_sentence(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        for name in "abc":
+            file[name] = file["/"]
+    with pytest.raises(InputError):
+        open_scene(tmp_path / "a.nc")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_zarr_store_takes_no_chunk_from_elsewhere(tmp_path: Path, version: int) -> None:
+    """A chunk that is not compressed may be any file at all."""
+    pytest.importorskip("zarr")
+    xarray = pytest.importorskip("xarray")
+    plane = ("y", "x"), np.full((40, 50), 500, dtype="<u2")
+    store = tmp_path / "in" / "s.zarr"
+    data = dict.fromkeys(("blue", "green", "red", "nir"), plane)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        xarray.Dataset(data).to_zarr(store, zarr_format=version, consolidated=False)
+    with open_scene(store) as scene:
+        assert scene.bands == ("blue", "green", "red", "nir")
+    chunk = next(path for path in (store / "blue").rglob("*") if path.is_file() and path.name.startswith("0"))
+    (tmp_path / "secret").write_bytes(bytes(4000))
+    chunk.unlink()
+    chunk.symlink_to(tmp_path / "secret")
+    with pytest.raises(InputError, match="a link out of its store"):
+        open_scene(store)
+    chunk.unlink()
+    os.mkfifo(chunk)
+    with pytest.raises(InputError, match="is a pipe"):
+        open_scene(store)
+    chunk.unlink()
+    chunk.symlink_to(next((store / "red").rglob("0*")))  # within
+    with open_scene(store) as scene:
+        assert scene.read(Window(0, 0, 40, 50), ("blue",)).valid.all()

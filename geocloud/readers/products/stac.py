@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from geocloud.errors import InputError
+from geocloud.errors import InputError, MissingExtraError
 from geocloud.progress import Warn
 from geocloud.readers.bands.names import VISIBLE
 from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
@@ -23,6 +24,34 @@ from geocloud.readers.products.stac_item import AssetBand, asset_bands, item_nam
 from geocloud.readers.reader import SceneOptions
 
 _QUALITY = re.compile(r"qa_pixel|bqa", re.IGNORECASE)
+
+
+_AZURE = ".blob.core.windows.net"
+"""Where the Planetary Computer keeps its files: it gives them to whoever brings a token, which it gives to anyone."""
+
+
+def signed(path: str, item: Mapping[str, Any]) -> str:
+    """The address of an asset with a token, where its item comes from the Planetary Computer; else as it is.
+
+    Raises:
+        MissingExtraError: planetary-computer is not installed.
+        InputError: no token is given.
+    """
+    links = item.get("links")
+    origin = (
+        " ".join(str(link.get("href")) for link in links if isinstance(link, dict)) if isinstance(links, list) else ""
+    )
+    if "planetarycomputer." not in origin or not (urlsplit(path).hostname or "").endswith(_AZURE):
+        return path
+    try:
+        import planetary_computer
+    except ImportError as error:
+        raise MissingExtraError("planetary-computer", "search", "an item of the Planetary Computer") from error
+    try:
+        return str(planetary_computer.sign_url(path))
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} needs a token, which the Planetary Computer does not give ({reason})") from error
 
 
 def describe_item(source: str, options: SceneOptions) -> SceneInfo:
@@ -42,7 +71,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneInfo:
     sources, notes = [], []
     stated: dict[str, Radiometry | None] = {}
     for band, asset in chosen.items():
-        path = resolve(source, asset.asset["href"], allow_external=options.allow_external)
+        path = signed(resolve(source, asset.asset["href"], allow_external=options.allow_external), item)
         problem = _dangling(source, asset, path, needed=band in missing)
         if problem and band in missing:
             raise InputError(f"{problem}; fetch it")
@@ -107,7 +136,7 @@ def _fill(source: str, item: Mapping[str, Any], options: SceneOptions) -> FillSo
         ):
             continue
         try:
-            path = resolve(source, href, allow_external=options.allow_external)
+            path = signed(resolve(source, href, allow_external=options.allow_external), item)
             open_raster(path, allow_external=options.allow_external).close()
         except InputError:
             continue

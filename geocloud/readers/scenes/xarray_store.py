@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ def open_zarr_scene(source: str, options: SceneOptions) -> ArrayScene:
         import zarr  # noqa: F401 - only to say what is missing
     except ImportError as error:
         raise MissingExtraError("zarr", "xarray", "Zarr") from error
+    _check_store(source, allow_external=options.allow_external)
     try:
         dataset = _open(source, engine="zarr")
         if not dataset.data_vars:
@@ -119,7 +121,13 @@ def _check_links(source: str) -> None:
     except ImportError as error:
         raise MissingExtraError("h5netcdf", "xarray", "netCDF 4 and HDF5") from error
 
+    seen = set()
+
     def look(group: Any) -> None:  # noqa: ANN401 - h5py is untyped
+        place = h5py.h5o.get_info(group.id).addr
+        if place in seen:  # a group may hold itself
+            return
+        seen.add(place)
         for name in group:
             if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
                 raise InputError(f"{source} takes {name} from another file, which is never followed; copy it into one")
@@ -132,8 +140,27 @@ def _check_links(source: str) -> None:
     try:
         with h5py.File(source, "r") as file:
             look(file)
-    except OSError as error:
+    except RecursionError as error:
+        raise InputError(f"{source} holds groups in groups too deep to be read; copy the bands to its root") from error
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"{source} is not an HDF5 file that can be opened ({_reason(error)})") from error
+
+
+def _check_store(source: str, *, allow_external: bool) -> None:
+    """InputError where a local store's chunk is no plain file, or a link out of it: its bytes would be pixels."""
+    root = os.path.realpath(source)
+    for folder, folders, files in os.walk(source):
+        for name in (*folders, *files):
+            path = os.path.join(folder, name)  # noqa: PTH118 - there may be millions
+            if os.path.islink(path) and not allow_external:  # noqa: PTH114
+                place = os.path.realpath(path)
+                if os.path.commonpath((root, place)) != root:
+                    raise InputError(
+                        f"{path} is a link out of its store; copy it there, or allow it with --allow-external"
+                    )
+        odd = next((name for name in files if not os.path.isfile(os.path.join(folder, name))), None)  # noqa: PTH113, PTH118
+        if odd is not None and os.path.exists(os.path.join(folder, odd)):  # noqa: PTH110, PTH118
+            raise InputError(f"{os.path.join(folder, odd)} is a pipe, a socket or a device; give plain files")  # noqa: PTH118
 
 
 def _reason(error: Exception) -> str:

@@ -20,6 +20,22 @@
       <translation>Annulé ; rien n'a été écrit.</translation>
     </message>
     <message>
+      <source>only this rectangle, such as the visible part of the map; empty: the whole scene.</source>
+      <translation>seulement ce rectangle, comme la partie visible de la carte ; vide : l'image entière.</translation>
+    </message>
+    <message>
+      <source>only inside these polygons, also only the selected ones; empty: the whole scene.</source>
+      <translation>seulement dans ces polygones, aussi les seuls sélectionnés ; vide : l'image entière.</translation>
+    </message>
+    <message>
+      <source>Area: a part of the scene</source>
+      <translation>Zone : une partie de l'image</translation>
+    </message>
+    <message>
+      <source>Area: polygons of a layer</source>
+      <translation>Zone : polygones d'une couche</translation>
+    </message>
+    <message>
       <source>{program} is not a working geocloud</source>
       <translation>{program} n'est pas un geocloud qui fonctionne</translation>
     </message>
@@ -230,6 +246,10 @@
     <message>
       <source>Give a layer or a product as the scene, not both.</source>
       <translation>Donnez une couche ou un produit comme image, pas les deux.</translation>
+    </message>
+    <message>
+      <source>Give a rectangle or polygons as the area, not both.</source>
+      <translation>Donnez un rectangle ou des polygones comme zone, pas les deux.</translation>
     </message>
     <message>
       <source>Probability</source>
@@ -560,6 +580,10 @@
       <translation>les nuages plus petits que cette surface en mètres carrés sont omis.</translation>
     </message>
     <message>
+      <source>the score of the same run, for mean_score; smooth outlines need it.</source>
+      <translation>le score du même calcul, pour mean_score ; les contours lisses en ont besoin.</translation>
+    </message>
+    <message>
       <source>one per cloud, with class and area_m2 (on the ellipsoid).</source>
       <translation>un par nuage, avec class et area_m2 (sur l'ellipsoïde).</translation>
     </message>
@@ -672,12 +696,20 @@
       <translation>fils de calcul ; vide : un par cœur.</translation>
     </message>
     <message>
-      <source>geocloud's own, Sentinel-2's SCL or Landsat's QA_PIXEL; empty: as the mask says.</source>
-      <translation>ceux de geocloud, le SCL de Sentinel-2 ou le QA_PIXEL de Landsat ; vide : selon le masque.</translation>
+      <source>geocloud's own, Sentinel-2's SCL, Landsat's QA_PIXEL, or those of other programs; empty: as the mask says.</source>
+      <translation>ceux de geocloud, le SCL de Sentinel-2, le QA_PIXEL de Landsat ou ceux d'autres programmes ; vide : selon le masque.</translation>
+    </message>
+    <message>
+      <source>along the pixels' edges, or smooth, between their centres; the mask stays as it is.</source>
+      <translation>le long des bords des pixels, ou smooth, lisse, entre leurs centres ; le masque reste tel quel.</translation>
     </message>
     <message>
       <source>the dates of one place, on one grid. One band of a product or folder stands for the whole.</source>
       <translation>les dates d'un même lieu, sur une grille. Une bande d'un produit ou d'un dossier vaut pour le tout.</translation>
+    </message>
+    <message>
+      <source>of a Zarr or netCDF of several times: a date, its beginning, or a number from 0.</source>
+      <translation>d'un Zarr ou netCDF à plusieurs dates : une date, son début, ou un numéro à partir de 0.</translation>
     </message>
     <message>
       <source>refuse scenes that claim more; empty: the program's limit.</source>
@@ -708,6 +740,10 @@
       <translation>Codes du masque</translation>
     </message>
     <message>
+      <source>Outlines of the polygons</source>
+      <translation>Contours des polygones</translation>
+    </message>
+    <message>
       <source>Scenes</source>
       <translation>Images</translation>
     </message>
@@ -718,6 +754,10 @@
     <message>
       <source>Offset to reflectance</source>
       <translation>Décalage vers la réflectance</translation>
+    </message>
+    <message>
+      <source>Time</source>
+      <translation>Date</translation>
     </message>
     <message>
       <source>Most pixels</source>

@@ -52,6 +52,7 @@ def test_a_failure_is_no_success(qgis_process, scene, tmp_path):
 def test_help_lists_parameters(qgis_process):
     done = qgis_process("help", "geocloud:detectclouds")
     assert all(name in done.stdout for name in ("INPUT", "THRESHOLD", "MIN_AREA", "CLOUD_FRACTION"))
+    assert "<p>" not in done.stdout
 
 
 def test_several_layers(qgis_process, scene, tmp_path):

@@ -115,13 +115,30 @@ def test_polygonize_and_apply_mask(scene, tmp_path):
     assert 0 < results["REMOVED_FRACTION"] < 1
 
 
+def test_smooth_outlines(scene, tmp_path):
+    import processing
+
+    def corners(path):
+        return sum(feature.geometry().constGet().nCoordinates() for feature in QgsVectorLayer(path).getFeatures())
+
+    files = {"POLYGONS": str(tmp_path / "p.gpkg"), "SCORE": str(tmp_path / "s.tif")}
+    mask = detect(tmp_path, scene, **files)["MASK"]
+    outs = {name: str(tmp_path / f"{name}.gpkg") for name in ("pixel", "smooth")}
+    given = {"INPUT": mask, "SCORE": files["SCORE"], "MIN_AREA": 2500}
+    for name, out in outs.items():
+        processing.run("geocloud:polygonize", {**given, "OUTLINE": name, "POLYGONS": out}, feedback=Heard())
+    assert corners(outs["smooth"]) != corners(outs["pixel"])
+    detect(tmp_path, scene, OUTLINE="smooth", **files)
+    assert corners(files["POLYGONS"]) > 1.2 * corners(outs["pixel"])
+    assert "mean_score" in QgsVectorLayer(outs["smooth"]).fields().names()
+
+
 def test_a_batch_of_scenes(scene, tmp_path):
     """Row after row in one feedback, as the batch dialog runs them; one that fails does not stop the next."""
-    from processing.gui.BatchAlgorithmDialog import BatchFeedback
-    from qgis.core import QgsApplication
+    from qgis.core import QgsApplication, QgsProcessingMultiStepFeedback
 
     algorithm, feedback = QgsApplication.processingRegistry().createAlgorithmById("geocloud:detectclouds"), Heard()
-    rows = BatchFeedback(3, feedback)
+    rows = QgsProcessingMultiStepFeedback(3, feedback)
     ended = []
     for number, model in enumerate(("brightness", "nosuch", "hot")):
         rows.setCurrentStep(number)
@@ -130,7 +147,7 @@ def test_a_batch_of_scenes(scene, tmp_path):
         _, ok = algorithm.run(given, QgsProcessingContext(), rows)
         ended.append((ok, mask.exists()))
     assert ended == [(True, True), (False, False), (True, True)]
-    assert len([error for error in rows.errors if "no model 'nosuch'" in error]) == 1
+    assert len([error for error in feedback.errors if "no model 'nosuch'" in error]) == 1
 
 
 def test_check_installation():

@@ -9,7 +9,15 @@ import pytest
 from geocloud_qgis.layers import is_result, layer_source
 from geocloud_qgis.recent import remember, scene_for
 from osgeo import gdal
-from qgis.core import QgsProcessingException, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import (
+    QgsFeature,
+    QgsGeometry,
+    QgsProcessingException,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+)
 
 BANDS = ("B02", "B03", "B04", "B08")
 
@@ -72,6 +80,54 @@ def test_a_table_of_a_geopackage(detect, scene, fraction, tmp_path):
 def test_a_product_that_is_not_on_the_map(detect, product, fraction):
     results = detect(None, PRODUCT=str(product))
     assert results["CLOUD_FRACTION"] == fraction
+
+
+def half_of(scene):
+    """The upper half's rectangle, as QGIS writes it: xmin, xmax, ymin, ymax."""
+    layer = QgsRasterLayer(scene)
+    box = layer.extent()
+    middle = (box.yMinimum() + box.yMaximum()) / 2
+    return QgsRectangle(box.xMinimum(), middle, box.xMaximum(), box.yMaximum()), layer.crs()
+
+
+def cloud_rows(path):
+    """Rows of the mask on the scene's grid that have data, and the cloud pixels among them."""
+    dataset = gdal.Open(path)
+    values = dataset.ReadAsArray()
+    valid = values != 255
+    return int(valid.any(axis=1).sum()), int((values[valid] == 1).sum())
+
+
+def test_a_part_of_the_scene_is_what_the_whole_says_there(detect, scene, tmp_path):
+    box, crs = half_of(scene)
+    whole = gdal.Open(detect(scene, MIN_AREA=0)["MASK"]).ReadAsArray()
+    expected = 256, int((whole[:256] == 1).sum())
+    part = f"{box.xMinimum()},{box.xMaximum()},{box.yMinimum()},{box.yMaximum()} [{crs.authid()}]"
+    assert cloud_rows(detect(scene, MIN_AREA=0, EXTENT=part)["MASK"]) == expected
+    rows, _ = cloud_rows(detect(None, PRODUCT=scene, MIN_AREA=0, EXTENT=part)["MASK"])
+    assert 256 <= rows <= 270  # the box goes in degrees, which lie askew
+
+
+def test_polygons_as_the_area(detect, scene, tmp_path):
+    box, crs = half_of(scene)
+    whole = gdal.Open(detect(scene, MIN_AREA=0)["MASK"]).ReadAsArray()
+    layer = QgsVectorLayer(f"Polygon?crs={crs.authid()}", "area", "memory")
+    feature = QgsFeature()
+    feature.setGeometry(QgsGeometry.fromRect(box))
+    layer.dataProvider().addFeature(feature)
+    layer.updateExtents()
+    found = cloud_rows(detect(scene, MIN_AREA=0, AREA=layer)["MASK"])
+    assert found == (256, int((whole[:256] == 1).sum()))
+
+
+def test_one_area_not_two(provider, scene):
+    from qgis.core import QgsApplication, QgsProcessingContext
+
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("geocloud:detectclouds")
+    given = {"INPUT": scene, "EXTENT": "0,1,0,1 [EPSG:4326]", "AREA": "a.gpkg", "MASK": "TEMPORARY_OUTPUT"}
+    ok, text = algorithm.checkParameterValues(given, QgsProcessingContext())
+    assert not ok
+    assert "not both" in text
 
 
 def test_a_scene_without_georeference_keeps_small_clouds(detect, scene, tmp_path):

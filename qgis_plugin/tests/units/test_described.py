@@ -30,6 +30,18 @@ def test_a_scene_of_which_little_is_known():
 def test_bands():
     assert band_numbers(SCENE) == {"blue": "1", "red": "3"}
     assert not has_band_files(SCENE)
-    product = {**SCENE, "source": "/d/S2A.SAFE", "bands": {"blue": {**BAND, "file": "/d/S2A.SAFE/x/T_B02.jp2"}}}
-    assert band_numbers(product) == {"blue": "T_B02.jp2"}
+    product = {
+        **SCENE,
+        "source": "/d/S2A.SAFE",
+        "bands": {"blue": {**BAND, "file": "/d/S2A.SAFE/x/T.jp2", "label": "B2"}},
+    }
+    assert band_numbers(product) == {"blue": "B2"}
     assert has_band_files(product)
+
+
+def test_notes_name_the_dialogs_fields_and_say_once_how_values_are_read():
+    note = "reflectance = DN * 0.0001 + 0, guessed: --scale and --offset if not; nodata 0"
+    _, text = summary({**SCENE, "notes": [note]}).splitlines()
+    title = "“Advanced Parameters ▸ Scale to reflectance”"
+    assert text.startswith(f"reflectance = DN * 0.0001 + 0, guessed: {title} and ")
+    assert "--" not in text

@@ -15,6 +15,7 @@ from geocloud_qgis.verbs import (
     DEVICES,
     ENCODINGS,
     METHODS,
+    OUTLINES,
     POLYGONIZE,
     PRECISIONS,
     SERIES,
@@ -50,6 +51,7 @@ def test_every_option_is_a_parameter_or_left_out_for_a_reason(program, verb):
         (SERIES, "|".join(DEVICES)),
         (COMPOSITE, "|".join(METHODS)),
         (POLYGONIZE, "|".join(ENCODINGS)),
+        (DETECT, "|".join(OUTLINES)),
     ],
 )
 def test_choices_are_the_programs(program, verb, words):

@@ -59,7 +59,7 @@ def open_dialog():
     action("geocloudDetect").trigger()
     dialog = plugin().dialog
     assert dialog is not None and dialog.isVisible()
-    dialog.resize(860, 700)
+    dialog.resize(860, 860)
     return dialog
 
 

@@ -46,9 +46,9 @@ def show_scene():
         renderer.setGreenContrastEnhancement,
         renderer.setBlueContrastEnhancement,
     ):
-        enhancement = QgsContrastEnhancement(Qgis.DataType.UInt16)
+        enhancement = QgsContrastEnhancement(Qgis.DataType.Float32)
         enhancement.setMinimumValue(0)
-        enhancement.setMaximumValue(4500)
+        enhancement.setMaximumValue(0.45)  # of reflectance: QGIS applies the file's scale
         enhancement.setContrastEnhancementAlgorithm(
             QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum
         )
@@ -237,6 +237,7 @@ def session():
             assert loadPlugin("geocloud_qgis") and startPlugin("geocloud_qgis")
         iface.mainWindow().resize(1180, 760)
         close_panel("Browser")
+        import product_steps
         import settings_steps
 
         settings_steps.install()
@@ -249,6 +250,7 @@ def session():
         check_second_click(layer)
         check_threshold(layer)
         check_export()
+        product_steps.steps(layer)
         cancel_a_second_run()
         settings_steps.remove()
     except BaseException:  # noqa: BLE001 - all of it is told

@@ -13,14 +13,20 @@ from pathlib import Path
 
 from make_zip import make_zip
 
-NAMES = ("qgis-install", "qgis-settings", "qgis-dialog", "qgis-running", "qgis-result", "qgis-threshold")
+NAMES = (
+    *("qgis-install", "qgis-settings", "qgis-dialog", "qgis-running", "qgis-result", "qgis-threshold"),
+    *("qgis-safe", "qgis-landsat", "qgis-virtual", "qgis-area", "qgis-batch", "qgis-model"),
+)
+SAMPLE = Path(__file__).parents[3] / "sample_data" / "scene.tif"
 
 
-def test_window(wheels, scene, tmp_path):
-    home, out = tmp_path / "home", tmp_path / "out"
-    for folder in (home, out):
+def test_window(wheels, tmp_path):
+    home, out, products = tmp_path / "home", tmp_path / "out", tmp_path / "products"
+    for folder in (home, out, products):
         folder.mkdir(mode=0o700)
-    scene = shutil.copy(scene, tmp_path / "scene.tif")  # QGIS writes statistics beside it
+    scene = shutil.copy(SAMPLE, tmp_path / "scene.tif")  # QGIS writes statistics beside it
+    maker = Path(__file__).parent / "make_products.py"
+    subprocess.run(["/usr/bin/python3", str(maker), scene, str(products)], check=True)
     plugins = home / ".local/share/QGIS/QGIS3/profiles/default/python/plugins"
     zipfile.ZipFile(make_zip(tmp_path / "plugin.zip")).extractall(plugins)
     environ = {
@@ -32,6 +38,7 @@ def test_window(wheels, scene, tmp_path):
         "PIP_CONFIG_FILE": os.devnull,
         "GEOCLOUD_SCENE": str(scene),
         "GEOCLOUD_BIG": enlarged(scene, tmp_path),
+        "GEOCLOUD_PRODUCTS": str(products),
         "GEOCLOUD_WINDOW": str(out),
     }
     for name in ("QT_QPA_PLATFORM", "GEOCLOUD_EXECUTABLE", "PIP_FIND_LINKS"):

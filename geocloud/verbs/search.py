@@ -1,0 +1,240 @@
+"""Search: which scenes a STAC API has of an area and time, as a list that a batch takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import shapely
+
+from geocloud.errors import InputError, MissingExtraError, UsageError
+from geocloud.progress import Progress, no_progress
+from geocloud.readers.area import AreaSource, box_of, read_area
+from geocloud.readers.dates import day_in
+from geocloud.version import __version__
+from geocloud.writers.staging import staged, write_errors
+
+if TYPE_CHECKING:
+    import pystac_client
+
+ATTEMPTS, BACKOFF_SECONDS, TIMEOUT_SECONDS = 5, 1.0, 30
+"""Of a request that a server answers with 429 or a failure of its own; a Retry-After of the server is kept to."""
+PAGE = 100
+"""Items asked for at once."""
+MAX_VERTICES = 500
+"""Of an area that is sent to a server; a finer one is sent as its hull, and what lies beside it is left out here."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """What is looked for."""
+
+    collections: tuple[str, ...]
+    """Ids of the API's collections, such as sentinel-2-l2a."""
+    datetime: str | None = None
+    """A day, month, year or time, or two of them with / between, either of them `..`; None: any time."""
+    aoi: AreaSource | None = None
+    """As of `detect`; None: anywhere."""
+    max_cloud: float | None = None
+    """Percent of cloud that the items may state at most; items that state none are left out then."""
+    limit: int = 100
+    """Scenes at most."""
+    overwrite: bool = False
+    """Replace a list that exists."""
+
+    def __post_init__(self) -> None:
+        """Numbers and names a user can mistype."""
+        if not self.collections:
+            raise UsageError("no collection is given; name one, as sentinel-2-l2a, or several")
+        if self.limit < 1:
+            raise UsageError(f"limit {self.limit} must be 1 or more")
+        if self.max_cloud is not None and not 0 <= self.max_cloud <= 100:
+            raise UsageError(f"max_cloud {self.max_cloud} must be 0 to 100 percent")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundScene:
+    """An item that a search found."""
+
+    url: str
+    """Of the item itself: a scene for `detect` and `batch`."""
+    name: str
+    collection: str
+    date: str
+    """YYYY-MM-DD; empty where the item states none."""
+    cloud_percent: float | None
+    """As the item states it."""
+
+
+def search(
+    api: str,
+    out: str | os.PathLike[str] | None,
+    options: SearchOptions,
+    *,
+    progress: Progress = no_progress,
+) -> tuple[FoundScene, ...]:
+    """The scenes that a STAC API has, in the order of time; no pixel is read.
+
+    Args:
+        api: its URL, such as https://earth-search.aws.element84.com/v1.
+        out: text file to write, an item's URL a line, for `batch --list`; None: none.
+        options: what is looked for.
+        progress: called after each scene found; may raise Cancelled.
+
+    Raises:
+        InputError: it is no STAC API, does not answer, or does not have such a collection.
+        UsageError: a time that is none, or `out` exists.
+        MissingExtraError: pystac-client is not installed.
+    """
+    target = None if out is None else Path(out)
+    if target is not None and target.exists() and not options.overwrite:
+        raise UsageError(f"{target} exists; pass --overwrite to replace it")
+    found = []
+    for scene in _found(api, options):
+        found.append(scene)
+        progress(len(found), options.limit, "search")
+        if len(found) == options.limit:
+            break
+    found.sort(key=lambda scene: (scene.date, scene.name))
+    if target is not None and found:
+        with staged(target.stem) as staging, write_errors(target):
+            lines = [f"# {line}\n" for line in (f"{api}, geocloud {__version__}", *table_of(found).splitlines())]
+            text = "".join([*lines, *(f"{scene.url}\n" for scene in found)])
+            staging.path(target).write_text(text, encoding="utf-8")
+            staging.commit(last=target)
+    return tuple(found)
+
+
+def table_of(found: list[FoundScene] | tuple[FoundScene, ...]) -> str:
+    """The scenes for a person, a line each."""
+    rows = [
+        (scene.date or "-", "-" if scene.cloud_percent is None else f"{scene.cloud_percent:.1f}", scene.name)
+        for scene in found
+    ]
+    return "\n".join(f"{day:<10}  {cloud:>7}  {name}" for day, cloud, name in (("date", "% cloud", "scene"), *rows))
+
+
+def _found(api: str, options: SearchOptions) -> Iterator[FoundScene]:
+    """Items that fit, as the server gives them, page by page."""
+    client = _connect(api)
+    shape = None if options.aoi is None else shapely.union_all(read_area(options.aoi).to_crs(4326).geometry.to_numpy())
+    seen: set[str] = set()
+    try:
+        wanted = client.search(
+            collections=list(options.collections),
+            datetime=options.datetime,
+            limit=min(PAGE, options.limit),
+            **_place(shape, options),
+            **_cloud(client, options),
+        )
+    except Exception as error:
+        reason = _reason(error)
+        raise UsageError(
+            f"this is no search ({reason}); give --datetime as 2023-08 or 2023-08-01/2023-08-31"
+        ) from error
+    for item in _items(api, wanted):
+        scene = _scene(api, item)
+        beside = (
+            shape is not None
+            and item.get("geometry")
+            and not shapely.intersects(shape, shapely.make_valid(shapely.geometry.shape(item["geometry"])))
+        )
+        cloudy = options.max_cloud is not None and not _at_most(scene.cloud_percent, options.max_cloud)
+        if scene.url not in seen and not beside and not cloudy:
+            seen.add(scene.url)
+            yield scene
+    if not seen:
+        _check_collections(api, client, options.collections)
+
+
+def _at_most(cloud: float | None, limit: float) -> bool:
+    return cloud is not None and cloud <= limit
+
+
+def _connect(api: str) -> pystac_client.Client:
+    """The API, with patience and manners."""
+    try:
+        import pystac_client
+        from pystac_client.stac_api_io import StacApiIO
+        from urllib3.util.retry import Retry
+    except ImportError as error:
+        raise MissingExtraError("pystac-client", "search", "a STAC search") from error
+    if not api.lower().startswith(("http://", "https://")):
+        raise UsageError(f"{api} is no URL of a STAC API; give one, as https://earth-search.aws.element84.com/v1")
+    retry = Retry(
+        total=ATTEMPTS, backoff_factor=BACKOFF_SECONDS, status_forcelist=(408, 425, 429, 500, 502, 503, 504),
+        allowed_methods=None,
+    )  # fmt: skip
+    manners = StacApiIO(headers={"User-Agent": f"geocloud/{__version__}"}, max_retries=retry, timeout=TIMEOUT_SECONDS)
+    try:
+        client = pystac_client.Client.open(api, stac_io=manners)
+    except Exception as error:
+        raise InputError(
+            f"{api} is no STAC API that answers ({_reason(error)}); give the URL of its landing page, as "
+            "https://earth-search.aws.element84.com/v1"
+        ) from error
+    if not client.conforms_to("ITEM_SEARCH"):
+        raise InputError(f"{api} is a STAC catalog without a search; give an API, or it to batch --stac-collection")
+    return client
+
+
+def _place(shape: Any, options: SearchOptions) -> dict[str, Any]:  # noqa: ANN401 - shapely is untyped
+    """The area as the server is asked for it."""
+    if options.aoi is None:
+        return {}
+    box = box_of(options.aoi)
+    if box is not None:
+        return {"bbox": list(box)}
+    few = shape if shapely.get_num_coordinates(shape) <= MAX_VERTICES else shapely.convex_hull(shape).simplify(0.001)
+    return {"intersects": shapely.geometry.mapping(few)}
+
+
+def _cloud(client: pystac_client.Client, options: SearchOptions) -> dict[str, Any]:
+    """The cloud cover, where the server can be asked for it: it leaves fewer pages to fetch."""
+    if options.max_cloud is None or not client.conforms_to("QUERY"):
+        return {}
+    return {"query": {"eo:cloud_cover": {"lte": options.max_cloud}}}
+
+
+def _items(api: str, wanted: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - an ItemSearch
+    """The items as dictionaries; InputError where the server fails on the way."""
+    try:
+        yield from wanted.items_as_dicts()
+    except GeneratorExit:
+        raise
+    except Exception as error:
+        reason = _reason(error)
+        raise InputError(f"{api} gave up on the search ({reason}); run it again, or make it narrower") from error
+
+
+def _scene(api: str, item: dict[str, Any]) -> FoundScene:
+    """One item; InputError where it has no address of its own."""
+    url = next((link["href"] for link in item.get("links", []) if link.get("rel") == "self"), "")
+    if not url:
+        raise InputError(f"{api} gives the item {item.get('id')} without a link to itself, so it cannot be read later")
+    properties = item.get("properties") or {}
+    cloud = properties.get("eo:cloud_cover")
+    taken = properties.get("datetime") or properties.get("start_datetime") or ""
+    return FoundScene(
+        url, str(item.get("id", "")), str(item.get("collection", "")), day_in(str(taken)),
+        float(cloud) if isinstance(cloud, int | float) else None,
+    )  # fmt: skip
+
+
+def _check_collections(api: str, client: pystac_client.Client, names: tuple[str, ...]) -> None:
+    """InputError for a collection that the API does not have: an empty answer would hide it."""
+    try:
+        known = [collection.id for collection in client.get_collections()]
+    except Exception:  # noqa: BLE001 - it cannot list them
+        return
+    missing = next((name for name in names if name not in known), None)
+    if missing is not None:
+        raise InputError(f"{api} has no collection {missing}, but {', '.join(sorted(known)[:12])}; give one of these")
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,0 +1,81 @@
+"""Signals stop a run cleanly, however many come; names as long as a file system takes them work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from faults.running import contents, detect, speckled, start
+from testutils import write_scene
+
+pytestmark = [pytest.mark.faults, pytest.mark.skipif(os.name == "nt", reason="other signals there")]
+LONGEST = 255 - len("_cloudmask.tif.aux.xml")
+"""Bytes of a scene's stem whose outputs' names most file systems take."""
+
+
+def _begin(scene: Path, out: Path) -> subprocess.Popen:
+    """A run that has begun to write."""
+    run = start(scene, out)
+    until = time.monotonic() + 120
+    while not list(out.glob(".geocloud-*/scratch-*")):
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return run
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGHUP], [signal.SIGTERM], [signal.SIGINT] * 6, [signal.SIGTERM, signal.SIGHUP, signal.SIGINT] * 3],
+    ids=lambda signals: "+".join(one.name for one in signals),
+)
+def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, signals: list[signal.Signals]) -> None:
+    """A closed terminal (SIGHUP), a kill, and a user who keeps pressing Ctrl-C."""
+    out = tmp_path / "out"
+    run = _begin(speckled(tmp_path / "s.tif", 1500), out)
+    for number in signals:
+        run.send_signal(number)
+        time.sleep(0.02)
+    _, errors = run.communicate(timeout=120)
+    assert (run.returncode, contents(out)) == (130, {}), errors
+    assert errors.strip().count("\n") == 0, errors
+    assert not list(out.iterdir())
+
+
+def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "s.tif")
+
+    def ignore() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    assert detect(scene, tmp_path / "out", before=ignore).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("stem", "fits"),
+    [
+        *(("a" * 120, True), ("a" * 216, True), ("a" * LONGEST, True), ("a" * (LONGEST + 1), False)),
+        *(("a" * 251, False), ("雲" * (LONGEST // 3), True), ("雲" * (LONGEST // 3 + 1), False)),
+    ],
+    ids=lambda value: f"{len(os.fsencode(value))} bytes" if isinstance(value, str) else "",
+)
+def test_names_work_up_to_what_the_file_system_takes(tmp_path: Path, stem: str, *, fits: bool) -> None:
+    scene = write_scene(tmp_path / f"{stem}.tif")
+    out = tmp_path / "out"
+    result = detect(scene, out, "--polygons", "gpkg", "--score", "--quicklook")
+    assert "Traceback" not in result.stderr
+    if fits:
+        assert result.returncode == 0, result.stderr
+        assert {name.removeprefix(stem) for name in contents(out)} == {
+            *("_cloudmask.tif", "_cloudmask.tif.aux.xml", "_cloudmask.qml", "_clouds.gpkg"),
+            *("_cloudscore.tif", "_quicklook.png"),
+        }
+    else:
+        assert result.returncode == 2
+        assert "File name too long" in result.stderr
+        assert not out.exists() or not list(out.iterdir())
