@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import sys
 import warnings
 from contextlib import suppress
@@ -32,12 +33,21 @@ _LOST: list[str] = []
 def say(text: str, *, err: bool = False) -> None:
     """A line for a person; colours only on a terminal, and none with NO_COLOR. A stream that fails stops no work."""
     try:
-        click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+        click.echo(_harmless(text), err=err, color=False if os.environ.get("NO_COLOR") else None)
         if not err:
             sys.stdout.flush()
     except (OSError, ValueError) as error:
         if not err:
             lose_stdout(getattr(error, "strerror", None) or str(error))
+
+
+_CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+"""Control characters but for tabs, ends of lines and our own colours."""
+
+
+def _harmless(text: str) -> str:
+    """A text that steers no terminal, whoever made the names in it."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def lose_stdout(reason: str) -> None:

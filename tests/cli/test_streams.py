@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,26 @@ def test_control_characters_never_reach_a_terminal() -> None:
     assert printable(hostile).isprintable()
     assert printable("雲 → é") == "雲 → é"
     assert "pwned\x07" not in note_line(hostile, hostile)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="terminals are others there")
+@pytest.mark.parametrize("command", ["info", "detect"])
+def test_a_hostile_name_steers_no_terminal(tmp_path: Path, command: str) -> None:
+    """On a real terminal, where nothing is stripped on the way."""
+    import pty
+
+    scene = write_scene(tmp_path / "t\x1b]0;pwned\x07.tif")
+    more = ["--out", str(tmp_path / "o"), "--model", "brightness"] if command == "detect" else []
+    terminal, inside = pty.openpty()
+    arguments = [sys.executable, "-m", "geocloud", command, str(scene), *more]
+    shown = b""
+    with subprocess.Popen(arguments, stdin=inside, stdout=inside, stderr=inside) as run:
+        os.close(inside)
+        with suppress(OSError):  # the end, on Linux
+            while part := os.read(terminal, 4096):
+                shown += part
+    os.close(terminal)
+    assert run.returncode == 0
+    assert b"pwned" in shown
+    assert b"\x1b]" not in shown
+    assert b"\x07" not in shown
