@@ -111,7 +111,7 @@ def write_vectors(
 def write_polygons(frames: Frames, path: Path, tags: Mapping[str, str] = NO_TAGS) -> int:
     """Write frames, one after the other, as one file, which is as `write_vectors` has it; returns how many features.
 
-    Memory holds one frame, but for FlatGeobuf, whose index wants all outlines at once (about 150 bytes each).
+    Memory holds one frame, but for FlatGeobuf, whose index wants all outlines at once (half a kilobyte each).
 
     Args:
         frames: gives the frames from the first on, as often as it is called; one or more.
