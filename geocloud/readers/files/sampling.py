@@ -24,6 +24,9 @@ LEAST_WITH_MASK = 4
 """Bands from which the last may be a mask that nothing tags."""
 NO_NUMBER = 1e9
 """Floats beyond this are what fills files, whatever the scale."""
+WHITE, NEARLY_WHITE, NEARLY_SHARE, MOSTLY_WHITE = 255, 230, 0.03, 0.9
+"""Clouds that saturate have at least that share of their white pixels at this level and up to white; a picture that is
+mostly white is overcast or snow."""
 ALPHA_SHARE = 0.2
 """Share of values other than 0 and the highest from which a band tagged alpha is none: an edge has few."""
 
@@ -101,8 +104,19 @@ def _sample(dataset: Any, sources: Sequence[BandSource]) -> tuple[NDArray[np.flo
         [values[0][(values == values[0]).all(axis=0) & valid.all(axis=0)] for values, valid in parts]
     )
     number, share = most_common(alike, looked)
-    corner = number == 0 or _in_corner(dataset, sources, number)
+    corner = number == 0 or (_in_corner(dataset, sources, number) and not _saturates(parts, number, share))
     return np.concatenate(kept).astype(np.float64), (number, share if corner else 0.0)
+
+
+def _saturates(parts: Sequence[tuple[NDArray[Any], BoolArray]], number: float, share: float) -> bool:
+    """True for the white of clouds in a picture of bytes: much is nearly white there, while padding ends at once."""
+    if number != WHITE or parts[0][0].dtype != np.uint8:
+        return False
+    looked = sum(valid[0].size for _, valid in parts)
+    nearly = sum(
+        int(((values >= NEARLY_WHITE).all(axis=0) & (values < WHITE).any(axis=0)).sum()) for values, _ in parts
+    )
+    return share > MOSTLY_WHITE or nearly > NEARLY_SHARE * share * looked
 
 
 def _in_corner(dataset: Any, sources: Sequence[BandSource], number: float) -> bool:  # noqa: ANN401
