@@ -88,7 +88,8 @@ def _weigh(data: FloatArray, prior: FloatArray, dark: FloatArray, alike: Pairs, 
         clear = _clear_likelihood(date, len(data), alike, clearness)
         ground, mistaken = _ground(date, data, prior, clearness)
         veiled, shaded = _mixtures(data[date], ground)
-        p, s = _trusted(prior[date], mistaken), dark[date]
+        known = _known_ground(date, len(data), alike)
+        p, s = _trusted(prior[date], mistaken * known), dark[date]
         weights = p * veiled, (1 - p) * s * shaded, (1 - p) * (1 - s) * clear
         total = weights[0] + weights[1] + weights[2]
         cloud[date], shadow[date] = weights[0] / total, weights[1] / total
@@ -126,6 +127,20 @@ def _clear_likelihood(date: int, dates: int, alike: Pairs, clearness: FloatArray
     unknown = FEW / (weight + FEW)
     likelihood: FloatArray = unknown + (1 - unknown) * NEW_GROUND + AGREEMENT * support
     return likelihood
+
+
+def _known_ground(date: int, dates: int, alike: Pairs) -> FloatArray:
+    """(h, w) 0 to 1: whether some of the near dates show the same, so that there is a ground to speak of.
+
+    One of them has to agree with a third of all. Dates that are all cloudy agree by chance only: then nothing says that
+    the detector is wrong, and it is believed.
+    """
+    near = range(max(0, date - GROUND_DATES), min(dates, date + GROUND_DATES + 1))
+    best = np.zeros_like(next(iter(alike.values())))
+    for one in near:
+        others = np.stack([alike[min(one, other), max(one, other)] for other in near if other != one])
+        best = np.maximum(best, np.sort(others, axis=0)[-max(1, len(near) // 3)])
+    return np.minimum(2 * best, np.float32(1))  # noise keeps clear pairs near one half
 
 
 def _trusted(p: FloatArray, mistaken: FloatArray) -> FloatArray:

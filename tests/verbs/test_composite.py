@@ -105,3 +105,26 @@ def test_the_command(tmp_path: Path) -> None:
     done = run_cli("composite", *scenes, "--out", out, "--mask-dir", tmp_path / "masks", "--method", "medoid")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["dates"] == list(DAYS)
+
+
+def test_dates_that_are_all_cloudy_give_nodata_and_say_so(tmp_path: Path) -> None:
+    scenes = write_dates(tmp_path)
+    for mask in (tmp_path / "masks").iterdir():
+        write_scene(mask, data=np.ones((1, 100, 130), dtype=np.uint8), nodata=255, names=None)
+    for method in ("median", "medoid", "best", "mean"):
+        out = tmp_path / f"{method}.tif"
+        made = composite(scenes, out, CompositeOptions(method=method, masks=tmp_path / "masks"))
+        bands, _ = read(out)
+        assert made.filled_percent == 0
+        assert (bands[4] == 0).all()
+        assert np.isnan(bands[[0, 1, 2, 3, 5]]).all()
+
+
+def test_only_bands_that_all_dates_have_are_composed(tmp_path: Path) -> None:
+    scenes = write_dates(tmp_path)
+    with rasterio.open(scenes[0]) as dataset:
+        three = dataset.read([1, 2, 3])
+    write_scene(scenes[0], data=three, nodata=0)
+    composite(scenes, tmp_path / "clear.tif", CompositeOptions(masks=tmp_path / "masks"))
+    with rasterio.open(tmp_path / "clear.tif") as dataset:
+        assert dataset.descriptions == ("blue", "green", "red", "count", "date")

@@ -117,3 +117,23 @@ def test_real_dates_of_a_tile(data_root: Path, tmp_path: Path) -> None:
     assert percents["2023-08-10"] > 40
     assert percents["2023-08-18"] > 25
     assert max(percents[day] for day in ("2023-08-13", "2023-08-15")) < 5
+
+
+def test_a_date_that_lacks_a_band_is_compared_in_the_others(tmp_path: Path) -> None:
+    dates = write_dates(tmp_path, DAYS)
+    with rasterio.open(dates[3]) as dataset:
+        three = dataset.read([1, 2, 3])
+    write_scene(dates[3], data=three, nodata=0)
+    found = detect_series(dates, tmp_path / "masks", PLAIN)
+    assert [round(date.cloud_percent) for date in found] == [0, 16, 0, 0]
+
+
+def test_dates_that_are_all_cloudy_stay_cloudy(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    dates = []
+    for day in DAYS:
+        rough = np.kron(rng.uniform(3500, 9500, (1, 50, 65)), np.ones((4, 2, 2)))
+        data = (rough + rng.normal(0, 60, rough.shape)).astype(np.uint16)
+        dates.append(write_scene(tmp_path / f"site_{day}.tif", data=data, nodata=0))
+    found = detect_series(dates, tmp_path / "masks", PLAIN)
+    assert all(date.cloud_percent > 75 for date in found)
