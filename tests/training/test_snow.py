@@ -26,7 +26,7 @@ def scenes():
 def test_rough_white_of_a_scene_not_seen_is_snow_and_soft_white_is_not():
     texture = fit_snow_texture(scenes())
     rough, soft = (
-        float(texture(scene(seed, rough=kind, cloud=False, snow=True).data[None].float()).mean())
+        float(texture(scene(seed, rough=kind, cloud=False, snow=True).data[None].float())[0].mean())
         for seed, kind in ((20, True), (21, False))
     )
 

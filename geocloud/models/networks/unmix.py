@@ -43,14 +43,16 @@ DARKEST_GREEN = 0.1
 WHITE, COLOUR = 0.4, 0.15
 """In RGB: visible reflectance from which, and range of the bands as a share of it up to which, a pixel is white."""
 PENALTY, DOUBT = 6.0, 2.5
-"""Logits taken off where infrared shows snow; and at most, where texture says so: enough to bring the score of white
-that shows nothing, some -1, down to P(cloud) one half and not much below."""
+"""Logits taken off where infrared shows snow; and at most, where texture says so."""
 WINDOW, STRIDE = 16, 8
 """Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
 GLARE, DARK = 0.7, 0.12
 """Visible reflectance above which, and below which, a pixel counts for a share of its window."""
 TEXTURES = 14
 """Figures of a window."""
+BLANK, UNSURE = 0.003, -2.4
+"""Mean step between neighbours below which a white window shows nothing, for it is saturated, and the logit that such a
+window is given: a little above the threshold, where P(cloud) is 0.57."""
 
 
 class Snow(NamedTuple):
@@ -119,10 +121,19 @@ class SnowTexture(nn.Module):
             self.register_buffer(name, torch.full((1, TEXTURES, 1, 1), value))
         self.register_buffer("bias", torch.tensor(-20.0))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, 1, h, w) chance, 0 to 1, from reflectance (n, 3 or more, h, w), blue, green, red first."""
-        raw = (self.standardised(textures(x)) * self.weight).sum(1, keepdim=True) + self.bias
-        return F.interpolate(torch.sigmoid(raw), size=x.shape[-2:], mode="bilinear", align_corners=False)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Look at reflectance (n, 3 or more, h, w), blue, green, red first.
+
+        Returns:
+            (n, 1, h, w) the chance of snow, and how far a pixel lies in a window of white that shows nothing, 0 to 1.
+        """
+        figures = textures(x)
+        raw = (self.standardised(figures) * self.weight).sum(1, keepdim=True) + self.bias
+        white = torch.sigmoid((figures[:, :3].amin(1, keepdim=True) - GLARE) / 0.01)
+        blank = white * torch.sigmoid((BLANK - figures[:, 6:7]) / 0.0005)
+        both = torch.cat([torch.sigmoid(raw), blank], 1)
+        both = F.interpolate(both, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        return both[:, :1], both[:, 1:]
 
     def standardised(self, figures: Tensor) -> Tensor:
         """(n, TEXTURES, ...) figures less their mean in training, over their spread there, cut at 4."""
@@ -284,8 +295,9 @@ class UnmixNet(CellNet):
         logit = self._logit(code, x) - find_snow(x, present, shown).correction
         if shown is not None and shown[SWIR]:
             return logit
-        chance: Tensor = self.texture(x)
-        return logit - DOUBT * (1 - present[:, SWIR, None, None, None].float()) * chance
+        visible = 1 - present[:, SWIR, None, None, None].float()
+        chance, nothing = self.texture(x)
+        return torch.lerp(logit - DOUBT * visible * chance, torch.full_like(logit, UNSURE), visible * nothing)
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""

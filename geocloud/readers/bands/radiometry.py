@@ -80,7 +80,9 @@ class Samples:
         """The sentence on a scene that may be padded and does not say so; empty for another."""
         if self.fill_share < FILL_SHARE:
             return ""
-        return f"{100 * self.fill_share:.0f} % of it is {self.fill:g} in every band: if that is nodata, give --nodata "
+        said = f"{100 * self.fill_share:.0f} % of it is {self.fill:g} in every band: if that is nodata, give --nodata"
+        white = ", and if it is saturated, snow and cloud look alike there" if self.fill > 0 else ""
+        return f"{said} {self.fill:g}{white}"
 
 
 def most_common(values: NDArray[Any], looked: int) -> Fill:

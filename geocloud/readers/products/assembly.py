@@ -145,7 +145,7 @@ def assemble(
     if options.nodata is None:
         notes += [Warn(file.guessed) for file in stored.values() if file.guessed][:1]
         if not product.fill and not product.document and (padding := sample().padding()):
-            notes.append(Warn(f"{padding}{sample().fill:g}"))
+            notes.append(Warn(padding))
     if not grid.located:
         notes.append("the scene has no georeference; its mask has none either")
     block = tuple(max(file.block[axis] for file in stored.values()) for axis in (0, 1))

@@ -67,7 +67,7 @@ class ArrayScene(BaseScene):
         notes = [understood(sources, chosen.guess), *unnamed_note(chosen)]
         lazy = any(array.chunks is not None for array in self._arrays.values())
         if options.nodata is None and not lazy and (padding := sample().padding()):
-            notes.append(Warn(f"{padding}{sample().fill:g}"))
+            notes.append(Warn(padding))
         self._info = SceneInfo(
             name, source, georef, sources, notes=tuple(notes), kind="xarray", left_out=chosen.left_out
         )
