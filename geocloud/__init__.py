@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from geocloud.scorers.card import ModelCard
     from geocloud.scorers.contract import Scorer
     from geocloud.training.options import TrainOptions
+    from geocloud.verbs.adapt import Adaptation, AdaptOptions, adapt
     from geocloud.verbs.apply_mask import ApplyOptions, apply_mask
     from geocloud.verbs.calibrate import CalibrateOptions, calibrate
     from geocloud.verbs.classify import Classification, ClassifyOptions, classify
@@ -56,15 +57,15 @@ if TYPE_CHECKING:
     from geocloud.verbs.train import TrainResult, train
 
 __all__ = [
-    "ApplyOptions", "BatchOptions", "BatchResult", "CalibrateOptions", "Calibration", "Cancelled", "Classification",
-    "ClassifyOptions", "Composite", "CompositeOptions", "CoverOptions", "DataOptions", "DetectOptions", "Detection",
-    "EnvironmentProblem", "EvaluateOptions", "Evaluation", "FoundScene", "GeocloudError", "Georef", "InputError",
-    "LabelCodes", "MemoryScene", "MissingExtraError", "ModelCard", "ModelError", "OutputError", "PatchBatch",
-    "PatchOptions", "PolygonizeOptions", "Progress", "Raster", "Record", "SceneOptions", "SceneReader", "Scorer",
-    "SearchOptions", "SeriesDate", "SeriesOptions", "TrainOptions", "TrainResult", "UsageError", "Window",
-    "__version__", "apply_mask", "calibrate", "classify", "composite", "cover", "detect", "detect_many",
-    "detect_series", "evaluate", "load_scorer", "mask", "open_scene", "polygonize", "score", "search", "train",
-    "write_patches",
+    "AdaptOptions", "Adaptation", "ApplyOptions", "BatchOptions", "BatchResult", "CalibrateOptions", "Calibration",
+    "Cancelled", "Classification", "ClassifyOptions", "Composite", "CompositeOptions", "CoverOptions",
+    "DataOptions", "DetectOptions", "Detection", "EnvironmentProblem", "EvaluateOptions", "Evaluation",
+    "FoundScene", "GeocloudError", "Georef", "InputError", "LabelCodes", "MemoryScene", "MissingExtraError",
+    "ModelCard", "ModelError", "OutputError", "PatchBatch", "PatchOptions", "PolygonizeOptions", "Progress",
+    "Raster", "Record", "SceneOptions", "SceneReader", "Scorer", "SearchOptions", "SeriesDate", "SeriesOptions",
+    "TrainOptions", "TrainResult", "UsageError", "Window", "__version__", "adapt", "apply_mask", "calibrate",
+    "classify", "composite", "cover", "detect", "detect_many", "detect_series", "evaluate", "load_scorer", "mask",
+    "open_scene", "polygonize", "score", "search", "train", "write_patches",
 ]  # fmt: skip
 
 _MODULES = {
@@ -86,6 +87,7 @@ _MODULES = {
     "readers": "MemoryScene SceneOptions SceneReader open_scene",
     "scorers.contract": "Scorer",
     "training.options": "TrainOptions",
+    "verbs.adapt": "AdaptOptions Adaptation adapt",
     "verbs.apply_mask": "ApplyOptions apply_mask",
     "verbs.calibrate": "CalibrateOptions calibrate",
     "verbs.classify": "Classification ClassifyOptions classify",

@@ -63,6 +63,7 @@ def names(path: Path, scenes: list[Path]) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_clear_scenes_resume_and_the_same_again(desert: list[Path], tmp_path: Path) -> None:
     options = AdaptOptions(clear=names(tmp_path / "c.txt", desert), steps=12, allow_worse=True, threads=1)
@@ -89,6 +90,7 @@ def test_clear_scenes_resume_and_the_same_again(desert: list[Path], tmp_path: Pa
     assert found.model == "whole"
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_corrected_masks_and_a_clear_scene(labelled: tuple, desert: list[Path], tmp_path: Path) -> None:
     scenes, masks = labelled
@@ -106,6 +108,7 @@ def test_corrected_masks_and_a_clear_scene(labelled: tuple, desert: list[Path], 
     assert (truth == 1).mean() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_corrected_polygons(labelled: tuple, tmp_path: Path) -> None:
     geopandas = pytest.importorskip("geopandas")
@@ -169,6 +172,7 @@ def test_mistakes_are_one_sentence(desert: list[Path], tmp_path: Path) -> None:
         adapt(desert[:1], tmp_path / "m", AdaptOptions(clear=names(listed, desert[:1])))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_command_prints_the_table(desert: list[Path], tmp_path: Path) -> None:
     done = run_cli("adapt", *desert, "--clear", names(tmp_path / "c.txt", desert), "--out", tmp_path / "m",
