@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from geocloud.readers.files.opening import cache_bytes, check_size, open_raster,
 from geocloud.readers.reader import SceneReader, scene_name
 from geocloud.version import __version__
 from geocloud.writers.cog import location, raster_errors
-from geocloud.writers.staging import Staging, check_outputs, check_stored, staged, write_errors
+from geocloud.writers.staging import Staging, check_outputs, check_stored, has_tags, staged, write_errors
 
 SEGMENT_PIXELS = 1 << 22
 """Pixels read at once."""
@@ -80,6 +81,7 @@ class _Sink:
     def __init__(self, out: Path, staging: Staging, inputs: Iterable[str], *, overwrite: bool) -> None:
         self._out, self._staging, self._inputs, self._overwrite = out, staging, list(inputs), overwrite
         self.written: list[Path] = []
+        self._names = re.compile("")
 
     def path(self, stem: str, window: Window) -> Path:
         """Where to write a patch; UsageError where it exists."""
@@ -87,12 +89,16 @@ class _Sink:
         if os.path.lexists(final):
             check_outputs([final], self._inputs, overwrite=self._overwrite)
         self.written.append(final)
+        self._names = re.compile(re.escape(stem) + r"_\d{4,}_\d{4,}\.tif")
         return self._staging.path(final)
 
     def commit(self) -> None:
-        """Move all into place."""
-        if self.written:
-            self._staging.commit(last=self.written[-1], overwrite=self._overwrite)
+        """Move all into place; patches of an earlier run, as of a larger scene, go with what is replaced."""
+        if not self.written:
+            return
+        older = [path for path in self._out.iterdir() if self._names.fullmatch(path.name)] if self._overwrite else []
+        retired = [path for path in sorted({*older} - {*self.written}) if has_tags(path)]
+        self._staging.commit(last=self.written[-1], retired=retired, overwrite=self._overwrite)
 
 
 def _copy_patches(scene: str, sink: _Sink, options: SceneOptions, progress: Progress) -> None:

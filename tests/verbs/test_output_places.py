@@ -37,6 +37,7 @@ from geocloud.training.options import TrainOptions
 from geocloud.verbs.calibrate import CalibrateOptions, calibrate
 from geocloud.verbs.evaluate import EvaluateOptions, evaluate
 from geocloud.verbs.export_model import export_model
+from geocloud.verbs.patches import PatchOptions, write_patches
 from geocloud.verbs.survey import SurveyOptions, survey
 from geocloud.verbs.train import train
 from geocloud.writers.staging import check_outputs
@@ -340,3 +341,15 @@ def test_what_others_write_into_a_product_s_folder_makes_its_mask_no_older(tmp_p
     os.utime(band, (later, later))
     with pytest.raises(UsageError, match="an older state of the scene"):
         detect(safe, safe / "clouds", options)
+
+
+def test_patches_anew_leave_none_of_a_larger_scene(scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_patches(scene, out)
+    (out / "s_0009_0009.tif").write_bytes(b"of another program")
+    (out / "t_0001_0001.tif").write_bytes((out / "s_0001_0001.tif").read_bytes())
+    write_scene(scene, shape=(60, 70))
+    write_patches(scene, out, PatchOptions(overwrite=True))
+    assert {path.name for path in out.iterdir()} == {
+        *("s_0000_0000.tif", "s_0000_0001.tif", "s_0009_0009.tif", "t_0001_0001.tif"),
+    }
