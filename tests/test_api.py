@@ -85,7 +85,7 @@ def test_detect_many(sample: Path, tmp_path: Path) -> None:
 def test_train_calibrate_classify_evaluate(tagged: Path, tmp_path: Path) -> None:
     data, model = str(tagged), str(tmp_path / "model")
     losses = []
-    options = TrainOptions(classes=("field",), epochs=1, latent=4, widths=(8,), rule="quantile")
+    options = TrainOptions(folders=("field",), epochs=1, latent=4, widths=(8,), rule="quantile")
     train(data, model, options, on_epoch=lambda _, loss: losses.append(loss))
     assert len(losses) == 1
     card = calibrate(data, model, str(tmp_path / "copy"), CalibrateOptions("f1"))

@@ -1,4 +1,4 @@
-"""The manifest of a folder: a JSON line a scene that ended, appended and flushed, so that any end resumes."""
+"""The manifest of a folder: a JSON line per scene that ended, appended and flushed, so that any end resumes."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ CHECKS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class SceneTask:
-    """What a worker is told of a scene."""
+    """What a worker needs to know of a scene."""
 
     source: str
     stem: str

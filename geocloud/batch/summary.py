@@ -60,8 +60,8 @@ def _place(folder: Path, record: Record) -> PlacedScene:
     try:
         item = json.loads((folder / file.path).read_bytes())
         geometry = shapely.geometry.shape(item["geometry"]) if item["geometry"] else None
-        told = "geocloud:datetime_is" not in item["properties"]
-        return PlacedScene(record, geometry, parse_time(item["properties"]["datetime"]) if told else None)
+        dated = "geocloud:datetime_is" not in item["properties"]
+        return PlacedScene(record, geometry, parse_time(item["properties"]["datetime"]) if dated else None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError):
         return PlacedScene(record, None, None)
 

@@ -50,9 +50,9 @@ def doctor(reporter: Reporter) -> int:
         "set": ", ".join(sorted(name for name in os.environ if name.startswith(SHOWN))) or "nothing",
     }
     passed = all(check.passed for check in checks)
-    listed = [{"name": check.name, "passed": check.passed, "told": check.told} for check in checks]
+    listed = [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks]
     lines = [f"{name:16} {text}" for name, text in about.items()]
-    lines += [f"{check.name:16} {'ok    ' if check.passed else 'FAILED'} {check.told}" for check in checks]
+    lines += [f"{check.name:16} {'ok    ' if check.passed else 'FAILED'} {check.detail}" for check in checks]
     reporter.table([{**about, "passed": passed, "checks": listed}], "\n".join(lines))
     return 0 if passed else 1
 

@@ -60,7 +60,7 @@ def _training(card: ModelCard) -> list[str]:
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
-    """A line a data set; notes as they are."""
+    """A line per data set; notes as they are."""
     return [
         f"{name}: {', '.join(_values(value))}" if isinstance(value, Mapping) else f"{name}: {value}"
         for name, value in metrics.items()

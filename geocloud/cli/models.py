@@ -48,8 +48,8 @@ def _records() -> list[dict[str, str]]:
 
 def _record(card: ModelCard) -> dict[str, str]:
     """By its card."""
-    told = {"name": card.name, "kind": card.kind, "supervision": card.training.supervision}
-    return {**told, "description": card.description}
+    row = {"name": card.name, "kind": card.kind, "supervision": card.training.supervision}
+    return {**row, "description": card.description}
 
 
 def _own(name: str) -> dict[str, str]:

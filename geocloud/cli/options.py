@@ -233,9 +233,7 @@ _OPTIONS = (
         help="Text file of the names of scenes to use [all].",
     ),
     without_option,
-    click.option(
-        "--folders", "classes", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."
-    ),
+    click.option("--folders", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
     click.option(
         "--fit",
         type=click.Choice(get_args(Fit)),
@@ -274,7 +272,7 @@ def take_data_options(given: dict[str, Any], *, masks: bool = False) -> DataOpti
     codes = LabelCodes(given.pop("cloud_codes"), given.pop("ignore_codes"))
     taken = {
         name: given.pop(name)
-        for name in ("classes", "cloudy", "labels", "fit", "only", "without", "part", "held_out", "seed", "threads")
+        for name in ("folders", "cloudy", "labels", "fit", "only", "without", "part", "held_out", "seed", "threads")
     }
     scene = take_scene_options(given)
     return DataOptions(codes=codes, scene=scene, masks=masks, **taken)

@@ -103,7 +103,7 @@ class JsonReporter:
             return
         code = error.code if isinstance(error, GeocloudError) else "internal"
         code = {"output": "input"}.get(code, code)
-        self.event("error", code=code, text=str(error), hint="", options=options_in(str(error)), scene=name)
+        self.event("error", code=code, text=str(error), options=options_in(str(error)), scene=name)
 
     def listed(self, error: str) -> None:
         """Nothing: its event was sent."""

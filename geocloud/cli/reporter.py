@@ -83,7 +83,7 @@ class Reporter(Protocol):
     def result(self, record: dict[str, Any], text: str, details: str = "") -> None:
         """One thing is complete: its record for programs, a sentence for people, and more of it with --verbose.
 
-        `notes` of the record are told apart.
+        `notes` of the record go their own way.
         """
 
     def table(self, records: Sequence[dict[str, Any]], text: str) -> None:

@@ -50,7 +50,7 @@ class UsageProblem(click.ClickException):
 
 
 class Command(click.Command):
-    """A command whose options stand in groups, and whose wrong usage is told in one sentence."""
+    """A command whose options stand in groups, and whose wrong usage is one sentence."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:  # noqa: ANN401
         """The parsed command line; UsageProblem where it is wrong."""

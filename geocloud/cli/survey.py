@@ -33,7 +33,7 @@ from geocloud.verbs.survey import survey as survey_model
 @shell()
 def survey(reporter: Reporter, model: str, data: Path, out: Path, without: tuple[str, ...], **options: object) -> None:
     """Measure MODEL's training range and class thresholds on its training DATA, and record them in its card."""
-    card = survey_model(data, model, out, SurveyOptions(left_out=frozenset(without), **options))  # type: ignore[arg-type]
+    card = survey_model(data, model, out, SurveyOptions(without=frozenset(without), **options))  # type: ignore[arg-type]
     limits = ("median", "brightest", "contrast", "share", "gaps")
     record = {
         "model": card.name,

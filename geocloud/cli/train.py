@@ -56,7 +56,7 @@ from geocloud.verbs.train import train as train_model
 )
 @click.option(
     "--folders",
-    "classes",
+    "folders",
     multiple=True,
     callback=names,
     metavar="NAME,...",

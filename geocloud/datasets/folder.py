@@ -49,8 +49,8 @@ class DataFile:
 class DataSet(Closing):
     """The files of one folder, zip or single file; zips are read in place, nothing is unpacked."""
 
-    def __init__(self, path: Path, classes: Sequence[str] = ()) -> None:
-        """List the files, by name, of the named classes only; exact copies such as `pond (1).jpg` are left out.
+    def __init__(self, path: Path, folders: Sequence[str] = ()) -> None:
+        """List the files, by name, of the named folders only; exact copies such as `pond (1).jpg` are left out.
 
         Raises:
             InputError: there is no such path, it holds nothing we read, or the zip is damaged or hostile.
@@ -58,7 +58,7 @@ class DataSet(Closing):
         """
         self.path = path
         self._zip = _open_zip(path)
-        self.files = _choose(path, _without_copies(_list(path, self._zip)), classes)
+        self.files = _choose(path, _without_copies(_list(path, self._zip)), folders)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -170,16 +170,16 @@ def _without_copies(files: list[DataFile]) -> list[DataFile]:
     return [file for file in files if not is_copy(file)]
 
 
-def _choose(path: Path, files: list[DataFile], classes: Sequence[str]) -> tuple[DataFile, ...]:
-    """The files of the classes; all where none is named."""
+def _choose(path: Path, files: list[DataFile], folders: Sequence[str]) -> tuple[DataFile, ...]:
+    """The files of the folders; all where none is named."""
     tags = sorted({file.tag for file in files})
-    unknown = [name for name in classes if name not in tags]
+    unknown = [name for name in folders if name not in tags]
     if not files:
         raise InputError(f"{path} holds no pictures or scenes ({', '.join(SUFFIXES)})")
     if unknown:
         there = ", ".join(filter(None, tags)) or "none"
         raise UsageError(f"class {unknown[0]!r} is not among the subfolders of {path}: {there}")
-    return tuple(file for file in files if not classes or file.tag in classes)
+    return tuple(file for file in files if not folders or file.tag in folders)
 
 
 def read_names(path: Path) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ class Choice:
     """False leaves labels alone even where there are some."""
     suffix: str = ""
     """What a file's name has after that of its label, such as that of masks."""
-    classes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     """Subfolders to use; empty: all."""
     cloudy: tuple[str, ...] = ()
     """Subfolders that show cloud; empty: those named so."""
@@ -59,7 +59,7 @@ def open_labelled(data: Path, choice: Choice) -> Iterator[LabelledData]:
         UsageError: a subfolder that is named is not there.
     """
     folder = find_labels(data, choice.labels) if choice.use_labels else None
-    with DataSet(data, choice.classes) as source:
+    with DataSet(data, choice.folders) as source:
         files = choose_names(source.files, choice.only, choice.without)
         files = choose_part(files, choice.part, choice.held_out, choice.seed)
         names = None

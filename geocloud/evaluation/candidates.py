@@ -73,7 +73,7 @@ def measure_source(
 
 
 def _passes(source: SuiteSource, candidates: Sequence[Candidate]) -> Iterator[tuple[list[Scorer], DataOptions]]:
-    """Scorers and scenes of each pass over a source: one of all scenes, or one a fold by the scorer of that fold."""
+    """Scorers and scenes of each pass over a source: one of all scenes, or one per fold by the scorer of that fold."""
     folds = next((one.folds for one in candidates if one.folds), ())
     if not folds:
         yield [one.scorer for one in candidates if one.scorer is not None], source.options

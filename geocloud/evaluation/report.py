@@ -22,7 +22,17 @@ _OF_MODEL = ("histogram", "sweep", "worst", "best")
 
 def markdown(rows: Sequence[Row]) -> str:
     """A table, one row per model and source, with the 95 % interval of the balanced accuracy and the AUROC."""
-    head = ("source", "model", "told", "scenes", "threshold", "rule", *HEADS, "oracle's threshold", "its bal. acc.")
+    head = (
+        "source",
+        "model",
+        "supervision",
+        "scenes",
+        "threshold",
+        "rule",
+        *HEADS,
+        "oracle's threshold",
+        "its bal. acc.",
+    )
     return _table(head, [_cells(row) for row in rows])
 
 

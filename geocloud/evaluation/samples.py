@@ -59,7 +59,7 @@ BATCH = 64
 class DataOptions:
     """What the data are and which of them to use."""
 
-    classes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     """Subfolders to use; empty: all."""
     cloudy: tuple[str, ...] = ()
     """Subfolders that show cloud; empty: those whose name begins with `cloud`."""
@@ -106,7 +106,7 @@ class Sample:
 
 def any_left(data: Path, options: DataOptions) -> bool:
     """Whether the data hold a file that is among the wanted ones."""
-    with DataSet(data, options.classes) as source:
+    with DataSet(data, options.folders) as source:
         return any((not options.only or f.stem in options.only) and f.stem not in options.without for f in source.files)
 
 
@@ -146,7 +146,7 @@ def open_data(data: Path, options: DataOptions) -> AbstractContextManager[Labell
         labels=options.labels,
         use_labels=options.reference is None,
         suffix=MASK_SUFFIX if options.masks else "",
-        classes=options.classes,
+        folders=options.folders,
         cloudy=options.cloudy,
         only=options.only,
         without=options.without,

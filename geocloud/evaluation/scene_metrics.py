@@ -52,7 +52,7 @@ def saturated(brightness: SceneMetrics) -> bool:
 
 
 def conditions_of(brightness: Sequence[SceneMetrics], conditions: Conditions) -> Mapping[str, frozenset[str]]:
-    """Condition to the names of its scenes; saturated ones are in none, wholly clear ones are told by their labels.
+    """Condition to the names of its scenes; saturated ones are in none, wholly clear ones are known by their labels.
 
     Args:
         brightness: tallies of the baseline `brightness`, one per scene; without it no scene counts as saturated.

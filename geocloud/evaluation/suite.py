@@ -1,4 +1,4 @@
-"""A suite: the data sets of a table, how their labels read, and the conditions their scenes are told apart by."""
+"""A suite: the data sets of a table, how their labels read, and the conditions by which their scenes are grouped."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ AT_ONCE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """Polygons in pixel coordinates, x = column and y = row of pixel corners; one entry a polygon in every array."""
+    """Polygons in pixel coordinates, x = column and y = row of pixel corners; one entry per polygon in every array."""
 
     geometry: NDArray[Any]
     """Shapely polygons, rectilinear, holes included; 4-connected pixels are one polygon."""
@@ -213,7 +213,7 @@ def connect(count: int, pairs: Longs) -> Longs:
 
 
 def merge(parts: Shapes, group: Longs) -> Shapes:
-    """One polygon a group; `group` (n,) numbers the group of each part, and the polygons come in that order."""
+    """One polygon per group; `group` (n,) numbers the group of each part, and the polygons come in that order."""
     _, firsts, index, sizes = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
     pixels = np.bincount(index, parts.pixels).astype(np.int64)
     weight = np.bincount(index, parts.weight).astype(np.float64)

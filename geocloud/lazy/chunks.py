@@ -40,7 +40,7 @@ SAMPLE = 256
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """What each task is told."""
+    """What each task needs to know."""
 
     grid: PatchGrid
     """Of what is scored: the array's pixels, or squares of them."""
@@ -63,7 +63,7 @@ class BlockPlan:
 def lazy_blocks(
     plan: BlockPlan, layers: Sequence[xarray.DataArray], options: SceneOptions, evidence: ScaleEvidence
 ) -> dask.array.Array:
-    """(y, x) array of the plan's product; `layers` are (y, x), one a band of the plan."""
+    """(y, x) array of the plan's product; `layers` are (y, x), one per band of the plan."""
     import dask.array
     from dask.array.overlap import overlap
 
@@ -179,7 +179,7 @@ def _scales(
     stack: dask.array.Array,
     evidence: ScaleEvidence,
 ) -> Any:  # noqa: ANN401 - a list, or a delayed one
-    """Scale and offset a band: as given, by attributes, as 8-bit; else told by some chunks once they are computed."""
+    """Scale and offset per band: as given, by attributes, as 8-bit; else from some chunks once they are computed."""
     from dask.delayed import delayed
 
     given = given_radiometry(options)

@@ -35,7 +35,7 @@ MAX_CLOUD_LOST = 0.05
 MIN_RECALL = 0.25
 """Share of a class that must be found, at the threshold, for the class to be offered."""
 MIN_SEPARATION = 0.75
-"""AUROC that the opacity must reach for thin and thick cloud to be told apart."""
+"""AUROC that the opacity must reach for thin and thick cloud to be separated."""
 MIN_CLASS_PIXELS = 200
 
 

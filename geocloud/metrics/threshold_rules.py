@@ -106,7 +106,7 @@ def _weights(scenes: Sequence[ScoreHistogram], tagged: Tagged) -> tuple[NDArray[
     sides = [(edges, numbers) for edges, numbers in sides if numbers.any()]
     if not sides:
         raise UsageError(
-            f"there are no data tagged {tagged} to choose a threshold on; name their --classes or --labels"
+            f"there are no data tagged {tagged} to choose a threshold on; name their --folders or --labels"
         )
     edges = np.concatenate([edges for edges, _ in sides])
     weights = np.concatenate([numbers / numbers.sum() / len(sides) for _, numbers in sides])

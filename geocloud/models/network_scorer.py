@@ -97,7 +97,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def check_size(card: ModelCard, folder: Path) -> None:
-    """ModelError where a card asks for a network larger than its weights; told without taking memory for it."""
+    """ModelError where a card asks for a network larger than its weights; found without taking memory for it."""
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         return

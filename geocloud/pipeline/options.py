@@ -70,7 +70,7 @@ class DetectOptions:
     precision: Precision = "auto"
     """`fp32`, `bf16`, or `auto`: bf16 where the model's card allows it and the machine has instructions for it."""
     threads: int | None = None
-    """Scoring threads; None: one a core."""
+    """Scoring threads; None: one per core."""
 
     @property
     def has_maps(self) -> bool:

@@ -218,7 +218,7 @@ def _cut(window: Window, segment: Segment, shape: tuple[int, int]) -> tuple[Floa
 
 
 def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """The parts along a new first axis; of a single one a view."""
+    """The parts along a new first axis; a view where there is one."""
     return parts[0][None] if len(parts) == 1 else np.stack(parts)
 
 

@@ -177,7 +177,7 @@ def _fills(shape: Any, window: Window) -> bool:  # noqa: ANN401 - shapely is unt
 
 
 def _covered(georef: Georef) -> str:
-    """What a scene covers, in degrees where they can be told."""
+    """What a scene covers, in degrees where they are known."""
     from pyproj import CRS, Transformer
     from pyproj.exceptions import ProjError
 

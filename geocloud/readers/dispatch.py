@@ -80,7 +80,7 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
     | any other folder or archive | band files, else the one raster of several bands in it, or tiles of one |
     | .json, .geojson, or a URL with /items/ in it | STAC item |
     | .zarr, or a folder that holds zarr.json, .zgroup or .zmetadata | Zarr |
-    | netCDF or HDF5 with a variable a band | through xarray |
+    | netCDF or HDF5 with a variable per band | through xarray |
     | anything else | one raster, through rasterio |
 
     Raises:

@@ -41,8 +41,8 @@ class MaskFile:
                 "numbers, 0 clear, 1 cloud, 255 nodata: make one, as with gdal_translate -ot Byte"
             )
         self.tags: dict[str, str] = self._dataset.tags()
-        told = self.tags.get(TAG, "geocloud")
-        self.encoding: MaskEncoding = encoding or cast("EncodingName", told if told in ENCODINGS else "geocloud")
+        tagged = self.tags.get(TAG, "geocloud")
+        self.encoding: MaskEncoding = encoding or cast("EncodingName", tagged if tagged in ENCODINGS else "geocloud")
         ours = any(key.startswith("GEOCLOUD_") for key in self.tags) or self._dataset.nodata == NODATA
         self._unstated = encoding is None and not ours
         self.georef: Georef = raster_georef(self._dataset, str(path))

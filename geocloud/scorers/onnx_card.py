@@ -206,14 +206,14 @@ def model_card(path: Path) -> ModelCard:
     if not path.is_file():
         raise ModelError(f"no model {path}: there is a card, but no ONNX file")
     plain = {one.name: getattr(own, one.name) for one in fields(own)}
-    told = ("name", "bands", "threshold", "supervision", "description", "limits", "resolution", "spread")
+    direct = ("name", "bands", "threshold", "supervision", "description", "limits", "resolution", "spread")
     stat = path.stat()
     try:
         return ModelCard(
             own.name,
             "onnx",
             own.bands,
-            architecture={name: value for name, value in plain.items() if name not in told},
+            architecture={name: value for name, value in plain.items() if name not in direct},
             block=own.block,
             halo=own.margin,
             min_resolution=own.resolution,

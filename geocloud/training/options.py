@@ -33,7 +33,7 @@ class TrainOptions:
     """A key of geocloud.models.kinds.KINDS."""
     normal: Tag = "clear"
     """What the training data show. `clear`: a high error is cloud. `cloudy`: a low error is cloud."""
-    classes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     """Subfolders to use. Empty: with labels all; else those of the normal tag, or all where none is named as cloud."""
     cloudy: tuple[str, ...] = ()
     """Subfolders that show cloud; empty: those whose name begins with `cloud`."""

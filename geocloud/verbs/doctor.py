@@ -20,7 +20,7 @@ class Check:
 
     name: str
     passed: bool
-    told: str
+    detail: str
     """What was found; where it failed, why and what to do."""
 
 
@@ -39,9 +39,9 @@ def examine() -> list[Check]:
 
 def _try(name: str, work: Callable[[], str]) -> Check:
     try:
-        return Check(name, passed=True, told=work())
+        return Check(name, passed=True, detail=work())
     except Exception as error:  # noqa: BLE001 - a broken installation may raise anything
-        return Check(name, passed=False, told=f"{type(error).__name__}: {error}")
+        return Check(name, passed=False, detail=f"{type(error).__name__}: {error}")
 
 
 def _projections() -> str:

@@ -1,4 +1,4 @@
-"""Series: several dates of one place, each told from cloud by what the others show."""
+"""Series: several dates of one place, each freed of cloud with the help of the others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SeriesOptions:
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
     threads: int | None = None
-    """Scoring threads; None: one a core."""
+    """Scoring threads; None: one per core."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class SurveyOptions:
     """The recipe that names the training scenes: one that ships, by name, or a TOML file."""
     batches: int = 150
     """Training batches to draw."""
-    left_out: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
     """Names of scenes that were held back in training."""
     seed: int = 0
     device: str = "auto"
@@ -98,7 +98,7 @@ def survey(
     check_outputs([out / CARD_FILE], read, overwrite=True)
     scorer = require_unmixer(load_scorer(model, options.device), "classes to cut")
     try:
-        scenes = load(config, data, options.left_out)
+        scenes = load(config, data, options.without)
     except OSError as error:
         raise InputError(f"{data} lacks training scenes of {recipe.name} ({error})") from error
     samples = _Samples(scorer)

@@ -139,9 +139,9 @@ class Journal:
     def read(cls, folder: Path) -> Journal | None:
         """That of a staging folder; None where there is none, or half of one: then nothing was moved yet."""
         try:
-            told = json.loads((folder / JOURNAL).read_bytes())
-            moves = tuple((str(final), str(new), str(old)) for final, new, old in told["moves"])
-            journal = cls(str(told["main"]), tuple(map(str, told["others"])), moves)
+            stored = json.loads((folder / JOURNAL).read_bytes())
+            moves = tuple((str(final), str(new), str(old)) for final, new, old in stored["moves"])
+            journal = cls(str(stored["main"]), tuple(map(str, stored["others"])), moves)
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
         plain = all(_is_plain(final) and _is_plain(old) and (not new or _is_plain(new)) for final, new, old in moves)

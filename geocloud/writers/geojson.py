@@ -79,9 +79,9 @@ def _features(frame: geopandas.GeoDataFrame) -> Iterator[str]:
     """Each feature as a line."""
     for start in range(0, len(frame), FEATURES_AT_ONCE):
         part = frame.iloc[start : start + FEATURES_AT_ONCE]
-        told = part.drop(columns=part.geometry.name).to_json(orient="records", lines=True, force_ascii=False)
+        members = part.drop(columns=part.geometry.name).to_json(orient="records", lines=True, force_ascii=False)
         places = shapely.to_geojson(part.geometry.to_numpy())
-        for properties, geometry in zip(told.rstrip("\n").split("\n"), places, strict=True):
+        for properties, geometry in zip(members.rstrip("\n").split("\n"), places, strict=True):
             yield f'{{"type":"Feature","properties":{properties},"geometry":{geometry}}}'
 
 

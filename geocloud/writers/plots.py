@@ -53,7 +53,7 @@ def plot_scores(scores: ScoreHistogram, cut: float, sign: float, path: Path, tit
 
 
 def plot_roc(curves: Named, path: Path, title: str) -> None:
-    """Recall against false alarms, a line a model."""
+    """Recall against false alarms, a line per model."""
     figure, axes = new_figure("false alarms", "recall")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
     _draw(curves, axes, title)
@@ -61,7 +61,7 @@ def plot_roc(curves: Named, path: Path, title: str) -> None:
 
 
 def plot_precision_recall(curves: Named, path: Path, title: str) -> None:
-    """Precision against recall, a line a model."""
+    """Precision against recall, a line per model."""
     figure, axes = new_figure("recall", "precision")
     _draw(curves, axes, title)
     figure.savefig(path)

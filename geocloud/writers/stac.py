@@ -99,7 +99,7 @@ def write_item(path: Path, record: ItemRecord) -> None:
         geometry=outline,
         bbox=_bbox(outline),
         datetime=taken or now,
-        properties=_properties(record, now, told=taken is not None),
+        properties=_properties(record, now, dated=taken is not None),
     )
     item.stac_extensions.append(PROCESSING)
     _locate(item, record)
@@ -183,7 +183,7 @@ def seen_from(document: Path, source: str) -> str:
         return Path(source).resolve().as_uri()
 
 
-def _properties(record: ItemRecord, now: datetime, *, told: bool) -> dict[str, Any]:
+def _properties(record: ItemRecord, now: datetime, *, dated: bool) -> dict[str, Any]:
     """Processing, and what geocloud alone knows."""
     own = {f"geocloud:{key.removeprefix('GEOCLOUD_').lower()}": text for key, text in record.tags.items() if text}
     properties = {
@@ -194,7 +194,7 @@ def _properties(record: ItemRecord, now: datetime, *, told: bool) -> dict[str, A
         **own,
         **record.properties,
     }
-    return properties if told else {**properties, "geocloud:datetime_is": "the time of processing"}
+    return properties if dated else {**properties, "geocloud:datetime_is": "the time of processing"}
 
 
 def _locate(item: pystac.Item, record: ItemRecord) -> None:

@@ -30,7 +30,7 @@ _TAGS = (b"GEOCLOUD_VERSION", b"geocloud:version")
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]] = (), *, overwrite: bool) -> None:
     """Check the paths of all that will be written.
 
-    Files are told apart by what they are, not by how they are spelt: links, mounts and letter case lead to one file.
+    Files are compared by what they are, not by how they are spelt: links, mounts and letter case lead to one file.
 
     Args:
         outputs: every file of the run.
@@ -164,7 +164,7 @@ LABEL_BYTES = 80
 
 
 class Staging:
-    """The staging folders of one scene's outputs, one a destination folder."""
+    """The staging folders of one scene's outputs, one per destination folder."""
 
     def __init__(self, stem: str) -> None:
         """`stem` names the run, so that a later run of the same scene finds what a killed one left."""

@@ -208,7 +208,7 @@ def _written(path: Path) -> Iterator[None]:
 
 
 def _check_written(path: Path, count: int) -> None:
-    """OSError where the file ends early: what fails while a file is closed is told to nobody."""
+    """OSError where the file ends early: what fails while a file is closed raises nothing."""
     import pyogrio
 
     kind, whole = _suffix(path), True
@@ -225,7 +225,7 @@ def _check_written(path: Path, count: int) -> None:
 
 
 def _geopackage_is_whole(path: Path, count: int) -> bool:
-    """True where all features are there and indexed, and the extent, which is written last, is told."""
+    """True where all features are there and indexed, and the extent, which is written last, is there."""
     with closing(sqlite3.connect(path)) as database:
         (layer, west), *_ = database.execute("SELECT table_name, min_x FROM gpkg_contents").fetchall() or [("", None)]
         indexes = f"rtree_{layer}_geom_rowid"

@@ -34,7 +34,7 @@ def test_damaged_weights_are_found(tmp_path: Path) -> None:
     weights.write_bytes(content)
     result = run_cli("doctor", "--json", env=clean_environment(PYTHONPATH=str(tmp_path)), cwd=tmp_path)
     report = json.loads(result.stdout)
-    failed = {check["name"]: check["told"] for check in report["checks"] if not check["passed"]}
+    failed = {check["name"]: check["detail"] for check in report["checks"] if not check["passed"]}
     assert result.returncode == 1
     assert set(failed) == {"default model", "tiny scene"}
     assert "the weights are damaged" in failed["default model"]

@@ -28,7 +28,7 @@ def test_a_config_file_stands_in_for_options_and_the_command_line_wins(tagged, t
     assert len(result.stdout.splitlines()) == 2
     card = json.loads((tmp_path / "m" / "card.json").read_text())
     assert card["architecture"] == {"widths": [8], "latent": 4}
-    assert "--classes cloudy --epochs 1 --batch-size 8" in card["training"]["recipe"]
+    assert "--folders cloudy --epochs 1 --batch-size 8" in card["training"]["recipe"]
     config.write_text("epoch = 5\n")
     assert "'epoch', which is no option" in _run("train", tagged, "--config", config, "--out", "x", code=2).output
 

@@ -142,12 +142,12 @@ def test_subfolders_named_as_cloud_are_not_learnt_as_clear(tagged):
 
     assert {name.split("/")[0] for name in names()} == {"field"}
     assert {name.split("/")[0] for name in names(cloudy=("field",))} == {"cloudy"}
-    assert {name.split("/")[0] for name in names(classes=("cloudy",))} == {"cloudy"}
+    assert {name.split("/")[0] for name in names(folders=("cloudy",))} == {"cloudy"}
 
 
 def test_what_cannot_be_trained_is_one_sentence(tagged, skies, tmp_path):
     with pytest.raises(InputError, match=r"nothing tagged cloudy among its subfolders \(field\)"):
-        train(tagged, tmp_path / "m", TrainOptions(kind="contrast", classes=("field",)))
+        train(tagged, tmp_path / "m", TrainOptions(kind="contrast", folders=("field",)))
     with pytest.raises(InputError, match="its label calls cloudy throughout"):
         train(skies, tmp_path / "m", TrainOptions(kind="contrast", codes=LabelCodes((5,))))
     with pytest.raises(ModelError, match="components must be 1 to"):
@@ -171,7 +171,7 @@ def test_a_backbone_learns_its_classes_and_is_no_detector(tagged, tmp_path):
     with pytest.raises(ModelError, match="kind 'backbone' is unknown"):
         load_scorer(str(tmp_path / "m"))
     with pytest.raises(UsageError, match="two subfolders or more"):
-        train(tagged, tmp_path / "n", replace(options, classes=("field",)))
+        train(tagged, tmp_path / "n", replace(options, folders=("field",)))
 
 
 def test_pixel_kinds_take_scenes_that_lack_an_optional_band(tmp_path):

@@ -72,7 +72,7 @@ def test_a_shipped_model_is_never_rewritten(tagged, clear_model, tmp_path, monke
 def test_what_cannot_be_calibrated_is_one_sentence(tagged, clear_model, tmp_path):
     with pytest.raises(UsageError, match="needs clear and cloudy data"):
         calibrate(
-            tagged, str(clear_model), tmp_path / "c", CalibrateOptions("f1", data=DataOptions(classes=("field",)))
+            tagged, str(clear_model), tmp_path / "c", CalibrateOptions("f1", data=DataOptions(folders=("field",)))
         )
     with pytest.raises(UsageError, match="takes no parameter"):
         CalibrateOptions("paper", 0.3)

@@ -291,7 +291,7 @@ def test_evaluate_replaces_nothing_unasked_and_no_data(labelled: Path, tmp_path:
 def test_models_replace_nothing_unasked_and_no_data(tagged: Path, clear_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "m"
     out.mkdir()
-    quick = TrainOptions(classes=("field",), epochs=1, batch_size=8, latent=4, widths=(8,))
+    quick = TrainOptions(folders=("field",), epochs=1, batch_size=8, latent=4, widths=(8,))
     for name in ("log.csv", "errors.png", "weights.safetensors", "checkpoint.safetensors"):
         (out / name).write_text("precious")
         with pytest.raises(UsageError, match=f"{name} exists"):

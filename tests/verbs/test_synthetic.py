@@ -77,5 +77,5 @@ def test_calibrate_cuts_either_polarity_by_it(tagged, clear_model, cloudy_model,
 
 def test_without_clear_data_there_is_nothing_to_simulate_on(tagged, tmp_path):
     with pytest.raises(UsageError, match="needs clear patches"):
-        scenes = synthetic_scores(load_scorer("hot"), read_tagged(tagged, DataOptions(classes=("cloudy",))))
+        scenes = synthetic_scores(load_scorer("hot"), read_tagged(tagged, DataOptions(folders=("cloudy",))))
         threshold_on_synthetic(list(scenes), load_scorer("hot").card.calibration, "x")

@@ -17,7 +17,7 @@ from geocloud.scorers.contract import score_patches
 from geocloud.training.options import TrainOptions
 from geocloud.verbs.train import train
 
-QUICK = TrainOptions(classes=("field",), epochs=2, batch_size=8, latent=4, widths=(8,))
+QUICK = TrainOptions(folders=("field",), epochs=2, batch_size=8, latent=4, widths=(8,))
 
 
 def test_a_model_folder_holds_all_that_the_readme_promises(clear_model):
@@ -29,7 +29,7 @@ def test_a_model_folder_holds_all_that_the_readme_promises(clear_model):
     assert losses[-1] < 0.5 * losses[0]
     card = json.loads((clear_model / "card.json").read_text())
     assert (card["calibration"]["cloud_is"], card["training"]["supervision"]) == ("high", "T1")
-    assert "--normal clear --classes field" in card["training"]["recipe"]
+    assert "--normal clear --folders field" in card["training"]["recipe"]
 
 
 def test_the_quantile_threshold_leaves_its_share_of_held_out_errors_above(clear_model, cloudy_model):
@@ -67,7 +67,7 @@ def test_a_model_is_never_replaced_unasked(tagged, tmp_path):
 
 def test_what_cannot_be_trained_is_one_sentence(tagged, tmp_path):
     with pytest.raises(UsageError, match="'desert' is not among the subfolders"):
-        train(tagged, tmp_path / "m", replace(QUICK, classes=("desert",)))
+        train(tagged, tmp_path / "m", replace(QUICK, folders=("desert",)))
     with pytest.raises(InputError, match="does not exist"):
         train(tmp_path / "nowhere", tmp_path / "m", QUICK)
     (tmp_path / "file").touch()
@@ -81,7 +81,7 @@ def test_what_cannot_be_trained_is_one_sentence(tagged, tmp_path):
 def test_a_damaged_picture_of_a_tag_that_is_not_trained_on_loses_nothing(tagged, tmp_path):
     data = shutil.copytree(tagged, tmp_path / "data")
     (data / "cloudy" / "cloudy_0.png").write_bytes(b"no picture")
-    result = train(data, tmp_path / "m", replace(QUICK, classes=()))
+    result = train(data, tmp_path / "m", replace(QUICK, folders=()))
     assert load_scorer(str(result.folder)).card.level == "patch"
     assert result.card.bf16_agreement is None
 
@@ -141,7 +141,7 @@ def test_a_new_kind_is_a_network_what_fits_it_and_an_entry(tagged, tmp_path, mon
     text = "Mean of {normal} patches"
     entry = Kind("brightness.", "toy_kind:Mean", fitter="toy_kind:fit", text=text, unit="reflectance")
     monkeypatch.setitem(KINDS, "mean", entry)
-    folder = train(tagged, tmp_path / "model", TrainOptions(kind="mean", classes=("field",))).folder
+    folder = train(tagged, tmp_path / "model", TrainOptions(kind="mean", folders=("field",))).folder
     scorer = load_scorer(str(folder))
     assert (scorer.card.kind, scorer.card.calibration.unit) == ("mean", "reflectance")
     patches = np.stack([np.full((3, 64, 64), value, dtype=np.float32) for value in (0.1, 0.9)])

@@ -1,4 +1,4 @@
-"""The networks, one a file, and the contract they share.
+"""The networks, one per file, and the contract they share.
 
 A network is an `nn.Module` whose constructor takes `channels` (the number of band channels: required, then optional
 ones) and plain JSON values, and which has besides `forward`:

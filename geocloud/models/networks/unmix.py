@@ -12,7 +12,7 @@ above is affine in x with coefficients that ground and cloud colour set, and tho
 coefficients of each cell (`cells.py`), and outlines come out at every pixel for the price of a quarter of the grid.
 
 The code of a cell holds what tells cloud, and of shadow next to nothing: the head's ``shadow`` serves the sum alone.
-Ground in shadow is told by a smaller network beside, of the same make, trained after it.
+Ground in shadow is found by a smaller network beside, of the same make, trained after it.
 
 Where the infrared shows that a pixel is snow, and where texture says so in the visible alone, the logit is lowered.
 Snow absorbs at 1.6 micrometres, where clouds of water drops reflect; ice clouds reflect little there, too, but shine in
@@ -168,7 +168,7 @@ WAVELENGTHS = tuple(CENTRES[band] for band in BANDS)
 REFERENCE_WAVELENGTH = 0.56
 SWIR = BANDS.index("swir16")
 SHADOW_BANDS = 4
-"""Of BANDS, those that shadow is told from: with infrared ones it is told worse, for few training scenes have them."""
+"""Of BANDS, those that shadow is found with: infrared ones make it worse, for few training scenes have them."""
 
 
 class Unmixed(NamedTuple):

@@ -73,7 +73,7 @@ def _last_part(label: str) -> str:
 def choose_bands(
     hints: Sequence[BandHint], labels: Sequence[str], source: str, texts: str = "", *, file_name: str = ""
 ) -> ChosenBands:
-    """The bands by all evidence; InputError where blue, green and red are not told, with the line to type.
+    """The bands by all evidence; InputError where blue, green and red are not known, with the line to type.
 
     Args:
         hints: what the scene says of each band.
@@ -107,7 +107,7 @@ def nearest_hints(hints: Sequence[BandHint], texts: str, has_data: Callable[[int
     the top of the atmosphere.
 
     Args:
-        hints: one a band, in order.
+        hints: one per band, in order.
         texts: names of files, folders and products.
         has_data: whether the band of a number from 1 holds any; asked of few.
     """
@@ -164,7 +164,7 @@ def line(numbers: Mapping[str, int | str]) -> str:
 
 
 def _refusal(found: BandEvidence, hints: Sequence[BandHint], labels: Sequence[str], source: str, texts: str) -> str:
-    """Why the bands are not told, and the lines of what they may be."""
+    """Why the bands are not known, and the lines of what they may be."""
     seen = _listed([f"{number}={label!r}" if label else f"{number}" for number, label in enumerate(labels, start=1)])
     head = f"{source} does not say which of its bands are blue, green and red ({seen}); "
     if len(hints) > MANY:

@@ -96,7 +96,7 @@ def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_ba
     """What the bands are.
 
     Args:
-        hints: one a band, in order.
+        hints: one per band, in order.
         texts: file name, folder, product id, platform: all that may state the sensor.
         numbers_mean_bands: False: `B1`, `B2`, `B3` in that order are running numbers unless a sensor is stated.
     """
@@ -120,8 +120,8 @@ def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_ba
     if len(distinct) > 1:
         return BandEvidence(_coloured(named, hints))
     sensor = next(iter(chosen))
-    told = sensor if len(chosen) == 1 or sensor in stated else None
-    return BandEvidence(_coloured(chosen[sensor], hints), told, "" if by_statement else guess)
+    known_sensor = sensor if len(chosen) == 1 or sensor in stated else None
+    return BandEvidence(_coloured(chosen[sensor], hints), known_sensor, "" if by_statement else guess)
 
 
 Tokens = Sequence[tuple[str, str] | None]
@@ -294,10 +294,10 @@ def _odd(sensor: Sensor, bands: Bands, tokens: Tokens) -> bool:
 def _coloured(bands: Sequence[NamedBand | None], hints: Sequence[BandHint]) -> Bands:
     """With colour tags where names do not give blue, green and red, nor contradict them as in false-colour pictures."""
     known = list(bands)
-    told = any(
+    stated_colour = any(
         band and band.band and hint.colour not in ("", band.band) for hint, band in zip(hints, bands, strict=True)
     )
-    if not told and not _visible(bands) and set(VISIBLE) <= {hint.colour for hint in hints}:
+    if not stated_colour and not _visible(bands) and set(VISIBLE) <= {hint.colour for hint in hints}:
         for index, (hint, band) in enumerate(zip(hints, bands, strict=True)):
             if hint.colour:
                 known[index] = NamedBand(hint.colour, "colour tag")

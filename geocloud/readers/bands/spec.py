@@ -120,7 +120,7 @@ LEAST_REFLECTANCE, MOST_REFLECTANCE = -0.5, 50.0
 def find_valid(
     values: Sequence[NDArray[Any]], nodata: Sequence[float | None], radiometry: Sequence[Radiometry]
 ) -> BoolArray:
-    """(height, width) which pixels hold data, of a (height, width) array, a nodata value and a scale a band.
+    """(height, width) which pixels hold data, of a (height, width) array, a nodata value and a scale per band.
 
     A nodata of 0 is special: dark ground takes that value too, so it counts only where all bands that have it are 0.
     Values that no reflectance can have are never data.

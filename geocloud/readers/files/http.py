@@ -46,7 +46,7 @@ def _once(url: str, timeout: float) -> bytes:
     agent = {"User-Agent": f"geocloud/{__version__}", "Accept": "application/geo+json, */*"}
     with urlopen(Request(url, headers=agent), timeout=timeout) as answer:  # noqa: S310  # nosec B310 - http or https, see above
         content = bytes(answer.read(MAX_METADATA_BYTES))
-        told = answer.headers.get("Content-Length", "")
-        if told.isdigit() and len(content) < min(int(told), MAX_METADATA_BYTES):
-            raise IncompleteRead(content, int(told) - len(content))
+        length = answer.headers.get("Content-Length", "")
+        if length.isdigit() and len(content) < min(int(length), MAX_METADATA_BYTES):
+            raise IncompleteRead(content, int(length) - len(content))
         return content

@@ -1,4 +1,4 @@
-"""Virtual rasters (VRT) as documents: which files they name, told before GDAL opens any of them."""
+"""Virtual rasters (VRT) as documents: which files they name, found before GDAL opens any of them."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def named_files(document: str, text: bytes, *, allow_external: bool = False) -> 
 
 def _refuse_python(document: str, element: Element) -> None:
     """GDAL tells neither letter case nor attributes and elements apart."""
-    told = {local_name(element): element.text or "", **element.attrib}
-    for name, content in told.items():
+    texts = {local_name(element): element.text or "", **element.attrib}
+    for name, content in texts.items():
         if name.lower() == "pixelfunctionlanguage" and content.strip().lower() != "c":
             raise InputError(f"{document} runs Python code, which is never done; compute its bands beforehand")
 

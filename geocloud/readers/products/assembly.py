@@ -107,7 +107,7 @@ def assemble(
 
     Args:
         product: what is known beside the files.
-        sources: one a band; a nodata of None is taken from the file itself, or from what is known of the product.
+        sources: one per band; a nodata of None is taken from the file itself, or from what is known of the product.
         options: the user's word goes before all.
         stated: band -> scale and offset by metadata or tags, None where they say nothing; None: as in `sources`.
 
@@ -184,7 +184,7 @@ def understood(sources: Sequence[BandSource], guess: str = "") -> str:
     """The line on a scene: its bands, scale and nodata; a warning where bands or scale were guessed."""
     bands = ", ".join(_called(source) for source in sources)
     scales = list(dict.fromkeys(source.radiometry for source in sources))
-    scale = str(scales[0]) if len(scales) == 1 else f"a scale a band ({scales[0].origin})"
+    scale = str(scales[0]) if len(scales) == 1 else f"a scale per band ({scales[0].origin})"
     guessed = any(scale.guessed for scale in scales)
     empty = "alpha or mask" if any(source.alpha or source.masked for source in sources) else ""
     values = ", ".join(dict.fromkeys(f"{s.nodata:g}" for s in sources if s.nodata is not None))

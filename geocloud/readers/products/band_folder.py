@@ -111,7 +111,7 @@ def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -
     """Which file is read for which band, by number from 1 in the order of `files`, the finest of several.
 
     Raises:
-        InputError: bands are not told, or two files of one resolution claim a band.
+        InputError: bands are unknown, or two files of one resolution claim a band.
         UsageError: a band is given that there is not.
     """
     names = list(files)

@@ -97,7 +97,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
     """What one raster file says of itself.
 
     Raises:
-        InputError: no such file, not a raster, fewer than 3 bands, bands or scale not told, located by RPCs only.
+        InputError: no such file, not a raster, fewer than 3 bands, bands or scale unknown, located by RPCs only.
         UsageError: `options.bands` names a band that the file does not have.
     """
     with open_raster(source, allow_external=options.allow_external) as dataset, read_errors(source):

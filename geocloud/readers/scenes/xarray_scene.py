@@ -217,7 +217,7 @@ def _layers(array: xarray.DataArray | xarray.Dataset) -> list[tuple[str, xarray.
 
 
 def _one_band(array: xarray.DataArray, dim: Hashable, index: int, plane: tuple[Hashable, Hashable]) -> xarray.DataArray:
-    """The (y, x) array of one band, with the entry of each attribute that lists a value a band (rioxarray's scales)."""
+    """The (y, x) array of one band, with its entry of each attribute that lists one per band (rioxarray's scales)."""
     band = _flat(array.isel({dim: index}), *plane)
     count = array.sizes[dim]
     for several, one in (("scales", "scale_factor"), ("offsets", "add_offset"), ("nodatavals", "_FillValue")):

@@ -68,7 +68,7 @@ def train_backbone(data: Path, folder: Path, options: TrainOptions, listener: Li
 def read_classes(data: Path, options: TrainOptions, listener: Listener) -> tuple[Patches, tuple[str, ...]]:
     """All pictures, each tagged with the number of its class, and the names of the classes."""
     request = PatchRequest(options.bands, (), "resize", options.max_patches, options.seed, options.scene)
-    with DataSet(data, options.classes) as source:
+    with DataSet(data, options.folders) as source:
         classes = source.classes
         if len(classes) < 2:
             raise UsageError(f"a classifier needs two subfolders or more, {data} has {', '.join(classes) or 'none'}")

@@ -99,12 +99,12 @@ def read_patches(data: Path, tag: Tag | None, options: TrainOptions, listener: L
     request = PatchRequest(
         options.bands, options.optional_bands, options.fit or kind.fit, max(1, limit), options.seed, options.scene
     )
-    choice = Choice(labels=options.labels, classes=options.classes, cloudy=options.cloudy, without=options.without)
+    choice = Choice(labels=options.labels, folders=options.folders, cloudy=options.cloudy, without=options.without)
     with open_labelled(data, choice) as opened:
         files = opened.files
         if opened.labels is not None:
             request = replace(request, labels=LabelTags(dict(opened.labels), options.codes, tag))
-        elif tag and (kind.both or not options.classes):
+        elif tag and (kind.both or not options.folders):
             files = _of_tag(opened, tag, both=kind.both)
         found = cut_patches(opened.source, files, request, listener.progress)
     return replace(found, tags=np.full(len(found), TAG_NUMBERS[tag] if kind.both and tag else 0))
@@ -157,7 +157,7 @@ def _record(data: Path, options: TrainOptions, steps: int) -> TrainingRecord:
     """What the network saw."""
     kind = KINDS[options.kind]
     shown = "clear and cloudy" if kind.both else options.normal
-    classes = ", ".join(options.classes) or "all"
+    classes = ", ".join(options.folders) or "all"
     lines = [f"{data.name} (classes {classes}, as {shown}; licence: {options.licence or 'not given'})"]
     if options.kind == "features":
         from geocloud.models.pretrained import backbone_card
@@ -166,7 +166,7 @@ def _record(data: Path, options: TrainOptions, steps: int) -> TrainingRecord:
     recipe = (
         f"geocloud train {data.name} --kind {options.kind}"
         + ("" if kind.both else f" --normal {options.normal}")
-        + "".join(f" --classes {name}" for name in options.classes)
+        + "".join(f" --folders {name}" for name in options.folders)
         + "".join(f" --cloudy {name}" for name in options.cloudy)
         + f" --epochs {options.epochs} --batch-size {options.batch_size} --lr {options.lr:g}"
         + f" --held-out {options.held_out:g} --seed {options.seed}"

@@ -35,11 +35,6 @@ class Veil(NamedTuple):
         return mix(surface, self.cloud, self.opacity, self.shadow)
 
 
-def surface_under(mixed: Tensor, veil: Veil) -> Tensor:
-    """(n, band, h, w) the surface again: the mixing formula solved for it; wants opacity and shadow below 1."""
-    return (mixed - veil.opacity * veil.cloud) / ((1 - veil.opacity) * (1 - veil.shadow))
-
-
 def uniform(shape: tuple[int, ...], low: float, high: float, rng: Generator) -> Tensor:
     """Uniform random numbers from ``low`` to ``high``."""
     return torch.rand(shape, generator=rng) * (high - low) + low
