@@ -26,7 +26,7 @@ _STDERR_LINES = 200
 
 
 class ProgramError(Exception):
-    """The program failed; `str(error)` is one sentence for the user, the hint the way out where there is one."""
+    """The program failed; `str(error)` is one sentence for the user, the hint what else may help, which the plugin alone knows."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         """Keep both apart."""
@@ -233,11 +233,11 @@ class _Run:
         if self.was_cancelled or code == 130:
             raise ProgramCancelled("cancelled")
         if self.error is not None:
-            text, hint = str(self.error.get("text", "")), str(self.error.get("hint", ""))
+            text = str(self.error.get("text", ""))
             self._log_stderr(without=text)
             options = self.error.get("options")
             failed = tr("geocloud failed ({ending})").format(ending=_ending(code))
-            raise ProgramError(in_our_words(text, options) or failed, in_our_words(hint, options))
+            raise ProgramError(in_our_words(text, options) or failed)
         if code != 0:
             raise self._from_stderr(code)
         self._log_stderr()
@@ -247,10 +247,9 @@ class _Run:
 
     def _from_stderr(self, code: int) -> ProgramError:
         """The sentence after `error:` where there is one, else how it ended and its last words."""
-        for number, line in enumerate(self.stderr):
+        for line in self.stderr:
             if line.lower().startswith("error: "):
-                hint = " ".join(more.strip() for more in self.stderr[number + 1 :] if more.startswith("  "))
-                return ProgramError(line[len("error: ") :], hint)
+                return ProgramError(line[len("error: ") :])
         last = f": {self.stderr.pop()}" if self.stderr else ""
         self._log_stderr()
         text = tr("geocloud stopped unexpectedly ({ending})").format(ending=_ending(code))

@@ -23,8 +23,7 @@ def main(mode):
         say(
             event="error",
             code="input",
-            text="scene.tif is empty",
-            hint="fetch it again, or try --allow-external",
+            text="scene.tif is empty; fetch it again, or try --allow-external",
             options=["allow-external"],
         )
         return 1
