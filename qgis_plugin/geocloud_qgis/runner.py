@@ -26,7 +26,7 @@ _STDERR_LINES = 200
 
 
 class ProgramError(Exception):
-    """The program failed; `str(error)` is one sentence for the user, the hint what else may help, which the plugin alone knows."""
+    """The program failed; `str(error)` is one sentence for the user, the hint what else may help."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         """Keep both apart."""
