@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from geocloud.errors import InputError, UsageError
@@ -127,6 +129,20 @@ def test_what_stays_ambiguous_is_refused_with_the_lines_to_type() -> None:
         choose_bands([BandHint(name) for name in names], names, "a.tif")
     assert "if they are Landsat 8-9's, --bands blue=2,green=3,red=4,nir=5,swir16=6,swir22=7" in str(refused.value)
     assert "if they are Landsat 4-7's, --bands blue=1,green=2,red=3,nir=4,swir16=5,swir22=7" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("count", "line"),
+    [
+        (3, "--bands red=1,green=2,blue=3 (pictures)"),
+        (4, "--bands blue=1,green=2,red=3,nir=4 (PlanetScope)"),
+        (5, "--bands blue=1,green=2,red=3,nir=5 (RapidEye)"),
+        (8, "--bands blue=2,green=4,red=6,nir=8 (SuperDove)"),
+    ],
+)
+def test_bands_without_names_are_refused_with_lines_of_products_that_have_so_many(count: int, line: str) -> None:
+    with pytest.raises(InputError, match=re.escape(line)):
+        choose_bands([BandHint()] * count, [""] * count, "a.tif")
 
 
 def test_a_files_name_tells_the_order_of_planets_bands() -> None:

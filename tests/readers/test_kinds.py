@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from products import band_file, numbers, read_all, write_safe
 from rasterio.enums import ColorInterp
 from testutils import UTM, write_scene
@@ -410,10 +411,13 @@ class TestTimes:
             open_scene(self.cube(stack(4)).isel(time=0), SceneOptions(time="0"))
 
 
-def test_stackstacs_corners_are_no_centres() -> None:
+@pytest.mark.parametrize("kind", [tuple, list, lambda numbers: Affine(*numbers)])
+def test_stackstacs_corners_are_no_centres(kind) -> None:
     xarray = pytest.importorskip("xarray")
     coords = {"band": ["blue", "green", "red"], "x": 500000 + 10.0 * np.arange(60), "y": 5000000 - 10.0 * np.arange(60)}
-    cube = xarray.DataArray(stack(3), coords, ("band", "y", "x"), attrs={"transform": (10, 0, 500000, 0, -10, 5000000)})
+    cube = xarray.DataArray(
+        stack(3), coords, ("band", "y", "x"), attrs={"transform": kind((10, 0, 500000, 0, -10, 5000000))}
+    )
     for array, left in ((cube, 500000), (cube.isel(x=slice(7, None)), 500070)):
         with open_scene(array) as scene:
             assert tuple(scene.georef.transform)[:6] == (10, 0, left, 0, -10, 5000000)

@@ -20,6 +20,16 @@ MANY = 30
 """Bands from which a scene is taken for an imaging spectrometer's."""
 
 
+_EXAMPLES = {
+    3: ("--bands red=1,green=2,blue=3 (pictures)", "--bands blue=1,green=2,red=3"),
+    4: (
+        "--bands blue=1,green=2,red=3,nir=4 (PlanetScope)",
+        "--bands red=1,green=2,blue=3,nir=4 (aerial)",
+    ),
+    5: ("--bands blue=1,green=2,red=3,nir=5 (RapidEye)", "--bands blue=1,green=2,red=3,nir=4 (MicaSense)"),
+    8: ("--bands blue=2,green=4,red=6,nir=8 (SuperDove)", "--bands blue=2,green=3,red=5,nir=7 (WorldView)"),
+}
+"""Number of bands -> lines of products that have so many."""
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 _NANOMETRES = (350.0, 2600.0)
 
@@ -96,7 +106,7 @@ def choose_bands(
         raise InputError(_refusal(found, hints, labels, source, texts))
     why = {name: band.evidence for name, number in numbers.items() if (band := found.bands[number - 1])}
     named = zip(found.bands, labels, strict=True)
-    unnamed = tuple(label or f"band {n}" for n, (band, label) in enumerate(named, start=1) if band is None)
+    unnamed = tuple(label or f"{n}" for n, (band, label) in enumerate(named, start=1) if band is None)
     return ChosenBands(numbers, why, found.sensor, guess, _left_out(found, numbers, labels), unnamed)
 
 
@@ -187,16 +197,8 @@ def _refusal(found: BandEvidence, hints: Sequence[BandHint], labels: Sequence[st
             f"{source} has {', '.join(known)}, but no {absent} ({seen}); a scene needs blue, green and red: if it has "
             "them, --bands blue=N,green=N,red=N"
         )
-    if len(hints) == 3:
-        return f"{head}name them: --bands red=1,green=2,blue=3 in the order of pictures, or {line(_order('brg'))}"
-    return (
-        f"{head}name them by your product's document: {line(_order('brgn'))} (PlanetScope, 4 bands), "
-        "--bands red=1,green=2,blue=3,nir=4 (aerial, 4 bands)"
-    )
-
-
-def _order(kind: str) -> dict[str, int]:
-    return {name: number for number, name in enumerate(("blue", "green", "red", "nir")[: len(kind)], start=1)}
+    examples = _EXAMPLES.get(sum(hint.text != ALPHA for hint in hints), _EXAMPLES[4])
+    return f"{head}name them by your product's document: {', '.join(examples)}"
 
 
 def _left_out(found: BandEvidence, numbers: Mapping[str, int], labels: Sequence[str]) -> tuple[str, ...]:

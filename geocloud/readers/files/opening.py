@@ -121,7 +121,9 @@ def path_exists(path: str) -> bool:
 def _unopened(source: str, reason: str) -> str:
     """Why a raster cannot be opened, and the way out."""
     if is_remote(source):
-        return f"{source} cannot be opened ({reason}); check the address, the network and your credentials"
+        denied = re.search(r"response code: (?:401|403|409)", reason)
+        signed = ", and whether the link must be signed, as the Planetary Computer's" if denied else ""
+        return f"{source} cannot be opened ({reason}); check the address, the network and your credentials{signed}"
     for (sign, suffix), sentence in _UNREADABLE.items():
         if source.lower().endswith(suffix) and _begins(source, sign):
             return f"{source} {sentence}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,9 +77,10 @@ def _corner_shift(stated: object, corner: tuple[float, float], step: tuple[float
     Coordinates are of pixel centres by the CF conventions, but stackstac gives upper left corners unless told
     otherwise, and states the grid in an attribute. An array that was cut since is on the same grid: whole pixels off.
     """
-    if not isinstance(stated, list | tuple) or len(stated) < 6:
+    numbers = list(stated) if isinstance(stated, Iterable) and not isinstance(stated, str) else []
+    if len(numbers) < 6:  # affine's own class is a tuple in its version 2 alone
         return 0.0, 0.0
-    a, _, c, _, e, f = (float(value) for value in stated[:6])
+    a, _, c, _, e, f = (float(value) for value in numbers[:6])
     alike = abs(a - step[0]) <= REGULAR * abs(a) and abs(e - step[1]) <= REGULAR * abs(e)
     offsets = (corner[0] - c) / step[0], (corner[1] - f) / step[1]
     half = all(abs(abs(offset - round(offset)) - 0.5) < REGULAR * 10 for offset in offsets)
