@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "pictures"), [("clouds", 5), ("train", 5)])
+@pytest.mark.parametrize(("name", "pictures"), [("clouds", 5), ("dates", 4), ("train", 5)])
 def test_notebook(name: str, pictures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nbformat = pytest.importorskip("nbformat", reason="needs pip install 'geocloud[docs]'")
     from nbclient import NotebookClient
