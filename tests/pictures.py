@@ -45,7 +45,7 @@ def _train(tagged, folder, normal, class_name):
     options = TrainOptions(
         kind="dense",
         normal=normal,
-        classes=(class_name,),
+        folders=(class_name,),
         epochs=25,
         batch_size=4,
         latent=8,
