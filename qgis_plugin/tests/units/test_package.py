@@ -34,6 +34,9 @@ def test_metadata():
     project = tomllib.loads((FOLDER.parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert general["version"] == PROGRAM_VERSION
     assert general["author"] == project["authors"][0]["name"]
+    # The plugin site wants an address; a reserved one stands in until the project names its own.
+    assert general["email"] == project["authors"][0].get("email", "geocloud@example.org")
+    assert general["homepage"] == project["urls"]["Documentation"]
     assert general["repository"] == project["urls"]["Repository"]
     assert general["tracker"] == project["urls"]["Issues"]
     assert (FOLDER / general["icon"]).is_file()

@@ -104,9 +104,14 @@ def detect_area(layer):
         for node in QgsProject.instance().layerTreeRoot().children()
         if node.name().startswith("Clouds of ") and shares_extent(node, visible, layer)
     )
+    others = [node for node in QgsProject.instance().layerTreeRoot().findGroups() if node.name() != name]
+    for node in others:
+        node.setItemVisibilityChecked(False)
     iface.mapCanvas().setExtent(layer.extent())
     wait_for_map()
     save(iface.mainWindow(), "qgis-area")
+    for node in others:
+        node.setItemVisibilityChecked(True)
     forget(name)
 
 
@@ -203,7 +208,9 @@ def model():
     pause(1)
     save(designer, "qgis-model")
     target = str(FOLDER / "clear.tif")
-    results = processing.run(made, {"SCENE": SCENE, "applymask:Scene without clouds": target})
+    made.updateDestinationParameters()
+    name = made.destinationParameterDefinitions()[0].name()  # differs between versions of QGIS
+    results = processing.run(made, {"SCENE": SCENE, name: target})
     layer = QgsRasterLayer(target)
     assert layer.isValid(), results
     assert layer.bandCount() == 4
