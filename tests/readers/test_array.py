@@ -88,7 +88,7 @@ def test_without_coordinates_there_is_no_georeference() -> None:
     [
         (lambda a: a.assign_coords(x=np.arange(70.0) ** 2), "are not evenly spaced"),
         (lambda a: a.rename(x="u"), "rename two of them to y and x"),
-        (lambda a: xarray.concat([a, a], "time"), "select one time"),
+        (lambda a: xarray.concat([a, a], "time"), "holds 2 times .0, 1.; choose one: --time 0"),
         (lambda a: a.assign_coords(band=[1, 2, 3, 4]), "does not say which of its bands are blue, green and red"),
         (
             lambda a: a.assign_coords(spatial_ref=xarray.DataArray(0, attrs={"crs_wkt": "nonsense"})),

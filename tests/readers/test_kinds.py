@@ -375,6 +375,18 @@ class TestContainers:
             assert scene.describe()["crs"] == UTM
 
 
+@pytest.mark.parametrize(("group", "dims", "there"), [("/data", "yx", "only groups"), (None, "ab", "it has a, b")])
+def test_netcdf_of_another_layout_says_what_to_do(tmp_path: Path, group: str | None, dims: str, there: str) -> None:
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+    cube = xarray.Dataset({f"B0{n}": (tuple(dims), band) for n, band in enumerate(stack(3), start=2)})
+    cube.to_netcdf(tmp_path / "a.nc", engine="h5netcdf", group=group)
+    with pytest.raises(
+        InputError, match=rf"at its root \({there}\); convert the bands to GeoTIFF, as with gdal_translate"
+    ):
+        open_scene(tmp_path / "a.nc")
+
+
 class TestTimes:
     DATES = ("2023-01-01", "2023-02-01")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from math import isnan
 
 import numpy as np
@@ -28,6 +30,8 @@ from geocloud.readers.files.paths import check_named, is_virtual
 from geocloud.readers.files.sampling import mask_band, sample_files
 from geocloud.readers.reader import SceneOptions
 
+SHARED = 8
+"""Letters that all names of bands begin with from which they are left out of the line on a scene."""
 Sample = Callable[[], Samples]
 
 
@@ -182,7 +186,10 @@ def with_options(
 
 def understood(sources: Sequence[BandSource], guess: str = "") -> str:
     """The line on a scene: its bands, scale and nodata; a warning where bands or scale were guessed."""
-    bands = ", ".join(_called(source) for source in sources)
+    labels = [source.label for source in sources]
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*labels, strict=False)) if len(labels) > 1 else ()
+    shared = re.sub(r"[a-zA-Z0-9]*$", "", "".join(letters[0] for letters in alike))
+    bands = ", ".join(_called(source, len(shared)) for source in sources)
     scales = list(dict.fromkeys(source.radiometry for source in sources))
     scale = str(scales[0]) if len(scales) == 1 else f"a scale per band ({scales[0].origin})"
     guessed = any(scale.guessed for scale in scales)
@@ -196,9 +203,9 @@ def understood(sources: Sequence[BandSource], guess: str = "") -> str:
     return Warn(line) if guessed or guess else line
 
 
-def _called(source: BandSource) -> str:
-    """A band with what the scene calls it, else its number."""
-    label = source.label or str(source.index)
+def _called(source: BandSource, shared: int = 0) -> str:
+    """A band with what the scene calls it, without what the names of all begin with, else its number."""
+    label = f"…{source.label[shared:]}" if shared > SHARED else source.label or str(source.index)
     return source.band if label.lower() == source.band else f"{source.band} {label}"
 
 

@@ -125,8 +125,9 @@ def select_time(array: Cube, wanted: str | None, source: str) -> Cube:
         return cast("Cube", array.isel({dim: found[0]}))
     listed = ", ".join(times[:4]) + (f" and {count - 4} more" if count > 4 else "")
     if wanted is None:
+        first = times[0][:10] if sum(text.startswith(times[0][:10]) for text in times) == 1 else times[0]
         raise InputError(
-            f"{source} holds {count} times ({listed}); choose one: --time {times[0]}, in Python SceneOptions(time=...)"
+            f"{source} holds {count} times ({listed}); choose one: --time {first}, in Python SceneOptions(time=...)"
         )
     raise UsageError(f"--time {wanted} is {'several' if found else 'none'} of the times of {source} ({listed})")
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import xarray
 
 _FAILURES = (OSError, ValueError, KeyError, TypeError)
-_GROUPS = "its groups are not looked into: convert the bands to GeoTIFF, as with gdal_translate, and give their folder"
+_OTHERWISE = (
+    "convert the bands to GeoTIFF, as with gdal_translate NETCDF:FILE:VARIABLE, one a band, and give their folder"
+)
 _EOPF = "measurements/reflectance"
 """Group of EOPF products that holds a group a resolution: r10m, r20m, r60m."""
 
@@ -75,9 +77,10 @@ def _checked(dataset: xarray.Dataset, source: str, *, file: bool = False) -> xar
     """InputError where no variable lies on the ground, with the way out."""
     planar = [name for name, values in dataset.data_vars.items() if any({y, x} <= set(values.dims) for y, x in PLANES)]
     if not planar:
+        there = f"it has {', '.join(map(str, dataset.dims))}" if dataset.dims else "only groups"
         raise InputError(
-            f"{source} has no variables with dimensions y and x at its root; "
-            + (_GROUPS if file else "give the path of the group that holds the bands")
+            f"{source} has no variables with dimensions y and x, or lat and lon, at its root ({there}); "
+            + (_OTHERWISE if file else "give the path of the group that holds the bands")
         )
     return dataset
 
