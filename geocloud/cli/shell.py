@@ -169,6 +169,8 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
             if not code and (reason := lost_stdout()):
                 print_error(f"the results cannot be printed ({reason}), but the outputs are complete")
                 code = 1
+            if code == Cancelled.exit_code:
+                _hear_no_more()
             if code:
                 sys.exit(code)
 
@@ -182,6 +184,15 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
 
 def _already(number: int, frame: FrameType | None) -> None:
     """A further signal, while the first one is obeyed."""
+
+
+def _hear_no_more() -> None:
+    """While Python ends it gives signals their own effect again: one more would make another exit code."""
+    stopping = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
+    for number in stopping:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _hear_signals() -> None:
