@@ -32,7 +32,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--polygons", type=_FILE, metavar="FILE", help="Corrected clouds; its column `scene` names their scenes.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The model folder.")
 @model_option
-@click.option("--steps", type=click.IntRange(1), default=120, show_default=True, help="Steps of the training.")
+@click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of the training.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
 @click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one per core.")
 @click.option("--allow-worse", is_flag=True, help="Write the model also if it is worse on the scenes held out.")

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Generator, Tensor
 
+from geocloud.errors import ModelError
 from geocloud.models.networks.cells import BANDS, BRIGHTEST
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
@@ -44,7 +45,7 @@ KEEP = 0.3
 class FitOptions:
     """How long, how fast."""
 
-    steps: int = 120
+    steps: int = 200
     batch: int = 6
     size: int = 128
     """Pixels along a side of a crop."""
@@ -101,7 +102,7 @@ def adapted(
     optimiser = torch.optim.AdamW(learned, lr=options.lr, weight_decay=0.0)
     state = TrainingState({"student": student, "average": average}, optimiser, rng)
     run = f"{options} {len(grounds)} {sum(float(one.scene.data.float().sum()) for one in grounds):.3f}"
-    first = load_checkpoint(folder, state, run)["step"] if (folder / CHECKPOINT_FILE).exists() else 0
+    first = _resume(folder, state, run)
     for step in range(first, options.steps):
         for group in optimiser.param_groups:
             group["lr"] = options.lr * min(1.0, (step + 1) / 10) * (1 - 0.95 * step / options.steps)
@@ -115,6 +116,15 @@ def adapted(
             save_checkpoint(folder, state, {"step": step + 1}, run)
         tell(step + 1, options.steps)
     return average
+
+
+def _resume(folder: Path, state: TrainingState, run: str) -> int:
+    """The steps that an earlier run of the same data and options has taken; another's checkpoint is left aside."""
+    try:
+        return int(load_checkpoint(folder, state, run)["step"])
+    except ModelError:  # there is none, or it is damaged or another's
+        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+        return 0
 
 
 def _loss(student: UnmixNet, before: UnmixNet, shown: _Shown, threshold: float) -> Tensor:
