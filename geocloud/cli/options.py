@@ -172,11 +172,8 @@ def reading_options(function: F) -> F:
 
 
 def as_scene_options(**given: Any) -> SceneOptions:  # noqa: ANN401 - click's own values
-    """The options as one value, under their own names; click's usage error where they make no sense."""
-    try:
-        return SceneOptions(**{**given, "bands": given.get("bands") or {}})
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    """The options as one value, under their own names; UsageError where they make no sense."""
+    return SceneOptions(**{**given, "bands": given.get("bands") or {}})
 
 
 def take_scene_options(given: dict[str, Any], names: Sequence[str] = SCENE_OPTIONS) -> SceneOptions:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 from affine import Affine
 from rasterio.crs import CRS
 
+from geocloud.errors import UsageError
 from geocloud.raster import Georef, Raster, Window
 from geocloud.readers.bands.spec import DigitalNumbers, SceneInfo
 from geocloud.readers.files.paths import scene_name
@@ -44,13 +45,13 @@ class SceneOptions:
     """Which time of a store or array that holds several: a date or its beginning, or a number from 0 (-1: the last)."""
 
     def __post_init__(self) -> None:
-        """Numbers that have no meaning."""
+        """UsageError for numbers that have no meaning."""
         if self.scale is not None and not 0 < abs(self.scale) < float("inf"):
-            raise ValueError(f"scale {self.scale} must be a number other than 0")
+            raise UsageError(f"scale {self.scale} must be a number other than 0")
         if self.offset is not None and not abs(self.offset) < float("inf"):
-            raise ValueError(f"offset {self.offset} must be a finite number")
+            raise UsageError(f"offset {self.offset} must be a finite number")
         if self.max_pixels < 1:
-            raise ValueError(f"max_pixels {self.max_pixels} must be 1 or more")
+            raise UsageError(f"max_pixels {self.max_pixels} must be 1 or more")
 
 
 @runtime_checkable
