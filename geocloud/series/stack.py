@@ -12,6 +12,9 @@ from geocloud.raster import BoolArray, FloatArray, Window
 from geocloud.readers.dates import scene_day
 from geocloud.readers.reader import SceneReader
 
+CACHE = 128 << 20
+"""Bytes of GDAL's block cache while many dates are read; its default, a share of the machine's memory, fills."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import rasterio
 
 from geocloud.classes import GROUND
 from geocloud.errors import UsageError
@@ -26,7 +27,7 @@ from geocloud.readers.scenes.band_subset import BandSubset
 from geocloud.scorers.contract import Scorer
 from geocloud.series.compose import Composed, Method, compose
 from geocloud.series.explain import box_means
-from geocloud.series.stack import Stack, make_stack
+from geocloud.series.stack import CACHE, Stack, make_stack
 from geocloud.verbs.apply_mask import check_grid
 from geocloud.verbs.detect import detect
 from geocloud.version import __version__
@@ -104,7 +105,8 @@ def composite(
         check_outputs([target], chain.from_iterable(map(scene_files, stack.scenes)), overwrite=options.overwrite)
         staging = files.enter_context(staged(target.stem))
         masks = _masks(stack, target, options, scorer, staging, files, progress)
-        filled = _write(stack, masks, target, options.method, staging, progress)
+        with rasterio.Env(GDAL_CACHEMAX=CACHE):
+            filled = _write(stack, masks, target, options.method, staging, progress)
         staging.commit(last=target, overwrite=options.overwrite)
     return Composite(target, stack.days, filled)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import rasterio
 
 from geocloud.classes import SHADOW, cover_tags, wanted_classes
 from geocloud.errors import InputError, ModelError, UsageError
@@ -28,7 +29,7 @@ from geocloud.readers.masks import MaskFile, ScoreFile
 from geocloud.readers.scenes.band_subset import BandSubset
 from geocloud.scorers.contract import Scorer
 from geocloud.series.explain import MIN_DATES, NEAR, SURROUNDINGS, explain
-from geocloud.series.stack import Stack, make_stack
+from geocloud.series.stack import CACHE, Stack, make_stack
 from geocloud.verbs.detect import detect
 from geocloud.writers.cog import MASK, RowWriter, copy_to_cog, mask_product
 from geocloud.writers.staging import Staging, check_outputs, staged
@@ -113,7 +114,8 @@ def detect_series(
             scratch = staging.scratch(finals[done], f"alone-{done}")
             alone.append(_detect_alone(_Kept(scene, stack.bands), scratch, options, scorer))
         singles = [files.enter_context(_Single(detection)) for detection in alone]
-        counts = _write_masks(stack, singles, finals, staging, progress)
+        with rasterio.Env(GDAL_CACHEMAX=CACHE):
+            counts = _write_masks(stack, singles, finals, staging, progress)
         retired = [path for final in finals for path in earlier_products(final)] if options.overwrite else []
         staging.commit(last=finals[-1], retired=retired, overwrite=options.overwrite)
     valid = np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)
