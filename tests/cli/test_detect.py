@@ -212,7 +212,7 @@ def corrupted(folder: Path) -> Path:
         ("unwritable", "cannot be written"),
         ("wrong band", "'purple' is unknown"),
         ("wrong band number", "which has bands 1 to 4"),
-        ("model", "no model 'nonsense': give a model folder or one of"),
+        ("model", "no model 'nonsense': give a model folder, an ONNX file or one of"),
         ("card", "not a valid model card"),
         ("threshold", "rule 'magic' is not in the card"),
     ],
