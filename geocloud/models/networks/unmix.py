@@ -48,6 +48,8 @@ WINDOW, STRIDE = 16, 8
 """Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
 GLARE, DARK = 0.7, 0.12
 """Visible reflectance above which, and below which, a pixel counts for a share of its window."""
+PALE = 0.25
+"""Mean visible reflectance of a window from which it may be a snow field: small clouds over dark ground are as rough."""
 TEXTURES = 14
 """Figures of a window."""
 BLANK, UNSURE = 0.003, -2.4
@@ -129,9 +131,10 @@ class SnowTexture(nn.Module):
         """
         figures = textures(x)
         raw = (self.standardised(figures) * self.weight).sum(1, keepdim=True) + self.bias
+        pale = torch.sigmoid((figures[:, :3].mean(1, keepdim=True) - PALE) / 0.02)
         white = torch.sigmoid((figures[:, :3].amin(1, keepdim=True) - GLARE) / 0.01)
         blank = white * torch.sigmoid((BLANK - figures[:, 6:7]) / 0.0005)
-        both = torch.cat([torch.sigmoid(raw), blank], 1)
+        both = torch.cat([torch.sigmoid(raw) * pale, blank], 1)
         both = F.interpolate(both, size=x.shape[-2:], mode="bilinear", align_corners=False)
         return both[:, :1], both[:, 1:]
 

@@ -1,7 +1,8 @@
 """Fits what tells clear snow from cloud by texture, beside an unmixing network whose weights stay as they are.
 
-Windows of tagged scenes are sorted by two tags that a person can give at a glance: what the patch shows (wholly clear
-or wholly cloud) and whether there is snow in the scene. Clear windows of snowy scenes are snow, all others are not.
+Windows are sorted by two tags that a person can give at a glance: whether there is snow in the scene, and what the patch
+shows (wholly clear or wholly cloud). Clear windows of snowy scenes are snow. Their cloudy windows are not, nor is any
+window of another scene, whatever lies in it: small clouds over dark ground are as rough as snow.
 """
 
 from typing import NamedTuple
@@ -80,7 +81,7 @@ def windows_of(scene: TrainingScene, size: float, scale: float) -> Windows:
     known = F.avg_pool2d(planes[:, 3:], CELL * STRIDE)[0]
     share = known[0] / known[1].clamp(min=1e-6)
     clear, cloud = share < 1 - SURE, share > SURE
-    use = (known[1] > SURE) & (clear | cloud)
+    use = (known[1] > SURE) & (clear | cloud) if scene.snow else torch.ones_like(clear)
     figures = textures(planes)[0][:, use].T
     snow = (clear & torch.tensor(scene.snow))[use].float()
     return Windows(figures, snow, torch.full((len(snow),), max(1, len(snow)) ** -0.5))
