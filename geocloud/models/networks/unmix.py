@@ -49,7 +49,7 @@ WINDOW, STRIDE = 16, 8
 GLARE, DARK = 0.7, 0.12
 """Visible reflectance above which, and below which, a pixel counts for a share of its window."""
 PALE = 0.25
-"""Mean visible reflectance of a window from which it may be a snow field: small clouds over dark ground are as rough."""
+"""Mean visible reflectance from which a window may be a snow field: small clouds over dark ground are as rough."""
 TEXTURES = 14
 """Figures of a window."""
 BLANK, UNSURE = 0.003, -2.4

@@ -1,8 +1,8 @@
 """Fits what tells clear snow from cloud by texture, beside an unmixing network whose weights stay as they are.
 
-Windows are sorted by two tags that a person can give at a glance: whether there is snow in the scene, and what the patch
-shows (wholly clear or wholly cloud). Clear windows of snowy scenes are snow. Their cloudy windows are not, nor is any
-window of another scene, whatever lies in it: small clouds over dark ground are as rough as snow.
+Windows are sorted by two tags that a person can give at a glance: whether there is snow in the scene, and what the
+patch shows (wholly clear or wholly cloud). Clear windows of snowy scenes are snow. Their cloudy windows are not, nor is
+any window of another scene, whatever lies in it: small clouds over dark ground are as rough as snow.
 """
 
 from typing import NamedTuple
