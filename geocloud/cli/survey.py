@@ -22,7 +22,8 @@ from geocloud.verbs.survey import survey as survey_model
 @click.option(
     "--config",
     "recipe",
-    default="unmix",
+    type=click.Path(path_type=Path),
+    default=Path("unmix"),
     show_default=True,
     help="Recipe that it was trained with: a name, or a TOML file.",
 )
