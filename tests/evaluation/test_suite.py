@@ -111,7 +111,7 @@ def test_a_model_that_lacks_a_band_is_left_out_of_that_source_with_a_sentence(ro
 class _Bright:
     """Stands in for the peer's class, which brings its own runtime: cloud where the mean is above 0.3."""
 
-    def __init__(self, img, band_order, product_level, providers):
+    def __init__(self, img, band_order, product_level, providers, intra_op_num_threads):
         assert img.shape[2] == len(band_order) == 4
         assert product_level == "l1c"
         self.csm = (img.mean(axis=2, keepdims=True) > 0.3).astype(np.uint8)

@@ -83,7 +83,7 @@ def test_a_batch_and_its_strips_too(twins: dict[str, Path], tmp_path: Path) -> N
     from distributed import Client
 
     north = detect(twins["north"], tmp_path / "one", OPTIONS)
-    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as client:
         for split in (10_000, 60):
             out = tmp_path / f"many-{split}"
             found = detect_many([twins["south"]], out, BatchOptions(OPTIONS, split=split), client=client)
