@@ -154,8 +154,8 @@ def load_scorer(
         precision: `fp32`, `bf16`, or `auto`: bf16 where card and machine allow it; of geocloud's own kinds.
 
     Raises:
-        ModelError: there is no such model, or its weights or card are damaged. MissingExtraError: its package is not
-        installed.
+        ModelError: there is no such model, or its weights or card are damaged.
+        MissingExtraError: its package is not installed.
     """
     name = os.fspath(model)
     if name in BASELINES:
