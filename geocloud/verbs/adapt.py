@@ -114,8 +114,7 @@ def adapt(
 
     Raises:
         UsageError: too few scenes, or options that do not fit them.
-        InputError: scene, mask, polygons or list cannot be read. ModelError: a model of another kind.
-        OutputError: the folder holds a model, or cannot be written.
+        InputError, ModelError, OutputError: a file cannot be read, a model of another kind, a folder that holds one.
     """
     from geocloud.models.network_scorer import WEIGHTS_FILE
     from geocloud.training.own_scenes import Truth, read_tiles, scene_names, split, taken_for_clear
