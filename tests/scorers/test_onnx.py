@@ -139,7 +139,7 @@ def test_the_exported_default_gives_the_default_s_mask(sample: Path, tmp_path: P
         first, second = (rasterio.open(one.files[key]).read(1).astype(int) for one in (ours, theirs))
         assert (np.abs(first - second) <= step).mean() >= least
     assert abs(ours.cloud_cover - theirs.cloud_cover) < 0.05
-    assert theirs.polygon_count == ours.polygon_count
+    assert theirs.polygon_count == pytest.approx(ours.polygon_count, rel=0.05)
     assert theirs.files["quicklook"].exists()
 
 
