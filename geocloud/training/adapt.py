@@ -23,14 +23,11 @@ from geocloud.models.networks.cells import BANDS, BRIGHTEST
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
 from geocloud.training.own_scenes import Tile
+from geocloud.training.unmix.batches import CONTRAST, THIN, VISIBLE
 from geocloud.training.unmix.scenes import TrainingScene, as_shown, crop
 from geocloud.training.unmix.simulator import simulate, uniform
-from geocloud.training.unmix.steps import follow
+from geocloud.training.unmix.steps import follow, weighted_mean
 
-THIN, VISIBLE = 0.04, 0.12
-"""Simulated opacity up to which ground stays clear, and from which it is cloud; between, nothing is asked."""
-CONTRAST = 0.06
-"""Change of visible reflectance below which a simulated veil cannot be seen: nothing is asked there either."""
 GAIN, UNCHANGED = 0.08, 0.5
 """Largest change of the log gain of a crop, and share of crops shown as they are."""
 GRAIN = 0.012
@@ -137,12 +134,11 @@ def _loss(student: UnmixNet, before: UnmixNet, shown: _Shown, threshold: float) 
     lost = F.relu(old - score) * cloud
     unspoken = 1 - shown.weight
     changed = F.smooth_l1_loss(score, old, reduction="none") * unspoken
-    return _mean(wrong, cloud) + _mean(wrong, clear) + KEEP * (_mean(lost, cloud) + _mean(changed, unspoken))
-
-
-def _mean(value: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean; 0 where nothing weighs."""
-    return (value * weight).sum() / weight.sum().clamp(min=1)
+    return (
+        weighted_mean(wrong, cloud)
+        + weighted_mean(wrong, clear)
+        + KEEP * (weighted_mean(lost, cloud) + weighted_mean(changed, unspoken))
+    )
 
 
 def _draw(grounds: list[Ground], options: FitOptions, rng: Generator) -> _Shown:

@@ -36,8 +36,6 @@ NOISE, LOST_RECALL = 0.002, 0.02
 """Balanced accuracy and recall that a model may lose on held-out scenes and still be no worse."""
 LARGEST_MOVE, STEP = 1.0, 0.25
 """Logits that the threshold moves at most after learning, and at once."""
-CONTRAST = 0.06
-"""Change of visible reflectance below which a simulated cloud cannot be seen."""
 MIN_CLEAR = 0.05
 """Share of known clear pixels below which no cloud is simulated over a tile."""
 
@@ -204,6 +202,8 @@ def _measure(
 
 def _unseen(case: SimulatedCase, tile: Tile) -> BoolArray:
     """(h, w) where a simulated cloud changes too little to be seen, as white over snow: nobody could find it."""
+    from geocloud.training.unmix.batches import CONTRAST
+
     index = [place for place, band in enumerate(tile.bands) if band in case.bands]
     change = np.abs(case.data - tile.data[index])[: len(VISIBLE)].mean(axis=0)
     unseen: BoolArray = case.truth & (tile.truth != 1) & (change < CONTRAST)

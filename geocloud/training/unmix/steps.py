@@ -74,3 +74,8 @@ def follow(average: nn.Module, student: nn.Module, keep: float) -> None:
     for slow, fast in zip(average.state_dict().values(), student.state_dict().values(), strict=True):
         if slow.is_floating_point():
             slow.mul_(keep).add_(fast, alpha=1 - keep)
+
+
+def weighted_mean(value: Tensor, weight: Tensor) -> Tensor:
+    """() mean of values by weights of a shape that goes with theirs; 0 where nothing weighs."""
+    return (value * weight).sum() / weight.sum().clamp(min=1)

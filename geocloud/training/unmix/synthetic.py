@@ -10,10 +10,9 @@ import torch
 
 from geocloud.models.networks.cells import BANDS
 from geocloud.raster import PATCH, BoolArray, FloatArray
+from geocloud.training.unmix.batches import THIN, VISIBLE
 from geocloud.training.unmix.simulator import simulate
 
-THIN, VISIBLE = 0.04, 0.12
-"""Simulated opacity up to which a pixel stays clear, and from which it is cloud; what lies between is not asked."""
 CONTRAST = 0.03
 """Change of visible reflectance below which a veil cannot be seen, such as white over snow: not asked either."""
 LARGEST = 1024

@@ -18,7 +18,7 @@ from geocloud.models.networks.unmix import Unmixed, UnmixNet
 from geocloud.training.unmix.batches import VISIBLE, Batch, Batches
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
-from geocloud.training.unmix.steps import Run, StepReport, follow
+from geocloud.training.unmix.steps import Run, StepReport, follow, weighted_mean
 from geocloud.training.unmix.teacher import DETECT_GAIN, DETECT_LOGIT, ask_teacher
 
 RGB = 3
@@ -92,7 +92,7 @@ def losses(logit: Tensor, parts: Unmixed, batch: Batch, corner: tuple[int, int])
     """
     raised = DETECT_GAIN * (logit - DETECT_LOGIT)
     loss = F.binary_cross_entropy_with_logits(raised, batch.target, reduction="none")
-    return {"detect": 1.5 * _mean(loss, batch.weight)} | _mixture_losses(parts, batch, corner)
+    return {"detect": 1.5 * weighted_mean(loss, batch.weight)} | _mixture_losses(parts, batch, corner)
 
 
 def _mixture_losses(parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:
@@ -104,15 +104,10 @@ def _mixture_losses(parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> di
     shown, opacity = batch.present[..., None, None], opacity[:, :3].mean(1, keepdim=True)
     laid, veiled = (opacity > VISIBLE).float(), clear * (opacity.amax((2, 3), keepdim=True) > 0)
     return {
-        "opacity": 0.5 * _mean((parts.opacity - opacity).abs(), clear),
-        "remix": _mean((parts.reconstruction() - x).abs(), shown.expand_as(x)),
-        "surface": _mean((parts.surface - clean).abs(), clear * shown),
-        "cloud": 0.3 * _mean((parts.cloud - cloud).abs(), laid * opacity * shown),
-        "slope": 0.1 * _mean((parts.slope - batch.veil.slope).abs(), laid),
-        "shadow": 0.3 * _mean(F.binary_cross_entropy(parts.shadow, shadow, reduction="none"), veiled),
+        "opacity": 0.5 * weighted_mean((parts.opacity - opacity).abs(), clear),
+        "remix": weighted_mean((parts.reconstruction() - x).abs(), shown.expand_as(x)),
+        "surface": weighted_mean((parts.surface - clean).abs(), clear * shown),
+        "cloud": 0.3 * weighted_mean((parts.cloud - cloud).abs(), laid * opacity * shown),
+        "slope": 0.1 * weighted_mean((parts.slope - batch.veil.slope).abs(), laid),
+        "shadow": 0.3 * weighted_mean(F.binary_cross_entropy(parts.shadow, shadow, reduction="none"), veiled),
     }
-
-
-def _mean(value: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean; 0 where nothing weighs."""
-    return (value * weight).sum() / weight.sum().clamp(min=1)
