@@ -15,7 +15,7 @@ from geocloud.pipeline.detection import Detection, read_detection, run_tags
 from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX, OUTPUTS
 from geocloud.raster import Georef
-from geocloud.readers.area import AREA_TAG
+from geocloud.readers.area import AREA_TAG, AreaSource
 from geocloud.readers.dispatch import BESIDE, is_stac, local_files, protected_files
 from geocloud.readers.files.paths import is_remote, is_virtual, is_vrt
 from geocloud.readers.masks import MaskFile
@@ -50,8 +50,13 @@ def earlier_products(mask: Path) -> list[Path]:
 
 def check_places(scene: SceneReader, options: DetectOptions, outputs: list[Path]) -> None:
     """UsageError where an output is a file of scene, model or area, or two outputs are one; see check_outputs."""
-    area = local_files(os.fspath(options.aoi)) if isinstance(options.aoi, str | os.PathLike) else ()
-    check_outputs(outputs, chain(scene_files(scene), model_files(options.model), area), overwrite=True)
+    read = chain(scene_files(scene), model_files(options.model), area_files(options.aoi))
+    check_outputs(outputs, read, overwrite=True)
+
+
+def area_files(aoi: AreaSource | None) -> Iterable[str]:
+    """The files that an area is read from; none for a box or a frame."""
+    return local_files(os.fspath(aoi)) if isinstance(aoi, str | os.PathLike) else ()
 
 
 def scene_files(scene: SceneReader) -> Iterator[str]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import shapely
 
 from geocloud.errors import InputError, MissingExtraError, UsageError
+from geocloud.pipeline.places import area_files
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.area import AreaSource, box_of, read_area
 from geocloud.readers.dates import day_in
 from geocloud.version import __version__
-from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.staging import check_outputs, staged, write_errors
 
 if TYPE_CHECKING:
     import pystac_client
@@ -86,12 +87,12 @@ def search(
 
     Raises:
         InputError: it is no STAC API, does not answer, or does not have such a collection.
-        UsageError: a time that is none, or `out` exists.
+        UsageError: a time that is none, or `out` exists or is the file of the area.
         MissingExtraError: pystac-client is not installed.
     """
     target = None if out is None else Path(out)
-    if target is not None and target.exists() and not options.overwrite:
-        raise UsageError(f"{target} exists; pass --overwrite to replace it")
+    if target is not None:
+        check_outputs([target], area_files(options.aoi), overwrite=options.overwrite)
     found = []
     for scene in _found(api, options):
         found.append(scene)

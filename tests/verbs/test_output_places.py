@@ -19,6 +19,7 @@ from geocloud import (
     DetectOptions,
     PolygonizeOptions,
     SceneOptions,
+    SearchOptions,
     SeriesOptions,
     apply_mask,
     composite,
@@ -26,6 +27,7 @@ from geocloud import (
     detect,
     detect_series,
     polygonize,
+    search,
 )
 from geocloud.batch.batch import detect_many
 from geocloud.batch.options import BatchOptions
@@ -353,3 +355,13 @@ def test_patches_anew_leave_none_of_a_larger_scene(scene: Path, tmp_path: Path) 
     assert {path.name for path in out.iterdir()} == {
         *("s_0000_0000.tif", "s_0000_0001.tif", "s_0009_0009.tif", "t_0001_0001.tif"),
     }
+
+
+def test_a_search_does_not_replace_the_area_it_reads(tmp_path: Path) -> None:
+    area = tmp_path / "field.geojson"
+    area.write_text('{"type": "Point", "coordinates": [0, 0]}')
+    before = area.read_bytes()
+    options = SearchOptions(("any",), aoi=area, overwrite=True)
+    with pytest.raises(UsageError, match="is the input"):
+        search("http://127.0.0.1:9", area, options)
+    assert area.read_bytes() == before
