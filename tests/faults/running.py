@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,9 +27,18 @@ def detect(scene: object, out: Path, *more: str, before: Callable[[], None] | No
 
 
 def start(scene: object, out: Path, *more: str) -> subprocess.Popen:
-    """The same, started."""
+    """The same, started, and deaf to no signal: tests in the background or under nohup would hand that on."""
     command = [sys.executable, "-m", "geocloud", "detect", str(scene), "--out", str(out), *NULL, *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before = _hear_signals if os.name == "posix" else None
+    return subprocess.Popen(  # noqa: PLW1509 - no thread holds a lock that the child would wait for
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before
+    )
+
+
+def _hear_signals() -> None:
+    """In a child: every signal that stops a program does what it does at first."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
