@@ -30,9 +30,8 @@ def start(scene: object, out: Path, *more: str) -> subprocess.Popen:
     """The same, started, and deaf to no signal: tests in the background or under nohup would hand that on."""
     command = [sys.executable, "-m", "geocloud", "detect", str(scene), "--out", str(out), *NULL, *more]
     before = _hear_signals if os.name == "posix" else None
-    return subprocess.Popen(  # noqa: PLW1509 - no thread holds a lock that the child would wait for
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **pipes, preexec_fn=before)  # noqa: PLW1509 - no thread of a test holds a lock
 
 
 def _hear_signals() -> None:
