@@ -18,6 +18,8 @@ CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
 MAX_ARGUMENTS, MAX_DEPTH, MAX_NUMBER = 64, 4, 1 << 20
 """Bounds of a network's arguments: values in a list, lists in lists, and the size of a number."""
+FARTHEST = 1e6
+"""Most that a number of a prototype may be: distances stay finite."""
 COARSEST = 1000
 """Metres: the most that a card may call its finest resolution."""
 Supervision = str
@@ -64,10 +66,13 @@ class Prototypes:
     """Distance to the nearest centre beyond which a pixel is unfamiliar."""
 
     def __post_init__(self) -> None:
-        """Shapes must agree; later code trusts it."""
+        """Shapes must agree, and distances be finite; later code trusts it."""
         d = len(self.bands)
         if len(self.middle) != d or np.shape(self.whitening) != (d, d) or np.shape(self.centres)[1:] != (d,):
             raise ValueError(f"prototypes of {d} bands need a middle, a whitening and centres of {d} numbers")
+        numbers = np.concatenate([np.ravel(part) for part in (self.middle, self.whitening, self.centres)])
+        if not (np.abs(numbers) <= FARTHEST).all() or not 1 / FARTHEST <= self.radius <= FARTHEST:
+            raise ValueError(f"prototypes need numbers up to {FARTHEST:g} and a radius of {1 / FARTHEST:g} or more")
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,3 +91,9 @@ def test_bands_that_a_scene_lacks_are_left_out(seen: TrainingDomain) -> None:
     assert unfamiliar(np.full((200, 4), 5.0, dtype=np.float32), BANDS, seen.clear).all()
     with pytest.raises(ValueError, match="prototypes of 3 bands"):
         replace(seen.clear[0], bands=("blue", "green", "red"))
+
+
+@pytest.mark.parametrize("changed", [{"radius": 0.0}, {"radius": float("nan")}, {"middle": (1e300,) * len(BANDS)}])
+def test_prototypes_without_a_finite_distance_are_refused(seen: TrainingDomain, changed: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="prototypes need numbers up to"):
+        replace(seen.clear[0], **changed)
