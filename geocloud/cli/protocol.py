@@ -99,6 +99,7 @@ class JsonReporter:
     def failure(self, error: Exception, name: str = "") -> None:
         """An error event; a cancelled run is no error."""
         if isinstance(error, Cancelled):
+            self._heartbeat.stop()  # "cancelled" is the last line
             self.event("cancelled")
             return
         code = error.code if isinstance(error, GeocloudError) else "internal"
