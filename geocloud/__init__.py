@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from geocloud.evaluation.samples import DataOptions
     from geocloud.lazy.lazy import mask, score
     from geocloud.models.registry import load_scorer
-    from geocloud.pipeline.detection import Detection
-    from geocloud.pipeline.options import DetectOptions
+    from geocloud.pipeline.detection import Detection, DetectOptions
     from geocloud.progress import Progress
     from geocloud.raster import Georef, PatchBatch, Raster, Window
     from geocloud.readers import MemoryScene, SceneOptions, SceneReader, open_scene
@@ -80,8 +79,7 @@ _MODULES = {
     "lazy.lazy": "mask score",
     "scorers.card": "ModelCard",
     "models.registry": "load_scorer",
-    "pipeline.detection": "Detection",
-    "pipeline.options": "DetectOptions",
+    "pipeline.detection": "DetectOptions Detection",
     "progress": "Progress",
     "raster": "Georef PatchBatch Raster Window",
     "readers": "MemoryScene SceneOptions SceneReader open_scene",

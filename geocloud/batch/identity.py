@@ -12,7 +12,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from geocloud.models.registry import identity_of
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.detection import DetectOptions
 from geocloud.readers.area import area_text
 from geocloud.readers.dispatch import local_files
 from geocloud.readers.files.paths import archive_prefix, is_virtual

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 
 from geocloud.errors import UsageError
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.detection import DetectOptions
 
 SPLIT_SIDE = 50_000
 

@@ -16,12 +16,10 @@ from geocloud.batch.plan import SceneTask
 from geocloud.batch.strips import Split, clear_strips, score_strip, split_scene, stored_rows
 from geocloud.errors import EnvironmentProblem, GeocloudError, MissingExtraError, ModelError, UsageError
 from geocloud.models.registry import shared_scorer
-from geocloud.pipeline.detection import Detection
-from geocloud.pipeline.options import DetectOptions, choose_threshold
+from geocloud.pipeline.detection import Detection, DetectOptions, choose_threshold
 from geocloud.pipeline.run import check_options, detect_open
 from geocloud.readers import SceneReader, open_scene
-from geocloud.readers.reader import part_of, whole_of
-from geocloud.readers.scenes.north_up import north_up
+from geocloud.readers.reader import north_up, part_of, whole_of
 from geocloud.scorers.contract import Scorer
 
 T = TypeVar("T")

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from geocloud.cli.common import arrow, check_projections, examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.verbs.adapt import Adaptation, AdaptOptions, AdaptRow
 from geocloud.verbs.adapt import adapt as adapt_model
 

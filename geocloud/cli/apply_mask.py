@@ -9,9 +9,9 @@ import click
 
 from geocloud.classes import MaskEncoding
 from geocloud.cli.common import arrow, check_projections, examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import READING_OPTIONS, numbers, reading_options, take_scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.verbs.apply_mask import ApplyOptions
 from geocloud.verbs.apply_mask import apply_mask as apply
 

@@ -15,8 +15,8 @@ from geocloud.cli.batch_view import BatchView
 from geocloud.cli.common import check_projections, examples
 from geocloud.cli.detect import DEFAULT_OUT, take_detect_options
 from geocloud.cli.detect import detect as detect_command
+from geocloud.cli.main import Command, shell
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.readers.dispatch import scenes_in
 
 _OWN = {

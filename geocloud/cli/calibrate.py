@@ -8,9 +8,9 @@ from typing import Any, get_args
 import click
 
 from geocloud.cli.common import examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import ModelName, data_options, device_option, take_data_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.metrics.threshold_rules import Tagged
 from geocloud.verbs.calibrate import CalibrateOptions, Rule
 from geocloud.verbs.calibrate import calibrate as calibrate_model

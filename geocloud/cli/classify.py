@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from geocloud.cli.common import examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import as_scene_options, device_option, model_option, scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.datasets.labels import Fit
 from geocloud.errors import InputError
 from geocloud.models.registry import load_scorer

@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from geocloud.cli.common import examples
-from geocloud.cli.shell import Command
+from geocloud.cli.main import Command
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -8,9 +8,9 @@ from typing import Any, get_args
 import click
 
 from geocloud.cli.common import arrow, check_projections, examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import device_option, model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.series.compose import Method
 from geocloud.verbs.composite import CompositeOptions
 from geocloud.verbs.composite import composite as compose_scenes

@@ -9,8 +9,8 @@ import click
 
 from geocloud.classes import MaskEncoding
 from geocloud.cli.common import arrow, check_projections, examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.verbs.cover import CoverOptions
 from geocloud.verbs.cover import cover as measure_cover
 

@@ -14,14 +14,13 @@ import click
 from geocloud.calibration import Probability
 from geocloud.classes import CODES, EncodingName
 from geocloud.cli.common import arrow, check_projections, examples, shortage
+from geocloud.cli.main import Command, OutputOption, shell
 from geocloud.cli.options import Threshold, area_options, model_option, names, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, OutputOption, shell
 from geocloud.errors import Cancelled, GeocloudError, UsageError
 from geocloud.geometry.shapes import Outline
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.detection import Detection
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import OUTPUTS, output_paths
 from geocloud.pipeline.places import check_scenes, mask_files, outputs_name
 from geocloud.progress import Warn

@@ -10,8 +10,8 @@ from importlib.metadata import version as installed
 import click
 
 from geocloud.cli.common import examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.version import __version__
 
 PACKAGES = (

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from geocloud.cli.common import examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import ModelName, Threshold, data_options, device_option, names, take_data_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.datasets.folder import read_names
 from geocloud.evaluation.report import markdown
 from geocloud.models.registry import DEFAULT_MODEL

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from geocloud.cli.common import examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import model_option
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.verbs.evaluate_classes import evaluate_classes as measure
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from geocloud.cli.common import examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import area_options, as_scene_options, scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.progress import Warn
 from geocloud.readers import open_scene
 from geocloud.readers.area import Box

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from geocloud.cli.common import arrow, examples
+from geocloud.cli.main import Command, Group, shell
 from geocloud.cli.model_card import card_text
 from geocloud.cli.options import ModelName, names
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, Group, shell
 from geocloud.errors import ModelError
 from geocloud.models.registry import card_of, default_name, installed_scorers, own_models, shipped_cards
 from geocloud.scorers.baselines import BASELINES

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from geocloud.cli.common import arrow, examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import as_scene_options, scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.verbs.patches import PatchOptions, write_patches
 
 

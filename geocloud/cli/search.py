@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from geocloud.cli.common import arrow, examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import names
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.verbs.search import SearchOptions, table_of
 from geocloud.verbs.search import search as search_api
 

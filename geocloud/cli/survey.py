@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from geocloud.cli.common import arrow, examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import device_option, without_option
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.verbs.survey import SurveyOptions
 from geocloud.verbs.survey import survey as survey_model
 

@@ -9,9 +9,9 @@ import click
 
 from geocloud.calibration import Probability
 from geocloud.cli.common import arrow, examples
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import Threshold, device_option, model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.errors import UsageError
 from geocloud.verbs.threshold_page import ThresholdOptions, keep_threshold, threshold_page
 

@@ -9,6 +9,7 @@ import click
 
 from geocloud.cli.common import arrow, examples
 from geocloud.cli.config import recipe_option
+from geocloud.cli.main import Command, shell
 from geocloud.cli.options import (
     ModelName,
     device_option,
@@ -20,7 +21,6 @@ from geocloud.cli.options import (
     without_option,
 )
 from geocloud.cli.reporter import Reporter
-from geocloud.cli.shell import Command, shell
 from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -14,8 +15,13 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio import features
 
+from geocloud.classes import CLASSES
+from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.shapes import Joiner, Shapes, ShapeStore, connect
-from geocloud.raster import CLEAR, NODATA, ByteArray
+from geocloud.raster import CLEAR, NODATA, ByteArray, Georef
+
+if TYPE_CHECKING:
+    import geopandas
 
 IntArray = NDArray[np.int64]
 STRIP_PIXELS = 3 << 20
@@ -133,6 +139,38 @@ def burn(shapes: Shapes, shape: tuple[int, int], row: int = 0) -> NDArray[np.boo
         dtype=np.uint8,
     )
     return burnt.astype(bool)
+
+
+def to_frame(shapes: Shapes, georef: Georef, scene: str) -> geopandas.GeoDataFrame:
+    """Polygons with their attributes: class, area_m2 (geodesic, missing without georeference), mean_score, scene.
+
+    mean_score is the mean P(cloud) inside. Coordinates are the scene's CRS, or pixels (column, row) without one.
+    """
+    import geopandas
+
+    located = georef.located
+    geometry = to_crs_coordinates(shapes.geometry, georef) if located and len(shapes) else shapes.geometry
+    names = {entry.code: entry.name for entry in CLASSES}
+    areas = geodesic_areas(geometry, georef) if located else np.full(len(shapes), np.nan)
+    return geopandas.GeoDataFrame(
+        {
+            "class": np.array([names.get(code, str(code)) for code in shapes.code.tolist()], dtype=object),
+            "area_m2": areas.round(1),
+            "mean_score": (shapes.weight / np.maximum(shapes.pixels, 1)).round(4),
+            "scene": np.full(len(shapes), scene, dtype=object),
+        },
+        geometry=geometry,
+        crs=georef.crs_wkt if located else None,
+    )
+
+
+def to_frames(
+    shapes: ShapeStore, georef: Georef, scene: str, min_area: float = 0.0
+) -> Iterator[geopandas.GeoDataFrame]:
+    """The same of many polygons, some at a time; those below `min_area` m² left out."""
+    for part in shapes.chunks():
+        frame = to_frame(part, georef, scene)
+        yield frame[frame["area_m2"] >= min_area] if min_area else frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geocloud.calibration import Calibration
 from geocloud.classes import ENCODINGS, EncodingName, encode
 from geocloud.models.registry import shared_scorer
-from geocloud.pipeline.options import choose_threshold
+from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import SCORE, score_segment
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchGrid, Window, spread

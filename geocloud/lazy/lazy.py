@@ -14,7 +14,7 @@ from geocloud.classes import ENCODINGS, EncodingName
 from geocloud.errors import UsageError
 from geocloud.lazy.chunks import BlockPlan, LazyResult, cut_to_area, finish, lazy_blocks
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
-from geocloud.pipeline.options import choose_threshold
+from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import score_scene
 from geocloud.pipeline.tiling import aggregation_factor, coarse_shape
 from geocloud.raster import NODATA, Georef, PatchGrid

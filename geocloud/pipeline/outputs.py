@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from geocloud.classes import ENCODINGS, written_classes
+from geocloud.geometry.polygons import to_frames
 from geocloud.pipeline.mask import CODE, SURFACE, Extent, read_every, write_encoded
-from geocloud.pipeline.options import DetectOptions
 from geocloud.pipeline.preview import Preview, write_side_by_side
 from geocloud.pipeline.scoring import ScoredRows
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import NODATA
-from geocloud.readers.reader import SceneReader
-from geocloud.readers.scenes.north_up import own_georef
+from geocloud.readers.reader import SceneReader, own_georef
 from geocloud.writers.cog import (
     MASK,
     SCORE,
@@ -32,9 +31,10 @@ from geocloud.writers.cog import (
     write_qgis_style,
 )
 from geocloud.writers.stac import COG, MEDIA_TYPES, Asset, ItemRecord, require_pystac, seen_from, write_item
-from geocloud.writers.vectors import VECTOR_SUFFIXES, to_frames, write_polygons
+from geocloud.writers.vectors import VECTOR_SUFFIXES, write_polygons
 
 if TYPE_CHECKING:
+    from geocloud.pipeline.detection import DetectOptions
     from geocloud.pipeline.run import Run
 
 MASK_SUFFIX = "_cloudmask"

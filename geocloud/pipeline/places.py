@@ -11,17 +11,15 @@ from pathlib import Path
 from geocloud.classes import TAG
 from geocloud.errors import ModelError, UsageError
 from geocloud.models.registry import model_paths
-from geocloud.pipeline.detection import Detection, read_detection, run_tags
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.detection import Detection, DetectOptions, read_detection, run_tags
 from geocloud.pipeline.outputs import MASK_SUFFIX, OUTPUTS
 from geocloud.raster import Georef
 from geocloud.readers.area import AREA_TAG, AreaSource
 from geocloud.readers.dispatch import BESIDE, is_stac, local_files, protected_files
-from geocloud.readers.files.paths import is_remote, is_virtual, is_vrt
+from geocloud.readers.files.paths import is_remote, is_virtual, is_vrt, scene_name
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.products.stac_item import item_name, load_item
-from geocloud.readers.reader import SceneReader, scene_name
-from geocloud.readers.scenes.north_up import own_georef
+from geocloud.readers.reader import SceneReader, own_georef
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.staging import check_not_read, check_outputs, has_tags
 from geocloud.writers.vectors import VECTOR_SUFFIXES

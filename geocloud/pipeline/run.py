@@ -13,18 +13,16 @@ from geocloud.calibration import Calibration
 from geocloud.classes import ClassName, classes_of, mask_codes, wanted_classes
 from geocloud.errors import UsageError
 from geocloud.pipeline.crop import Crop, make_crop
-from geocloud.pipeline.detection import Detection, run_tags
+from geocloud.pipeline.detection import Detection, DetectOptions, choose_threshold, run_tags
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.mask import BatchLayers, Extent, MaskRaster
-from geocloud.pipeline.options import DetectOptions, choose_threshold
 from geocloud.pipeline.outputs import OUTPUTS, Output, Polygons
 from geocloud.pipeline.places import check_places, earlier_products, output_files
 from geocloud.pipeline.scoring import SEGMENT_PIXELS, ScoredRows, scored_rows
 from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, read_segments
 from geocloud.progress import Progress, Warn, no_progress
 from geocloud.raster import PATCH, PatchGrid
-from geocloud.readers.reader import SceneReader, whole_of
-from geocloud.readers.scenes.north_up import own_georef
+from geocloud.readers.reader import SceneReader, own_georef, whole_of
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.cog import RasterFormat, copy_to_cog
 from geocloud.writers.copying import turn_over

@@ -19,9 +19,9 @@ from geocloud.pipeline.scoring import score_scene
 from geocloud.pipeline.tiling import aggregation_factor, coarse_shape, read_coarse
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, ByteArray, FloatArray, Georef, Raster, Window
 from geocloud.readers import MemoryScene, SceneOptions, SceneReader, open_scene
+from geocloud.readers.files.paths import scene_name
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.polygons import read_polygons, to_pixel_coordinates
-from geocloud.readers.reader import scene_name
 from geocloud.scorers.contract import Scorer
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, Georef, Raster
 from geocloud.readers import MemoryScene, SceneOptions
 from geocloud.readers.bands.names import VISIBLE
-from geocloud.readers.reader import scene_name
+from geocloud.readers.files.paths import scene_name
 from geocloud.scorers.card import CARD_FILE, ModelCard, TrainingRecord, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.staging import check_outputs, write_errors

@@ -16,7 +16,7 @@ import rasterio
 from geocloud.classes import GROUND
 from geocloud.errors import UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.detection import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.places import model_files, scene_files
 from geocloud.progress import Progress, no_progress

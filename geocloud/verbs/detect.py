@@ -10,15 +10,13 @@ from pathlib import Path
 
 from geocloud.errors import UsageError
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.detection import Detection
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import OUTPUTS, output_paths
 from geocloud.pipeline.places import existing_detection
 from geocloud.pipeline.run import detect_open
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import Source, open_scene
-from geocloud.readers.reader import part_of
-from geocloud.readers.scenes.north_up import north_up
+from geocloud.readers.reader import north_up, part_of
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.vectors import vector_format
 

@@ -89,7 +89,7 @@ def _tiny_scene() -> str:
     """A white square on dark ground, scored by the default model, written, read again."""
     import rasterio
 
-    from geocloud.pipeline.options import DetectOptions
+    from geocloud.pipeline.detection import DetectOptions
     from geocloud.verbs.detect import detect
 
     with tempfile.TemporaryDirectory() as place:

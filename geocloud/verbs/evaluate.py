@@ -18,7 +18,7 @@ from geocloud.evaluation.samples import DataOptions, any_left
 from geocloud.evaluation.scene_metrics import SceneMetrics, conditions_of, saturated
 from geocloud.evaluation.suite import Suite, SuiteSource, plain_suite, read_suite
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
-from geocloud.pipeline.options import choose_threshold
+from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.places import model_files
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import local_files

@@ -19,7 +19,8 @@ from geocloud.raster import PATCH, Georef, PatchGrid, Raster, Window
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster, local_files
 from geocloud.readers.files.opening import cache_bytes, check_size, open_raster, read_bands, read_errors
-from geocloud.readers.reader import SceneReader, scene_name
+from geocloud.readers.files.paths import scene_name
+from geocloud.readers.reader import SceneReader
 from geocloud.version import __version__
 from geocloud.writers.cog import location, raster_errors
 from geocloud.writers.staging import Staging, check_outputs, check_stored, has_tags, staged, write_errors

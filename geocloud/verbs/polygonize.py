@@ -13,15 +13,15 @@ import numpy as np
 from geocloud.classes import MaskEncoding
 from geocloud.errors import UsageError
 from geocloud.geometry.outlines import OutlineTracer
-from geocloud.geometry.polygons import PolygonTracer
+from geocloud.geometry.polygons import PolygonTracer, to_frames
 from geocloud.geometry.shapes import Outline, ShapeStore
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import protected_files
+from geocloud.readers.files.paths import scene_name
 from geocloud.readers.masks import STRIP, MaskFile, ScoreFile
-from geocloud.readers.reader import scene_name
 from geocloud.writers.staging import check_outputs, staged, write_errors
-from geocloud.writers.vectors import to_frames, vector_format, write_polygons
+from geocloud.writers.vectors import vector_format, write_polygons
 
 
 @dataclass(frozen=True, slots=True)

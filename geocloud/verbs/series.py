@@ -17,8 +17,7 @@ import rasterio
 from geocloud.classes import SHADOW, cover_tags, wanted_classes
 from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
-from geocloud.pipeline.detection import Detection
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.places import earlier_products, model_files, scene_files
 from geocloud.progress import Progress, no_progress

@@ -24,7 +24,7 @@ from geocloud.calibration import Calibration, Probability, ThresholdRule
 from geocloud.errors import OutputError, UsageError
 from geocloud.models.network_scorer import WEIGHTS_FILE
 from geocloud.models.registry import DEFAULT_MODEL, SHIPPED, load_scorer, model_path
-from geocloud.pipeline.options import choose_threshold
+from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.places import model_files, scene_files
 from geocloud.pipeline.preview import Preview
 from geocloud.pipeline.scoring import scored_rows

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from geocloud import SeriesOptions, detect, detect_series, open_scene
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.detection import DetectOptions
 from geocloud.raster import CLEAR, NODATA, Window
 from geocloud.readers.masks import MaskFile
 from geocloud.series.compose import Method, compose

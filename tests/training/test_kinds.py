@@ -15,7 +15,7 @@ from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.evaluation.samples import DataOptions
 from geocloud.models.network_scorer import NetworkScorer, save_weights
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.options import DetectOptions
+from geocloud.pipeline.detection import DetectOptions
 from geocloud.pipeline.scoring import score_scene
 from geocloud.scorers.card import write_card
 from geocloud.training.options import Listener, TrainOptions

@@ -12,11 +12,11 @@ from affine import Affine
 from pyproj import CRS
 
 from geocloud.geometry import shapes
-from geocloud.geometry.polygons import PolygonTracer, trace
+from geocloud.geometry.polygons import PolygonTracer, to_frame, trace
 from geocloud.geometry.shapes import Shapes, concatenate
 from geocloud.raster import Georef
-from geocloud.writers import geojson
-from geocloud.writers.vectors import to_frame, write_polygons, write_vectors
+from geocloud.writers import vectors
+from geocloud.writers.vectors import write_polygons, write_vectors
 
 UTM = Georef((100, 100), Affine(10, 0, 500000, 0, -10, 5000000), CRS.from_epsg(32633).to_wkt())
 FORMATS = ("geojson", "gpkg", "fgb", "parquet")
@@ -67,7 +67,7 @@ def test_geojson_is_rfc_7946(tmp_path: Path) -> None:
 def test_geojson_holds_what_gdal_would_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixel: float, epsg: int, corner: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(geojson, "FEATURES_AT_ONCE", 100)
+    monkeypatch.setattr(vectors, "FEATURES_AT_ONCE", 100)
     georef = Georef((100, 100), Affine(pixel, 0, corner[0], 0, -pixel, corner[1]), CRS.from_epsg(epsg).to_wkt())
     mask = (np.random.default_rng(1).random((100, 100)) < 0.55).astype(np.uint8)
     frame = to_frame(trace(mask, np.ones(mask.shape))[0], georef, 'Übung "1" \u2028 a/b\n')

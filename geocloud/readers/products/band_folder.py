@@ -14,12 +14,13 @@ from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
 from geocloud.readers.bands.sensors import LANDSAT_L1, QUALITY
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import open_raster
+from geocloud.readers.files.paths import scene_name
 from geocloud.readers.files.tree import Tree, first_text, parse_xml
 from geocloud.readers.products.assembly import ProductDescription, assemble, inspect, require_visible
 from geocloud.readers.products.geotiff import unnamed_note
 from geocloud.readers.products.sentinel2 import tile_radiometry
 from geocloud.readers.products.stac_item import read_items_beside
-from geocloud.readers.reader import SceneOptions, scene_name
+from geocloud.readers.reader import SceneOptions
 
 RASTER = re.compile(r".*\.(tiff?|jp2|vrt|img)", re.IGNORECASE)
 _NO_BAND = re.compile(

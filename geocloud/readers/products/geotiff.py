@@ -16,11 +16,11 @@ from geocloud.readers.bands.names import to_micrometres
 from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
 from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import check_blocks, check_size, open_raster, read_errors
-from geocloud.readers.files.paths import is_virtual
+from geocloud.readers.files.paths import is_virtual, scene_name
 from geocloud.readers.files.sampling import has_data, mask_band
 from geocloud.readers.files.tree import MAX_METADATA_BYTES, local_name, parse_xml, texts
 from geocloud.readers.products.assembly import ProductDescription, assemble
-from geocloud.readers.reader import SceneOptions, scene_name
+from geocloud.readers.reader import SceneOptions
 
 _PLANET = re.compile(r"(.*?)_3[AB]_(?:Analytic|Visual|Basic|Pansharp).*", re.IGNORECASE)
 _SURFACE = re.compile(r"_SR|_toar", re.IGNORECASE)

@@ -9,6 +9,7 @@ from geocloud.readers.bands.choosing import given_bands
 from geocloud.readers.bands.radiometry import ScaleEvidence
 from geocloud.readers.bands.sensors import LANDSAT_4_7, LANDSAT_8_9, LANDSAT_C2_L2, LANDSAT_L1, Sensor
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
+from geocloud.readers.files.paths import scene_name
 from geocloud.readers.files.tree import Tree
 from geocloud.readers.products.assembly import (
     ProductDescription,
@@ -17,7 +18,7 @@ from geocloud.readers.products.assembly import (
 )
 from geocloud.readers.products.mtl import METADATA as MTL
 from geocloud.readers.products.mtl import Groups, lookup, read_mtl
-from geocloud.readers.reader import SceneOptions, scene_name
+from geocloud.readers.reader import SceneOptions
 
 _CONTENTS = ("PRODUCT_CONTENTS", "PRODUCT_METADATA")
 """Groups that name the files, of Collection 2 and of Collection 1."""

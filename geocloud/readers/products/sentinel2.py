@@ -22,14 +22,14 @@ from geocloud.readers.bands.sensors import (
     SENTINEL2_FROM_04,
 )
 from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
-from geocloud.readers.files.paths import is_virtual
+from geocloud.readers.files.paths import is_virtual, scene_name
 from geocloud.readers.files.tree import Tree, first_text, local_name, parse_xml, texts
 from geocloud.readers.products.assembly import (
     ProductDescription,
     assemble,
     require_visible,
 )
-from geocloud.readers.reader import SceneOptions, scene_name
+from geocloud.readers.reader import SceneOptions
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
