@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 
 Progress = Callable[[int, int, str], None]
 """(done, total, stage); stage is `load`, `inference`, `polygons` or `write`. It may raise Cancelled to stop the run."""
@@ -16,3 +17,12 @@ class Warn(str):
     """A note that says that the result may be wrong; other notes are plain texts and say what was assumed."""
 
     __slots__ = ()
+
+
+_LOG = logging.getLogger("geocloud.scenes")
+
+
+def tell(scene: str, notes: Iterable[str]) -> None:
+    """Log what had to be assumed of a scene: a `Warn` as a warning, which Python shows, other notes as information."""
+    for note in notes:
+        _LOG.log(logging.WARNING if isinstance(note, Warn) else logging.INFO, "%s: %s", scene, note)

@@ -18,7 +18,8 @@ from geocloud.errors import EnvironmentProblem, GeocloudError, MissingExtraError
 from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.detection import Detection, DetectOptions, choose_threshold
 from geocloud.pipeline.run import check_options, detect_open
-from geocloud.readers import SceneReader, open_scene
+from geocloud.readers import SceneReader
+from geocloud.readers.dispatch import open_silently
 from geocloud.readers.reader import north_up, part_of, whole_of
 from geocloud.scorers.contract import Scorer
 
@@ -136,7 +137,7 @@ def _attempt(task: SceneTask, work: Callable[[_Begun], T]) -> T | Record:
 def _open(task: SceneTask) -> SceneReader:
     """The scene, or its area of interest."""
     options = task.options.of_scene()
-    return part_of(north_up(open_scene(task.source, options.scene)), options.aoi, options.bounds)
+    return part_of(north_up(open_silently(task.source, options.scene)), options.aoi, options.bounds)
 
 
 def _scorer(task: SceneTask) -> Scorer:

@@ -12,8 +12,8 @@ from geocloud.cli.main import Command, shell
 from geocloud.cli.options import area_options, as_scene_options, scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.progress import Warn
-from geocloud.readers import open_scene
 from geocloud.readers.area import Box
+from geocloud.readers.dispatch import open_silently
 from geocloud.readers.reader import part_of
 
 
@@ -30,7 +30,7 @@ def info(
     **given: Any,  # noqa: ANN401 - click's values
 ) -> None:
     """Show what geocloud understands of a scene, and from what: grid, all bands, scale, nodata."""
-    with part_of(open_scene(scene, as_scene_options(**given)), aoi, bounds) as reader:
+    with part_of(open_silently(scene, as_scene_options(**given)), aoi, bounds) as reader:
         described = reader.describe()
         described["resolution"] = list(reader.georef.resolution)
         described["bounds"] = list(reader.georef.bounds) if reader.georef.located and not reader.georef.gcps else None

@@ -25,7 +25,7 @@ from geocloud.cli.common import (
     protect_environment,
     shortage,
 )
-from geocloud.cli.reporter import DETECT_SHARES, ProgressMode, Shares, Verbosity, make_reporter
+from geocloud.cli.reporter import DETECT_SHARES, ProgressMode, Shares, Verbosity, make_reporter, scene_notes
 from geocloud.errors import Cancelled, GeocloudError
 from geocloud.version import __version__
 
@@ -167,7 +167,8 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
                 verbosity=_verbosity(quiet=given.pop("quiet", False), verbose=given.pop("verbose", False)),
             )
             try:
-                code = function(reporter, **given) or 0
+                with scene_notes(reporter):
+                    code = function(reporter, **given) or 0
             except KeyboardInterrupt:
                 reporter.failure(Cancelled("cancelled"))
                 code = Cancelled.exit_code

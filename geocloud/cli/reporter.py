@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol
 
 import click
@@ -250,3 +252,51 @@ def make_reporter(
 
         return JsonReporter(cancellation, shares)
     return TextReporter(cancellation, shares, bar=mode == "auto", as_json=as_json, verbosity=verbosity)
+
+
+_NUMBERS = re.compile(r"-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
+
+
+class _Notes(logging.Handler):
+    """Notes of kinds that were not said yet; two notes are of a kind where only their numbers differ."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__()
+        self._reporter = reporter
+        self.scenes: dict[str, dict[str, None]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it, or count its scene."""
+        if not isinstance(record.args, tuple) or len(record.args) != 2:
+            return
+        scene, note = map(str, record.args)
+        kind = _NUMBERS.sub("#", note)
+        known = kind in self.scenes
+        self.scenes.setdefault(kind, {})[scene] = None
+        if not known:
+            name = re.split(r"[/\\]", scene.rstrip("/"))[-1]
+            text = f"{name}: {note}"
+            self._reporter.note(Warn(text) if record.levelno >= logging.WARNING else text)
+
+    def more(self) -> str:
+        """How many further scenes have notes that were not said; empty where none."""
+        count = max((len(scenes) - 1 for scenes in self.scenes.values()), default=0)
+        return f"{count} further scene{'s are' if count > 1 else ' is'} read with the same notes" if count else ""
+
+
+@contextmanager
+def scene_notes(reporter: Reporter) -> Iterator[None]:
+    """While it lasts the reporter says what readers had to assume."""
+    log, handler = logging.getLogger("geocloud.scenes"), _Notes(reporter)
+    level, onward = log.level, log.propagate
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+        if said := handler.more():
+            reporter.note(said)
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = onward

@@ -15,9 +15,10 @@ from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import SCORE, score_segment
 from geocloud.pipeline.tiling import Segment
+from geocloud.progress import Warn, tell
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchGrid, Window, spread
 from geocloud.readers.area import Area
-from geocloud.readers.bands.radiometry import EIGHT_BIT, Samples, ScaleEvidence
+from geocloud.readers.bands.radiometry import EIGHT_BIT, Samples, ScaleEvidence, most_common
 from geocloud.readers.bands.spec import DigitalNumbers, Radiometry, average, find_valid, is_nodata
 from geocloud.readers.products.assembly import given_radiometry, with_options
 from geocloud.readers.reader import SceneOptions
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import dask.array
     import xarray
 
+Numbers = tuple[Sequence[Radiometry], float | None]
+"""Scale and offset of each band, and the number that pads all of them, where one does."""
 LazyResult = Literal["probability", "raw"] | EncodingName
 MOST = 2048
 """Pixels along a chunk's side at most, however the array comes: seven bands of it are 200 megabytes with a halo."""
@@ -80,7 +83,7 @@ def lazy_blocks(
         plan=plan,
         starts=starts,
         nodata=nodata,
-        radiometry=_scales(layers, nodata, options, stack, evidence),
+        numbers=_numbers(layers, nodata, options, stack, evidence),
         drop_axis=0,
         chunks=tuple(wanted),
         dtype=plan.dtype,
@@ -107,7 +110,7 @@ def score_block(
     plan: BlockPlan,
     starts: Sequence[Sequence[int]],
     nodata: Sequence[float | None],
-    radiometry: Sequence[Radiometry],
+    numbers: Numbers,
     block_id: tuple[int, ...] = (0, 0),
 ) -> NDArray[Any]:
     """The product of one chunk; `values` (band, h, w) reach as far beyond it as halo and scene do."""
@@ -115,12 +118,12 @@ def score_block(
         (edges[index], edges[index + 1]) for edges, index in zip(starts, block_id[-2:], strict=True)
     )
     origin = _origin(starts[0], top, plan), _origin(starts[1], left, plan)
-    bands = tuple(values)
-    numbers = DigitalNumbers(bands, find_valid(bands, nodata, radiometry), tuple(radiometry))
+    bands, (radiometry, padding) = tuple(values), numbers
+    read = DigitalNumbers(bands, find_valid(bands, nodata, radiometry, padding), tuple(radiometry))
     scorer = shared_scorer(plan.model, "auto", plan.precision)
     area = Window(top, left, bottom - top, right - left)
-    scores = spread(_score(numbers, area, origin, plan, scorer), plan.factor, area.shape)
-    valid = numbers.valid[area.slices(origin)]
+    scores = spread(_score(read, area, origin, plan, scorer), plan.factor, area.shape)
+    valid = read.valid[area.slices(origin)]
     return finish(scores, valid, choose_threshold(scorer, plan.threshold), plan.product)
 
 
@@ -172,24 +175,24 @@ def _whole_blocks(size: int, chunk: int, plan: BlockPlan) -> tuple[int, ...]:
     return (*(step,) * (count - 1), step + rest) if rest < halo else (*(step,) * count, rest)
 
 
-def _scales(
+def _numbers(
     layers: Sequence[xarray.DataArray],
     nodata: Sequence[float | None],
     options: SceneOptions,
     stack: dask.array.Array,
     evidence: ScaleEvidence,
 ) -> Any:  # noqa: ANN401 - a list, or a delayed one
-    """Scale and offset per band: as given, by attributes, as 8-bit; else from some chunks once they are computed."""
+    """How numbers are read: as given, by attributes, as 8-bit; else by some chunks once they are computed."""
     from dask.delayed import delayed
 
     given = given_radiometry(options)
     if given is not None:
-        return [given] * len(layers)
+        return [given] * len(layers), None
     found = [stated_radiometry(layer) or (EIGHT_BIT if layer.dtype == np.uint8 else None) for layer in layers]
     if options.offset is not None:
         found = [known and replace(known, offset=options.offset) for known in found]
     if all(found):
-        return found
+        return found, None
     blocks = [stack.blocks[(0, *index)] for index in _spread_out(stack.numblocks[1:])]
     dtypes = tuple(str(layer.dtype) for layer in layers)
     return delayed(_probe, pure=True)(blocks, found, nodata, dtypes, evidence, options)
@@ -209,15 +212,23 @@ def _probe(
     dtypes: tuple[str, ...],
     evidence: ScaleEvidence,
     options: SceneOptions,
-) -> list[Radiometry]:
-    """One scale for all bands that have none, from every nth valid value of some chunks."""
-    seen = []
+) -> Numbers:
+    """One scale for all bands that have none, and what pads them, from every nth valid value of some chunks."""
+    seen, alike, looked = [], [], 0
     for block in blocks:
         step = max(1, max(block.shape[1:]) // SAMPLE)
-        for values, empty in zip(block[:, ::step, ::step], nodata, strict=True):
-            seen.append(values[~is_nodata(values, empty)].astype(np.float64))
-    samples = Samples(np.concatenate(seen), dtypes)
+        part = block[:, ::step, ::step]
+        valid = np.stack([~is_nodata(values, empty) for values, empty in zip(part, nodata, strict=True)])
+        seen.append(part[valid].astype(np.float64))
+        alike.append(part[0][(part == part[0]).all(axis=0) & valid.all(axis=0)])
+        looked += part[0].size
+    fill, share = most_common(np.concatenate(alike), looked)
+    samples = Samples(np.concatenate(seen), dtypes, *((fill, share) if fill == 0 else ())).without_fill()
     if not samples.values.size:  # nothing but nodata in these chunks: no scale can do harm there, and others are alike
-        return [known or Radiometry(1e-4, 0.0, "read as reflectance x 10000", guessed=True) for known in found]
+        return [known or Radiometry(1e-4, 0.0, "read as reflectance x 10000", guessed=True) for known in found], None
     stated = {str(number): known for number, known in enumerate(found)}
-    return list(with_options(stated, evidence, options, lambda: samples).values())
+    scales = with_options(stated, evidence, options, lambda: samples)
+    notes = [Warn(f"reflectance = {scale}") for scale in dict.fromkeys(scales.values()) if scale.guessed]
+    padding, said = samples.padding(set(scales.values())) if options.nodata is None else (None, "")
+    tell(evidence.source, [*notes, said] if said else notes)
+    return list(scales.values()), padding

@@ -17,11 +17,13 @@ from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import score_scene
 from geocloud.pipeline.tiling import aggregation_factor, coarse_shape
+from geocloud.progress import Warn, tell
 from geocloud.raster import NODATA, Georef, PatchGrid
+from geocloud.readers import open_scene
 from geocloud.readers.area import Area, AreaSource, Box, find_area
 from geocloud.readers.reader import SceneOptions, part_of
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
-from geocloud.readers.scenes.xarray_scene import choose_layers, open_array
+from geocloud.readers.scenes.xarray_scene import choose_layers
 from geocloud.scorers.card import Precision
 from geocloud.version import __version__
 
@@ -207,9 +209,10 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
     area = wanted.area(array_georef(first))
     values: Any
     if first.chunks is None:
-        with part_of(open_array(array, options), wanted.aoi, wanted.bounds) as opened:
+        with part_of(open_scene(array, options), wanted.aoi, wanted.bounds) as opened:
             values = finish(*score_scene(opened, scorer), calibration, product)
     else:
+        tell("the array", [Warn(f"{found.chosen.guess}; bands= if not")] if found.chosen.guess else [])
         shape = first.sizes[y], first.sizes[x]
         factor = aggregation_factor(array_georef(first), scorer)
         grid = PatchGrid(coarse_shape(shape, factor), scorer.card.block)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from rasterio.errors import RasterioError
 
 from geocloud.errors import GeocloudError, InputError, UsageError
+from geocloud.progress import tell
 from geocloud.readers.bands.spec import SceneInfo
 from geocloud.readers.files.opening import open_quietly, open_raster
 from geocloud.readers.files.paths import (
@@ -53,13 +54,22 @@ _ZARR_SIGNS = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
 def open_scene(source: Source, options: SceneOptions | None = None) -> SceneReader:
     """A reader of a scene; only metadata is read yet. A reader that is given is returned as it is.
 
-    `docs/scenes.md` lists the kinds, `open_path` the signs they are recognised by.
+    `docs/scenes.md` lists the kinds, `open_path` the signs they are recognised by. What had to be assumed is in the
+    reader's `notes`, and is logged (`geocloud.scenes`): guesses as warnings, which Python shows.
 
     Raises:
         InputError: it cannot be used as a scene; the message says why and what to do.
         UsageError: an option does not fit the scene.
         MissingExtraError: a kind that needs an optional package.
     """
+    scene = open_silently(source, options)
+    if scene is not source:
+        tell(scene.source, scene.notes)
+    return scene
+
+
+def open_silently(source: Source, options: SceneOptions | None = None) -> SceneReader:
+    """As `open_scene`, for those who pass the notes on themselves."""
     options = options or SceneOptions()
     if isinstance(source, str | os.PathLike):
         return open_path(check_name(os.fspath(source)), options)

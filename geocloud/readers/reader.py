@@ -210,6 +210,7 @@ class BaseScene(Closing):
             },
             "left_out": list(info.left_out),
             "fill": f"bit {info.fill.bit} of {info.fill.path}" if info.fill else None,
+            "padding": info.padding,
             "notes": list(info.notes),
         }
 

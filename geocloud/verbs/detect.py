@@ -15,7 +15,8 @@ from geocloud.pipeline.outputs import OUTPUTS, output_paths
 from geocloud.pipeline.places import existing_detection
 from geocloud.pipeline.run import detect_open
 from geocloud.progress import Progress, no_progress
-from geocloud.readers import Source, open_scene
+from geocloud.readers import Source
+from geocloud.readers.dispatch import open_silently
 from geocloud.readers.reader import north_up, part_of
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.vectors import vector_format
@@ -45,7 +46,7 @@ def detect(
     options = options or DetectOptions()
     started = time.perf_counter()
     progress(0, 1, "load")
-    with part_of(north_up(open_scene(scene, options.scene)), options.aoi, options.bounds) as opened:
+    with part_of(north_up(open_silently(scene, options.scene)), options.aoi, options.bounds) as opened:
         paths = _paths(out, opened.name, options)
         scorer = scorer or load_scorer(options.model, options.device, options.precision)
         kept = existing_detection(opened, scorer, options, paths)

@@ -61,6 +61,29 @@ def test_scale_is_read_off_type_and_values(make_scene: Make, dtype: str, high: f
 
 
 @pytest.mark.parametrize(
+    ("dtype", "low", "high", "names", "doubt"),
+    [
+        ("uint16", 200, 9000, "blue green red nir", ""),
+        ("uint16", 200, 3000, "B2 B3 B4 B8", ""),
+        ("uint16", 200, 3000, "blue green red nir", "a detector's numbers"),
+        ("uint16", 200, 15000, "blue green red nir", "over 32768 or 65535"),
+        ("uint16", 1200, 9000, "blue green red nir", "an offset may be missing"),
+        ("float32", 0.02, 0.9, "blue green red nir", ""),
+        ("float32", 0.12, 0.9, "blue green red nir", "an offset may be missing"),
+        ("float32", 0.02, 60, "blue green red nir", "may be bytes"),
+    ],
+)
+def test_a_scale_that_values_leave_no_doubt_of_is_no_warning(
+    make_scene: Make, dtype: str, low: float, high: float, names: str, doubt: str
+) -> None:
+    data = np.random.default_rng(0).uniform(low, high, (4, 60, 60)).astype(dtype)
+    _, scene = whole(make_scene(data=data, names=names.split()))
+    assert isinstance(scene.notes[0], Warn) == bool(doubt)
+    assert doubt in scene.notes[0]
+    assert "--scale" in scene.notes[0]
+
+
+@pytest.mark.parametrize(
     ("name", "white"),
     [
         ("T32TQM_20230815T100601_TCI_10m.tif", 0.2),

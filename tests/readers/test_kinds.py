@@ -182,7 +182,7 @@ class TestScale:
         names = {f"T33UUP_20240105T101319_B0{n}_10m.jp2": numbers(60, n, low) for n in (2, 3, 4)}
         with open_scene(write_files(tmp_path, names)) as scene:
             assert scene.describe()["bands"]["red"]["offset"] == offset
-            assert isinstance(scene.notes[0], Warn)
+            assert isinstance(scene.notes[0], Warn) == (offset != 0)
             assert "--offset" in scene.notes[0]
 
     def test_detector_numbers_are_asked_for(self, tmp_path: Path) -> None:
@@ -239,15 +239,30 @@ class TestNodata:
             assert not read_all(scene).valid[:20].any()
 
     @pytest.mark.parametrize(
-        ("fill", "dtype"), [(65535, "uint16"), (32767, "int16"), (-0.1, "float32"), (255, "uint8")]
+        ("fill", "dtype"), [(0, "uint16"), (65535, "uint16"), (32767, "int16"), (0.0, "float32"), (-0.1, "float32")]
     )
-    def test_padding_of_any_number_is_named_and_tells_no_scale(self, tmp_path: Path, fill: float, dtype: str) -> None:
+    def test_padding_that_no_tag_states_is_nodata(self, tmp_path: Path, fill: float, dtype: str) -> None:
+        data = (stack(4) / {"float32": 10000}.get(dtype, 1)).astype(dtype)
+        data[:, :20] = fill
+        path = write_scene(tmp_path / "a.tif", data=data)
+        with open_scene(path) as scene:
+            assert any(f"is {fill:g} in every band and is read as nodata" in note for note in scene.notes)
+            assert not read_all(scene).valid[:20].any()
+            assert read_all(scene).valid[20:].all()
+            assert read_all(scene).data[:, 20:].max() < 0.95
+        with open_scene(path, SceneOptions(nodata=float("nan"), scale=1e-4 if dtype != "float32" else 1.0)) as scene:
+            assert read_all(scene).valid.all()
+
+    @pytest.mark.parametrize("fill", [12000, 0.9, 255])
+    def test_padding_that_may_be_cloud_is_named_and_tells_no_scale(self, tmp_path: Path, fill: float) -> None:
+        dtype = {0.9: "float32", 255: "uint8"}.get(fill, "uint16")
         data = (stack(4) / {"float32": 10000, "uint8": 40}.get(dtype, 1)).astype(dtype)
         data[:, :20] = fill
         with open_scene(write_scene(tmp_path / "a.tif", data=data)) as scene:
             warned = [note for note in scene.notes if isinstance(note, Warn) and f"--nodata {fill:g}" in note]
             assert warned
             assert read_all(scene).data[:, 20:].max() < 0.95
+            assert read_all(scene).valid.all()
         with open_scene(tmp_path / "a.tif", SceneOptions(nodata=float(np.array(fill, dtype)))) as scene:
             assert not read_all(scene).valid[:20].any()
             assert not any("every band" in note for note in scene.notes)
@@ -263,13 +278,45 @@ class TestNodata:
         with open_scene(path, SceneOptions(nodata=float("nan"))) as scene:
             assert read_all(scene).valid.all()
 
-    def test_a_large_part_of_zeros_is_named(self, tmp_path: Path) -> None:
+    def test_zeros_of_sentinel2_and_in_files_of_another_nodata(self, tmp_path: Path) -> None:
         data = stack(4)
         data[:, :20] = 0
+        for name, more in (("a", {"names": ["B2", "B3", "B4", "B8"]}), ("b", {"nodata": 9999})):
+            with open_scene(write_scene(tmp_path / f"{name}.tif", data=data, **more)) as scene:
+                assert not read_all(scene).valid[:20].any()
+                assert read_all(scene).valid[20:].all()
+
+    def test_zeros_of_bytes_may_be_dark_ground(self, tmp_path: Path) -> None:
+        data = (stack(4) // 40).astype(np.uint8)
+        data[:, :20] = 0
         with open_scene(write_scene(tmp_path / "a.tif", data=data)) as scene:
-            assert any("is 0 in every band" in note and "--nodata 0" in note for note in scene.notes)
-        with open_scene(write_scene(tmp_path / "b.tif", data=data, names=["B2", "B3", "B4", "B8"])) as scene:
+            assert any(
+                isinstance(note, Warn) and "is 0 in every band: if that is nodata" in note for note in scene.notes
+            )
+            assert read_all(scene).valid.all()
+
+    @pytest.mark.parametrize("kind", ["item", "folder", "array", "lazy"])
+    def test_zeros_in_every_container(self, tmp_path: Path, kind: str) -> None:
+        xarray = pytest.importorskip("xarray")
+        data = stack(4)
+        data[:, :20] = 0
+        names = ["blue", "green", "red", "nir"]
+        folder = tmp_path / "scene"
+        folder.mkdir()
+        for name, band in zip(names, data, strict=True):
+            write_scene(folder / f"{name}.tif", data=band[None], names=None)
+        assets = {name: {"href": f"./{name}.tif", "eo:bands": [{"name": name, "common_name": name}]} for name in names}
+        item = {"type": "Feature", "stac_version": "1.0.0", "id": "a", "properties": {}, "assets": assets}
+        (folder / "item.json").write_text(json.dumps(item))
+        cube = xarray.DataArray(data, {"band": names}, ("band", "y", "x"))
+        source = {"item": folder / "item.json", "folder": folder, "array": cube}.get(kind)
+        if kind == "lazy":
+            pytest.importorskip("dask")
+            source = cube.chunk({"x": 30, "y": 30})
+        with open_scene(source) as scene:
+            assert any("is 0 in every band and is read as nodata" in note for note in scene.notes)
             assert not read_all(scene).valid[:20].any()
+            assert read_all(scene).valid[20:].all()
 
 
 class TestContainers:

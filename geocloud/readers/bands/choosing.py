@@ -26,7 +26,7 @@ _EXAMPLES = {
         "--bands blue=1,green=2,red=3,nir=4 (PlanetScope)",
         "--bands red=1,green=2,blue=3,nir=4 (aerial)",
     ),
-    5: ("--bands blue=1,green=2,red=3,nir=5 (RapidEye)", "--bands blue=1,green=2,red=3,nir=4 (MicaSense)"),
+    5: ("--bands blue=1,green=2,red=3,nir=5 (RapidEye, MicaSense)", "--bands blue=1,green=2,red=3,nir=4"),
     8: ("--bands blue=2,green=4,red=6,nir=8 (SuperDove)", "--bands blue=2,green=3,red=5,nir=7 (WorldView)"),
 }
 """Number of bands -> lines of products that have so many."""

@@ -7,7 +7,7 @@ all bands together, which is checked: reflectance that no scene has is refused, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.errors import InputError
+from geocloud.progress import Warn
 from geocloud.readers.bands.sensors import (
     DETECTOR_BITS_MAX,
     DETECTOR_NUMBERS,
@@ -35,10 +36,13 @@ from geocloud.readers.bands.spec import Radiometry
 EIGHT_BIT = Radiometry(WHITE / 255, 0.0, f"8-bit values, 255 read as reflectance {WHITE}", guessed=True)
 DARKEST, BRIGHTEST = 0.05, 2.0
 """The 99th percentile of all bands of a scene lies between these; clouds reach 1.2, snow under a low sun 1.6."""
+OFTEN_DARKEST, OFTEN_BRIGHTEST = 0.15, 1.2
+"""99th percentiles below and above which reflectance x 10000 is rare: numbers over 1000, or over 32768, look so."""
+OFFSET_LOW = 0.08
+"""Lowest reflectance from which Sentinel-2's offset of 0.1, or another, may be missing: shadows, water are darker."""
+PERCENT = 0.01
 PERCENT_MAX = 130.0
 """99th percentile up to which numbers with fractions are percent; pictures of one byte go on to 255."""
-OFFSET_DN = 1000
-"""What Sentinel-2's numbers have more from baseline 04.00 on."""
 _TCI_NAME = re.compile(r"(?:^|[/\\_])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
 _BASELINE = re.compile(r"_N(\d{2})\d{2}_", re.IGNORECASE)
 _DATE = re.compile(r"(?:S2[A-D]_|T\d{2}[A-Z]{3}_|S2[A-D]_\d{2}[A-Z]{3}_|MSIL[12][AC]_)(20\d{6})", re.IGNORECASE)
@@ -52,6 +56,8 @@ Fill = tuple[float, float]
 """A number that all bands have at once, and the share of the looked-at pixels that have it."""
 FILL_SHARE = 0.05
 """Share from which it is spoken of."""
+SATURATED = 1.7
+"""Reflectance up to which clouds may fill a scene: Landsat Collection 2 Level 2 ends at 1.602."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,21 @@ class Samples:
         rest = self.values[self.values != self.fill]
         return replace(self, values=rest) if self.fill and self.fill_share >= FILL_SHARE and rest.size else self
 
-    def padding(self) -> str:
-        """The sentence on a scene that may be padded and does not say so; empty for another."""
+    def padding(self, radiometry: Collection[Radiometry]) -> tuple[float | None, str]:
+        """The number that pads a scene which does not say so, or None; and what to say of it, empty where nothing.
+
+        What fills a scene is padding where it is 0, or a reflectance that nothing has in every band. Of bytes it is
+        only spoken of: there 0 is dark, and 255 white.
+        """
         if self.fill_share < FILL_SHARE:
-            return ""
-        said = f"{100 * self.fill_share:.0f} % of it is {self.fill:g} in every band: if that is nodata, give --nodata"
+            return None, ""
+        said = f"{100 * self.fill_share:.0f} % of it is {self.fill:g} in every band"
+        levels = [self.fill * scale.scale + scale.offset for scale in radiometry]
+        strange = self.fill == 0 or all(not 0 < level <= SATURATED for level in levels)
+        if strange and "uint8" not in self.dtypes:
+            return self.fill, f"{said} and is read as nodata; --nodata nan if it is data"
         white = ", and if it is saturated, snow and cloud look alike there" if self.fill > 0 else ""
-        return f"{said} {self.fill:g}{white}"
+        return None, Warn(f"{said}: if that is nodata, give --nodata {self.fill:g}{white}")
 
 
 def most_common(values: NDArray[Any], looked: int) -> Fill:
@@ -142,9 +156,35 @@ def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry
         return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, f"{LANDSAT_C2_L2.product}, by names and values")
     _check_detector_numbers(samples, evidence)
     guess = from_values(samples, evidence.source)
-    if guess.scale != SENTINEL2_BEFORE_04.scale:
-        return guess
-    return _sentinel2(samples, evidence) or guess
+    known = _sentinel2(samples, evidence) if guess.scale == SENTINEL2_BEFORE_04.scale else None
+    return known or _doubted(guess, samples, evidence)
+
+
+def _doubted(guess: Radiometry, samples: Samples, evidence: ScaleEvidence) -> Radiometry:
+    """A guess with what else the numbers may be, or as sure where there is nothing."""
+    other = other_reading(samples, guess, evidence.sensor)
+    if not other:
+        return replace(guess, origin=f"{guess.origin}; --scale and --offset if not", guessed=False)
+    return replace(guess, origin=f"{guess.origin}; {other}")
+
+
+def other_reading(samples: Samples, guess: Radiometry, sensor: Sensor | None) -> str:
+    """How else numbers that give reflectance may be meant; empty where the guess is the only usual reading of them."""
+    seen = samples.values[samples.values > 0]
+    low, high, top = (float(np.percentile(seen, q)) for q in (0.1, 99, 99.9))
+    if guess.scale == PERCENT:
+        return "they may be bytes"
+    if low * guess.scale > OFFSET_LOW:
+        return f"none is below {OFFSET_LOW / guess.scale:g}, so an offset may be missing"
+    if guess.scale == 1:
+        return "they may be stretched from 0 to 1" if top == 1 else ""
+    if high * guess.scale < OFTEN_DARKEST:
+        return "so dark, they may be over 1000, 2047 or 4095 instead"
+    if high * guess.scale > OFTEN_BRIGHTEST:
+        return "so bright, they may be over 32768 or 65535 instead"
+    if sensor is None and top < DETECTOR_BITS_MAX:
+        return f"none is above {DETECTOR_BITS_MAX}, so they may be a detector's numbers"
+    return ""
 
 
 def from_values(samples: Samples, source: str) -> Radiometry:
@@ -154,7 +194,7 @@ def from_values(samples: Samples, source: str) -> Radiometry:
     if floats and high <= BRIGHTEST:
         guess = Radiometry(1.0, 0.0, f"values up to {high:.3g}, already reflectance", guessed=True)
     elif floats and high <= PERCENT_MAX and (samples.values % 1 != 0).any():
-        guess = Radiometry(0.01, 0.0, f"values up to {high:.4g} with fractions, read as percent", guessed=True)
+        guess = Radiometry(PERCENT, 0.0, f"values up to {high:.4g} with fractions, read as percent", guessed=True)
     else:
         guess = Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000", guessed=True)
     top = high * guess.scale
@@ -195,7 +235,7 @@ def _of_product(product: Product, evidence: ScaleEvidence) -> Radiometry:
         raise InputError(
             f"{evidence.source} is {product.product}, whose scale its file does not hold; {product.way_out}"
         )
-    return Radiometry(product.scale, product.offset, product.product)
+    return Radiometry(product.scale, product.offset, product.product, guessed=not product.sure)
 
 
 def _is_landsat_sr(evidence: ScaleEvidence, samples: Samples) -> bool:
@@ -224,14 +264,15 @@ def _sentinel2(samples: Samples, evidence: ScaleEvidence) -> Radiometry | None:
     baseline, date = _BASELINE.search(evidence.texts), _DATE.search(evidence.texts)
     data = samples.values[samples.values > 0]
     low = float(np.percentile(data, 0.1)) if data.size else 0.0
+    bright = OFFSET_LOW / SENTINEL2_FROM_04.scale
     named = baseline[1] >= "04" if baseline else bool(date and date[1] >= SENTINEL2_OFFSET_FROM)
-    if named and low > 0.8 * OFFSET_DN:
+    if named and low > bright:
         origin = f"{SENTINEL2_FROM_04.product}, by its name and lowest value {low:g}; --offset 0 if it is not"
         return Radiometry(SENTINEL2_FROM_04.scale, SENTINEL2_FROM_04.offset, origin, guessed=True)
     if named:
         origin = f"values as low as {low:g}, so without the offset of baseline 04.00; --offset -0.1 if they have it"
-        return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, origin, guessed=True)
-    if not baseline and not date and low > 0.8 * OFFSET_DN:
+        return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, origin)
+    if not baseline and not date and low > bright:
         origin = f"values from {low:g} on, read as reflectance x 10000; --offset -0.1 if of baseline 04.00 or later"
         return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, origin, guessed=True)
     return None

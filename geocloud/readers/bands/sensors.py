@@ -103,8 +103,13 @@ CBERS_WPM = Sensor(
     only_stated=True,
 )
 AMAZONIA_WFI = Sensor(
-    "Amazonia-1 WFI", _named("B1=blue B2=green B3=red B4=nir"), r"AMAZONIA[-_]?1[-_]?WFI", nodata=0, only_stated=True
+    "Amazonia-1 WFI",
+    _named("B1=blue B2=green B3=red B4=nir B13=blue B14=green B15=red B16=nir"),
+    r"AMAZONIA[-_]?1[-_]?WFI",
+    nodata=0,
+    only_stated=True,
 )
+"""Files are numbered from 1; the charter's catalogue numbers the same bands 13 to 16, as CBERS-4's camera."""
 VENUS = Sensor(
     "VENµS",
     _named("B1 B2=coastal B3=blue B4=green B5 B6 B7=red B8=rededge B9 B10 B11=nir B12"),
@@ -189,6 +194,8 @@ class Product:
     dtypes: tuple[str, ...] = field(default=("uint16", "int16", "int32", "uint32"))
     """Types that it is stored in; floats are scaled already."""
     way_out: str = ""
+    sure: bool = True
+    """False where no public document states the scale: it is told as a guess."""
 
 
 SENTINEL2_BEFORE_04 = Product("Sentinel-2 before baseline 04.00", 1e-4, 0.0, 0)
@@ -206,6 +213,7 @@ PRODUCTS = (
     Product(
         *("Landsat Collection 2 ARD, top of atmosphere", 2e-5, -0.1, 0),
         file_name=r"L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_TOA?",
+        sure=False,
     ),
     Product(
         *("Landsat Collection 1 ARD", 1e-4, 0.0, -9999),

@@ -85,6 +85,8 @@ class SceneInfo:
     """Path or URL of the STAC item it was read from; empty where it was none."""
     left_out: tuple[str, ...] = ()
     """Bands of its files that are not read, and why, a sentence each."""
+    padding: float | None = None
+    """A number that all bands have at once where there is no data, though nothing states it; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +120,15 @@ LEAST_REFLECTANCE, MOST_REFLECTANCE = -0.5, 50.0
 
 
 def find_valid(
-    values: Sequence[NDArray[Any]], nodata: Sequence[float | None], radiometry: Sequence[Radiometry]
+    values: Sequence[NDArray[Any]],
+    nodata: Sequence[float | None],
+    radiometry: Sequence[Radiometry],
+    padding: float | None = None,
 ) -> BoolArray:
     """(height, width) which pixels hold data, of a (height, width) array, a nodata value and a scale per band.
 
     A nodata of 0 is special: dark ground takes that value too, so it counts only where all bands that have it are 0.
-    Values that no reflectance can have are never data.
+    Values that no reflectance can have are never data, nor is what has the `padding` in all bands.
     """
     empty = [
         is_nodata(numbers, none) | impossible(numbers, scale)
@@ -135,6 +140,8 @@ def find_valid(
     ]
     if zeros:
         missing.append(reduce(np.logical_and, zeros))
+    if padding is not None:
+        missing.append(reduce(np.logical_and, [numbers == numbers.dtype.type(padding) for numbers in values]))
     valid: BoolArray = ~reduce(np.logical_or, missing)
     return valid
 

@@ -146,10 +146,12 @@ def assemble(
     scales = with_options(known, product.scale, options, sample)
     filled = [replace(source, radiometry=scales[source.band]) for source in filled]
     notes = [understood(filled, product.guess), *product.notes]
+    padding: float | None = None
     if options.nodata is None:
         notes += [Warn(file.guessed) for file in stored.values() if file.guessed][:1]
-        if not product.fill and not product.document and (padding := sample().padding()):
-            notes.append(Warn(padding))
+        if not product.fill and not (product.document and all(map(says_nodata, filled))):
+            padding, said = sample().padding(set(scales.values()))
+            notes += [said] if said else []
     if not grid.located:
         notes.append("the scene has no georeference; its mask has none either")
     block = tuple(max(file.block[axis] for file in stored.values()) for axis in (0, 1))
@@ -165,7 +167,13 @@ def assemble(
         product.taken,
         product.item,
         product.left_out,
+        padding,
     )
+
+
+def says_nodata(source: BandSource) -> bool:
+    """True where something tells which pixels of a band have no data: sampling a product's files takes time."""
+    return source.nodata is not None or source.masked or bool(source.alpha)
 
 
 def with_options(

@@ -107,7 +107,8 @@ class RasterScene(BaseScene):
             quality = self._handle(self._info.fill.path).read(1, window=area)
             masked.append((quality >> self._info.fill.bit & 1).astype(bool))
         bands = tuple(values[source.band] for source in sources)
-        valid = find_valid(bands, [source.nodata for source in sources], [source.radiometry for source in sources])
+        nodata, scales = [source.nodata for source in sources], [source.radiometry for source in sources]
+        valid = find_valid(bands, nodata, scales, self._info.padding)
         for missing in masked:
             valid &= ~missing
         return DigitalNumbers(bands, valid, tuple(source.radiometry for source in sources))
@@ -131,6 +132,7 @@ class RasterScene(BaseScene):
         quality = self._info.fill is not None and path == self._info.fill.path
         first = next((source for source in self._info.sources if source.path == path), None)
         nodata = first.nodata if first else None
+        nodata = self._info.padding if nodata is None else nodata
         return WarpedVRT(
             handle,
             add_alpha=bool(first and first.masked),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from geocloud.errors import InputError, UsageError
-from geocloud.progress import Warn
 from geocloud.raster import Window
 from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands, nearest_hints
 from geocloud.readers.bands.evidence import BandHint
@@ -66,11 +65,12 @@ class ArrayScene(BaseScene):
         )
         notes = [understood(sources, chosen.guess), *unnamed_note(chosen)]
         lazy = any(array.chunks is not None for array in self._arrays.values())
-        if options.nodata is None and not lazy and (padding := sample().padding()):
-            notes.append(Warn(padding))
-        self._info = SceneInfo(
-            name, source, georef, sources, notes=tuple(notes), kind="xarray", left_out=chosen.left_out
-        )
+        padding: float | None = None
+        if options.nodata is None and (sampled or not lazy):
+            padding, said = sample().padding(set(scales.values()))
+            notes += [said] if said else []
+        told = {"notes": tuple(notes), "left_out": chosen.left_out, "padding": padding}
+        self._info = SceneInfo(name, source, georef, sources, kind="xarray", **told)
         self._sources = {found.band: found for found in sources}
 
     @property
@@ -84,7 +84,8 @@ class ArrayScene(BaseScene):
             raise ValueError(f"scene {self.name} is closed")
         values = tuple(self._values(band, window) for band in bands)
         sources = [self._sources[band] for band in bands]
-        valid = find_valid(values, [source.nodata for source in sources], [source.radiometry for source in sources])
+        nodata, scales = [source.nodata for source in sources], [source.radiometry for source in sources]
+        valid = find_valid(values, nodata, scales, self._info.padding)
         return DigitalNumbers(values, valid, tuple(source.radiometry for source in sources))
 
     def _values(self, band: str, window: Window) -> np.typing.NDArray[Any]:
