@@ -34,6 +34,7 @@ def scored(names: list[str], texts: str = "") -> dict[str, int]:
         (["B02", "B03", "B04", "B08"], FOUR),
         (["B2_median", "B3_median", "B4_median", "B8_median"], FOUR),
         (["0_B2", "0_B3", "0_B4", "0_B8"], FOUR),
+        (["blue_1", "green_1", "red_1", "nir_1"], FOUR),
         (["B2", "B3", "B4", "B5"], FOUR),
         (["SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"], SIX),
         (["SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7"], SIX),
@@ -136,7 +137,7 @@ def test_what_stays_ambiguous_is_refused_with_the_lines_to_type() -> None:
     [
         (3, "--bands red=1,green=2,blue=3 (pictures)"),
         (4, "--bands blue=1,green=2,red=3,nir=4 (PlanetScope)"),
-        (5, "--bands blue=1,green=2,red=3,nir=5 (RapidEye)"),
+        (5, "--bands blue=1,green=2,red=3,nir=5 (RapidEye, MicaSense)"),
         (8, "--bands blue=2,green=4,red=6,nir=8 (SuperDove)"),
     ],
 )

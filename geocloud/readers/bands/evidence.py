@@ -15,8 +15,9 @@ What is left must agree; else the scene is refused with the lines to type. Nothi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geocloud.readers.bands.names import (
     CENTRES,
@@ -35,6 +36,7 @@ from geocloud.readers.bands.names import (
 )
 from geocloud.readers.bands.sensors import SENSORS, SHARED, Order, Sensor, foreign_signs, stated_sensors
 
+_COUNTED = re.compile(r"(.*[a-z])[ _.-](\d+)", re.IGNORECASE)
 ALPHA = "alpha"
 """Text of the hint of a band that masks instead of measuring."""
 
@@ -100,7 +102,7 @@ def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_ba
         texts: file name, folder, product id, platform: all that may state the sensor.
         numbers_mean_bands: False: `B1`, `B2`, `B3` in that order are running numbers unless a sensor is stated.
     """
-    stated = stated_sensors(texts)
+    stated, hints = stated_sensors(texts), _without_counter(hints)
     named = _own_names(hints)
     tokens = [None if is_quality(hint.text) else product_token(hint.text) for hint in hints]
     running = are_running([hint.text for hint in hints])
@@ -160,6 +162,15 @@ def named_at_all(hints: Sequence[BandHint], texts: str = "") -> set[str]:
     fitting = (_merged(sensor, tokens, named, hints) for sensor in SENSORS if _fits(sensor, tokens, named, stated))
     found = [{band.band for band in bands if band} for bands in (named, *fitting)]
     return max(found, key=lambda names: len(names & set(VISIBLE))) - {""}
+
+
+def _without_counter(hints: Sequence[BandHint]) -> Sequence[BandHint]:
+    """Without one number behind all names, such as that of a date: `blue_1`, `green_1`, `red_1`."""
+    found = [_COUNTED.fullmatch(hint.text) for hint in hints]
+    named = [match for match in found if match]
+    if len(hints) < len(VISIBLE) or len(named) < len(hints) or len({match[2] for match in named}) > 1:
+        return hints
+    return [replace(hint, text=match[1]) for hint, match in zip(hints, named, strict=True)]
 
 
 def order_hints(order: Order) -> list[BandHint]:

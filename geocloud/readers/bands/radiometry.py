@@ -172,19 +172,18 @@ def other_reading(samples: Samples, guess: Radiometry, sensor: Sensor | None) ->
     """How else numbers that give reflectance may be meant; empty where the guess is the only usual reading of them."""
     seen = samples.values[samples.values > 0]
     low, high, top = (float(np.percentile(seen, q)) for q in (0.1, 99, 99.9))
-    if guess.scale == PERCENT:
-        return "they may be bytes"
-    if low * guess.scale > OFFSET_LOW:
-        return f"none is below {OFFSET_LOW / guess.scale:g}, so an offset may be missing"
-    if guess.scale == 1:
-        return "they may be stretched from 0 to 1" if top == 1 else ""
-    if high * guess.scale < OFTEN_DARKEST:
-        return "so dark, they may be over 1000, 2047 or 4095 instead"
-    if high * guess.scale > OFTEN_BRIGHTEST:
-        return "so bright, they may be over 32768 or 65535 instead"
-    if sensor is None and top < DETECTOR_BITS_MAX:
-        return f"none is above {DETECTOR_BITS_MAX}, so they may be a detector's numbers"
-    return ""
+    tall = guess.scale == SENTINEL2_BEFORE_04.scale
+    doubts = {
+        "they may be bytes": guess.scale == PERCENT,
+        f"none is below {OFFSET_LOW / guess.scale:g}, so an offset may be missing": low * guess.scale > OFFSET_LOW,
+        "they may be stretched from 0 to 1": guess.scale == 1 and top == 1,
+        "so dark, they may be over 1000, 2047 or 4095 instead": tall and high * guess.scale < OFTEN_DARKEST,
+        "so bright, they may be over 32768 or 65535 instead": tall and high * guess.scale > OFTEN_BRIGHTEST,
+        f"none is above {DETECTOR_BITS_MAX}, so they may be a detector's numbers": (
+            tall and sensor is None and top < DETECTOR_BITS_MAX
+        ),
+    }
+    return next((doubt for doubt, true in doubts.items() if true), "")
 
 
 def from_values(samples: Samples, source: str) -> Radiometry:

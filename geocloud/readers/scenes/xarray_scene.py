@@ -69,8 +69,8 @@ class ArrayScene(BaseScene):
         if options.nodata is None and (sampled or not lazy):
             padding, said = sample().padding(set(scales.values()))
             notes += [said] if said else []
-        told = {"notes": tuple(notes), "left_out": chosen.left_out, "padding": padding}
-        self._info = SceneInfo(name, source, georef, sources, kind="xarray", **told)
+        told, left = tuple(notes), chosen.left_out
+        self._info = SceneInfo(name, source, georef, sources, notes=told, kind="xarray", left_out=left, padding=padding)
         self._sources = {found.band: found for found in sources}
 
     @property
