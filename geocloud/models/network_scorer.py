@@ -21,7 +21,7 @@ from geocloud.errors import ModelError, UsageError
 from geocloud.models.kinds import build_network
 from geocloud.models.networks import Network
 from geocloud.models.networks.cells import ExactConv2d, to_grid, with_absent
-from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet, find_snow
+from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet
 from geocloud.raster import FloatArray, Parts, PatchBatch
 from geocloud.scorers.card import ModelCard, Precision, read_card, require_bands
 from geocloud.scorers.contract import Scorer, Unmixer
@@ -273,7 +273,7 @@ class UnmixScorer(NetworkScorer):
         index = [self.card.channels.index(band) for band in batch.bands]
         score = bare(parts.logit)[:, 0] * np.float32(self.card.calibration.sign)
         dark = None if shadow is None else bare(shadow)[:, 0]
-        snow = bare(find_snow(x, there).evidence)[:, 0]
+        snow = bare(network.snow_evidence(x, there))[:, 0]
         if not {"nir", "swir16"} & set(batch.bands):
             snow *= score < np.float32(self.card.calibration.score_threshold - SURELY_CLEAR)
         return Parts(score, slope, dark, snow, bare(parts.surface[:, index]))

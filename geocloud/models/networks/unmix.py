@@ -14,10 +14,11 @@ coefficients of each cell (`cells.py`), and outlines come out at every pixel for
 The code of a cell holds what tells cloud, and of shadow next to nothing: the head's ``shadow`` serves the sum alone.
 Ground in shadow is found by a smaller network beside, of the same make, trained after it.
 
-Where the infrared shows that a pixel is snow, and where texture says so in the visible alone, the logit is lowered.
-Snow absorbs at 1.6 micrometres, where clouds of water drops reflect; ice clouds reflect little there, too, but shine in
-the cirrus band, which ground at common heights does not (Hall et al. 1995; Dozier 1989). In visible light alone, snow
-and overcast sky are both white.
+Where the infrared shows that a pixel is snow, and where texture says so without it, the logit is lowered. Snow absorbs
+at 1.6 micrometres, where clouds of water drops reflect; ice clouds reflect little there, too, but shine in the cirrus
+band, which ground at common heights does not (Hall et al. 1995; Dozier 1989). In near infrared snow is a little darker
+than in red, the more so the coarser its grains, and cloud is not (Wiscombe and Warren 1980). In visible light alone,
+snow and overcast sky are both white.
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ from torch import Tensor, nn
 from geocloud.models.networks.cells import BANDS, CELL, CellNet, to_grid
 from geocloud.readers.bands.names import CENTRES
 
+NIR, SWIR = BANDS.index("nir"), BANDS.index("swir16")
 SNOWY, SURELY_SNOWY, SNOWY_WITHOUT_CIRRUS = 0.4, 0.6, 0.75
 """Normalised difference snow index (green against 1.6 micrometres) from which clear ground is snow, from which a pixel
 is snow whatever the network says, and from which it is so where no cirrus band rules out ice cloud."""
@@ -41,9 +43,14 @@ NIR_OF_SNOW = (0.65, 1.15)
 DARKEST_GREEN = 0.1
 """Reflectance in green that snow exceeds, in woods too."""
 WHITE, COLOUR = 0.4, 0.15
-"""In RGB: visible reflectance from which, and range of the bands as a share of it up to which, a pixel is white."""
-PENALTY, DOUBT = 6.0, 2.5
-"""Logits taken off where infrared shows snow; and at most, where texture says so."""
+"""Visible reflectance from which, and range of its bands as a share of it up to which, a pixel is white."""
+GRAINS, GRAINS_ODDS = 0.97, (-1.0, 3.0)
+"""Reflectance in near infrared as a share of that in red, of the white within a window, below which it is snow: of
+cloud it is above 1, but for surface reflectance over sea. And what near infrared adds to the log odds of snow by
+texture, and what such a window adds to that."""
+PENALTY, DOUBT, NIR_DOUBT = 6.0, 2.5, 5.0
+"""Logits taken off where short-wave infrared shows snow; and at most, where texture says so in the visible alone, and
+where near infrared agrees."""
 WINDOW, STRIDE = 16, 8
 """Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
 GLARE, DARK = 0.7, 0.12
@@ -86,14 +93,15 @@ def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
     ground = infrared * torch.sigmoid((nir - DARKEST_NIR) / 0.01) * low_cirrus
     limit = has_cirrus * SURELY_SNOWY + (1 - has_cirrus) * SNOWY_WITHOUT_CIRRUS
     sure = ground * torch.sigmoid((index - limit) / 0.02)
-    white = (1 - has_nir) * (1 - has_swir) * _whiteness(planes[0], planes[1], planes[2])
     share = nir / (planes[1] + 1e-3)
     level = torch.sigmoid((share - NIR_OF_SNOW[0]) / 0.03) * torch.sigmoid((NIR_OF_SNOW[1] - share) / 0.03)
     level = level * torch.sigmoid((planes[1] - DARKEST_GREEN) / 0.01)
-    return Snow(ground * level * torch.sigmoid((index - SNOWY) / 0.02) + white, PENALTY * sure)
+    evidence = ground * level * torch.sigmoid((index - SNOWY) / 0.02)
+    white = (1 - has_nir) * (1 - has_swir) * whiteness(planes[0], planes[1], planes[2])
+    return Snow(evidence + white, PENALTY * sure)
 
 
-def _whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
+def whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
     """(n, 1, h, w) 1 where a pixel is bright and without colour, 0 elsewhere."""
     brightest, darkest = torch.maximum(torch.maximum(blue, green), red), torch.minimum(torch.minimum(blue, green), red)
     mean = (blue + green + red) * (1 / 3)
@@ -101,7 +109,7 @@ def _whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
 
 
 class SnowTexture(nn.Module):
-    """The chance that clear snow lies somewhere, by what the 64 pixels around look like in the visible bands.
+    """The chance that clear snow lies somewhere, by what the 64 pixels around look like.
 
     A logistic regression on means over windows. Snow fields are rough at the scale of a pixel, and smooth beyond, for
     relief and trees show through; clouds are smooth first and rough at larger scales:
@@ -109,7 +117,8 @@ class SnowTexture(nn.Module):
         cells of 4x4 pixels:  mean colour, share of glare and dark, steps between neighbours of 1, 2, 4 and 8 pixels
         windows of 16x16 cells, one every 8:  their means -> one chance each -> interpolated to every pixel
 
-    The weights are fitted by `geocloud.training.unmix.snow`; before that the chance is 0.
+    The weights are fitted by `geocloud.training.unmix.snow`; before that the chance is 0. Near infrared adds to the log
+    odds, by a published property of snow rather than by a fit: too few scenes of snow show it without 1.6 micrometres.
     """
 
     def __init__(self) -> None:
@@ -123,14 +132,20 @@ class SnowTexture(nn.Module):
             self.register_buffer(name, torch.full((1, TEXTURES, 1, 1), value))
         self.register_buffer("bias", torch.tensor(-20.0))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Look at reflectance (n, 3 or more, h, w), blue, green, red first.
+    def forward(self, x: Tensor, has_nir: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Look at reflectance.
+
+        Args:
+            x: (n, 3 or more, h, w) blue, green, red first, then near infrared where there is any.
+            has_nir: (n, 1, 1, 1) 1 where there is, else 0; None: nowhere.
 
         Returns:
             (n, 1, h, w) the chance of snow, and how far a pixel lies in a window of white that shows nothing, 0 to 1.
         """
         figures = textures(x)
         raw = (self.standardised(figures) * self.weight).sum(1, keepdim=True) + self.bias
+        if has_nir is not None and x.shape[1] > NIR:
+            raw = raw + has_nir * (GRAINS_ODDS[0] + GRAINS_ODDS[1] * _coarse_grained(x.float()))
         pale = torch.sigmoid((figures[:, :3].mean(1, keepdim=True) - PALE) / 0.02)
         white = torch.sigmoid((figures[:, :3].amin(1, keepdim=True) - GLARE) / 0.01)
         blank = white * torch.sigmoid((BLANK - figures[:, 6:7]) / 0.0005)
@@ -141,6 +156,16 @@ class SnowTexture(nn.Module):
     def standardised(self, figures: Tensor) -> Tensor:
         """(n, TEXTURES, ...) figures less their mean in training, over their spread there, cut at 4."""
         return ((figures - self.middle) / self.spread).clamp(-4, 4)
+
+
+def _coarse_grained(x: Tensor) -> Tensor:
+    """(n, 1, h/32, w/32) whether the white in a window is darker in near infrared than in red, 0 to 1."""
+    blue, green, red, nir = torch.split(x[:, : NIR + 1], 1, 1)
+    white, size, step = whiteness(blue, green, red), CELL * WINDOW, CELL * STRIDE
+    both = torch.cat([white * nir, white * red], 1)
+    pooled = F.avg_pool2d(both, size, step, (size - step) // 2, count_include_pad=False)
+    dull, bright = torch.split(pooled, 1, 1)
+    return torch.sigmoid((GRAINS - (dull + 1e-6) / (bright + 1e-6)) / 0.012)
 
 
 def textures(x: Tensor) -> Tensor:
@@ -169,7 +194,6 @@ def _steps(plane: Tensor) -> Tensor:
 WAVELENGTHS = tuple(CENTRES[band] for band in BANDS)
 """Centres of BANDS in micrometres (Sentinel-2 MSI; Landsat's lie within 0.02 of them)."""
 REFERENCE_WAVELENGTH = 0.56
-SWIR = BANDS.index("swir16")
 SHADOW_BANDS = 4
 """Of BANDS, those that shadow is found with: infrared ones make it worse, for few training scenes have them."""
 
@@ -298,9 +322,17 @@ class UnmixNet(CellNet):
         logit = self._logit(code, x) - find_snow(x, present, shown).correction
         if shown is not None and shown[SWIR]:
             return logit
-        visible = 1 - present[:, SWIR, None, None, None].float()
-        chance, nothing = self.texture(x)
-        return torch.lerp(logit - DOUBT * visible * chance, torch.full_like(logit, UNSURE), visible * nothing)
+        has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
+        chance, nothing = self.texture(x, has_nir)
+        doubt = (1 - has_swir) * (DOUBT + (NIR_DOUBT - DOUBT) * has_nir)
+        return torch.lerp(logit - doubt * chance, torch.full_like(logit, UNSURE), (1 - has_swir) * nothing)
+
+    def snow_evidence(self, x: Tensor, present: Tensor) -> Tensor:
+        """(n, 1, h, w) what speaks for snow, 0 to 1; arguments as in ``forward``."""
+        has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
+        white = has_nir * (1 - has_swir) * whiteness(x[:, :1], x[:, 1:2], x[:, 2:3])
+        chance: Tensor = self.texture(x, has_nir)[0]
+        return find_snow(x, present).evidence + white * chance
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""
