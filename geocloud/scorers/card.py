@@ -138,8 +138,10 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         """Bounds that a hostile or mistyped card would break."""
-        if not self.name or len(self.name) > 100 or any(sep in self.name for sep in "/\\\0"):
+        if not self.name or len(self.name) > 100 or any(sep in self.name for sep in "/\\"):
             raise ValueError(f"name {self.name[:40]!r} must be 1 to 100 characters without slashes")
+        if not self.name.isprintable():
+            raise ValueError(f"name {self.name[:40]!r} must be of characters that can be printed")
         if not 1 <= len(self.bands) <= 64 or len(set(self.channels)) != len(self.channels):
             raise ValueError("bands must be 1 to 64 different names")
         if self.level not in ("patch", "pixel"):

@@ -22,6 +22,8 @@ from geocloud.scorers.card import ModelCard, TrainingRecord
 SUFFIX, CARD_SUFFIX = ".onnx", ".toml"
 MAX_CARD_BYTES = 1 << 16
 LEAST_PATCH, LARGEST_PATCH = 64, 1024
+LONGEST_NAME, LARGEST_NUMBER = 60, 10**300
+"""Signs of a name of model, band, class or output; a whole number that is still one as a float."""
 OutputKind = Literal["score", "probability", "logits", "classes"]
 Layout = Literal["nchw", "nhwc"]
 Normalisation = Literal["none", "tile"]
@@ -70,6 +72,10 @@ class OnnxCard:
 
     def __post_init__(self) -> None:
         """ValueError for values that make no sense."""
+        names = (self.name, self.output_name, *self.bands, *self.classes)
+        odd = next((one for one in names if len(one) > LONGEST_NAME or len(one.splitlines()) > 1), None)
+        if odd is not None or not all((self.name.strip("."), *self.bands, *self.classes)):
+            raise ValueError(f"a name is one line of 1 to {LONGEST_NAME} signs, not {odd or ''!r:.60}")
         if not LEAST_PATCH <= self.patch <= LARGEST_PATCH:
             raise ValueError(f"patch must be {LEAST_PATCH} to {LARGEST_PATCH} pixels, not {self.patch}")
         if not 0 <= self.halo <= (self.patch - PATCH) / 2:
@@ -169,7 +175,7 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
 def _value(name: str, value: Any, kind: str) -> Any:  # noqa: ANN401 - any TOML value
     """One of them."""
     if name in _ALLOWED and value not in _ALLOWED[name]:
-        raise ValueError(f"{name} {value!r} is unknown; there are {', '.join(_ALLOWED[name])}")
+        raise ValueError(f"{name} {value!r:.60} is unknown; there are {', '.join(_ALLOWED[name])}")
     if kind.startswith("tuple"):
         item = str if "str" in kind else float
         if not isinstance(value, list) or not all(_is(one, item) for one in value):
@@ -177,15 +183,18 @@ def _value(name: str, value: Any, kind: str) -> Any:  # noqa: ANN401 - any TOML 
         return tuple(item(one) for one in value)
     wanted = int if kind == "int" else float if "float" in kind else str
     if not _is(value, wanted):
-        words = {int: "a whole number", float: "a number", str: "a text"}
+        words = {int: "a whole number", float: "a number", str: "a text without control signs"}
         raise ValueError(f"{name} must be {words[wanted]}, not {value!r:.60}")
     return wanted(value)
 
 
 def _is(value: Any, kind: type) -> bool:  # noqa: ANN401
+    """Whether a TOML value is of a kind; a text has no codes that a terminal obeys, a number fits a float."""
     if isinstance(value, bool):
         return False
-    return isinstance(value, int | float) if kind is float else isinstance(value, kind)
+    if kind is float:
+        return isinstance(value, float) or (isinstance(value, int) and abs(value) < LARGEST_NUMBER)
+    return isinstance(value, kind) and (kind is not str or "".join(str(value).split()).isprintable())
 
 
 def write_onnx_card(card: OnnxCard, path: Path) -> Path:

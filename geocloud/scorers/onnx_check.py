@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from geocloud.errors import MissingExtraError, ModelError
 
 MAX_BYTES = 1 << 30
 MAX_NODES = 20_000
-MAX_VALUES = 1 << 27
-"""Values of one array while the network runs: 64 planes of 1448 x 1448 pixels."""
+MAX_VALUES, MAX_HELD = 1 << 27, 1 << 29
+"""Values of one array while the network runs, 64 planes of 1448 x 1448 pixels; and of all that are needed at once."""
 SMALL = 256
 """Values of a constant that is worked out here: sizes and axes have a few."""
 DOMAINS = {"": "ai.onnx", "ai.onnx": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
@@ -35,6 +37,10 @@ ARITHMETIC = {
     *("ReduceProd", "ReduceMax", "ReduceMin", "ReduceSum", "ScatterND", "Tile", "Split"),
 }
 """Operators that sizes are computed by, which are worked out here on small constants."""
+FLOATS = {1: "float32", 10: "float16", 11: "float64"}
+"""Numbers of TensorProto.DataType that a tile is given in."""
+NOT_NUMBERS = (0, 8, 14, 15)
+"""Those of undefined, text and complex numbers."""
 Shape = tuple[int, ...]
 Array = NDArray[Any]
 
@@ -66,8 +72,11 @@ def check_onnx(path: Path, inputs: Shape, output: str = "") -> tuple[bytes, Shap
     outputs = [value.name for value in graph.output]
     chosen = output or outputs[0] if len(outputs) == 1 or output in outputs else ""
     if not chosen:
-        raise ModelError(f"{path} has the outputs {', '.join(outputs)[:200]}; its card names one as output_name")
-    shape = _Sizes(path, proto, onnx).shape_of(chosen)
+        raise ModelError(f"{path} has the outputs {_plain(', '.join(outputs))}; its card names one as output_name")
+    sizes = _Sizes(path, proto, onnx)
+    shape = sizes.shape_of(chosen)
+    if sizes.kind_of(chosen) in NOT_NUMBERS:
+        raise ModelError(f"{path} gives texts or complex numbers; a model gives plain ones")
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
     del graph.value_info[:]
@@ -113,7 +122,7 @@ def _check_node(path: Path, node: Any) -> None:  # noqa: ANN401
     if node.op_type in REFUSED:
         raise ModelError(f"{path} {REFUSED[node.op_type]} ({node.op_type}); export the network without")
     if any(one.g.node or one.graphs or one.HasField("sparse_tensor") for one in node.attribute):
-        raise ModelError(f"{path} has a graph or a sparse array inside its {node.op_type}; export it without")
+        raise ModelError(f"{path} has a graph or a sparse array inside its {_plain(node.op_type)}; export it without")
 
 
 def _check_tensor(path: Path, tensor: Any) -> None:  # noqa: ANN401
@@ -132,7 +141,12 @@ _FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data
 
 
 def _location(tensor: Any) -> str:  # noqa: ANN401
-    return next((entry.value[:80] for entry in tensor.external_data if entry.key == "location"), "unnamed")
+    return next((_plain(entry.value) for entry in tensor.external_data if entry.key == "location"), "unnamed")
+
+
+def _plain(text: str) -> str:
+    """A file's own word in a sentence: short, and without line ends and codes that a terminal obeys."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:80])
 
 
 def _tensors(graph: Any) -> Iterator[Any]:  # noqa: ANN401
@@ -147,6 +161,8 @@ def _tensors(graph: Any) -> Iterator[Any]:  # noqa: ANN401
 
 def _fix_input(path: Path, given: Any, shape: Shape) -> None:  # noqa: ANN401
     """Give the input its shape; ModelError where the file says another."""
+    if given.type.tensor_type.elem_type not in FLOATS:
+        raise ModelError(f"{path} does not take tiles of {', '.join(FLOATS.values())}; export it with such an input")
     dims = given.type.tensor_type.shape.dim
     said = [dim.dim_value or "any" for dim in dims]
     if len(said) != len(shape) or any(one not in ("any", size) for one, size in zip(said, shape, strict=True)):
@@ -167,24 +183,52 @@ class _Sizes:
         self._known: dict[str, Array] = {}
         self._constant: set[str] = {""}
         self._folded = 0
+        self._given = {"", *self._types, *(tensor.name for tensor in proto.graph.initializer)}
         for tensor in proto.graph.initializer:
-            self._types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
-            self._constant.add(tensor.name)
-            if math.prod(tensor.dims) <= SMALL:
-                self._known[tensor.name] = onnx.numpy_helper.to_array(tensor)
+            with self._named(f"its weights {tensor.name}"):
+                self._take(tensor)
+        uses = Counter(name for node in proto.graph.node for name in node.input)
+        held = 0
         for node in proto.graph.node:
-            try:
+            with self._named(node.op_type):
                 self._add(node)
-            except ModelError:
-                raise
-            except Exception as error:  # onnx raises many kinds for a graph that is none
-                reason = str(error).strip().splitlines() or [type(error).__name__]
-                raise ModelError(f"{path} is no valid network at {node.op_type} ({reason[-1][:200]})") from error
+                held += sum(self._size(name) for name in node.output if name)
+                self._bound(node, held, MAX_HELD)
+                for name in node.input:  # an array that is needed no more is given back
+                    uses[name] -= 1
+                    held -= 0 if uses[name] or name in self._given else self._size(name)
+
+    @contextmanager
+    def _named(self, what: str) -> Iterator[None]:
+        """ModelError for whatever onnx raises of a graph that is none."""
+        try:
+            yield
+        except ModelError:
+            raise
+        except Exception as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            sentence = f"{self._path} is no valid network at {_plain(what)} ({_plain(reason[-1])})"
+            raise ModelError(sentence) from error
+
+    def _take(self, tensor: Any) -> None:  # noqa: ANN401
+        """Note an array of the file, its values where they are few."""
+        self._types[tensor.name] = self._onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+        self._constant.add(tensor.name)
+        if math.prod(tensor.dims) <= SMALL:
+            self._known[tensor.name] = self._onnx.numpy_helper.to_array(tensor)
+
+    def _size(self, name: str) -> int:
+        """Values of an array."""
+        return math.prod(self.shape_of(name))
+
+    def kind_of(self, name: str) -> int:
+        """Its number in TensorProto.DataType."""
+        return int(self._types[name].tensor_type.elem_type)
 
     def shape_of(self, name: str) -> Shape:
         """Of an array."""
         if name not in self._types:
-            raise ModelError(f"{self._path} names an output {name[:60]!r} that nothing computes")
+            raise ModelError(f"{self._path} names an output {_plain(name)!r} that nothing computes")
         return tuple(dim.dim_value for dim in self._types[name].tensor_type.shape.dim)
 
     def _add(self, node: Any) -> None:  # noqa: ANN401
@@ -212,7 +256,7 @@ class _Sizes:
                     self._known[name] = value
         if all(name in self._constant for name in inputs):
             self._constant.update(node.output)
-            self._folded += sum(math.prod(self.shape_of(name)) for name in node.output if name)
+            self._folded += sum(self._size(name) for name in node.output if name)
             self._bound(node, self._folded)
 
     def _values(self, node: Any, inputs: list[str]) -> list[Array] | None:  # noqa: ANN401
@@ -263,15 +307,15 @@ class _Sizes:
         dims = found.tensor_type.shape.dim if known else ()
         if not known or any(not dim.HasField("dim_value") for dim in dims):
             raise ModelError(
-                f"{self._path} does not tell before it runs how large the output of its {node.op_type} is; "
+                f"{self._path} does not tell before it runs how large the output of its {_plain(node.op_type)} is; "
                 "export it for tiles of one size"
             )
         self._types[name] = found
         self._bound(node, math.prod(dim.dim_value for dim in dims))
 
-    def _bound(self, node: Any, values: int) -> None:  # noqa: ANN401
-        if values > MAX_VALUES or values < 0:
+    def _bound(self, node: Any, values: int, most: int = MAX_VALUES) -> None:  # noqa: ANN401
+        if values > most or values < 0:
             raise ModelError(
-                f"{self._path} makes {values} values at once by its {node.op_type}, at most {MAX_VALUES} are made; "
+                f"{self._path} makes {values} values at once by its {_plain(node.op_type)}, at most {most} are made; "
                 "take a smaller patch"
             )

@@ -40,7 +40,7 @@ def save(path: Path, nodes: list, weights: list, out: tuple, shape: tuple = (1, 
 def card(path: Path, **values: Any) -> Path:
     """Its card, the values over those of a network on four bands with one plane of scores."""
     told = {"bands": list(BANDS), "patch": SIDE, "halo": 32, "output": "score", "threshold": 0.25, **values}
-    lines = (f"{key} = {json.dumps(value)}\n" for key, value in told.items() if value is not None)
+    lines = (f"{key} = {json.dumps(value)}\n".replace("NaN", "nan") for key, value in told.items() if value is not None)
     path.with_suffix(".toml").write_text("".join(lines))
     return path
 
@@ -194,7 +194,40 @@ def sparse(path: Path) -> Path:
     return card(save(path, [helper.make_node("Identity", ["x"], ["y"])], [], (1, 4, SIDE, SIDE), sparse=[dense]))
 
 
+def edited(path: Path, change: Any) -> Path:
+    """A sound file with something changed in it."""
+    blur(path)
+    proto = onnx.load(str(path))
+    change(proto.graph)
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+def many_at_once(path: Path) -> Path:
+    """Arrays that are each of a size allowed, and all needed at the end."""
+    parts = [helper.make_node("Add", ["x", f"k{n}"], [f"a{n}"]) for n in range(9)]
+    parts += [helper.make_node("Tile", [f"a{n}", "n"], [f"t{n}"]) for n in range(9)]
+    weights = [constant(f"k{n}", [n]) for n in range(9)] + [constant("n", [1, 1, 40, 40], "int64")]
+    return bomb(path, [*parts, helper.make_node("Sum", [f"t{n}" for n in range(9)], ["y"])], weights)
+
+
 HOSTILE = {
+    "weights of an unknown type": (
+        lambda path: edited(path, lambda graph: graph.initializer.add(name="v", data_type=999, raw_data=b"1")),
+        "no valid network at its weights v"),
+    "half a weight": (
+        lambda path: edited(path, lambda graph: graph.initializer.add(name="v", data_type=1, raw_data=b"12")),
+        "no valid network at its weights v"),
+    "whole numbers for reflectance": (
+        lambda path: edited(path, lambda graph: setattr(graph.input[0].type.tensor_type, "elem_type", 7)),
+        "does not take tiles of float32"),
+    "texts for scores": (
+        lambda path: bomb(path, [helper.make_node("Cast", ["x"], ["y"], to=8)], []), "gives texts or complex numbers"),
+    "many arrays at once": (many_at_once, "at most 536870912 are made"),
+    "a name with line ends": (
+        lambda path: edited(path, lambda graph: graph.output.add(name="a\n\x1b[31mb")), r"outputs y, a\?\?\[31mb;"),
+    "an operator with line ends": (
+        lambda path: bomb(path, [helper.make_node("Ex\nplode", ["x"], ["y"])], []), r"no valid network at Ex\?plode"),
     "weights in another file": (external, "keeps weights in another file"),
     "operators of others": (
         lambda path: card(
@@ -290,6 +323,15 @@ def test_what_is_no_onnx_file(content: bytes, tmp_path: Path) -> None:
         ({"output": "logits", "threshold": None, "classes": ["sea", "land"]}, "classes must hold cloud"),
         ({"supervision": "none"}, "supervision must be one of"),
         ({"name": "../../evil"}, "without slashes"),
+        ({"name": "a\nb"}, "a name is one line of 1 to 60 signs"),
+        ({"name": ".."}, "a name is one line of 1 to 60 signs"),
+        ({"name": "a\x1b[31mb"}, "name must be a text without control signs"),
+        ({"bands": ["b" * 99, "green", "red", "nir"]}, "a name is one line of 1 to 60 signs"),
+        ({"output": ["score"] * 999}, "output .{60} is unknown; there are score"),
+        ({"threshold": 10**400}, "threshold must be a number, not 1000"),
+        ({"mean": [10**400, 0, 0, 0]}, "mean must be a list of numbers"),
+        ({"threshold": float("nan")}, "threshold and curve must be finite"),
+        ({"spread": -1.0}, "curve knots must ascend"),
         ({"resolution": 1e9}, "min_resolution must be 0 to 1000"),
     ],
 )
