@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.errors import UsageError
-from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, Parts
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray, Parts
 
 NO_VALUES: Mapping[int, int] = MappingProxyType({})
 Colour = tuple[int, int, int, int]
@@ -34,6 +34,15 @@ class ClassRule:
     """A field of Parts."""
     compare: Callable[[Any, Any], Any]
     """Of the map and the threshold."""
+    spread: float
+    """Units of the map beyond the threshold where the odds of the class are e to 1."""
+
+    def share(self, values: FloatArray, threshold: float) -> FloatArray:
+        """The chance of the class among the pixels it is looked for in: a half at the threshold, logistic beyond."""
+        side = 1.0 if self.compare(1, 0) else -1.0
+        beyond = (values - np.float32(threshold)) * np.float32(side / self.spread)
+        chance: FloatArray = 1 / (1 + np.exp(-beyond.clip(-30, 30)))
+        return chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +80,29 @@ CLASSES = (
     ),
     MaskClass(
         2, "thin", "thin cloud", (123, 104, 238, 200), scl=10, qa_pixel=54596, scl_values=(10,), qa_bits=(2,),
-        qa_rank=2, counted=True, rule=ClassRule("cloud", "score", operator.lt),
+        qa_rank=2, counted=True, rule=ClassRule("cloud", "score", operator.lt, spread=1.0),
     ),
     MaskClass(
         3, "haze", "haze or smoke", (214, 120, 60, 200), scl=10, qa_pixel=54596,
-        rule=ClassRule("cloud", "slope", operator.le),
+        rule=ClassRule("cloud", "slope", operator.le, spread=0.3),
     ),
     MaskClass(
-        4, "dust", "dust", (224, 190, 0, 200), scl=8, qa_pixel=22280, rule=ClassRule("cloud", "slope", operator.ge)
+        4, "dust", "dust", (224, 190, 0, 200), scl=8, qa_pixel=22280,
+        rule=ClassRule("cloud", "slope", operator.ge, spread=0.3),
     ),
     MaskClass(
         5, "shadow", "cloud shadow", (60, 60, 130, 200), scl=3, qa_pixel=23888, scl_values=(3,), qa_bits=(4,),
-        qa_rank=3, rule=ClassRule("ground", "shadow", operator.ge),
+        qa_rank=3, rule=ClassRule("ground", "shadow", operator.ge, spread=1.0),
     ),
     MaskClass(
         6, "snow", "snow or ice", (80, 220, 200, 200), scl=11, qa_pixel=30048, scl_values=(11,), qa_bits=(5,),
-        qa_rank=1, rule=ClassRule("clear", "snow", operator.ge),
+        qa_rank=1, rule=ClassRule("clear", "snow", operator.ge, spread=0.15),
     ),
     MaskClass(255, "nodata", "nodata", (0, 0, 0, 0), scl=0, qa_pixel=1, scl_values=(0, 1), qa_bits=(0,), qa_rank=5),
 )  # fmt: skip
 """All codes a mask may hold; clear, cloud and nodata unless more classes are asked for. Where several rules hold, the
-later entry wins.
+later entry wins. The spreads: thin cloud and shadow are logits; those of the slope are what two classes have whose
+means lie as far apart as simulated dust and cloud; snow's evidence goes from 0 to 1.
 
 The colours show on a white canvas and on ground, sand, snow and cloud, and let the scene through; the QGIS plugin has
 the same.
@@ -167,8 +178,8 @@ class ClassThresholds:
     """How they were chosen, in words."""
 
     def of(self, name: ClassName) -> float | None:
-        """The threshold of a class."""
-        value: float | None = getattr(self, name)
+        """The threshold of a class; None where it has no rule."""
+        value: float | None = getattr(self, name, None)
         return value
 
     def known(self) -> tuple[ClassName, ...]:
@@ -215,6 +226,34 @@ def classify(
             among = {"cloud": cloud, "ground": ~cloud, "clear": codes == CLEAR}[entry.rule.among]
             codes[among & entry.rule.compare(values, threshold)] = entry.code
     return codes
+
+
+def share_out(
+    cloud: FloatArray, parts: Parts | None, thresholds: ClassThresholds | None
+) -> dict[ClassName, FloatArray]:
+    """Probability of clear and of each class that the thresholds know, in order of code; they add up to 1.
+
+    P(cloud) is shared out among the kinds of cloud, and the rest among kinds of ground, by the rules of `classify`: a
+    later class takes its share of what those before it hold.
+
+    Args:
+        cloud: (...) P(cloud) of any kind; where it is NaN all are.
+        parts: maps of that shape; None, or a map that is None: nothing is told but cloud.
+        thresholds: of the rules.
+    """
+    shares: dict[ClassName, FloatArray] = {"clear": 1 - cloud, "cloud": cloud}
+    for entry in CLASSES:
+        values = None if entry.rule is None or parts is None else getattr(parts, entry.rule.map)
+        threshold = None if thresholds is None else thresholds.of(entry.key)
+        if entry.rule is None or values is None or threshold is None:
+            continue
+        kinds = {"cloud": CLOUDS, "ground": set(shares) - {*CLOUDS}, "clear": ("clear",)}[entry.rule.among]
+        chance, taken = entry.rule.share(values, threshold), np.zeros_like(cloud)
+        for key in [key for key in shares if key in kinds]:
+            part = shares[key] * chance
+            shares[key], taken = shares[key] - part, taken + part
+        shares[entry.key] = taken
+    return shares
 
 
 EncodingName = Literal["geocloud", "scl", "qa_pixel"]

@@ -8,7 +8,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from geocloud.classes import CLASSES, CODES, ClassThresholds, classify, decode, encode, mask_codes, wanted_classes
+from geocloud.classes import (
+    CLASSES,
+    CODES,
+    ClassThresholds,
+    classify,
+    decode,
+    encode,
+    mask_codes,
+    share_out,
+    wanted_classes,
+)
 from geocloud.errors import UsageError
 from geocloud.metrics.class_thresholds import PLUMES, ColourSamples, ShadowSamples, choose_class_thresholds, plume
 from geocloud.raster import Parts
@@ -41,6 +51,34 @@ def test_snow_is_marked_on_clear_ground_alone() -> None:
     every = ("cloud", "thin", "haze", "dust", "shadow", "snow")
     assert classify(PARTS, np.float32(0), thresholds, every).tolist() == [6, 5, 2, 1, 3, 4, 3, 0]
     assert classify(PARTS, np.float32(0), CUTS, ("cloud", "snow")).tolist() == [0, 0, 1, 1, 1, 1, 1, 0]
+
+
+def test_shares_add_up_and_the_largest_is_the_class_where_the_maps_are_far_from_the_thresholds() -> None:
+    thresholds, rng = replace(CUTS, snow=0.5), np.random.default_rng(0)
+
+    def far(threshold: float, by: float) -> np.ndarray:
+        return (threshold + by * rng.choice([-1, 1], 500)).astype(np.float32)
+
+    score = np.where(rng.random(500) < 0.5, far(0.0, 1.0), far(2.0, 7.0))
+    maps = far(0.0, 5.0), far(0.3, 9.0), far(0.5, 1.2)
+    parts = Parts(score, *maps, score[None])
+    cloud = 1 / (1 + np.exp(-9 * score))
+    shares = share_out(cloud, parts, thresholds)
+    assert list(shares) == ["clear", "cloud", "thin", "haze", "dust", "shadow", "snow"]
+    every = np.stack(list(shares.values()))
+    np.testing.assert_allclose(every.sum(axis=0), 1, atol=1e-5)
+    assert (every >= 0).all()
+    np.testing.assert_array_equal(every.argmax(axis=0), classify(parts, np.float32(0), thresholds, tuple(CODES)))
+
+
+def test_shares_of_what_no_rule_can_tell_are_clear_and_cloud() -> None:
+    cloud = np.array([0.2, 0.7, np.nan], dtype=np.float32)
+    for parts, thresholds in ((None, None), (None, CUTS), (PARTS, None), (PARTS, ClassThresholds())):
+        shares = share_out(cloud, parts, thresholds)
+        assert list(shares) == ["clear", "cloud"]
+        np.testing.assert_allclose(shares["clear"], [0.8, 0.3, np.nan], atol=1e-6)
+    at = share_out(np.ones(1, np.float32), Parts(*(np.full(1, 2.0, np.float32),) * 5), ClassThresholds(thin=2.0))
+    assert (at["thin"], at["cloud"]) == (0.5, 0.5)  # a half at the threshold
 
 
 def test_every_class_is_written_and_read_in_every_encoding() -> None:

@@ -29,7 +29,7 @@ class Doubt(RasterOutput):
     """How near P(cloud) is to a half, 0 to 100."""
 
     key, suffix, title, extent, help = "doubt", "_doubt.tif", "Doubt", "all", "Write doubt."
-    format = RasterFormat("AVERAGE", "YES", description="doubt")
+    format = RasterFormat("AVERAGE", "YES", names=("doubt",))
 
     def write(self, rows):
         doubt = 100 * (1 - 2 * np.abs(rows.score - np.float32(0.5)))
@@ -52,6 +52,7 @@ def test_an_output_is_a_class(sample: Path, tmp_path: Path, monkeypatch: pytest.
     if with_item:
         asset = json.loads((tmp_path / "m.json").read_text())["assets"]["doubt"]
         assert asset["raster:bands"] == [{"nodata": 255, "data_type": "uint8"}]
+        assert asset["eo:bands"] == [{"name": "doubt"}]
 
 
 def test_an_output_that_nobody_knows_is_refused(sample: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from geocloud.writers.staging import staged
 
 STRIPS = 12
 """So many bands would the largest raster have that is not split: each of 50,000 x 50,000 / 12 pixels, 0.2 Gpx."""
-STORED = RasterFormat("AVERAGE", "NO", dtype="float32", nodata=float("nan"), description="score")
+STORED = RasterFormat("AVERAGE", "NO", dtype="float32", nodata=float("nan"), names=("score",))
 NOT_SCORED = np.float32(-np.inf)
 """Stands in the files for valid pixels without a score; nodata is NaN."""
 

@@ -61,7 +61,8 @@ _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_
     type=int,
     default=SPLIT_SIDE,
     show_default=True,
-    help="Rasters with a longer side are scored in strips, one task each; not with --classes or --clear-sky.",
+    help="Rasters with a longer side are scored in strips, one task each; not with --classes, --clear-sky, "
+    "--score classes or --uncertainty.",
 )
 @shell(watch=True)
 def batch(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  # noqa: ANN401 - click's own values

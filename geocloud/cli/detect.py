@@ -14,7 +14,7 @@ import click
 from geocloud.calibration import Probability
 from geocloud.classes import CODES, EncodingName
 from geocloud.cli.common import arrow, check_projections, examples, shortage
-from geocloud.cli.main import Command, OutputOption, shell
+from geocloud.cli.main import Command, OutputOption, WordOption, shell
 from geocloud.cli.options import Threshold, area_options, model_option, names, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.errors import Cancelled, GeocloudError, UsageError
@@ -35,10 +35,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 def output_flags(function: F) -> F:
     """A flag for each output that is written on request."""
     for kind in reversed(OUTPUTS):
-        if kind.help:
+        if kind.help and not kind.word:
             flag = f"--{kind.key.replace('_', '-')}"
             function = click.option(flag, cls=OutputOption, is_flag=True, help=kind.help)(function)
-    return function
+    words = {kind.word: kind for kind in OUTPUTS if kind.word}
+    what = "; ".join(f"{word}: {kind.help}" for word, kind in words.items())
+    return click.option(
+        "--score", cls=WordOption, type=click.Choice(list(words)), multiple=True, metavar=f"[{'|'.join(words)}]",
+        help=f"Write scores as a raster too. {what} [{next(iter(words))}].",
+    )(function)  # fmt: skip
+
+
+def asked_outputs(given: dict[str, Any]) -> dict[str, bool]:
+    """Key -> whether it is asked for, of the outputs that are written on request."""
+    kinds = [kind for kind in OUTPUTS if kind.help]
+    return {kind.key: kind.word in given["score"] if kind.word else given.get(kind.key, False) for kind in kinds}
 
 
 DEFAULT_OUT = Path("clouds")
@@ -152,7 +163,7 @@ def take_detect_options(given: dict[str, Any]) -> DetectOptions:
         polygons=given["polygons"],
         outline=given["outline"],
         pixel_polygons=given["pixel_polygons"],
-        **{kind.key: given[kind.key] for kind in OUTPUTS if kind.key in given and kind.help},
+        **asked_outputs(given),
         encoding=given["encoding"],
         classes=given["classes"],
         dilate=given["dilate"],
@@ -215,9 +226,9 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str,
         files = {"mask": given["mask_file"], "polygons": given["polygons_file"], "score": given["score_file"]}
         files["clear_sky"] = given["clear_sky_file"]
         files["stac"] = given["mask_file"].with_suffix(".json") if given["stac"] else None
-        for kind in OUTPUTS:
-            if kind.help and kind.key not in files and given[kind.key]:
-                option = kind.key.replace("_", "-")
+        for key, asked in asked_outputs(given).items():
+            if key not in files and asked:
+                option = next(f"score {kind.word}" if kind.word else key for kind in OUTPUTS if kind.key == key)
                 raise UsageError(f"--{option} is written into --out DIR; leave out --mask-file")
         return {key: path for key, path in files.items() if path is not None}
     if any(given[f"{key}_file"] is not None for key in ("polygons", "score", "clear_sky")):

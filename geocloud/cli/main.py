@@ -52,6 +52,22 @@ class OutputOption(click.Option):
     """An option under the heading of outputs, whatever its name."""
 
 
+class WordOption(OutputOption):
+    """An option of one of a few words, the first where it stands alone: `--score`, `--score classes`."""
+
+    def written_out(self, args: list[str]) -> list[str]:
+        """The command line with the word of each such option joined to it, `--score=classes`; another's stay."""
+        words = list(getattr(self.type, "choices", ()))
+        end = args.index("--") if "--" in args else len(args)
+        made: list[str] = []
+        for place, arg in enumerate(args):
+            if place and place < end and args[place - 1] in self.opts and arg in words:
+                made[-1] = f"{args[place - 1]}={arg}"
+            else:
+                made.append(f"{arg}={words[0]}" if place < end and arg in self.opts else arg)
+        return made
+
+
 class UsageProblem(click.ClickException):
     """A mistake on the command line, shown as all errors are."""
 
@@ -73,6 +89,13 @@ class Command(click.Command):
             raise
         except click.UsageError as error:
             raise UsageProblem(usage_sentence(error)) from error
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, words that may be left out filled in."""
+        for option in self.params:
+            if isinstance(option, WordOption):
+                args = option.written_out(args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under the headings of GROUPS."""

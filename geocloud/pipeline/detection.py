@@ -61,6 +61,11 @@ class DetectOptions:
     """Write polygons in pixel coordinates where a scene has no georeference."""
     score: bool = False
     """Write P(cloud) as a raster too."""
+    class_scores: bool = False
+    """Write the probability of each class that the model tells, clear first, a band each, as a raster too."""
+    uncertainty: bool = False
+    """Write the standard deviation of P(cloud) over the scene as it is and mirrored left, down and both ways as a
+    raster too: for a model that sees a pixel's surroundings, at four times the cost."""
     quicklook: bool = False
     """Write a PNG of scene and mask side by side too."""
     stac: bool = False
@@ -88,7 +93,7 @@ class DetectOptions:
     @property
     def has_maps(self) -> bool:
         """Whether more than the score is drawn from the model."""
-        return self.clear_sky or len(wanted_classes(self.classes)) > 1
+        return any((self.clear_sky, self.class_scores, self.uncertainty)) or len(wanted_classes(self.classes)) > 1
 
     def __post_init__(self) -> None:
         """Numbers and names a user can mistype."""
@@ -139,7 +144,8 @@ class Detection:
     """The source as the user named it."""
     files: Mapping[str, Path]
     """What was written: `mask`, a COG of 0 clear, 1 cloud, 255 nodata, and further codes where classes were asked for,
-    with its sidecars `classes` and `style`; and as asked for `polygons`, `score`, `clear_sky`, `quicklook`, `stac`."""
+    with its sidecars `classes` and `style`; and as asked for `polygons`, `score`,
+    `class_scores`, `uncertainty`, `clear_sky`, `quicklook`, `stac`."""
     cloud_cover: float
     """Percent of the valid pixels that are cloud, thick or thin; NaN where there are none."""
     polygon_count: int | None

@@ -12,21 +12,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from geocloud.classes import ENCODINGS, written_classes
+from geocloud.classes import CODES, ENCODINGS, classes_of, written_classes
 from geocloud.geometry.polygons import to_frames
-from geocloud.pipeline.mask import CODE, SURFACE, Extent, read_every, write_encoded
+from geocloud.pipeline.layers import CODE, SHARES, SURFACE, UNCERTAINTY, Extent
+from geocloud.pipeline.mask import read_every, write_encoded
 from geocloud.pipeline.preview import Preview, write_side_by_side
 from geocloud.pipeline.scoring import ScoredRows
 from geocloud.pipeline.tiling import Segment
-from geocloud.raster import NODATA
+from geocloud.raster import CLEAR, NODATA
 from geocloud.readers.reader import SceneReader, own_georef
+from geocloud.scorers.contract import told_classes
+from geocloud.writers import cog
 from geocloud.writers.cog import (
     MASK,
     SCORE,
     RasterFormat,
     RowWriter,
+    class_score_product,
     clear_sky_product,
     quantise,
+    quantise_spread,
     write_attribute_table,
     write_qgis_style,
 )
@@ -53,6 +58,10 @@ class Output:
     roles: ClassVar[tuple[str, ...]] = ("data",)
     help: ClassVar[str] = ""
     """Of its flag on the command line; empty: it has none of that kind."""
+    word: ClassVar[str] = ""
+    """What is said after `--score` to get it; empty: it has a flag of its own, named by its key."""
+    layer: ClassVar[str] = ""
+    """The further map that it writes; empty: none."""
     extent: ClassVar[Extent] = "none"
     """Where it needs P(cloud)."""
     takes_margin: ClassVar[bool] = False
@@ -181,8 +190,8 @@ class Mask(Output):
 class Score(RasterOutput):
     """P(cloud)."""
 
-    key, suffix, title, extent = "score", "_cloudscore.tif", "P(cloud)", "all"
-    help = "Write P(cloud) as a raster too."
+    key, suffix, title, extent, word = "score", "_cloudscore.tif", "P(cloud)", "all", "cloud"
+    help = "P(cloud)"
     format = SCORE
 
     def write(self, rows: ScoredRows) -> None:
@@ -190,22 +199,52 @@ class Score(RasterOutput):
         self._writer.write(rows.row, quantise(rows.score))
 
 
+class ClassScores(RasterOutput):
+    """The probability of each class that the scorer tells, whatever classes the mask has."""
+
+    key, suffix, layer, word = "class_scores", "_classscores.tif", SHARES, "classes"
+    title = "Probability of each class"
+    help = "the probability of each class that the model tells, a band per class"
+
+    @property
+    def format(self) -> RasterFormat:
+        """A band per class, clear first."""
+        codes = (CLEAR, *(CODES[key] for key in told_classes(self.run.scorer)))
+        return class_score_product([entry.name for entry in classes_of(codes)])
+
+    def write(self, rows: ScoredRows) -> None:
+        """Where there is any data."""
+        if SHARES in rows.further:
+            self._writer.write(rows.row, np.where(rows.valid, rows.further[SHARES], np.uint8(NODATA)))
+        else:
+            self._writer.write(rows.row, np.full((self.format.bands, *rows.score.shape), NODATA, np.uint8))
+
+
+class Uncertainty(RasterOutput):
+    """How far the model's answers to mirrored views of the scene lie apart."""
+
+    key, suffix, layer = "uncertainty", "_uncertainty.tif", UNCERTAINTY
+    title = "Standard deviation of P(cloud) over mirrored views"
+    help = "Write how far P(cloud) of mirrored views lies apart as a raster too."
+    format = cog.UNCERTAINTY
+
+    def write(self, rows: ScoredRows) -> None:
+        """As 0-250."""
+        spread = rows.further.get(UNCERTAINTY)
+        self._writer.write(rows.row, quantise_spread(np.full_like(rows.score, np.nan) if spread is None else spread))
+
+
 class ClearSky(RasterOutput):
     """The ground without cloud."""
 
-    key, suffix, roles = "clear_sky", "_clearsky.tif", ("data", "reflectance")
+    key, suffix, roles, layer = "clear_sky", "_clearsky.tif", ("data", "reflectance"), SURFACE
     title = "Estimate of the ground without cloud, reflectance"
     help = "Write an estimate of the ground without cloud as a raster too."
-
-    def __init__(self, run: Run, path: Path) -> None:
-        """Name the bands."""
-        super().__init__(run, path)
-        self._writer.describe_bands(run.bands)
 
     @property
     def format(self) -> RasterFormat:
         """A band per band that the scorer takes."""
-        return clear_sky_product(len(self.run.bands))
+        return clear_sky_product(self.run.bands)
 
     @property
     def side(self) -> int:
@@ -311,7 +350,16 @@ class StacItem(Output):
         return figures
 
 
-OUTPUTS: tuple[type[Output], ...] = (Mask, Score, ClearSky, Polygons, Quicklook, StacItem)
+OUTPUTS: tuple[type[Output], ...] = (
+    Mask,
+    Score,
+    ClassScores,
+    Uncertainty,
+    ClearSky,
+    Polygons,
+    Quicklook,
+    StacItem,
+)
 """In the order in which they are finished."""
 
 

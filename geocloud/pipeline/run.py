@@ -15,7 +15,8 @@ from geocloud.errors import UsageError
 from geocloud.pipeline.crop import Crop, make_crop
 from geocloud.pipeline.detection import Detection, DetectOptions, choose_threshold, run_tags
 from geocloud.pipeline.domain_check import DomainCheck
-from geocloud.pipeline.mask import BatchLayers, Extent, MaskRaster
+from geocloud.pipeline.layers import BatchLayers, Extent
+from geocloud.pipeline.mask import MaskRaster
 from geocloud.pipeline.outputs import OUTPUTS, Output, Polygons
 from geocloud.pipeline.places import check_places, earlier_products, output_files
 from geocloud.pipeline.scoring import SEGMENT_PIXELS, ScoredRows, scored_rows
@@ -189,7 +190,7 @@ def _layers(run: Run) -> BatchLayers:
         run.scorer,
         run.calibration,
         classes=run.classes,
-        clear_sky="clear_sky" in run.paths,
+        further=[output.layer for output in run.outputs if output.layer],
         extent=extent,
         domain=run.domain,
     )

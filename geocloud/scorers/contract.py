@@ -98,3 +98,9 @@ def require_class_thresholds(card: ModelCard, classes: Iterable[ClassName]) -> C
     if missing:
         raise ModelError(f"model {card.name} cannot tell {', '.join(missing)}: by its card it tells {', '.join(known)}")
     return thresholds
+
+
+def told_classes(scorer: Scorer) -> tuple[ClassName, ...]:
+    """The classes that a scorer tells apart, cloud always among them."""
+    thresholds = scorer.card.class_thresholds
+    return thresholds.known() if isinstance(scorer, Unmixer) and thresholds is not None else ("cloud",)

@@ -185,9 +185,8 @@ def _write_bands(
     scene: SceneReader, mask: MaskFile, scratch: Path, options: ApplyOptions, progress: Progress
 ) -> tuple[int, RasterFormat]:
     """All recognised bands of a product as reflectance, NaN in clouds and where there is no data."""
-    product = RasterFormat("AVERAGE", "YES", "float32", float("nan"), len(scene.bands), description=scene.bands[0])
+    product = RasterFormat("AVERAGE", "YES", "float32", float("nan"), len(scene.bands), names=scene.bands)
     writer = RowWriter(scratch, scene.georef, product, {**mask.provenance, "GEOCLOUD_SOURCE": scene.source})
-    writer.describe_bands(scene.bands)
     removed = 0
     for row, codes in mask.strips():
         raster = scene.read(Window(row, 0, *codes.shape), scene.bands)

@@ -157,7 +157,7 @@ def _write(
 ) -> float:  # fmt: skip
     """Write the composite from the top; returns the percent of pixels with data that are filled."""
     georef, names = stack.scenes[0].georef, (*stack.bands, "count", "date")
-    product = RasterFormat("NEAREST", "YES", "float32", float("nan"), len(names))
+    product = RasterFormat("NEAREST", "YES", "float32", float("nan"), len(names), names=names)
     tags = {
         "GEOCLOUD_VERSION": __version__,
         "GEOCLOUD_COMPOSITE": method,
@@ -166,7 +166,6 @@ def _write(
         **{key: text for key, text in masks[0].provenance.items() if key.startswith("GEOCLOUD_MODEL")},
     }
     writer = RowWriter(staging.scratch(target, target.name), georef, product, tags)
-    writer.describe_bands(names)
     numbers = np.array([*_numbers(stack.days), np.nan], dtype=np.float32)  # the last one for -1: none
     filled = seen = 0
     for strip in stack.windows(MEMORY // (4 * len(masks) * (4 * len(stack.bands) + 8))):

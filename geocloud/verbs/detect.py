@@ -35,7 +35,8 @@ def detect(
     Args:
         scene: its path or URL, an xarray object, or a reader.
         out: folder for the outputs that the options ask for; or the path of each output that is wanted, by key: `mask`,
-            which there must be, `polygons`, `score`, `clear_sky`, `quicklook`, `stac`. Polygons are written by suffix.
+            which there must be, `polygons`, `score`, `class_scores`, `uncertainty`, `clear_sky`, `quicklook`,
+            `stac`. Polygons are written by suffix.
         options: how; defaults where None.
         scorer: a loaded model to use instead of `options.model`, for many scenes.
         progress: called as work goes on; may raise Cancelled.

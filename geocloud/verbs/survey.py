@@ -20,7 +20,7 @@ from geocloud.errors import InputError, UsageError
 from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
 from geocloud.models.registry import load_scorer, model_folder
 from geocloud.pipeline.domain_check import BAND_SETS, DomainCheck, DomainStats, fit_prototypes
-from geocloud.pipeline.mask import BatchLayers
+from geocloud.pipeline.layers import BatchLayers
 from geocloud.pipeline.scoring import scored_rows
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, Georef, Parts, PatchBatch, Raster, Window

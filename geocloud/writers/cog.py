@@ -47,13 +47,17 @@ class RasterFormat:
     scale: float = 1.0
     codes: tuple[int, ...] = ()
     """Class codes to give a palette; empty for numbers."""
-    description: str = ""
+    names: tuple[str, ...] = ()
+    """Of the bands; empty: they have none."""
     domains: bool = False
     """Copy tags of domains of their own; GDAL's COG driver then drops statistics and the bands' plain tags."""
 
 
-MASK = RasterFormat("MODE", "NO", codes=(0, 1, 255), description="cloud mask")
-SCORE = RasterFormat("AVERAGE", "YES", scale=SCORE_SCALE, description="P(cloud)")
+MASK = RasterFormat("MODE", "NO", codes=(0, 1, 255), names=("cloud mask",))
+SCORE = RasterFormat("AVERAGE", "YES", scale=SCORE_SCALE, names=("P(cloud)",))
+SPREAD_SCALE = 0.002
+"""Standard deviation of P(cloud) = DN * 0.002, DN 0-250, 255 nodata."""
+UNCERTAINTY = RasterFormat("AVERAGE", "YES", scale=SPREAD_SCALE, names=("standard deviation of P(cloud)",))
 REFLECTANCE_SCALE = 1e-4
 """Reflectance = DN * 0.0001, DN 1-65535, 0 nodata: as Sentinel-2 L2A products have it."""
 
@@ -96,8 +100,8 @@ class RowWriter:
 
     def _describe(self, tags: Mapping[str, str]) -> None:
         self._file.update_tags(**tags)
-        if self._product.description:
-            self._file.set_band_description(1, self._product.description)
+        if self._product.names:
+            self._file.descriptions = self._product.names
         if self._product.scale != 1.0:
             self._file.scales = (self._product.scale,) * self._product.bands
         if self._product.codes:
@@ -108,10 +112,6 @@ class RowWriter:
         """Tags that are known only when rows are written."""
         with raster_errors(self.path):
             self._file.update_tags(**tags)
-
-    def describe_bands(self, names: Sequence[str]) -> None:
-        """Name all bands."""
-        self._file.descriptions = tuple(names)
 
     def write(self, row: int, rows: NDArray[Any]) -> None:
         """Rows (h, width) or (band, h, width), beginning at the raster's row `row`."""
@@ -213,9 +213,21 @@ def mask_product(codes: tuple[int, ...]) -> RasterFormat:
     return replace(MASK, codes=codes)
 
 
-def clear_sky_product(bands: int) -> RasterFormat:
-    """A cloud-free estimate of so many bands."""
-    return RasterFormat("AVERAGE", "YES", "uint16", 0, bands, REFLECTANCE_SCALE)
+def class_score_product(names: Sequence[str]) -> RasterFormat:
+    """The probability of each of these classes, a band each."""
+    return replace(SCORE, bands=len(names), names=tuple(f"P({name})" for name in names))
+
+
+def quantise_spread(deviation: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Standard deviations of P(cloud) 0..0.5 as 0-250, NaN as 255."""
+    return np.where(np.isnan(deviation), np.float32(255), np.rint(deviation / np.float32(SPREAD_SCALE))).astype(
+        np.uint8
+    )
+
+
+def clear_sky_product(bands: Sequence[str]) -> RasterFormat:
+    """A cloud-free estimate of these bands."""
+    return RasterFormat("AVERAGE", "YES", "uint16", 0, len(bands), REFLECTANCE_SCALE, names=tuple(bands))
 
 
 def reflectance_counts(reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:

@@ -218,6 +218,7 @@ def _locate(item: pystac.Item, record: ItemRecord) -> None:
 def _describe_asset(item_asset: pystac.Asset, asset: Asset) -> None:
     """File size and hash; of rasters the type, nodata, scale and classes."""
     from pystac.extensions.classification import Classification, ClassificationExtension
+    from pystac.extensions.eo import Band, EOExtension
     from pystac.extensions.file import FileExtension
     from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
@@ -229,6 +230,8 @@ def _describe_asset(item_asset: pystac.Asset, asset: Asset) -> None:
         scale, offset = (None, None) if raster.scale == 1 else (raster.scale, 0.0)
         band = RasterBand.create(nodata=raster.nodata, data_type=DataType(raster.dtype), scale=scale, offset=offset)
         RasterExtension.ext(item_asset, add_if_missing=True).bands = [band] * raster.bands
+        if raster.names:
+            EOExtension.ext(item_asset, add_if_missing=True).bands = [Band.create(name) for name in raster.names]
     if asset.classes:
         ClassificationExtension.ext(item_asset, add_if_missing=True).classes = [
             Classification.create(

@@ -103,6 +103,17 @@ def test_the_cloud_free_estimate_as_a_named_file(make_scene: Make, tmp_path: Pat
     assert run_cli("detect", scene, *into).returncode == 2
 
 
+def test_score_is_followed_by_a_word_or_by_none(make_scene: Make, tmp_path: Path) -> None:
+    scene = make_scene()
+    one = run_cli("detect", "--score", scene, "--out", tmp_path / "a", *NULL)
+    assert {"score", "class_scores"} & set(json.loads(one.stdout)) == {"score"}
+    both = run_cli("detect", scene, "--out", tmp_path / "b", "--score", "classes", "--score", *NULL)
+    assert {"score", "class_scores"} <= set(json.loads(both.stdout))
+    named = run_cli("detect", scene, "--mask-file", tmp_path / "m.tif", "--score=classes", *NULL)
+    assert (named.returncode, named.stderr.count("\n")) == (2, 1)
+    assert "--score classes is written into --out DIR" in named.stderr
+
+
 def test_protocol_2(make_scene: Make, tmp_path: Path) -> None:
     result = run_cli("detect", make_scene(), "--out", tmp_path / "out", "--progress", "json", *NULL)
     events = [json.loads(line) for line in result.stdout.splitlines()]

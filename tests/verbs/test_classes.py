@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import geopandas
@@ -156,6 +157,78 @@ def test_the_cloud_free_estimate_is_reflectance_with_nodata(make_scene: Make, tm
     assert cog_validate(detection.files["clear_sky"])[0]
 
 
+def bands_of(path: Path) -> np.ndarray:
+    with rasterio.open(path) as dataset:
+        return dataset.read()
+
+
+def test_each_class_has_a_band_of_its_probability(make_scene: Make, tmp_path: Path) -> None:
+    path, codes = painted(make_scene)
+    options = DetectOptions(class_scores=True, score=True, stac=find_spec("pystac") is not None)
+    detection = geocloud.detect(path, tmp_path, options, scorer=PaintedScorer())
+    written = detection.files["class_scores"]
+    names = ["clear", "cloud", "thin cloud", "haze or smoke", "dust", "cloud shadow", "snow or ice"]
+    with rasterio.open(written) as dataset, rasterio.open(path) as scene:
+        assert dataset.descriptions == tuple(f"P({name})" for name in names)
+        assert (set(dataset.dtypes), dataset.nodata, set(dataset.scales)) == ({"uint8"}, 255, {0.004})
+        assert (dataset.transform, dataset.crs) == (scene.transform, scene.crs)
+        assert dataset.tags()["GEOCLOUD_MODEL"] == "painted"
+        shares = dataset.read()
+    assert ((shares == 255) == (codes == 255)).all()
+    valid = shares[:, codes != 255].astype(int)
+    assert ((valid.sum(axis=0) >= 250 - len(names)) & (valid.sum(axis=0) <= 250)).all()
+    cloud = bands_of(detection.files["score"])[0][codes != 255]
+    assert (np.abs(valid[1:5].sum(axis=0) - cloud) <= 5).all()
+    for code in (3, 4, 5, 6):  # painted far beyond their thresholds
+        assert (shares[:, codes == code].argmax(axis=0) == code).all()
+    assert cog_validate(written)[0]
+    if options.stac:
+        asset = json.loads(detection.files["stac"].read_text())["assets"]["class_scores"]
+        assert [band["name"] for band in asset["eo:bands"]] == [f"P({name})" for name in names]
+        assert asset["raster:bands"] == [{"nodata": 255, "data_type": "uint8", "scale": 0.004, "offset": 0.0}] * 7
+
+
+def test_a_scorer_without_maps_has_two_classes(make_scene: Make, tmp_path: Path) -> None:
+    detection = geocloud.detect(
+        make_scene(nodata=0), tmp_path, DetectOptions(model="brightness", class_scores=True, score=True)
+    )
+    with rasterio.open(detection.files["class_scores"]) as dataset:
+        assert dataset.descriptions == ("P(clear)", "P(cloud)")
+        shares = dataset.read()
+    np.testing.assert_array_equal(shares[1], bands_of(detection.files["score"])[0])
+
+
+class LopsidedScorer(EchoScorer):
+    """Scores each pixel by its left neighbour: mirrored views disagree at upright edges."""
+
+    name = "lopsided"
+
+    def score(self, batch: PatchBatch) -> np.ndarray:
+        return np.roll(batch.data, 1, axis=-1)[:, 0, 8:-8, 8:-8].copy()
+
+
+def test_mirrored_views_that_disagree_are_the_uncertainty(make_scene: Make, tmp_path: Path) -> None:
+    data = np.full((3, 100, 130), 1000, dtype=np.uint16)
+    data[:, :, 60:] = 9000
+    data[:, :, 120:] = 0
+    path = make_scene(data=data, names=("blue", "green", "red"), nodata=0)
+    options = DetectOptions(uncertainty=True)
+    found = geocloud.detect(path, tmp_path / "a", options, scorer=LopsidedScorer(0, 2, 8)).files["uncertainty"]
+    with rasterio.open(found) as dataset:
+        assert (dataset.scales, dataset.nodata, dataset.dtypes) == ((0.002,), 255, ("uint8",))
+        assert dataset.descriptions == ("standard deviation of P(cloud)",)
+        spread = dataset.read(1)
+    expected = np.zeros((100, 130), dtype=np.uint8)
+    expected[:, 59:61] = 250  # two views call it cloud, two do not: a standard deviation of one half
+    expected[:, 120:] = 255
+    np.testing.assert_array_equal(spread[:, :119], expected[:, :119])
+    np.testing.assert_array_equal(spread == 255, expected == 255)
+    assert cog_validate(found)[0]
+    with pytest.raises(ModelError, match="brightness scores each pixel by itself, so mirrored views say nothing"):
+        geocloud.detect(path, tmp_path / "b", DetectOptions(model="brightness", uncertainty=True))
+    assert not list((tmp_path / "b").rglob("*.tif"))
+
+
 def test_coarser_scoring_carries_the_maps(make_scene: Make, tmp_path: Path) -> None:
     path, codes = painted(make_scene)
     options = DetectOptions(classes=CLASSES, clear_sky=True, resolution=20, polygons="none")
@@ -189,11 +262,14 @@ def test_a_class_that_a_card_cannot_tell_is_refused(make_scene: Make, tmp_path: 
 def test_the_shipped_model_gives_the_same_clouds_with_classes(sample: Path, tmp_path: Path) -> None:
     plain = read(geocloud.detect(sample, tmp_path / "a", DetectOptions(threads=1)).mask_path)
     result = run_cli(
-        "detect", sample, "--out", tmp_path / "b", "--classes", "cloud,thin,shadow", "--clear-sky", "--threads", 1
-    )
+        "detect", sample, "--out", tmp_path / "b", "--classes", "cloud,thin,shadow", "--clear-sky", "--threads", 1,
+        "--score", "classes",
+    )  # fmt: skip
     summary = json.loads(result.stdout)
     fine = read(Path(summary["mask"]))
     np.testing.assert_array_equal(np.isin(fine, (1, 2)), plain == 1)
     assert set(summary["class_percent"]) == {"clear", "cloud", "thin cloud", "cloud shadow"}
+    assert "score" not in summary
+    assert (bands_of(Path(summary["class_scores"]))[1:5].sum(axis=0, dtype=int) >= 118)[plain == 1].all()
     with rasterio.open(summary["clear_sky"]) as clear:
         assert clear.descriptions == ("blue", "green", "red", "nir")
