@@ -23,18 +23,6 @@ from geocloud.raster import CLEAR, NODATA
 from geocloud.readers.reader import SceneReader, own_georef
 from geocloud.scorers.contract import told_classes
 from geocloud.writers import cog
-from geocloud.writers.cog import (
-    MASK,
-    SCORE,
-    RasterFormat,
-    RowWriter,
-    class_score_product,
-    clear_sky_product,
-    quantise,
-    quantise_spread,
-    write_attribute_table,
-    write_qgis_style,
-)
 from geocloud.writers.stac import COG, MEDIA_TYPES, Asset, ItemRecord, require_pystac, seen_from, write_item
 from geocloud.writers.vectors import VECTOR_SUFFIXES, write_polygons
 
@@ -118,10 +106,10 @@ class RasterOutput(Output):
         """Create the file for the time of the run."""
         super().__init__(run, path)
         scratch = run.staging.scratch(path, f"{self.key}.tif")
-        self._writer = RowWriter(scratch, run.scene.georef, self.format, run.tags)
+        self._writer = cog.RowWriter(scratch, run.scene.georef, self.format, run.tags)
 
     @property
-    def format(self) -> RasterFormat:
+    def format(self) -> cog.RasterFormat:
         """What kind of raster."""
         raise NotImplementedError
 
@@ -167,10 +155,10 @@ class Mask(Output):
         if name != "geocloud":
             written = self.run.staging.scratch(self.path, "encoded.tif")
             write_encoded(mask.path, written, mask.georef, name)
-        self.run.write_cog(written, self.staged, MASK, mask.factor)
+        self.run.write_cog(written, self.staged, cog.MASK, mask.factor)
         files, values = self.files(), ENCODINGS[name].codes
-        write_attribute_table(self.run.staging.path(files["classes"]), mask.codes, values)
-        write_qgis_style(self.run.staging.path(files["style"]), mask.codes, values)
+        cog.write_attribute_table(self.run.staging.path(files["classes"]), mask.codes, values)
+        cog.write_qgis_style(self.run.staging.path(files["style"]), mask.codes, values)
 
     def files(self) -> dict[str, Path]:
         """The mask, GDAL's sidecar with class names, and QGIS's with a style."""
@@ -182,7 +170,7 @@ class Mask(Output):
         encoding = ENCODINGS[self.run.options.encoding]
         return Asset(
             self.staged, self.path.name, self.title, self.media_type, self.roles,
-            RasterFormat("MODE", "NO", encoding.dtype, encoding.nodata),
+            cog.RasterFormat("MODE", "NO", encoding.dtype, encoding.nodata),
             written_classes(self.run.mask.codes, encoding.codes),
         )  # fmt: skip
 
@@ -192,11 +180,11 @@ class Score(RasterOutput):
 
     key, suffix, title, extent, word = "score", "_cloudscore.tif", "P(cloud)", "all", "cloud"
     help = "P(cloud)"
-    format = SCORE
+    format = cog.SCORE
 
     def write(self, rows: ScoredRows) -> None:
         """As 0-250."""
-        self._writer.write(rows.row, quantise(rows.score))
+        self._writer.write(rows.row, cog.quantise(rows.score))
 
 
 class ClassScores(RasterOutput):
@@ -207,10 +195,10 @@ class ClassScores(RasterOutput):
     help = "the probability of each class that the model tells, a band per class"
 
     @property
-    def format(self) -> RasterFormat:
+    def format(self) -> cog.RasterFormat:
         """A band per class, clear first."""
         codes = (CLEAR, *(CODES[key] for key in told_classes(self.run.scorer)))
-        return class_score_product([entry.name for entry in classes_of(codes)])
+        return cog.class_score_product([entry.name for entry in classes_of(codes)])
 
     def write(self, rows: ScoredRows) -> None:
         """Where there is any data."""
@@ -231,7 +219,9 @@ class Uncertainty(RasterOutput):
     def write(self, rows: ScoredRows) -> None:
         """As 0-250."""
         spread = rows.further.get(UNCERTAINTY)
-        self._writer.write(rows.row, quantise_spread(np.full_like(rows.score, np.nan) if spread is None else spread))
+        self._writer.write(
+            rows.row, cog.quantise_spread(np.full_like(rows.score, np.nan) if spread is None else spread)
+        )
 
 
 class ClearSky(RasterOutput):
@@ -242,9 +232,9 @@ class ClearSky(RasterOutput):
     help = "Write an estimate of the ground without cloud as a raster too."
 
     @property
-    def format(self) -> RasterFormat:
+    def format(self) -> cog.RasterFormat:
         """A band per band that the scorer takes."""
-        return clear_sky_product(self.run.bands)
+        return cog.clear_sky_product(self.run.bands)
 
     @property
     def side(self) -> int:
@@ -350,16 +340,7 @@ class StacItem(Output):
         return figures
 
 
-OUTPUTS: tuple[type[Output], ...] = (
-    Mask,
-    Score,
-    ClassScores,
-    Uncertainty,
-    ClearSky,
-    Polygons,
-    Quicklook,
-    StacItem,
-)
+OUTPUTS: tuple[type[Output], ...] = (Mask, Score, ClassScores, Uncertainty, ClearSky, Polygons, Quicklook, StacItem)
 """In the order in which they are finished."""
 
 

@@ -64,6 +64,7 @@ DETECT = Verb(
     {
         "--out": "QGIS names each output",
         "--score": "the output SCORE",
+        "--uncertainty": "four runs in one; on the map the score shows where the answer is near a half",
         "--clear-sky": "the output CLEAR_SKY",
         "--polygons": "the suffix of POLYGONS says the format",
         "--pixel-polygons": "QGIS draws pixel coordinates upside down",
