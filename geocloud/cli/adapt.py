@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,8 +11,11 @@ from geocloud.cli.common import arrow, check_projections, examples
 from geocloud.cli.main import Command, shell
 from geocloud.cli.options import model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
-from geocloud.verbs.adapt import Adaptation, AdaptOptions, AdaptRow
+from geocloud.verbs.adapt import Adaptation, AdaptOptions
 from geocloud.verbs.adapt import adapt as adapt_model
+
+if TYPE_CHECKING:
+    from geocloud.training.before_after import AdaptRow
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -182,6 +182,10 @@ def _choose(path: Path, files: list[DataFile], folders: Sequence[str]) -> tuple[
     return tuple(file for file in files if not folders or file.tag in folders)
 
 
+_FILE_SUFFIX = re.compile(r"\.(tiff?|png|webp|jpe?g|jp2|img|vrt|nc|json|safe|zarr|tar|zip)$", re.IGNORECASE)
+"""What a listed name may have besides a scene's own dots."""
+
+
 def read_names(path: Path) -> tuple[str, ...]:
     """The names, without suffix and folders; empty lines and what follows a # are left out.
 
@@ -192,7 +196,8 @@ def read_names(path: Path) -> tuple[str, ...]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no text file of scene names, a line each ({error})") from error
-    names = tuple(Path(line).stem for line in (line.split("#")[0].strip() for line in lines) if line)
+    named = [line.split("#")[0].strip() for line in lines]
+    names = tuple(_FILE_SUFFIX.sub("", Path(line).name) for line in named if line)
     if not names:
         raise InputError(f"{path} names no scene; write a name a line")
     return names

@@ -52,7 +52,8 @@ class Truth:
     cloudy: frozenset[str] = frozenset()
     masks: Mapping[str, Path] = field(default_factory=dict)
     polygons: geopandas.GeoDataFrame | None = None
-    """Clouds; its column `scene` says of which scenes it tells, without one of all that nothing else is said of."""
+    """Clouds; its column `scene` says of which scenes it tells all, without one it is every scene that nothing else is
+    said of. A polygon whose scene is empty is cloud in each of them that it lies in."""
 
     @classmethod
     def of(cls, clear: Path | None, cloudy: Path | None, masks: Path | None, polygons: Path | None) -> Truth:
@@ -80,7 +81,7 @@ class Truth:
         """UsageError where something is said of a scene that is not among those given."""
         named = {*self.clear, *self.cloudy, *self.masks}
         if self.polygons is not None and "scene" in self.polygons:
-            named |= set(self.polygons["scene"])
+            named |= {name for name in self.polygons["scene"].dropna() if name}
         unknown = sorted(named - set(names))
         if unknown and not named & set(names):
             raise UsageError(f"nothing is said of any scene given: {unknown[0]!r} is not among {', '.join(names[:5])}")
@@ -173,7 +174,9 @@ def _told(scene: SceneReader, truth: Truth, name: str, window: Window, factor: i
 
 def _burnt(frame: Any, scene: SceneReader, name: str, own: Window) -> BoolArray:  # noqa: ANN401 - a GeoDataFrame
     """(h, w) of the scene's own pixels: True inside a polygon of cloud."""
-    rows = frame[frame["scene"] == name] if "scene" in frame else frame
+    rows = frame  # a polygon that was drawn by hand often names no scene: it counts where it lies
+    if "scene" in frame:
+        rows = frame[(frame["scene"] == name) | frame["scene"].isna() | (frame["scene"] == "")]
     if "class" in rows:
         rows = rows[~rows["class"].isin(("cloud shadow", "snow or ice"))]
     shapes: Any = to_pixel_coordinates(rows, scene.georef, scene.source) if len(rows) else []

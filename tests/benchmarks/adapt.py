@@ -16,8 +16,8 @@ import rasterio
 from rasterio.transform import from_origin
 
 from geocloud import AdaptOptions, SceneOptions, adapt, load_scorer
+from geocloud.training.before_after import compare, measure
 from geocloud.training.own_scenes import Truth, read_tiles
-from geocloud.verbs.adapt import _measure, compare
 
 LEARNED = (0, 4, 8)
 """Pieces on the diagonal."""
@@ -64,7 +64,7 @@ def main() -> None:
         tiles = [
             tile for piece in pieces if piece not in learned for tile in read_tiles(piece, read, scorers[0], truth)
         ]
-        before, after = (_measure(tiles, one, options, lambda _done, _total: None) for one in scorers)
+        before, after = (measure(tiles, one, options.threads) for one in scorers)
         rows, worse = compare(before, after, [float(one.card.calibration.score_threshold) for one in scorers])
     sys.stdout.write(f"{given.scene.name}: learned {len(made.learned)} of 9 pieces, measured on {9 - len(LEARNED)}\n")
     for row in rows:

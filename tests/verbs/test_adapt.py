@@ -12,9 +12,22 @@ from rasterio.transform import from_origin
 from testutils import run_cli
 
 import geocloud.verbs.adapt as verb
-from geocloud import Cancelled, DetectOptions, ModelError, UsageError, detect
+from geocloud import (
+    Cancelled,
+    DetectOptions,
+    ModelError,
+    SceneOptions,
+    UsageError,
+    detect,
+    load_scorer,
+    mask,
+    open_scene,
+)  # fmt: skip
+from geocloud.raster import Window
 from geocloud.scorers.card import read_card
-from geocloud.verbs.adapt import AdaptOptions, AdaptRow, adapt, compare
+from geocloud.training.before_after import AdaptRow, _loss, compare
+from geocloud.training.own_scenes import Truth, read_tiles
+from geocloud.verbs.adapt import AdaptOptions, adapt
 
 STEPS = 2
 RGB = ("blue", "green", "red")
@@ -61,6 +74,89 @@ def labelled(data_root: Path, tmp_path: Path) -> tuple[list[Path], list[Path]]:
 def names(path: Path, scenes: list[Path]) -> Path:
     path.write_text("".join(f"{scene.stem}\n" for scene in scenes))
     return path
+
+
+def truth_of(scene: Path, truth: Truth) -> np.ndarray:
+    """(h, w) what is told of a scene's pixels, each scored as it is."""
+    scorer = load_scorer("brightness")
+    (tile,) = read_tiles(scene, SceneOptions(), scorer, truth)
+    return tile.truth
+
+
+@pytest.mark.data
+def test_scenes_said_to_be_clear_or_cloudy_and_corrected_masks(labelled: tuple, tmp_path: Path) -> None:
+    scenes, masks = labelled
+    scene = scenes[0].rename(scenes[0].with_name("part0.small.tif"))
+    with rasterio.open(masks[0]) as file:
+        label = file.read(1)
+    masks[0].rename(masks[0].with_name("part0.small_cloudmask.tif"))
+    listed = names(tmp_path / "one.txt", [scene])
+    for truth, wanted in (
+        (Truth.of(listed, None, None, None), 0),
+        (Truth.of(None, listed, None, None), 1),
+        (Truth.of(None, None, masks[0].parent, None), np.where(label == 255, 2, label)),
+        (Truth(), 2),
+    ):
+        found = truth_of(scene, truth)
+        assert (found == wanted).all()
+
+
+SAVED = {
+    "a GeoPackage in the scene's CRS": ("clouds.gpkg", "EPSG:32650"),
+    "a GeoPackage in web Mercator": ("clouds.gpkg", "EPSG:3857"),
+    "GeoJSON": ("clouds.geojson", "EPSG:4326"),
+    "GeoJSON in another CRS": ("clouds.geojson", "EPSG:32649"),
+    "a Shapefile": ("clouds.shp", "EPSG:4326"),
+}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("kind", SAVED)
+def test_polygons_as_qgis_saves_them(kind: str, labelled: tuple, tmp_path: Path) -> None:
+    geopandas, shapely = pytest.importorskip("geopandas"), pytest.importorskip("shapely")
+    scenes, _ = labelled
+    found = detect(scenes[0], tmp_path / "out", DetectOptions(model="brightness", polygons="gpkg"))
+    frame = found.polygons.to_crs("EPSG:32650")
+    with rasterio.open(found.mask_path) as file:
+        wanted, place = file.read(1), file.transform
+    wanted[:20, :20] = 1
+    wanted[:20, 20:60] = 0
+    drawn = shapely.box(*(place @ (0, 20)), *(place @ (20, 0)))
+    hole = shapely.box(*(place @ (20, 20)), *(place @ (60, 0)))
+    frame["geometry"] = frame.geometry.difference(hole)
+    frame = frame[~frame.is_empty]
+    new = geopandas.GeoDataFrame({"geometry": [drawn]}, crs=frame.crs)  # as QGIS adds it: all its columns are NULL
+    both = geopandas.pd.concat([frame, new], ignore_index=True).set_geometry("geometry", crs=frame.crs)
+    both["geometry"] = [shapely.MultiPolygon([one]) if one.geom_type == "Polygon" else one for one in both.geometry]
+    name, crs = SAVED[kind]
+    both.to_crs(crs).to_file(tmp_path / name)
+    truth = Truth.of(None, None, None, tmp_path / name)
+    truth.check([scene.stem for scene in scenes])
+    assert (truth_of(scenes[0], truth) == wanted).mean() > (0.995 if crs == "EPSG:4326" else 0.999)
+    assert (truth_of(scenes[1], truth) == 2).all()  # the file says nothing of it
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_an_adapted_model_works_in_detect_batch_and_lazy_arrays(desert: list[Path], tmp_path: Path) -> None:
+    dask, xarray = pytest.importorskip("dask.array"), pytest.importorskip("xarray")
+    pytest.importorskip("distributed")
+    model = tmp_path / "mine"
+    options = AdaptOptions(clear=names(tmp_path / "c.txt", desert), steps=STEPS, allow_worse=True, threads=1)
+    adapt(desert, model, options)
+    found = detect(desert[0], tmp_path / "one", DetectOptions(model=model, score=True, class_scores=True))
+    with rasterio.open(found.mask_path) as file:
+        whole, tags = file.read(1), file.tags()
+    assert (tags["GEOCLOUD_MODEL"], tags["GEOCLOUD_MODEL_SHA256"]) == ("mine", read_card(model).sha256)
+    done = run_cli("batch", *desert, "--model", model, "--out", tmp_path / "many", "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    with rasterio.open(tmp_path / "many" / found.mask_path.name) as file:
+        np.testing.assert_array_equal(file.read(1), whole)
+    with open_scene(desert[0]) as scene:
+        array = scene.read(Window(0, 0, *whole.shape), RGB).data
+    chunks = xarray.DataArray(dask.from_array(array, chunks=(3, 64, 64)), dims=("band", "y", "x"))
+    lazy = mask(chunks, bands=RGB, scale=1.0, model=model)
+    assert (np.asarray(lazy) == whole).mean() > 0.999
 
 
 @pytest.mark.slow
@@ -153,7 +249,7 @@ def test_a_worse_model_is_not_written(desert: list[Path], tmp_path: Path, monkey
 
 def test_fewer_false_alarms_are_never_called_worse() -> None:
     row = AdaptRow("false alarms on clear ground", 0.1, 0.01, (0, 1), (0, 1))
-    assert verb._loss(row) == ""
+    assert _loss(row) == ""
     assert compare({"real": [], "simulated": []}, {"real": [], "simulated": []}, (0.0, 0.0)) == ((), "")
 
 
