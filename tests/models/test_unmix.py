@@ -138,14 +138,14 @@ def ground_of(name):
 def test_physics_knows_snow_from_cloud_and_other_ground(name):
     found = find_snow(ground_of(name), torch.ones(1, 7))
 
-    assert (found.evidence > 0.5).all() == name.startswith("snow")
+    assert (found.evidence() > 0.5).all() == name.startswith("snow")
     if name != "sea with silt":  # no cloud either, and as dark at 1.6 micrometres as snow
-        assert (found.correction > 3).all() == name.startswith("snow")
+        assert (found.correction() > 3).all() == name.startswith("snow")
 
 
 def test_without_cirrus_only_ice_as_dark_as_no_cloud_is_surely_snow():
     six = torch.tensor([[1, 1, 1, 1, 1, 1, 0.0]])
-    taken = {name: find_snow(ground_of(name), six).correction for name in SPECTRA}
+    taken = {name: find_snow(ground_of(name), six).correction() for name in SPECTRA}
 
     assert taken["snow"].min() > 3
     assert taken["cloud of ice"].max() < 0.1

@@ -29,6 +29,8 @@ BLOCKS = (0, 1, 2, 2, 1)
 """Residual blocks of each level on the way down."""
 INDICES = 7
 """Planes that `spectral_indices` makes."""
+WHITE, COLOUR = 0.4, 0.15
+"""Visible reflectance from which, and range of its bands as a share of it up to which, a pixel is white."""
 DETAIL = 10.0
 """Logits per reflectance that a pixel outshines its surroundings by, where the coefficient is 1."""
 
@@ -125,6 +127,13 @@ def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
         (20 * cirrus).clamp(max=2),
     )
     return torch.cat(planes, 1)
+
+
+def whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
+    """(n, 1, h, w) 1 where a pixel is bright and without colour, 0 elsewhere."""
+    brightest, darkest = torch.maximum(torch.maximum(blue, green), red), torch.minimum(torch.minimum(blue, green), red)
+    mean = (blue + green + red) * (1 / 3)
+    return torch.sigmoid((mean - WHITE) / 0.02) * torch.sigmoid((COLOUR - (brightest - darkest) / (mean + 0.05)) / 0.01)
 
 
 def to_grid(x: Tensor) -> Tensor:

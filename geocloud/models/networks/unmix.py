@@ -29,10 +29,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
-from geocloud.models.networks.cells import BANDS, CELL, CellNet, to_grid
+from geocloud.models.networks.cells import BANDS, CELL, CellNet, to_grid, whiteness
 from geocloud.readers.bands.names import CENTRES
 
-NIR, SWIR = BANDS.index("nir"), BANDS.index("swir16")
+NIR, SWIR, CIRRUS = (BANDS.index(name) for name in ("nir", "swir16", "cirrus"))
 SNOWY, SURELY_SNOWY, SNOWY_WITHOUT_CIRRUS = 0.4, 0.6, 0.75
 """Normalised difference snow index (green against 1.6 micrometres) from which clear ground is snow, from which a pixel
 is snow whatever the network says, and from which it is so where no cirrus band rules out ice cloud."""
@@ -42,15 +42,11 @@ NIR_OF_SNOW = (0.65, 1.15)
 """Reflectance in near infrared as a share of that in green: less is bright water, more is silt or plants."""
 DARKEST_GREEN = 0.1
 """Reflectance in green that snow exceeds, in woods too."""
-WHITE, COLOUR = 0.4, 0.15
-"""Visible reflectance from which, and range of its bands as a share of it up to which, a pixel is white."""
 GRAINS, GRAINS_ODDS = 0.97, (-1.0, 3.0)
 """Reflectance in near infrared as a share of that in red, of the white within a window, below which it is snow: of
-cloud it is above 1, but for surface reflectance over sea. And what near infrared adds to the log odds of snow by
-texture, and what such a window adds to that."""
+cloud it is above 1. And what near infrared adds to the log odds by texture, and what such a window adds to that."""
 PENALTY, DOUBT, NIR_DOUBT = 6.0, 2.5, 5.0
-"""Logits taken off where short-wave infrared shows snow; and at most, where texture says so in the visible alone, and
-where near infrared agrees."""
+"""Logits taken off where short-wave infrared shows snow, and at most where texture does: in RGB, with near infrared."""
 WINDOW, STRIDE = 16, 8
 """Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
 GLARE, DARK = 0.7, 0.12
@@ -65,12 +61,27 @@ window is given: a little above the threshold, where P(cloud) is 0.57."""
 
 
 class Snow(NamedTuple):
-    """Evidence of snow, (n, 1, h, w) each, from 0 to 1."""
+    """What infrared says of snow, (n, 1, h, w) each."""
 
-    evidence: Tensor
-    """Bright in near infrared, dark at 1.6 micrometres and no cirrus: snow, if it is not cloud; in RGB: white."""
-    correction: Tensor
-    """Logits to take off the score."""
+    green: Tensor
+    nir: Tensor
+    ndsi: Tensor
+    """Normalised difference of green and 1.6 micrometres."""
+    ground: Tensor
+    """Bright in near infrared and no cirrus, 0 to 1: snow, if the index is high; 0 where a band of these is missing."""
+    limit: Tensor
+    """The index from which it is surely snow."""
+
+    def correction(self) -> Tensor:
+        """Logits to take off the score."""
+        return PENALTY * self.ground * torch.sigmoid((self.ndsi - self.limit) / 0.02)
+
+    def evidence(self) -> Tensor:
+        """How far it is snow, if it is not cloud, 0 to 1."""
+        share = self.nir / (self.green + 1e-3)
+        level = torch.sigmoid((share - NIR_OF_SNOW[0]) / 0.03) * torch.sigmoid((NIR_OF_SNOW[1] - share) / 0.03)
+        level = level * torch.sigmoid((self.green - DARKEST_GREEN) / 0.01)
+        return self.ground * level * torch.sigmoid((self.ndsi - SNOWY) / 0.02)
 
 
 def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
@@ -84,28 +95,14 @@ def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
     places = range(present.shape[1]) if shown is None else torch.nonzero(shown).flatten().tolist()
     planes = {band: x[:, place : place + 1].float() for place, band in enumerate(places)}
     nothing = x.new_zeros(1, 1, 1, 1, dtype=torch.float32)
-    nir, swir, cirrus = (planes.get(band, nothing) for band in (3, 4, 6))
-    has_nir, has_swir, has_cirrus = (present[:, band, None, None, None].float() for band in (3, 4, 6))
-    infrared = has_nir * has_swir
+    green = planes[1]
+    nir, swir, cirrus = (planes.get(band, nothing) for band in (NIR, SWIR, CIRRUS))
+    has_nir, has_swir, has_cirrus = (present[:, band, None, None, None].float() for band in (NIR, SWIR, CIRRUS))
 
-    index = (planes[1] - swir) / (planes[1] + swir + 1e-3)
     low_cirrus = 1 - has_cirrus + has_cirrus * torch.sigmoid((BRIGHTEST_CIRRUS - cirrus) / 0.004)
-    ground = infrared * torch.sigmoid((nir - DARKEST_NIR) / 0.01) * low_cirrus
+    ground = has_nir * has_swir * torch.sigmoid((nir - DARKEST_NIR) / 0.01) * low_cirrus
     limit = has_cirrus * SURELY_SNOWY + (1 - has_cirrus) * SNOWY_WITHOUT_CIRRUS
-    sure = ground * torch.sigmoid((index - limit) / 0.02)
-    share = nir / (planes[1] + 1e-3)
-    level = torch.sigmoid((share - NIR_OF_SNOW[0]) / 0.03) * torch.sigmoid((NIR_OF_SNOW[1] - share) / 0.03)
-    level = level * torch.sigmoid((planes[1] - DARKEST_GREEN) / 0.01)
-    evidence = ground * level * torch.sigmoid((index - SNOWY) / 0.02)
-    white = (1 - has_nir) * (1 - has_swir) * whiteness(planes[0], planes[1], planes[2])
-    return Snow(evidence + white, PENALTY * sure)
-
-
-def whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
-    """(n, 1, h, w) 1 where a pixel is bright and without colour, 0 elsewhere."""
-    brightest, darkest = torch.maximum(torch.maximum(blue, green), red), torch.minimum(torch.minimum(blue, green), red)
-    mean = (blue + green + red) * (1 / 3)
-    return torch.sigmoid((mean - WHITE) / 0.02) * torch.sigmoid((COLOUR - (brightest - darkest) / (mean + 0.05)) / 0.01)
+    return Snow(green, nir, (green - swir) / (green + swir + 1e-3), ground, limit)
 
 
 class SnowTexture(nn.Module):
@@ -145,7 +142,7 @@ class SnowTexture(nn.Module):
         figures = textures(x)
         raw = (self.standardised(figures) * self.weight).sum(1, keepdim=True) + self.bias
         if has_nir is not None and x.shape[1] > NIR:
-            raw = raw + has_nir * (GRAINS_ODDS[0] + GRAINS_ODDS[1] * _coarse_grained(x.float()))
+            raw = raw + has_nir * (GRAINS_ODDS[0] + GRAINS_ODDS[1] * _coarse_grained(x))
         pale = torch.sigmoid((figures[:, :3].mean(1, keepdim=True) - PALE) / 0.02)
         white = torch.sigmoid((figures[:, :3].amin(1, keepdim=True) - GLARE) / 0.01)
         blank = white * torch.sigmoid((BLANK - figures[:, 6:7]) / 0.0005)
@@ -160,12 +157,15 @@ class SnowTexture(nn.Module):
 
 def _coarse_grained(x: Tensor) -> Tensor:
     """(n, 1, h/32, w/32) whether the white in a window is darker in near infrared than in red, 0 to 1."""
-    blue, green, red, nir = torch.split(x[:, : NIR + 1], 1, 1)
-    white, size, step = whiteness(blue, green, red), CELL * WINDOW, CELL * STRIDE
-    both = torch.cat([white * nir, white * red], 1)
-    pooled = F.avg_pool2d(both, size, step, (size - step) // 2, count_include_pad=False)
-    dull, bright = torch.split(pooled, 1, 1)
+    blue, green, red, nir = torch.split(F.avg_pool2d(x[:, : NIR + 1].float(), CELL), 1, 1)
+    white = whiteness(blue, green, red)
+    dull, bright = torch.split(_over_windows(torch.cat([white * nir, white * red], 1)), 1, 1)
     return torch.sigmoid((GRAINS - (dull + 1e-6) / (bright + 1e-6)) / 0.012)
+
+
+def _over_windows(cells: Tensor) -> Tensor:
+    """(n, c, h/8, w/8) means over windows of cells (n, c, h, w)."""
+    return F.avg_pool2d(cells, WINDOW, STRIDE, (WINDOW - STRIDE) // 2, count_include_pad=False)
 
 
 def textures(x: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ def textures(x: Tensor) -> Tensor:
     steps[6:] = [F.interpolate(step, scale_factor=2.0) for step in steps[6:]]
     cells = [F.avg_pool2d(plane, CELL) for plane in (visible, (bright > GLARE).float(), (bright < DARK).float())]
     means = torch.cat([cells[0], cells[0][:, :1] - cells[0][:, 2:], *cells[1:], *steps[0::2], *steps[1::2]], 1)
-    pooled = F.avg_pool2d(means, WINDOW, STRIDE, (WINDOW - STRIDE) // 2, count_include_pad=False)
+    pooled = _over_windows(means)
     return torch.cat([pooled[:, :10], pooled[:, 10:].clamp(min=0).add(1e-12).sqrt()], 1)
 
 
@@ -319,7 +319,9 @@ class UnmixNet(CellNet):
 
     def _detect(self, code: Tensor, x: Tensor, present: Tensor, shown: Tensor | None = None) -> Tensor:
         """(n, 1, h, w) what the cells say of each pixel, less what speaks for snow; arguments as in _encode."""
-        logit = self._logit(code, x) - find_snow(x, present, shown).correction
+        logit = self._logit(code, x)
+        if shown is None or (shown[NIR] and shown[SWIR]):
+            logit = logit - find_snow(x, present, shown).correction()
         if shown is not None and shown[SWIR]:
             return logit
         has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
@@ -330,9 +332,9 @@ class UnmixNet(CellNet):
     def snow_evidence(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, 1, h, w) what speaks for snow, 0 to 1; arguments as in ``forward``."""
         has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
-        white = has_nir * (1 - has_swir) * whiteness(x[:, :1], x[:, 1:2], x[:, 2:3])
         chance: Tensor = self.texture(x, has_nir)[0]
-        return find_snow(x, present).evidence + white * chance
+        white = (1 - has_swir) * whiteness(x[:, :1], x[:, 1:2], x[:, 2:3])
+        return find_snow(x, present).evidence() + white * torch.where(has_nir > 0, chance, 1.0)
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""
