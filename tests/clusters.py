@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE = 120
-"""Seconds a process is given to start: machines of a test run may be busy."""
+from testutils import PATIENCE
 
 
 def wait_for(ready: Callable[[], bool], what: str) -> None:

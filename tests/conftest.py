@@ -7,10 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pictures import clear_model, cloudy_model, labelled, tagged  # noqa: F401 - fixtures
-from products import write_safe
-from servers import serve
-from testutils import write_scene
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there
+settings.register_profile(
+    "the same on every machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("the same on every machine")
+
+from pictures import clear_model, cloudy_model, labelled, tagged  # noqa: E402, F401 - fixtures
+from products import write_safe  # noqa: E402
+from servers import serve  # noqa: E402
+from testutils import write_scene  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 

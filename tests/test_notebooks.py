@@ -23,7 +23,7 @@ def test_notebook(name: str, pictures: int, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # the program is found by the kernel's own Python
     notebook = nbformat.read(ROOT / "docs" / "notebooks" / f"{name}.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)  # kept without them: nothing can go stale
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}}).execute()
+    NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": folder}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == pictures
     shown = os.environ.get("GEOCLOUD_NOTEBOOKS")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -11,9 +13,11 @@ from typing import Any
 import numpy as np
 import rasterio
 from affine import Affine
+from click.testing import CliRunner
 from rasterio.transform import from_origin
 
 from geocloud.calibration import Calibration
+from geocloud.cli.main import cli
 from geocloud.raster import Georef, PatchBatch, Raster
 from geocloud.readers import MemoryScene
 from geocloud.scorers.card import ModelCard, TrainingRecord
@@ -100,10 +104,52 @@ def rotated(angle: float) -> Affine:
     return Affine.translation(500000, 5000000) @ Affine.rotation(angle) @ Affine.scale(10, -10)
 
 
-def run_cli(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """The real program in a process of its own."""
+PATIENCE = 600
+"""Seconds after which a program is taken to hang: so long that no busy machine is."""
+
+
+def run_cli(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The program's command line in this process, as it is run where its output is piped."""
+    with contextlib.chdir(cwd or Path.cwd()):
+        result = CliRunner().invoke(cli, [*map(str, arguments)], prog_name="geocloud")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+
+def run_program(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own, where that is what is tested; it takes seconds to start."""
     command = [sys.executable, "-m", "geocloud", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **options)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE, **options)
+
+
+PAUSE = """
+import sys, time
+from pathlib import Path
+from geocloud.cli import protocol
+told, until = protocol.JsonReporter.progress, Path(sys.argv.pop(1))
+def progress(self, done, total, stage):
+    told(self, done, total, stage)
+    while stage != "load" and done and not until.exists():
+        self._cancellation.check()
+        time.sleep(0.01)
+protocol.JsonReporter.progress = progress
+from geocloud.cli.main import main
+main()
+"""
+
+
+def pausing(until: Path, *arguments: object) -> list[str]:
+    """Command line of the real program that pauses in the middle of its work until a file stands at `until`.
+
+    It goes on at once where it is cancelled. What a test does meanwhile thus comes in the middle on any machine.
+    """
+    return [sys.executable, "-c", PAUSE, str(until), *map(str, arguments)]
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    """Events of `--progress json` but for those of the heartbeat, which may stand anywhere."""
+    return [event for event in map(json.loads, text.splitlines()) if event["event"] != "alive"]
 
 
 def clean_environment(**more: str) -> dict[str, str]:

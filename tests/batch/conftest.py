@@ -1,4 +1,4 @@
-"""A scheduler and two workers for all tests of this folder."""
+"""A scheduler and two workers, and scenes for them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from clusters import PATIENCE, Cluster
-from testutils import write_scene
+from clusters import Cluster
+from testutils import PATIENCE, write_scene
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     pytest.importorskip("distributed")
+    """Ends with its file: idle workers take a tenth of a processor each."""
     running = Cluster(tmp_path_factory.mktemp("dask"))
     yield running
     running.close()
@@ -35,3 +37,15 @@ def twenty(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     scenes = [write_scene(folder / f"scene_{n:02}.tif", shape=(384, 512), seed=n) for n in range(20)]
     scenes[7].write_bytes(scenes[7].read_bytes()[:100_000])
     return scenes
+
+
+@pytest.fixture
+def mosaic(tmp_path: Path) -> Path:
+    """1300 rows, so three rows of blocks; clouds across their seams, and nodata."""
+    rng = np.random.default_rng(5)
+    data = rng.integers(400, 900, (4, 1300, 420)).astype(np.uint16)
+    data[:, 480:560, 30:200] = 6000
+    data[:, 1000:1100, 100:420] = 5000
+    data[:, :70, :90] = 0
+    data[:, 20:24, 300:303] = 7000
+    return write_scene(tmp_path / "mosaic.tif", data=data, nodata=0)

@@ -15,9 +15,9 @@ from typing import Any
 
 import geopandas
 import pytest
-from clusters import PATIENCE, Cluster, lines, products, wait_for
+from clusters import Cluster, lines, products, wait_for
 from rio_cogeo import cog_validate
-from testutils import clean_environment, run_cli
+from testutils import PATIENCE, clean_environment, events, run_program, write_scene
 
 import geocloud
 from geocloud import BatchOptions, DetectOptions
@@ -176,7 +176,7 @@ def test_a_killed_client_resumes_to_the_same_bytes(
         file.write('{"scene": "half a li')  # as a kill in the middle of a write leaves it
     done = {record["scene"] for record in map(json.loads, (out / "manifest.jsonl").read_text().splitlines()[:-1])}
     assert 3 <= len(done) < 20
-    again = run_cli(*arguments, "--resume")
+    again = run_program(*arguments, "--resume")
     assert again.returncode == 1
     assert "scene_07.tif" in again.stderr
     told = json.loads(again.stdout)
@@ -194,26 +194,21 @@ def test_the_command_takes_the_scheduler_of_the_environment(
     for scene in twenty[:2]:
         shutil.copy(scene, folder)
     arguments = ("batch", folder, "--out", tmp_path / "out", "--model", "brightness", "--progress", "json")
-    result = run_cli(*arguments, env=environment)
+    result = run_program(*arguments, env=environment)
     assert result.returncode == 0, result.stderr
-    events = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [event["event"] for event in events if event["event"] not in ("progress", "alive")] == [
-        "start",
-        "scene",
-        "scene",
-        "result",
-    ]
-    last = [event for event in events if event["event"] == "progress"][-1]
+    said = events(result.stdout)
+    assert [event["event"] for event in said if event["event"] != "progress"] == ["start", "scene", "scene", "result"]
+    last = [event for event in said if event["event"] == "progress"][-1]
     assert (last["done"], last["total"], last["failed"], last["percent"]) == (2, 2, 0, 100)
     assert last["mpx_per_second"] > 0
-    again = run_cli(*arguments, env=environment)
+    again = run_program(*arguments, env=environment)
     assert again.returncode == 2
-    assert "tells of 2 scenes; pass --resume to go on" in json.loads(again.stdout.splitlines()[-1])["text"]
+    assert "tells of 2 scenes; pass --resume to go on" in events(again.stdout)[-1]["text"]
 
 
 @pytest.mark.slow
 def test_the_command_starts_workers_of_its_own(twenty: list[Path], tmp_path: Path) -> None:
-    result = run_cli("batch", twenty[0], twenty[7], "--out", tmp_path, "--model", "brightness", "--workers", 1)
+    result = run_program("batch", twenty[0], twenty[7], "--out", tmp_path, "--model", "brightness", "--workers", 1)
     assert result.returncode == 1
     told = json.loads(result.stdout)
     assert (told["done"], told["failed"]) == (1, 1)
@@ -221,3 +216,15 @@ def test_the_command_starts_workers_of_its_own(twenty: list[Path], tmp_path: Pat
     assert f"error: {twenty[7]}" in result.stderr
     assert "Traceback" not in result.stderr
     assert "distributed" not in result.stderr
+
+
+def test_a_raster_in_bands_is_joined_to_the_same_bytes(client: Any, mosaic: Path, tmp_path: Path) -> None:
+    small = write_scene(tmp_path / "small.tif", shape=(300, 300))
+    plain = DetectOptions(model="brightness", score=True, quicklook=True)
+    options = BatchOptions(plain, split=700)
+    result = geocloud.detect_many([mosaic, small], tmp_path / "split", options, client=client)
+    assert len(result.done) == 2
+    for path in (mosaic, small):
+        geocloud.detect(path, tmp_path / "whole", plain)
+    assert products(tmp_path / "split") == products(tmp_path / "whole")
+    assert not list((tmp_path / "split").glob(".geocloud-*"))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from clusters import products
 from rio_cogeo.cogeo import cog_validate
-from testutils import write_scene
 
 import geocloud
 from geocloud import BatchOptions, DetectOptions
@@ -20,18 +17,6 @@ from geocloud.batch.strips import Split
 from geocloud.batch.tasks import SceneFailed, join_strips, run_scene, run_strip
 
 PLAIN = DetectOptions(model="brightness", score=True, quicklook=True)
-
-
-@pytest.fixture
-def mosaic(tmp_path: Path) -> Path:
-    """1300 rows, so three rows of blocks; clouds across their seams, and nodata."""
-    rng = np.random.default_rng(5)
-    data = rng.integers(400, 900, (4, 1300, 420)).astype(np.uint16)
-    data[:, 480:560, 30:200] = 6000
-    data[:, 1000:1100, 100:420] = 5000
-    data[:, :70, :90] = 0
-    data[:, 20:24, 300:303] = 7000
-    return write_scene(tmp_path / "mosaic.tif", data=data, nodata=0)
 
 
 def in_bands(path: Path, out: Path, options: DetectOptions) -> tuple[Split, Record]:
@@ -93,14 +78,3 @@ def test_a_raster_cut_off_below_fails_as_one_scene(mosaic: Path, tmp_path: Path)
             run_strip(task, split, number)
     assert failed.value.record.status == "failed"
     assert "mosaic.tif" in str(failed.value.record.error)
-
-
-def test_on_the_cluster(client: Any, mosaic: Path, tmp_path: Path) -> None:
-    small = write_scene(tmp_path / "small.tif", shape=(300, 300))
-    options = BatchOptions(PLAIN, split=700)
-    result = geocloud.detect_many([mosaic, small], tmp_path / "split", options, client=client)
-    assert len(result.done) == 2
-    for path in (mosaic, small):
-        geocloud.detect(path, tmp_path / "whole", PLAIN)
-    assert products(tmp_path / "split") == products(tmp_path / "whole")
-    assert not list((tmp_path / "split").glob(".geocloud-*"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from clusters import Cluster, wait_for
-from testutils import write_scene
+from testutils import PATIENCE, write_scene
 
 from geocloud import BatchOptions, DetectOptions, detect_many
 from geocloud.batch.cluster import connect
@@ -31,7 +31,7 @@ def test_the_workers_of_a_batch_listen_to_it_alone() -> None:
     from distributed.security import Security
 
     with connect(BatchOptions(workers=1)) as client:
-        assert client.submit(len, "four").result(30) == 4
+        assert client.submit(len, "four").result(PATIENCE) == 4
         address = client.scheduler.address
         assert address.startswith("tls://")
         for other in (address.replace("tls://", "tcp://"), address):
@@ -66,7 +66,7 @@ def test_a_lost_scheduler_is_one_sentence(tmp_path: Path) -> None:
         batch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         wait_for(lambda: bool(read_manifest(out)), "a scene to end")
         cluster.kill_scheduler()
-        _, errors = batch.communicate(timeout=240)
+        _, errors = batch.communicate(timeout=PATIENCE)
     finally:
         cluster.close()
     assert batch.returncode == 1

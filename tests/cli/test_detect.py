@@ -16,7 +16,7 @@ import pytest
 import rasterio
 from products import write_item
 from rio_cogeo import cog_validate
-from testutils import clean_environment, run_cli, write_scene
+from testutils import clean_environment, events, pausing, run_cli, run_program, write_scene
 
 from geocloud.cli.common import LEAKED
 
@@ -26,7 +26,7 @@ NULL = ("--model", "brightness")
 
 def test_one_json_line_a_scene_when_piped(make_scene: Make, tmp_path: Path) -> None:
     one, two = make_scene("one.tif"), make_scene("two.tif")
-    result = run_cli("detect", one, two, "--out", tmp_path / "out", *NULL)
+    result = run_program("detect", one, two, "--out", tmp_path / "out", *NULL)
     assert result.returncode == 0
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [Path(line["mask"]).name for line in lines] == ["one_cloudmask.tif", "two_cloudmask.tif"]
@@ -115,17 +115,16 @@ def test_score_is_followed_by_a_word_or_by_none(make_scene: Make, tmp_path: Path
 
 
 def test_protocol_2(make_scene: Make, tmp_path: Path) -> None:
-    result = run_cli("detect", make_scene(), "--out", tmp_path / "out", "--progress", "json", *NULL)
-    events = [json.loads(line) for line in result.stdout.splitlines()]
-    assert events[0]["event"] == "start"
-    assert events[0]["protocol"] == 2
-    assert events[-1]["event"] == "result"
-    assert {"scene", "mask", "polygons", "polygon_count", "cloud_percent", "seconds", "model"} <= set(events[-1])
-    percents = [event["percent"] for event in events if event["event"] == "progress"]
+    result = run_program("detect", make_scene(), "--out", tmp_path / "out", "--progress", "json", *NULL)
+    told = events(result.stdout)
+    assert (told[0]["event"], told[0]["protocol"]) == ("start", 2)
+    assert told[-1]["event"] == "result"
+    assert {"scene", "mask", "polygons", "polygon_count", "cloud_percent", "seconds", "model"} <= set(told[-1])
+    percents = [event["percent"] for event in told if event["event"] == "progress"]
     assert percents == sorted(percents)
     assert percents[-1] == 100
-    failed = run_cli("detect", tmp_path / "no.tif", "--out", tmp_path / "o", "--progress", "json", *NULL)
-    last = json.loads(failed.stdout.splitlines()[-1])
+    failed = run_program("detect", tmp_path / "no.tif", "--out", tmp_path / "o", "--progress", "json", *NULL)
+    last = events(failed.stdout)[-1]
     assert (last["event"], last["code"]) == ("error", "input")
     assert failed.returncode == 1
 
@@ -146,26 +145,25 @@ def test_a_threshold_in_probability(make_scene: Make, tmp_path: Path) -> None:
 def test_protocol_carries_levels_and_options(make_scene: Make, tmp_path: Path) -> None:
     """A warning is told from an assumption, and options by name: another interface calls them otherwise."""
     empty = make_scene("empty.tif", data=np.zeros((4, 64, 64), dtype=np.uint16), nodata=0)
-    result = run_cli("detect", empty, "--out", tmp_path / "out", "--progress", "json", *NULL)
-    logs = [event for event in map(json.loads, result.stdout.splitlines()) if event["event"] == "log"]
+    result = run_program("detect", empty, "--out", tmp_path / "out", "--progress", "json", *NULL)
+    logs = [event for event in events(result.stdout) if event["event"] == "log"]
     assert [log["level"] for log in logs if "wholly nodata" in log["text"]] == ["warning"]
     assert {log["level"] for log in logs if "squares" in log["text"]} <= {"info"}
-    failed = run_cli("detect", make_scene(crs=None), "--out", tmp_path / "o",
+    failed = run_program("detect", make_scene(crs=None), "--out", tmp_path / "o",
                      "--min-area", 9, "--progress", "json", *NULL)  # fmt: skip
-    assert json.loads(failed.stdout.splitlines()[-1])["options"] == ["min-area"]
+    assert events(failed.stdout)[-1]["options"] == ["min-area"]
 
 
 def test_closed_stdin_cancels(tmp_path: Path) -> None:
-    path = write_scene(tmp_path / "large.tif", shape=(6000, 2000), compress="deflate")
-    command = [sys.executable, "-m", "geocloud", "detect", str(path), "--out", str(tmp_path / "out"), *NULL,
-               "--progress", "json", "--stop-on-stdin-eof"]  # fmt: skip
+    path, more = write_scene(tmp_path / "scene.tif"), ("--progress", "json", "--stop-on-stdin-eof")
+    command = pausing(tmp_path / "never", "detect", path, "--out", tmp_path / "out", *NULL, *more)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if '"inference"' in line:
                 process.stdin.close()
                 break
         rest = process.stdout.read()
-        assert process.wait(30) == 130
+        assert process.wait() == 130
     assert json.loads(rest.splitlines()[-1])["event"] == "cancelled"
     assert not list((tmp_path / "out").iterdir())
 
@@ -174,7 +172,7 @@ def test_closed_stdin_cancels(tmp_path: Path) -> None:
 def test_a_leaked_environment_does_no_harm(make_scene: Make, tmp_path: Path, variable: str) -> None:
     (tmp_path / "foreign").mkdir()
     environment = clean_environment(**{variable: str(tmp_path / "foreign")})
-    assert run_cli("detect", make_scene(), "--out", tmp_path / "out", *NULL, env=environment).returncode == 0
+    assert run_program("detect", make_scene(), "--out", tmp_path / "out", *NULL, env=environment).returncode == 0
     with rasterio.open(tmp_path / "out" / "scene_cloudmask.tif") as mask:
         assert mask.crs.to_epsg() == 32633
 

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from testutils import clean_environment, run_cli
+from testutils import clean_environment, run_program
 
 import geocloud
 from geocloud.models.registry import SHIPPED, default_name
 
 
 def test_a_sound_installation_passes() -> None:
-    result = run_cli("doctor", env=clean_environment(GDAL_HTTP_USERPWD="me:secret"))
+    result = run_program("doctor", env=clean_environment(GDAL_HTTP_USERPWD="me:secret"))
     assert result.returncode == 0, result.stdout
     for name in ("projection data", "GDAL drivers", "torch", "default model", "tiny scene", "polygon formats"):
         assert any(line.startswith(name) and " ok " in line for line in result.stdout.splitlines())
@@ -32,7 +32,7 @@ def test_damaged_weights_are_found(tmp_path: Path) -> None:
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    result = run_cli("doctor", "--json", env=clean_environment(PYTHONPATH=str(tmp_path)), cwd=tmp_path)
+    result = run_program("doctor", "--json", env=clean_environment(PYTHONPATH=str(tmp_path)), cwd=tmp_path)
     report = json.loads(result.stdout)
     failed = {check["name"]: check["detail"] for check in report["checks"] if not check["passed"]}
     assert result.returncode == 1

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from testutils import clean_environment, write_scene
+from testutils import PATIENCE, clean_environment, write_scene
 
 from geocloud.cli.common import note_line, printable
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full, and 
 def shell(text: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["/bin/sh", "-c", text.replace("GEOCLOUD", f"{sys.executable} -m geocloud")],
-        capture_output=True, text=True, check=False, env=clean_environment(**more), timeout=120,
+        capture_output=True, text=True, check=False, env=clean_environment(**more), timeout=PATIENCE,
     )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def test_a_name_that_is_no_utf8_is_one_sentence(tmp_path: Path) -> None:
     write_scene(tmp_path / "s.tif").rename(os.fsdecode(bad))
     for verb in ("detect", "info"):
         command = [sys.executable, "-m", "geocloud", verb, bad]
-        result = subprocess.run(command, capture_output=True, check=False, timeout=120, cwd=tmp_path)
+        result = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE, cwd=tmp_path)
         assert result.returncode != 0
         assert b"Traceback" not in result.stderr
         assert len([line for line in result.stderr.splitlines() if line.startswith(b"error:")]) == 1

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from testutils import write_scene
+from testutils import PATIENCE, write_scene
 
 NULL = ("--model", "brightness", "--progress", "none", "--threads", "1")
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
@@ -22,7 +22,7 @@ def detect(scene: object, out: Path, *more: str, before: Callable[[], None] | No
     """`geocloud detect` to its end; `before` runs in the child, as to set a limit."""
     command = [sys.executable, "-m", "geocloud", "detect", str(scene), "--out", str(out), *NULL, *more]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=120, preexec_fn=before, **options
+        command, capture_output=True, text=True, check=False, timeout=PATIENCE, preexec_fn=before, **options
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from faults.running import assert_one_sentence, contents, detect, speckled, start
+from testutils import PATIENCE
 
 from geocloud.errors import OutputError
 from geocloud.writers.commit import heal_folder
@@ -29,7 +30,7 @@ def test_a_failure_at_every_file_operation_loses_and_mixes_nothing(
     """Killed, a full disk, no permission, interrupted; and killed again while the next run puts back what was there."""
     result = subprocess.run(
         [sys.executable, Path(__file__).with_name("commit_points.py"), tmp_path / "out", "--twice"],
-        capture_output=True, text=True, check=True, timeout=600,
+        capture_output=True, text=True, check=True, timeout=3 * PATIENCE,
     )  # fmt: skip
     points = [json.loads(line) for line in result.stdout.splitlines()]
     with capsys.disabled():

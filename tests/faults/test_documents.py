@@ -24,7 +24,7 @@ from geocloud.readers.products.stac_item import is_item, item_time, load_item
 from geocloud.scorers.card import CARD_FILE, read_card
 
 pytestmark = pytest.mark.fuzz
-MANY = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+MANY = settings(max_examples=400, suppress_health_check=list(HealthCheck))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from faults.running import contents, detect, speckled, start
+from testutils import PATIENCE
 
 from geocloud.writers.staging import clear_leftovers
 
@@ -74,7 +75,7 @@ def test_two_runs_of_one_output_at_once_leave_one_whole_result(tmp_path: Path) -
     assert detect(scene, tmp_path / "whole", *MORE).returncode == 0
     for _ in range(2):
         runs = [start(scene, out, *MORE, "--overwrite") for _ in range(3)]
-        answers = [run.communicate(timeout=120) for run in runs]
+        answers = [run.communicate(timeout=PATIENCE) for run in runs]
         assert [run.returncode for run in runs] == [0, 0, 0], answers
         assert len({json.loads(stdout)["cloud_percent"] for stdout, _ in answers}) == 1
         assert contents(out) == contents(tmp_path / "whole")

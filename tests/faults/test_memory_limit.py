@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from faults.running import contents, speckled
+from testutils import PATIENCE
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")]
 
@@ -28,7 +29,7 @@ def test_nothing_is_half_written(tmp_path: Path, model: str) -> None:
         command = [sys.executable, "-m", "geocloud", "detect", str(scene), "--out", str(out), "--model", model]
         result = subprocess.run(
             [*command, "--progress", "none", "--polygons", "none"],
-            capture_output=True, text=True, check=False, timeout=120,
+            capture_output=True, text=True, check=False, timeout=PATIENCE,
             preexec_fn=functools.partial(limit_memory, megabytes),
         )  # fmt: skip
         left = contents(out)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from faults.running import contents, detect, speckled, start
-from testutils import write_scene
+from testutils import PATIENCE, write_scene
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(os.name == "nt", reason="other signals there")]
 LONGEST = 255 - len("_cloudmask.tif.aux.xml")
@@ -20,7 +20,7 @@ LONGEST = 255 - len("_cloudmask.tif.aux.xml")
 def _begin(scene: Path, out: Path) -> subprocess.Popen:
     """A run that has begun to write."""
     run = start(scene, out)
-    until = time.monotonic() + 120
+    until = time.monotonic() + PATIENCE
     while not list(out.glob(".geocloud-*/scratch-*")):
         assert run.poll() is None, run.communicate()
         assert time.monotonic() < until
@@ -40,7 +40,7 @@ def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, signals: list[sign
     for number in signals:
         run.send_signal(number)
         time.sleep(0.02)
-    _, errors = run.communicate(timeout=120)
+    _, errors = run.communicate(timeout=PATIENCE)
     assert (run.returncode, contents(out)) == (130, {}), errors
     assert errors.strip().count("\n") == 0, errors
     assert not list(out.iterdir())

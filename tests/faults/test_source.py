@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from faults.running import NULL, contents
-from testutils import write_scene
+from testutils import pausing, write_scene
 
 pytestmark = pytest.mark.faults
 
@@ -40,16 +39,17 @@ def test_changed_while_it_is_read_it_is_refused(tmp_path: Path, harm: Callable[[
     data = np.random.default_rng(0).integers(300, 900, (4, 6000, 1500)).astype(np.uint16)
     scene, out = write_scene(tmp_path / "scene.tif", data=data), tmp_path / "out"
     shutil.copy(scene, tmp_path / "other.tif")
-    command = [sys.executable, "-m", "geocloud", "detect", str(scene), "--out", str(out), *NULL]
+    command = pausing(tmp_path / "harmed", "detect", scene, "--out", out, *NULL)
     command[command.index("none")] = "json"
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if '"stage": "inference"' in line:
                 harm(scene)
+                (tmp_path / "harmed").touch()
                 break
         rest = process.stdout.read()
         problems = process.stderr.read()
-        code = process.wait(60)
+        code = process.wait()
     assert code == 1, rest
     assert "Traceback" not in problems
     assert '"event": "error"' in rest

@@ -47,7 +47,7 @@ cases = st.tuples(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cases)
 @example((0, (1, 1), 1, 1, 0.0))
 def test_polygons_are_valid_and_hold_the_centres_of_cloud(case: tuple) -> None:
@@ -72,7 +72,7 @@ def test_polygons_are_valid_and_hold_the_centres_of_cloud(case: tuple) -> None:
         assert (own.sum(), p[own].sum()) == (pixels, pytest.approx(weight, abs=1e-3))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(cases)
 def test_strips_leave_no_seam(case: tuple) -> None:
     seed, shape, grain, rows, nodata = case

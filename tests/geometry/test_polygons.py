@@ -36,7 +36,7 @@ masks = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(masks)
 @example((151, (4, 3), 1.0, 1))  # a hole, closed by a seam, that touches the outline
 def test_polygons_rasterised_back_are_the_mask(case: tuple[int, tuple[int, int], float, int]) -> None:
@@ -51,7 +51,7 @@ def test_polygons_rasterised_back_are_the_mask(case: tuple[int, tuple[int, int],
     assert shapely.is_valid(shapes.geometry).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(masks)
 def test_strips_give_the_same_polygons_as_the_whole_mask(case: tuple[int, tuple[int, int], float, int]) -> None:
     seed, shape, share, strip = case
@@ -65,7 +65,7 @@ def test_strips_give_the_same_polygons_as_the_whole_mask(case: tuple[int, tuple[
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(masks, st.integers(2, 4), st.sampled_from(["both", "mask", "values"]))
 def test_squares_make_no_difference(case: tuple[int, tuple[int, int], float, int], side: int, whole: str) -> None:
     seed, shape, share, strip = case

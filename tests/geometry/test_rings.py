@@ -10,7 +10,7 @@ from rasterio import features
 from geocloud.geometry.polygons import count_pixels, covered, sum_values, vertical_edges
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.tuples(st.integers(1, 40), st.integers(1, 40)), st.floats(0, 1), st.booleans())
 def test_edges_tell_what_pixels_tell(seed: int, shape: tuple[int, int], share: float, reverse: bool) -> None:  # noqa: FBT001
     rng = np.random.default_rng(seed)

@@ -21,6 +21,9 @@ from geocloud.training.unmix.simulator import simulate, value_noise
 from geocloud.training.unmix.train import train_unmix
 
 WIDTHS = (12, 16, 24)
+CONFIG = UnmixConfig(
+    precision="fp32", steps=160, batch=6, size=64, lr=1e-2, average=0.9, teach_from=160, simulated=0.5, widths=WIDTHS
+)
 RGB = torch.tensor([[1, 1, 1, 0, 0, 0, 0.0]])
 
 
@@ -47,10 +50,7 @@ def clear_scenes(n=6, size=96, seed=1):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    config = UnmixConfig(
-        steps=160, batch=6, size=64, lr=1e-2, average=0.9, teach_from=160, simulated=0.5, widths=WIDTHS
-    )
-    return train_unmix(config, clear_scenes(), tmp_path_factory.mktemp("run"), lambda *_: None)
+    return train_unmix(CONFIG, clear_scenes(), tmp_path_factory.mktemp("run"), lambda *_: None)
 
 
 def test_shapes_ranges_and_reconstruction_from_the_parts():
@@ -257,7 +257,7 @@ def test_saved_and_loaded_and_folded_give_the_same_scores(trained, tmp_path):
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
-    config = UnmixConfig(steps=4, lr_decay_steps=4, batch=2, size=64, teach_from=4, widths=WIDTHS)
+    config = replace(CONFIG, steps=4, lr_decay_steps=4, batch=2, teach_from=4)
     whole = train_unmix(config, clear_scenes(2), tmp_path, lambda *_: None)
     (tmp_path / "checkpoint.safetensors").unlink()
     train_unmix(replace(config, steps=2), clear_scenes(2), tmp_path, lambda *_: None)

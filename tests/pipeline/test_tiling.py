@@ -16,7 +16,7 @@ from geocloud.readers import MemoryScene
 sizes = st.tuples(st.integers(1, 300), st.integers(1, 300))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sizes, st.integers(1, 3), st.sampled_from([0, 16, 64]), st.integers(1, 100_000))
 def test_tile_then_stitch_is_the_identity(shape: tuple[int, int], block: int, halo: int, most: int) -> None:
     scene = coordinate_scene(*shape)
@@ -27,7 +27,7 @@ def test_tile_then_stitch_is_the_identity(shape: tuple[int, int], block: int, ha
         assert (score == scene.raster.data[band]).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data(), st.integers(1, 3), st.integers(1, 5), st.integers(1, 100_000))
 def test_the_scores_of_a_part_are_those_of_the_whole(data: st.DataObject, block: int, factor: int, most: int) -> None:
     rng = np.random.default_rng(3)
@@ -47,7 +47,7 @@ def test_reflection_is_that_of_numpy(size: int, before: int, after: int) -> None
     assert (reflect(-before, size + after, size) == expected).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(70, 260), st.integers(70, 260))
 def test_halo_is_the_scene_itself_and_reflection_beyond_it(height: int, width: int) -> None:
     scene = coordinate_scene(height, width)

@@ -133,7 +133,8 @@ def test_the_default_model_tells_shadow_from_light_and_from_lakes():
 
 @pytest.mark.data
 def test_a_recipe_for_shadow_stands_beside_a_model(data_root, tmp_path):
-    (tmp_path / "toy.toml").write_text("steps = 1\nbatch = 2\nsize = 64\nwidths = [4, 4, 6, 6, 8]\n")
+    toy = 'precision = "fp32"\nsteps = 1\nbatch = 2\nsize = 64\nwidths = [4, 4, 6, 6, 8]\n'
+    (tmp_path / "toy.toml").write_text(toy)
     (tmp_path / "shadow.toml").write_text('extends = "toy.toml"\nshadow_widths = [4, 4, 4]\n')
     few = tmp_path / "few"
     for name in ("images", "labels"):

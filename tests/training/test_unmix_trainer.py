@@ -28,6 +28,7 @@ steps = {steps}
 batch = 2
 size = 64
 teach_from = 99
+precision = "fp32"
 widths = [4, 4, 6, 6, 8]
 """
 
@@ -186,7 +187,7 @@ def test_half_of_the_start_is_in_what_a_recipe_of_means_hands_over(few, tmp_path
     train(few, tmp_path / "start", TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "toy.toml", 2)))
     for name, line in (("whole", ""), ("half", "start_share = 0.5\n")):
         recipe = tmp_path / f"{name}.toml"
-        recipe.write_text(f'extends = "toy.toml"\nsteps = 3\nprecision = "fp32"\n{line}')
+        recipe.write_text(f'extends = "toy.toml"\nsteps = 3\n{line}')
         train(few, tmp_path / name, TrainOptions(kind="unmix", recipe=recipe, start=tmp_path / "start"))
     start, whole, half = (load_file(tmp_path / name / "weights.safetensors") for name in ("start", "whole", "half"))
 

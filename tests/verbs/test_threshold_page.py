@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from testutils import run_cli, write_scene
+from testutils import PATIENCE, run_cli, write_scene
 
 from geocloud import DetectOptions, UsageError, detect, load_scorer
 from geocloud.calibration import Probability
@@ -78,7 +78,7 @@ def test_in_a_browser_the_slider_starts_at_the_model_s_own_cover(sample: Path, t
     page = threshold_page([sample], tmp_path / "page.html")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
                "--virtual-time-budget=5000", "--dump-dom", page.path.as_uri()]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
     (cover,) = page.cover.values()
     assert f"{cover:.1f} % cloud" in re.sub(r"<[^>]*>", "", shown)
     assert "--probability=0.5" in shown

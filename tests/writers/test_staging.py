@@ -4,6 +4,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from testutils import PATIENCE
 
 from geocloud.errors import OutputError
 from geocloud.writers.staging import clear_leftovers, staged
@@ -35,7 +36,7 @@ def _hold(folder: str, ready: multiprocessing.Event, go: multiprocessing.Event) 
     with staged("scene") as staging:
         staging.path(Path(folder) / "mask.tif").write_text("theirs")
         ready.set()
-        go.wait(30)
+        go.wait()
 
 
 def test_leftovers_of_dead_runs_are_cleared_and_those_of_living_ones_are_not(tmp_path: Path) -> None:
@@ -45,14 +46,14 @@ def test_leftovers_of_dead_runs_are_cleared_and_those_of_living_ones_are_not(tmp
     (dead / "mask.tif").write_text("half")
     context = multiprocessing.get_context("spawn")
     ready, go = context.Event(), context.Event()
-    living = context.Process(target=_hold, args=(str(tmp_path), ready, go))
+    living = context.Process(target=_hold, args=(str(tmp_path), ready, go), daemon=True)
     living.start()
-    assert ready.wait(60)
+    assert ready.wait(PATIENCE)
     clear_leftovers(tmp_path, "scene")
     assert not dead.exists()
     assert len(list(tmp_path.glob(".geocloud-scene-*"))) == 1
     go.set()
-    living.join(30)
+    living.join()
     assert not list(tmp_path.glob(".geocloud-*"))
 
 

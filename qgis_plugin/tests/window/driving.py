@@ -14,7 +14,7 @@ BIG = os.environ["GEOCLOUD_BIG"]
 WHEELS = os.environ["GEOCLOUD_WHEELS"]
 
 
-def wait(condition, seconds=300):
+def wait(condition, seconds=900):
     """Let QGIS go on until the condition holds."""
     until = time.monotonic() + seconds
     while not condition():
@@ -63,7 +63,7 @@ def open_dialog():
     return dialog
 
 
-def run(dialog, seconds=300):
+def run(dialog, seconds=900):
     """Press Run, wait for the end, close."""
     dialog.runButton().click()
     pause(0.3)

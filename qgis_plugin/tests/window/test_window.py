@@ -45,7 +45,7 @@ def test_window(wheels, tmp_path):
         environ.pop(name, None)
     session = Path(__file__).parent / "session.py"
     command = ["xvfb-run", "-a", "-s", "-screen 0 1280x900x24", "qgis", "--noversioncheck", "--nologo", "--code"]
-    subprocess.run([*command, str(session)], env=environ, timeout=1800, check=False, capture_output=True)
+    subprocess.run([*command, str(session)], env=environ, timeout=3600, check=False, capture_output=True)
     outcome = json.loads((out / "outcome.json").read_text())
     keep = os.environ.get("GEOCLOUD_SCREENSHOTS")
     if keep:
