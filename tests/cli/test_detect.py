@@ -38,11 +38,12 @@ def test_one_json_line_a_scene_when_piped(make_scene: Make, tmp_path: Path) -> N
 
 def test_one_scene_failing_does_not_stop_the_others(make_scene: Make, tmp_path: Path) -> None:
     good = make_scene("good.tif")
-    result = run_cli("detect", tmp_path / "absent.tif", good, "--out", tmp_path / "out", *NULL)
+    empty = make_scene("empty.tif", data=np.zeros((4, 64, 64), dtype=np.uint16), nodata=0)
+    result = run_cli("detect", tmp_path / "absent.tif", good, empty, "--out", tmp_path / "out", *NULL)
     assert result.returncode == 1
     assert (tmp_path / "out" / "good_cloudmask.tif").exists()
     assert "absent.tif does not exist" in result.stderr
-    assert "2 scenes, mean 9.6 % cloud, 1 with a warning, 1 failed" in result.stderr
+    assert "3 scenes, mean 9.6 % cloud, 1 with a warning, 1 failed" in result.stderr
 
 
 def test_two_scenes_of_one_name_are_refused_before_anything_starts(make_scene: Make, tmp_path: Path) -> None:
