@@ -33,7 +33,9 @@ STRIP_CHANGES = 500_000
 class PolygonTracer:
     """Takes a mask row by row from the top and gives its polygons, holding polygons only, never the mask."""
 
-    def __init__(self, width: int, squares: int = 1, folder: Path | None = None) -> None:
+    def __init__(
+        self, width: int, squares: int = 1, folder: Path | None = None, kinds: ByteArray | None = None
+    ) -> None:
         """Start at row 0 of a mask this wide.
 
         The polygons are the same whatever `squares` is, only sooner there where it holds.
@@ -42,8 +44,10 @@ class PolygonTracer:
             width: columns.
             squares: side of squares of one code each that the mask may be made of.
             folder: where many polygons wait; None: the system's for temporary files.
+            kinds: (256,) the kind of each code, for `groups`; None: each code is a kind of its own.
         """
         self._width, self._squares = width, squares
+        self._contacts = None if kinds is None else Contacts(kinds, width)
         self._row = 0
         self._joiner = Joiner(width, folder)
         self._last: ByteArray = np.full(width, CLEAR, dtype=np.uint8)
@@ -60,6 +64,8 @@ class PolygonTracer:
     def _add_strip(self, mask: ByteArray, values: NDArray[Any]) -> None:
         part, edges = trace(mask, values, self._row, self._squares)
         first, last = (covered(edges, row, self._width) for row in (0, len(mask) - 1))
+        if self._contacts is not None:
+            self._contacts.add(mask, numbered(edges, mask.shape), len(part))
         self._joiner.add(part, first, last, self._last == mask[0])
         self._last = mask[-1].copy()
         self._row += len(mask)
@@ -67,6 +73,45 @@ class PolygonTracer:
     def finish(self) -> ShapeStore:
         """All polygons, in the order in which their first parts were found; the tracer keeps none of them."""
         return self._joiner.finish()
+
+    def groups(self, shapes: ShapeStore) -> IntArray:
+        """(n,) a number for each polygon of `finish`: those of one kind that share an edge have one number."""
+        if self._contacts is None:
+            return np.arange(len(shapes))
+        _, groups = np.unique(self._contacts.groups()[shapes.numbers], return_inverse=True)
+        return groups.astype(np.int64)
+
+
+class Contacts:
+    """Which parts of polygons share an edge and are of one kind: 16 bytes for each pair."""
+
+    def __init__(self, kinds: ByteArray, width: int) -> None:
+        """Start above the first strip; `kinds` (256,) is the kind of each code."""
+        self._kinds, self._count = kinds, 0
+        self._pairs: list[IntArray] = []
+        self._above = np.zeros((1, width), dtype=np.uint8), np.zeros((1, width), dtype=np.int64)
+
+    def add(self, mask: ByteArray, numbers: IntArray, count: int) -> None:
+        """The next strip: codes (h, width), the number from 1 of each pixel's part (h, width) or 0, and all parts."""
+        numbers = np.where(numbers > 0, numbers + self._count, 0)
+        kinds = np.concatenate([self._above[0], self._kinds[mask]])
+        parts = np.concatenate([self._above[1], numbers])
+        self._pairs += [
+            self._touching(kinds[1:, :-1], kinds[1:, 1:], parts[1:, :-1], parts[1:, 1:]),
+            self._touching(kinds[:-1], kinds[1:], parts[:-1], parts[1:]),
+        ]
+        self._above = kinds[-1:], parts[-1:]
+        self._count += count
+
+    @staticmethod
+    def _touching(kind: ByteArray, other_kind: ByteArray, part: IntArray, other: IntArray) -> IntArray:
+        """(n, 2) numbers from 0 of parts that lie side by side and are of one kind, each pair once."""
+        alike = (part != other) & (part > 0) & (other > 0) & (kind == other_kind)
+        return np.unique(np.stack([part[alike], other[alike]], axis=1), axis=0) - 1
+
+    def groups(self) -> IntArray:
+        """(parts,) the smallest part of each one's group."""
+        return connect(self._count, np.concatenate([np.zeros((0, 2), dtype=np.int64), *self._pairs]))
 
 
 def trace(mask: ByteArray, values: NDArray[Any], row: int = 0, squares: int = 1) -> tuple[Shapes, Edges]:
@@ -114,18 +159,6 @@ def sums_of_squares(values: NDArray[Any], side: int) -> NDArray[Any]:
     sums[-1] *= np.float32((height - 1) % side + 1) / side
     sums[:, -1] *= np.float32((width - 1) % side + 1) / side
     return sums
-
-
-def joined_groups(shapes: Shapes, kinds: NDArray[Any]) -> NDArray[np.int64]:
-    """(n,) the group of each polygon: those of one kind (n,) that share an edge are one, whatever their codes."""
-    if len(np.unique(shapes.code)) == len(np.unique(kinds)):
-        return np.arange(len(shapes))
-    tree = shapely.STRtree(shapes.geometry)
-    one, other = tree.query(shapes.geometry, predicate="intersects")
-    alike = (one < other) & (kinds[one] == kinds[other])
-    one, other = one[alike], other[alike]
-    touching = shapely.length(shapely.intersection(shapes.geometry[one], shapes.geometry[other])) > 0
-    return connect(len(shapes), np.stack([one[touching], other[touching]], axis=1).astype(np.int64))
 
 
 def burn(shapes: Shapes, shape: tuple[int, int], row: int = 0) -> NDArray[np.bool_]:
@@ -257,3 +290,13 @@ def covered(edges: Edges, row: int, width: int) -> IntArray:
     here = (edges.top <= row) & (row < edges.bottom)
     steps = -edges.side[here] * (edges.polygon[here] + 1)
     return np.bincount(edges.column[here], steps, width + 1)[:width].cumsum().astype(np.int64)
+
+
+def numbered(edges: Edges, shape: tuple[int, ...]) -> IntArray:
+    """(height, width) number from 1 of the polygon that covers each pixel, 0 where none does."""
+    height, width = shape
+    long = edges.bottom - edges.top
+    down = np.arange(long.sum()) - np.repeat(np.cumsum(long) - long, long)
+    at = np.repeat(edges.top * (width + 1) + edges.column, long) + down * (width + 1)  # a place more for the last edge
+    steps = np.bincount(at, np.repeat(-edges.side * (edges.polygon + 1), long), height * (width + 1))
+    return steps.reshape(height, width + 1)[:, :-1].cumsum(axis=1).astype(np.int64)

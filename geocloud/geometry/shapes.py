@@ -95,6 +95,11 @@ class ShapeStore:
         return np.asarray(self._rows()["pixels"])
 
     @property
+    def numbers(self) -> Longs:
+        """(n,) the numbers that they were given."""
+        return np.asarray(self._rows()["number"])
+
+    @property
     def rows(self) -> tuple[Longs, Longs]:
         """(n,) first row of each, and the row after its last."""
         return np.asarray(self._rows()["top"]), np.asarray(self._rows()["bottom"])
@@ -206,9 +211,10 @@ def connect(count: int, pairs: Longs) -> Longs:
             member = parent[member]
         return member
 
-    for one, other in pairs.tolist():
-        a, b = root(one), root(other)
-        parent[max(a, b)] = min(a, b)
+    for start in range(0, len(pairs), AT_ONCE):
+        for one, other in pairs[start : start + AT_ONCE].tolist():
+            a, b = root(one), root(other)
+            parent[max(a, b)] = min(a, b)
     return np.array([root(member) for member in range(count)], dtype=np.int64)
 
 

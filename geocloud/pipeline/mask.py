@@ -18,7 +18,7 @@ from geocloud.classes import COUNTED, ENCODINGS, NO_CLOUD, TAG, EncodingName, co
 from geocloud.geometry.dilation import Dilater, Rows
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.geometry.outlines import OutlineTracer
-from geocloud.geometry.polygons import PolygonTracer, burn, joined_groups
+from geocloud.geometry.polygons import PolygonTracer, burn
 from geocloud.geometry.shapes import Outline, Shapes, ShapeStore
 from geocloud.pipeline.crop import Crop
 from geocloud.pipeline.layers import Extent
@@ -76,9 +76,11 @@ class MaskRaster:
         smooth = traced and outline == "smooth"
         self._p = RowWriter(path.with_name("p.tif"), georef, P_FORMAT, {}) if smooth else None
         pixel = traced and (not smooth or min_area)
-        self._tracer = PolygonTracer(georef.shape[1], self.factor, path.parent) if pixel else None
+        kinds = whole_clouds(codes) if min_area else None
+        inside = None if crop else kinds
+        self._tracer = PolygonTracer(georef.shape[1], self.factor, path.parent, inside) if pixel else None
         self._shapes: ShapeStore | None = None
-        self._uncut = PolygonTracer(width, folder=path.parent) if crop and min_area else None
+        self._uncut = PolygonTracer(width, folder=path.parent, kinds=kinds) if crop and min_area else None
         self._dilater = Dilater(width, dilate) if dilate else None
         self._pixels: IntArray = np.zeros(256, dtype=np.int64)
 
@@ -188,9 +190,9 @@ class MaskRaster:
         """(n,) whether each polygon belongs to a cloud that is too small."""
         parts = [to_crs_coordinates(self._moved(part), self.georef) for part in clouds.chunks() if len(part)]
         areas = np.concatenate([geodesic_areas(part, self.georef) for part in parts] or [np.zeros(0)])
-        veils = np.where(np.isin(clouds.code, NO_CLOUD), clouds.code, CLOUD)
-        if len(np.unique(clouds.code)) > len(np.unique(veils)):
-            group = joined_groups(clouds.all(), veils)
+        tracer = self._uncut or self._tracer
+        if tracer is not None:
+            group = tracer.groups(clouds)
             areas = np.bincount(group, areas, len(clouds))[group]
         return np.asarray(areas < self._min_area)
 
@@ -215,6 +217,14 @@ class MaskRaster:
                 self._pixels[CLEAR] += gone.sum()
                 rows[inside] = CLEAR
                 self._writer.write(row, rows)
+
+
+def whole_clouds(codes: Iterable[int]) -> ByteArray | None:
+    """(256,) the code that stands for each code's cloud, whatever its class; None where all codes are their own."""
+    kinds = np.arange(256, dtype=np.uint8)
+    own = [code for code in codes if code not in (CLEAR, NODATA)]
+    kinds[[code for code in own if code not in NO_CLOUD]] = CLOUD
+    return None if len(np.unique(kinds[own])) == len(own) else kinds
 
 
 def write_encoded(source: Path, target: Path, georef: Georef, encoding: EncodingName) -> None:

@@ -108,3 +108,27 @@ def test_a_mask_without_cloud_has_no_polygons() -> None:
     assert len(shapes) == 0
     assert not burn(shapes, (10, 10)).any()
     assert features.rasterize([(shapely.box(0, 0, 1, 1), 1)], (2, 2), transform=Affine.identity()).sum() == 1
+
+
+@pytest.mark.parametrize(("strip", "squares"), [(1, 1), (7, 1), (8, 2), (200, 1), (200, 2)])
+def test_groups_are_the_polygons_of_one_kind_that_share_an_edge(strip: int, squares: int) -> None:
+    """Codes 1 and 2 are one kind; the oracle traces a mask in which they are one code."""
+    rng = np.random.default_rng(5)
+    codes = np.kron(rng.choice(np.array([0, 0, 1, 2, 3, 255], dtype=np.uint8), (40, 30)), np.ones((2, 2), np.uint8))
+    kinds = np.arange(256, dtype=np.uint8)
+    kinds[2] = 1
+    tracer = PolygonTracer(codes.shape[1], squares, kinds=kinds)
+    for row in range(0, len(codes), strip):
+        tracer.add(codes[row : row + strip], np.ones_like(codes[row : row + strip], dtype=np.float32))
+    store = tracer.finish()
+    groups = tracer.groups(store)
+    found = store.all()
+    wholes = list(features.shapes(kinds[codes], mask=np.isin(codes, (1, 2, 3)), connectivity=4))
+    whole = {}
+    for number, (shape, _) in enumerate(wholes):
+        polygon = shapely.geometry.shape(shape)
+        for part in np.flatnonzero(shapely.within(shapely.point_on_surface(found.geometry), polygon)):
+            whole[int(part)] = number
+    assert len(found) > len(wholes) > 50
+    oracle = [whole[number] for number in range(len(found))]
+    assert len(set(zip(oracle, groups.tolist(), strict=True))) == len(wholes) == len(set(groups.tolist()))
