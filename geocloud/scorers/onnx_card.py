@@ -259,9 +259,9 @@ def _sha256(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - part 
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def store_threshold(path: Path, threshold: float) -> Path:
-    """Write a threshold into the card of an ONNX file; ModelError where its output has none."""
+def with_threshold(path: Path, threshold: float) -> OnnxCard:
+    """The card of an ONNX file with another threshold; ModelError where its output has none."""
     try:
-        return write_onnx_card(replace(read_onnx_card(path), threshold=threshold), path)
+        return replace(read_onnx_card(path), threshold=threshold)
     except ValueError as error:
         raise ModelError(f"{path.with_suffix(CARD_SUFFIX)} takes no threshold: {error}") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,15 +18,18 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Generator, Tensor
 
-from geocloud.errors import ModelError
+from geocloud.errors import ModelError, UsageError
+from geocloud.models.network_scorer import WEIGHTS_FILE, save_weights
 from geocloud.models.networks.cells import BANDS, BRIGHTEST
 from geocloud.models.networks.unmix import UnmixNet
+from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
 from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
 from geocloud.training.own_scenes import Tile
 from geocloud.training.unmix.batches import CONTRAST, THIN, VISIBLE
 from geocloud.training.unmix.scenes import TrainingScene, as_shown, crop
 from geocloud.training.unmix.simulator import simulate, uniform
 from geocloud.training.unmix.steps import follow, weighted_mean
+from geocloud.writers.staging import staged, write_errors
 
 GAIN, UNCHANGED = 0.08, 0.5
 """Largest change of the log gain of a crop, and share of crops shown as they are."""
@@ -74,13 +77,15 @@ class _Shown(NamedTuple):
     """(n, 1, h, w) 1 where the target is asked for, else 0."""
 
 
-def adapted(
+def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
     network: UnmixNet,
     grounds: list[Ground],
     threshold: float,
     options: FitOptions,
     folder: Path,
     tell: Callable[[int, int], None],
+    *,
+    anew: bool = False,
 ) -> UnmixNet:
     """The network after the training; the one that is given stays as it is.
 
@@ -91,6 +96,10 @@ def adapted(
         options: how long, how fast.
         folder: of the checkpoint; where there is one of the same data and options, the training goes on from it.
         tell: called after each step with steps done and steps in all; may raise Cancelled.
+        anew: whether the checkpoint of another training may go.
+
+    Raises:
+        UsageError: there is one, and it may not.
     """
     before, student = deepcopy(network).eval(), deepcopy(network).eval()
     average = deepcopy(student)
@@ -99,7 +108,7 @@ def adapted(
     optimiser = torch.optim.AdamW(learned, lr=options.lr, weight_decay=0.0)
     state = TrainingState({"student": student, "average": average}, optimiser, rng)
     run = f"{options} {len(grounds)} {sum(float(one.scene.data.float().sum()) for one in grounds):.3f}"
-    first = _resume(folder, state, run)
+    first = resume(folder, state, run, anew=anew)
     for step in range(first, options.steps):
         for group in optimiser.param_groups:
             group["lr"] = options.lr * min(1.0, (step + 1) / 10) * (1 - 0.95 * step / options.steps)
@@ -115,13 +124,34 @@ def adapted(
     return average
 
 
-def _resume(folder: Path, state: TrainingState, run: str) -> int:
-    """The steps that an earlier run of the same data and options has taken; another's checkpoint is left aside."""
+def resume(folder: Path, state: TrainingState, run: str, *, anew: bool) -> int:
+    """The steps that an earlier run of the same data and options has taken."""
+    path = folder / CHECKPOINT_FILE
+    if not path.exists():
+        return 0
     try:
         return int(load_checkpoint(folder, state, run)["step"])
-    except ModelError:  # there is none, or it is damaged or another's
-        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    except ModelError as error:  # it is damaged or another's
+        if not anew:
+            raise UsageError(
+                f"{path} is of another training; pass --overwrite to start anew, or choose another folder"
+            ) from error
+        path.unlink()
         return 0
+
+
+def write_adapted(network: UnmixNet, card: ModelCard, folder: Path, *, overwrite: bool) -> ModelCard:
+    """Weights as halves and the card, which appear together; then the checkpoint goes."""
+    with staged(card.name) as staging:
+        place = staging.path(folder / CARD_FILE).parent
+        staging.path(folder / WEIGHTS_FILE)
+        with write_errors(folder):
+            card = replace(card, sha256=save_weights(network, place, torch.float16))
+            write_card(card, place)
+        staging.commit(last=folder / CARD_FILE, overwrite=overwrite)
+    with write_errors(folder):
+        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    return card
 
 
 def _loss(student: UnmixNet, before: UnmixNet, shown: _Shown, threshold: float) -> Tensor:

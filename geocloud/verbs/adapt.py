@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +13,9 @@ from geocloud.models.registry import DEFAULT_MODEL, model_folder
 from geocloud.pipeline.places import model_files
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
+from geocloud.readers.dispatch import local_files
 from geocloud.readers.files.paths import scene_name
-from geocloud.scorers.card import CARD_FILE, ModelCard, TrainingRecord, read_card, write_card
+from geocloud.scorers.card import CARD_FILE, ModelCard, TrainingRecord, read_card
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.staging import check_outputs, write_errors
 
@@ -89,11 +90,13 @@ def adapt(
     """
     from geocloud.models.network_scorer import WEIGHTS_FILE
     from geocloud.training import before_after
+    from geocloud.training.adapt import write_adapted
     from geocloud.training.own_scenes import Truth, read_tiles, scene_names, split, taken_for_clear
 
     options, folder = options or AdaptOptions(), Path(out)
     network, card = _start(options.model)
-    check_outputs([folder / CARD_FILE, folder / WEIGHTS_FILE], model_files(options.model), overwrite=options.overwrite)
+    files = [folder / CARD_FILE, folder / WEIGHTS_FILE]
+    check_outputs(files, _inputs(scenes, options), overwrite=options.overwrite)
     truth = Truth.of(options.clear, options.cloudy, options.masks, options.polygons)
     truth.check([scene_name(os.fspath(scene)) for scene in scenes])
     scorer = _scorer(network, card)
@@ -121,8 +124,15 @@ def adapt(
     card = _described(card, learn, rows, options, told=told)
     if worse and not options.allow_worse:
         return Adaptation(None, card, rows, scene_names(learn), scene_names(held), worse)
-    card = _write(network, replace(card, name=folder.resolve().name), folder)
+    card = write_adapted(network, replace(card, name=folder.resolve().name), folder, overwrite=options.overwrite)
     return Adaptation(folder, card, rows, scene_names(learn), scene_names(held), worse)
+
+
+def _inputs(scenes: Sequence[str | os.PathLike[str]], options: AdaptOptions) -> Iterator[str]:
+    """The files that are read."""
+    yield from model_files(options.model)
+    for path in (*scenes, options.clear, options.cloudy, options.masks, options.polygons):
+        yield from () if path is None else local_files(os.fspath(path))
 
 
 def _start(model: str | os.PathLike[str]) -> tuple[UnmixNet, ModelCard]:
@@ -155,7 +165,8 @@ def _trained(
 
     fit = FitOptions(steps=options.steps, seed=options.seed)
     threshold = float(card.calibration.score_threshold)
-    return adapted(network, [ground_of(tile) for tile in learn], threshold, fit, folder, _part(progress, "training"))
+    grounds, tell = [ground_of(tile) for tile in learn], _part(progress, "training")
+    return adapted(network, grounds, threshold, fit, folder, tell, anew=options.overwrite)
 
 
 def _described(
@@ -180,21 +191,6 @@ def _described(
         card, training=record, metrics=figures, bf16_agreement=None if told else card.bf16_agreement,
         description=f"{card.description} Adapted to the user's scenes: elsewhere take the model it comes from.",
     )  # fmt: skip
-
-
-def _write(network: UnmixNet, card: ModelCard, folder: Path) -> ModelCard:
-    """Weights as halves, then the card; the checkpoint goes."""
-    import torch
-
-    from geocloud.models.network_scorer import save_weights
-    from geocloud.training.checkpoint import CHECKPOINT_FILE
-
-    with write_errors(folder):
-        (folder / CARD_FILE).unlink(missing_ok=True)
-        card = replace(card, sha256=save_weights(network, folder, torch.float16))
-        write_card(card, folder)
-        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
-    return card
 
 
 def _part(progress: Progress, stage: str) -> Callable[[int, int], None]:

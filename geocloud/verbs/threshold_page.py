@@ -34,7 +34,7 @@ from geocloud.raster import FloatArray
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.scorers.card import CARD_FILE, read_card, write_card
 from geocloud.scorers.contract import Scorer
-from geocloud.scorers.onnx_card import SUFFIX, store_threshold
+from geocloud.scorers.onnx_card import CARD_SUFFIX, SUFFIX, with_threshold, write_onnx_card
 from geocloud.version import __version__
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
@@ -224,7 +224,10 @@ def keep_threshold(
     if path.suffix == SUFFIX:
         if target.resolve() != path.resolve():
             raise UsageError(f"an ONNX file keeps the threshold in its own card: give --keep {path}")
-        store_threshold(path, chosen.threshold)
+        described = path.with_suffix(CARD_SUFFIX)
+        with staged(path.stem) as staging, write_errors(described):
+            write_onnx_card(with_threshold(path, chosen.threshold), staging.path(described))
+            staging.commit(last=described)
         return chosen
     if SHIPPED.resolve() in target.resolve().parents:
         raise OutputError(f"{target.name} is a shipped model and is never rewritten; give a folder for a copy")
@@ -233,12 +236,13 @@ def keep_threshold(
     rule = ThresholdRule("by eye", figure=f"chosen on a page of geocloud threshold ({chosen.rule})")
     others = tuple((name, value) for name, value in kept.items() if name != rule.name)
     calibration = replace(chosen, rule=rule, alternatives=others)
-    if target.resolve() != path.resolve():
+    copied = target.resolve() != path.resolve()
+    if copied:
         check_outputs([target / name for name in (CARD_FILE, WEIGHTS_FILE)], model_files(path), overwrite=False)
         card = replace(card, name=target.resolve().name)
-        with write_errors(target):
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path / WEIGHTS_FILE, target / WEIGHTS_FILE)
-    with write_errors(target):
-        write_card(replace(card, calibration=calibration), target)
+    with staged(card.name) as staging, write_errors(target):
+        if copied:
+            shutil.copyfile(path / WEIGHTS_FILE, staging.path(target / WEIGHTS_FILE))
+        write_card(replace(card, calibration=calibration), staging.path(target / CARD_FILE).parent)
+        staging.commit(last=target / CARD_FILE, overwrite=not copied)
     return calibration

@@ -99,9 +99,7 @@ def write_polygons(frames: Frames, path: Path, tags: Mapping[str, str] = NO_TAGS
         write_vectors(first, path, tags)
         return len(first)
     del first, second, begun
-    write = {"gpkg": _append_all, "fgb": _write_indexed, "parquet": _write_row_groups}.get(
-        _suffix(path), write_geojson
-    )
+    write = {"gpkg": _append_all, "fgb": _write_indexed, "parquet": _write_row_groups}.get(_suffix(path), write_geojson)
     with _written(path):
         count = write(frames, path, tags)
         _check_written(path, count)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from faults.running import assert_one_sentence, contents, detect, give_up_rights, speckled
+from testutils import run_cli
+
+from geocloud.models.registry import SHIPPED, default_name
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")]
 FORMATS = ("geojson", "gpkg", "fgb", "parquet")
@@ -99,6 +102,15 @@ def test_a_folder_that_may_not_be_written(scene: Path, tmp_path: Path, command: 
     )  # fmt: skip
     assert_one_sentence(result, "closed", "cannot be written", "Permission denied")
     assert not contents(closed)
+
+
+def test_a_threshold_that_cannot_be_kept_leaves_the_model(tmp_path: Path) -> None:
+    model = tmp_path / "m"
+    shutil.copytree(SHIPPED / default_name(), model)
+    before = contents(model)
+    result = run_cli("threshold", "--keep", model, "--threshold", -1, preexec_fn=lambda: limit_files(1000))
+    assert_one_sentence(result, "cannot be written")
+    assert contents(model) == before
 
 
 def test_an_output_that_may_not_be_replaced_stays(scene: Path, tmp_path: Path) -> None:

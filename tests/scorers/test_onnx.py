@@ -14,7 +14,7 @@ from testutils import clean_environment, run_cli, run_program, write_scene
 from geocloud import DetectOptions, detect, load_scorer, mask, open_scene
 from geocloud.errors import ModelError
 from geocloud.raster import PatchBatch, Window
-from geocloud.scorers.onnx_card import read_onnx_card, store_threshold
+from geocloud.scorers.onnx_card import read_onnx_card, with_threshold, write_onnx_card
 from geocloud.verbs.export_model import export_model
 
 onnx = pytest.importorskip("onnx", reason="needs pip install 'geocloud[onnx]'")
@@ -164,7 +164,7 @@ def test_lazy_arrays_batch_and_the_list_of_models(tmp_path: Path) -> None:
 
 def test_a_threshold_is_stored_and_used(tmp_path: Path) -> None:
     model = blur(tmp_path / "m.onnx", description='says "no"')
-    store_threshold(model, 0.125)
+    write_onnx_card(with_threshold(model, 0.125), model)
     assert load_scorer(model).card.calibration.threshold == 0.125
     assert read_onnx_card(model).description == 'says "no"'
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from faults.running import contents
 from testutils import run_cli, write_scene
 
@@ -35,7 +36,10 @@ from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import OutputError, UsageError
 from geocloud.evaluation.samples import DataOptions
 from geocloud.models.registry import SHIPPED, default_name
+from geocloud.training.adapt import resume
+from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, save_checkpoint
 from geocloud.training.options import TrainOptions
+from geocloud.verbs.adapt import AdaptOptions, adapt
 from geocloud.verbs.calibrate import CalibrateOptions, calibrate
 from geocloud.verbs.evaluate import EvaluateOptions, evaluate
 from geocloud.verbs.export_model import export_model
@@ -365,3 +369,23 @@ def test_a_search_does_not_replace_the_area_it_reads(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is the input"):
         search("http://127.0.0.1:9", area, options)
     assert area.read_bytes() == before
+
+
+def test_an_adapted_model_replaces_nothing_that_is_read_and_no_other_training(scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    before = scene.read_bytes()
+    (out / "weights.safetensors").symlink_to(scene)
+    with pytest.raises(UsageError, match="is the input"):
+        adapt([scene], out, AdaptOptions(overwrite=True))
+    (out / "weights.safetensors").unlink()
+    assert scene.read_bytes() == before
+    module = torch.nn.Linear(1, 1)
+    state = TrainingState({"network": module}, torch.optim.AdamW(module.parameters()))
+    save_checkpoint(out, state, {"step": 1}, "another")
+    before = (out / CHECKPOINT_FILE).read_bytes()
+    with pytest.raises(UsageError, match="is of another training; pass --overwrite"):
+        resume(out, state, "this", anew=False)
+    assert (out / CHECKPOINT_FILE).read_bytes() == before
+    assert resume(out, state, "another", anew=False) == 1
+    assert resume(out, state, "this", anew=True) == 0
