@@ -219,7 +219,7 @@ def read_manifest(folder: Path) -> dict[str, Record]:
     """Scene -> its last record; half a line, as a killed run leaves it, is passed over. Empty where there is none."""
     found: dict[str, Record] = {}
     path = folder / MANIFEST
-    if not path.exists():
+    if not path.is_file():
         return found
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:

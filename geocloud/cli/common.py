@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 import json
+import logging
 import math
 import os
 import re
@@ -64,7 +65,8 @@ def lost_stdout() -> str:
 
 
 def mend_streams() -> None:
-    """A stdout that is closed, and streams that cannot write every name; call it first."""
+    """A stdout that is closed, streams that cannot write every name, and tasks' own tracebacks; call it first."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of a damaged Zarr store, beside the sentence that tells
     if sys.stdout is None:
         lose_stdout("it is closed")
     for stream in (sys.stdout, sys.stderr):

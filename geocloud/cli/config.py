@@ -48,7 +48,7 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise click.BadParameter(f"{path} is no TOML file that can be read ({error})") from error
 
 

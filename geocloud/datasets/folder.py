@@ -95,16 +95,11 @@ class DataSet(Closing):
         """True for a raster that is more than a picture: georeferenced, not 8-bit, or of other than 1, 3 or 4 bands."""
         if file.zipped or not file.name.lower().endswith((".tif", ".tiff")):
             return False
-        import rasterio
-        from rasterio.errors import RasterioError
+        from geocloud.readers.files.opening import open_raster
 
-        try:
-            with rasterio.open(file.path) as raster:
-                eight_bit = set(raster.dtypes) == {"uint8"}
-                return bool(raster.crs) or not eight_bit or raster.count not in (1, 3, 4)
-        except RasterioError as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{file.path} is not a raster that can be opened ({reason})") from error
+        with open_raster(str(file.path)) as raster:
+            eight_bit = set(raster.dtypes) == {"uint8"}
+            return bool(raster.crs) or not eight_bit or raster.count not in (1, 3, 4)
 
     def close(self) -> None:
         """Close the zip."""

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import rasterio
-from rasterio.errors import RasterioError
 
 from geocloud.datasets.folder import SUFFIXES, DataFile
 from geocloud.errors import InputError, UsageError
 from geocloud.raster import CLOUD, NODATA, BoolArray, FloatArray
+from geocloud.readers.files.opening import open_raster, read_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +104,9 @@ def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[FloatArray, BoolArray
 
 def read_codes(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """(height, width) of the first band; InputError where it cannot be read."""
-    try:
-        with rasterio.open(path) as raster:
-            values: np.ndarray[tuple[int, int], np.dtype[np.int64]] = raster.read(1).astype(np.int64)
-            return values
-    except RasterioError as error:
-        raise InputError(f"{path} is no raster that can be read ({str(error).splitlines()[0]})") from error
+    with open_raster(str(path)) as raster, read_errors(str(path)):
+        values: np.ndarray[tuple[int, int], np.dtype[np.int64]] = raster.read(1).astype(np.int64)
+        return values
 
 
 Fit = Literal["resize", "cut"]

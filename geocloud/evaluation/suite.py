@@ -78,7 +78,7 @@ def read_suite(name: str, root: Path, options: DataOptions) -> Suite:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
         sources = tuple(_source(entry, root, options) for entry in raw["source"] if (root / entry["data"]).is_dir())
         pools = {str(pool["name"]): tuple(map(str, pool["sources"])) for pool in raw.get("pool", ())}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         names = ", ".join(sorted(suite.stem for suite in SUITES.glob("*.toml")))
         raise InputError(f"{name} is no suite that can be read ({error}); give a file or one of {names}") from error
     if not sources:

@@ -41,5 +41,5 @@ def _item_day(item: Path) -> str:
             return ""
         document = json.loads(item.read_text(encoding="utf-8"))
         return day_in(str(document["properties"]["datetime"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""

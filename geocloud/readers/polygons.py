@@ -14,6 +14,7 @@ from pyproj import CRS, Transformer
 from geocloud.errors import InputError, MissingExtraError
 from geocloud.geometry.geodesy import pixel_area, transform_points
 from geocloud.raster import Georef
+from geocloud.readers.files.paths import check_plain
 
 if TYPE_CHECKING:
     import geopandas
@@ -64,6 +65,7 @@ def _read(name: str) -> geopandas.GeoDataFrame:
 
     if not Path(name).exists():
         raise InputError(f"{name} does not exist; give a vector file of polygons")
+    check_plain(name)
     try:
         if name.lower().endswith((".parquet", ".geoparquet")):
             return geopandas.read_parquet(name)

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 
 from geocloud.calibration import Calibration
 from geocloud.classes import SHADOW
 from geocloud.errors import InputError, MissingExtraError, ModelError
 from geocloud.raster import CLEAR, CLOUD, BoolArray, ByteArray, FloatArray, PatchBatch, Raster
+from geocloud.readers.files.opening import open_raster, read_errors
 from geocloud.scorers.card import ModelCard, TrainingRecord, require_bands
 
 ProductLevel = Literal["l1c", "l2a"]
@@ -127,11 +126,8 @@ def reference_mask(path: Path) -> BoolArray:
     require_reference()
     from s2cloudless import S2PixelCloudDetector
 
-    try:
-        with rasterio.open(path) as raster:
-            data = raster.read().astype(np.float32)
-    except RasterioError as error:
-        raise InputError(f"{path} is no raster that can be read ({str(error).splitlines()[0]})") from error
+    with open_raster(str(path)) as raster, read_errors(str(path)):
+        data = raster.read().astype(np.float32)
     if len(data) != L1C_BANDS:
         raise InputError(f"{path} has {len(data)} bands; s2cloudless takes the {L1C_BANDS} of Sentinel-2 L1C")
     detector = S2PixelCloudDetector(threshold=THRESHOLD, average_over=AVERAGE, dilation_size=DILATION, all_bands=True)

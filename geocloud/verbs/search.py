@@ -15,6 +15,7 @@ from geocloud.pipeline.places import area_files
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.area import AreaSource, box_of, read_area
 from geocloud.readers.dates import day_in
+from geocloud.readers.files.paths import is_remote, is_virtual
 from geocloud.version import __version__
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
@@ -138,17 +139,22 @@ def _found(api: str, options: SearchOptions) -> Iterator[FoundScene]:
         ) from error
     for item in _items(api, wanted):
         scene = _scene(api, item)
-        beside = (
-            shape is not None
-            and item.get("geometry")
-            and not shapely.intersects(shape, shapely.make_valid(shapely.geometry.shape(item["geometry"])))
-        )
+        beside = shape is not None and not _meets(api, item, shape)
         cloudy = options.max_cloud is not None and not _at_most(scene.cloud_percent, options.max_cloud)
         if scene.url not in seen and not beside and not cloudy:
             seen.add(scene.url)
             yield scene
     if not seen:
         _check_collections(api, client, options.collections)
+
+
+def _meets(api: str, item: dict[str, Any], shape: Any) -> bool:  # noqa: ANN401 - shapely is untyped
+    """Whether an item's outline meets the area; one without an outline may. InputError for one that is none."""
+    try:
+        outline = shapely.make_valid(shapely.geometry.shape(item["geometry"])) if item.get("geometry") else shape
+        return bool(shapely.intersects(shape, outline))
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, shapely.errors.ShapelyError) as error:
+        raise InputError(f"{api} gives the item {item.get('id')} with an outline that is none ({error})") from error
 
 
 def _at_most(cloud: float | None, limit: float) -> bool:
@@ -212,17 +218,22 @@ def _items(api: str, wanted: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 -
 
 
 def _scene(api: str, item: dict[str, Any]) -> FoundScene:
-    """One item; InputError where it has no address of its own."""
-    url = next((link["href"] for link in item.get("links", []) if link.get("rel") == "self"), "")
+    """One item; InputError where it has no address of its own on a network, or is no item."""
+    try:
+        url = next((str(link["href"]) for link in item.get("links") or () if link.get("rel") == "self"), "")
+        properties = item.get("properties") or {}
+        cloud = properties.get("eo:cloud_cover")
+        taken = properties.get("datetime") or properties.get("start_datetime") or ""
+    except (TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{api} gives an item that is none ({error})") from error
     if not url:
         raise InputError(f"{api} gives the item {item.get('id')} without a link to itself, so it cannot be read later")
-    properties = item.get("properties") or {}
-    cloud = properties.get("eo:cloud_cover")
-    taken = properties.get("datetime") or properties.get("start_datetime") or ""
-    return FoundScene(
-        url, str(item.get("id", "")), str(item.get("collection", "")), day_in(str(taken)),
-        float(cloud) if isinstance(cloud, int | float) else None,
-    )  # fmt: skip
+    if is_virtual(url) and is_remote(url) and url.isprintable():
+        return FoundScene(
+            url, str(item.get("id", "")), str(item.get("collection", "")), day_in(str(taken)),
+            float(cloud) if isinstance(cloud, int | float) else None,
+        )  # fmt: skip
+    raise InputError(f"{api} gives the item {item.get('id')} the address {url!a}, which is none on a network")
 
 
 def _check_collections(api: str, client: pystac_client.Client, names: tuple[str, ...]) -> None:

@@ -108,7 +108,9 @@ def test_a_threshold_that_cannot_be_kept_leaves_the_model(tmp_path: Path) -> Non
     model = tmp_path / "m"
     shutil.copytree(SHIPPED / default_name(), model)
     before = contents(model)
-    result = run_cli("threshold", "--keep", model, "--threshold", -1, preexec_fn=lambda: limit_files(1000))
+    result = run_cli(
+        "threshold", "--model", model, "--keep", model, "--threshold", -1, preexec_fn=lambda: limit_files(1000)
+    )
     assert_one_sentence(result, "cannot be written")
     assert contents(model) == before
 

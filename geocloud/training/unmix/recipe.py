@@ -77,9 +77,13 @@ class UnmixConfig:
         What one does not say that names another by ``extends``, beside it or among those that ship, is that one's.
         """
         values: dict[str, Any] = tomllib.loads(path.read_text())
+        seen = {path.resolve()}
         while "extends" in values:
             beside = path.with_name(values.pop("extends"))
             path = beside if beside.is_file() else RECIPES / beside.name
+            if path.resolve() in seen:
+                raise ValueError(f"{path.name} extends itself")
+            seen.add(path.resolve())
             values = tomllib.loads(path.read_text()) | values
         frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**frozen)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import rasterio
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from torch import Generator, Tensor
 
 from geocloud.datasets.labels import shrink
 from geocloud.models.networks.cells import BANDS
+from geocloud.readers.files.opening import open_raster
 from geocloud.training.unmix.simulator import chance, uniform
 
 CLEAR, CLOUD, UNKNOWN = 0, 1, 2
@@ -269,7 +269,7 @@ def change_radiometry(x: Tensor, largest: float, rng: Generator) -> Tensor:
 
 def _read(path: Path, shape: tuple[int, ...] | None = None) -> Stored:
     """(band, h, w) as stored, or brought to another height and width by nearest neighbour."""
-    with rasterio.open(path) as file:
+    with open_raster(str(path)) as file:
         return np.asarray(file.read(out_shape=(file.count, *(shape or file.shape))))
 
 

@@ -157,7 +157,7 @@ def read_recipe(path: Path) -> UnmixConfig:
     """The recipe; InputError where the file is none."""
     try:
         return UnmixConfig.read(path)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is no recipe of unmix ({error}); see those that ship in {RECIPES}") from error
 
 

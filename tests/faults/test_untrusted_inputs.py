@@ -1,0 +1,161 @@
+"""Files and answers of others beside scenes: labels, zones, recipes, servers. None leads elsewhere, hangs, crashes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from click import BadParameter
+from faults.bad_scenes import vrt
+from testutils import run_cli, write_scene
+
+from geocloud import SearchOptions, search
+from geocloud.cli.config import _table
+from geocloud.datasets.folder import DataSet
+from geocloud.datasets.labels import read_codes
+from geocloud.errors import InputError
+from geocloud.evaluation.samples import DataOptions
+from geocloud.evaluation.suite import read_suite
+from geocloud.readers.dates import mask_day
+from geocloud.readers.polygons import read_polygons
+from geocloud.training.unmix.trainer import read_recipe
+
+DEEP = "[" * 100_000
+
+
+def test_a_label_or_picture_that_is_a_document_names_nothing_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data").mkdir()
+    secret = write_scene(tmp_path / "elsewhere" / "secret.tif")
+    label = tmp_path / "data" / "label.tif"
+    label.write_text(vrt(str(secret)))
+    with pytest.raises(InputError, match="not beside or below"):
+        read_codes(label)
+    with DataSet(label.parent) as data, pytest.raises(InputError, match="not beside or below"):
+        data.is_scene(data.files[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in folders")
+def test_zones_that_are_a_pipe_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "zones.gpkg")
+    with pytest.raises(InputError, match="is a pipe"):
+        read_polygons(tmp_path / "zones.gpkg")
+
+
+def test_documents_that_nest_without_end_are_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text(f"a = {DEEP}")
+    with pytest.raises(InputError, match="is no recipe"):
+        read_recipe(path)
+    with pytest.raises(InputError, match="is no suite"):
+        read_suite(str(path), tmp_path, DataOptions())
+    with pytest.raises(BadParameter, match="is no TOML file"):
+        _table(path)
+    (tmp_path / "m.json").write_text(DEEP)
+    assert not mask_day(tmp_path / "m.tif", {})
+
+
+def test_a_recipe_that_extends_itself_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('extends = "b.toml"')
+    (tmp_path / "b.toml").write_text('extends = "a.toml"')
+    with pytest.raises(InputError, match="extends itself"):
+        read_recipe(tmp_path / "a.toml")
+
+
+def test_a_damaged_zarr_store_is_one_sentence(tmp_path: Path) -> None:
+    """Also where several of its arrays are damaged, which zarr opens at once."""
+    pytest.importorskip("zarr")
+    store = tmp_path / "s.zarr"
+    for band in ("blue", "green", "red"):
+        (store / band).mkdir(parents=True)
+        array = {"zarr_format": 2, "shape": [9, 9], "chunks": [9, 9], "dtype": "<u2", "compressor": {"id": "pickle"}}
+        (store / band / ".zarray").write_text(json.dumps({**array, "fill_value": 0, "order": "C", "filters": None}))
+    (store / ".zgroup").write_text('{"zarr_format": 2}')
+    done = run_cli("info", store)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error:")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+class HostileApi(BaseHTTPRequestHandler):
+    """A STAC API that gives what it was told to."""
+
+    items: list[Any]
+
+    def do_GET(self) -> None:
+        here = f"http://127.0.0.1:{self.server.server_port}"
+        self._answer({
+            "type": "Catalog", "id": "c", "description": "d", "stac_version": "1.0.0",
+            "conformsTo": ["https://api.stacspec.org/v1.0.0/core", "https://api.stacspec.org/v1.0.0/item-search"],
+            "links": [{"rel": rel, "href": f"{here}/{rel}", "type": "application/json"} for rel in ("self", "root")]
+            + [{"rel": "search", "href": f"{here}/search", "type": "application/geo+json", "method": "POST"}],
+        })  # fmt: skip
+
+    def do_POST(self) -> None:
+        self._answer({"type": "FeatureCollection", "features": self.items, "links": []})
+
+    def _answer(self, document: Any) -> None:
+        content = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def hostile_api() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), HostileApi)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def item(**more: Any) -> dict[str, Any]:
+    point = {"type": "Point", "coordinates": [10, 45]}
+    links = [{"rel": "self", "href": "https://example.org/items/a"}]
+    return {"type": "Feature", "id": "a", "geometry": point, "properties": {}, "links": links, **more}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (item(links=[{"rel": "self", "href": "/etc/passwd"}]), "none on a network"),
+        (item(links=[{"rel": "self", "href": "file:///etc/passwd"}]), "none on a network"),
+        (item(links=[{"rel": "self", "href": "/vsicurl/https://example.org/a"}]), "none on a network"),
+        (item(links=[{"rel": "self", "href": "https://example.org/a\n/etc/passwd"}]), "none on a network"),
+        (item(links=[{"rel": "self", "href": "https://example.org/\x1b]0;x\x07"}]), "none on a network"),
+        (item(links=[{"rel": "self"}]), "an item that is none"),
+        (item(links=["self"]), "an item that is none"),
+        (item(properties=[]), None),
+        (item(properties=["x"]), "an item that is none"),
+        (item(geometry={"type": "Polygon", "coordinates": 3}), "an outline that is none"),
+        (item(geometry={"type": "Nothing"}), "an outline that is none"),
+        (item(geometry=["x"]), "an outline that is none"),
+    ],
+)
+def test_a_server_s_list_holds_addresses_alone(
+    hostile_api: str, tmp_path: Path, given: dict[str, Any], sentence: str | None
+) -> None:
+    pytest.importorskip("pystac_client")
+    HostileApi.items = [given]
+    out = tmp_path / "scenes.txt"
+    options = SearchOptions(("any",), aoi="9,44,11,46")
+    if sentence is None:
+        assert [scene.url for scene in search(hostile_api, out, options)] == ["https://example.org/items/a"]
+        return
+    with pytest.raises(InputError, match=sentence) as caught:
+        search(hostile_api, out, options)
+    assert str(caught.value).isprintable()
+    assert not out.exists()
