@@ -101,5 +101,8 @@ class BandsWidget(QWidget):
 
 def _title(name: str) -> str:
     """A band for people."""
-    titles = {"blue": tr("blue"), "green": tr("green"), "red": tr("red"), "nir": tr("near infrared")}
+    titles = {
+        "blue": tr("blue"), "green": tr("green"), "red": tr("red"), "nir": tr("near infrared"),
+        "swir16": tr("infrared 1.6 µm"), "swir22": tr("infrared 2.2 µm"), "cirrus": tr("cirrus"),
+    }  # fmt: skip
     return titles.get(name, name)

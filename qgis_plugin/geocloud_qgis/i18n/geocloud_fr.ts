@@ -64,6 +64,18 @@
       <translation>proche infrarouge</translation>
     </message>
     <message>
+      <source>infrared 1.6 µm</source>
+      <translation>infrarouge 1,6 µm</translation>
+    </message>
+    <message>
+      <source>infrared 2.2 µm</source>
+      <translation>infrarouge 2,2 µm</translation>
+    </message>
+    <message>
+      <source>cirrus</source>
+      <translation>cirrus</translation>
+    </message>
+    <message>
       <source>as the file says</source>
       <translation>selon le fichier</translation>
     </message>

@@ -148,7 +148,7 @@ def batch():
     fill(panel, [(str(scene), str(FOLDER / f"batch {row}.tif")) for row, scene in enumerate(scenes)], context)
     dialog.runButton().click()
     pause(0.3)
-    wait(lambda: dialog.runButton().isEnabled(), 300)
+    wait(lambda: dialog.runButton().isEnabled())
     pause(1)
     log = dialog.findChild(QTextEdit, "txtLog")
     assert all((FOLDER / f"batch {row}.tif").exists() for row in (0, 1))
