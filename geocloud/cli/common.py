@@ -82,6 +82,11 @@ def printable(text: str) -> str:
     )
 
 
+def printable_lines(text: str) -> str:
+    """The same of a text of several lines and columns."""
+    return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
+
+
 def note_line(text: str, name: str = "") -> str:
     """A note as shown: a warning yellow, an assumption dim; under its result, or after the name of its scene."""
     before = f"{printable(name)}: " if name else "  "
@@ -113,7 +118,8 @@ def print_json(record: dict[str, Any]) -> None:
     In ASCII where the stream has another encoding than UTF-8; bytes of names that are no UTF-8 become escapes.
     """
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    say(json.dumps(_plain(record), ensure_ascii=not utf8).encode("utf-8", "backslashreplace").decode("utf-8"))
+    text = json.dumps(_plain(record), ensure_ascii=not utf8).encode("utf-8", "backslashreplace").decode("utf-8")
+    say(re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))  # JSON itself escapes those below
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value

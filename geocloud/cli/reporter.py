@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from geocloud.cli.common import arrow, note_line, print_error, print_json, printable, say
+from geocloud.cli.common import arrow, note_line, print_error, print_json, printable, printable_lines, say
 from geocloud.errors import Cancelled
 from geocloud.progress import Warn
 
@@ -175,7 +175,7 @@ class TextReporter:
         """On stdout, as the paper's own program has it."""
         self._bar.clear()
         if self._verbosity != "quiet":
-            say(text)
+            say(printable_lines(text))
 
     def note(self, text: str) -> None:
         """A warning in yellow, an assumption dim; for a person the same assumption is said once in a run."""
@@ -207,13 +207,13 @@ class TextReporter:
             for record in records:
                 print_json(record)
         elif self._verbosity != "quiet":
-            say(text)
+            say(printable_lines(text))
 
     def total(self, text: str) -> None:
         """A line on stderr, so that a pipe holds results only."""
         self._bar.clear()
         if self._verbosity != "quiet":
-            say(click.style(text, bold=True), err=True)
+            say(click.style(printable(text), bold=True), err=True)
 
     def failure(self, error: Exception, name: str = "") -> None:  # noqa: ARG002 - the sentence names it
         """One sentence on stderr."""

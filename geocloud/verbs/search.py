@@ -15,7 +15,7 @@ from geocloud.pipeline.places import area_files
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.area import AreaSource, box_of, read_area
 from geocloud.readers.dates import day_in
-from geocloud.readers.files.paths import is_remote, is_virtual
+from geocloud.readers.files.paths import is_remote
 from geocloud.version import __version__
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
@@ -113,7 +113,11 @@ def search(
 def table_of(found: list[FoundScene] | tuple[FoundScene, ...]) -> str:
     """The scenes for a person, a line each."""
     rows = [
-        (scene.date or "-", "-" if scene.cloud_percent is None else f"{scene.cloud_percent:.1f}", scene.name)
+        (
+            scene.date or "-",
+            "-" if scene.cloud_percent is None else f"{scene.cloud_percent:.1f}",
+            scene.name if scene.name.isprintable() else ascii(scene.name),
+        )
         for scene in found
     ]
     return "\n".join(f"{day:<10}  {cloud:>7}  {name}" for day, cloud, name in (("date", "% cloud", "scene"), *rows))
@@ -228,7 +232,7 @@ def _scene(api: str, item: dict[str, Any]) -> FoundScene:
         raise InputError(f"{api} gives an item that is none ({error})") from error
     if not url:
         raise InputError(f"{api} gives the item {item.get('id')} without a link to itself, so it cannot be read later")
-    if is_virtual(url) and is_remote(url) and url.isprintable():
+    if is_remote(url) and not url.startswith("/vsi") and url.isprintable():
         return FoundScene(
             url, str(item.get("id", "")), str(item.get("collection", "")), day_in(str(taken)),
             float(cloud) if isinstance(cloud, int | float) else None,

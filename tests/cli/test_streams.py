@@ -10,9 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from testutils import PATIENCE, clean_environment, write_scene
 
-from geocloud.cli.common import note_line, printable
+from geocloud.cli.common import note_line, print_json, printable
+from geocloud.cli.reporter import make_reporter
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full, and a shell")
 
@@ -87,3 +89,23 @@ def test_a_hostile_name_steers_no_terminal(tmp_path: Path, command: str) -> None
     assert b"pwned" in shown
     assert b"\x1b]" not in shown
     assert b"\x07" not in shown
+
+
+def test_tables_and_lines_steer_no_terminal() -> None:
+    """Nor do colours of others, which could hide a word."""
+    with CliRunner().isolation(color=True) as streams:
+        reporter = make_reporter("none")
+        reporter.table([], "name\tscene\nmine\tits \x1b[8mname\x1b[0m\r\x9b2J")
+        reporter.line("\x1b[8mhidden")
+        reporter.total("\x1b]0;title\x07")
+        out, err = (stream.getvalue().decode() for stream in streams[:2])
+    assert out == "name\tscene\nmine\tits \\x1b[8mname\\x1b[0m\\r\\x9b2J\n\\x1b[8mhidden\n"
+    assert "\x1b]" not in err
+    assert "\\x1b]0;title\\x07" in err
+
+
+def test_json_stays_json_whatever_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"scene": "a\x9b31m\x1b\x7f雲"})
+    printed = capsys.readouterr().out
+    assert printed.rstrip("\n").isprintable()
+    assert json.loads(printed) == {"scene": "a\x9b31m\x1b\x7f雲"}
