@@ -1,52 +1,67 @@
 """Which pixels of a series are cloud or shadow: each date is held against what the others agree on.
 
-Three explanations compete for every pixel of every date, each with a likelihood relative to the others:
+Three explanations compete for every pixel of every date:
 
-- clear: other dates show the same. Dates that are clear themselves count, near ones also for themselves alone, so that
-  what lasts (snow, a harvest, a flood) is clear although it differs from the rest of the series.
-- cloud: the ground that the near clear dates show, with white light added: x = u * ground + v, u and v from the
-  mixing formula x = (1 - a)(1 - s) ground + a cloud of a cloud of one brightness in all bands.
-- shadow: the same ground, darker in all bands alike.
+- clear: it is the ground that the near clear dates show, within the spread that they have between them.
+- cloud: it is that ground under a veil, x = (1 - a) ground + a cloud, for the opacity a and the one of several clouds
+  (dark to bright; of water, or of ice that is dark in the short-wave infrared) that explain it best.
+- shadow: it is that ground with a share s of its light lost, x = (1 - s) ground.
 
-The prior is the single-date score, held within bounds: a detector that is sure of a date by itself can be sure of snow.
+What speaks for an explanation is how much of the misfit of the first one it takes away, how much a or s is, and the
+single-date score: as it is, and over what it is on the ground itself, for a detector that is sure of a date can be sure
+of snow. What the date before or after shows as well is ground, although it differs from the rest of the series: fallen
+snow, a harvest, a flood. Where the dates agree on no ground at all, the single date is believed.
+
 The idea of a clear reference from near dates is that of MAJA (Hagolle et al. 2010) and Tmask (Zhu and Woodcock 2014);
-the competing explanations and their figures are ours. No figure was chosen on labels.
+the competing explanations are ours. The weights were fitted to simulated cloud over clear dates and rounded; no label
+was read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from geocloud.raster import BoolArray, FloatArray
+from geocloud.series.ground import NEAR, POOL_REACH, Ground, Usual, box_sums, find_gains, find_ground, middle_of
 
 Pairs = dict[tuple[int, int], FloatArray]
 """Maps of pairs of dates, the earlier one first."""
 MIN_DATES = 3
 """With two, nothing says which of them is cloudy."""
-NEAR = 8
-"""Dates before and after that a date is held against."""
-GROUND_DATES = 4
-"""Dates before and after of which the ground is the weighted median."""
-NOISE = np.float32(0.012), np.float32(0.07)
-"""Spread of one clear pixel between dates: reflectance, and share of its reflectance."""
-SURROUNDINGS = 2
-"""Pixels on each side that must agree as well: two clouds seldom look alike over many pixels."""
-PRIOR_BOUND = np.float32(4.0)
+ROUNDS = 2
+"""How often the clear dates are chosen anew by what was found."""
+REACH = 3 * ROUNDS
+"""Pixels on each side of a pixel that its answer depends on."""
+ALIKE = np.float32(0.012), np.float32(0.07), 2
+"""Difference at which two dates agree: reflectance, and share of it; pixels on each side that must agree as well, for
+two clouds seldom look alike over many pixels."""
+CLOUDS = 0.3, 0.45, 0.7, 1.0
+"""Reflectance of the clouds that are tried."""
+DARK_CLOUD = np.float32(0.45)
+"""No cloud is darker than this over ground that is brighter in all bands up to the near infrared, nor than other ground
+is in all of them."""
+ICE = 1.0, 0.6, 0.25
+"""Share of it in the short-wave infrared."""
+IN_CIRRUS_BAND = 0.03
+"""Share of it in the cirrus band, of a cloud under most of the air's water."""
+MOST_SHADE = np.float32(0.9)
+BOUND = np.float32(4.0)
 """Logit of P(cloud) of a single date beyond which it says no more."""
-PRIOR_WEIGHT = np.float32(1.5)
-"""What that logit counts where the single-date detector calls the ground itself clear; less where it does not."""
-NEW_GROUND = np.float32(0.2)
-"""Likelihood of clear ground that no other date shows."""
-AGREEMENT = np.float32(30.0)
-"""Likelihood of clear ground that all other dates show."""
-LASTING = np.float32(0.25)
-"""Share of AGREEMENT that the next or the last date alone is worth."""
-NO_MIXTURE = np.float32(0.1)
-"""Likelihood of cloud where no mixture of ground and white explains the pixel."""
-FEW = np.float32(0.5)
-"""Weight of clear dates below which what they show is trusted less."""
+CLOUD_BIAS, SHADOW_BIAS = np.float32(-1.5), np.float32(-1.5)
+"""Logit of cloud and shadow over clear where nothing speaks for either."""
+SINGLE, OVER_GROUND, SINGLE_SHADOW = np.float32(0.4), np.float32(0.2), np.float32(0.55)
+"""Weight of the single date's logit, of the same over that of the ground, and of its logit of shadow."""
+PER_OPACITY, PER_SHADE = np.float32(9.5), np.float32(5.0)
+"""What an opacity, and a share of light lost, of 1 counts; beyond one half it counts no more."""
+FIT_CLOUD, FIT_SHADOW, SHADOW_NOT_CLOUD, SHADOW_MISFIT = (np.float32(v) for v in (0.4, 1.5, 1.3, 0.45))
+"""Weights of the misfit that cloud, and shadow, take away; of the latter against cloud; of what shadow leaves."""
+LASTING = np.float32(8.0)
+"""What counts for clear, times how much better a date agrees with the one before or after than with its ground."""
+SURE = np.float32(2.0)
+"""Logit of a single date at which agreement counts half against cloud: clouds may look alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,83 +74,197 @@ class Explained:
     """(date, h, w) P(cloud shadow), 0 to 1, NaN where nodata."""
 
 
-def explain(data: FloatArray, valid: BoolArray, cloud: FloatArray, shadow: FloatArray, *, rounds: int = 2) -> Explained:
-    """Weigh the three explanations for a window of a series.
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """A window of a series, as the explanations need it."""
 
-    Args:
-        data: (date, band, h, w) reflectance in the order of time, the same bands on each date.
-        valid: (date, h, w) True = data.
-        cloud: (date, h, w) P(cloud) of each date by itself; NaN where not scored.
-        shadow: (date, h, w) P(shadow) of ground that is not cloud, of each date by itself.
-        rounds: how often the clear dates are chosen anew by what was found.
+    data: FloatArray
+    """(date, band, h, w) reflectance in the order of time, the same bands on each date; 0 where not seen."""
+    seen: BoolArray
+    """(date, h, w) True = data."""
+    cloud: FloatArray
+    """(date, h, w) logit of P(cloud) of each date by itself, 0 where not seen."""
+    shadow: FloatArray
+    """(date, h, w) logit of P(shadow) of ground that is not cloud, of each date by itself."""
+    bands: tuple[str, ...]
+
+
+def take_dates(
+    data: FloatArray, valid: BoolArray, cloud: FloatArray, shadow: FloatArray, bands: Sequence[str]
+) -> Dates:
+    """Reflectance (date, band, h, w), its validity, and P(cloud) and P(shadow) of each date by itself (date, h, w).
+
+    P(cloud) is NaN where a date was not scored.
     """
     seen = valid & np.isfinite(cloud)
-    prior = _bounded(np.where(seen, cloud, np.float32(0.5)))
-    dark = _bounded(np.where(seen, shadow, np.float32(0)))
-    found = Explained(prior, dark)
-    alike = _agreement(data, seen)
-    for _ in range(rounds):
-        clearness = np.where(seen, (1 - found.cloud) * (1 - found.shadow), np.float32(0))
-        found = _weigh(data, prior, dark, alike, clearness)
+    return Dates(
+        np.where(seen[:, None], data, np.float32(0)),
+        seen,
+        _logits(np.where(seen, cloud, np.float32(0.5))),
+        _logits(np.where(seen, shadow, np.float32(0))),
+        tuple(bands),
+    )
+
+
+def explain(dates: Dates, usual: Usual) -> Explained:
+    """Weigh the three explanations for a window; `usual` is of the whole scene, so that windows fit together."""
+    even = dates.data / usual.gain[..., None, None]
+    alike = _agreement(even, dates.seen)
+    clearness = _single_clearness(dates)
+    for _ in range(ROUNDS):
+        cloud, shadow = _weigh(even, dates, usual, alike, clearness)
+        clearness = (1 - cloud) * (1 - shadow) * dates.seen
     gone = np.float32(np.nan)
-    return Explained(np.where(seen, found.cloud, gone), np.where(seen, found.shadow, gone))
+    return Explained(np.where(dates.seen, cloud, gone), np.where(dates.seen, shadow, gone))
 
 
-def _weigh(data: FloatArray, prior: FloatArray, dark: FloatArray, alike: Pairs, clearness: FloatArray) -> Explained:
-    """One round: the shares of the three explanations, given how clear each date is."""
-    cloud, shadow = np.empty_like(prior), np.empty_like(prior)
-    for date in range(len(data)):
-        clear = _clear_likelihood(date, len(data), alike, clearness)
-        ground, mistaken = _ground(date, data, prior, clearness)
-        veiled, shaded = _mixtures(data[date], ground)
-        known = _known_ground(date, len(data), alike)
-        p, s = _trusted(prior[date], mistaken * known), dark[date]
-        weights = p * veiled, (1 - p) * s * shaded, (1 - p) * (1 - s) * clear
-        total = weights[0] + weights[1] + weights[2]
-        cloud[date], shadow[date] = weights[0] / total, weights[1] / total
-    return Explained(cloud, shadow)
+def learn_usual(dates: Dates) -> Usual:
+    """What sets the dates apart, from a sample of the scene."""
+    shape = dates.data.shape[:2]
+    clearness = _single_clearness(dates)
+    for _ in range(ROUNDS):
+        gain = find_gains(dates.data, clearness)
+        even = dates.data / gain[..., None, None]
+        noise = np.ones(shape, dtype=np.float32)
+        for date, clear in enumerate(clearness):
+            ground = find_ground(date, even, dates.cloud, clearness, dates.seen)
+            if clear.sum() >= 50:
+                off = (even[date] - ground.data) ** 2 / ground.variance
+                # the median of chi squared of one degree of freedom is 0.455
+                noise[date] = [np.clip(middle_of(band.ravel(), clear.ravel()) / 0.455, 1, 25) for band in off]
+        usual = Usual(gain, noise)
+        cloud, shadow = _weigh(even, dates, usual, _agreement(even, dates.seen), clearness)
+        clearness = (1 - cloud) * (1 - shadow) * dates.seen
+    return usual
 
 
-def _agreement(data: FloatArray, seen: BoolArray) -> Pairs:
-    """(h, w) 0 to 1 for each pair of dates at most NEAR apart: how well their pixels and surroundings agree."""
+def _single_clearness(dates: Dates) -> FloatArray:
+    """(date, h, w) how clear each date calls itself."""
+    clearness: FloatArray = _probability(-dates.cloud) * _probability(-dates.shadow) * dates.seen
+    return clearness
+
+
+def _weigh(
+    even: FloatArray, dates: Dates, usual: Usual, alike: Pairs, clearness: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """One round: P(cloud) and P(shadow), (date, h, w) each, given how clear each date is; `even` has a gain of 1."""
+    cloud, shadow = np.empty_like(dates.cloud), np.empty_like(dates.cloud)
+    clouds = _clouds(dates.bands)
+    for date in range(len(even)):
+        ground = find_ground(date, even, dates.cloud, clearness, dates.seen)
+        expected = _alike(even[date], ground.data, dates.seen[date])
+        lasting = np.maximum(_lasting(date, len(even), alike) - expected, 0)
+        own, known = dates.cloud[date].clip(-BOUND, BOUND), _known_ground(date, len(even), alike)
+        fit = _fit(even[date], ground, usual.noise[date], dates.seen[date], clouds)
+        over = (dates.cloud[date] - ground.logit).clip(-BOUND, BOUND)
+        mistaken = ground.logit.clip(0, BOUND)
+        for_cloud = (
+            CLOUD_BIAS + SINGLE * (own - mistaken) + OVER_GROUND * over + PER_OPACITY * np.minimum(fit.opacity, 0.5)
+            + FIT_CLOUD * fit.by_cloud - SHADOW_NOT_CLOUD * fit.by_shadow
+            - LASTING * lasting * _probability(SURE - own)
+        )  # fmt: skip
+        for_shadow = (
+            SHADOW_BIAS + SINGLE_SHADOW * dates.shadow[date].clip(-BOUND, BOUND) + FIT_SHADOW * fit.by_shadow
+            + PER_SHADE * np.minimum(fit.shade, 0.5) - SHADOW_MISFIT * fit.left_by_shadow - LASTING * lasting
+        )  # fmt: skip
+        alone = dates.shadow[date].clip(-BOUND, BOUND)
+        odds = [
+            np.exp((known * together + (1 - known) * single).clip(-30, 30))
+            for together, single in ((for_cloud, own), (for_shadow, alone))
+        ]
+        total = 1 + odds[0] + odds[1]
+        cloud[date], shadow[date] = odds[0] / total, odds[1] / total
+    return cloud, shadow
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How well cloud and shadow explain a date, (h, w) each."""
+
+    opacity: FloatArray
+    shade: FloatArray
+    by_cloud: FloatArray
+    """Logarithm of the misfit of clear ground over that of ground under cloud."""
+    by_shadow: FloatArray
+    left_by_shadow: FloatArray
+    """Logarithm of 1 + the misfit of ground in shadow."""
+
+
+def _fit(x: FloatArray, ground: Ground, noise: FloatArray, seen: BoolArray, clouds: FloatArray) -> _Fit:
+    """Least squares over the bands, pixels pooled with their neighbours.
+
+    Misfits are means over the bands of squares in units of the variance. With r = x - ground, cloud changes a pixel by
+    a (c - ground), so that misfit(a) = misfit(0) - 2 a <r, c - g> + a² <c - g, c - g>.
+    """
+    pool = np.float32((2 * POOL_REACH + 1) ** 2)
+    own = np.where(seen, x - ground.data, np.float32(0))
+    spread = np.float32(0.5) * np.sqrt(ground.variance)
+    r = np.clip(box_sums(own, POOL_REACH) / pool, own - spread, own + spread)  # beyond that it is another's cloud
+    precise = pool / (box_sums(ground.variance, POOL_REACH) * noise[:, None, None] * np.float32(len(x)))
+    g = ground.data
+    clear = (r * r * precise).sum(axis=0)
+    along_g, g_g = (r * g * precise).sum(axis=0), (g * g * precise).sum(axis=0) + np.float32(1e-6)
+    best, opacity = np.full_like(clear, np.inf), np.zeros_like(clear)
+    projected, grounded = r * precise, g * precise
+    plain = clouds[-1] == clouds[-1].max()  # neither short-wave infrared nor cirrus
+    least = np.minimum(g[plain].min(axis=0), DARK_CLOUD)
+    for c in clouds:
+        along = np.tensordot(c, projected, 1) - along_g
+        across = np.tensordot(c * c, precise, 1) - 2 * np.tensordot(c, grounded, 1) + g_g
+        a = (along / (across + 1)).clip(0, 1)  # a cloud like the ground tells no opacity
+        left = clear - 2 * a * along + a * a * across
+        better = (left < best) & (c.max() >= least)
+        best, opacity = np.where(better, left, best), np.where(better, a, opacity)
+    shade = (-along_g / g_g).clip(0, MOST_SHADE)
+    shaded = clear + 2 * shade * along_g + shade * shade * g_g
+    left_clear, left_cloud, left_shadow = (np.log1p(np.maximum(part, 0)) for part in (clear, best, shaded))
+    return _Fit(opacity, shade, left_clear - left_cloud, left_clear - left_shadow, left_shadow)
+
+
+def _clouds(bands: Sequence[str]) -> FloatArray:
+    """(n, band) reflectance of the clouds that are tried."""
+    infrared = [band.startswith("swir") for band in bands]
+    phases = ICE if any(infrared) else ICE[:1]
+    rows = [
+        [
+            bright * (phase if dim else IN_CIRRUS_BAND if band == "cirrus" else 1.0)
+            for band, dim in zip(bands, infrared, strict=True)
+        ]
+        for bright in CLOUDS
+        for phase in phases
+    ]
+    return np.array(rows, dtype=np.float32)
+
+
+def _agreement(even: FloatArray, seen: BoolArray) -> Pairs:
+    """(h, w) 0 to 1 for each pair of dates at most 2 NEAR apart: how well their pixels and surroundings agree."""
     alike = {}
-    for first in range(len(data)):
-        for second in range(first + 1, min(first + NEAR + 1, len(data))):
-            level = np.minimum(data[first], data[second]).clip(min=0)
-            spread = NOISE[0] + NOISE[1] * level
-            distance = (((data[first] - data[second]) / spread) ** 2).mean(axis=0)
-            both = seen[first] & seen[second]
-            same = np.where(both, np.exp(-distance / 2), np.float32(0))
-            alike[first, second] = np.minimum(same, box_means(same, SURROUNDINGS))
+    for first in range(len(even)):
+        for second in range(first + 1, min(first + 2 * NEAR + 1, len(even))):
+            alike[first, second] = _alike(even[first], even[second], seen[first] & seen[second])
     return alike
 
 
-def _clear_likelihood(date: int, dates: int, alike: Pairs, clearness: FloatArray) -> FloatArray:
-    """(h, w) likelihood that a date shows clear ground, by how many clear dates show the same; 1 where there are none.
+def _alike(one: FloatArray, other: FloatArray, seen: BoolArray) -> FloatArray:
+    """(h, w) 0 to 1: how well the pixels and surroundings of two images (band, h, w) agree."""
+    spread = ALIKE[0] + ALIKE[1] * np.minimum(one, other).clip(min=0)
+    same = np.where(seen, np.exp(-(((one - other) / spread) ** 2).mean(axis=0) / 2), np.float32(0))
+    alike: FloatArray = np.minimum(same, box_sums(same, ALIKE[2]) / np.float32((2 * ALIKE[2] + 1) ** 2))
+    return alike
 
-    A neighbour in time that shows the same counts even if it was taken for cloud: what lasts is ground.
-    """
-    others = [other for other in range(max(0, date - NEAR), min(dates, date + NEAR + 1)) if other != date]
-    weight, same = np.zeros_like(clearness[0]), np.zeros_like(clearness[0])
-    for other in others:
-        weight += clearness[other]
-        same += clearness[other] * alike[min(date, other), max(date, other)]
-    support = same / (weight + FEW)
-    for other in (date - 1, date + 1):
-        if 0 <= other < dates:
-            support = np.maximum(support, LASTING * alike[min(date, other), max(date, other)] ** 2)
-    unknown = FEW / (weight + FEW)
-    likelihood: FloatArray = unknown + (1 - unknown) * NEW_GROUND + AGREEMENT * support
-    return likelihood
+
+def _lasting(date: int, dates: int, alike: Pairs) -> FloatArray:
+    """(h, w) 0 to 1: agreement with the date before or after."""
+    pairs = [alike[min(date, other), max(date, other)] for other in (date - 1, date + 1) if 0 <= other < dates]
+    return np.maximum(pairs[0], pairs[-1])
 
 
 def _known_ground(date: int, dates: int, alike: Pairs) -> FloatArray:
     """(h, w) 0 to 1: whether some of the near dates show the same, so that there is a ground to speak of.
 
-    One of them has to agree with a third of all. Dates that are all cloudy agree by chance only: then nothing says that
-    the detector is wrong, and it is believed.
+    One of them has to agree with a third of all. Dates that are all cloudy agree by chance only.
     """
-    near = range(max(0, date - GROUND_DATES), min(dates, date + GROUND_DATES + 1))
+    near = range(max(0, date - NEAR), min(dates, date + NEAR + 1))
     best = np.zeros_like(next(iter(alike.values())))
     for one in near:
         others = np.stack([alike[min(one, other), max(one, other)] for other in near if other != one])
@@ -143,57 +272,13 @@ def _known_ground(date: int, dates: int, alike: Pairs) -> FloatArray:
     return np.minimum(2 * best, np.float32(1))  # noise keeps clear pairs near one half
 
 
-def _trusted(p: FloatArray, mistaken: FloatArray) -> FloatArray:
-    """P(cloud) of a date, trusted the less the cloudier the detector finds the ground itself."""
-    logit = np.log(p / (1 - p)) * PRIOR_WEIGHT * (1 - mistaken)
-    trusted: FloatArray = 1 / (1 + np.exp(-logit))
-    return trusted
+def _logits(p: FloatArray) -> FloatArray:
+    """Logits of probabilities held within 0.002 and 0.998."""
+    held = np.clip(p, np.float32(0.002), np.float32(0.998))
+    logits: FloatArray = np.log(held / (1 - held)).astype(np.float32)
+    return logits
 
 
-def _ground(date: int, data: FloatArray, prior: FloatArray, clearness: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(band, h, w) median of the near dates, weighted by how clear they are, and (h, w) that of their P(cloud)."""
-    near = [o for o in range(max(0, date - GROUND_DATES), min(len(data), date + GROUND_DATES + 1)) if o != date]
-    values = np.concatenate([data[near], prior[near][:, None]], axis=1)
-    weights = clearness[near][:, None] + np.float32(1e-3)
-    order = np.argsort(values, axis=0)
-    ranked = np.take_along_axis(np.broadcast_to(weights, values.shape), order, axis=0).cumsum(axis=0)
-    middle = (ranked >= ranked[-1:] / 2).argmax(axis=0)[None]
-    ground: FloatArray = np.take_along_axis(np.take_along_axis(values, order, axis=0), middle, axis=0)[0]
-    return ground[:-1], ground[-1]
-
-
-def _mixtures(x: FloatArray, ground: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(h, w) likelihoods that a pixel is its ground under cloud, and its ground in shadow.
-
-    x = u * ground + v by least squares over the bands; cloud adds light (v > 0), shadow takes it away (u < 1, v = 0).
-    """
-    spread = NOISE[0] + NOISE[1] * np.maximum(x, ground).clip(min=0)
-    mean_x, mean_g = x.mean(axis=0), ground.mean(axis=0)
-    inner = ((ground - mean_g) ** 2).mean(axis=0) + NOISE[0] ** 2
-    u = (((x - mean_x) * (ground - mean_g)).mean(axis=0) / inner).clip(0, 1)
-    v = np.maximum(mean_x - u * mean_g, 0)
-    off = (((x - u * ground - v) / spread) ** 2).mean(axis=0)
-    brighter = np.clip(v / (2 * NOISE[0]), 0, 1)
-    veiled = NO_MIXTURE + (1 - NO_MIXTURE) * np.exp(-off / 8) * brighter
-    left = ((x * ground).mean(axis=0) / ((ground**2).mean(axis=0) + NOISE[0] ** 2)).clip(0, 1)
-    off = (((x - left * ground) / spread) ** 2).mean(axis=0)
-    lost = (mean_g - mean_x) / (2 * NOISE[0])
-    shaded = 4 * np.exp(-off / 8) * np.clip((0.9 - left) / 0.2, 0, 1) * np.clip(lost, 0, 1)
-    return veiled, shaded
-
-
-def _bounded(p: FloatArray) -> FloatArray:
-    """Probabilities held within PRIOR_BOUND."""
-    edge = 1 / (1 + np.exp(-PRIOR_BOUND))
-    return np.clip(p, 1 - edge, edge).astype(np.float32)
-
-
-def box_means(values: FloatArray, reach: int) -> FloatArray:
-    """(h, w) means over squares of 2 * reach + 1 pixels, the raster's edges repeated."""
-    size = 2 * reach + 1
-    wide = np.pad(values, reach, mode="edge").astype(np.float64)
-    for axis in (0, 1):
-        table = np.concatenate([np.zeros_like(wide.take([0], axis)), wide.cumsum(axis)], axis)
-        count = table.shape[axis]
-        wide = (table.take(range(size, count), axis) - table.take(range(count - size), axis)) / size
-    return wide.astype(np.float32)
+def _probability(logits: FloatArray) -> FloatArray:
+    p: FloatArray = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return p

@@ -21,13 +21,14 @@ from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.places import earlier_products, model_files, scene_files
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, Window
+from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, ByteArray, FloatArray, Window
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
 from geocloud.readers.dates import TAKEN_TAG
 from geocloud.readers.masks import MaskFile, ScoreFile
 from geocloud.readers.scenes.band_subset import BandSubset
 from geocloud.scorers.contract import Scorer
-from geocloud.series.explain import MIN_DATES, NEAR, SURROUNDINGS, explain
+from geocloud.series.explain import MIN_DATES, REACH, Dates, explain, learn_usual, take_dates
+from geocloud.series.ground import NEAR, Usual
 from geocloud.series.stack import CACHE, Stack, make_stack
 from geocloud.verbs.detect import detect
 from geocloud.writers.cog import MASK, RowWriter, copy_to_cog, mask_product
@@ -38,6 +39,8 @@ SHADED, LIT = np.float32(0.8), np.float32(0.1)
 """P(shadow) of a single date where its mask says shadow, and elsewhere."""
 MEMORY = 256 << 20
 """Bytes of one window of all dates, about, with what is computed of it."""
+SAMPLES, SAMPLE_SIDE = 4, 64
+"""Windows along each side of the scene, and their pixels, from which what sets the dates apart is learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +184,10 @@ def _write_masks(
         tags |= {TAKEN_TAG: day} if day else {}
         scratch = staging.scratch(final, f"{final.stem}.tif")
         writers.append(RowWriter(scratch, georef, mask_product(CODES), tags))
-    pixels = MEMORY // (4 * dates * (2 * len(stack.bands) + NEAR + 8))
+    pixels = MEMORY // (4 * dates * (3 * len(stack.bands) + 2 * NEAR + 10))
+    usual = learn_usual(_sample(stack, singles, pixels))
     for strip in stack.windows(pixels):
-        rows = np.concatenate([_codes(window, stack, singles) for window in strip], axis=2)
+        rows = np.concatenate([_codes(window, stack, singles, usual) for window in strip], axis=2)
         for date, writer in enumerate(writers):
             writer.write(strip[0].row, rows[date])
         counts += [[np.count_nonzero(codes == code) for code in CODES[:3]] for codes in rows]
@@ -195,15 +199,34 @@ def _write_masks(
     return counts
 
 
-def _codes(window: Window, stack: Stack, singles: Sequence[_Single]) -> ByteArray:
-    """(date, h, w) codes of a window, read with the surroundings that agreement is averaged over."""
-    area = window.grow(SURROUNDINGS).clip(stack.scenes[0].georef.shape)
-    data, valid = stack.read(area)
-    _check_different(data, valid, stack)
-    place = area.row, area.height, area.col, area.width
+def _sample(stack: Stack, singles: Sequence[_Single], pixels: int) -> Dates:
+    """Windows from all over the scene side by side, of at most so many pixels together."""
+    side = max(2 * REACH, min(SAMPLE_SIDE, math.isqrt(pixels // SAMPLES**2)))
+    shape = stack.scenes[0].georef.shape
+    tops, lefts = (sorted({*np.linspace(0, max(size - side, 0), SAMPLES, dtype=int).tolist()}) for size in shape)
+    height, width = (min(size, side) for size in shape)
+    parts = [_read(Window(top, left, height, width), stack, singles) for top in tops for left in lefts]
+    whole = [np.concatenate(values, axis=-1) for values in zip(*parts, strict=True)]
+    return take_dates(whole[0], whole[1], whole[2], whole[3], stack.bands)
+
+
+def _read(
+    window: Window, stack: Stack, singles: Sequence[_Single]
+) -> tuple[FloatArray, BoolArray, FloatArray, FloatArray]:
+    """Reflectance (date, band, h, w), and validity, P(cloud) and P(shadow) of each date by itself (date, h, w)."""
+    data, valid = stack.read(window)
+    place = window.row, window.height, window.col, window.width
     cloud = np.stack([single.score.read(*place) for single in singles])
     shadow = np.stack([np.where(single.mask.read(*place) == SHADOW, SHADED, LIT) for single in singles])
-    found = explain(data, valid, cloud, shadow)
+    return data, valid, cloud, shadow
+
+
+def _codes(window: Window, stack: Stack, singles: Sequence[_Single], usual: Usual) -> ByteArray:
+    """(date, h, w) codes of a window, read with the surroundings that its answer depends on."""
+    area = window.grow(REACH).clip(stack.scenes[0].georef.shape)
+    parts = _read(area, stack, singles)
+    _check_different(parts[0], parts[1], stack)
+    found = explain(take_dates(*parts, stack.bands), usual)
     with np.errstate(invalid="ignore"):
         codes = np.where(found.shadow >= 0.5, np.uint8(SHADOW), np.uint8(CLEAR))
         codes[found.cloud >= 0.5] = CLOUD

@@ -21,7 +21,7 @@ import torch
 from geocloud.models.registry import load_scorer
 from geocloud.raster import PatchBatch, Window
 from geocloud.readers import open_scene
-from geocloud.series.explain import explain
+from geocloud.series.explain import explain, learn_usual, take_dates
 from geocloud.training.unmix.simulator import cast_shadow, chance, sharp_clouds, simulate, small_clouds
 from geocloud.verbs.series import LIT, SHADED
 
@@ -116,7 +116,8 @@ def measure(name: str, number: int, data: Path, scorer: object) -> str:
     x, opacity, lost = clouded(clear, bands, 100 + number)
     singles = [alone(date, bands, scorer) for date in x]
     p, dark = (np.stack(part) for part in zip(*singles, strict=True))
-    told = explain(x, np.ones(p.shape, dtype=bool), p, np.where(dark, SHADED, LIT))
+    dates = take_dates(x, np.ones(p.shape, dtype=bool), p, np.where(dark, SHADED, LIT), bands)
+    told = explain(dates, learn_usual(dates))
     cloudy, free = opacity > CLOUDY, opacity < CLEAR
     seen = (np.abs(clear * lost[:, None]).max(axis=1) > SEEN) & (opacity < CLEAR)
     shaded, lit = (lost > SHADED_FROM) & seen, (lost < CLEAR) & (opacity < CLEAR)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from geocloud.series.explain import explain
+from geocloud.series.explain import Explained, explain, learn_usual, take_dates
 
 SIDE = 40
+BANDS = "blue", "green", "red", "nir"
 PART = slice(10, 30), slice(10, 30)
 
 
@@ -22,8 +23,13 @@ def flat(p: float, dates: int) -> np.ndarray:
     return np.full((dates, SIDE, SIDE), p, dtype=np.float32)
 
 
-def found(data: np.ndarray, cloud: np.ndarray, shadow: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
-    told = explain(data, np.ones(cloud.shape, dtype=bool), cloud, flat(shadow, len(data)))
+def told_by(data: np.ndarray, valid: np.ndarray, cloud: np.ndarray, shadow: float = 0.1) -> Explained:
+    dates = take_dates(data, valid, cloud, flat(shadow, len(data)), BANDS)
+    return explain(dates, learn_usual(dates))
+
+
+def found(data: np.ndarray, cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    told = told_by(data, np.ones(cloud.shape, dtype=bool), cloud)
     return told.cloud, told.shadow
 
 
@@ -79,6 +85,6 @@ def test_nodata_has_no_answer_and_takes_none_from_others() -> None:
     valid = np.ones(alone.shape, dtype=bool)
     valid[0][PART] = False
     data[0][:, *PART] = 99
-    told = explain(data, valid, alone, flat(0.1, 4))
+    told = told_by(data, valid, alone)
     assert np.isnan(told.cloud[0][PART]).all()
     assert (told.cloud[1:] < 0.5).mean() > 0.99
