@@ -18,7 +18,7 @@ from geocloud.verbs.evaluate_classes import evaluate_classes
 def own(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A labelled folder of the sample scene, its label the default model's own classes."""
     folder = tmp_path_factory.mktemp("own")
-    options = DetectOptions(classes=("thin", "haze", "dust", "shadow"), resolution=10, polygons="none")
+    options = DetectOptions(classes=("thin", "haze", "dust", "shadow", "snow"), resolution=10, polygons="none")
     mask = geocloud.detect(sample, folder / "out", options).mask_path
     for name, path in (("images", sample), ("labels", mask)):
         (folder / name).mkdir()
@@ -27,7 +27,7 @@ def own(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_mask_is_right_about_itself(own: Path) -> None:
-    truth = {"clear": (0,), "thick": (1,), "thin": (2,), "haze": (3,), "dust": (4,), "shadow": (5,)}
+    truth = {"clear": (0,), "thick": (1,), "thin": (2,), "haze": (3,), "dust": (4,), "shadow": (5,), "snow": (6,)}
     (table,) = evaluate_classes(own, truth)
     for name, codes in truth.items():
         right = sum(int(table.counts[name][code]) for code in codes)
