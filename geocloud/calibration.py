@@ -81,7 +81,7 @@ class Calibration:
 
     @property
     def score_threshold(self) -> np.float32:
-        """The threshold as a score: a pixel is cloud where score >= cut."""
+        """The threshold as a score: a pixel is cloud where score >= threshold."""
         return np.float32(self.sign * self.threshold)
 
     def probability(self, score: FloatArray) -> FloatArray:
@@ -97,20 +97,20 @@ class Calibration:
         return np.where(np.isnan(score), np.float32(np.nan), p).astype(np.float32)
 
     def by_rule(self, rule: str) -> Calibration:
-        """Cut by the threshold of a named rule: the one in force, an alternative, or the paper's; else KeyError."""
+        """At the threshold of a named rule: the one in force, an alternative, or the paper's; else KeyError."""
         if rule == self.rule.name:
             return self
         known = {"paper": PAPER_THRESHOLD, **dict(self.alternatives)}
         return self.at(known[rule], ThresholdRule(rule))
 
     def at(self, threshold: float, rule: ThresholdRule) -> Calibration:
-        """The same scorer cut elsewhere; its P(cloud) curve moves with the threshold so that P is 0.5 there."""
+        """The same scorer at another threshold; its P(cloud) curve moves with the threshold so that P is 0.5 there."""
         shift = threshold - self.threshold
         curve = tuple((raw + shift, p) for raw, p in self.curve)
         return replace(self, threshold=threshold, rule=rule, curve=curve)
 
     def at_probability(self, probability: Probability) -> Calibration:
-        """Cut where P(cloud) is this high; UsageError where the curve does not go so far, or there is none."""
+        """At the threshold of this P(cloud); UsageError where the curve is missing or does not reach it."""
         ps = [p for _, p in self.curve]
         if not ps or not min(ps) < probability.value < max(ps):
             reach = f"{min(ps):.4g} to {max(ps):.4g}" if ps else "none"

@@ -183,7 +183,7 @@ class ClassThresholds:
         return value
 
     def known(self) -> tuple[ClassName, ...]:
-        """The classes that the model tells apart, cloud always among them."""
+        """The classes that the model can detect, cloud always among them."""
         ruled = [entry.key for entry in CLASSES if entry.rule is not None and self.of(entry.key) is not None]
         return ("cloud", *ruled)
 

@@ -138,9 +138,9 @@ def _plot(rows: Sequence[Row], source: str, out: Path) -> None:
     plot_reliability([(row.model, row.reliability) for row in rows], out / f"{name}_reliability.png", source)
     for row in rows:
         base, title = f"{name}_{file_name(row.model)}", f"{row.model}: {source}"
-        cut, sign = float(row.calibration.score_threshold), row.calibration.sign
-        plot_scores(row.scores, cut, sign, out / f"{base}_histogram.png", title)
-        plot_sweep(row.scores, cut, sign, out / f"{base}_sweep.png", title)
+        threshold, sign = float(row.calibration.score_threshold), row.calibration.sign
+        plot_scores(row.scores, threshold, sign, out / f"{base}_histogram.png", title)
+        plot_sweep(row.scores, threshold, sign, out / f"{base}_sweep.png", title)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value

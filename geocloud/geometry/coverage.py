@@ -55,6 +55,10 @@ def _split(edges: Floats, axis: int, size: int) -> Floats:
 
     What lies before pixel 0 or beyond pixel `size` - 1 is not cut further.
     """
+    # An edge from 0.5 to 2.5 lies in pixels 0, 1 and 2, so it becomes three pieces, all edges at once:
+    #
+    #   first = 0, last = 2, counts = 3    owner: the edge of each piece, pixel: first, first + 1, ... last
+    #   pieces: 0.5 to 1, 1 to 2, 2 to 2.5, each as a share of the edge's length (from_low, to_high)
     start, end = edges[:, 0], edges[:, 1]
     low, high = np.minimum(start[:, axis], end[:, axis]), np.maximum(start[:, axis], end[:, axis])
     first = np.clip(np.floor(low), -1, size)

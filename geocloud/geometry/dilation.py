@@ -65,6 +65,14 @@ class Dilater:
 
 def dilate(cloud: BoolArray, radius: int) -> BoolArray:
     """(h - 2 radius, width) dilation with a disk of the inner rows of a (h, width) mask."""
+    # Each row of the disk is a run of 2 * half + 1 pixels. `table` counts the cloud pixels before each column, so a run
+    # holds cloud where the count behind it exceeds the count before it: one comparison, however long the run is.
+    #
+    #   radius 2:     x        cloud of a row    0 0 1 1 0 0
+    #               x x x      pixels before    0 0 0 1 2 2 2
+    #             x x o x x    a run of 3         ^-----^       2 > 0: it holds cloud
+    #               x x x
+    #                 x        `table` repeats its ends beyond both sides: runs reach out of the mask.
     height = len(cloud) - 2 * radius
     table = np.zeros((len(cloud), cloud.shape[1] + 2 * radius + 1), dtype=np.int32)
     table[:, radius + 1 : cloud.shape[1] + radius + 1] = cloud.cumsum(axis=1)

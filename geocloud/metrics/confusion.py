@@ -84,7 +84,7 @@ class ConfusionCounts:
 
 
 class Curve(NamedTuple):
-    """Points of a curve, from the strictest cut to the loosest."""
+    """Points of a curve, from the strictest threshold to the loosest."""
 
     x: DoubleArray
     """False alarms of a ROC, recall of a precision-recall curve."""
@@ -98,9 +98,9 @@ def count(called: BoolArray, truth: BoolArray) -> ConfusionCounts:
     return ConfusionCounts(tp, called_all - tp, true_all - tp, truth.size - called_all - true_all + tp)
 
 
-def count_at(scores: ScoreHistogram, cut: float) -> ConfusionCounts:
-    """Counts where score >= cut is cloud; exact where the cut is a bin's edge."""
-    above = scores.edges >= cut
+def count_at(scores: ScoreHistogram, threshold: float) -> ConfusionCounts:
+    """Counts where score >= threshold is cloud; exact where the threshold is a bin's edge."""
+    above = scores.edges >= threshold
     tp, fp = int(scores.cloud[above].sum()), int(scores.clear[above].sum())
     clear, cloud = scores.sizes
     return ConfusionCounts(tp, fp, cloud - tp, clear - fp)
@@ -123,17 +123,17 @@ def average_precision(scores: ScoreHistogram) -> float:
 
 
 def roc(scores: ScoreHistogram) -> Curve:
-    """False alarms and recall of every cut, from (0, 0)."""
+    """False alarms and recall of every threshold, from (0, 0)."""
     clear, cloud = scores.sizes
     fp, tp = np.cumsum(scores.clear[::-1]), np.cumsum(scores.cloud[::-1])
     return Curve(np.concatenate([[0], fp / max(clear, 1)]), np.concatenate([[0], tp / max(cloud, 1)]))
 
 
 def recall_at(scores: ScoreHistogram, false_alarms: float) -> float:
-    """Share of the cloud found by the loosest cut that calls at most that share of clear cloud.
+    """Share of the cloud found by the loosest threshold that calls at most that share of clear cloud.
 
     Detectors whose thresholds lie apart can be compared by it. NaN without both truths, and for a mask, which has no
-    other cut than its own.
+    other threshold than its own.
     """
     if not all(scores.sizes) or np.count_nonzero(scores.clear + scores.cloud) <= 2:
         return NAN
@@ -142,13 +142,13 @@ def recall_at(scores: ScoreHistogram, false_alarms: float) -> float:
 
 
 def precision_recall(scores: ScoreHistogram) -> Curve:
-    """Recall and precision of every cut."""
+    """Recall and precision of every threshold."""
     fp, tp = np.cumsum(scores.clear[::-1]), np.cumsum(scores.cloud[::-1])
     return Curve(tp / max(scores.sizes[1], 1), tp / np.maximum(fp + tp, 1))
 
 
 def best_threshold(scores: ScoreHistogram, objective: Objective) -> tuple[float, float]:
-    """The cut (a bin's edge) with the highest F1 or balanced accuracy, and that value; NaN without both truths.
+    """The threshold (a bin's edge) with the highest F1 or balanced accuracy, and that value; NaN without both truths.
 
     This is the oracle: it has seen the labels it is measured on.
     """

@@ -1,7 +1,7 @@
 """Rules that choose a threshold, on the score histograms of scenes (or pictures: a scene of one score).
 
-All work on scores, higher = cloudier, and give a cut: cloud is where score >= cut. Each scene weighs the same, however
-many pixels it has, since neighbouring pixels tell little new.
+All work on scores, higher = cloudier; cloud is where score >= threshold. Each scene has the same weight, however many
+pixels it has, since neighbouring pixels are alike.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DoubleArray = NDArray[np.float64]
 
 
 def quantile_threshold(scenes: Sequence[ScoreHistogram], quantile: float, tagged: Tagged) -> float:
-    """The cut that leaves `quantile` of the data on its own side, scenes weighing alike.
+    """The threshold that leaves `quantile` of the data on its own side, scenes weighing alike.
 
     Args:
         scenes: of clear data (tagged clear: at most 1 - quantile false alarms) or of cloudy (at most as many misses).
@@ -36,7 +36,7 @@ def quantile_threshold(scenes: Sequence[ScoreHistogram], quantile: float, tagged
 
 
 def conformal_threshold(scenes: Sequence[ScoreHistogram], bound: float, tagged: Tagged) -> float:
-    """The cut whose expected share of false alarms in a new scene is at most `bound`, if scenes are exchangeable.
+    """The threshold whose expected share of false alarms in a new scene is at most `bound`, if scenes are exchangeable.
 
     Conformal risk control (Angelopoulos, Bates, Fisch, Lei, Schuster 2022, eq. 4): with n scenes the mean share of
     false alarms R must meet n/(n+1) R + 1/(n+1) <= bound. With one score per scene this is the conformal p-value
@@ -57,15 +57,15 @@ def conformal_threshold(scenes: Sequence[ScoreHistogram], bound: float, tagged: 
     return _bounded_threshold(scenes, allowed, tagged)
 
 
-def false_alarms(scenes: Sequence[ScoreHistogram], cut: float, tagged: Tagged) -> float:
-    """Mean over scenes of the share on the wrong side of the cut."""
+def false_alarms(scenes: Sequence[ScoreHistogram], threshold: float, tagged: Tagged) -> float:
+    """Mean over scenes of the share on the wrong side of the threshold."""
     edges, weights = _weights(scenes, tagged)
-    wrong = edges >= cut if tagged == "clear" else edges < cut
+    wrong = edges >= threshold if tagged == "clear" else edges < threshold
     return float(weights[wrong].sum())
 
 
-def fit_spread(scenes: Sequence[ScoreHistogram], cut: float) -> float:
-    """Spread of the logistic P(cloud) that is 0.5 at the cut, in score units.
+def fit_spread(scenes: Sequence[ScoreHistogram], threshold: float) -> float:
+    """Spread of the logistic P(cloud) that is 0.5 at the threshold, in score units.
 
     With clear and cloudy data the likeliest of a range, both weighing alike; with one of them P is 0.02 (or 0.98) at
     its median.
@@ -75,11 +75,11 @@ def fit_spread(scenes: Sequence[ScoreHistogram], cut: float) -> float:
     edges = pooled.edges.astype(np.float64)
     if not clear or not cloud:
         middle = _median(edges, pooled.clear if clear else pooled.cloud)
-        return max(abs(cut - middle) / 4, abs(cut) * 1e-3, 1e-9)
-    away = np.abs(edges - cut)
+        return max(abs(threshold - middle) / 4, abs(threshold) * 1e-3, 1e-9)
+    away = np.abs(edges - threshold)
     scale = max(float(np.average(away, weights=pooled.clear / clear + pooled.cloud / cloud)), 1e-9)
     spreads = scale * np.geomspace(0.02, 5, 40)
-    return float(min(spreads, key=lambda spread: _surprise(pooled, (edges - cut) / spread)))
+    return float(min(spreads, key=lambda spread: _surprise(pooled, (edges - threshold) / spread)))
 
 
 def _surprise(pooled: ScoreHistogram, steps: DoubleArray) -> float:
@@ -89,7 +89,7 @@ def _surprise(pooled: ScoreHistogram, steps: DoubleArray) -> float:
 
 
 def _bounded_threshold(scenes: Sequence[ScoreHistogram], allowed: float, tagged: Tagged) -> float:
-    """The cut nearest to the data that leaves at most a share of `allowed` on the wrong side."""
+    """The threshold nearest to the data that leaves at most a share of `allowed` on the wrong side."""
     edges, weights = _weights(scenes, tagged)
     slack = allowed + 1e-12
     if tagged == "clear":

@@ -141,7 +141,9 @@ def make_scorer(network: torch.nn.Module, card: ModelCard, device: torch.device,
         keep_in_bf16(network)
     if not isinstance(network, UnmixNet):
         return NetworkScorer(network, card, device, bf16)
-    if card.class_thresholds is not None and network.shadow is None:  # no network tells shadow: no threshold does
+    if (
+        card.class_thresholds is not None and network.shadow is None
+    ):  # without a network for shadow its threshold is of no use
         card = replace(card, class_thresholds=replace(card.class_thresholds, shadow=None))
     return UnmixScorer(network, card, device, bf16)
 
@@ -194,11 +196,18 @@ def _keeps_size(conv: nn.Conv2d) -> bool:
 
 
 def doubling(conv: nn.Conv2d) -> nn.ConvTranspose2d:
-    """Each pixel repeated 2x2 and then a 3x3 convolution, as one: 16 multiplications a pixel in place of 36.
+    """Each pixel repeated 2x2 and then a 3x3 convolution, as one: 16 multiplications per pixel in place of 36.
 
     Repeating is a transposed convolution of stride 2 with a 2x2 kernel of ones, and two convolutions in a row are one
     by their kernels' convolution, 4x4 here.
     """
+    # In one dimension, with the kernel (a, b, c):
+    #
+    #   pixels              p        q
+    #   repeated          p   p    q   q
+    #   convolved, p's part:  out[-1] = c p, out[0] = (b + c) p, out[1] = (a + b) p, out[2] = a p
+    #
+    # So p is spread with the kernel (c, b + c, a + b, a), which is (c, b, a) convolved with (1, 1).
     sizes, place = (conv.in_channels, conv.out_channels), conv.weight.device
     one = nn.ConvTranspose2d(*sizes, 4, stride=2, padding=1, bias=conv.bias is not None, device=place)
     with torch.no_grad():
@@ -228,7 +237,7 @@ class NetworkScorer:
         return require_bands(self.card.name, available, self.card.bands, self.card.optional_bands)
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, height, width) a pixel or a patch, float32, higher = cloudier."""
+        """(n, height, width) per pixel or per patch, float32, higher = cloudier."""
         if self.device.type == "cpu" and torch.get_num_threads() != 1:
             torch.set_num_threads(1)  # parallelism is over segments: threads of one operator wait for each other
         x, present = self._channels(batch)

@@ -44,9 +44,9 @@ class Run:
     bands: tuple[str, ...]
     """That the scorer takes."""
     factor: int
-    """Pixels along a side of the squares that are scored as one pixel."""
+    """Squares of so many pixels per side are averaged and scored as one pixel."""
     score_side: int
-    """Pixels along a side of the squares of one score that outputs are made of."""
+    """Outputs have one value in each square of so many pixels per side."""
     crop: Crop | None
     """The area of interest; None: the scene is masked whole."""
     paths: Mapping[str, Path]
@@ -178,7 +178,7 @@ def _prepare(
 
 
 def _score_side(scorer: Scorer, factor: int, crop: Crop | None) -> int:
-    """Pixels along a side of squares of one score that a mask is made of; 1 where an area cuts through them."""
+    """Side in pixels of the squares in which a mask has one value; 1 where an area cuts through them."""
     return 1 if crop else factor * (PATCH if scorer.card.level == "patch" else 1)
 
 
@@ -210,7 +210,7 @@ def _scored(run: Run) -> Generator[ScoredRows, None, None]:
 
 
 def _scored_before(run: Run, rows: Generator[ScoredRows, None, None]) -> Generator[ScoredRows, None, None]:
-    """Rows that were scored elsewhere; outputs that look at the scene itself are shown it first."""
+    """Rows that were scored elsewhere; outputs that need the scene's pixels get them first."""
     if any(type(output).see is not Output.see for output in run.outputs):
         see = _see(run)
         grid = PatchGrid(coarse_shape(run.scene.georef.shape, run.factor), run.scorer.card.block)

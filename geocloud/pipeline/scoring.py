@@ -49,7 +49,7 @@ class ScoredRows:
     valid: BoolArray
     """(rows, width), True = data."""
     own_valid: BoolArray
-    """The same of the scene's own pixels, (rows * f, width * f) where squares of f pixels a side are scored as one."""
+    """The same of the scene's own pixels: (rows * f, width * f) where f x f pixels are averaged."""
     further: Layers = field(default_factory=dict)
     """Further maps, (rows, width) or (band, rows, width); 0 where nodata. None of them where all rows are nodata."""
 
@@ -61,7 +61,7 @@ class ScoredRows:
             yield ScoredRows(self.row + start, self.score[part], self.valid[part], self.own_valid[own], further)
 
     def cut(self, rows: slice, cols: slice, first: int) -> ScoredRows:
-        """Views of some rows and columns, the first row numbered `first`; not where squares are scored as one."""
+        """Views of some rows and columns, the first row numbered `first`; not where pixels are averaged."""
         further = {name: layer[..., rows, cols] for name, layer in self.further.items()}
         return ScoredRows(first, self.score[rows, cols], self.valid[rows, cols], self.own_valid[rows, cols], further)
 
@@ -124,6 +124,8 @@ def place_blocks(window: Window, blocks: Sequence[tuple[tuple[Window, ...], Laye
         blocks: windows and maps of each batch, per-pixel maps (n, ..., height, width), or
             per-patch maps (n, ..., height / 64, width / 64).
     """
+    # Everything is placed on the grid of the scores: of pixels (step 1), or of patches (step 64). A block that reaches
+    # beyond the segment is cut off by `target`. At the end `spread` repeats each value step x step times.
     step = next((batch[0].height // layers[SCORE].shape[-2] for batch, layers in blocks), 1)
     height, width = (-(-side // step) for side in window.shape)
     placed = {SCORE: blank((height, width), np.dtype(np.float32))}
@@ -144,7 +146,7 @@ def blank(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layer:
 
 
 def on_own_grid(rows: ScoredRows, factor: int, width: int) -> ScoredRows:
-    """Rows of squares as rows of the scene's own pixels, `width` of them; nodata as the scene itself has it."""
+    """Rows of averaged pixels as rows of the scene's own, `width` pixels wide; nodata as in the scene."""
     if factor == 1:
         return rows
     shape = len(rows.own_valid), width
@@ -197,7 +199,7 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
     Args:
         scene: what to score.
         scorer: what scores it.
-        factor: pixels along a side of the squares that are scored as one pixel each.
+        factor: squares of `factor` x `factor` pixels are averaged and scored as one pixel.
         threads: scoring threads; None: one per core.
         maps: what is computed of each batch; None: the score alone.
         observe: called with every segment as it is read, in order, from the reading thread.
@@ -289,7 +291,7 @@ def cores() -> int:
 
 
 def piece_rows(factor: int, width: int) -> int:
-    """Rows of a scene so wide that are handed on at once where squares of `factor` pixels are scored."""
+    """Rows of a scene of this width that are handed on at once; a multiple of `factor`."""
     return max(1, min(PIECE_ROWS, PIECE_PIXELS // width) // factor) * factor
 
 

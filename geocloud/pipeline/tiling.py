@@ -1,4 +1,4 @@
-"""Scene -> patches: squares of pixels read as one; segments cut into blocks with halo, reflected, nodata filled."""
+"""Scene -> blocks: pixels averaged to the model's size; segments cut into blocks with halo, reflected, filled."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from geocloud.scorers.contract import Scorer
 READ_PIXELS = 1 << 19
 """Pixels of the scene that are averaged at once: quickest, and small, while they fit the processor's cache."""
 RESOLUTION_TOLERANCE = 1.05
-"""Squares may be coarser than the finest resolution by this: pixels of 10 m are not exactly that on the ground."""
+"""Averaged pixels may be larger than the finest resolution by this factor: pixels of 10 m are not exactly 10 m."""
 MAX_DEFAULT_FACTOR = 4
-"""Pixels along a side of squares that nobody asked for: what they lose was measured up to there."""
+"""Pixels per side that are averaged without --resolution: the loss of accuracy was measured up to there."""
 
 
 def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None = None) -> int:
-    """How many of a scene's pixels, along a side, are scored as one; at least 1.
+    """How many of a scene's pixels per side are averaged and scored as one; at least 1.
 
     Args:
         georef: the scene's; where a pixel has no size in metres, pixels are scored as they are.
@@ -66,7 +66,7 @@ def _pixel_side(georef: Georef) -> float | None:
 
 
 def coarse_shape(shape: tuple[int, int], factor: int) -> tuple[int, int]:
-    """(rows, columns) of squares of `factor` pixels a side; the last ones may cover fewer pixels."""
+    """(rows, columns) of squares of `factor` x `factor` pixels; the last ones may cover fewer pixels."""
     return -(-shape[0] // factor), -(-shape[1] // factor)
 
 
@@ -82,7 +82,7 @@ def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor
         scene: what is read.
         window: in squares.
         bands: names, in the order wanted.
-        factor: pixels along a side of a square; 1: the scene as it is.
+        factor: pixels along each side of a square; 1: the scene as it is.
 
     Returns:
         The raster, (band, h, w) and (h, w); and (h * factor, w * factor) validity, cut off at the scene's edge.
@@ -105,7 +105,7 @@ def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor
 
 
 def squares_of(window: Window, factor: int) -> Window:
-    """The squares of `factor` pixels a side that hold any pixel of a window of the scene."""
+    """The squares of `factor` x `factor` pixels that hold any pixel of a window of the scene."""
     row, col = window.row // factor, window.col // factor
     return Window(row, col, -(-window.stop_row // factor) - row, -(-window.stop_col // factor) - col)
 
@@ -144,7 +144,7 @@ def read_segments(  # noqa: PLR0913, PLR0917 - the last two have defaults
 ) -> Iterator[Segment]:
     """The scene's segments, row-major, each read once with its halo; of all blocks or of a window of them.
 
-    Grid, halo and segments are in squares of `factor` pixels a side, which are read as one pixel.
+    Grid, halo and segments are in squares of `factor` x `factor` pixels, each averaged to one.
     """
     for window in grid.segments(max_pixels, blocks):
         area = window.grow(halo).clip(grid.shape)
@@ -187,7 +187,7 @@ def reflect(start: int, stop: int, size: int) -> NDArray[np.intp]:
 
 
 def fill_nodata(data: FloatArray, valid: BoolArray) -> None:
-    """Set nodata in place to the mean of the block's valid pixels, a band; data is (band, h, w), valid (h, w)."""
+    """Set nodata in place to the mean of the block's valid pixels, per band; data is (band, h, w), valid (h, w)."""
     if valid.all():
         return
     for values in data:
@@ -204,6 +204,10 @@ def _cut(window: Window, segment: Segment, shape: tuple[int, int]) -> tuple[Floa
     Reflection never reaches back beyond the block and its own halo, so that a block is the same in any segment; where
     it would, that line is repeated instead.
     """
+    # Beyond the scene's last column d, columns are reflected. A narrow block would reflect to b, which lies before it,
+    # and may not have been read: it repeats its own first column instead.
+    #
+    #   scene  a b [c d]      block and halo  c d | c b   ->   c d | c c
     raster = segment.raster
     if window.clip(shape) == window:
         rows, cols = window.slices(segment.origin)

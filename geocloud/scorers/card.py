@@ -127,7 +127,7 @@ class ModelCard:
     bf16_agreement: float | None = None
     """Share of masks that is the same in bfloat16 as in fp32, by `train` and `survey`; None: not measured."""
     class_thresholds: ClassThresholds | None = None
-    """Where the classes of a mask are cut, as `geocloud survey` measures it; None: a mask of cloud and clear only."""
+    """Thresholds of the further classes, as `geocloud survey` measures them; None: a mask of cloud and clear only."""
     domain: TrainingDomain | None = None
     """What its training data look like, as `geocloud survey` measures it; None: no scene is ever called unlike it."""
 

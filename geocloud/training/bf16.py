@@ -13,20 +13,20 @@ from geocloud.scorers.card import ModelCard
 from geocloud.scorers.contract import score_patches
 
 MIN_SCORES = 1000
-"""Scores that must be compared: a thousandth of fewer cannot be told."""
+"""Scores that must be compared: of fewer, a thousandth cannot be measured."""
 Pictures = Iterable[tuple[FloatArray, tuple[str, ...]]]
 """(n, band, side, side) reflectance, side a multiple of 64, and the names of the bands."""
 
 
 def bf16_agreement(network: torch.nn.Module, card: ModelCard, pictures: Pictures) -> float | None:
-    """Share of pixels, or of patches where those are scored, that both precisions call the same at the card's cut.
+    """Share of pixels (patches, where those are scored) that both precisions call the same at the card's threshold.
 
     None of fewer than ENOUGH.
     """
     fp32, bf16 = (make_scorer(network, card, CPU, bf16=bf16) for bf16 in (False, True))
-    cut, alike = card.calibration.score_threshold, []
+    threshold, alike = card.calibration.score_threshold, []
     for data, bands in pictures:
-        exact, rough = (score_patches(scorer, data, bands) >= cut for scorer in (fp32, bf16))
+        exact, rough = (score_patches(scorer, data, bands) >= threshold for scorer in (fp32, bf16))
         alike.append((exact == rough).ravel())
     same = np.concatenate(alike)
     return float(same.mean()) if len(same) >= MIN_SCORES else None

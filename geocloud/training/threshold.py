@@ -54,7 +54,7 @@ def threshold_by_rule(scenes: list[ScoreHistogram], options: TrainOptions, data:
 
 
 def _equal(scenes: list[ScoreHistogram], unit: str, data: str) -> Calibration:
-    """Cut at 0, whatever the data; they only say how steep P(cloud) is, and how good the cut."""
+    """A threshold of 0, whatever the data; they only say how steep P(cloud) is, and how good the threshold."""
     reached = count_at(add_up(scenes), 0.0).balanced_accuracy
     figure = f"chosen before any data; balanced accuracy {reached:.3f} on held-out patches"
     curve = logistic_curve(0.0, fit_spread(scenes, 0.0), "high")

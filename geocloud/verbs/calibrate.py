@@ -60,13 +60,13 @@ def threshold_on_synthetic(scenes: Sequence[ScoreHistogram], before: Calibration
     Raises:
         UsageError: no clear patch to lay a cloud over, or no cloud at all.
     """
-    cut, reached = best_threshold(add_up(scenes), "balanced_accuracy")
-    if math.isnan(cut):
+    score_threshold, reached = best_threshold(add_up(scenes), "balanced_accuracy")
+    if math.isnan(score_threshold):
         raise UsageError("rule synthetic needs clear patches to lay simulated cloud over; name --folders or --labels")
-    threshold = cut * before.sign
+    threshold = score_threshold * before.sign
     words = f"simulated cloud over patches tagged clear, and patches tagged cloudy, of {len(scenes)} scenes of {data}"
     rule = ThresholdRule("synthetic", None, words, f"balanced accuracy {reached:.3f}")
-    curve = logistic_curve(threshold, fit_spread(scenes, cut), before.cloud_is)
+    curve = logistic_curve(threshold, fit_spread(scenes, score_threshold), before.cloud_is)
     kept = {before.rule.name: before.threshold, **dict(before.alternatives)}
     others = tuple((name, value) for name, value in kept.items() if name not in ("synthetic", "given"))
     return Calibration(threshold, before.cloud_is, rule, curve, before.unit, others)
@@ -186,40 +186,40 @@ def _choose(scenes: list[ScoreHistogram], before: Calibration, options: Calibrat
     """The calibration by the rule."""
     tagged: Tagged = options.normal or ("clear" if before.cloud_is == "high" else "cloudy")
     parameter = options.parameter if options.parameter is not None else DEFAULTS.get(options.rule)
-    cut = _cut(scenes, before, options.rule, parameter, tagged)
-    threshold = cut * before.sign
+    score_threshold = _score_threshold(scenes, before, options.rule, parameter, tagged)
+    threshold = score_threshold * before.sign
     rule = ThresholdRule(
-        options.rule, parameter, f"{len(scenes)} files of {name}", _figure(scenes, cut, options, tagged)
+        options.rule, parameter, f"{len(scenes)} files of {name}", _figure(scenes, score_threshold, options, tagged)
     )
     kept = {before.rule.name: before.threshold, **dict(before.alternatives)}
     others = tuple((rule_name, value) for rule_name, value in kept.items() if rule_name != options.rule)
-    curve = logistic_curve(threshold, fit_spread(scenes, cut), before.cloud_is)
+    curve = logistic_curve(threshold, fit_spread(scenes, score_threshold), before.cloud_is)
     return Calibration(threshold, before.cloud_is, rule, curve, before.unit, others)
 
 
-def _cut(
+def _score_threshold(
     scenes: list[ScoreHistogram], before: Calibration, rule: Rule, parameter: float | None, tagged: Tagged
 ) -> float:
     """The score at and above which is cloud."""
     if rule == "paper":
         return PAPER_THRESHOLD * before.sign
     if rule == "f1":
-        cut, _ = best_threshold(add_up(scenes), "f1")
-        if math.isnan(cut):
+        score_threshold, _ = best_threshold(add_up(scenes), "f1")
+        if math.isnan(score_threshold):
             raise UsageError("rule f1 needs clear and cloudy data; name --folders and --cloudy, or --labels")
-        return cut
+        return score_threshold
     number = parameter if parameter is not None else DEFAULTS[rule]
     return (quantile_threshold if rule == "quantile" else conformal_threshold)(scenes, number, tagged)
 
 
-def _figure(scenes: list[ScoreHistogram], cut: float, options: CalibrateOptions, tagged: Tagged) -> str:
+def _figure(scenes: list[ScoreHistogram], score_threshold: float, options: CalibrateOptions, tagged: Tagged) -> str:
     """What the threshold reaches on the data."""
     pooled = add_up(scenes)
     if options.rule == "f1":
-        return f"F1 {count_at(pooled, cut).f1:.3f}"
+        return f"F1 {count_at(pooled, score_threshold).f1:.3f}"
     sides: list[tuple[Tagged, str]] = [("clear", "false alarms"), ("cloudy", "misses")]
     there = [
-        f"{word} {100 * false_alarms(scenes, cut, side):.2f} %"
+        f"{word} {100 * false_alarms(scenes, score_threshold, side):.2f} %"
         for (side, word), size in zip(sides, pooled.sizes, strict=True)
         if size
     ]

@@ -214,8 +214,10 @@ def _judged(options: EvaluateOptions) -> list[Candidate]:
     if options.folds:
         folds = tuple((load_scorer(name, options.device), scenes) for name, scenes in options.folds)
         first = folds[0][0]
-        cut = choose_threshold(first, options.threshold)
-        candidates.append(replace(Candidate.of(first, cut), name=f"{first.card.name}, cross-validated", folds=folds))
+        calibration = choose_threshold(first, options.threshold)
+        candidates.append(
+            replace(Candidate.of(first, calibration), name=f"{first.card.name}, cross-validated", folds=folds)
+        )
     return candidates
 
 

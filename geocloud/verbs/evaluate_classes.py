@@ -135,7 +135,9 @@ class _Counts:
             figures["F1 of cloud shadow among all that is labelled"] = 2 * called[SHADOW] / both if both else 0.0
         if self._enough((SHADOW, "clear", SHADOW)):
             counted = self._both(SHADOW, "clear", SHADOW)
-            figures["best F1 at any cut of the shadow map, shadow against clear"] = best_threshold(counted, "f1")[1]
+            figures["best F1 at any threshold of the shadow map, shadow against clear"] = best_threshold(counted, "f1")[
+                1
+            ]
         return figures
 
     def _enough(self, names: tuple[str, str, str]) -> bool:
@@ -154,8 +156,8 @@ def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
 
     def maps(batch: PatchBatch) -> Layers:
         parts = scorer.unmix(batch)
-        cut = scorer.card.calibration.score_threshold
-        code = classify(parts, cut, thresholds, tuple(CODES))
+        score_threshold = scorer.card.calibration.score_threshold
+        code = classify(parts, score_threshold, thresholds, tuple(CODES))
         further = {} if parts.shadow is None else {SHADOW: parts.shadow}
         return {SCORE: parts.score, CODE: code, **further}
 

@@ -1,8 +1,8 @@
-"""`survey`: what a model has seen and where its classes are cut, measured on its training data, into its card.
+"""`survey`: measures a model's training range and the thresholds of its classes, and records them in its card.
 
-It reads training scenes as the recipe draws them, never a label: prototypes of their pixels and limits of whole scenes
-for the warning of strange scenes, and simulated veils and shadows for the cuts of thin cloud, haze or smoke, dust and
-shadow. It also says how much of their masks stays the same in bfloat16, as training does.
+It reads training scenes as the recipe draws them, never a label. Prototypes of their pixels and limits of whole scenes
+are for the warning of strange scenes; simulated veils and shadows are for the thresholds of thin cloud, haze or smoke,
+dust and shadow. It also says how much of their masks stays the same in bfloat16, as training does.
 """
 
 from __future__ import annotations
@@ -96,17 +96,19 @@ def survey(
         raise InputError(f"{out} holds other weights than {model}; copy the model folder there first")
     read = chain(local_files(str(data)), [str(recipe)])
     check_outputs([out / CARD_FILE], read, overwrite=True)
-    scorer = require_unmixer(load_scorer(model, options.device), "classes to cut")
+    scorer = require_unmixer(load_scorer(model, options.device), "class thresholds")
     try:
         scenes = load(config, data, options.without)
     except OSError as error:
         raise InputError(f"{data} lacks training scenes of {recipe.name} ({error})") from error
     samples = _Samples(scorer)
     _draw(samples, scenes, config, options, progress)
-    cut = scorer.card.calibration.score_threshold
-    seen = _limits(scorer, TrainingDomain(*samples.prototypes(cut, options.seed), 0.0, 0.0, np.inf), scenes, progress)
+    score_threshold = scorer.card.calibration.score_threshold
+    seen = _limits(
+        scorer, TrainingDomain(*samples.prototypes(score_threshold, options.seed), 0.0, 0.0, np.inf), scenes, progress
+    )
     agreement = bf16_agreement(load_network(model_folder(model), before), before, map(middle, scenes))
-    thresholds = choose_class_thresholds(samples.veils(), samples.shadows(cut), cut)
+    thresholds = choose_class_thresholds(samples.veils(), samples.shadows(score_threshold), score_threshold)
     card = replace(card, class_thresholds=thresholds, domain=seen, bf16_agreement=agreement)
     with staged(out.resolve().name) as staging:
         place = staging.path(out / CARD_FILE)
@@ -174,7 +176,7 @@ class _Samples:
         self._shadows: list[FloatArray] = []
 
     def add(self, batch: Batch, veil: Veil) -> None:
-        """All crops of a batch: as drawn for what was seen, under the veil for the cuts."""
+        """All crops of a batch: as drawn for what was seen, under the veil for the thresholds."""
         shown = batch.present[..., None, None]
         veiled = (veil.over(batch.clean).clamp(0, 1.5) * shown).numpy()
         opacity = veil.opacity[:, :3].mean(1)
@@ -215,16 +217,16 @@ class _Samples:
         """Veils over ground that is known to be clear."""
         return ColourSamples(*np.concatenate(self._rows, axis=1))
 
-    def shadows(self, cut: np.float32) -> ShadowSamples | None:
+    def shadows(self, threshold: np.float32) -> ShadowSamples | None:
         """Ground in and out of shadow that is called no cloud; None where the model does not tell."""
         if not self._shadows:
             return None
         score, predicted, shaded, _ = np.concatenate(self._shadows, axis=1)
-        return ShadowSamples(predicted[score < cut], shaded[score < cut] > 0)
+        return ShadowSamples(predicted[score < threshold], shaded[score < threshold] > 0)
 
-    def prototypes(self, cut: np.float32, seed: int) -> tuple[tuple[Prototypes, ...], tuple[Prototypes, ...]]:
+    def prototypes(self, threshold: np.float32, seed: int) -> tuple[tuple[Prototypes, ...], tuple[Prototypes, ...]]:
         """Of pixels called clear, and of those called cloud, in each set of bands that enough crops show."""
-        cloudy = np.concatenate(self._scores) >= cut
+        cloudy = np.concatenate(self._scores) >= threshold
         pixels = np.concatenate(self._pixels, axis=1).T
         clear, cloud = (self._fit(pixels[side], seed) for side in (~cloudy, cloudy))
         return clear, cloud

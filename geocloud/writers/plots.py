@@ -40,13 +40,13 @@ def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str
     figure.savefig(path)
 
 
-def plot_scores(scores: ScoreHistogram, cut: float, sign: float, path: Path, title: str) -> None:
+def plot_scores(scores: ScoreHistogram, threshold: float, sign: float, path: Path, title: str) -> None:
     """Histograms of clear and cloudy raw scores (sign * score), each adding up to 1, with the threshold drawn."""
     figure, axes = new_figure("raw score", "share")
-    edges = np.sort(sign * _edges(scores, cut))
+    edges = np.sort(sign * _edges(scores, threshold))
     for name, numbers in (("clear", scores.clear), ("cloud", scores.cloud)):
         axes.hist(sign * scores.edges, bins=list(edges), weights=numbers / max(numbers.sum(), 1), alpha=0.6, label=name)
-    axes.axvline(sign * cut, color="black", linestyle="--", label=f"threshold {sign * cut:.4g}")
+    axes.axvline(sign * threshold, color="black", linestyle="--", label=f"threshold {sign * threshold:.4g}")
     axes.set_title(title)
     axes.legend(loc="upper right")  # finding the best place is slow
     figure.savefig(path)
@@ -89,18 +89,18 @@ def _draw(curves: Named, axes: Axes, title: str) -> None:
     axes.legend(loc="lower right")
 
 
-def _edges(scores: ScoreHistogram, cut: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _edges(scores: ScoreHistogram, threshold: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Bars over the range of the scores."""
-    return np.linspace(*score_range(scores, cut), BARS + 1)
+    return np.linspace(*score_range(scores, threshold), BARS + 1)
 
 
-def score_range(scores: ScoreHistogram, cut: float) -> tuple[float, float]:
-    """From the 0.5th to the 99.5th percentile of the scores, the cut in sight, and some room."""
+def score_range(scores: ScoreHistogram, threshold: float) -> tuple[float, float]:
+    """From the 0.5th to the 99.5th percentile of the scores, the threshold in sight, and some room."""
     numbers = np.cumsum(scores.clear + scores.cloud)
     if not len(numbers):
         return 0.0, 1.0
     ends = scores.edges[np.searchsorted(numbers, numbers[-1] * np.array([0.005, 0.995]))]
-    low, high = float(min(ends[0], cut)), float(max(ends[1], cut))
+    low, high = float(min(ends[0], threshold)), float(max(ends[1], threshold))
     room = (high - low or abs(high) or 1.0) * 0.05
     return low - room, high + room
 
@@ -125,20 +125,22 @@ def plot_reliability(models: Sequence[tuple[str, Reliability]], path: Path, titl
     figure.savefig(path)
 
 
-def plot_sweep(scores: ScoreHistogram, cut: float, sign: float, path: Path, title: str) -> None:
+def plot_sweep(scores: ScoreHistogram, threshold: float, sign: float, path: Path, title: str) -> None:
     """Balanced accuracy, recall, false alarms and IoU of every threshold (sign * score), and the one in force."""
     figure, axes = new_figure("threshold, raw score", "share")
-    low, high = score_range(scores, cut)
-    cuts = np.linspace(low, high, POINTS)
-    below = np.searchsorted(scores.edges, cuts, side="left")
+    low, high = score_range(scores, threshold)
+    thresholds = np.linspace(low, high, POINTS)
+    below = np.searchsorted(scores.edges, thresholds, side="left")
     tp, fp = (np.append(np.cumsum(side[::-1])[::-1], 0)[below] for side in (scores.cloud, scores.clear))
     clear, cloud = scores.sizes
     recall, alarms = tp / max(cloud, 1), fp / max(clear, 1)
     lines = {"balanced accuracy": (recall + 1 - alarms) / 2, "IoU": tp / np.maximum(cloud + fp, 1),
              "recall": recall, "false alarms": alarms}  # fmt: skip
     for name, values in lines.items():
-        axes.plot(sign * cuts, values, label=name)
-    axes.axvline(sign * cut, color="black", linestyle="--", linewidth=1, label=f"in force, {sign * cut:.4g}")
+        axes.plot(sign * thresholds, values, label=name)
+    axes.axvline(
+        sign * threshold, color="black", linestyle="--", linewidth=1, label=f"in force, {sign * threshold:.4g}"
+    )
     axes.set_ylim(0, 1.02)
     axes.set_title(title)
     axes.legend(loc="lower left", fontsize="small")  # finding the best place is slow

@@ -20,7 +20,7 @@ from measure import geocloud
 SHORT = {
     "base": ("`unmix-short.toml`", ""),
     "seed": ("another seed", "seed = 2"),
-    "labels": ("every labelled pixel told", 'supervision = "labels"'),
+    "labels": ("every labelled pixel", 'supervision = "labels"'),
     "simulated": ("no simulated cloud", "simulated = 0.0"),
     "teacher": ("no teacher", "teach_from = 800"),
     "small": ("no small clouds", "small = 0.0"),

@@ -33,7 +33,7 @@ def test_a_mask_is_right_about_itself(own: Path) -> None:
         right = sum(int(table.counts[name][code]) for code in codes)
         assert right / table.counts[name].sum() > 0.97
     assert table.figures["F1 of cloud shadow among all that is labelled"] > 0.97
-    assert table.figures["best F1 at any cut of the shadow map, shadow against clear"] > 0.97
+    assert table.figures["best F1 at any threshold of the shadow map, shadow against clear"] > 0.97
     assert table.figures["AUROC of the shadow map, shadow against clear"] > 0.99
     assert "| shadow |" in table.markdown()
 

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Channel order of every input and output, fixed."""
 OPTIONAL = BANDS[3:]
-"""Bands that a scene may lack: zero filled, and said to be absent by a plane of their own."""
+"""Bands that a scene may lack: filled with 0, and marked as absent by a plane of their own."""
 BRIGHTEST = 1.5
-"""Reflectance at which inputs are cut, as in training."""
+"""Reflectance to which inputs are clipped, as in training."""
 CELL = 4
 """Pixels along each side of a cell: what the encoder reads as one."""
 GRID = 64
@@ -93,6 +93,7 @@ def _brightness(x: Tensor) -> Tensor:
 
 def _spread(x: Tensor) -> Tensor:
     """(n, 1, h/4, w/4) standard deviation of the visible reflectance within each cell."""
+    # pixel_unshuffle makes the 16 pixels of each cell its channels: (n, 1, h, w) -> (n, 16, h/4, w/4).
     bright = F.pixel_unshuffle(_brightness(x).float(), CELL)
     return (bright - bright.mean(1, keepdim=True)).square().mean(1, keepdim=True).add(1e-8).sqrt()
 
@@ -103,7 +104,7 @@ def _raise(x: Tensor, factor: int) -> Tensor:
 
 
 def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
-    """What experts look at, so that the network need not learn to divide.
+    """Quotients that experts use, so that the network need not learn to divide.
 
     Args:
         mean: (n, 7, h, w) reflectance of cells.
@@ -137,14 +138,14 @@ def whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
 
 
 def to_grid(x: Tensor) -> Tensor:
-    """(n, c, h, w) cut at BRIGHTEST, its last rows and columns repeated up to multiples of GRID."""
+    """(n, c, h, w) clipped to BRIGHTEST, its last rows and columns repeated up to multiples of GRID."""
     padding = (0, -x.shape[-1] % GRID, 0, -x.shape[-2] % GRID)
-    cut = x.clamp(0, BRIGHTEST)
-    return F.pad(cut, padding, mode="replicate") if any(padding) else cut
+    clipped = x.clamp(0, BRIGHTEST)
+    return F.pad(clipped, padding, mode="replicate") if any(padding) else clipped
 
 
 class CellNet(nn.Module):
-    """U-Net over cells whose head is one logit a pixel.
+    """U-Net over cells whose head is one logit per pixel.
 
     Args:
         channels: band channels; always the seven of BANDS.
@@ -206,6 +207,16 @@ class CellNet(nn.Module):
         Returns:
             code (n, width, h/4, w/4), middle (n, width, h/16, w/16) and mean (n, 7, h/4, w/4) reflectance.
         """
+        # A U-Net, drawn for five levels; numbers are shares of the height:
+        #
+        #   x --stem--> 1/4  --lateral--> (+) --up--> 1/4   code of each cell
+        #                |  down           ^  lift, to twice the size
+        #               1/8  --lateral--> (+) --up--> 1/8
+        #               1/16 --lateral--> (+) --up--> 1/16  middle, which the cloud's colour is read from
+        #               1/32 --lateral--> (+) --up--> 1/32
+        #               1/64 --------------^
+        #
+        # The stem sees 8x8 pixels per cell of 4x4; `hint` adds what it cannot compute: quotients of the cell's mean.
         mean = F.avg_pool2d(x, CELL)
         entry, norm = self.stem
         weight = cast("Tensor", entry.weight)
@@ -229,6 +240,12 @@ class CellNet(nn.Module):
 
     def _logit(self, code: Tensor, x: Tensor) -> Tensor:
         """(n, 1, h, w) the cells' level, and their coefficient times how far the pixel outshines its surroundings."""
+        # Per cell the network gives a level and a coefficient. Both are interpolated between the middles of cells:
+        #
+        #   logit = level + DETAIL * coefficient * (brightness of the pixel - brightness of the cells around it)
+        #
+        # Where an outline crosses a cell, the level is between clear and cloud, and the last term draws the outline
+        # inside the cell: bright pixels get a higher logit than dark ones.
         bright = _brightness(x).float()
         cells = torch.cat([self.last(code), F.avg_pool2d(bright, CELL)], 1)
         smooth = _raise(cells, CELL)

@@ -151,7 +151,7 @@ class SnowTexture(nn.Module):
         return both[:, :1], both[:, 1:]
 
     def standardised(self, figures: Tensor) -> Tensor:
-        """(n, TEXTURES, ...) figures less their mean in training, over their spread there, cut at 4."""
+        """(n, TEXTURES, ...) figures less their mean in training, over their spread there, clipped to -4..4."""
         return ((figures - self.middle) / self.spread).clamp(-4, 4)
 
 
@@ -170,6 +170,12 @@ def _over_windows(cells: Tensor) -> Tensor:
 
 def textures(x: Tensor) -> Tensor:
     """(n, TEXTURES, h/32, w/32) figures of windows, of reflectance (n, 3 or more, h, w); h and w multiples of GRID."""
+    # Steps are differences between neighbours. Their mean and mean square are taken at scales of 1, 2, 4 and 8 pixels,
+    # and all are brought to the grid of cells (4 pixels): 1 and 2 are averaged, 4 fits, 8 is repeated 2x2.
+    #
+    #   channels of `means`: 3 colour, 1 blue - red, 2 shares of glare and dark, 4 steps, 4 squares of steps
+    #
+    # Windows of 16x16 cells, one every 8, average them; of the squares the root is taken last.
     visible = x[:, :3].float()
     bright = visible.mean(1, keepdim=True)
     steps, at = [], bright
@@ -234,7 +240,7 @@ class UnmixNet(CellNet):
         channels: band channels; always the seven of BANDS.
         widths: channels of each level, from the cells down.
         blocks: residual blocks of each level on the way down; None: as CellNet has them.
-        shadow_widths: channels of each level of the network that tells shadow; None: there is none.
+        shadow_widths: channels of each level of the network that finds shadow; None: there is none.
     """
 
     def __init__(
@@ -284,6 +290,13 @@ class UnmixNet(CellNet):
             (n, 1, h, w) logit, and maps of (h/4, w/4): ``forward``'s ``[..., row::4, column::4]``, the cloud's smooth
             colour to within its own smoothness.
         """
+        # A head gives each cell 16 values, one per pixel, in channels k = 4 * row + column. So one k, and every fourth
+        # pixel of x from (row, column) on, give every fourth pixel of the maps:
+        #
+        #    0  1  2  3
+        #    4 [5] 6  7     corner (1, 1): k = 5
+        #    8  9 10 11
+        #   12 13 14 15
         code, middle, mean = self._encode(x, present)
         logit = self._detect(code, x, present)
         row, column = corner
@@ -311,7 +324,7 @@ class UnmixNet(CellNet):
         return self._detect(code, x, present)
 
     def shadow_logit(self, x: Tensor, present: Tensor) -> Tensor | None:
-        """(n, 1, h, w) logit of lying in cloud shadow; arguments as in ``forward``. None where nothing tells it."""
+        """(n, 1, h, w) logit of lying in cloud shadow; arguments as in ``forward``. None without a network for it."""
         if self.shadow is None:
             return None
         used = torch.arange(len(BANDS), device=x.device) < SHADOW_BANDS
@@ -337,13 +350,17 @@ class UnmixNet(CellNet):
         return find_snow(x, present).evidence() + white * torch.where(has_nir > 0, chance, 1.0)
 
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
-        """(n, 7, h, w) what to add to the input to see the ground: an offset a pixel, and some of its detail."""
+        """(n, 7, h, w) what to add to the input to get the ground: offsets, and a part of its detail."""
+        # Per cell and band: an offset for each of the 16 pixels, and one gain for their distance from the cell's mean.
+        # pixel_unshuffle makes the pixels of a cell its channels, and pixel_shuffle turns them back into pixels:
+        #
+        #   (n, 7, h, w)  <->  (n, 7 * 16, h/4, w/4)
         offset, gain = self.ground(code).split((CELL**2 * len(BANDS), len(BANDS)), 1)
         detail = F.pixel_unshuffle(x, CELL).view(len(x), len(BANDS), CELL**2, *mean.shape[2:]) - mean[:, :, None]
         return F.pixel_shuffle(offset + (gain[:, :, None] * detail).flatten(1, 2), CELL).float()
 
     def _colour(self, middle: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """The cloud's reflectance a band: brightness times a power of wavelength; SWIR and cirrus dim on their own."""
+        """The cloud's reflectance per band: brightness times a power of wavelength; SWIR and cirrus dim apart."""
         raw = F.interpolate(self.colour(middle).float(), size=tuple(size), mode="bilinear", align_corners=False)
         slope = torch.tanh(raw[:, 1:2]) * 2
         dim = torch.cat([torch.zeros_like(raw[:, :4]), F.softplus(raw[:, 5:8])], 1)

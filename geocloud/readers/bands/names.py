@@ -18,7 +18,7 @@ CENTRES = {
     "swir22": 2.2,
     "cirrus": 1.375,
 }
-"""Common name (STAC's) -> centre in micrometres of the bands that geocloud tells apart, as of Sentinel-2."""
+"""Common name (STAC's) -> centre in micrometres of the bands that geocloud distinguishes, as of Sentinel-2."""
 COMMON_NAMES = tuple(CENTRES)
 SCORED = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Those that a scorer may take, in the order users read them."""

@@ -274,7 +274,7 @@ QUALITY = r"(?:.*_)?(?:QA_PIXEL|BQA|PIXELQA)(?:\.tiff?)?"
 """Regular expression, case ignored, of names of Landsat's quality band."""
 WHITE = 0.8
 """Reflectance that 255 of an 8-bit picture is read as: where forests and oceans of the Sentinel-2 Cloud Mask Catalogue
-agree with the top of the atmosphere, and where its clouds are told best (docs/ablation.md)."""
+agree with the top of the atmosphere, and where its clouds are detected best (docs/ablation.md)."""
 TRUE_COLOUR = {"L1C": 0.3558, "L2A": 0.2}
 """Reflectance that 255 of a Sentinel-2 true-colour image stands for (Copernicus, Sentinel-2 definitions, "TCI")."""
 

@@ -74,7 +74,7 @@ def _transform(array: xarray.DataArray, y: Hashable, x: Hashable, mapping: Mappi
 def _corner_shift(stated: object, corner: tuple[float, float], step: tuple[float, float]) -> tuple[float, float]:
     """How far an attribute `transform` (six numbers, as affine has them) moves a grid whose coordinates are of corners.
 
-    Coordinates are of pixel centres by the CF conventions, but stackstac gives upper left corners unless told
+    Coordinates are of pixel centres by the CF conventions, but stackstac gives upper left corners unless asked
     otherwise, and states the grid in an attribute. An array that was cut since is on the same grid: whole pixels off.
     """
     numbers = list(stated) if isinstance(stated, Iterable) and not isinstance(stated, str) else []

@@ -112,9 +112,9 @@ def looks_like_snow(x: Tensor) -> Tensor:
     return (bright > SNOW_BRIGHT) & ((means.amax(1) - means.amin(1)) < SNOW_COLOUR * bright)
 
 
-def _join(clean: Tensor, present: Tensor, veil: Veil, told: Tensor, rng: Generator) -> Batch:
+def _join(clean: Tensor, present: Tensor, veil: Veil, known: Tensor, rng: Generator) -> Batch:
     """Lay the veil, and join what is known (target and weight, (n, 2, h, w)) with what was simulated."""
-    target, weight = told[:, :1], told[:, 1:]
+    target, weight = known[:, :1], known[:, 1:]
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
     x = veil.over(clean)
     cloudy = opacity >= VISIBLE

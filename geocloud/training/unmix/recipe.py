@@ -42,7 +42,7 @@ class UnmixConfig:
     """Step from which the teacher's answers are used; at or past ``steps``: never."""
     teach_every: int = 500
     hard_scene_boost: float = 0.0
-    """How much oftener a scene is drawn that the teacher gets wholly wrong against its tags; 0 draws all alike."""
+    """Extra sampling weight of a scene whose tags the teacher contradicts completely; 0: all scenes alike."""
     unaugmented_share: float = 0.0
     """Share of crops whose radiometry is left as it is: jitter hides the slight colours that tell snow from cloud."""
     gain: float = 0.15

@@ -29,7 +29,7 @@ Stored = NDArray[Any]
 """An array as a file holds it: integers or floats."""
 BAND_JITTER = (0.02, 0.02, 0.02, 0.06, 0.10, 0.10, 0.20)
 """Standard deviation of the log gain a band: the fewer scenes show a band, the less its level is to be trusted. In the
-visible little, for snow is told from cloud by slight colour."""
+visible little, for snow differs from cloud by slight colour."""
 PATH = (0.08, 0.045, 0.022, 0.008, 0.0, 0.0, 0.0)
 """Reflectance of clean air a band, by Rayleigh scattering at nadir: what surface reflectance lacks against TOA."""
 CATALOGUE_WHITE, CATALOGUE_SCALES = 0.9, (1.0, 0.9)
@@ -53,7 +53,7 @@ class TrainingScene:
     target: Tensor
     """(h, w) float16 0 clear .. 1 cloud, as far as its supervision or a teacher tells."""
     weight: Tensor
-    """(h, w) float16 trust in it: 1 told by supervision, 0 unknown, between: a teacher's confidence."""
+    """(h, w) float16 trust in it: 1 where labelled, 0 unknown, between: a teacher's confidence."""
     bands: tuple[int, ...]
     """Numbers of bands it may be shown with: (3, 4) is RGB, or RGB and NIR."""
     scales: tuple[float, ...] = (1.0,)
@@ -140,8 +140,9 @@ def _scene(
     name: str, source: str, data: NDArray[np.float32], known: NDArray[np.uint8], bands: tuple[int, ...]
 ) -> TrainingScene:
     """A scene whose known pixels are trusted fully, and the others not at all."""
-    told = known != UNKNOWN
-    half, target, weight = (torch.from_numpy(x.astype(np.float16)) for x in (data, np.where(told, known, 0), told))
+    labelled = known != UNKNOWN
+    arrays = data, np.where(labelled, known, 0), labelled
+    half, target, weight = (torch.from_numpy(x.astype(np.float16)) for x in arrays)
     return TrainingScene(name, source, half, target, weight, bands)
 
 
@@ -182,7 +183,7 @@ def crop(scene: TrainingScene, size: int, rng: Generator) -> Tensor:
     longest = min(scene.target.shape)
     scale = float(torch.exp(uniform((1,), -0.6, 0.45, rng))) if torch.rand(1, generator=rng) < 0.6 else 1.0
     span = min(max(16, round(size / scale)), longest)
-    top, left = max(_corner(scene, span, rng), _corner(scene, span, rng), key=lambda at: told(scene, at, span))
+    top, left = max(_corner(scene, span, rng), _corner(scene, span, rng), key=lambda at: mean_weight(scene, at, span))
     planes = cut(scene, top, left, span)
     if span != size:
         planes = F.interpolate(planes[None], (size, size), mode="bilinear", antialias=span > size)[0]
@@ -195,14 +196,14 @@ def _corner(scene: TrainingScene, span: int, rng: Generator) -> tuple[int, int]:
     return top, left
 
 
-def told(scene: TrainingScene, at: tuple[int, int], span: int) -> float:
+def mean_weight(scene: TrainingScene, at: tuple[int, int], span: int) -> float:
     """Mean trust in the target of a window, from one of each 8x8 pixels: tags speak of whole patches."""
     top, left = at
     return float(scene.weight[top : top + span : 8, left : left + span : 8].float().mean())
 
 
 def known_clear(target: Tensor, weight: Tensor) -> Tensor:
-    """1 where a pixel was told to be clear, else 0; any shape."""
+    """1 where a pixel is labelled clear, else 0; any shape."""
     return ((target < 0.01) & (weight > 0.99)).float()
 
 
@@ -221,7 +222,7 @@ def turn(planes: Tensor, rng: Generator) -> Tensor:
 
 
 def overcast(scenes: list[TrainingScene], size: int, step: int = 64) -> list[tuple[TrainingScene, int, int]]:
-    """Every window (scene, top, left) on the tags' grid that is told to be cloud throughout."""
+    """Every window (scene, top, left) on the tags' grid that is labelled cloud throughout."""
     found = []
     for scene in scenes:
         height, width = scene.target.shape

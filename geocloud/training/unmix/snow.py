@@ -21,7 +21,7 @@ SCALES = (1.0, 0.6)
 SURE = 0.95
 """Share of a window's pixels that must be tagged, and tagged alike, for it to count."""
 SNOW_ODDS = 3.0
-"""How much oftener than others windows of snow count: they are few."""
+"""Weight of windows of snow, where others have 1: they are few."""
 CAUTION = 1.0
 """Logits that the chance is held back by: cloud over snow is to be found all the same."""
 RIDGE = 10.0

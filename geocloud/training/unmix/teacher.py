@@ -21,24 +21,24 @@ class TeacherTargets(NamedTuple):
     """What a teacher makes of the training scenes."""
 
     scenes: list[TrainingScene]
-    """The scenes with its answers where supervision is silent."""
+    """The scenes with its answers where there are no labels."""
     errors: Tensor
-    """(scene,) mean difference between its answer and what supervision told, 0..1; 0 where nothing was told."""
+    """(scene,) mean difference between its answer and the labels, 0..1; 0 where there are none."""
 
 
 def ask_teacher(
-    teacher: CellNet, scenes: list[TrainingScene], told: list[Tensor], teacher_weight: float
+    teacher: CellNet, scenes: list[TrainingScene], labelled: list[Tensor], teacher_weight: float
 ) -> TeacherTargets:
     """Ask for every scene: mean of two flips, weighted by its confidence.
 
     Args:
         teacher: the averaged network, in evaluation mode.
         scenes: as trained on last.
-        told: (h, w) a scene, True where supervision itself speaks.
+        labelled: (h, w) per scene, True where there is a label.
         teacher_weight: weight of a fully confident answer.
     """
     taught, errors = [], []
-    for scene, sure in zip(scenes, told, strict=True):
+    for scene, sure in zip(scenes, labelled, strict=True):
         answer = detect_probability(teacher, scene.data, max(scene.bands))
         target = torch.where(sure, scene.target, answer.half())
         weight = torch.where(sure, 1.0, teacher_weight * (2 * answer - 1).abs()).half()

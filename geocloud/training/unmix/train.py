@@ -44,14 +44,14 @@ def train_unmix(
     if (config.keep_rgb or config.start_share) and start is None:
         raise UsageError("a recipe with keep_rgb or start_share goes on from a model; name that one by --start")
     run = Run(config, out_dir, deepcopy(start) if start else UnmixNet(widths=config.widths), report)
-    told = [scene.weight == 1 for scene in scenes]
+    labelled = [scene.weight == 1 for scene in scenes]
     batches = Batches(scenes, config, run.rng)
     kept = deepcopy(start).eval() if config.keep_rgb and start else None
     for step in run.steps():
         late = step - config.teach_from
         if late >= 0 and (late % config.teach_every == 0 or step == run.first):
             with run.autocast():
-                taught = ask_teacher(run.average, batches.scenes, told, config.teacher_weight)
+                taught = ask_teacher(run.average, batches.scenes, labelled, config.teacher_weight)
             batches.scenes, batches.odds = taught.scenes, batches.shares * (1 + config.hard_scene_boost * taught.errors)
         batch = batches.draw()
         run.learn(_terms(run, batch if kept is None else _keep_rgb(batch, kept, run)))

@@ -19,7 +19,7 @@ class Backbone(nn.Module):
         Args:
             channels: bands.
             widths: features at a half, a quarter and an eighth of the resolution.
-            classes: kinds of picture to tell apart.
+            classes: number of picture classes.
         """
         super().__init__()
         if min(*widths, classes) < 1:
