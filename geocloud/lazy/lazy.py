@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import score_scene
 from geocloud.pipeline.tiling import aggregation_factor, coarse_shape
 from geocloud.progress import Warn, tell
-from geocloud.raster import NODATA, Georef, PatchGrid
+from geocloud.raster import NODATA, FloatArray, Georef, PatchGrid
 from geocloud.readers import open_scene
 from geocloud.readers.area import Area, AreaSource, Box, find_area
 from geocloud.readers.reader import SceneOptions, part_of
@@ -34,6 +34,32 @@ if TYPE_CHECKING:
 Bands = Sequence[str] | Mapping[str, int]
 
 
+class _Keywords(TypedDict, total=False):
+    """Keywords of both functions, for type checkers: numpy in is numpy out, xarray in is a DataArray out."""
+
+    bands: Bands | None
+    scale: float | None
+    offset: float | None
+    nodata: float | None
+    model: str | os.PathLike[str]
+    threshold: float | str | None
+    precision: Precision
+    aoi: AreaSource | None
+    bounds: Box | None
+
+
+class _ScoreKeywords(_Keywords, total=False):
+    raw: bool
+
+
+class _MaskKeywords(_Keywords, total=False):
+    encoding: EncodingName
+
+
+@overload
+def score(array: NDArray[Any], **keywords: Unpack[_ScoreKeywords]) -> FloatArray: ...
+@overload
+def score(array: Array, **keywords: Unpack[_ScoreKeywords]) -> xarray.DataArray: ...
 def score(  # noqa: PLR0913 - what an array does not say, and what is wanted of it
     array: NDArray[Any] | Array,
     *,
@@ -47,7 +73,7 @@ def score(  # noqa: PLR0913 - what an array does not say, and what is wanted of 
     aoi: AreaSource | None = None,
     bounds: Box | None = None,
     raw: bool = False,
-) -> Any:  # noqa: ANN401 - an array of the kind that was given
+) -> Any:
     """P(cloud) of a scene in an array, as `detect` finds it in a file of the same pixels.
 
     It takes one array of whole scenes, numpy's or xarray's: a path is for `detect`, a bare Dask array is to be wrapped
@@ -83,6 +109,10 @@ def score(  # noqa: PLR0913 - what an array does not say, and what is wanted of 
     return _of_any(array, _Given(bands, scale, offset, nodata), plan)
 
 
+@overload
+def mask(array: NDArray[Any], **keywords: Unpack[_MaskKeywords]) -> NDArray[Any]: ...
+@overload
+def mask(array: Array, **keywords: Unpack[_MaskKeywords]) -> xarray.DataArray: ...
 def mask(  # noqa: PLR0913 - as `score`
     array: NDArray[Any] | Array,
     *,
@@ -96,7 +126,7 @@ def mask(  # noqa: PLR0913 - as `score`
     aoi: AreaSource | None = None,
     bounds: Box | None = None,
     encoding: EncodingName = "geocloud",
-) -> Any:  # noqa: ANN401 - an array of the kind that was given
+) -> Any:
     """The cloud mask of a scene in an array: 0 clear, 1 cloud, 255 nodata; arguments and limits as of `score`.
 
     `encoding` gives other codes. Further classes, a least area and dilation are for `detect` alone.
