@@ -1,4 +1,4 @@
-"""How large the house is: `python tests/structure.py` prints its figures and fails where one is above its limit.
+"""The size of the package: `python tests/structure.py` prints its figures and fails where one is above its limit.
 
 "Files to touch" for a new output, kind or class are counted on one that exists: the files whose code names it,
 docstrings and comments left aside, its own modules too.

@@ -29,7 +29,7 @@ class Scorer(Protocol):
         """The bands it takes of those a scene has, in its own order; ModelError where one it needs is missing."""
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, height, width) of the windows for `pixel`, a 64th of each for `patch`; float32, NaN = not scored."""
+        """(n, height, width), or at patch level (n, height/64, width/64); float32, NaN = not scored."""
 
 
 @runtime_checkable
@@ -37,7 +37,7 @@ class WholeScorer(Scorer, Protocol):
     """A scorer that wants a scene at once, tiling it in its own way; only for scenes that fit in memory."""
 
     def score_whole(self, raster: Raster, bands: tuple[str, ...]) -> FloatArray:
-        """(h, w) scores of a scene in these bands; those of nodata are dropped by who asked."""
+        """(h, w) scores of a scene in these bands; the caller drops those of nodata."""
 
 
 def score_patches(scorer: Scorer, data: FloatArray, bands: tuple[str, ...], *, batch: int = 64) -> FloatArray:
