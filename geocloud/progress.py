@@ -10,7 +10,7 @@ Progress = Callable[[int, int, str], None]
 
 
 def no_progress(done: int, total: int, stage: str) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 class Warn(str):

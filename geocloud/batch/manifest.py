@@ -139,7 +139,7 @@ class BatchCounts:
 
     @property
     def mpx_per_second(self) -> float:
-        """Millions of pixels done a second, all workers together."""
+        """Millions of pixels done per second, all workers together."""
         return self.pixels / 1e6 / self.seconds if self.seconds else 0.0
 
     @property
@@ -216,7 +216,7 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> dict[str, Record]:
-    """Scene -> its last record; half a line, as a killed run leaves it, is passed over. Empty where there is none."""
+    """Scene -> its last record; half a line, as a killed run leaves it, is ignored. Empty where there is none."""
     found: dict[str, Record] = {}
     path = folder / MANIFEST
     if not path.is_file():

@@ -32,7 +32,7 @@ class BatchOptions:
     retry_failed: bool = False
     """Run only the scenes that the manifest calls failed."""
     split: int = SPLIT_SIDE
-    """Rasters with more pixels than this along a side are scored in bands of rows, a task each."""
+    """Rasters with more pixels than this along a side are scored in strips of rows, one task each."""
 
     def __post_init__(self) -> None:
         """Numbers a user can mistype, and wishes that contradict."""

@@ -18,7 +18,7 @@ from geocloud.pipeline.places import check_scenes, mask_files, outputs_name
 from geocloud.readers.files.paths import is_virtual
 
 CHECKS_AT_ONCE = 16
-"""Threads that look at files: on a network each look waits."""
+"""Threads that check files: on a network each check waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _absolute(scene: str | os.PathLike[str]) -> str:
 
 
 def _tasks(sources: Sequence[str], folder: Path, options: BatchOptions) -> list[SceneTask]:
-    """A task a scene; UsageError where two would write the same files."""
+    """One task per scene; UsageError where two would write the same files."""
     parameters = parameter_hash(options.of_scene())
     owner: dict[str, str] = {}
     tasks = []
@@ -123,12 +123,12 @@ def _is_done(task: SceneTask, record: Record | None) -> bool:
             and record.is_whole(task.folder)
             and record.fingerprint == fingerprint(task.source)
         )
-    except Exception:  # noqa: BLE001 - a scene whose files cannot be looked at is run, and says why
+    except Exception:  # noqa: BLE001 - a scene whose files cannot be checked is run, and says why
         return False
 
 
 def _existing(tasks: Sequence[SceneTask], folder: Path) -> list[Path]:
-    """The files of the batch that are there already; one look at the folder, for on a network each look waits."""
+    """The files of the batch that exist, by one listing of the folder: on a network each check waits."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     wanted = chain((path for task in tasks for path in task.files), (folder / name for name in BATCH_FILES))
     return [path for path in wanted if path.name in names]

@@ -18,7 +18,7 @@ PAGES = 100_000
 
 
 def read_list(path: str) -> list[str]:
-    """A scene a line; empty lines and those that begin with # are passed over. `-` is standard input.
+    """One scene per line; empty lines and those that begin with # are skipped. `-` is standard input.
 
     Raises:
         UsageError: it cannot be read, or names no scene.
@@ -27,12 +27,12 @@ def read_list(path: str) -> list[str]:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} cannot be read as a list of scenes ({error}); give a text file, a scene a line"
+            f"{path} cannot be read as a list of scenes ({error}); give a text file with one scene per line"
         ) from error
     lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]  # Windows begins files with it
     scenes = [line for line in lines if line and not line.startswith("#")]
     if not scenes:
-        raise UsageError(f"{path} names no scene; give a text file, a scene a line")
+        raise UsageError(f"{path} names no scene; give a text file with one scene per line")
     return scenes
 
 

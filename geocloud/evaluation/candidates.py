@@ -68,7 +68,7 @@ def measure_source(
                 if sample.score.size:
                     mine.append(measure(sample, one.calibration))
     if not tallies[0]:
-        raise UsageError(f"{source.data} has no labelled pixel; look at --ignore-codes")
+        raise UsageError(f"{source.data} has no labelled pixel; check --ignore-codes")
     return tallies
 
 

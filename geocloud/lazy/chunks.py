@@ -38,7 +38,7 @@ MOST = 2048
 PROBED = 4
 """Chunks that tell the scale of values where nothing else does."""
 SAMPLE = 256
-"""Every nth pixel of a probed chunk, so that at most this many a side are looked at."""
+"""Every nth pixel of a probed chunk, so that at most this many per side are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class BlockPlan:
     grid: PatchGrid
     """Of what is scored: the array's pixels, or squares of them."""
     factor: int
-    """Pixels along a side of such a square."""
+    """Pixels along each side of such a square."""
     halo: int
     """Context that the scorer is given, in what is scored."""
     bands: tuple[str, ...]

@@ -5,7 +5,7 @@ are Mahalanobis distances and a band ratio out of the ordinary weighs as much as
 pixel farther from every prototype than nearly all training pixels were is *unfamiliar*. Clear and cloudy pixels have
 prototypes of their own: a scene at ten times its scale is all cloud to a model, but no cloud has such colours.
 
-A wrong scale or order of bands moves all colours alike, and the prototypes tell where to: a scene is also looked at as
+A wrong scale or order of bands moves all colours alike, and the prototypes tell where to: a scene is also tested as
 it would be in other readings, and where one of them is much nearer to what the model has seen, that is said.
 """
 
@@ -24,7 +24,7 @@ from geocloud.raster import BoolArray, FloatArray
 from geocloud.scorers.card import Prototypes, TrainingDomain
 
 LEVEL_STEP = 16
-"""One of so many pixels along rows and columns is looked at."""
+"""One of so many pixels along rows and columns is read."""
 LEVELS = np.geomspace(1e-3, 30, 241)
 """Edges of the histograms of reflectance."""
 DARK_GROUND = 0.2
@@ -43,7 +43,7 @@ DARK_SHARE = 0.5
 LevelCounts = NDArray[np.int64]
 DoubleArray = NDArray[np.float64]
 BAND_SETS = (("blue", "green", "red"), ("blue", "green", "red", "nir"), ("green", "red", "nir", "swir16", "swir22"))
-"""Sets of bands that are looked at together, where a scene has them all."""
+"""Sets of bands that are compared together, where a scene has them all."""
 DARKEST = 0.005
 """Reflectance added before the logarithm: noise on dark water must not look like a change of colour."""
 PROTOTYPES = 48
@@ -80,7 +80,7 @@ OTHER_READINGS = (
 )
 """Limits by 569 ordinary scenes and the same read wrongly: `python tests/benchmarks/unlike.py`."""
 LOOKED = 256
-"""Pixels of a block that are looked at in other readings."""
+"""Pixels per block that are tested in other readings."""
 PARTS = 1000
 """Distances are added up in whole thousandths of a radius."""
 
@@ -151,7 +151,7 @@ class DomainCheck:
             self._edges += edges
 
     def add_pixels(self, pixels: FloatArray, cloud: BoolArray, bands: Sequence[str]) -> None:
-        """Those that are looked at: (n, band) reflectance, (n,) cloudy."""
+        """The pixels that are compared: (n, band) reflectance, (n,) cloudy."""
         sides = np.zeros((2, 2), dtype=np.int64)
         for side, here in enumerate((~cloud, cloud)):
             strange = 0

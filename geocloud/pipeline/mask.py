@@ -61,7 +61,7 @@ class MaskRaster:
             dilate: pixels by which clouds grow.
             traced: whether polygons are wanted.
             min_area: square metres; what is smaller becomes clear, class borders left aside. Needs `traced`.
-            factor: pixels along a side of what was scored as one pixel.
+            factor: pixels along each side of what was scored as one pixel.
             crop: the area that is kept of the rows it is given; None: all of them.
             outline: of the polygons, where they are wanted.
 

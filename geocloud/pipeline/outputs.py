@@ -115,7 +115,7 @@ class RasterOutput(Output):
 
     @property
     def side(self) -> int:
-        """Pixels along a side of what has one value."""
+        """Pixels along each side of what has one value."""
         return self.run.score_side
 
     def finish(self) -> None:

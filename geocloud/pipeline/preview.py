@@ -20,7 +20,7 @@ _NODATA_GREY = 90
 
 
 class Preview:
-    """Gathers every nth pixel of a scene as its segments are read; at most MAX_SIDE pixels a side."""
+    """Gathers every nth pixel of a scene as its segments are read; at most MAX_SIDE pixels per side."""
 
     def __init__(
         self, shape: tuple[int, int], bands: Sequence[str], factor: int = 1, first: tuple[int, int] = (0, 0)
@@ -28,7 +28,7 @@ class Preview:
         """Take red, green and blue of the bands a scorer reads; one it does not read is drawn from its first.
 
         `shape` is that of the scene, or of the part of it from pixel `first` on, of which segments show squares of
-        `factor` pixels a side.
+        `factor` pixels per side.
         """
         shape = coarse_shape(shape, factor)
         self._first = first[0] // factor, first[1] // factor

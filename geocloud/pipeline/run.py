@@ -33,7 +33,7 @@ from geocloud.writers.staging import Staging, staged, write_errors
 
 @dataclass(slots=True)
 class Run:
-    """One scene on its way through the model: what every output may look at."""
+    """One scene on its way through the model: what every output may read."""
 
     scene: SceneReader
     scorer: Scorer

@@ -54,7 +54,7 @@ class ScoredRows:
     """Further maps, (rows, width) or (band, rows, width); 0 where nodata. None of them where all rows are nodata."""
 
     def pieces(self, rows: int, factor: int = 1) -> Iterator[ScoredRows]:
-        """The same from the top, in views of at most so many rows; `factor`: pixels along a side of what is scored."""
+        """Views of at most so many rows each, from the top; `factor` as in `scored_rows`."""
         for start in range(0, len(self.score), rows):
             part, own = slice(start, start + rows), slice(start * factor, (start + rows) * factor)
             further = {name: layer[..., part, :] for name, layer in self.further.items()}

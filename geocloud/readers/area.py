@@ -28,7 +28,7 @@ AreaSource = Union[str, os.PathLike[str], Box, "geopandas.GeoDataFrame"]
 AREA_TAG = "GEOCLOUD_AOI"
 """Tag of what was made of an area alone: the area in words."""
 STRIP = 512
-"""Rows looked at together for a pixel inside."""
+"""Rows tested at once for a pixel inside."""
 
 
 @dataclass(frozen=True, slots=True)

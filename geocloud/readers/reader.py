@@ -88,7 +88,7 @@ class SceneReader(Protocol):
 
     @property
     def file_block(self) -> tuple[int, int, int]:
-        """(height, width, bytes a pixel of all bands) of the blocks the files are stored in, for sizing caches."""
+        """(height, width, bytes per pixel of all bands) of the blocks the files are stored in, for sizing caches."""
 
     def describe(self) -> dict[str, Any]:
         """What was understood, as JSON values: source, size, crs, and of each band file, number, scale, offset."""

@@ -34,7 +34,7 @@ class Scorer(Protocol):
 
 @runtime_checkable
 class WholeScorer(Scorer, Protocol):
-    """A scorer that wants a scene at once, tiling it in its own way; only for scenes that fit in memory."""
+    """A scorer that takes a whole scene and tiles it in its own way; only for scenes that fit in memory."""
 
     def score_whole(self, raster: Raster, bands: tuple[str, ...]) -> FloatArray:
         """(h, w) scores of a scene in these bands; the caller drops those of nodata."""

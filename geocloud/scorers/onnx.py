@@ -46,7 +46,7 @@ class OnnxScorer:
             inner = planes[:, top : top + height, top : top + width]
             if not np.isfinite(inner).all():
                 raise ModelError(
-                    f"model {self.card.name} gives values that are no numbers on this scene; look at scale, mean and "
+                    f"model {self.card.name} gives values that are no numbers on this scene; check scale, mean and "
                     f"std in {self.card.name}{CARD_SUFFIX}"
                 )
             found.append(inner)
@@ -144,7 +144,7 @@ def _check_output(path: Path, own: OnnxCard, shape: Shape) -> None:
     many = f"{planes} planes, one per class" if planes > 1 else "one plane"
     raise ModelError(
         f"{path} gives an output of the shape {list(shape)}, its card means {many} of {own.patch} x {own.patch} "
-        "pixels; look at patch, classes and output"
+        "pixels; check patch, classes and output"
     )
 
 

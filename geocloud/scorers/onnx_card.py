@@ -117,7 +117,7 @@ class OnnxCard:
 
     @property
     def block(self) -> int:
-        """Patches of 64 pixels along a side of what a tile scores."""
+        """Patches of 64 pixels along each side of what a tile scores."""
         return (self.patch - 2 * self.halo) // PATCH
 
     @property

@@ -1,4 +1,4 @@
-"""An ONNX file from a stranger, looked at before anything of it is run: what it may hold, and how large it becomes."""
+"""An ONNX file from a stranger, checked before anything of it is run: what it may hold, and how large it becomes."""
 
 from __future__ import annotations
 

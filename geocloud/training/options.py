@@ -22,7 +22,7 @@ EpochReport = Callable[[int, float], None]
 
 
 def no_report(epoch: int, loss: float) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     import geopandas
 
 TILE = 384
-"""Pixels along a side of a tile, as they are scored."""
+"""Pixels along each side of a tile, as they are scored."""
 MAX_TILES = 6
 """Tiles of a scene, spread over it."""
 CROP = 128
-"""Pixels along a side of what is learned at once: a scene of two of them is cut, so that some can be held out."""
+"""Pixels along each side of what is learned at once: a scene of two of them is cut, so that some can be held out."""
 LEAST = 64
 """Pixels along a side below which a scene is not used."""
 UNKNOWN = 2
@@ -139,7 +139,7 @@ def read_tiles(source: str | os.PathLike[str], options: SceneOptions, scorer: Sc
 
 
 def _spread(height: int, width: int) -> Iterator[Window]:
-    """At most MAX_TILES windows of at most TILE pixels a side, evenly over a scene."""
+    """At most MAX_TILES windows of at most TILE pixels per side, evenly over a scene."""
     rows, cols = (max(1 + (size >= 2 * CROP), round(size / TILE)) for size in (height, width))
     every = [(row, col) for row in range(rows) for col in range(cols)]
     step = max(1.0, len(every) / MAX_TILES)

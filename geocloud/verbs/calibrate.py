@@ -35,13 +35,13 @@ from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
 DRAWS = 2
-"""Simulated clouds a scene."""
+"""Simulated clouds per scene."""
 
 
 def synthetic_scores(
     scorer: Scorer, scenes: Iterable[TaggedScene], *, seed: int = 0, threads: int | None = None
 ) -> Iterator[ScoreHistogram]:
-    """Scores beside the simulated truth, a histogram a scene; scenes without a tag are passed over."""
+    """Scores beside the simulated truth, one histogram per scene; scenes without a tag are skipped."""
     for scene in scenes:
         parts = []
         for posed in simulate_case(scene, DRAWS, seed):
@@ -238,7 +238,7 @@ def _scenes(
     samples = (row[0] for row in read_samples(data, [scorer], chosen, progress))
     scenes = [histogram(sample.score, sample.truth, sample.bits) for sample in samples if sample.score.size]
     if not scenes:
-        raise InputError(f"{data} has no labelled pixel to choose a threshold on; look at --ignore-codes")
+        raise InputError(f"{data} has no labelled pixel to choose a threshold on; check --ignore-codes")
     return scenes
 
 

@@ -193,7 +193,7 @@ def _quick(product: RasterFormat) -> dict[str, Any]:
 def _to_cog(source: Path, target: Path, product: RasterFormat, **options: str) -> None:
     """Copy a GeoTIFF to a COG, with overviews of its own where it has none.
 
-    On one thread: where one of GDAL's own finds no memory to compress a block of an overview, it tells nobody and
+    On one thread: where one of GDAL's own finds no memory to compress a block of an overview, it reports nothing and
     the block comes out blank.
     """
     copy(

@@ -34,7 +34,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
 
     Args:
         outputs: every file of the run.
-        inputs: every file that is read: the scene's, the mask, the model's; URLs are passed over. They are looked at
+        inputs: every file that is read: the scene's, the mask, the model's; URLs are skipped. They are checked
             only where an output exists.
         overwrite: whether outputs may exist; also then none may be an input or stand twice.
 

@@ -142,7 +142,7 @@ def test_a_run_goes_on_from_a_model(few, tmp_path):
     a, b = (load_file(tmp_path / name / "weights.safetensors") for name in "ab")
     assert a.keys() == b.keys()
     assert all(np.array_equal(value, a[key]) for key, value in b.items())
-    with pytest.raises(ModelError, match="the recipe wants unmix of"):
+    with pytest.raises(ModelError, match="the recipe needs unmix of"):
         train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=recipe, start="default"))
     with pytest.raises(ModelError, match="no model 'nosuch'"):
         train(few, tmp_path / "c", TrainOptions(kind="unmix", recipe=recipe, start="nosuch"))

@@ -10,7 +10,7 @@ from geocloud.models.kinds import Output
 from geocloud.models.networks.cells import with_absent
 
 STRIDE = 8
-"""Pixels a side that one code vector stands for; a block and its halo are multiples of it."""
+"""Pixels per side that one code vector stands for; a block and its halo are multiples of it."""
 
 
 class ConvAutoencoder(nn.Module):

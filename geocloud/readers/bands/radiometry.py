@@ -145,7 +145,7 @@ def choose_radiometry(
 def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry:
     """One scale for a scene whose files state none; raises as `choose_radiometry`."""
     samples = sample()
-    if not samples.values.size:  # all of it was looked at: wholly nodata, whatever the scale
+    if not samples.values.size:  # all of it was read: wholly nodata, whatever the scale
         return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, "no pixel has data", guessed=True)
     if set(samples.dtypes) == {"uint8"}:
         return true_colour(evidence.texts) or EIGHT_BIT

@@ -38,7 +38,7 @@ class Sensor:
     narrow: tuple[str, ...] = ()
     """Bands that stand in only where a wide one of the same name is absent."""
     alone: tuple[str, ...] = ()
-    """Bands of another pixel size, which nobody stacks with the others: panchromatic ones."""
+    """Bands of another pixel size, which are not stacked with the others: panchromatic ones."""
     comes_with: Mapping[str, str] = field(default_factory=dict)
     """Band -> another that is there wherever it is."""
     nodata: float | None = None

@@ -71,9 +71,9 @@ class SceneInfo:
     """As the user named it."""
     georef: Georef
     sources: tuple[BandSource, ...]
-    """One a recognised band."""
+    """One per recognised band."""
     file_block: tuple[int, int, int] = (1, 1, 0)
-    """(height, width, bytes a pixel of all bands) of the blocks the files are stored in; (1, 1, 0): no file."""
+    """(height, width, bytes per pixel of all bands) of the blocks the files are stored in; (1, 1, 0): no file."""
     notes: tuple[str, ...] = ()
     """What was understood and assumed, a sentence each: a `Warn` where it was guessed."""
     fill: FillSource | None = None
@@ -94,7 +94,7 @@ class DigitalNumbers:
     """A window of a scene in digital numbers (DN)."""
 
     values: tuple[NDArray[Any], ...]
-    """(height, width) a band, each in the type it is stored in; anything where `valid` is False."""
+    """(height, width) per band, each in the type it is stored in; anything where `valid` is False."""
     valid: BoolArray
     """(height, width); True = data, False = nodata."""
     radiometry: tuple[Radiometry, ...]

@@ -19,7 +19,7 @@ WINDOWS = 4
 """Along each side of the scene."""
 WINDOW_SIDE = 128
 OVERVIEW_SIDE = 1024
-"""Where the windows hold no data, the whole scene is looked at, decimated to at most this many pixels a side."""
+"""Where the windows hold no data, the whole scene is read, decimated to at most this many pixels per side."""
 LEAST_WITH_MASK = 4
 """Bands from which the last may be a mask that nothing tags."""
 NO_NUMBER = 1e9

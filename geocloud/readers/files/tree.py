@@ -65,7 +65,7 @@ class Tree(Protocol):
     """Files by their path relative to the product, with `/`; letter case is ignored when looking one up."""
 
     def names(self) -> list[str]:
-        """Names of the files in the product's own folder, sorted; what file managers leave there is passed over."""
+        """Names of the files in the product's own folder, sorted; what file managers leave there is left out."""
 
     def below(self) -> list[str]:
         """Paths of all files, those in folders of it included, sorted."""

@@ -55,7 +55,7 @@ def named_files(document: str, text: bytes, *, allow_external: bool = False) -> 
     """The paths and URLs that a virtual raster names, as seen from here.
 
     Raises:
-        InputError: it is no XML, runs Python, holds what is not known to be harmless (`vrt_grammar`; passed over with
+        InputError: it is no XML, runs Python, holds what is not known to be harmless (`vrt_grammar`; skipped with
             `allow_external`), or names no plain path but a text for GDAL to build a dataset from.
     """
     root = parse_xml(text, document)

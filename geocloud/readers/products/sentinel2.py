@@ -149,7 +149,7 @@ def read_radiometry(root: Element, band: str, source: str) -> Radiometry:
     """Scale and offset of a band from the metadata: (DN + ADD_OFFSET) / QUANTIFICATION_VALUE.
 
     The offset comes from BOA_ADD_OFFSET (L2A) or RADIO_ADD_OFFSET (L1C) alone. Without those elements it is 0, unless
-    the baseline should have them or is unknown: then nobody can tell, and the user is asked.
+    the baseline should have them or is unknown: then the scale is unknown, and the user is asked.
     """
     baseline = first_text(root, "PROCESSING_BASELINE")
     quantification = first_text(

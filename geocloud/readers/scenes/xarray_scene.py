@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     import xarray
 
 SAMPLE = 256
-"""Every nth pixel is looked at so that at most this many a side tell the scale of values."""
+"""The scale of values is found from every nth pixel, so that at most this many per side are read."""
 Cube = TypeVar("Cube", bound="xarray.DataArray | xarray.Dataset")
 _LABELS = ("common_name", "eo:common_name", "band_name", "long_name", "name")
 
 
 class ArrayScene(BaseScene):
-    """A scene of one (y, x) array a band."""
+    """A scene of one (y, x) array per band."""
 
     def __init__(self, layers: Layers, options: SceneOptions, name: str, source: str) -> None:
         """Keep the arrays; only samples are loaded, and only where the scale is not given."""
@@ -243,7 +243,7 @@ def _flat(array: xarray.DataArray, y: Hashable, x: Hashable) -> xarray.DataArray
 
 
 def _labels(array: xarray.DataArray, dim: Hashable) -> tuple[list[str], list[float | None]]:
-    """A label and a wavelength in micrometres a band: names, common names, descriptions along the band dimension."""
+    """A label and a wavelength in micrometres per band: names, common names, descriptions along the band dimension."""
     count = array.sizes[dim]
     waves: list[float | None] = [None] * count
     for name in ("wavelength", "center_wavelength", "eo:center_wavelength"):

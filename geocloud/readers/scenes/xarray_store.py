@@ -1,4 +1,4 @@
-"""Zarr stores and netCDF or HDF5 files with a variable a band, through xarray."""
+"""Zarr stores and netCDF or HDF5 files with one variable per band, through xarray."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FAILURES = (OSError, ValueError, KeyError, TypeError)
 _OTHERWISE = (
-    "convert the bands to GeoTIFF, as with gdal_translate NETCDF:FILE:VARIABLE, one a band, and give their folder"
+    "convert the bands to GeoTIFF, as with gdal_translate NETCDF:FILE:VARIABLE, one per band, and give their folder"
 )
 _EOPF = "measurements/reflectance"
 """Group of EOPF products that holds a group a resolution: r10m, r20m, r60m."""
@@ -47,7 +47,7 @@ def open_zarr_scene(source: str, options: SceneOptions) -> ArrayScene:
 
 
 def open_netcdf_scene(source: str, options: SceneOptions) -> ArrayScene:
-    """The scene in a netCDF or HDF5 file with a variable a band.
+    """The scene in a netCDF or HDF5 file with one variable per band.
 
     Raises:
         MissingExtraError: xarray or the package that reads netCDF 4 is not installed.

@@ -31,7 +31,7 @@ BAND_JITTER = (0.02, 0.02, 0.02, 0.06, 0.10, 0.10, 0.20)
 """Standard deviation of the log gain a band: the fewer scenes show a band, the less its level is to be trusted. In the
 visible little, for snow differs from cloud by slight colour."""
 PATH = (0.08, 0.045, 0.022, 0.008, 0.0, 0.0, 0.0)
-"""Reflectance of clean air a band, by Rayleigh scattering at nadir: what surface reflectance lacks against TOA."""
+"""Reflectance of clean air per band, by Rayleigh scattering at nadir: what surface reflectance lacks against TOA."""
 CATALOGUE_WHITE, CATALOGUE_SCALES = 0.9, (1.0, 0.9)
 """The catalogue's stretch is not documented. Its pictures are shown a little brighter than 8-bit pictures are read:
 clear ground elsewhere may be brighter than any of theirs (docs/ablation.md)."""

@@ -232,7 +232,7 @@ def simulate(
 
 
 def parallax(opacity: Tensor, rng: Generator) -> Tensor:
-    """(n, 7, h, w) the opacity a band: in a quarter of all batches moved by up to two pixels between bands."""
+    """(n, 7, h, w) the opacity per band: in a quarter of all batches moved by up to two pixels between bands."""
     if torch.rand(1, generator=rng) > 0.25:
         return opacity.expand(-1, 7, -1, -1)
     step = torch.randint(-1, 2, (2,), generator=rng)

@@ -45,7 +45,7 @@ class Run(Generic[Network]):
                 save_checkpoint(self.folder, self._state, {"step": step + 1})
 
     def autocast(self) -> torch.autocast:
-        """Bfloat16 for the layers that bear it, if the recipe allows it and the processor has instructions for it."""
+        """Bfloat16 for the layers that allow it, if the recipe allows it and the processor has instructions for it."""
         return torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "auto" and has_bf16())
 
     def learn(self, terms: dict[str, Tensor]) -> None:

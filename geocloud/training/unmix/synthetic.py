@@ -16,7 +16,7 @@ from geocloud.training.unmix.simulator import simulate
 CONTRAST = 0.03
 """Change of visible reflectance below which a veil cannot be seen, such as white over snow: not asked either."""
 LARGEST = 1024
-"""Pixels a side of a scene that are used, from its middle."""
+"""Pixels per side of a scene that are used, from its middle."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,16 +63,16 @@ SPREAD = 1 / DETECT_GAIN
 
 
 def opacity_midpoint() -> Calibration:
-    """Simulated pixels count as clear up to an opacity of THIN and as cloud from VISIBLE on; the cut is between.
+    """Simulated pixels count as clear up to an opacity of THIN and as cloud from VISIBLE on; the threshold is between.
 
     It is the middle of their logits, to a tenth, and P(cloud) is as steep there as in training. No label and no tag is
-    looked at. The alternative `equal` is where training itself holds cloud and clear for equally likely.
+    used. The alternative `equal` is where training takes cloud and clear for equally likely.
     """
-    cut = round((_logit(THIN) + _logit(VISIBLE)) / 2, 1)
+    threshold = round((_logit(THIN) + _logit(VISIBLE)) / 2, 1)
     figure = f"opacity: clear up to {THIN:g}, cloud from {VISIBLE:g}"
     rule = ThresholdRule("half-way", None, "simulated cloud, without tags or labels", figure)
-    curve = logistic_curve(cut, SPREAD, "high")
-    return Calibration(cut, "high", rule, curve, "logit of the opacity", (("equal", DETECT_LOGIT),))
+    curve = logistic_curve(threshold, SPREAD, "high")
+    return Calibration(threshold, "high", rule, curve, "logit of the opacity", (("equal", DETECT_LOGIT),))
 
 
 def _logit(share: float) -> float:

@@ -34,7 +34,7 @@ from geocloud.training.unmix.train import train_unmix
 
 RECIPE_FILE, LOG = "recipe.toml", "log.csv"
 CENTRE_SHARE = 512
-"""Pixels a side, of each scene, that bfloat16 is compared with fp32 on."""
+"""Pixels per side, from each scene, on which bfloat16 is compared with fp32."""
 CREDITS = {
     "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
     "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",
@@ -177,7 +177,7 @@ def read_start(model: str | os.PathLike[str], widths: tuple[int, ...]) -> Start:
     card = read_card(folder)
     size = tuple(card.architecture.get("widths", ()))
     if card.kind != "unmix" or size != widths:
-        raise ModelError(f"{model} is of kind {card.kind} and widths {size}, the recipe wants unmix of {widths}")
+        raise ModelError(f"{model} is of kind {card.kind} and widths {size}, the recipe needs unmix of {widths}")
     network = cast("UnmixNet", load_network(folder, card))
     shadow, network.shadow = network.shadow, None
     return Start(network, card, shadow)
