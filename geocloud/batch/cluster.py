@@ -25,7 +25,7 @@ CONNECT_SECONDS = 20
 def connect(options: BatchOptions) -> Iterator[Client]:
     """A Dask client of the scheduler that the options name, else of own workers; closed at the end.
 
-    Where they name neither, Dask's setting `scheduler-address` (DASK_SCHEDULER_ADDRESS) is honoured.
+    Where they name neither, Dask's setting `scheduler-address` (DASK_SCHEDULER_ADDRESS) is used.
 
     Raises:
         UsageError: there is no such scheduler file.

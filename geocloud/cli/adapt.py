@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from geocloud.cli.common import arrow, check_projections, examples
-from geocloud.cli.main import Command, shell
+from geocloud.cli.main import Command, InputOption, shell
 from geocloud.cli.options import model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.verbs.adapt import Adaptation, AdaptOptions
@@ -32,11 +32,17 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--cloudy", "overcast", type=_FILE, metavar="FILE", help="The same of scenes that are wholly cloud.")
 @click.option("--masks", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder of corrected masks, NAME.tif or NAME_cloudmask.tif.")  # fmt: skip
-@click.option("--polygons", type=_FILE, metavar="FILE", help="Corrected clouds; its column `scene` names their scenes.")
+@click.option(
+    "--polygons",
+    cls=InputOption,
+    type=_FILE,
+    metavar="FILE",
+    help="Corrected clouds; its column `scene` names their scenes.",
+)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The model folder.")
 @model_option
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of the training.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
 @click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one per core.")
 @click.option("--allow-worse", is_flag=True, help="Write the model also if it is worse on the scenes held out.")
 @click.option("--overwrite", is_flag=True, help="Replace the model that is under --out.")
@@ -46,7 +52,7 @@ def adapt(reporter: Reporter, scenes: tuple[str, ...], out: Path, overcast: Path
     """Fit the default model to your own SCENES, and measure it on scenes that it did not see.
 
     Say which are wholly clear or cloudy, or give corrected masks or polygons, in any mixture; three clear scenes are a
-    start. With nothing said only the threshold adapts. A run that was broken off goes on when it is repeated.
+    start. Without any of these only the threshold is fitted. To continue an interrupted run, repeat it.
     """
     check_projections()
     options = AdaptOptions(scene=take_scene_options(given), cloudy=overcast, **given)

@@ -9,7 +9,7 @@ import click
 
 from geocloud.classes import MaskEncoding
 from geocloud.cli.common import arrow, check_projections, examples
-from geocloud.cli.main import Command, shell
+from geocloud.cli.main import Command, InputOption, OutputOption, shell
 from geocloud.cli.options import READING_OPTIONS, numbers, reading_options, take_scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.verbs.apply_mask import ApplyOptions
@@ -23,11 +23,21 @@ from geocloud.verbs.apply_mask import apply_mask as apply
 @click.argument("mask")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The masked scene, a COG.")
 @reading_options
-@click.option("--nodata", type=float, help="Value of clouds; default: the scene's nodata, else one that no pixel has.")
+@click.option(
+    "--nodata",
+    cls=OutputOption,
+    type=float,
+    help="Value of clouds; default: the scene's nodata, else one that no pixel has.",
+)
 @click.option(
     "--codes", "classes", callback=numbers, metavar="N,...", help="Mask codes to remove; default: all but clear."
 )
-@click.option("--encoding", type=click.Choice(get_args(MaskEncoding)), help="The mask's codes; default: as it says.")
+@click.option(
+    "--encoding",
+    cls=InputOption,
+    type=click.Choice(get_args(MaskEncoding)),
+    help="The mask's codes; default: as it says.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @shell(watch=True, shares={})
 def apply_mask(reporter: Reporter, scene: str, mask: str, out: Path, **given: Any) -> None:  # noqa: ANN401

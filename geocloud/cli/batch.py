@@ -55,7 +55,7 @@ _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_
 @click.option("--retries", type=int, default=1, show_default=True, help="Further tries for a scene that fails.")
 @click.option("--resume", is_flag=True, help="Go on: skip scenes that are done and unchanged.")
 @click.option("--retry-failed", is_flag=True, help="Run only what failed; without scenes, all that did.")
-@click.option("--overwrite", is_flag=True, help="Begin the folder's batch anew, replacing outputs.")
+@click.option("--overwrite", is_flag=True, help="Start the folder's batch again, replacing outputs.")
 @click.option(
     "--split",
     type=int,
@@ -69,7 +69,7 @@ def batch(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  # 
     """Find the clouds of many scenes, on workers of this machine or of a Dask cluster.
 
     Each SCENE gives what `geocloud detect` writes, and a STAC item. --out also gets manifest.jsonl, one line per scene
-    as it ends, and at the end summary.csv, footprints.gpkg and collection.json. DASK_SCHEDULER_ADDRESS is honoured.
+    as it ends, and at the end summary.csv, footprints.gpkg and collection.json. DASK_SCHEDULER_ADDRESS is used.
 
     Exit code 0: all done, 1: some failed, 2: wrong usage, 130: cancelled; go on with --resume.
     """

@@ -39,9 +39,9 @@ def classify(
     device: str,
     **scene: Any,  # noqa: ANN401 - click's own values
 ) -> int:
-    """Tell of each PICTURE whether it is cloudy or not cloudy.
+    """Say of each PICTURE whether it is cloudy.
 
-    A picture that cannot be read is named and the others go on; the exit code is then 1.
+    A picture that cannot be read gives an error; the others go on, and the exit code is 1.
     """
     options = ClassifyOptions(fit, as_scene_options(**scene), device)
     scorer = load_scorer(model, device)

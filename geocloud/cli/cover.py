@@ -9,7 +9,7 @@ import click
 
 from geocloud.classes import MaskEncoding
 from geocloud.cli.common import arrow, check_projections, examples
-from geocloud.cli.main import Command, shell
+from geocloud.cli.main import Command, InputOption, shell
 from geocloud.cli.reporter import Reporter
 from geocloud.verbs.cover import CoverOptions
 from geocloud.verbs.cover import cover as measure_cover
@@ -22,7 +22,12 @@ from geocloud.verbs.cover import cover as measure_cover
 @click.option("--zones", required=True, metavar="FILE", help="Polygons, in any vector format and CRS.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="Table: .gpkg, .parquet, or .csv without the polygons.")  # fmt: skip
-@click.option("--encoding", type=click.Choice(get_args(MaskEncoding)), help="The masks' codes; default: as they say.")
+@click.option(
+    "--encoding",
+    cls=InputOption,
+    type=click.Choice(get_args(MaskEncoding)),
+    help="The masks' codes; default: as they say.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @shell(watch=True, shares={})
 def cover(reporter: Reporter, masks: tuple[str, ...], zones: str, out: Path, **given: Any) -> None:  # noqa: ANN401

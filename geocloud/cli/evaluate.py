@@ -74,9 +74,9 @@ def _read_folds(
     metavar="NAME|FILE",
     help="Data sets, codes and conditions: accuracy, kinds, or a TOML file. DATA is then the folder that holds them.",
 )
-@click.option("--difference", is_flag=True, help="Of two models, of clear sky and of cloud, add the difference.")
+@click.option("--difference", is_flag=True, help="Add the difference of two models, of clear sky and of cloud.")
 @click.option("--threshold", type=Threshold(), metavar="T|RULE", help="For the models [each card's own].")
-@click.option("--masks", is_flag=True, help="DATA are masks that stand already: 0 clear, 1 cloud, 255 nodata.")
+@click.option("--masks", is_flag=True, help="DATA are existing masks: 0 clear, 1 cloud, 255 nodata.")
 @click.option("--draws", type=int, default=1000, show_default=True, help="Bootstrap draws of scenes.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for JSON, Markdown and plots.")
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier evaluation wrote.")

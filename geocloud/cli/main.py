@@ -35,17 +35,21 @@ GROUPS = {
         "aoi", "bounds", "bands", "scale", "offset", "nodata", "time",
         "max-pixels", "allow-external", "labels", "cloudy",
         "cloud-codes", "ignore-codes", "folders", "fit", "only", "without", "part", "held-out", "suite", "masks", "tag",
-        "zones", "truth", "channels", "optional-channels", "max-patches", "codes",
+        "zones", "truth", "clear", "mask-dir", "channels", "optional-channels", "max-patches", "codes",
     ),
     "Output": (
         "out", "mask-file", "polygons-file", "score-file", "clear-sky-file", "polygons", "outline", "pixel-polygons",
-        "classes", "encoding", "nodata", "sheets", "name", "licence", "resume", "retry-failed", "overwrite",
+        "classes", "encoding", "sheets", "name", "licence", "resume", "retry-failed", "overwrite",
     ),
     "Detection": ("model", "probability", "threshold", "resolution", "dilate", "min-area"),
     "Speed": ("device", "precision", "threads", "workers", "scheduler", "scheduler-file", "retries", "split"),
     "Messages": ("progress", "json", "quiet", "verbose", "stop-on-stdin-eof", "help"),
 }  # fmt: skip
 """Headings of --help and their options; the others of a command stand under its own heading, first."""
+
+
+class InputOption(click.Option):
+    """An option under the heading of inputs, whatever its name."""
 
 
 class OutputOption(click.Option):
@@ -100,12 +104,13 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under the headings of GROUPS."""
         heading = {name: title for title, names in GROUPS.items() for name in names}
+        own = {InputOption: "Input", OutputOption: "Output"}
         groups: dict[str, list[tuple[str, str]]] = {title: [] for title in (f"{self.name} options", *GROUPS)}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
                 name = max(parameter.opts, key=len).lstrip("-")
-                title = "Output" if isinstance(parameter, OutputOption) else heading.get(name, f"{self.name} options")
+                title = own.get(type(parameter)) or heading.get(name, f"{self.name} options")
                 groups[title].append(record)
         for title, records in groups.items():
             if records:
@@ -257,7 +262,7 @@ SECTIONS = {
         "detect": "Find the clouds of scenes: mask, polygons, score.",
         "batch": "Find the clouds of thousands of scenes, on Dask.",
         "search": "List the scenes that a STAC API has of a place and time.",
-        "classify": "Tell whether pictures are cloudy.",
+        "classify": "Say whether pictures are cloudy.",
         "polygonize": "Turn a mask into polygons.",
         "apply-mask": "Write a scene with its clouds as nodata.",
         "series": "Mask cloud and shadow in several dates of one place.",

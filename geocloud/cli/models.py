@@ -26,7 +26,7 @@ def models() -> None:
 @models.command("list", cls=Command, epilog=examples("geocloud models list", "geocloud models list --json"))
 @shell(answers=True)
 def list_models(reporter: Reporter) -> None:
-    """The models in the box, installed ones, and those of ~/.geocloud/models; * marks the default."""
+    """The shipped models, installed ones, and those of ~/.geocloud/models; * marks the default."""
     found = _records()
     lines = [
         f"{'*' if one['name'] == default_name() else ' '} {one['name']:<14} {one['kind']:<10} "

@@ -104,7 +104,7 @@ def scene_options(function: F) -> F:
     time = click.option(
         "--time",
         metavar="DATE",
-        help="Of a Zarr or netCDF of several times: a date, its beginning, or a number from 0.",
+        help="Which time of a Zarr or netCDF: a date, the beginning of one, or a number from 0.",
     )
     return time(nodata(reading_options(function)))
 

@@ -9,7 +9,7 @@ import click
 
 from geocloud.classes import MaskEncoding
 from geocloud.cli.common import arrow, check_projections, examples
-from geocloud.cli.main import Command, shell
+from geocloud.cli.main import Command, InputOption, shell
 from geocloud.cli.reporter import Reporter
 from geocloud.geometry.shapes import Outline
 from geocloud.verbs.polygonize import PolygonizeOptions
@@ -26,6 +26,7 @@ from geocloud.verbs.polygonize import polygonize as polygonize_mask
 @click.option(
     "--score-file",
     "score",
+    cls=InputOption,
     type=click.Path(dir_okay=False, path_type=Path),
     help="P(cloud) raster beside the mask, for mean_score.",
 )
@@ -36,7 +37,8 @@ from geocloud.verbs.polygonize import polygonize as polygonize_mask
     show_default=True,
     help="Along the pixels' edges, or smooth, between their centres; the latter needs --score-file.",
 )
-@click.option("--encoding", type=click.Choice(get_args(MaskEncoding)), help="The mask's codes; default: as it says.")
+@click.option("--encoding", cls=InputOption, type=click.Choice(get_args(MaskEncoding)),
+              help="The mask's codes; default: as it says.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @shell(watch=True, shares={})
 def polygonize(reporter: Reporter, mask: str, out: Path, **given: Any) -> None:  # noqa: ANN401 - click's own values

@@ -36,7 +36,7 @@ from geocloud.verbs.search import search as search_api
 def search(reporter: Reporter, api: str, out: Path | None, **given: Any) -> None:  # noqa: ANN401 - click's own values
     """Search the STAC API at URL for scenes, and list them; no pixel is read.
 
-    The table shows date, cloud as stated, and name. --out takes the addresses of the items, a line each: `geocloud
+    The table shows date, cloud as stated, and name. --out takes the addresses of the items, one per line: `geocloud
     batch --list` reads them.
     """
     options = SearchOptions(**given)

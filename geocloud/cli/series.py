@@ -26,7 +26,7 @@ from geocloud.verbs.series import SeriesDate, SeriesOptions, detect_series
 def series(reporter: Reporter, scenes: tuple[str, ...], out: Path, **given: Any) -> None:  # noqa: ANN401
     """Mask cloud and shadow in SCENES: three or more dates of one place, on one grid.
 
-    What the dates agree on is ground, also where it is as bright as cloud. Each date gets a mask: 0 clear, 1 cloud,
+    What stays the same is ground, even if it is as bright as cloud. Each date gets a mask: 0 clear, 1 cloud,
     5 cloud shadow, 255 nodata.
     """
     check_projections()

@@ -29,7 +29,7 @@ from geocloud.verbs.survey import survey as survey_model
 )
 @click.option("--batches", type=click.IntRange(1), default=150, show_default=True, help="Training batches to draw.")
 @without_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draw.")
 @device_option
 @shell()
 def survey(reporter: Reporter, model: str, data: Path, out: Path, without: tuple[str, ...], **options: object) -> None:

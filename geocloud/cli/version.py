@@ -20,7 +20,7 @@ PACKAGES = ("torch", "rasterio", "numpy", "geopandas", "shapely", "pyogrio", "py
 @click.option("--check", is_flag=True, help="Also test projections and name the device; takes seconds.")
 @shell(answers=True)
 def version(reporter: Reporter, *, check: bool) -> None:
-    """Show the versions of geocloud and of what it stands on."""
+    """Show the versions of geocloud and its libraries."""
     record = {"geocloud": __version__, "protocol": PROTOCOL, "python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -190,11 +190,11 @@ def read_names(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no text file of scene names, a line each ({error})") from error
+        raise InputError(f"{path} is no text file of scene names, one per line ({error})") from error
     named = [line.split("#")[0].strip() for line in lines]
     names = tuple(_FILE_SUFFIX.sub("", Path(line).name) for line in named if line)
     if not names:
-        raise InputError(f"{path} names no scene; write a name a line")
+        raise InputError(f"{path} names no scene; write one name per line")
     return names
 
 

@@ -25,7 +25,7 @@ class Candidate:
     supervision: str
     calibration: Calibration
     scorer: Scorer | None = None
-    """None for masks that stand already."""
+    """None for existing masks."""
     folds: tuple[tuple[Scorer, tuple[str, ...]], ...] = ()
     """Scorers that stand for it, each for scenes of its own; empty: the scorer for all."""
 

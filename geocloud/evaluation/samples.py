@@ -67,7 +67,7 @@ class DataOptions:
     """Folder of label rasters; None: `labels` beside a folder `images`, else the subfolders are the truth."""
     codes: LabelCodes = field(default_factory=LabelCodes)
     masks: bool = False
-    """The data are masks that stand already, not scenes to score."""
+    """The data are existing masks, not scenes to score."""
     fit: Fit | None = None
     """How pictures become patches; None: resized for a patch-level model, cut for a pixel-level one."""
     only: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Names to scorers: the models in the box, baselines and other people's, and models of the user's own."""
+"""Names to scorers: the shipped models, baselines and other people's, and models of the user's own."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def default_name() -> str:
 
 
 def shipped_cards() -> list[ModelCard]:
-    """Cards of the models in the box, by name."""
+    """Cards of the shipped models, by name."""
     return [read_card(path.parent) for path in sorted(SHIPPED.glob(f"*/{CARD_FILE}"))]
 
 
@@ -72,7 +72,7 @@ def _shipped_names() -> list[str]:
 
 
 def model_names() -> list[str]:
-    """Names of the models in the box, of the baselines, of installed scorers and of the user's own models."""
+    """Names of the shipped models, of the baselines, of installed scorers and of the user's own models."""
     return sorted({*_shipped_names(), *BASELINES, *installed_scorers(), *own_models()})
 
 

@@ -111,7 +111,7 @@ def search(
 
 
 def table_of(found: list[FoundScene] | tuple[FoundScene, ...]) -> str:
-    """The scenes for a person, a line each."""
+    """The scenes for a person, one per line."""
     rows = [
         (
             scene.date or "-",
