@@ -11,9 +11,9 @@ from geocloud.errors import InputError, UsageError
 from geocloud.readers.files.paths import resolve
 from geocloud.readers.products.stac_item import is_item, load_document
 
-DEEP = 16
+MAX_DEPTH = 16
 """Collections within collections are followed this deep."""
-PAGES = 100_000
+MAX_PAGES = 100_000
 """More pages of items than this are taken for a server that goes in circles."""
 
 
@@ -44,7 +44,7 @@ def read_collection(source: str, *, allow_external: bool = False) -> list[str]:
     Raises:
         InputError: it is none of these, or one of its documents cannot be read.
     """
-    found = list(dict.fromkeys(_items(source, allow_external=allow_external, deep=DEEP)))
+    found = list(dict.fromkeys(_items(source, allow_external=allow_external, deep=MAX_DEPTH)))
     if not found:
         raise InputError(f"{source} has no items; give a STAC Collection with items, or a saved search")
     return found
@@ -58,7 +58,7 @@ def _items(source: str, *, allow_external: bool, deep: int) -> Iterator[str]:
     if not isinstance(document, dict) or document.get("type") not in ("Collection", "Catalog"):
         raise InputError(f"{source} is no STAC Collection; give the path or URL of one, or of a saved search")
     if not deep:
-        raise InputError(f"{source} lies more than {DEEP} catalogs deep; give one that is nearer to its items")
+        raise InputError(f"{source} lies more than {MAX_DEPTH} catalogs deep; give one that is nearer to its items")
     served = _links(document, "items")
     yield from (resolve(source, href, allow_external=allow_external) for href in _links(document, "item"))
     for href in served or _links(document, "child"):
@@ -68,7 +68,7 @@ def _items(source: str, *, allow_external: bool, deep: int) -> Iterator[str]:
 
 def _pages(source: str, page: dict[str, Any], *, allow_external: bool) -> Iterator[str]:
     """The items of an ItemCollection by their own links, page after page."""
-    for _ in range(PAGES):
+    for _ in range(MAX_PAGES):
         for feature in page.get("features", []):
             links = _links(feature, "self") if is_item(feature) else []
             if not links:
@@ -80,7 +80,7 @@ def _pages(source: str, page: dict[str, Any], *, allow_external: bool) -> Iterat
             return
         source = resolve(source, following[0], allow_external=allow_external)
         page = load_document(source)
-    raise InputError(f"{source} has more than {PAGES} pages; give a narrower search")
+    raise InputError(f"{source} has more than {MAX_PAGES} pages; give a narrower search")
 
 
 def _links(document: dict[str, Any], rel: str) -> list[str]:

@@ -27,7 +27,7 @@ PACKAGES = (
     "pystac",
     "dask",
 )
-SHOWN = ("GDAL_", "PROJ_", "CPL_", "OMP_", "GEOCLOUD_")
+SHOWN_VARIABLES = ("GDAL_", "PROJ_", "CPL_", "OMP_", "GEOCLOUD_")
 """Beginnings of environment variables that change how things work; their values may be secret and are left out."""
 
 
@@ -47,7 +47,7 @@ def doctor(reporter: Reporter) -> int:
         "system": platform.platform(),
         "cores": str(os.cpu_count()),
         "packages": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
-        "set": ", ".join(sorted(name for name in os.environ if name.startswith(SHOWN))) or "nothing",
+        "set": ", ".join(sorted(name for name in os.environ if name.startswith(SHOWN_VARIABLES))) or "nothing",
     }
     passed = all(check.passed for check in checks)
     listed = [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks]

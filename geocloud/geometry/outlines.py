@@ -26,7 +26,7 @@ from geocloud.errors import UsageError
 from geocloud.geometry.shapes import Joiner, Shapes, ShapeStore
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, ByteArray, FloatArray
 
-MIDDLE = 0.5
+HALF = 0.5
 MARGIN = 1 / 512
 """P at the corners of the small squares stays so far from one half: no outline touches itself or another."""
 UNITS = 4096
@@ -135,8 +135,8 @@ def _strip(mask: ByteArray, values: FloatArray, side: int) -> _Strip:
 
     cloudy = gathered(np.logical_or, cloud)
     top = gathered(np.maximum, p)
-    top = np.where((top >= MIDDLE) == cloudy, top, 1 - top)
-    top = np.where(cloudy, np.maximum(top, MIDDLE + MARGIN), np.minimum(top, MIDDLE - MARGIN))
+    top = np.where((top >= HALF) == cloudy, top, 1 - top)
+    top = np.where(cloudy, np.maximum(top, HALF + MARGIN), np.minimum(top, HALF - MARGIN))
     valid, pixels = gathered(np.logical_or, mask != NODATA), gathered(np.add, cloud.astype(np.int64))
     weight = gathered(np.add, np.where(cloud, p, 0).astype(np.float64))
     return _Strip(top, valid, pixels, weight)
@@ -163,7 +163,7 @@ def _nodes(above: _Strip, strip: _Strip, below: _Strip) -> Floats:
         (valid[:-1, :-1] == valid[1:, 1:]) & (valid[:-1, 1:] == valid[1:, :-1]) & (valid[1:, 1:] != valid[1:, :-1])
     )
     nodes[0::2, 0::2][crossed] = 0  # where data touch at a corner alone, an outline would touch itself
-    nodes = np.where(nodes >= MIDDLE, np.maximum(nodes, MIDDLE + MARGIN), np.minimum(nodes, MIDDLE - MARGIN))
+    nodes = np.where(nodes >= HALF, np.maximum(nodes, HALF + MARGIN), np.minimum(nodes, HALF - MARGIN))
     nodes[1::2, 1::2][~strip.valid] = np.nan
     return nodes
 
@@ -178,7 +178,7 @@ def _polygons(nodes: Floats, strip: _Strip, row: int) -> tuple[Shapes, Longs, Lo
     tracer = contourpy.contour_generator(
         z=np.ma.masked_invalid(nodes), name="serial", corner_mask=False, fill_type=contourpy.FillType.OuterOffset
     )
-    found: tuple[list[Floats], list[NDArray[np.uint32]]] = tracer.filled(MIDDLE, 2.0)  # type: ignore[assignment]
+    found: tuple[list[Floats], list[NDArray[np.uint32]]] = tracer.filled(HALF, 2.0)  # type: ignore[assignment]
     outlines, offsets = found
     count = len(outlines)
     points = np.concatenate([np.zeros((0, 2)), *outlines])
@@ -212,7 +212,7 @@ def _owners(points: Longs, owner: Longs, nodes: Floats, strip: _Strip) -> Longs:
     begins = np.where(
         at_edge,
         (node < 2 * cols) & strip.valid[row, column],
-        nodes[2 * row + 1, np.minimum(node + 1, 2 * cols)] >= MIDDLE,
+        nodes[2 * row + 1, np.minimum(node + 1, 2 * cols)] >= HALF,
     )
     first = -(-(x - UNITS) // (2 * UNITS))  # centre at or right of it
     steps = np.bincount(row * (cols + 1) + first, np.where(begins, owner, -owner), height * (cols + 1))

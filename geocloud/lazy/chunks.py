@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 Numbers = tuple[Sequence[Radiometry], float | None]
 """Scale and offset of each band, and the number that pads all of them, where one does."""
 LazyResult = Literal["probability", "raw"] | EncodingName
-MOST = 2048
+MAX_CHUNK_SIDE = 2048
 """Pixels along a chunk's side at most, however the array comes: seven bands of it are 200 megabytes with a halo."""
-PROBED = 4
+PROBED_CHUNKS = 4
 """Chunks that tell the scale of values where nothing else does."""
-SAMPLE = 256
+MAX_PROBED_SIDE = 256
 """Every nth pixel of a probed chunk, so that at most this many per side are read."""
 
 
@@ -166,7 +166,7 @@ def _origin(edges: Sequence[int], start: int, plan: BlockPlan) -> int:
 def _whole_blocks(size: int, chunk: int, plan: BlockPlan) -> tuple[int, ...]:
     """Chunk sizes along one side: whole blocks, near the array's own; the last takes a rest smaller than the halo."""
     side, halo = plan.grid.side * plan.factor, plan.halo * plan.factor
-    step = max(min(round(chunk / side), MOST // side), -(-halo // side), 1) * side
+    step = max(min(round(chunk / side), MAX_CHUNK_SIDE // side), -(-halo // side), 1) * side
     count, rest = divmod(size, step)
     if not count:
         return (size,)
@@ -201,7 +201,7 @@ def _numbers(
 def _spread_out(counts: tuple[int, ...]) -> list[tuple[int, int]]:
     """Some chunks from the middle outwards along both diagonals."""
     rows, cols = counts
-    shares = [(0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25)][: PROBED + 1]
+    shares = [(0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25)][: PROBED_CHUNKS + 1]
     return list(dict.fromkeys((int(a * rows), int(b * cols)) for a, b in shares))
 
 
@@ -216,7 +216,7 @@ def _probe(
     """One scale for all bands that have none, and what pads them, from every nth valid value of some chunks."""
     seen, alike, looked = [], [], 0
     for block in blocks:
-        step = max(1, max(block.shape[1:]) // SAMPLE)
+        step = max(1, max(block.shape[1:]) // MAX_PROBED_SIDE)
         part = block[:, ::step, ::step]
         valid = np.stack([~is_nodata(values, empty) for values, empty in zip(part, nodata, strict=True)])
         seen.append(part[valid].astype(np.float64))

@@ -188,7 +188,7 @@ def _load_installed(point: EntryPoint) -> Scorer:
 
 
 _LOCK = threading.Lock()
-KEPT = 4
+MODELS_KEPT = 4
 """Models that a process keeps."""
 
 
@@ -203,7 +203,7 @@ def shared_scorer(
         return load_once(os.fspath(model), device, precision, identity)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=MODELS_KEPT)
 def load_once(model: str, device: str, precision: Precision, identity: str) -> Scorer:  # noqa: ARG001 - part of the key
     """Not for several threads at once: each would load."""
     return load_scorer(model, device, precision)

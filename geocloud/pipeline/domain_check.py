@@ -36,7 +36,7 @@ CONTRAST, MEDIAN, BRIGHTEST = 1.8, 0.015, 0.035
 of them open sea and haze (docs/classes.md)."""
 DISTANCE = 0.95
 """Mean distance of a scene's pixels to the nearest prototype, in radii, from which its colours are strange."""
-NEARER = 1.1
+EXCHANGED_NEARER = 1.1
 """How much nearer to the prototypes a scene of such contrast is with red and blue exchanged."""
 DARK_SHARE = 0.5
 """Share of the looked-at pixels that must be dark clear ground for its contrast to be compared: snow leaves shadows."""
@@ -79,7 +79,7 @@ OTHER_READINGS = (
     OtherReading("if it were a third as bright", "--scale, --offset", 0.62, 0.3, 0.32),
 )
 """Limits by 569 ordinary scenes and the same read wrongly: `python tests/benchmarks/unlike.py`."""
-LOOKED = 256
+TESTED_PIXELS = 256
 """Pixels per block that are tested in other readings."""
 PARTS = 1000
 """Distances are added up in whole thousandths of a radius."""
@@ -110,7 +110,7 @@ class DomainStats:
         scale, order = "is its scale (--scale, --offset) right?", "is the order of its bands (--bands) right?"
         dark = self.median < min(seen.median, MEDIAN) or self.brightest < min(seen.brightest, BRIGHTEST)
         exchanged = self.readings[0]
-        swapped = self.contrast > max(seen.contrast, CONTRAST) and not exchanged > self.distance / NEARER
+        swapped = self.contrast > max(seen.contrast, CONTRAST) and not exchanged > self.distance / EXCHANGED_NEARER
         found = {
             f"{100 * self.share:.0f} % of its clear or cloudy pixels have unknown colours: {scale} And {order}": (
                 self.share > seen.share or self.distance > DISTANCE
@@ -160,7 +160,7 @@ class DomainCheck:
                 strange = int(unfamiliar(pixels[here], bands, kinds).sum())
             sides[side] = int(here.sum()), strange
         levels = _levels(pixels, ~cloud, bands)
-        few = pixels[:: max(1, len(pixels) // LOOKED)]
+        few = pixels[:: max(1, len(pixels) // TESTED_PIXELS)]
         far = np.zeros_like(self._far) if self._seen is None or not len(few) else _far(few, bands, self._seen)
         with self._lock:
             self._sides += sides

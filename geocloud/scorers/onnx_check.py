@@ -18,7 +18,7 @@ MAX_BYTES = 1 << 30
 MAX_NODES = 20_000
 MAX_VALUES, MAX_HELD = 1 << 27, 1 << 29
 """Values of one array while the network runs, 64 planes of 1448 x 1448 pixels; and of all that are needed at once."""
-SMALL = 256
+MAX_CONSTANT_VALUES = 256
 """Values of a constant that is worked out here: sizes and axes have a few."""
 DOMAINS = {"": "ai.onnx", "ai.onnx": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
 """Sets of operators that ONNX itself defines; onnxruntime runs those of no other file."""
@@ -214,7 +214,7 @@ class _Sizes:
         """Note an array of the file, its values where they are few."""
         self._types[tensor.name] = self._onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
         self._constant.add(tensor.name)
-        if math.prod(tensor.dims) <= SMALL:
+        if math.prod(tensor.dims) <= MAX_CONSTANT_VALUES:
             self._known[tensor.name] = self._onnx.numpy_helper.to_array(tensor)
 
     def _size(self, name: str) -> int:
@@ -252,7 +252,7 @@ class _Sizes:
             for name, value in zip(node.output, values, strict=False):
                 kind = self._onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
                 self._types[name] = self._onnx.helper.make_tensor_type_proto(kind, value.shape)
-                if value.size <= SMALL:
+                if value.size <= MAX_CONSTANT_VALUES:
                     self._known[name] = value
         if all(name in self._constant for name in inputs):
             self._constant.update(node.output)
@@ -265,7 +265,7 @@ class _Sizes:
             return [np.array(self.shape_of(inputs[0]), dtype=np.int64)]
         if node.op_type not in ARITHMETIC or not all(name in self._known for name in inputs):
             return None
-        if self._length(node, inputs) > SMALL:
+        if self._length(node, inputs) > MAX_CONSTANT_VALUES:
             return None
         from onnx.reference import ReferenceEvaluator
 
@@ -286,7 +286,7 @@ class _Sizes:
             return given[0].size * math.prod(int(size) for size in given[1])
         if node.op_type == "Range":
             start, limit, step = (float(value.item()) for value in given[:3])
-            return int(min(max(0.0, (limit - start) / step), 1e18)) if step else SMALL + 1
+            return int(min(max(0.0, (limit - start) / step), 1e18)) if step else MAX_CONSTANT_VALUES + 1
         return 0
 
     def _alone(self, node: Any, given: Mapping[str, Array]) -> Any:  # noqa: ANN401

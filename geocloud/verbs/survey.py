@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 RECIPES = Path(__file__).parent.parent / "training" / "unmix" / "recipes"
 SHADOW_RECIPE = RECIPES / "unmix-shadow.toml"
-STEP = 8
+PIXEL_STEP = 8
 """One of so many pixels along rows and columns of a crop is kept."""
-MOST = 12_000
+MAX_PROTOTYPE_PIXELS = 12_000
 """Pixels that prototypes are fitted to."""
 CENTRE_SHARE = 512
 """Side of the part of each training scene that the limits are measured on."""
@@ -161,7 +161,7 @@ def coloured_veil(n: int, size: int, rng: Generator) -> Veil:
 
 def _every(layer: FloatArray) -> FloatArray:
     """(h, w) of a layer (1, h, w) the pixels that are kept."""
-    return layer[0, STEP // 2 :: STEP, STEP // 2 :: STEP]
+    return layer[0, PIXEL_STEP // 2 :: PIXEL_STEP, PIXEL_STEP // 2 :: PIXEL_STEP]
 
 
 class _Samples:
@@ -211,7 +211,7 @@ class _Samples:
     def _inner(self, layer: FloatArray) -> FloatArray:
         """(..., h, w) a layer of the crop at the pixels of its inner part that are kept."""
         part = slice(self.scorer.card.halo, -self.scorer.card.halo or None)
-        return layer[..., part, part][..., STEP // 2 :: STEP, STEP // 2 :: STEP]
+        return layer[..., part, part][..., PIXEL_STEP // 2 :: PIXEL_STEP, PIXEL_STEP // 2 :: PIXEL_STEP]
 
     def veils(self) -> ColourSamples:
         """Veils over ground that is known to be clear."""
@@ -236,8 +236,8 @@ class _Samples:
         for bands in BAND_SETS:
             values = pixels[:, [self.channels.index(band) for band in bands]]
             values = values[~np.isnan(values).any(axis=1)]
-            if len(values) >= MOST // 10:
-                some = np.random.default_rng(seed).permutation(len(values))[:MOST]
+            if len(values) >= MAX_PROTOTYPE_PIXELS // 10:
+                some = np.random.default_rng(seed).permutation(len(values))[:MAX_PROTOTYPE_PIXELS]
                 fitted.append(fit_prototypes(values[some], bands, seed))
         return tuple(fitted)
 

@@ -14,9 +14,9 @@ from geocloud.readers.bands.sensors import Sensor, lacks_blue, named_order
 
 OWN_NAME = re.compile(r"b\d{1,2}a?")
 """A sensor's own names of bands that have no common one, for models that take them: b09, b8a."""
-LISTED = 12
+MAX_LISTED_BANDS = 12
 """Bands that a sentence names at most."""
-MANY = 30
+SPECTROMETER_BANDS = 30
 """Bands from which a scene is taken for an imaging spectrometer's."""
 
 
@@ -121,12 +121,12 @@ def nearest_hints(hints: Sequence[BandHint], texts: str, has_data: Callable[[int
         texts: names of files, folders and products.
         has_data: whether the band of a number from 1 holds any; asked of few.
     """
-    if len(hints) <= MANY:
+    if len(hints) <= SPECTROMETER_BANDS:
         return list(hints)
     waves = [hint.wavelength or wavelength_in(hint.text) for hint in hints]
-    if sum(wave is not None for wave in waves) <= MANY:
+    if sum(wave is not None for wave in waves) <= SPECTROMETER_BANDS:
         waves = _counted_up(hints)
-    if sum(wave is not None for wave in waves) <= MANY:
+    if sum(wave is not None for wave in waves) <= SPECTROMETER_BANDS:
         return list(hints)
     top = any(word in texts.upper() for word in ("TOA", "L1", "RADIANCE"))
     kept = set()
@@ -177,7 +177,7 @@ def _refusal(found: BandEvidence, hints: Sequence[BandHint], labels: Sequence[st
     """Why the bands are not known, and the lines of what they may be."""
     seen = _listed([f"{number}={label!r}" if label else f"{number}" for number, label in enumerate(labels, start=1)])
     head = f"{source} does not say which of its bands are blue, green and red ({seen}); "
-    if len(hints) > MANY:
+    if len(hints) > SPECTROMETER_BANDS:
         return (
             f"{head}give the file that holds their wavelengths beside it (ENVI header, EnMAP's METADATA.XML), or name "
             "the bands nearest 490, 560, 665, 842, 1610 and 2200 nm: --bands blue=N,green=N,red=N,nir=N,swir16=N,"
@@ -220,5 +220,5 @@ def _left_out(found: BandEvidence, numbers: Mapping[str, int], labels: Sequence[
 
 def _listed(texts: Sequence[str]) -> str:
     """Not more of them than a sentence holds."""
-    named = ", ".join(text or "?" for text in texts[:LISTED])
-    return named if len(texts) <= LISTED else f"{named} and {len(texts) - LISTED} more"
+    named = ", ".join(text or "?" for text in texts[:MAX_LISTED_BANDS])
+    return named if len(texts) <= MAX_LISTED_BANDS else f"{named} and {len(texts) - MAX_LISTED_BANDS} more"

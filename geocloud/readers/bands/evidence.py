@@ -34,7 +34,7 @@ from geocloud.readers.bands.names import (
     wavelength_in,
     within,
 )
-from geocloud.readers.bands.sensors import SENSORS, SHARED, Order, Sensor, foreign_signs, stated_sensors
+from geocloud.readers.bands.sensors import SENSORS, SHARED_FAMILIES, Order, Sensor, foreign_signs, stated_sensors
 
 _COUNTED = re.compile(r"(.*[a-z])[ _.-](\d+)", re.IGNORECASE)
 ALPHA = "alpha"
@@ -204,7 +204,7 @@ def _own(hint: BandHint) -> NamedBand | None:
         return NamedBand("", "")
     token = product_token(hint.text)
     wavelength = hint.wavelength if hint.wavelength is not None else wavelength_in(hint.text)
-    word = None if token and token[0] not in SHARED else name_word(hint.text)
+    word = None if token and token[0] not in SHARED_FAMILIES else name_word(hint.text)
     common = name_word(hint.common) if hint.common else None
     said = (common or word or ("", 0))[0]
     if wavelength is not None:

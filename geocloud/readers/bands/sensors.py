@@ -22,7 +22,7 @@ FAMILIES = {
 
 The last is shared by many sensors: which one is meant, all names of a scene tell together.
 """
-SHARED = ("numbers", "landsat sr", "landsat ta")
+SHARED_FAMILIES = ("numbers", "landsat sr", "landsat ta")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

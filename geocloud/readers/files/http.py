@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 30
 ATTEMPTS = 4
 FIRST_DELAY_SECONDS = 0.5
 """Before the second attempt; doubled each time."""
-PASSING = (408, 425, 429, 500, 502, 503, 504)
+RETRIED_ANSWERS = (408, 425, 429, 500, 502, 503, 504)
 """Answers after which another attempt may succeed."""
 
 
@@ -31,7 +31,7 @@ def fetch(url: str, *, timeout: float = TIMEOUT_SECONDS, delay: float = FIRST_DE
         try:
             return _once(url, timeout)
         except HTTPError as error:
-            if error.code not in PASSING:
+            if error.code not in RETRIED_ANSWERS:
                 raise
         except (OSError, HTTPException):
             pass

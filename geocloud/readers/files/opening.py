@@ -34,8 +34,8 @@ from geocloud.readers.files.paths import (
 from geocloud.readers.files.vrt import check_file, check_text
 from geocloud.readers.reader import MAX_PIXELS
 
-LEAST, MOST = 32 << 20, 320 << 20
-SPARE = 24 << 20
+MIN_CACHE_BYTES, MAX_CACHE_BYTES = 32 << 20, 320 << 20
+SPARE_CACHE_BYTES = 24 << 20
 """For what is written meanwhile: GDAL has one cache for all."""
 
 
@@ -44,7 +44,8 @@ def cache_bytes(file_block: tuple[int, int, int], width: int, rows: int) -> int:
     block_height, block_width, pixel_bytes = file_block
     block_rows = -(-rows // block_height) + 1
     columns = -(-width // block_width) * block_width
-    return min(max(block_rows * block_height * columns * pixel_bytes, LEAST), MOST) + SPARE
+    needed = block_rows * block_height * columns * pixel_bytes
+    return min(max(needed, MIN_CACHE_BYTES), MAX_CACHE_BYTES) + SPARE_CACHE_BYTES
 
 
 def check_place(source: str, georef: Georef) -> None:

@@ -30,7 +30,7 @@ from geocloud.readers.files.paths import check_named, is_virtual
 from geocloud.readers.files.sampling import mask_band, sample_files
 from geocloud.readers.reader import SceneOptions
 
-SHARED = 8
+SHARED_LETTERS = 8
 """Letters that all names of bands begin with from which they are left out of the line on a scene."""
 Sample = Callable[[], Samples]
 
@@ -213,7 +213,7 @@ def understood(sources: Sequence[BandSource], guess: str = "") -> str:
 
 def _called(source: BandSource, shared: int = 0) -> str:
     """A band with what the scene calls it, without what the names of all begin with, else its number."""
-    label = f"…{source.label[shared:]}" if shared > SHARED else source.label or str(source.index)
+    label = f"…{source.label[shared:]}" if shared > SHARED_LETTERS else source.label or str(source.index)
     return source.band if label.lower() == source.band else f"{source.band} {label}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rasterio.enums import ColorInterp
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.choosing import MANY, ChosenBands, choose_bands, given_bands, nearest_hints
+from geocloud.readers.bands.choosing import SPECTROMETER_BANDS, ChosenBands, choose_bands, given_bands, nearest_hints
 from geocloud.readers.bands.evidence import ALPHA, BandHint
 from geocloud.readers.bands.names import to_micrometres
 from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
@@ -129,7 +129,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
 
 def unnamed_note(chosen: ChosenBands) -> tuple[str, ...]:
     """A sentence on bands of which nothing says which they are, where there are a few."""
-    if not 0 < len(chosen.unnamed) <= MANY:
+    if not 0 < len(chosen.unnamed) <= SPECTROMETER_BANDS:
         return ()
     more = "s" if len(chosen.unnamed) > 1 else ""
     return (f"band{more} {', '.join(chosen.unnamed)} not read, for nothing says which: --bands names what is used",)

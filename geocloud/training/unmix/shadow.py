@@ -32,7 +32,7 @@ LIT, SHADED = 0.03, 0.15
 """Share of light lost up to which ground counts as lit, and from which as shaded; between, nothing is asked."""
 VEILED = 0.06
 """Opacity above which a pixel is the cloud's own, and nothing is asked of it."""
-SEEN = 0.015
+VISIBLE_CHANGE = 0.015
 """Change of reflectance, in the band that shows most, below which a shadow cannot be seen: over water, for one."""
 SKY = (0.6, 0.75, 0.88, 1.0, 1.0, 1.0, 1.0)
 """Of the light lost where the sky lights nothing, what is lost in each band: the sky is blue. To a random power."""
@@ -40,7 +40,7 @@ FARTHEST = 60
 """Pixels between a cloud and its shadow."""
 LAKES = 0.3
 """Share of patches with one."""
-TRIES = 3
+CROPS_TRIED = 3
 """Crops of which the clearest is taken."""
 
 
@@ -84,7 +84,7 @@ class ShadowBatches:
         x = mix(ground, cloud, opacity, shadow * sky)
         shown = present[..., None, None]
         change = ((x - ground).abs() * shown).amax(1, keepdim=True)
-        shaded = (shadow > SHADED) & (change > SEEN)
+        shaded = (shadow > SHADED) & (change > VISIBLE_CHANGE)
         known = (opacity < VEILED) & (shaded | (shadow < LIT))
         grain = uniform((n, 7, 1, 1), -0.012, 0.012, rng) * torch.randn(n, 1, size, size, generator=rng)
         return ShadowBatch((x + grain).clamp(0, BRIGHTEST) * shown, present, shaded.float(), known * clear)
@@ -102,7 +102,7 @@ class ShadowBatches:
 
     def _clearest(self, scene: TrainingScene) -> Tensor:
         """(9, size, size) of a few random crops the one with most ground that is known to be clear."""
-        crops = [surfaces.crop(scene, self.config.size, self.rng) for _ in range(TRIES)]
+        crops = [surfaces.crop(scene, self.config.size, self.rng) for _ in range(CROPS_TRIED)]
         return max(crops, key=lambda planes: float(known_clear(planes[7], planes[8]).mean()))
 
 

@@ -18,7 +18,7 @@ from geocloud.training.unmix.scenes import TrainingScene
 
 SCALES = (1.0, 0.6)
 """Sizes that scenes are shown at: pixels of 40 m are shown as such of 67 m as well."""
-SURE = 0.95
+TAGGED_SHARE = 0.95
 """Share of a window's pixels that must be tagged, and tagged alike, for it to count."""
 SNOW_ODDS = 3.0
 """Weight of windows of snow, where others have 1: they are few."""
@@ -80,8 +80,8 @@ def windows_of(scene: TrainingScene, size: float, scale: float) -> Windows:
         return Windows(torch.zeros(0, textures(torch.zeros(1, 3, GRID, GRID)).shape[1]), torch.zeros(0), torch.zeros(0))
     known = F.avg_pool2d(planes[:, 3:], CELL * STRIDE)[0]
     share = known[0] / known[1].clamp(min=1e-6)
-    clear, cloud = share < 1 - SURE, share > SURE
-    use = (known[1] > SURE) & (clear | cloud) if scene.snow else torch.ones_like(clear)
+    clear, cloud = share < 1 - TAGGED_SHARE, share > TAGGED_SHARE
+    use = (known[1] > TAGGED_SHARE) & (clear | cloud) if scene.snow else torch.ones_like(clear)
     figures = textures(planes)[0][:, use].T
     snow = (clear & torch.tensor(scene.snow))[use].float()
     return Windows(figures, snow, torch.full((len(snow),), max(1, len(snow)) ** -0.5))

@@ -15,7 +15,7 @@ from geocloud.training.unmix.simulator import simulate
 
 CONTRAST = 0.03
 """Change of visible reflectance below which a veil cannot be seen, such as white over snow: not asked either."""
-LARGEST = 1024
+MAX_SIDE = 1024
 """Pixels per side of a scene that are used, from its middle."""
 
 
@@ -89,10 +89,10 @@ def _under_cloud(scene: TaggedScene, rng: torch.Generator) -> SimulatedCase:
 
 
 def _middle(scene: TaggedScene) -> TaggedScene:
-    """At most LARGEST pixels per side."""
+    """At most MAX_SIDE pixels per side."""
     height, width = scene.clear.shape
-    top, left = max(0, (height - LARGEST) // 2), max(0, (width - LARGEST) // 2)
-    cell = (slice(top, top + LARGEST), slice(left, left + LARGEST))
+    top, left = max(0, (height - MAX_SIDE) // 2), max(0, (width - MAX_SIDE) // 2)
+    cell = (slice(top, top + MAX_SIDE), slice(left, left + MAX_SIDE))
     return TaggedScene(scene.name, scene.data[:, *cell], scene.bands, scene.clear[cell], scene.cloudy[cell])
 
 
