@@ -51,9 +51,13 @@ GROUPS = {
 class InputOption(click.Option):
     """An option under the heading of inputs, whatever its name."""
 
+    heading = "Input"
+
 
 class OutputOption(click.Option):
     """An option under the heading of outputs, whatever its name."""
+
+    heading = "Output"
 
 
 class WordOption(OutputOption):
@@ -104,13 +108,12 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under the headings of GROUPS."""
         heading = {name: title for title, names in GROUPS.items() for name in names}
-        own = {InputOption: "Input", OutputOption: "Output"}
         groups: dict[str, list[tuple[str, str]]] = {title: [] for title in (f"{self.name} options", *GROUPS)}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
                 name = max(parameter.opts, key=len).lstrip("-")
-                title = own.get(type(parameter)) or heading.get(name, f"{self.name} options")
+                title = getattr(parameter, "heading", None) or heading.get(name, f"{self.name} options")
                 groups[title].append(record)
         for title, records in groups.items():
             if records:

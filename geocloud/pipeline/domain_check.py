@@ -33,7 +33,7 @@ MIN_DARK_PIXELS = 100
 """Looked-at pixels below which nothing is said."""
 CONTRAST, MEDIAN, BRIGHTEST = 1.8, 0.015, 0.035
 """A card's limits are not taken to be narrower than these: of ordinary scenes, 1 in 7 crossed the shipped card's, most
-of them open sea and haze (docs/classes.md)."""
+of them open sea and haze (docs/classes-measured.md)."""
 DISTANCE = 0.95
 """Mean distance of a scene's pixels to the nearest prototype, in radii, from which its colours are strange."""
 EXCHANGED_NEARER = 1.1
