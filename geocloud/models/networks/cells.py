@@ -33,6 +33,12 @@ WHITE, COLOUR = 0.4, 0.15
 """Visible reflectance from which, and range of its bands as a share of it up to which, a pixel is white."""
 DETAIL = 10.0
 """Logits per reflectance that a pixel outshines its surroundings by, where the coefficient is 1."""
+WINDOW, STRIDE = 16, 8
+"""Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
+GLARE, DARK = 0.7, 0.12
+"""Visible reflectance above which, and below which, a pixel counts for a share of its window."""
+TEXTURES = 14
+"""Figures of a window."""
 
 
 def with_absent(x: Tensor, present: Tensor) -> Tensor:
@@ -135,6 +141,40 @@ def whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
     brightest, darkest = torch.maximum(torch.maximum(blue, green), red), torch.minimum(torch.minimum(blue, green), red)
     mean = (blue + green + red) * (1 / 3)
     return torch.sigmoid((mean - WHITE) / 0.02) * torch.sigmoid((COLOUR - (brightest - darkest) / (mean + 0.05)) / 0.01)
+
+
+def over_windows(cells: Tensor) -> Tensor:
+    """(n, c, h/8, w/8) means over windows of cells (n, c, h, w)."""
+    return F.avg_pool2d(cells, WINDOW, STRIDE, (WINDOW - STRIDE) // 2, count_include_pad=False)
+
+
+def textures(x: Tensor) -> Tensor:
+    """(n, TEXTURES, h/32, w/32) figures of windows, of reflectance (n, 3 or more, h, w); h and w multiples of GRID."""
+    # Steps are differences between neighbours. Their mean and mean square are taken at scales of 1, 2, 4 and 8 pixels,
+    # and all are brought to the grid of cells (4 pixels): 1 and 2 are averaged, 4 fits, 8 is repeated 2x2.
+    #
+    #   channels of `means`: 3 colour, 1 blue - red, 2 shares of glare and dark, 4 steps, 4 squares of steps
+    #
+    # Windows of 16x16 cells, one every 8, average them; of the squares the root is taken last.
+    visible = x[:, :3].float()
+    bright = visible.mean(1, keepdim=True)
+    steps, at = [], bright
+    for scale in (1, 2, 4, 8):
+        step = _steps(at)
+        steps.append(F.avg_pool2d(step, CELL // scale) if scale < CELL else step)
+        steps.append(F.avg_pool2d(step.square(), CELL // scale) if scale < CELL else step.square())
+        at = F.avg_pool2d(at, 2)
+    steps[6:] = [F.interpolate(step, scale_factor=2.0) for step in steps[6:]]
+    cells = [F.avg_pool2d(plane, CELL) for plane in (visible, (bright > GLARE).float(), (bright < DARK).float())]
+    means = torch.cat([cells[0], cells[0][:, :1] - cells[0][:, 2:], *cells[1:], *steps[0::2], *steps[1::2]], 1)
+    pooled = over_windows(means)
+    return torch.cat([pooled[:, :10], pooled[:, 10:].clamp(min=0).add(1e-12).sqrt()], 1)
+
+
+def _steps(plane: Tensor) -> Tensor:
+    """(n, 1, h, w) steps to the neighbours at the right and below, added up; 0 at the last ones."""
+    across = F.pad((plane[..., 1:] - plane[..., :-1]).abs(), (0, 1))
+    return across + F.pad((plane[..., 1:, :] - plane[..., :-1, :]).abs(), (0, 0, 0, 1))
 
 
 def to_grid(x: Tensor) -> Tensor:

@@ -29,7 +29,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
-from geocloud.models.networks.cells import BANDS, CELL, CellNet, to_grid, whiteness
+from geocloud.models.networks.cells import (
+    BANDS,
+    CELL,
+    GLARE,
+    TEXTURES,
+    CellNet,
+    over_windows,
+    textures,
+    to_grid,
+    whiteness,
+)
 from geocloud.readers.bands.names import CENTRES
 
 NIR, SWIR, CIRRUS = (BANDS.index(name) for name in ("nir", "swir16", "cirrus"))
@@ -47,14 +57,8 @@ GRAINS, GRAINS_ODDS = 0.97, (-1.0, 3.0)
 cloud it is above 1. And what near infrared adds to the log odds by texture, and what such a window adds to that."""
 PENALTY, DOUBT, NIR_DOUBT = 6.0, 2.5, 5.0
 """Logits taken off where short-wave infrared shows snow, and at most where texture does: in RGB, with near infrared."""
-WINDOW, STRIDE = 16, 8
-"""Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
-GLARE, DARK = 0.7, 0.12
-"""Visible reflectance above which, and below which, a pixel counts for a share of its window."""
 PALE = 0.25
 """Mean visible reflectance from which a window may be a snow field: small clouds over dark ground are as rough."""
-TEXTURES = 14
-"""Figures of a window."""
 BLANK, UNSURE = 0.003, -2.4
 """Mean step between neighbours below which a white window shows nothing, for it is saturated, and the logit that such a
 window is given: a little above the threshold, where P(cloud) is 0.57."""
@@ -159,42 +163,8 @@ def _coarse_grained(x: Tensor) -> Tensor:
     """(n, 1, h/32, w/32) whether the white in a window is darker in near infrared than in red, 0 to 1."""
     blue, green, red, nir = torch.split(F.avg_pool2d(x[:, : NIR + 1].float(), CELL), 1, 1)
     white = whiteness(blue, green, red)
-    dull, bright = torch.split(_over_windows(torch.cat([white * nir, white * red], 1)), 1, 1)
+    dull, bright = torch.split(over_windows(torch.cat([white * nir, white * red], 1)), 1, 1)
     return torch.sigmoid((GRAINS - (dull + 1e-6) / (bright + 1e-6)) / 0.012)
-
-
-def _over_windows(cells: Tensor) -> Tensor:
-    """(n, c, h/8, w/8) means over windows of cells (n, c, h, w)."""
-    return F.avg_pool2d(cells, WINDOW, STRIDE, (WINDOW - STRIDE) // 2, count_include_pad=False)
-
-
-def textures(x: Tensor) -> Tensor:
-    """(n, TEXTURES, h/32, w/32) figures of windows, of reflectance (n, 3 or more, h, w); h and w multiples of GRID."""
-    # Steps are differences between neighbours. Their mean and mean square are taken at scales of 1, 2, 4 and 8 pixels,
-    # and all are brought to the grid of cells (4 pixels): 1 and 2 are averaged, 4 fits, 8 is repeated 2x2.
-    #
-    #   channels of `means`: 3 colour, 1 blue - red, 2 shares of glare and dark, 4 steps, 4 squares of steps
-    #
-    # Windows of 16x16 cells, one every 8, average them; of the squares the root is taken last.
-    visible = x[:, :3].float()
-    bright = visible.mean(1, keepdim=True)
-    steps, at = [], bright
-    for scale in (1, 2, 4, 8):
-        step = _steps(at)
-        steps.append(F.avg_pool2d(step, CELL // scale) if scale < CELL else step)
-        steps.append(F.avg_pool2d(step.square(), CELL // scale) if scale < CELL else step.square())
-        at = F.avg_pool2d(at, 2)
-    steps[6:] = [F.interpolate(step, scale_factor=2.0) for step in steps[6:]]
-    cells = [F.avg_pool2d(plane, CELL) for plane in (visible, (bright > GLARE).float(), (bright < DARK).float())]
-    means = torch.cat([cells[0], cells[0][:, :1] - cells[0][:, 2:], *cells[1:], *steps[0::2], *steps[1::2]], 1)
-    pooled = _over_windows(means)
-    return torch.cat([pooled[:, :10], pooled[:, 10:].clamp(min=0).add(1e-12).sqrt()], 1)
-
-
-def _steps(plane: Tensor) -> Tensor:
-    """(n, 1, h, w) steps to the neighbours at the right and below, added up; 0 at the last ones."""
-    across = F.pad((plane[..., 1:] - plane[..., :-1]).abs(), (0, 1))
-    return across + F.pad((plane[..., 1:, :] - plane[..., :-1, :]).abs(), (0, 0, 0, 1))
 
 
 WAVELENGTHS = tuple(CENTRES[band] for band in BANDS)

@@ -12,8 +12,8 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from torch import Tensor
 
 from geocloud.errors import InputError
-from geocloud.models.networks.cells import CELL, GRID
-from geocloud.models.networks.unmix import STRIDE, SnowTexture, textures
+from geocloud.models.networks.cells import CELL, GRID, STRIDE, textures
+from geocloud.models.networks.unmix import SnowTexture
 from geocloud.training.unmix.scenes import TrainingScene
 
 SCALES = (1.0, 0.6)
