@@ -19,7 +19,7 @@ from geocloud.verbs.apply_mask import apply_mask
 pytestmark = pytest.mark.data
 TILE = "sentinel2_l2a_120m/S2*_33TWL_"
 SCENES = (
-    "S2A_MSIL2A_*.SAFE",
+    pytest.param("S2A_MSIL2A_*.SAFE", marks=pytest.mark.slow),  # a whole tile
     "LC08_L2SP_008059_*",
     "LC08_L2SP_005009_*",
     "LC08_L1TP_*",
