@@ -33,6 +33,8 @@ class BatchOptions:
     """Run only the scenes that the manifest calls failed."""
     split: int = SPLIT_SIDE
     """Rasters with more pixels than this along a side are scored in strips of rows, one task each."""
+    lists: tuple[str | os.PathLike[str], ...] = ()
+    """Files that the scenes were named in: no output replaces one, also with `overwrite`."""
 
     def __post_init__(self) -> None:
         """Numbers a user can mistype, and wishes that contradict."""

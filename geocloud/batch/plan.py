@@ -14,8 +14,9 @@ from geocloud.batch.manifest import BATCH_FILES, MANIFEST, Record
 from geocloud.batch.options import BatchOptions
 from geocloud.errors import UsageError
 from geocloud.pipeline.outputs import MASK_SUFFIX, output_paths
-from geocloud.pipeline.places import check_scenes, mask_files, outputs_name
+from geocloud.pipeline.places import area_files, check_scenes, mask_files, model_files, outputs_name
 from geocloud.readers.files.paths import is_virtual
+from geocloud.writers.staging import check_not_read
 
 CHECKS_AT_ONCE = 16
 """Threads that check files: on a network each check waits."""
@@ -77,6 +78,8 @@ def make_plan(
     tasks = _tasks(sources, folder, options)
     used = _existing(tasks, folder)
     check_scenes(sources, used)
+    others = area_files(options.detect.aoi), model_files(options.detect.model), map(os.fspath, options.lists)
+    check_not_read(used, chain(*others))
     if options.retry_failed:
         return Plan(tuple(task for task in tasks if _failed(known.get(task.source))), ())
     if options.resume:

@@ -78,6 +78,7 @@ def batch(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  # 
     options = BatchOptions(
         take_detect_options({**given, "stac": False, "threads": 1, "mask_file": None}),
         **{name: given[name] for name in _BATCH},
+        lists=tuple(filter(None, (given["list_file"], given["stac_collection"]))),
     )
     named = [*scenes, *_listed(given, allow_external=options.detect.scene.allow_external)]
     sources = [inner for scene in named for inner in scenes_in(scene)]

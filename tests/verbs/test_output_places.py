@@ -225,7 +225,14 @@ def test_a_batch_replaces_no_file_of_others(scene: Path, tmp_path: Path) -> None
         with pytest.raises(UsageError, match=f"{name} exists"):
             detect_many([scene], out, BatchOptions(DetectOptions(model="brightness")))
         assert contents(out) == {name: b"precious"}
+        with pytest.raises(UsageError, match=f"{name} is the input"):
+            detect_many([scene], out, BatchOptions(ANEW, lists=(out / name,)))
+        assert contents(out) == {name: b"precious"}
         (out / name).unlink()
+    area = out / "collection.json"
+    area.write_text('{"type": "Polygon", "coordinates": [[[15, 45], [16, 45], [16, 46], [15, 45]]]}')
+    with pytest.raises(UsageError, match="is the input"):
+        detect_many([scene], out, BatchOptions(replace(ANEW, aoi=area)))
 
 
 def test_what_stands_beside_a_replaced_file_goes_with_it(scene: Path, tmp_path: Path) -> None:
