@@ -54,7 +54,7 @@ def sentinel_2(folder: Path) -> None:
     (folder / "S2B_33UUP_20240105_0_L2A.json").write_text(json.dumps(item))
     write_scene(folder / "export.tif", data=stack(6), names=SIX)
     (folder / "tiles").mkdir()
-    for name in ("export-0000000000-0000000000", "export-0000000000-0000000064"):
+    for name in ("field-0000000000-0000000000", "field-0000000000-0000000064"):
         place = from_origin(300000 + 640 * name.endswith("64"), 4700000, 10, 10)
         write_scene(folder / "tiles" / f"{name}.tif", data=stack(6), names=SIX, transform=place)
 
