@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from geocloud.errors import UsageError
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.training.adapt import FitOptions, adapted, ground_of
 from geocloud.training.checkpoint import CHECKPOINT_FILE
@@ -20,14 +22,18 @@ def tile(level: float) -> Tile:
     return Tile("sand", data, BANDS, np.zeros((96, 96), np.uint8), np.ones((96, 96), bool))
 
 
-def test_a_copy_learns_and_a_foreign_checkpoint_is_left_aside(tmp_path: Path) -> None:
+def test_a_copy_learns_and_a_foreign_checkpoint_goes_only_when_it_may(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = UnmixNet(widths=(8,) * 5).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     (tmp_path / CHECKPOINT_FILE).write_bytes(b"of something else")
     told: list[int] = []
     options = FitOptions(steps=2, batch=2, size=64)
-    made = adapted(network, [ground_of(tile(0.3))], 0.0, options, tmp_path, lambda done, _: told.append(done))
+    given = network, [ground_of(tile(0.3))], 0.0, options, tmp_path, lambda done, _: told.append(done)
+    with pytest.raises(UsageError, match="is of another training; pass --overwrite"):
+        adapted(*given)
+    assert told == []
+    made = adapted(*given, anew=True)
     assert told == [1, 2]
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     changed = [name for name, value in made.state_dict().items() if not torch.equal(value, before[name])]
