@@ -41,7 +41,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The model folder.")
 @model_option
-@click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of the training.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=AdaptOptions().steps, show_default=True, help="Steps of the training."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
 @click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one per core.")
 @click.option("--allow-worse", is_flag=True, help="Write the model also if it is worse on the scenes held out.")

@@ -45,11 +45,11 @@ KEEP = 0.3
 class FitOptions:
     """How long, how fast."""
 
-    steps: int = 200
+    steps: int = 400
     batch: int = 6
     size: int = 128
     """Pixels along a side of a crop."""
-    lr: float = 3e-4
+    lr: float = 1e-3
     average: float = 0.9
     """Share of the running average of weights that a step keeps: it is the average that is used."""
     seed: int = 0

@@ -23,8 +23,10 @@ from geocloud.training.unmix.synthetic import SimulatedCase, TaggedScene, simula
 
 NOISE, LOST_RECALL = 0.002, 0.02
 """Balanced accuracy and recall that a model may lose on held-out scenes and still be no worse."""
-LARGEST_MOVE, STEP = 1.0, 0.25
+LARGEST_MOVE, STEP = 1.5, 0.125
 """Logits that the threshold moves at most after learning, and at once."""
+MOST_FALSE_ALARMS = 0.75
+"""Of those that there were, beyond which the threshold is not lowered for the sake of recall."""
 MIN_CLEAR = 0.05
 """Share of known clear pixels below which no cloud is simulated over a tile."""
 
@@ -135,7 +137,7 @@ def by_simulation(learn: Sequence[Tile], scorer: Scorer, threads: int | None) ->
 def with_recall(before: Histograms, learn: Sequence[Tile], scorer: Scorer, threads: int | None) -> Calibration:
     """The calibration, its threshold lowered until as much cloud is found over the learned ground as before.
 
-    By at most LARGEST_MOVE logits, and not beyond half of the false alarms that there were.
+    By at most LARGEST_MOVE logits, and not beyond MOST_FALSE_ALARMS.
     """
     calibration = scorer.card.calibration
     cut = float(calibration.score_threshold)
@@ -144,7 +146,7 @@ def with_recall(before: Histograms, learn: Sequence[Tile], scorer: Scorer, threa
     chosen = cut
     for lower in np.arange(0, LARGEST_MOVE + STEP, STEP):
         new = _total(after, cut - float(lower))
-        if new.false_alarms > max(old.false_alarms / 2, _total(after, cut).false_alarms):
+        if new.false_alarms > max(MOST_FALSE_ALARMS * old.false_alarms, _total(after, cut).false_alarms):
             break
         chosen = cut - float(lower)
         if new.recall >= old.recall:

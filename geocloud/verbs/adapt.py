@@ -40,7 +40,7 @@ class AdaptOptions:
     polygons: Path | None = None
     """Vector file of corrected clouds; its column `scene` says of which scenes it tells all."""
     scene: SceneOptions = field(default_factory=SceneOptions)
-    steps: int = 200
+    steps: int = 400
     seed: int = 0
     threads: int | None = None
     allow_worse: bool = False
