@@ -135,6 +135,8 @@ class PatchBatch:
     """(n, height + 2 halo, width + 2 halo); True = data of the scene or its reflection."""
     bands: tuple[str, ...]
     """Names of the bands, in the order of axis 1."""
+    pixel_size: float | None = None
+    """Metres along a side of a pixel, as it is scored; None where that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ class PatchGrid:
     """(height, width) of the scene in pixels."""
     block: int = 1
     """Patches along each side of a block; 1 makes a block one patch."""
+    pixel_size: float | None = None
+    """Metres along a side of its pixels; None where that is unknown."""
 
     def __post_init__(self) -> None:
         """Validate once; later code trusts it."""

@@ -21,7 +21,7 @@ from geocloud.errors import ModelError, UsageError
 from geocloud.models.kinds import build_network
 from geocloud.models.networks import Network
 from geocloud.models.networks.cells import ExactConv2d, to_grid, with_absent
-from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet
+from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet, fine_enough
 from geocloud.raster import FloatArray, Parts, PatchBatch
 from geocloud.scorers.card import ModelCard, Precision, read_card, require_bands
 from geocloud.scorers.contract import Scorer, Unmixer
@@ -242,11 +242,15 @@ class NetworkScorer:
             torch.set_num_threads(1)  # parallelism is over segments: threads of one operator wait for each other
         x, present = self._channels(batch)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            raw = cast("Network", self.network).raw_score(x, present)
+            raw = self._raw_score(x, present, batch.pixel_size)
         halo = self.card.halo if self.card.level == "pixel" else 0
         rows, columns = (slice(halo, size - halo) for size in raw.shape[-2:])
         score: FloatArray = raw.float()[:, rows, columns].cpu().numpy() * np.float32(self.card.calibration.sign)
         return score
+
+    def _raw_score(self, x: torch.Tensor, present: torch.Tensor, pixel_size: float | None) -> torch.Tensor:  # noqa: ARG002
+        """What the network says of a batch, whose pixels have that size in metres."""
+        return cast("Network", self.network).raw_score(x, present)
 
     def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch's bands in channel order, and which of the channels they are; a view where that is their order."""
@@ -260,6 +264,9 @@ class NetworkScorer:
 class UnmixScorer(NetworkScorer):
     """Scores as any network; `unmix` runs all its heads."""
 
+    def _raw_score(self, x: torch.Tensor, present: torch.Tensor, pixel_size: float | None) -> torch.Tensor:
+        return cast("UnmixNet", self.network).raw_score(x, present, fine=fine_enough(pixel_size))
+
     def unmix(self, batch: PatchBatch) -> Parts:
         """Score, slope, shadow, snow and surface of a batch; see Unmixer."""
         if self.device.type == "cpu" and torch.get_num_threads() != 1:
@@ -269,7 +276,8 @@ class UnmixScorer(NetworkScorer):
         x = with_absent(to_grid(shown), present)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             network, there = cast("UnmixNet", self.network), present.to(x.dtype).expand(len(x), -1)
-            parts = network(x, there)
+            fine = fine_enough(batch.pixel_size)
+            parts = network(x, there, fine=fine)
             shadow = network.shadow_logit(x, there)
         halo = self.card.halo
         inner = slice(halo, height - halo), slice(halo, width - halo)
@@ -282,7 +290,7 @@ class UnmixScorer(NetworkScorer):
         index = [self.card.channels.index(band) for band in batch.bands]
         score = bare(parts.logit)[:, 0] * np.float32(self.card.calibration.sign)
         dark = None if shadow is None else bare(shadow)[:, 0]
-        snow = bare(network.snow_evidence(x, there))[:, 0]
+        snow = bare(network.snow_evidence(x, there, fine=fine))[:, 0]
         if not {"nir", "swir16"} & set(batch.bands):
             snow *= score < np.float32(self.card.calibration.score_threshold - SURELY_CLEAR)
         return Parts(score, slope, dark, snow, bare(parts.surface[:, index]))

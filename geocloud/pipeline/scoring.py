@@ -21,6 +21,7 @@ from geocloud.pipeline.tiling import (
     aggregation_factor,
     coarse_shape,
     cut_blocks,
+    pixel_side,
     pixels_of,
     read_ahead,
     read_segments,
@@ -212,7 +213,9 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         InputError: the scene cannot be read to its end.
     """
     bands = scorer.choose_bands(scene.bands)
-    grid = PatchGrid(coarse_shape(scene.georef.shape, factor), scorer.card.block)
+    side = pixel_side(scene.georef)
+    size = None if side is None else side * factor
+    grid = PatchGrid(coarse_shape(scene.georef.shape, factor), scorer.card.block, size)
     part = part or Window(0, 0, *scene.georef.shape)
     blocks = grid.touching(squares_of(part, factor))
     own = pixels_of(blocks, factor, scene.georef.shape)

@@ -41,7 +41,7 @@ def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None 
     Raises:
         UsageError: a resolution is asked for, and a pixel has no size in metres.
     """
-    side = _pixel_side(georef)
+    side = pixel_side(georef)
     if side is None:
         if resolution is not None and georef.located:
             raise UsageError(
@@ -54,7 +54,7 @@ def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None 
     return min(max(1, int(RESOLUTION_TOLERANCE * scorer.card.min_resolution / side)), MAX_DEFAULT_FACTOR)
 
 
-def _pixel_side(georef: Georef) -> float | None:
+def pixel_side(georef: Georef) -> float | None:
     """Metres of the middle pixel's side; None where it is unknown: unlocated, off the Earth, or without area."""
     if not georef.located:
         return None
@@ -166,7 +166,7 @@ def cut_blocks(
         for here in batched(alike, batch_size):
             blocks = [_cut(window.grow(halo), segment, grid.shape) for window in here]
             data, valid = (_stacked(parts) for parts in zip(*blocks, strict=True))
-            yield PatchBatch(here, data, valid, bands)
+            yield PatchBatch(here, data, valid, bands, grid.pixel_size)
 
 
 def batched(items: Iterable[T], most: int) -> Iterator[tuple[T, ...]]:

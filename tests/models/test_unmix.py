@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from geocloud import score
 from geocloud.models.network_scorer import folded, load_network
 from geocloud.models.networks.cells import spectral_indices
-from geocloud.models.networks.unmix import SnowTexture, UnmixNet, find_snow, mix
+from geocloud.models.networks.unmix import SnowTexture, UnmixNet, find_snow, fine_enough, mix
 from geocloud.models.registry import model_folder
 from geocloud.scorers.card import read_card
 from geocloud.training.unmix.batches import Batches
@@ -169,7 +169,7 @@ def test_rough_white_is_doubted_where_nothing_but_the_visible_is_shown_and_soft_
 FOUR = torch.tensor([[1, 1, 1, 1, 0, 0, 0.0]])
 
 
-def test_in_four_bands_rough_white_is_snow_the_more_so_where_near_infrared_is_darker_than_red():
+def test_in_four_bands_rough_white_is_snow_where_near_infrared_is_darker_than_red():
     trained = load_network(model_folder("default"), read_card(model_folder("default"))).eval()
 
     def evidence(rough, share):
@@ -178,8 +178,20 @@ def test_in_four_bands_rough_white_is_snow_the_more_so_where_near_infrared_is_da
             return float(trained.snow_evidence(bands, FOUR).mean())
 
     assert evidence(rough=True, share=0.92) > 0.7
+    assert evidence(rough=True, share=1.05) < 0.1
     assert evidence(rough=False, share=0.92) < 0.5
-    assert evidence(rough=False, share=1.02) < evidence(rough=False, share=0.92)
+
+
+@pytest.mark.parametrize(("size", "doubted"), [(None, True), (40.0, True), (120.0, False)])
+def test_rough_white_in_rgb_is_doubted_in_small_pixels_alone(size, doubted):
+    trained = load_network(model_folder("default"), read_card(model_folder("default"))).eval()
+    bands = torch.cat([relief(rough=True), torch.zeros(1, 4, 256, 256)], 1)
+    shown = RGB.flatten().bool()
+    with torch.no_grad():
+        plain = trained.raw_score(bands[:, :3], shown, fine=False)
+        found = trained.raw_score(bands[:, :3], shown, fine=fine_enough(size))
+
+    assert (found.mean() < plain.mean() - 1) == doubted
 
 
 @pytest.mark.parametrize("white", [0.8, 1.0])

@@ -48,20 +48,27 @@ SNOWY, SURELY_SNOWY, SNOWY_WITHOUT_CIRRUS = 0.4, 0.6, 0.75
 is snow whatever the network says, and from which it is so where no cirrus band rules out ice cloud."""
 DARKEST_NIR, BRIGHTEST_CIRRUS = 0.11, 0.035
 """Reflectance that snow exceeds in near infrared, as water does not; and stays below in the cirrus band."""
-NIR_OF_SNOW = (0.65, 1.15)
-"""Reflectance in near infrared as a share of that in green: less is bright water, more is silt or plants."""
-DARKEST_GREEN = 0.1
-"""Reflectance in green that snow exceeds, in woods too."""
-GRAINS, GRAINS_ODDS = 0.97, (-1.0, 3.0)
+NIR_OF_SNOW, DARKEST_GREEN = (0.65, 1.15), 0.1
+"""Reflectance in near infrared as a share of that in green (less is bright water, more is silt or plants), and in green
+that snow exceeds, in woods too."""
+GRAINS, GRAINS_ODDS = 0.985, 2.0
 """Reflectance in near infrared as a share of that in red, of the white within a window, below which it is snow: of
-cloud it is above 1. And what near infrared adds to the log odds by texture, and what such a window adds to that."""
+cloud it is above 1, but for surface reflectance over sea. And what such a window adds to the log odds by texture."""
 PENALTY, DOUBT, NIR_DOUBT = 6.0, 2.5, 5.0
 """Logits taken off where short-wave infrared shows snow, and at most where texture does: in RGB, with near infrared."""
 PALE = 0.25
 """Mean visible reflectance from which a window may be a snow field: small clouds over dark ground are as rough."""
 BLANK, UNSURE = 0.003, -2.4
-"""Mean step between neighbours below which a white window shows nothing, for it is saturated, and the logit that such a
-window is given: a little above the threshold, where P(cloud) is 0.57."""
+"""Mean step between neighbours below which a white window is saturated, and the logit that it gets: P(cloud) 0.57."""
+
+
+COARSEST = 80.0
+"""Metres along a side of a pixel up to which texture tells alone: it was fitted at 40 and 67 m, and fails at 120 m."""
+
+
+def fine_enough(pixel_size: float | None) -> bool:
+    """Whether texture alone tells snow in pixels of that many metres; None: unknown, taken for small."""
+    return pixel_size is None or pixel_size <= COARSEST
 
 
 class Snow(NamedTuple):
@@ -120,6 +127,7 @@ class SnowTexture(nn.Module):
 
     The weights are fitted by `geocloud.training.unmix.snow`; before that the chance is 0. Near infrared adds to the log
     odds, by a published property of snow rather than by a fit: too few scenes of snow show it without 1.6 micrometres.
+    In pixels of more than COARSEST metres clouds are as rough as snow: there it takes near infrared to tell.
     """
 
     def __init__(self) -> None:
@@ -133,24 +141,26 @@ class SnowTexture(nn.Module):
             self.register_buffer(name, torch.full((1, TEXTURES, 1, 1), value))
         self.register_buffer("bias", torch.tensor(-20.0))
 
-    def forward(self, x: Tensor, has_nir: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, has_nir: Tensor | None = None, *, fine: bool = True) -> tuple[Tensor, Tensor]:
         """Look at reflectance.
 
         Args:
             x: (n, 3 or more, h, w) blue, green, red first, then near infrared where there is any.
             has_nir: (n, 1, 1, 1) 1 where there is, else 0; None: nowhere.
+            fine: whether pixels are small enough for texture to tell alone.
 
         Returns:
             (n, 1, h, w) the chance of snow, and how far a pixel lies in a window of white that shows nothing, 0 to 1.
         """
         figures = textures(x)
         raw = (self.standardised(figures) * self.weight).sum(1, keepdim=True) + self.bias
+        counts = torch.full_like(raw, float(fine))
         if has_nir is not None and x.shape[1] > NIR:
-            raw = raw + has_nir * (GRAINS_ODDS[0] + GRAINS_ODDS[1] * _coarse_grained(x))
+            raw, counts = raw + GRAINS_ODDS * has_nir, torch.lerp(counts, _coarse_grained(x), has_nir)
         pale = torch.sigmoid((figures[:, :3].mean(1, keepdim=True) - PALE) / 0.02)
         white = torch.sigmoid((figures[:, :3].amin(1, keepdim=True) - GLARE) / 0.01)
         blank = white * torch.sigmoid((BLANK - figures[:, 6:7]) / 0.0005)
-        both = torch.cat([torch.sigmoid(raw) * pale, blank], 1)
+        both = torch.cat([torch.sigmoid(raw) * pale * counts, blank], 1)
         both = F.interpolate(both, size=x.shape[-2:], mode="bilinear", align_corners=False)
         return both[:, :1], both[:, 1:]
 
@@ -231,17 +241,18 @@ class UnmixNet(CellNet):
         self.shadow = None if shadow_widths is None else CellNet(widths=shadow_widths)
         self.texture = SnowTexture()
 
-    def forward(self, x: Tensor, present: Tensor) -> Unmixed:
+    def forward(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Unmixed:
         """Unmix a batch.
 
         Args:
             x: (n, 7, h, w) reflectance in the order of BANDS, absent bands 0; h and w multiples of GRID.
             present: (n, 7) 1 where a scene has the band, else 0.
+            fine: see `fine_enough`.
         """
         code, middle, mean = self._encode(x, present)
         cloud, slope = self._colour(middle, x.shape[-2:])
         return Unmixed(
-            logit=self._detect(code, x, present),
+            logit=self._detect(code, x, present, fine=fine),
             surface=x + self._repair(code, x, mean),
             cloud=cloud,
             slope=slope,
@@ -278,7 +289,7 @@ class UnmixNet(CellNet):
         shadow = torch.sigmoid(self.shade(code)[:, k : k + 1].float() - 3)
         return logit, Unmixed(logit[..., row::CELL, column::CELL], surface, cloud, slope, shadow)
 
-    def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
+    def raw_score(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
         """The contract of a scorer's network: (n, h, w) logit of the opacity, for any height and width.
 
         What detection needs, without the other heads' cost; absent bands are left out, not carried along as zeros.
@@ -286,7 +297,7 @@ class UnmixNet(CellNet):
         height, width = x.shape[-2:]
         whole, there = to_grid(x), present.expand(len(x), -1)
         code, _, _ = self._encode(whole, there, present)
-        return self._detect(code, whole, there, present)[:, 0, :height, :width]
+        return self._detect(code, whole, there, present, fine=fine)[:, 0, :height, :width]
 
     def score(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, 1, h, w) logit of the opacity; arguments as in ``forward``."""
@@ -300,7 +311,9 @@ class UnmixNet(CellNet):
         used = torch.arange(len(BANDS), device=x.device) < SHADOW_BANDS
         return self.shadow.score(x * used[:, None, None], present * used)
 
-    def _detect(self, code: Tensor, x: Tensor, present: Tensor, shown: Tensor | None = None) -> Tensor:
+    def _detect(
+        self, code: Tensor, x: Tensor, present: Tensor, shown: Tensor | None = None, *, fine: bool = True
+    ) -> Tensor:
         """(n, 1, h, w) what the cells say of each pixel, less what speaks for snow; arguments as in _encode."""
         logit = self._logit(code, x)
         if shown is None or (shown[NIR] and shown[SWIR]):
@@ -308,14 +321,14 @@ class UnmixNet(CellNet):
         if shown is not None and shown[SWIR]:
             return logit
         has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
-        chance, nothing = self.texture(x, has_nir)
+        chance, nothing = self.texture(x, has_nir, fine=fine)
         doubt = (1 - has_swir) * (DOUBT + (NIR_DOUBT - DOUBT) * has_nir)
         return torch.lerp(logit - doubt * chance, torch.full_like(logit, UNSURE), (1 - has_swir) * nothing)
 
-    def snow_evidence(self, x: Tensor, present: Tensor) -> Tensor:
+    def snow_evidence(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
         """(n, 1, h, w) what speaks for snow, 0 to 1; arguments as in ``forward``."""
         has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
-        chance: Tensor = self.texture(x, has_nir)[0]
+        chance: Tensor = self.texture(x, has_nir, fine=fine)[0]
         white = (1 - has_swir) * whiteness(x[:, :1], x[:, 1:2], x[:, 2:3])
         return find_snow(x, present).evidence() + white * torch.where(has_nir > 0, chance, 1.0)
 
