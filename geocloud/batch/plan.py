@@ -78,8 +78,8 @@ def make_plan(
     tasks = _tasks(sources, folder, options)
     used = _existing(tasks, folder)
     check_scenes(sources, used)
-    others = area_files(options.detect.aoi), model_files(options.detect.model), map(os.fspath, options.lists)
-    check_not_read(used, chain(*others))
+    others = chain(area_files(options.detect.aoi), model_files(options.detect.model))
+    check_not_read(used, chain(others, options.lists))
     if options.retry_failed:
         return Plan(tuple(task for task in tasks if _failed(known.get(task.source))), ())
     if options.resume:
