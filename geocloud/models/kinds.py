@@ -6,16 +6,12 @@ A new kind is three files: its network, what fits it, and an entry here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Literal
 
 from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit
-from geocloud.errors import ModelError, UsageError
+from geocloud.errors import UsageError
 from geocloud.scorers.card import Level
-
-if TYPE_CHECKING:
-    import torch
 
 TrainRule = Literal["paper", "quantile", "equal"]
 """How training chooses a threshold; see TrainOptions.rule."""
@@ -29,7 +25,7 @@ _AUTOENCODER = "geocloud.training.patches.loop:fit_autoencoder"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. Code is named as `module:name` and imported when it is needed."""
+    """One kind. Code is named as `module:name`, for `pkgutil.resolve_name` to import when it is needed."""
 
     help: str
     """What it is, for `geocloud train --help`."""
@@ -154,21 +150,3 @@ def kind_of(name: str) -> Kind:
     if name not in KINDS:
         raise UsageError(f"kind {name!r} is unknown; there are {', '.join(KINDS)}")
     return KINDS[name]
-
-
-def load_code(place: str) -> Any:  # noqa: ANN401 - a class or a function
-    """What `module:name` names."""
-    module, name = place.split(":")
-    return getattr(import_module(module), name)
-
-
-def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> torch.nn.Module:
-    """A network with fresh weights; ModelError for a kind that does not score, or arguments the kind does not take."""
-    if kind not in KINDS or not KINDS[kind].network:
-        scoring = ", ".join(name for name, entry in KINDS.items() if entry.network)
-        raise ModelError(f"kind {kind!r} is unknown; the kinds that score clouds are {scoring}")
-    constructor = load_code(KINDS[kind].network)
-    try:
-        return cast("torch.nn.Module", constructor(channels=channels, **architecture))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"the {kind} network cannot be built from {architecture} ({error})") from error

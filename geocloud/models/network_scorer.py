@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from pkgutil import resolve_name
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from geocloud.errors import ModelError, UsageError
-from geocloud.models.kinds import build_network
+from geocloud.models.kinds import KINDS
 from geocloud.models.networks import Network
 from geocloud.models.networks.cells import ExactConv2d, to_grid, with_absent
 from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet, fine_enough
@@ -94,6 +95,18 @@ def choose_device(name: str) -> torch.device:
         usable = ", ".join(kind for kind, there in available.items() if there)
         raise UsageError(f"device {name!r} is not available here; use auto or one of {usable}")
     return torch.device(name)
+
+
+def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> torch.nn.Module:
+    """A network with fresh weights; ModelError for a kind that does not score, or arguments the kind does not take."""
+    if kind not in KINDS or not KINDS[kind].network:
+        scoring = ", ".join(name for name, entry in KINDS.items() if entry.network)
+        raise ModelError(f"kind {kind!r} is unknown; the kinds that score clouds are {scoring}")
+    constructor = resolve_name(KINDS[kind].network)
+    try:
+        return cast("torch.nn.Module", constructor(channels=channels, **architecture))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"the {kind} network cannot be built from {architecture} ({error})") from error
 
 
 def check_size(card: ModelCard, folder: Path) -> None:

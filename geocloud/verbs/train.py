@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from geocloud.errors import OutputError
-from geocloud.models.kinds import KINDS, load_code
+from geocloud.models.kinds import KINDS
 from geocloud.pipeline.places import model_files
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import local_files
@@ -68,7 +69,7 @@ def train(
     _check_folder(folder, Path(data), options)
     with staged(folder.resolve().name) as staging:
         place = staging.path(folder / CARD_FILE).parent
-        train_kind = load_code(KINDS[options.kind].trainer)
+        train_kind = resolve_name(KINDS[options.kind].trainer)
         trained: Trained = train_kind(Path(data), folder, options, Listener(progress, on_epoch))
         with write_errors(folder):
             card = replace(trained.card, sha256=save_weights(trained.network, place, trained.dtype))

@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from geocloud.errors import ModelError
-from geocloud.models.kinds import build_network
-from geocloud.models.network_scorer import folded
+from geocloud.models.network_scorer import build_network, folded
 
 
 def _network(channels=3):

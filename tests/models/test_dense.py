@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from geocloud.errors import ModelError
-from geocloud.models.kinds import build_network
+from geocloud.models.network_scorer import build_network
 
 
 def test_the_paper_s_layers():

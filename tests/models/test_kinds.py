@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from geocloud.errors import ModelError
-from geocloud.models.kinds import KINDS, build_network
-from geocloud.models.network_scorer import folded
+from geocloud.models.kinds import KINDS
+from geocloud.models.network_scorer import build_network, folded
 
 SMALL = {
     "conv": {"widths": [4, 6, 8], "latent": 3},

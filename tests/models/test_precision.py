@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from geocloud.calibration import Calibration
-from geocloud.models.kinds import build_network
-from geocloud.models.network_scorer import CPU, has_bf16, make_scorer, runs_bf16
+from geocloud.models.network_scorer import CPU, build_network, has_bf16, make_scorer, runs_bf16
 from geocloud.models.registry import load_scorer, model_folder
 from geocloud.raster import PatchBatch, Window
 from geocloud.readers import open_scene

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import torch
@@ -15,8 +16,8 @@ from geocloud.datasets.labels import Tag
 from geocloud.datasets.split import is_held_out
 from geocloud.errors import InputError
 from geocloud.metrics.histogram import add_up
-from geocloud.models.kinds import KINDS, build_network, load_code
-from geocloud.models.network_scorer import choose_device
+from geocloud.models.kinds import KINDS
+from geocloud.models.network_scorer import build_network, choose_device
 from geocloud.scorers.card import ModelCard, Supervision, TrainingRecord
 from geocloud.training.bf16 import MIN_SCORES, bf16_agreement
 from geocloud.training.options import Listener, Trained, TrainOptions
@@ -48,7 +49,7 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
     torch.manual_seed(options.seed)
     network = build_network(options.kind, seen.data.shape[1], architecture_of(options))
     loop = loop_options(data, folder, options)
-    losses: list[float] = load_code(kind.fitter)(network, seen, loop, listener)
+    losses: list[float] = resolve_name(kind.fitter)(network, seen, loop, listener)
     network.eval()
     card = ModelCard(
         name=options.name or folder.resolve().name,
