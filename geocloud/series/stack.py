@@ -12,7 +12,7 @@ from geocloud.raster import BoolArray, FloatArray, Window
 from geocloud.readers.dates import scene_day
 from geocloud.readers.reader import SceneReader
 
-CACHE = 128 << 20
+CACHE = 32 << 20
 """Bytes of GDAL's block cache while many dates are read; its default, a share of the machine's memory, fills."""
 
 
@@ -28,8 +28,13 @@ class Stack:
 
     def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """(date, band, h, w) reflectance and (date, h, w) valid."""
-        rasters = [scene.read(window, self.bands) for scene in self.scenes]
-        return np.stack([raster.data for raster in rasters]), np.stack([raster.valid for raster in rasters])
+        dates, plane = len(self.scenes), (window.height, window.width)
+        data = np.empty((dates, len(self.bands), *plane), dtype=np.float32)
+        valid = np.empty((dates, *plane), dtype=bool)
+        for date, scene in enumerate(self.scenes):  # one after the other: a list of all would hold them twice
+            raster = scene.read(window, self.bands)
+            data[date], valid[date] = raster.data, raster.valid
+        return data, valid
 
     def windows(self, pixels: int) -> Iterator[tuple[Window, ...]]:
         """All windows of the grid from the top, a tuple for each strip of rows; each window has at most `pixels`."""

@@ -35,7 +35,7 @@ from geocloud.writers.staging import Staging, check_outputs, staged
 
 REACH = 15
 """Pixels round a pixel in which cloud makes it less welcome: haze and shadow lie near clouds."""
-MEMORY = 256 << 20
+MEMORY = 128 << 20
 """Bytes of one window of all dates, about, with what is computed of it."""
 
 
