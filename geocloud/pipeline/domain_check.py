@@ -31,9 +31,20 @@ DARK_GROUND = 0.2
 """Mean visible reflectance up to which the contrast of blue and red is compared: snow and sand have little."""
 MIN_DARK_PIXELS = 100
 """Looked-at pixels below which nothing is said."""
-CONTRAST, MEDIAN, BRIGHTEST = 1.8, 0.015, 0.035
+CONTRAST, MEDIAN, BRIGHTEST = 2.2, 0.015, 0.035
 """A card's limits are not taken to be narrower than these: of ordinary scenes, 1 in 7 crossed the shipped card's, most
 of them open sea and haze (docs/classes-measured.md)."""
+TOO_BRIGHT = 1.1, 1.5
+"""Median and 99 % quantile of the visible reflectance that no scene has; ordinary ones reach 1.02 and 1.41."""
+EXCHANGE = 4.0, 5.0, 2.0
+"""Weights of the spread of blue over that of red, in log reflectance and in reflectance, and of the distance as read
+over that with the two exchanged, as logarithms: a linear discriminant of ordinary scenes and the same exchanged."""
+EXCHANGED = 2.1
+"""Their weighted sum from which red and blue are taken to be exchanged."""
+LEAST_SPREAD = 0.04, 0.005
+"""Added to each spread, of logarithms and of reflectance: a bin of the histograms, since less is their noise."""
+LEAST_DISTANCE, MOST_NEARER = 0.02, 2.7
+"""Added to each distance, in radii; and what their ratio counts at most: ground of one colour alone must not decide."""
 DISTANCE = 0.95
 """Mean distance of a scene's pixels to the nearest prototype, in radii, from which its colours are strange."""
 EXCHANGED_NEARER = 1.1
@@ -57,9 +68,9 @@ class OtherReading:
 
     text: str
     option: str
-    gain: float
+    gain: float = np.inf
     """Least log of the mean distance as read over that in this reading."""
-    distance: float
+    distance: float = 0.0
     """Least mean distance as read, in radii: what is near needs no other reading."""
     factor: float = 1.0
     """On all reflectance."""
@@ -68,7 +79,7 @@ class OtherReading:
 
 
 OTHER_READINGS = (
-    OtherReading("with red and blue exchanged", "--bands", 0.45, 0.35, moved={"red": "blue", "blue": "red"}),
+    OtherReading("with red and blue exchanged", "--bands", moved={"red": "blue", "blue": "red"}),  # see EXCHANGE
     OtherReading(
         *("with green, red and near infrared each one band further", "--bands", 0.5, 0.3),
         moved={"green": "blue", "red": "green", "nir": "red"},
@@ -94,6 +105,8 @@ class DomainStats:
     median: float
     brightest: float
     contrast: float
+    exchanged: float
+    """How much red and blue look exchanged: the sum of EXCHANGE."""
     gaps: float
     distance: float
     """Mean distance to the nearest prototype of either kind, in radii."""
@@ -109,19 +122,21 @@ class DomainStats:
         """What is unlike the training data, a sentence each."""
         scale, order = "is its scale (--scale, --offset) right?", "is the order of its bands (--bands) right?"
         dark = self.median < min(seen.median, MEDIAN) or self.brightest < min(seen.brightest, BRIGHTEST)
-        exchanged = self.readings[0]
-        swapped = self.contrast > max(seen.contrast, CONTRAST) and not exchanged > self.distance / EXCHANGED_NEARER
+        bright = self.median > TOO_BRIGHT[0] or self.brightest > TOO_BRIGHT[1]
+        swapped = self.contrast > max(seen.contrast, CONTRAST) and not self.readings[0] > self.distance / EXCHANGED_NEARER
         found = {
             f"{100 * self.share:.0f} % of its clear or cloudy pixels have unknown colours: {scale} And {order}": (
                 self.share > seen.share or self.distance > DISTANCE
             ),
             f"it is darker than any scene there (median {self.median:.3f}, 99 % {self.brightest:.3f}): {scale}": dark,
+            f"it is brighter than any scene (median {self.median:.2f}, 99 % {self.brightest:.2f}): {scale}": bright,
+            f"its colours would be more like those {OTHER_READINGS[0].text}: {order}": self.exchanged > EXCHANGED,
             f"blue varies {self.contrast:.2f} times as much as red: {order}": swapped,
             **{
                 f"its colours would be more like those {other.text}: {scale if other.factor != 1 else order}": (
                     self.distance > other.distance and self.distance > mean * np.exp(other.gain)
                 )
-                for other, mean in zip(OTHER_READINGS, self.readings, strict=True)
+                for other, mean in zip(OTHER_READINGS[1:], self.readings[1:], strict=True)
             },
             f"nodata cuts it into strips ({self.gaps:.0f} edges in 1000 pixels)": self.gaps > seen.gaps,
         }
@@ -136,8 +151,8 @@ class DomainCheck:
         self._seen, self._lock = seen, threading.Lock()
         self._sides: LevelCounts = np.zeros((2, 2), dtype=np.int64)  # clear, cloudy x all, unfamiliar
         self._levels: LevelCounts = np.zeros(
-            (3, len(LEVELS) + 1), dtype=np.int64
-        )  # visible of all; blue, red of dark ground
+            (5, len(LEVELS) + 1), dtype=np.int64
+        )  # visible, blue, red of all; blue, red of dark ground
         self._edges: LevelCounts = np.zeros(2, dtype=np.int64)  # edges, pairs of neighbours
         self._far: LevelCounts = np.zeros(2 + len(OTHER_READINGS), dtype=np.int64)  # pixels, then sums of distances
 
@@ -177,12 +192,13 @@ class DomainCheck:
         edges, pairs = self._edges.tolist()
         count, *sums = self._far.tolist()
         means = [one / (PARTS * count) if count >= MIN_DARK_PIXELS else float("nan") for one in sums]
-        blue, red = (_spread(counts) for counts in self._levels[1:])
+        blue, red = (_spread(counts) for counts in self._levels[3:])
         return DomainStats(
             max(shares) if shares and self._seen is not None else float("nan"),
             _quantile(self._levels[0], 0.5),
             _quantile(self._levels[0], 0.99),
-            blue / red if red > 0 and self._levels[2].sum() >= DARK_SHARE * self._levels[0].sum() else float("nan"),
+            blue / red if red > 0 and self._levels[4].sum() >= DARK_SHARE * self._levels[0].sum() else float("nan"),
+            _exchanged(self._levels[1], self._levels[2], means[0], means[1]),
             1000 * edges / pairs if pairs else 0.0,
             means[0],
             tuple(means[1:]),
@@ -213,14 +229,14 @@ def _distance_sum(pixels: FloatArray, bands: list[str], seen: TrainingDomain) ->
 
 
 def _levels(pixels: FloatArray, clear: BoolArray, bands: Sequence[str]) -> LevelCounts:
-    """(3, bins) histograms of the visible mean, and of blue and red on dark clear ground; 0 without these bands."""
-    counts: LevelCounts = np.zeros((3, len(LEVELS) + 1), dtype=np.int64)
+    """(5, bins) histograms: the visible mean, blue, red, and blue and red on dark clear ground; 0 without these."""
+    counts: LevelCounts = np.zeros((5, len(LEVELS) + 1), dtype=np.int64)
     if not {"blue", "green", "red"} <= set(bands):
         return counts
     blue, green, red = (pixels[:, list(bands).index(band)] for band in ("blue", "green", "red"))
     visible = (blue + green + red) / 3
     dark = clear & (visible < DARK_GROUND)
-    shown: tuple[NDArray[Any], ...] = (visible, blue[dark], red[dark])
+    shown: tuple[NDArray[Any], ...] = (visible, blue, red, blue[dark], red[dark])
     for row, values in enumerate(shown):
         counts[row] = np.bincount(np.digitize(values, LEVELS), minlength=counts.shape[1])
     return counts
@@ -244,14 +260,27 @@ def _quantile(counts: LevelCounts, share: float) -> float:
     return float(LEVELS[min(int(reached.argmax()), len(LEVELS) - 1)])
 
 
-def _spread(counts: LevelCounts) -> float:
-    """Standard deviation of the log level."""
+def _spread(counts: LevelCounts, levels: DoubleArray | None = None) -> float:
+    """Standard deviation of the levels; None: of their logarithms."""
     total = int(counts.sum())
     if total < MIN_DARK_PIXELS:
         return float("nan")
-    logs = np.log(np.append(LEVELS, LEVELS[-1]))
-    mean = float((counts * logs).sum() / total)
-    return float(np.sqrt((counts * (logs - mean) ** 2).sum() / total))
+    values = np.log(_TOPS) if levels is None else levels
+    mean = float((counts * values).sum() / total)
+    return float(np.sqrt((counts * (values - mean) ** 2).sum() / total))
+
+
+_TOPS: DoubleArray = np.append(LEVELS, LEVELS[-1])
+"""Reflectance of each bin of a histogram."""
+
+
+def _exchanged(blue: LevelCounts, red: LevelCounts, distance: float, other: float) -> float:
+    """How much red and blue look exchanged, by their histograms, and distances as read and exchanged."""
+    units = np.log(_TOPS + DARKEST), _TOPS
+    spreads = np.array([[_spread(counts, levels) for counts in (blue, red)] for levels in units])
+    blues, reds = (spreads + np.array(LEAST_SPREAD)[:, None]).T
+    nearer = min((distance + LEAST_DISTANCE) / (other + LEAST_DISTANCE), MOST_NEARER)
+    return float(np.array(EXCHANGE) @ np.log([*(blues / reds), nearer]))
 
 
 def fit_prototypes(values: FloatArray, bands: Sequence[str], seed: int = 0) -> Prototypes:

@@ -1,18 +1,21 @@
 """How often the warning "unlike the training data" is given: ordinary scenes, and the same read wrongly.
 
-GEOCLOUD_DATA=../shared/data python tests/benchmarks/unlike.py [every nth scene]
+GEOCLOUD_DATA=../shared/data python tests/benchmarks/unlike.py [--halves]
 
-Of each scene 500 pixels are taken by chance; clear and cloudy ones are told apart at a visible reflectance of 0.25
-instead of by a model. Prints the percentage of scenes with a warning for each reading, and the ordinary scenes that
-have one.
+With --halves it is measured out of sample: prototypes are fitted on one half of the places, and the rates are those of
+the other half, both ways. Of each scene 500 pixels are taken by chance; clear and cloudy ones are told apart at a
+visible reflectance of 0.25 instead of by a model. Prints the percentage of scenes with a warning for each reading, and
+the ordinary scenes that have one; the same of the scenes that were held out of training.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +23,9 @@ import rasterio
 from PIL import Image
 
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.domain_check import DomainCheck
+from geocloud.pipeline.domain_check import BAND_SETS, DomainCheck, fit_prototypes
 from geocloud.scorers.card import TrainingDomain
+from geocloud.training.unmix.recipe import RECIPES
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 SETS = {
@@ -36,6 +40,8 @@ SETS = {
     "labelled/l8biome/images/*.tif": 1.0,
 }
 PICTURES = ("labelled/s2cmc/images/*.png", "labelled/s2cmc_more/images/*")
+HELD_OUT = set((RECIPES / "held-out.txt").read_text(encoding="utf-8").split())
+"""Names of scenes of places that no training and no prototype saw."""
 SIDE, PIXELS, BRIGHT, LEAST = 64, 500, 0.25, 200
 
 
@@ -84,24 +90,64 @@ def warned(pixels: np.ndarray, domain: TrainingDomain) -> bool:
     return bool(check.warnings())
 
 
-def main() -> None:
-    """Measure and print."""
-    domain = load_scorer("default", "cpu").card.domain
-    if domain is None:
-        raise SystemExit("the default model's card does not say what it has seen")
-    every = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    found: dict[str, list[bool]] = defaultdict(list)
-    for number, (name, raster) in enumerate(scenes(Path(os.environ["GEOCLOUD_DATA"]))):
+def looked_at(data: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, (n, band) reflectance) of scenes with enough pixels."""
+    for name, raster in scenes(data):
         pixels = raster.reshape(len(raster), -1).T.astype(np.float32)
         pixels = pixels[(pixels != 0).any(axis=1) & np.isfinite(pixels).all(axis=1)]
-        if number % every or len(pixels) < LEAST:
-            continue
-        pixels = pixels[np.random.default_rng(0).permutation(len(pixels))[:PIXELS]]
+        if len(pixels) >= LEAST:
+            yield name, pixels[np.random.default_rng(0).permutation(len(pixels))[:PIXELS]]
+
+
+def place(name: str) -> str:
+    """What scenes of one place share in their names."""
+    found = re.search(r"_T(\d{2}[A-Z]{3})|^(\d{4}_\w+?_\d+)|^([0-9a-f]{4})[0-9a-f]{4}_S2|^(20\d\d)-\d\d", name)
+    return next((text for text in found.groups() if text), name) if found else name
+
+
+def fitted(domain: TrainingDomain, known: list[np.ndarray]) -> TrainingDomain:
+    """The domain with prototypes of these scenes' pixels."""
+    rng, kinds = np.random.default_rng(1), []
+    for cloudy in (False, True):
+        kind = []
+        for bands in BAND_SETS:
+            rows = [x[(x[:, :3].mean(axis=1) > BRIGHT) == cloudy] for x in known if x.shape[1] > BANDS.index(bands[-1])]
+            values = np.concatenate([x[:100, [BANDS.index(band) for band in bands]] for x in rows])
+            kind.append(fit_prototypes(values[rng.permutation(len(values))[:6000]], bands))
+        kinds.append(tuple(kind))
+    return replace(domain, clear=kinds[0], cloudy=kinds[1])
+
+
+def measure(domain: TrainingDomain, known: list[tuple[str, np.ndarray]], found: dict[str, list[bool]]) -> None:
+    """Adds whether there is a warning, by reading; names the ordinary scenes that have one."""
+    for name, pixels in known:
         for reading, (count, change) in READINGS.items():
             if pixels.shape[1] >= count:
                 found[reading].append(warned(change(pixels), domain))
         if found["ordinary"][-1]:
             sys.stdout.write(f"ordinary, yet warned: {name}\n")
+
+
+def main() -> None:
+    """Measure and print."""
+    domain = load_scorer("default", "cpu").card.domain
+    if domain is None:
+        raise SystemExit("the default model's card does not say what it has seen")
+    found: dict[str, list[bool]] = defaultdict(list)
+    known = list(looked_at(Path(os.environ["GEOCLOUD_DATA"])))
+    if "--halves" in sys.argv[1:]:
+        places = np.random.default_rng(1).permutation(sorted({place(name) for name, _ in known}))
+        first = set(places[::2])
+        halves = [[one for one in known if (place(one[0]) in first) == side] for side in (True, False)]
+        for half, other in (halves, halves[::-1]):
+            measure(fitted(domain, [pixels for _, pixels in half]), other, found)
+    else:
+        measure(domain, known, found)
+        unseen = [one for one in known if one[0].rpartition(".")[0] in HELD_OUT or one[0] in HELD_OUT]
+        sys.stdout.write(f"of {len(unseen)} scenes that were held out of training:\n")
+        apart: dict[str, list[bool]] = defaultdict(list)
+        measure(domain, unseen, apart)
+        found |= {f"held out, {reading}": told for reading, told in apart.items()}
     for reading, told in found.items():
         sys.stdout.write(f"{reading}: {100 * np.mean(told):.1f} % of {len(told)}\n")
 
