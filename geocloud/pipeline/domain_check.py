@@ -123,7 +123,9 @@ class DomainStats:
         scale, order = "is its scale (--scale, --offset) right?", "is the order of its bands (--bands) right?"
         dark = self.median < min(seen.median, MEDIAN) or self.brightest < min(seen.brightest, BRIGHTEST)
         bright = self.median > TOO_BRIGHT[0] or self.brightest > TOO_BRIGHT[1]
-        swapped = self.contrast > max(seen.contrast, CONTRAST) and not self.readings[0] > self.distance / EXCHANGED_NEARER
+        swapped = (
+            self.contrast > max(seen.contrast, CONTRAST) and not self.readings[0] > self.distance / EXCHANGED_NEARER
+        )
         found = {
             f"{100 * self.share:.0f} % of its clear or cloudy pixels have unknown colours: {scale} And {order}": (
                 self.share > seen.share or self.distance > DISTANCE
