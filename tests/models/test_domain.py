@@ -51,6 +51,7 @@ def test_ground_like_that_of_training_is_silent(seen: TrainingDomain) -> None:
         (lambda data: data * 10, "--scale"),
         (lambda data: data * 10000, "--scale"),
         (lambda data: data / 10, "darker than any scene"),
+        (lambda data: data * 20, "brighter than any scene"),
         (lambda data: data[[2, 1, 0, 3]], "--bands"),
         (lambda data: data[[0, 1, 3, 2]], "--bands"),
         (lambda data: data[[1, 2, 3, 3]], "--bands"),
