@@ -14,12 +14,26 @@ A message is one sentence: the value, what is allowed, the way out.
 
 from __future__ import annotations
 
+import re
+
+_QUERY = re.compile(r"(?<=://)([^\s?'\"]+)\?[^\s'\")]+")
+_LOGIN = re.compile(r"(?<=://)[^\s/@'\"]+@")
+
+
+def without_secrets(text: str) -> str:
+    """The text with queries and logins of the URLs in it left out: they hold the keys of signed addresses."""
+    return _LOGIN.sub("", _QUERY.sub(r"\1", text)) if "://" in text else text
+
 
 class GeocloudError(Exception):
     """Base of all errors raised on purpose; `str(error)` is one sentence for the user."""
 
     exit_code = 1
     code = "internal"
+
+    def __str__(self) -> str:
+        """The sentence, without the keys of signed addresses."""
+        return without_secrets(super().__str__())
 
 
 class UsageError(GeocloudError):

@@ -11,6 +11,7 @@ from geocloud.cli.common import examples
 from geocloud.cli.main import Command, shell
 from geocloud.cli.options import area_options, as_scene_options, scene_options
 from geocloud.cli.reporter import Reporter
+from geocloud.errors import without_secrets
 from geocloud.progress import Warn
 from geocloud.readers.area import Box
 from geocloud.readers.dispatch import open_silently
@@ -31,10 +32,19 @@ def info(
 ) -> None:
     """Show what geocloud understands of a scene, and from what: grid, all bands, scale, nodata."""
     with part_of(open_silently(scene, as_scene_options(**given)), aoi, bounds) as reader:
-        described = reader.describe()
+        described = _without_secrets(reader.describe())
         described["resolution"] = list(reader.georef.resolution)
         described["bounds"] = list(reader.georef.bounds) if reader.georef.located and not reader.georef.gcps else None
     reporter.table([described], _text(described))
+
+
+def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - what `describe` gives, and its parts
+    """The same without the keys of signed addresses."""
+    if isinstance(value, str) and "://" in value:
+        return type(value)(without_secrets(value))
+    if isinstance(value, dict):
+        return {key: _without_secrets(part) for key, part in value.items()}
+    return [_without_secrets(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _text(described: dict[str, Any]) -> str:

@@ -79,6 +79,8 @@ def cover(
         OutputError: `out` cannot be written.
     """
     options, target = options or CoverOptions(), None if out is None else Path(out)
+    if isinstance(masks, str | os.PathLike):
+        raise UsageError(f"cover takes a list of masks: give [{os.fspath(masks)!r}]")
     if not masks:
         raise UsageError("no mask was given; give one or more, as written by geocloud detect")
     if target is not None:

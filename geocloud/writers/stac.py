@@ -20,7 +20,7 @@ from rasterio.warp import transform_geom
 from shapely.affinity import translate
 
 from geocloud.classes import MaskClass
-from geocloud.errors import MissingExtraError
+from geocloud.errors import MissingExtraError, without_secrets
 from geocloud.geometry.geodesy import to_crs_coordinates
 from geocloud.raster import Georef
 from geocloud.readers.files.paths import is_virtual
@@ -109,7 +109,7 @@ def write_item(path: Path, record: ItemRecord) -> None:
         )
         item.add_asset(key, plain)
         _describe_asset(plain, asset)
-    item.add_link(pystac.Link("derived_from", record.source))
+    item.add_link(pystac.Link("derived_from", without_secrets(record.source)))
     text = json.dumps(item.to_dict(include_self_link=False, transform_hrefs=False), indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 

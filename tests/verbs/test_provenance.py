@@ -179,3 +179,20 @@ def test_a_scene_on_the_web_through_the_program(served: tuple[str, Path], tmp_pa
         assert one.tags()["GEOCLOUD_SOURCE"] == f"{url}/scene.tif"
     masked = run_cli("apply-mask", f"{url}/scene.tif", mask, "--out", tmp_path / "clear.tif")
     assert masked.returncode == 0, masked.stderr
+
+
+def test_the_key_of_a_signed_address_stands_in_no_result(served: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = served
+    write_scene(folder / "scene.tif")
+    address, out = f"{url}/scene.tif?sv=1&sig=GEHEIM", tmp_path / "out"
+    said = run_cli("info", address, "--json").stdout
+    for wish in ((), ("--overwrite",)):  # the second finds the first one's mask
+        done = run_cli("detect", address, "--out", out, "--model", "brightness", "--stac", *wish)
+        assert done.returncode == 0, done.stderr
+    missing = run_cli("info", f"{url}/none.tif?sig=GEHEIM")
+    assert missing.returncode == 1
+    with rasterio.open(out / "scene_cloudmask.tif") as mask:
+        said += str(mask.tags())
+    assert f"{url}/scene.tif" in said
+    said += missing.stderr + "".join(path.read_text() for path in out.glob("*.json"))
+    assert "GEHEIM" not in said
