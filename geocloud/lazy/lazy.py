@@ -217,8 +217,10 @@ def _each_time(array: Array, work: Callable[[Array], xarray.DataArray]) -> xarra
 def _from_north(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
     """The product of one scene, which is scored from the north whichever way its rows run."""
     y, _ = plane_of(array)
-    rows = array.coords.get(y)
-    if rows is None or rows.ndim != 1 or len(rows) < 2 or not rows[0] < rows[-1]:
+    if y not in array.coords:  # xarray makes one up, counted from 0
+        return _of_one(array, given, wanted)
+    rows = array.coords[y]
+    if rows.ndim != 1 or len(rows) < 2 or not rows[0] < rows[-1]:
         return _of_one(array, given, wanted)
     back = {y: slice(None, None, -1)}
     return _of_one(array.isel(back), given, wanted).isel(back)

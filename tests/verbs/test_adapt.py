@@ -156,7 +156,7 @@ def test_an_adapted_model_works_in_detect_batch_and_lazy_arrays(desert: list[Pat
         array = scene.read(Window(0, 0, *whole.shape), RGB).data
     chunks = xarray.DataArray(dask.from_array(array, chunks=(3, 64, 64)), dims=("band", "y", "x"))
     lazy = mask(chunks, bands=RGB, scale=1.0, model=model)
-    assert (np.asarray(lazy) == whole).mean() > 0.95  # an array without coordinates may be scored from its other end
+    assert (np.asarray(lazy) == whole).mean() > 0.999
 
 
 @pytest.mark.slow
