@@ -164,7 +164,7 @@ def _doubted(guess: Radiometry, samples: Samples, evidence: ScaleEvidence) -> Ra
     """A guess with what else the numbers may be, or as sure where there is nothing."""
     other = other_reading(samples, guess, evidence.sensor)
     if not other:
-        return replace(guess, origin=f"{guess.origin}; --scale and --offset if not", guessed=False)
+        return replace(guess, origin=f"{guess.origin}; if it is wrong, give --scale and --offset", guessed=False)
     return replace(guess, origin=f"{guess.origin}; {other}")
 
 

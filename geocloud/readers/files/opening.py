@@ -128,7 +128,8 @@ def _unopened(source: str, reason: str) -> str:
     for (sign, suffix), sentence in _UNREADABLE.items():
         if source.lower().endswith(suffix) and _begins(source, sign):
             return f"{source} {sentence}"
-    return f"{source} is not a raster that can be opened ({reason}); it may be damaged or incomplete"
+    why = reason.rstrip(".")
+    return f"{source} is not a raster that can be opened ({why}); if it is one, it is damaged or incomplete"
 
 
 _UNREADABLE = {

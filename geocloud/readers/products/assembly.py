@@ -205,7 +205,7 @@ def understood(sources: Sequence[BandSource], guess: str = "") -> str:
     values = ", ".join(dict.fromkeys(f"{s.nodata:g}" for s in sources if s.nodata is not None))
     line = (
         f"bands {bands}{f' ({guess}; --bands if not)' if guess else ''}; reflectance = {scale}"
-        f"{', guessed: --scale and --offset if not' if guessed else ''}; nodata "
+        f"{', guessed; if it is wrong, give --scale and --offset' if guessed else ''}; nodata "
         f"{' and '.join(part for part in (values, empty) if part) or 'none'}"
     )
     return Warn(line) if guessed or guess else line

@@ -203,7 +203,7 @@ def _notes(baseline: str, chosen: dict[str, str]) -> tuple[str, ...]:
     if _major(baseline) not in SENTINEL2_BASELINES:
         notes.append(
             f"processing baseline {baseline or 'unknown'} is not known here; its metadata's scale is trusted: "
-            "--scale and --offset if not"
+            "if it is wrong, give --scale and --offset"
         )
     if chosen.get("nir") == "B8A":
         notes.append("B8A stands in for the near infrared band B08, which is absent")

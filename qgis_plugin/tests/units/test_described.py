@@ -40,8 +40,8 @@ def test_bands():
 
 
 def test_notes_name_the_dialogs_fields_and_say_once_how_values_are_read():
-    note = "reflectance = DN * 0.0001 + 0, guessed: --scale and --offset if not; nodata 0"
+    note = "reflectance = DN * 0.0001 + 0, guessed; if it is wrong, give --scale and --offset; nodata 0"
     _, text = summary({**SCENE, "notes": [note]}).splitlines()
     title = "“Advanced Parameters ▸ Scale to reflectance”"
-    assert text.startswith(f"reflectance = DN * 0.0001 + 0, guessed: {title} and ")
+    assert text.startswith(f"reflectance = DN * 0.0001 + 0, guessed; if it is wrong, give {title} and ")
     assert "--" not in text
