@@ -12,16 +12,16 @@ from geocloud_qgis.runner import Listener, ProgramCancelled, ProgramError, run
 
 BAND = """<VRTRasterBand dataType="UInt16" band="{band}"><Description>{name}</Description><SimpleSource>
 <SourceFilename>{scene}</SourceFilename><SourceBand>{band}</SourceBand>
-<SrcRect xOff="0" yOff="0" xSize="{width}" ySize="{height}"/><DstRect xOff="0" yOff="0" xSize="9000" ySize="9000"/>
+<SrcRect xOff="0" yOff="0" xSize="{width}" ySize="{height}"/><DstRect xOff="0" yOff="0" xSize="30000" ySize="30000"/>
 </SimpleSource></VRTRasterBand>"""
 
 
 @pytest.fixture
 def big(scene, tmp_path):
-    """The scene at so many pixels that there is time to kill."""
+    """The scene at so many pixels that no machine is through before it is killed."""
     size = {"width": 512, "height": 512, "scene": scene}
     bands = [BAND.format(band=band, name=name, **size) for band, name in enumerate(("blue", "green", "red"), start=1)]
-    text = f'<VRTDataset rasterXSize="9000" rasterYSize="9000">{"".join(bands)}</VRTDataset>'
+    text = f'<VRTDataset rasterXSize="30000" rasterYSize="30000">{"".join(bands)}</VRTDataset>'
     path = tmp_path / "big.vrt"
     path.write_text(text)
     return str(path)
