@@ -244,7 +244,7 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
         with part_of(open_scene(array, options), wanted.aoi, wanted.bounds) as opened:
             values = finish(*score_scene(opened, scorer), calibration, product)
     else:
-        tell("the array", [Warn(f"{found.chosen.guess}; bands= if not")] if found.chosen.guess else [])
+        tell("the array", [Warn(f"{found.chosen.guess}; if it is wrong, give bands=")] if found.chosen.guess else [])
         shape = first.sizes[y], first.sizes[x]
         factor = aggregation_factor(array_georef(first), scorer)
         grid = PatchGrid(coarse_shape(shape, factor), scorer.card.block)

@@ -13,7 +13,7 @@ import rasterio
 
 from geocloud.calibration import Calibration, Probability, ThresholdRule
 from geocloud.classes import COUNTED, EncodingName, wanted_classes
-from geocloud.errors import InputError, OutputError, UsageError, without_secrets
+from geocloud.errors import InputError, OutputError, UsageError
 from geocloud.geometry.shapes import Outline
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.pipeline.outputs import OUTPUTS
@@ -256,7 +256,7 @@ def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> 
         "GEOCLOUD_REFLECTANCE": "; ".join(
             f"{band} = DN * {described[band]['scale']:.8g} + {described[band]['offset']:.8g}" for band in bands
         ),
-        "GEOCLOUD_SOURCE": without_secrets(scene.source),
+        "GEOCLOUD_SOURCE": scene.source,
     }
 
 

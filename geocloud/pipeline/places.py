@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from geocloud.classes import TAG
-from geocloud.errors import ModelError, UsageError, without_secrets
+from geocloud.errors import ModelError, UsageError
 from geocloud.models.registry import model_paths
 from geocloud.pipeline.detection import Detection, DetectOptions, read_detection, run_tags
 from geocloud.pipeline.outputs import MASK_SUFFIX, OUTPUTS
@@ -159,7 +159,7 @@ def _differences(mask: MaskFile, scene: SceneReader, scorer: Scorer, options: De
         for key, what in _SAME.items()
         if mask.tags.get(key, "") != expected.get(key, "")
     ]
-    if _is_of_another(mask.tags.get("GEOCLOUD_SOURCE", ""), without_secrets(scene.source)):
+    if _is_of_another(mask.tags.get("GEOCLOUD_SOURCE", ""), scene.source):
         found.append(f"scene {mask.tags['GEOCLOUD_SOURCE']} instead of {scene.source}")
     elif not _on_one_grid(mask.georef, own_georef(scene)):
         found.append("another grid than the scene")

@@ -11,7 +11,7 @@ import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 
-from geocloud.errors import UsageError
+from geocloud.errors import UsageError, without_secrets
 from geocloud.raster import Georef, Raster, Window
 from geocloud.readers.bands.spec import DigitalNumbers, SceneInfo
 
@@ -153,8 +153,9 @@ class BaseScene(Closing):
 
     @property
     def source(self) -> str:
-        """As the user named it."""
-        return self.info.source
+        """As the user named it, without the keys of a signed address: it goes into tags, documents and messages."""
+        source = self.info.source
+        return without_secrets(source) if "://" in source else source
 
     @property
     def georef(self) -> Georef:

@@ -189,6 +189,11 @@ def test_the_key_of_a_signed_address_stands_in_no_result(served: tuple[str, Path
     for wish in ((), ("--overwrite",)):  # the second finds the first one's mask
         done = run_cli("detect", address, "--out", out, "--model", "brightness", "--stac", *wish)
         assert done.returncode == 0, done.stderr
+        said += done.stdout + done.stderr
+    clear = run_cli("apply-mask", address, out / "scene_cloudmask.tif", "--out", tmp_path / "clear.tif")
+    cut = run_cli("patches", address, "--out", tmp_path / "patches")
+    said += clear.stdout + clear.stderr + cut.stdout + cut.stderr
+    said += "".join(str(tags_of(path)) for path in (tmp_path / "clear.tif", *(tmp_path / "patches").glob("*.tif")))
     missing = run_cli("info", f"{url}/none.tif?sig=GEHEIM")
     assert missing.returncode == 1
     with rasterio.open(out / "scene_cloudmask.tif") as mask:
