@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from faults.running import assert_one_sentence, contents, detect, give_up_rights, speckled
-from testutils import run_cli
+from testutils import run_program
 
 from geocloud.models.registry import SHIPPED, default_name
 
@@ -108,7 +108,7 @@ def test_a_threshold_that_cannot_be_kept_leaves_the_model(tmp_path: Path) -> Non
     model = tmp_path / "m"
     shutil.copytree(SHIPPED / default_name(), model)
     before = contents(model)
-    result = run_cli(
+    result = run_program(
         "threshold", "--model", model, "--keep", model, "--threshold", -1, preexec_fn=lambda: limit_files(1000)
     )
     assert_one_sentence(result, "cannot be written")
