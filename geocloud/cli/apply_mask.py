@@ -8,10 +8,11 @@ from typing import Any, get_args
 import click
 
 from geocloud.classes import MaskEncoding
-from geocloud.cli.common import arrow, check_projections, examples
+from geocloud.cli.common import arrow, check_projections, examples, short_name
 from geocloud.cli.main import Command, InputOption, OutputOption, shell
 from geocloud.cli.options import READING_OPTIONS, numbers, reading_options, take_scene_options
 from geocloud.cli.reporter import Reporter
+from geocloud.errors import without_secrets
 from geocloud.verbs.apply_mask import ApplyOptions
 from geocloud.verbs.apply_mask import apply_mask as apply
 
@@ -46,5 +47,5 @@ def apply_mask(reporter: Reporter, scene: str, mask: str, out: Path, **given: An
     reporter.start(scene)
     options = ApplyOptions(take_scene_options(given, READING_OPTIONS), **given)
     removed = round(apply(scene, mask, out, options, progress=reporter.progress), 3)
-    record = {"scene": scene, "mask": mask, "out": str(out), "removed_percent": removed}
-    reporter.result(record, f"{Path(scene).name}: {removed:.1f} % of the pixels removed {arrow()} {out}")
+    record = {"scene": without_secrets(scene), "mask": mask, "out": str(out), "removed_percent": removed}
+    reporter.result(record, f"{short_name(scene)}: {removed:.1f} % of the pixels removed {arrow()} {out}")

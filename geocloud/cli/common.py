@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from geocloud.errors import Cancelled, GeocloudError
+from geocloud.errors import Cancelled, GeocloudError, without_secrets
 from geocloud.progress import Warn
 
 
@@ -85,6 +85,12 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The same of a text of several lines and columns."""
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
+
+
+def short_name(scene: str) -> str:
+    """The last part of a path or an address, without the keys of a signed one."""
+    plain = without_secrets(scene) if "://" in scene else scene
+    return os.path.basename(plain.rstrip("/"))  # noqa: PTH119 - also of URLs
 
 
 def note_line(text: str, name: str = "") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 
 from geocloud.calibration import Probability
 from geocloud.classes import CODES, EncodingName
-from geocloud.cli.common import arrow, check_projections, examples, shortage
+from geocloud.cli.common import arrow, check_projections, examples, short_name, shortage
 from geocloud.cli.main import Command, OutputOption, WordOption, shell
 from geocloud.cli.options import Threshold, area_options, model_option, names, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
@@ -246,7 +245,6 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str,
 
 def _sentence(scene: str, found: Detection) -> str:
     """A scene's result for a person."""
-    name = os.path.basename(scene.rstrip("/"))  # noqa: PTH119 - also of URLs
     cover = "no valid pixels" if math.isnan(found.cloud_cover) else f"{found.cloud_cover:.1f} % cloud"
     if found.class_cover:
         others = {name: share for name, share in found.class_cover.items() if name not in ("clear", "cloud")}
@@ -255,7 +253,7 @@ def _sentence(scene: str, found: Detection) -> str:
         cover += f", {found.polygon_count} polygon" + ("" if found.polygon_count == 1 else "s")
     if found.kept:
         cover += ", kept from an earlier run (--overwrite makes it anew)"
-    return f"{name}: {cover} {arrow()} {found.mask_path}"
+    return f"{short_name(scene)}: {cover} {arrow()} {found.mask_path}"
 
 
 def _details(found: Detection) -> str:

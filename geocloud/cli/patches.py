@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from geocloud.cli.common import arrow, examples
+from geocloud.cli.common import arrow, examples, short_name
 from geocloud.cli.main import Command, shell
 from geocloud.cli.options import as_scene_options, scene_options
 from geocloud.cli.reporter import Reporter
+from geocloud.errors import without_secrets
 from geocloud.verbs.patches import PatchOptions, write_patches
 
 
@@ -23,5 +24,5 @@ from geocloud.verbs.patches import PatchOptions, write_patches
 def patches(reporter: Reporter, scene: str, out: Path, *, overwrite: bool, **given: Any) -> None:  # noqa: ANN401
     """Write a scene's 64x64 patches as georeferenced GeoTIFFs; wholly nodata ones are left out."""
     count = write_patches(scene, out, PatchOptions(as_scene_options(**given), overwrite))
-    record = {"scene": scene, "out": str(out), "patches": count}
-    reporter.result(record, f"{Path(scene).name}: {count} patches {arrow()} {out}")
+    record = {"scene": without_secrets(scene), "out": str(out), "patches": count}
+    reporter.result(record, f"{short_name(scene)}: {count} patches {arrow()} {out}")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from geocloud.cli.common import print_json
+from geocloud.cli.common import print_json, short_name
 from geocloud.cli.reporter import PROTOCOL, WHOLE, Cancellation, Shares, options_in, percent_of
 from geocloud.errors import Cancelled, GeocloudError
 from geocloud.progress import Warn
@@ -56,7 +56,7 @@ class JsonReporter:
 
     def start(self, name: str) -> None:
         """A log line that names the scene."""
-        self.line(f"scene {name}")
+        self.line(f"scene {short_name(name)}")
 
     def progress(self, done: int, total: int, stage: str) -> None:
         """A progress event."""

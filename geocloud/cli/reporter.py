@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from geocloud.cli.common import arrow, note_line, print_error, print_json, printable, printable_lines, say
+from geocloud.cli.common import arrow, note_line, print_error, print_json, printable, printable_lines, say, short_name
 from geocloud.errors import Cancelled
 from geocloud.progress import Warn
 
@@ -154,7 +154,7 @@ class TextReporter:
 
     def start(self, name: str) -> None:
         """Name the scene on the bar."""
-        self._name = printable(os.path.basename(name.rstrip("/")))  # noqa: PTH119 - also of URLs
+        self._name = printable(short_name(name))
 
     def progress(self, done: int, total: int, stage: str) -> None:
         """Move the bar."""

@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterioWindow
 
 from geocloud.classes import GROUND, MaskEncoding
-from geocloud.errors import InputError, UsageError
+from geocloud.errors import InputError, UsageError, without_secrets
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import NODATA, BoolArray, Georef, Window
 from geocloud.readers import SceneOptions, open_scene
@@ -141,7 +141,7 @@ def _copy_masked(source: Any, mask: MaskFile, path: Path, options: ApplyOptions,
     fill = np.where(alpha, 0, 0 if nodata is None else nodata).astype(profile["dtype"])
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as target:
         copy_description(source, target)
-        target.update_tags(**{**mask.provenance, "GEOCLOUD_SOURCE": source.name})
+        target.update_tags(**{**mask.provenance, "GEOCLOUD_SOURCE": without_secrets(source.name)})
         for row, codes in mask.strips():
             window = RasterioWindow(0, row, source.width, len(codes))
             data, cloud = read_bands(source, source.indexes, window), _clouds(codes, options.classes)

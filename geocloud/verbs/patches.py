@@ -14,6 +14,7 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window as RasterioWindow
 
+from geocloud.errors import without_secrets
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import PATCH, Georef, PatchGrid, Raster, Window
 from geocloud.readers import SceneOptions, open_scene
@@ -127,7 +128,7 @@ def _copy_patch(source: Any, area: RasterioWindow, path: Path, scene: str) -> No
             target.write(read_bands(source, source.indexes, area))
             target.descriptions = source.descriptions
             target.scales, target.offsets = source.scales, source.offsets
-            target.update_tags(GEOCLOUD_VERSION=__version__, GEOCLOUD_SOURCE=scene)
+            target.update_tags(GEOCLOUD_VERSION=__version__, GEOCLOUD_SOURCE=without_secrets(scene))
         check_stored(path)
 
 
