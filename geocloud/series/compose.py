@@ -90,14 +90,3 @@ def _median(seen: FloatArray, count: NDArray[np.int64]) -> FloatArray:
         np.take_along_axis(ranked, place[None, None], axis=0)[0] for place in (low, np.minimum(high, len(seen) - 1))
     ]
     return np.where(count > 0, (middle[0] + middle[1]) / 2, NAN)
-
-
-def box_means(values: FloatArray, reach: int) -> FloatArray:
-    """(h, w) means over squares of 2 * reach + 1 pixels, the raster's edges repeated."""
-    size = 2 * reach + 1
-    wide = np.pad(values, reach, mode="edge").astype(np.float64)
-    for axis in (0, 1):
-        table = np.concatenate([np.zeros_like(wide.take([0], axis)), wide.cumsum(axis)], axis)
-        count = table.shape[axis]
-        wide = (table.take(range(size, count), axis) - table.take(range(count - size), axis)) / size
-    return wide.astype(np.float32)

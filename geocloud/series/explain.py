@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geocloud.raster import BoolArray, FloatArray
-from geocloud.series.ground import NEAR, POOL_REACH, Ground, Usual, box_sums, find_gains, find_ground, middle_of
+from geocloud.series.ground import NEAR, POOL_REACH, Ground, Usual, box_means, find_gains, find_ground, middle_of
 
 Pairs = dict[tuple[int, int], FloatArray]
 """Maps of pairs of dates, the earlier one first."""
@@ -196,11 +196,10 @@ def _fit(x: FloatArray, ground: Ground, noise: FloatArray, seen: BoolArray, clou
     Misfits are means over the bands of squares in units of the variance. With r = x - ground, cloud changes a pixel by
     a (c - ground), so that misfit(a) = misfit(0) - 2 a <r, c - g> + a² <c - g, c - g>.
     """
-    pool = np.float32((2 * POOL_REACH + 1) ** 2)
     own = np.where(seen, x - ground.data, np.float32(0))
     spread = np.float32(0.5) * np.sqrt(ground.variance)
-    r = np.clip(box_sums(own, POOL_REACH) / pool, own - spread, own + spread)  # beyond that it is another's cloud
-    precise = pool / (box_sums(ground.variance, POOL_REACH) * noise[:, None, None] * np.float32(len(x)))
+    r = np.clip(box_means(own, POOL_REACH), own - spread, own + spread)  # beyond that it is another's cloud
+    precise = 1 / (box_means(ground.variance, POOL_REACH) * noise[:, None, None] * np.float32(len(x)))
     g = ground.data
     clear = (r * r * precise).sum(axis=0)
     along_g, g_g = (r * g * precise).sum(axis=0), (g * g * precise).sum(axis=0) + np.float32(1e-6)
@@ -249,7 +248,7 @@ def _alike(one: FloatArray, other: FloatArray, seen: BoolArray) -> FloatArray:
     """(h, w) 0 to 1: how well the pixels and surroundings of two images (band, h, w) agree."""
     spread = ALIKE[0] + ALIKE[1] * np.minimum(one, other).clip(min=0)
     same = np.where(seen, np.exp(-(((one - other) / spread) ** 2).mean(axis=0) / 2), np.float32(0))
-    alike: FloatArray = np.minimum(same, box_sums(same, ALIKE[2]) / np.float32((2 * ALIKE[2] + 1) ** 2))
+    alike: FloatArray = np.minimum(same, box_means(same, ALIKE[2]))
     return alike
 
 

@@ -62,7 +62,7 @@ def find_ground(date: int, data: FloatArray, logits: FloatArray, clearness: Floa
     ground = middle[:-1]
     off = np.minimum(np.abs(data[near] - ground), MOST_SPREAD)
     spread = (weights[:, None] * off).sum(axis=0) / np.maximum(weights.sum(axis=0) - LOST, LOST)
-    spread = np.float32(1.25) * box_sums(spread, SPREAD_REACH) / (2 * SPREAD_REACH + 1) ** 2
+    spread = np.float32(1.25) * box_means(spread, SPREAD_REACH)
     slope = sum(np.gradient(ground, axis=axis) ** 2 for axis in (1, 2)) if min(ground.shape[1:]) > 1 else 0
     variance = NOISE[0] ** 2 + (NOISE[1] * ground) ** 2 + spread**2 + MISPLACED**2 * slope
     return Ground(ground, middle[-1], variance.astype(np.float32))
@@ -83,8 +83,8 @@ def weighted_median(values: FloatArray, weights: FloatArray) -> FloatArray:
     return middle
 
 
-def box_sums(values: FloatArray, reach: int) -> FloatArray:
-    """(..., h, w) sums over squares of 2 * reach + 1 pixels, the edges repeated; the same in every window."""
+def box_means(values: FloatArray, reach: int) -> FloatArray:
+    """(..., h, w) means over squares of 2 * reach + 1 pixels, the edges repeated; the same in every window."""
     size = 2 * reach + 1
     wide = np.pad(values, [(0, 0)] * (values.ndim - 2) + [(reach, reach)] * 2, mode="edge")
     height, width = values.shape[-2:]
@@ -94,7 +94,8 @@ def box_sums(values: FloatArray, reach: int) -> FloatArray:
     sums = tall[..., :width].copy()
     for col in range(1, size):
         sums += tall[..., col : col + width]
-    return sums
+    means: FloatArray = sums / np.float32(size * size)
+    return means
 
 
 def find_gains(data: FloatArray, clearness: FloatArray) -> FloatArray:

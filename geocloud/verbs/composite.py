@@ -25,7 +25,8 @@ from geocloud.readers import SceneOptions, Source, open_scene
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.scenes.band_subset import BandSubset
 from geocloud.scorers.contract import Scorer
-from geocloud.series.compose import Composed, Method, box_means, compose
+from geocloud.series.compose import Composed, Method, compose
+from geocloud.series.ground import box_means
 from geocloud.series.stack import CACHE, Stack, make_stack
 from geocloud.verbs.apply_mask import check_grid
 from geocloud.verbs.detect import detect

@@ -19,7 +19,8 @@ from geocloud import SeriesOptions, detect, detect_series, open_scene
 from geocloud.pipeline.detection import DetectOptions
 from geocloud.raster import CLEAR, NODATA, Window
 from geocloud.readers.masks import MaskFile
-from geocloud.series.compose import Method, box_means, compose
+from geocloud.series.compose import Method, compose
+from geocloud.series.ground import box_means
 
 LEFT_OUT = ("20230815", "20230813", "20230820")
 """Cloud by their items: 0.2, 1.7 and 8 %."""
