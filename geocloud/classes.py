@@ -238,7 +238,7 @@ def share_out(
 
     Args:
         cloud: (...) P(cloud) of any kind; where it is NaN all are.
-        parts: maps of that shape; None, or a map that is None: nothing is told but cloud.
+        parts: maps of that shape; None, or a map that is None: no class but cloud is found.
         thresholds: of the rules.
     """
     shares: dict[ClassName, FloatArray] = {"clear": 1 - cloud, "cloud": cloud}

@@ -223,9 +223,9 @@ def _far(pixels: FloatArray, bands: Sequence[str], seen: TrainingDomain) -> Leve
 def _distance_sum(pixels: FloatArray, bands: list[str], seen: TrainingDomain) -> int:
     """Thousandths of a radius to the nearest prototype, clear or cloudy, in that set of bands where it is farthest."""
     nearest = [
-        np.max([_radii(pixels, bands, kind) for kind in told], axis=0)
+        np.max([_radii(pixels, bands, kind) for kind in usable], axis=0)
         for kinds in (seen.clear, seen.cloudy)
-        if (told := [kind for kind in kinds if set(kind.bands) <= set(bands)])
+        if (usable := [kind for kind in kinds if set(kind.bands) <= set(bands)])
     ]
     return int(np.rint(PARTS * np.minimum.reduce(nearest).clip(max=1000)).sum()) if nearest else 0
 

@@ -15,7 +15,7 @@ from geocloud.errors import ModelError
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.scoring import SCORE, Layer, Layers, ScoredRows
 from geocloud.raster import CLEAR, CLOUD, FloatArray, Parts, PatchBatch, spread
-from geocloud.scorers.contract import Scorer, require_class_thresholds, require_unmixer, told_classes
+from geocloud.scorers.contract import Scorer, detectable_classes, require_class_thresholds, require_unmixer
 from geocloud.writers.cog import quantise, reflectance_counts
 
 CODE, SURFACE, SHARES, UNCERTAINTY = "code", "surface", "shares", "uncertainty"
@@ -51,7 +51,7 @@ class BatchLayers:
         if self._classes or SURFACE in further:
             wish = f"class {self._classes[0]}" if self._classes else "cloud-free estimate"
             self._unmixer = require_unmixer(scorer, wish)
-        elif SHARES in further and len(told_classes(scorer)) > 1:
+        elif SHARES in further and len(detectable_classes(scorer)) > 1:
             self._unmixer = require_unmixer(scorer, "probability of each class")
         if self._classes:
             self._thresholds = require_class_thresholds(scorer.card, self._classes)

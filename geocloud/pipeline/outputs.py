@@ -21,7 +21,7 @@ from geocloud.pipeline.scoring import ScoredRows
 from geocloud.pipeline.tiling import Segment
 from geocloud.raster import CLEAR, NODATA
 from geocloud.readers.reader import SceneReader, own_georef
-from geocloud.scorers.contract import told_classes
+from geocloud.scorers.contract import detectable_classes
 from geocloud.writers import cog
 from geocloud.writers.stac import COG, MEDIA_TYPES, Asset, ItemRecord, require_pystac, seen_from, write_item
 from geocloud.writers.vectors import VECTOR_SUFFIXES, write_polygons
@@ -197,7 +197,7 @@ class ClassScores(RasterOutput):
     @property
     def format(self) -> cog.RasterFormat:
         """A band per class, clear first."""
-        codes = (CLEAR, *(CODES[key] for key in told_classes(self.run.scorer)))
+        codes = (CLEAR, *(CODES[key] for key in detectable_classes(self.run.scorer)))
         return cog.class_score_product([entry.name for entry in classes_of(codes)])
 
     def write(self, rows: ScoredRows) -> None:

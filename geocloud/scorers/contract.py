@@ -100,7 +100,7 @@ def require_class_thresholds(card: ModelCard, classes: Iterable[ClassName]) -> C
     return thresholds
 
 
-def told_classes(scorer: Scorer) -> tuple[ClassName, ...]:
+def detectable_classes(scorer: Scorer) -> tuple[ClassName, ...]:
     """The classes that a scorer tells apart, cloud always among them."""
     thresholds = scorer.card.class_thresholds
     return thresholds.known() if isinstance(scorer, Unmixer) and thresholds is not None else ("cloud",)

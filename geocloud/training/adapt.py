@@ -185,12 +185,12 @@ def _draw(grounds: list[Ground], options: FitOptions, rng: Generator) -> _Shown:
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
     seen = (x - clean)[:, :3].abs().mean(1, keepdim=True) >= CONTRAST
     veiled = (opacity >= VISIBLE) & seen
-    told, weight = planes[:, 7:8], planes[:, 8:]
-    sure = (weight > 0.99) & ((told < 0.01) | (told > 0.99))
-    asked = veiled | (sure & ((opacity <= THIN) | (told > 0.99)))
+    target, weight = planes[:, 7:8], planes[:, 8:]
+    sure = (weight > 0.99) & ((target < 0.01) | (target > 0.99))
+    asked = veiled | (sure & ((opacity <= THIN) | (target > 0.99)))
     noise = uniform((n, len(BANDS), 1, 1), -GRAIN, GRAIN, rng) * torch.randn(n, 1, size, size, generator=rng)
     x = (x + noise).clamp(0, BRIGHTEST) * there
-    return _Shown(x, present, torch.where(veiled, 1.0, (told > 0.5).float()), asked.float())
+    return _Shown(x, present, torch.where(veiled, 1.0, (target > 0.5).float()), asked.float())
 
 
 def ground_of(tile: Tile) -> Ground:
@@ -200,6 +200,6 @@ def ground_of(tile: Tile) -> Ground:
         data[BANDS.index(band)] = plane
     target, weight = (tile.truth == 1).astype(np.float16), tile.known.astype(np.float16)
     present = torch.tensor([float(band in tile.bands) for band in BANDS])
-    half, told, trust = (torch.from_numpy(plane) for plane in (data, target, weight))
-    scene = TrainingScene(tile.scene, "own", half, told, trust, (len(tile.bands),))
+    half, labels, trust = (torch.from_numpy(plane) for plane in (data, target, weight))
+    scene = TrainingScene(tile.scene, "own", half, labels, trust, (len(tile.bands),))
     return Ground(scene, present)

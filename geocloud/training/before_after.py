@@ -78,7 +78,7 @@ def _unseen(case: SimulatedCase, tile: Tile) -> BoolArray:
     return unseen
 
 
-def compare(before: Histograms, after: Histograms, cuts: Sequence[float]) -> tuple[tuple[AdaptRow, ...], str]:
+def compare(before: Histograms, after: Histograms, thresholds: Sequence[float]) -> tuple[tuple[AdaptRow, ...], str]:
     """The rows of the table, and what got worse."""
     rows = []
     for figure, kind, name in (
@@ -88,9 +88,9 @@ def compare(before: Histograms, after: Histograms, cuts: Sequence[float]) -> tup
         ("balanced accuracy, simulated cloud too", "both", "balanced_accuracy"),
     ):
         values, spans = [], []
-        for scores, cut in zip((before, after), cuts, strict=True):
+        for scores, threshold in zip((before, after), thresholds, strict=True):
             parts = [*scores["real"], *scores["simulated"]] if kind == "both" else scores[kind]
-            counts = [count_at(part, cut) for part in parts]
+            counts = [count_at(part, threshold) for part in parts]
             total = sum(counts, start=ConfusionCounts())
             values.append(float(getattr(total, name)))
             spans.append(_interval(counts, parts, name) if parts else (NAN, NAN))
@@ -124,13 +124,13 @@ def by_simulation(learn: Sequence[Tile], scorer: Scorer, threads: int | None) ->
         UsageError: no ground is surely clear.
     """
     before, parts = scorer.card.calibration, measure(learn, scorer, threads)["simulated"]
-    cut, reached = best_threshold(add_up(parts), "balanced_accuracy") if parts else (NAN, 0.0)
-    if np.isnan(cut):
+    threshold, reached = best_threshold(add_up(parts), "balanced_accuracy") if parts else (NAN, 0.0)
+    if np.isnan(threshold):
         raise UsageError("no ground in these scenes is surely clear; say which scenes are with --clear")
-    figure = f"balanced accuracy {reached:.3f} at {cut * before.sign:.3f}"
+    figure = f"balanced accuracy {reached:.3f} at {threshold * before.sign:.3f}"
     rule = ThresholdRule("adapt", None, f"simulated cloud over {len(parts)} tiles of the user's scenes", figure)
     kept = {**dict(before.alternatives), before.rule.name: before.threshold}
-    moved = before.at((before.threshold + cut * before.sign) / 2, rule)
+    moved = before.at((before.threshold + threshold * before.sign) / 2, rule)
     return replace(moved, alternatives=tuple((name, value) for name, value in kept.items() if name != "adapt"))
 
 
@@ -140,18 +140,18 @@ def with_recall(before: Histograms, learn: Sequence[Tile], scorer: Scorer, threa
     By at most LARGEST_MOVE logits, and not beyond MOST_FALSE_ALARMS.
     """
     calibration = scorer.card.calibration
-    cut = float(calibration.score_threshold)
-    old = _total(before, cut)
+    threshold = float(calibration.score_threshold)
+    old = _total(before, threshold)
     after = measure(learn, scorer, threads)
-    chosen = cut
+    chosen = threshold
     for lower in np.arange(0, LARGEST_MOVE + STEP, STEP):
-        new = _total(after, cut - float(lower))
-        if new.false_alarms > max(MOST_FALSE_ALARMS * old.false_alarms, _total(after, cut).false_alarms):
+        new = _total(after, threshold - float(lower))
+        if new.false_alarms > max(MOST_FALSE_ALARMS * old.false_alarms, _total(after, threshold).false_alarms):
             break
-        chosen = cut - float(lower)
+        chosen = threshold - float(lower)
         if new.recall >= old.recall:
             break
-    if chosen == cut:
+    if chosen == threshold:
         return calibration
     kept = {**dict(calibration.alternatives), calibration.rule.name: calibration.threshold}
     rule = ThresholdRule("adapt", None, "cloud of the user's scenes, simulated too", f"recall {old.recall:.3f} wanted")
@@ -159,6 +159,6 @@ def with_recall(before: Histograms, learn: Sequence[Tile], scorer: Scorer, threa
     return replace(calibration.at(chosen * calibration.sign, rule), alternatives=others)
 
 
-def _total(scores: Histograms, cut: float) -> ConfusionCounts:
+def _total(scores: Histograms, threshold: float) -> ConfusionCounts:
     """Of all tiles, simulated cloud too."""
-    return sum((count_at(part, cut) for kind in scores.values() for part in kind), start=ConfusionCounts())
+    return sum((count_at(part, threshold) for kind in scores.values() for part in kind), start=ConfusionCounts())

@@ -1,4 +1,4 @@
-"""A user's scenes with what the user says of them: tiles at the size they are scored at, and the truth where told."""
+"""A user's scenes with what the user says of them: tiles at the size they are scored at, and the truth where given."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Truth:
             None if polygons is None else read_polygons(polygons),
         )
 
-    def told_of(self, name: str) -> str:
+    def given_for(self, name: str) -> str:
         """How a scene's truth is known: `clear`, `cloudy`, `mask`, `polygons`, or empty."""
         if name in self.clear and name in self.cloudy:
             raise UsageError(f"scene {name} is said to be both clear and cloudy; leave it out of one file")
@@ -110,7 +110,7 @@ class Tile:
 
     @property
     def known(self) -> BoolArray:
-        """(h, w) where the truth is told."""
+        """(h, w) where the truth is given."""
         found: BoolArray = self.valid & (self.truth != UNKNOWN)
         return found
 
@@ -125,7 +125,7 @@ def read_tiles(source: str | os.PathLike[str], options: SceneOptions, scorer: Sc
             raise InputError(
                 f"{scene.source} has {height} x {width} pixels as it is scored; at least {LEAST} a side are needed"
             )
-        name = next((name for name in (scene.name, scene_name(str(source))) if truth.told_of(name)), scene.name)
+        name = next((name for name in (scene.name, scene_name(str(source))) if truth.given_for(name)), scene.name)
         tiles = []
         for window in _spread(height, width):
             raster, _ = read_coarse(scene, window, bands, factor)
@@ -133,8 +133,8 @@ def read_tiles(source: str | os.PathLike[str], options: SceneOptions, scorer: Sc
                 continue
             means = raster.data.mean(axis=(1, 2), where=raster.valid, keepdims=True)
             data = np.where(raster.valid, raster.data, means).astype(np.float32)
-            told = _told(scene, truth, name, window, factor)
-            tiles.append(Tile(scene.name, data, bands, told, raster.valid))
+            given = _truth_of(scene, truth, name, window, factor)
+            tiles.append(Tile(scene.name, data, bands, given, raster.valid))
         return tiles
 
 
@@ -150,9 +150,9 @@ def _spread(height: int, width: int) -> Iterator[Window]:
         )
 
 
-def _told(scene: SceneReader, truth: Truth, name: str, window: Window, factor: int) -> ByteArray:
+def _truth_of(scene: SceneReader, truth: Truth, name: str, window: Window, factor: int) -> ByteArray:
     """(h, w) of a window of squares: the truth, UNKNOWN where squares are mixed."""
-    how = truth.told_of(name)
+    how = truth.given_for(name)
     if how in ("clear", "cloudy", ""):
         value = {"clear": CLEAR, "cloudy": CLOUD, "": UNKNOWN}[how]
         return np.full(window.shape, value, dtype=np.uint8)
@@ -230,11 +230,11 @@ def taken_for_clear(tile: Tile, scorer: Scorer, threads: int | None) -> Tile:
     return replace(tile, truth=np.where(sure, np.uint8(CLEAR), np.uint8(UNKNOWN)))
 
 
-def describe_tiles(tiles: Sequence[Tile], *, told: bool) -> str:
+def describe_tiles(tiles: Sequence[Tile], *, labelled: bool) -> str:
     """What a model learned from, a line for its card."""
     names, bands = scene_names(tiles), ", ".join(dict.fromkeys(band for tile in tiles for band in tile.bands))
     cloud, clear = (sum(int((tile.known & (tile.truth == value)).sum()) for tile in tiles) for value in (1, 0))
-    source = "said to be" if told else "taken by the model to be"
+    source = "said to be" if labelled else "taken by the model to be"
     pixels = f"{clear} pixels {source} clear, {cloud} cloud; simulated cloud over the clear ones"
     return f"{len(names)} scenes of the user's ({', '.join(names)[:300]}), {bands}: {pixels}"
 

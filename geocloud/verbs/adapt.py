@@ -104,14 +104,14 @@ def adapt(
     for number, scene in enumerate(scenes, start=1):
         tiles += read_tiles(scene, options.scene, scorer, truth)
         progress(number, len(scenes), "reading")
-    told = any(tile.known.any() for tile in tiles)
-    if not told:
+    labelled = any(tile.known.any() for tile in tiles)
+    if not labelled:
         tiles = [taken_for_clear(tile, scorer, options.threads) for tile in tiles]
     learn, held = split(tiles, options.seed)
     measured = before_after.measure(held, scorer, options.threads, _part(progress, "measuring before"))
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    if told:
+    if labelled:
         seen = before_after.measure(learn, scorer, options.threads, _part(progress, "measuring before"))
         network = _trained(network, card, learn, options, folder, progress)
         calibration = before_after.with_recall(seen, learn, _scorer(network, card), options.threads)
@@ -121,7 +121,7 @@ def adapt(
     after = before_after.measure(held, _scorer(network, card), options.threads, _part(progress, "measuring after"))
     thresholds = float(scorer.card.calibration.score_threshold), float(calibration.score_threshold)
     rows, worse = before_after.compare(measured, after, thresholds)
-    card = _described(card, learn, rows, options, told=told)
+    card = _described(card, learn, rows, options, labelled=labelled)
     if worse and not options.allow_worse:
         return Adaptation(None, card, rows, scene_names(learn), scene_names(held), worse)
     card = write_adapted(network, replace(card, name=folder.resolve().name), folder, overwrite=options.overwrite)
@@ -170,25 +170,25 @@ def _trained(
 
 
 def _described(
-    card: ModelCard, learn: Sequence[Tile], rows: Sequence[AdaptRow], options: AdaptOptions, *, told: bool
+    card: ModelCard, learn: Sequence[Tile], rows: Sequence[AdaptRow], options: AdaptOptions, *, labelled: bool
 ) -> ModelCard:
     """The card: what the model saw, and how well it did on what it did not see."""
     from geocloud.training.own_scenes import describe_tiles, scene_names
 
     labels = any((tile.truth[tile.known] == 1).any() for tile in learn)
     record = TrainingRecord(
-        "S" if told and labels else card.training.supervision,
-        (*card.training.data, describe_tiles(learn, told=told)),
+        "S" if labelled and labels else card.training.supervision,
+        (*card.training.data, describe_tiles(learn, labelled=labelled)),
         f"{card.training.recipe}; then geocloud adapt of {len(scene_names(learn))} scenes from {card.name}",
         options.seed,
-        card.training.steps + (options.steps if told else 0),
+        card.training.steps + (options.steps if labelled else 0),
     )
     figures = {
         f"held-out scenes, {when}": {row.figure: round(float(getattr(row, when)), 4) for row in rows}
         for when in ("before", "after")
     }
     return replace(
-        card, training=record, metrics=figures, bf16_agreement=None if told else card.bf16_agreement,
+        card, training=record, metrics=figures, bf16_agreement=None if labelled else card.bf16_agreement,
         description=f"{card.description} Adapted to the user's scenes: elsewhere take the model it comes from.",
     )  # fmt: skip
 
