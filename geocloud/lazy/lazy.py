@@ -16,9 +16,9 @@ from geocloud.lazy.chunks import BlockPlan, LazyResult, cut_to_area, finish, laz
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import score_scene
-from geocloud.pipeline.tiling import aggregation_factor, coarse_shape
+from geocloud.pipeline.tiling import aggregation_factor, scored_grid
 from geocloud.progress import Warn, tell
-from geocloud.raster import NODATA, FloatArray, Georef, PatchGrid
+from geocloud.raster import NODATA, FloatArray, Georef
 from geocloud.readers import open_scene
 from geocloud.readers.area import Area, AreaSource, Box, find_area
 from geocloud.readers.reader import SceneOptions, part_of
@@ -245,9 +245,9 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
             values = finish(*score_scene(opened, scorer), calibration, product)
     else:
         tell("the array", [Warn(f"{found.chosen.guess}; if it is wrong, give bands=")] if found.chosen.guess else [])
-        shape = first.sizes[y], first.sizes[x]
-        factor = aggregation_factor(array_georef(first), scorer)
-        grid = PatchGrid(coarse_shape(shape, factor), scorer.card.block)
+        georef = array_georef(first)
+        factor = aggregation_factor(georef, scorer)
+        grid = scored_grid(georef, factor, scorer.card.block)
         plan = BlockPlan(
             grid, factor, scorer.card.halo, bands, wanted.model, wanted.precision, wanted.threshold, product
         )

@@ -20,9 +20,9 @@ from geocloud.pipeline.mask import MaskRaster
 from geocloud.pipeline.outputs import OUTPUTS, Output, Polygons
 from geocloud.pipeline.places import check_places, earlier_products, output_files
 from geocloud.pipeline.scoring import SEGMENT_PIXELS, ScoredRows, scored_rows
-from geocloud.pipeline.tiling import Segment, aggregation_factor, coarse_shape, read_segments
+from geocloud.pipeline.tiling import Segment, aggregation_factor, read_segments, scored_grid
 from geocloud.progress import Progress, Warn, no_progress
-from geocloud.raster import PATCH, PatchGrid
+from geocloud.raster import PATCH
 from geocloud.readers.reader import SceneReader, own_georef, whole_of
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.cog import RasterFormat, copy_to_cog
@@ -213,7 +213,7 @@ def _scored_before(run: Run, rows: Generator[ScoredRows, None, None]) -> Generat
     """Rows that were scored elsewhere; outputs that need the scene's pixels get them first."""
     if any(type(output).see is not Output.see for output in run.outputs):
         see = _see(run)
-        grid = PatchGrid(coarse_shape(run.scene.georef.shape, run.factor), run.scorer.card.block)
+        grid = scored_grid(run.scene.georef, run.factor, run.scorer.card.block)
         pixels = SEGMENT_PIXELS // run.factor**2
         for segment in read_segments(run.scene, run.bands, grid, 0, pixels, factor=run.factor):
             see(segment)

@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from geocloud.pipeline.tiling import (
     Segment,
     aggregation_factor,
-    coarse_shape,
     cut_blocks,
-    pixel_side,
     pixels_of,
     read_ahead,
     read_segments,
+    scored_grid,
     squares_of,
 )
 from geocloud.raster import PATCH, BoolArray, FloatArray, PatchBatch, PatchGrid, Window, spread
@@ -213,9 +212,7 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         InputError: the scene cannot be read to its end.
     """
     bands = scorer.choose_bands(scene.bands)
-    side = pixel_side(scene.georef)
-    size = None if side is None else side * factor
-    grid = PatchGrid(coarse_shape(scene.georef.shape, factor), scorer.card.block, size)
+    grid = scored_grid(scene.georef, factor, scorer.card.block)
     part = part or Window(0, 0, *scene.georef.shape)
     blocks = grid.touching(squares_of(part, factor))
     own = pixels_of(blocks, factor, scene.georef.shape)

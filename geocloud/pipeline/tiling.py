@@ -41,7 +41,7 @@ def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None 
     Raises:
         UsageError: a resolution is asked for, and a pixel has no size in metres.
     """
-    side = pixel_side(georef)
+    side = _pixel_side(georef)
     if side is None:
         if resolution is not None and georef.located:
             raise UsageError(
@@ -54,7 +54,7 @@ def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None 
     return min(max(1, int(RESOLUTION_TOLERANCE * scorer.card.min_resolution / side)), MAX_DEFAULT_FACTOR)
 
 
-def pixel_side(georef: Georef) -> float | None:
+def _pixel_side(georef: Georef) -> float | None:
     """Metres of the middle pixel's side; None where it is unknown: unlocated, off the Earth, or without area."""
     if not georef.located:
         return None
@@ -68,6 +68,12 @@ def pixel_side(georef: Georef) -> float | None:
 def coarse_shape(shape: tuple[int, int], factor: int) -> tuple[int, int]:
     """(rows, columns) of squares of `factor` x `factor` pixels; the last ones may cover fewer pixels."""
     return -(-shape[0] // factor), -(-shape[1] // factor)
+
+
+def scored_grid(georef: Georef, factor: int, block: int) -> PatchGrid:
+    """Patches of what is scored: squares of `factor` x `factor` pixels; a block is `block` x `block` patches."""
+    side = _pixel_side(georef)
+    return PatchGrid(coarse_shape(georef.shape, factor), block, None if side is None else side * factor)
 
 
 def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor: int) -> tuple[Raster, BoolArray]:

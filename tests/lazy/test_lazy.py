@@ -52,6 +52,23 @@ def test_scores_are_those_of_detect(big: Path, model: str, chunks: int) -> None:
     np.testing.assert_allclose(lazy.to_numpy(), reference(big, model), atol=1e-5, equal_nan=True)
 
 
+@pytest.mark.parametrize("metres", [20, 120])
+def test_chunks_know_the_size_of_their_pixels(metres: int) -> None:
+    """Rough white in RGB is snow in small pixels, and cloud in large ones."""
+    white = (0.65 + 0.15 * (np.random.default_rng(0).random((700, 600)) - 0.5)).astype(np.float32)
+    side = np.arange(700) * float(metres)
+    array = xarray.DataArray(
+        np.stack([white] * 3),
+        dims=("band", "y", "x"),
+        coords={"band": ["blue", "green", "red"], "y": 5e6 - side, "x": 5e5 + side[:600]},
+        attrs={"crs": "EPSG:32633"},
+    )
+    at_once = geocloud.score(array, scale=1, offset=0, raw=True)
+    in_chunks = geocloud.score(array.chunk({"y": 512, "x": 512}), scale=1, offset=0, raw=True)
+
+    np.testing.assert_allclose(in_chunks.values, at_once.values, atol=1e-4)
+
+
 def test_probability_and_mask_are_those_of_detect(big: Path, tmp_path: Path) -> None:
     detection = geocloud.detect(big, tmp_path, DetectOptions(model="hot", score=True))
     array = opened(big)
