@@ -188,9 +188,12 @@ class ClassThresholds:
         return ("cloud", *ruled)
 
 
-def wanted_classes(names: Iterable[str]) -> tuple[ClassName, ...]:
-    """The classes of these names in order of code, cloud always among them; UsageError for an unknown name."""
-    chosen = {name.strip().lower() for name in names}
+def wanted_classes(names: str | Iterable[str]) -> tuple[ClassName, ...]:
+    """The classes of these names, or of one text with commas, in order of code; UsageError for an unknown name.
+
+    Cloud is always among them.
+    """
+    chosen = {name.strip().lower() for name in (names.split(",") if isinstance(names, str) else names)}
     unknown = sorted(chosen - set(CODES))
     if unknown:
         raise UsageError(f"class {unknown[0]!r} is unknown; there are {', '.join(CODES)}")

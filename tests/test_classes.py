@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from geocloud import DetectOptions
 from geocloud.classes import (
     CLASSES,
     CODES,
@@ -43,6 +44,13 @@ PARTS = Parts(SCORE, SLOPE, SHADE, WHITE, SCORE[None])
 )
 def test_a_class_that_is_not_asked_for_falls_to_the_next(classes: tuple[str, ...], codes: list[int]) -> None:
     assert classify(PARTS, np.float32(0), CUTS, classes).tolist() == codes
+
+
+def test_names_of_classes_may_come_in_one_text() -> None:
+    assert wanted_classes("shadow, thin") == wanted_classes(["shadow", "thin"]) == ("cloud", "thin", "shadow")
+    assert DetectOptions(classes="cloud,thin").has_maps
+    with pytest.raises(UsageError, match="class 'fog' is unknown; there are cloud, thin"):
+        DetectOptions(classes="cloud,fog")
 
 
 def test_snow_is_marked_on_clear_ground_alone() -> None:

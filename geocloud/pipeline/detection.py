@@ -77,8 +77,9 @@ class DetectOptions:
     resolution: float | None = None
     """Metres: score the scene as if its pixels were this large; outputs stay on its own grid. None: as large as the
     model's card says that nothing is lost by."""
-    classes: tuple[str, ...] = ("cloud",)
-    """Classes of the mask besides clear, by their keys in `CLASSES`: all but cloud need a model that unmixes."""
+    classes: str | tuple[str, ...] = ("cloud",)
+    """Classes of the mask besides clear, by their keys in `CLASSES`, or one text such as "cloud,thin,shadow": all but
+    cloud need a model that unmixes."""
     clear_sky: bool = False
     """Write the cloud-free estimate of a model that unmixes too."""
     overwrite: bool = False

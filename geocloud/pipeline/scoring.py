@@ -295,15 +295,20 @@ def piece_rows(factor: int, width: int) -> int:
     return max(1, min(PIECE_ROWS, PIECE_PIXELS // width) // factor) * factor
 
 
-def score_scene(scene: SceneReader, scorer: Scorer, *, threads: int | None = None) -> tuple[FloatArray, BoolArray]:
-    """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation."""
+def score_scene(
+    scene: SceneReader, scorer: Scorer, *, threads: int | None = None, factor: int | None = None
+) -> tuple[FloatArray, BoolArray]:
+    """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation.
+
+    Squares of `factor` x `factor` pixels are averaged; None: as `aggregation_factor` says.
+    """
     if isinstance(scorer, WholeScorer):
         bands = scorer.choose_bands(scene.bands)
         raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
         score = np.where(raster.valid, scorer.score_whole(raster, bands), np.float32(np.nan))
         return score, raster.valid
     whole, area = whole_of(scene)
-    factor = aggregation_factor(whole.georef, scorer)
+    factor = factor or aggregation_factor(whole.georef, scorer)
     rows = list(scored_rows(whole, scorer, factor=factor, threads=threads, part=area.window if area else None))
     score, valid = np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
     if area is not None:

@@ -11,6 +11,7 @@ from queue import Empty, Full, Queue
 from typing import Any, TypeVar
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
 
@@ -41,7 +42,7 @@ def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None 
     Raises:
         UsageError: a resolution is asked for, and a pixel has no size in metres.
     """
-    side = _pixel_side(georef)
+    side = pixel_side(georef)
     if side is None:
         if resolution is not None and georef.located:
             raise UsageError(
@@ -54,7 +55,7 @@ def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None 
     return min(max(1, int(RESOLUTION_TOLERANCE * scorer.card.min_resolution / side)), MAX_DEFAULT_FACTOR)
 
 
-def _pixel_side(georef: Georef) -> float | None:
+def pixel_side(georef: Georef) -> float | None:
     """Metres of the middle pixel's side; None where it is unknown: unlocated, off the Earth, or without area."""
     if not georef.located:
         return None
@@ -72,8 +73,18 @@ def coarse_shape(shape: tuple[int, int], factor: int) -> tuple[int, int]:
 
 def scored_grid(georef: Georef, factor: int, block: int) -> PatchGrid:
     """Patches of what is scored: squares of `factor` x `factor` pixels; a block is `block` x `block` patches."""
-    side = _pixel_side(georef)
+    side = pixel_side(georef)
     return PatchGrid(coarse_shape(georef.shape, factor), block, None if side is None else side * factor)
+
+
+def coarse_georef(georef: Georef, window: Window, factor: int) -> Georef:
+    """Where a window of squares of `factor` x `factor` pixels lies."""
+    row, col = window.row * factor, window.col * factor
+    gcps = tuple(((r - row) / factor, (c - col) / factor, x, y, z) for r, c, x, y, z in georef.gcps)
+    transform = georef.transform
+    if not georef.gcps:
+        transform = transform @ Affine.translation(col, row) @ Affine.scale(factor)
+    return Georef(window.shape, transform, georef.crs_wkt, gcps)
 
 
 def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor: int) -> tuple[Raster, BoolArray]:

@@ -21,7 +21,8 @@ from torch import Generator, Tensor
 from geocloud.errors import ModelError, UsageError
 from geocloud.models.network_scorer import WEIGHTS_FILE, save_weights
 from geocloud.models.networks.cells import BANDS, BRIGHTEST
-from geocloud.models.networks.unmix import UnmixNet
+from geocloud.models.networks.unmix import UnmixNet, fine_enough
+from geocloud.pipeline.tiling import pixel_side
 from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
 from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
 from geocloud.training.own_scenes import Tile
@@ -62,6 +63,8 @@ class Ground(NamedTuple):
     """Target 0 clear, 1 cloud; weight 1 where that is known, 0 where not."""
     present: Tensor
     """(7,) 1 for the bands that it has."""
+    fine: bool
+    """Whether its pixels are so small that texture tells snow; see UnmixNet."""
 
 
 class _Shown(NamedTuple):
@@ -75,6 +78,8 @@ class _Shown(NamedTuple):
     """(n, 1, h, w) 0 clear, 1 cloud."""
     weight: Tensor
     """(n, 1, h, w) 1 where the target is asked for, else 0."""
+    fine: bool
+    """Of all of it."""
 
 
 def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
@@ -157,8 +162,8 @@ def write_adapted(network: UnmixNet, card: ModelCard, folder: Path, *, overwrite
 def _loss(student: UnmixNet, before: UnmixNet, shown: _Shown, threshold: float) -> Tensor:
     """Cross entropy about the threshold, clear and cloud weighing alike, and the penalty for what is forgotten."""
     with torch.no_grad():
-        old = before.score(shown.x, shown.present)
-    score = student.score(shown.x, shown.present)
+        old = before.score(shown.x, shown.present, fine=shown.fine)
+    score = student.score(shown.x, shown.present, fine=shown.fine)
     wrong = F.binary_cross_entropy_with_logits(score - threshold, shown.target, reduction="none")
     cloud, clear = shown.target * shown.weight, (1 - shown.target) * shown.weight
     lost = F.relu(old - score) * cloud
@@ -174,7 +179,9 @@ def _loss(student: UnmixNet, before: UnmixNet, shown: _Shown, threshold: float) 
 def _draw(grounds: list[Ground], options: FitOptions, rng: Generator) -> _Shown:
     """Crops of random tiles, every second one under simulated cloud."""
     n, size = options.batch, options.size
-    picked = [grounds[int(i)] for i in torch.randint(0, len(grounds), (n,), generator=rng)]
+    drawn = [int(i) for i in torch.randint(0, len(grounds), (n,), generator=rng)]
+    alike = [one for one in grounds if one.fine == grounds[drawn[0]].fine]  # a network takes a batch of one kind
+    picked = [grounds[i] if grounds[i].fine == alike[0].fine else alike[i % len(alike)] for i in drawn]
     scenes, present = [one.scene for one in picked], torch.stack([one.present for one in picked])
     planes, there = torch.stack([crop(scene, size, rng) for scene in scenes]), present[..., None, None]
     clean = as_shown(scenes, planes, GAIN, UNCHANGED, rng) * there
@@ -190,7 +197,7 @@ def _draw(grounds: list[Ground], options: FitOptions, rng: Generator) -> _Shown:
     asked = veiled | (sure & ((opacity <= THIN) | (target > 0.99)))
     noise = uniform((n, len(BANDS), 1, 1), -GRAIN, GRAIN, rng) * torch.randn(n, 1, size, size, generator=rng)
     x = (x + noise).clamp(0, BRIGHTEST) * there
-    return _Shown(x, present, torch.where(veiled, 1.0, (target > 0.5).float()), asked.float())
+    return _Shown(x, present, torch.where(veiled, 1.0, (target > 0.5).float()), asked.float(), alike[0].fine)
 
 
 def ground_of(tile: Tile) -> Ground:
@@ -202,4 +209,4 @@ def ground_of(tile: Tile) -> Ground:
     present = torch.tensor([float(band in tile.bands) for band in BANDS])
     half, labels, trust = (torch.from_numpy(plane) for plane in (data, target, weight))
     scene = TrainingScene(tile.scene, "own", half, labels, trust, (len(tile.bands),))
-    return Ground(scene, present)
+    return Ground(scene, present, fine_enough(pixel_side(tile.georef)))

@@ -13,7 +13,7 @@ from geocloud.metrics.bootstrap import Interval, intervals
 from geocloud.metrics.confusion import NAN, ConfusionCounts, best_threshold, count_at
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.pipeline.scoring import score_scene
-from geocloud.raster import BoolArray, Georef, Raster
+from geocloud.raster import BoolArray, Raster
 from geocloud.readers import MemoryScene
 from geocloud.readers.bands.names import VISIBLE
 from geocloud.scorers.contract import Scorer
@@ -61,8 +61,8 @@ def measure(
             cases += [("simulated", case) for case in posed[1:]]
         for kind, case in cases:
             raster = Raster(case.data, np.ones(case.truth.shape, dtype=bool))
-            scene = MemoryScene(raster, case.bands, Georef(case.truth.shape), tile.scene)
-            score, _ = score_scene(scene, scorer, threads=threads)
+            scene = MemoryScene(raster, case.bands, tile.georef, tile.scene)
+            score, _ = score_scene(scene, scorer, threads=threads, factor=1)
             use = case.known & ~np.isnan(score) & ~_unseen(case, tile)
             if use.any():
                 found[kind].append(histogram(score[use], case.truth[use]))

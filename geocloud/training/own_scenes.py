@@ -16,7 +16,7 @@ from geocloud.classes import CODES
 from geocloud.datasets.folder import read_names
 from geocloud.errors import InputError, UsageError
 from geocloud.pipeline.scoring import score_scene
-from geocloud.pipeline.tiling import aggregation_factor, coarse_shape, read_coarse
+from geocloud.pipeline.tiling import aggregation_factor, coarse_georef, coarse_shape, read_coarse
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, ByteArray, FloatArray, Georef, Raster, Window
 from geocloud.readers import MemoryScene, SceneOptions, SceneReader, open_scene
 from geocloud.readers.files.paths import scene_name
@@ -107,6 +107,8 @@ class Tile:
     """(h, w) 0 clear, 1 cloud, 2 unknown."""
     valid: BoolArray
     """(h, w)"""
+    georef: Georef
+    """Where it lies: models ask how many metres a pixel has."""
 
     @property
     def known(self) -> BoolArray:
@@ -134,7 +136,8 @@ def read_tiles(source: str | os.PathLike[str], options: SceneOptions, scorer: Sc
             means = raster.data.mean(axis=(1, 2), where=raster.valid, keepdims=True)
             data = np.where(raster.valid, raster.data, means).astype(np.float32)
             given = _truth_of(scene, truth, name, window, factor)
-            tiles.append(Tile(scene.name, data, bands, given, raster.valid))
+            place = coarse_georef(scene.georef, window, factor)
+            tiles.append(Tile(scene.name, data, bands, given, raster.valid, place))
         return tiles
 
 
@@ -224,8 +227,8 @@ def split(tiles: Sequence[Tile], seed: int) -> tuple[list[Tile], list[Tile]]:
 
 def taken_for_clear(tile: Tile, scorer: Scorer, threads: int | None) -> Tile:
     """A tile of which nothing is said, with what the model is sure of as its truth: ground for simulated cloud."""
-    scene = MemoryScene(Raster(tile.data, tile.valid), tile.bands, Georef(tile.valid.shape), tile.scene)
-    score, _ = score_scene(scene, scorer, threads=threads)
+    scene = MemoryScene(Raster(tile.data, tile.valid), tile.bands, tile.georef, tile.scene)
+    score, _ = score_scene(scene, scorer, threads=threads, factor=1)
     sure = score < scorer.card.calibration.score_threshold - SURELY_CLEAR
     return replace(tile, truth=np.where(sure, np.uint8(CLEAR), np.uint8(UNKNOWN)))
 

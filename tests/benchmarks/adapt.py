@@ -4,7 +4,8 @@
 
 DATA is the folder of GEOCLOUD_DATA. A case that is one clear scene is cut into nine pieces: three on the diagonal are
 given as clear scenes, six are measured. It prints false alarms on what is measured, and the recall of simulated cloud
-over it, before and after, with the time and memory that it took. Memory is of this process, which measures too.
+over it, before and after, each with its 95 % interval over tiles, and the time and memory that it took. Memory is of
+this process, which measures too.
 """
 
 from __future__ import annotations
@@ -130,7 +131,9 @@ def main() -> None:
         rows, worse = compare(before, after, [float(one.card.calibration.score_threshold) for one in scorers])
     sys.stdout.write(f"{case.title}: {len(learned)} scenes given, measured on {len(held)} others\n")
     for row in rows:
-        sys.stdout.write(f"  {row.figure:<40}{100 * row.before:7.1f} %{100 * row.after:9.1f} %\n")
+        spans = ((row.before, *row.before_95), (row.after, *row.after_95))
+        cells = [f"{100 * value:.1f} % ({100 * low:.1f}-{100 * high:.1f})" for value, low, high in spans]
+        sys.stdout.write(f"  {row.figure:<40}{cells[0]:>24}{cells[1]:>24}\n")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     sys.stdout.write(f"  worse: {worse or 'nothing'}; {took[0]:.0f} s, {took[1]:.0f} s of a core, {peak:.1f} GB\n")
 

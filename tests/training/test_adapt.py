@@ -10,6 +10,7 @@ import torch
 
 from geocloud.errors import UsageError
 from geocloud.models.networks.unmix import UnmixNet
+from geocloud.raster import Georef
 from geocloud.training.adapt import FitOptions, adapted, ground_of
 from geocloud.training.checkpoint import CHECKPOINT_FILE
 from geocloud.training.own_scenes import Tile
@@ -19,7 +20,7 @@ BANDS = ("blue", "green", "red")
 
 def tile(level: float) -> Tile:
     data = np.random.default_rng(0).uniform(level - 0.03, level + 0.03, (3, 96, 96)).astype(np.float32)
-    return Tile("sand", data, BANDS, np.zeros((96, 96), np.uint8), np.ones((96, 96), bool))
+    return Tile("sand", data, BANDS, np.zeros((96, 96), np.uint8), np.ones((96, 96), bool), Georef((96, 96)))
 
 
 def test_a_copy_learns_and_a_foreign_checkpoint_goes_only_when_it_may(tmp_path: Path) -> None:

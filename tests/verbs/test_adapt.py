@@ -23,9 +23,12 @@ from geocloud import (
     mask,
     open_scene,
 )  # fmt: skip
+from geocloud.metrics.histogram import histogram
+from geocloud.pipeline.scoring import score_scene
 from geocloud.raster import Window
 from geocloud.scorers.card import read_card
-from geocloud.training.before_after import AdaptRow, _loss, compare
+from geocloud.training.adapt import ground_of
+from geocloud.training.before_after import AdaptRow, _loss, compare, measure
 from geocloud.training.own_scenes import Truth, read_tiles
 from geocloud.verbs.adapt import AdaptOptions, adapt
 
@@ -99,6 +102,28 @@ def test_scenes_said_to_be_clear_or_cloudy_and_corrected_masks(labelled: tuple, 
     ):
         found = truth_of(scene, truth)
         assert (found == wanted).all()
+
+
+def test_tiles_are_scored_as_detect_scores_them_by_the_size_of_their_pixels(tmp_path: Path) -> None:
+    rough = np.random.default_rng(0).normal(0, 1, (192, 192)).cumsum(axis=1) / 40
+    white = np.clip(7000 + 400 * rough, 5000, 9000).astype(np.uint16)
+    scorer, scores = load_scorer("default", "cpu", "fp32"), {}
+    for side in (20.0, 120.0):  # of 120 m texture does not tell snow
+        path = tmp_path / f"snow{side:.0f}.tif"
+        profile = {"driver": "GTiff", "count": 3, "height": 192, "width": 192, "dtype": "uint16", "crs": "EPSG:32650"}
+        with rasterio.open(path, "w", **profile, transform=from_origin(500000, 5000000, side, side)) as file:
+            file.write(np.stack([white] * 3))
+            file.descriptions = RGB
+        options = SceneOptions(scale=1e-4, offset=0.0)
+        (tile,) = read_tiles(path, options, scorer, Truth(clear=frozenset([path.stem])))
+        with open_scene(path, options) as scene:
+            scores[side], _ = score_scene(scene, scorer, threads=1)
+        real = measure([tile], scorer, 1)["real"][0]
+        wanted = histogram(scores[side], tile.truth == 1)
+        assert (real.edges == wanted.edges).all()
+        assert (real.clear == wanted.clear).all()
+        assert ground_of(tile).fine == (side == 20.0)
+    assert abs(scores[20.0] - scores[120.0]).max() > 0.5
 
 
 SAVED = {

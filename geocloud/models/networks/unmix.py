@@ -299,10 +299,10 @@ class UnmixNet(CellNet):
         code, _, _ = self._encode(whole, there, present)
         return self._detect(code, whole, there, present, fine=fine)[:, 0, :height, :width]
 
-    def score(self, x: Tensor, present: Tensor) -> Tensor:
+    def score(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
         """(n, 1, h, w) logit of the opacity; arguments as in ``forward``."""
         code, _, _ = self._encode(x, present)
-        return self._detect(code, x, present)
+        return self._detect(code, x, present, fine=fine)
 
     def shadow_logit(self, x: Tensor, present: Tensor) -> Tensor | None:
         """(n, 1, h, w) logit of lying in cloud shadow; arguments as in ``forward``. None without a network for it."""
