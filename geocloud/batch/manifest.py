@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from geocloud.errors import UsageError
 from geocloud.pipeline.detection import Detection
 from geocloud.writers.locks import take_lock
-from geocloud.writers.staging import write_errors
+from geocloud.writers.staging import make_folder, write_errors
 
 Status = Literal["done", "failed"]
 
@@ -173,8 +173,8 @@ class Manifest:
             UsageError: another batch is writing it.
         """
         self.path = folder / MANIFEST
+        make_folder(folder)
         with write_errors(self.path):
-            folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+", encoding="utf-8")
         if not take_lock(self._file):
             self._file.close()

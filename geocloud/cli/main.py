@@ -148,6 +148,13 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     return f": did you mean {near[0]}?" if near else ""
 
 
+_WAYS_OUT = {
+    " is a file": ", and a folder is needed; give a path that is no file",
+    " is a directory": ", and a file is needed; give the path of a file",
+}
+"""Ends of click's messages -> what to do."""
+
+
 def usage_sentence(error: click.UsageError) -> str:
     """Click's message as our sentences are: no capital, no full stop, one suggestion, and where the help is."""
     if isinstance(error, click.NoSuchOption):
@@ -155,7 +162,7 @@ def usage_sentence(error: click.UsageError) -> str:
         sentence = f"no option {error.option_name}{did_you_mean(error.option_name, names)}"
     else:
         text = error.format_message().rstrip(".")
-        sentence = text[:1].lower() + text[1:]
+        sentence = text[:1].lower() + text[1:] + next((out for end, out in _WAYS_OUT.items() if text.endswith(end)), "")
     path = error.ctx.command_path if error.ctx is not None else "geocloud"
     return f"{sentence}; see {path} --help"
 

@@ -8,6 +8,9 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
+from geocloud.calibration import Probability
 from geocloud.classes import TAG
 from geocloud.errors import ModelError, UsageError
 from geocloud.models.registry import model_paths
@@ -154,11 +157,10 @@ def _differences(mask: MaskFile, scene: SceneReader, scorer: Scorer, options: De
     """In what a mask that stands there is not the one asked for, a few words each."""
     expected = run_tags(scene, scorer, options)
     expected |= {TAG: options.encoding} if options.encoding != "geocloud" else {}
-    found = [
-        f"{what} {mask.tags.get(key) or 'none'} instead of {expected.get(key) or 'none'}"
-        for key, what in _SAME.items()
-        if mask.tags.get(key, "") != expected.get(key, "")
-    ]
+    differing = [key for key in _SAME if mask.tags.get(key, "") != expected.get(key, "")]
+    found = [f"{_SAME[key]} {_shown(key, mask.tags)} instead of {_shown(key, expected)}" for key in differing]
+    if isinstance(options.threshold, Probability) and "GEOCLOUD_THRESHOLD" in differing:
+        found[differing.index("GEOCLOUD_THRESHOLD")] = _other_probability(mask.tags, scorer, options.threshold)
     if _is_of_another(mask.tags.get("GEOCLOUD_SOURCE", ""), scene.source):
         found.append(f"scene {mask.tags['GEOCLOUD_SOURCE']} instead of {scene.source}")
     elif not _on_one_grid(mask.georef, own_georef(scene)):
@@ -166,6 +168,23 @@ def _differences(mask: MaskFile, scene: SceneReader, scorer: Scorer, options: De
     elif _changed_since(scene, mask.path):
         found.append("an older state of the scene")
     return found
+
+
+def _shown(key: str, tags: Mapping[str, str]) -> str:
+    """A tag's value in a few words: a threshold with the rule that chose it."""
+    text, rule = tags.get(key) or "none", tags.get("GEOCLOUD_THRESHOLD_RULE", "given")
+    if key != "GEOCLOUD_THRESHOLD" or text == "none":
+        return text
+    return f"{float(text):.6g}" + (f" ({rule})" if rule != "given" else "")
+
+
+def _other_probability(tags: Mapping[str, str], scorer: Scorer, asked: Probability) -> str:
+    """The threshold of a mask beside one that is asked for as P(cloud): in P(cloud) too, if the model is the same."""
+    found, card = _shown("GEOCLOUD_THRESHOLD", tags), scorer.card
+    if tags.get("GEOCLOUD_MODEL_SHA256", "") != card.sha256 or tags.get("GEOCLOUD_MODEL") != card.name:
+        return f"threshold {found} instead of probability {asked.value:g}"
+    score = np.array([card.calibration.sign * float(tags["GEOCLOUD_THRESHOLD"])], dtype=np.float32)
+    return f"probability {card.calibration.probability(score)[0]:.3g} instead of {asked.value:g}"
 
 
 def _is_of_another(source: str, asked: str) -> bool:

@@ -17,6 +17,8 @@ from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray
 MAX_SIDE = 900
 _CLOUD_TINT = np.array([0, 174, 239])
 _NODATA_GREY = 90
+_DIM = 0.35
+"""What is left of the brightness outside an area of interest."""
 
 
 class Preview:
@@ -69,18 +71,21 @@ def _multiples(start: int, stop: int, step: int, count: int) -> NDArray[np.intp]
     return np.arange(max(0, -(-start // step)), min(count, -(-stop // step)))
 
 
-def write_side_by_side(path: Path, picture: NDArray[np.uint8], mask: ByteArray, tags: Mapping[str, str]) -> None:
+def write_side_by_side(
+    path: Path, picture: NDArray[np.uint8], mask: ByteArray, tags: Mapping[str, str], *, dim: bool = False
+) -> None:
     """Write the scene on the left and on the right the same with its cloud tinted; mask is (h, w) as the picture.
 
-    The tags become the PNG's texts.
+    The tags become the PNG's texts. `dim`: both are dark where the mask is nodata, as outside an area of interest.
     """
-    tinted = picture.astype(np.float32)
+    scene = np.where((mask == NODATA)[..., None] & dim, _DIM, 1) * picture.astype(np.float32)
+    tinted = scene.copy()
     for entry in CLASSES:
         if entry.code not in (CLEAR, NODATA):
             tint = _CLOUD_TINT if entry.code == CLOUD else np.array(entry.colour[:3])
             tinted[mask == entry.code] = 0.45 * tinted[mask == entry.code] + 0.55 * tint
     gap = np.full((picture.shape[0], 6, 3), 255, dtype=np.uint8)
-    both = np.concatenate([picture, gap, tinted.astype(np.uint8)], axis=1)
+    both = np.concatenate([scene.astype(np.uint8), gap, tinted.astype(np.uint8)], axis=1)
     texts = PngInfo()
     for key, text in tags.items():
         texts.add_itxt(key, text)

@@ -17,7 +17,7 @@ from geocloud.readers.dispatch import local_files
 from geocloud.readers.files.paths import scene_name
 from geocloud.scorers.card import CARD_FILE, ModelCard, TrainingRecord, read_card
 from geocloud.scorers.contract import Scorer
-from geocloud.writers.staging import check_outputs, write_errors
+from geocloud.writers.staging import check_outputs, make_folder
 
 if TYPE_CHECKING:
     from geocloud.models.networks.unmix import UnmixNet
@@ -109,8 +109,7 @@ def adapt(
         tiles = [taken_for_clear(tile, scorer, options.threads) for tile in tiles]
     learn, held = split(tiles, options.seed)
     measured = before_after.measure(held, scorer, options.threads, _part(progress, "measuring before"))
-    with write_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if labelled:
         seen = before_after.measure(learn, scorer, options.threads, _part(progress, "measuring before"))
         network = _trained(network, card, learn, options, folder, progress)

@@ -24,7 +24,7 @@ from geocloud.readers.files.paths import scene_name
 from geocloud.readers.reader import SceneReader
 from geocloud.version import __version__
 from geocloud.writers.cog import location, raster_errors
-from geocloud.writers.staging import Staging, check_outputs, check_stored, has_tags, staged, write_errors
+from geocloud.writers.staging import Staging, check_outputs, check_stored, has_tags, make_folder, staged
 
 SEGMENT_PIXELS = 1 << 22
 """Pixels read at once."""
@@ -65,8 +65,7 @@ def write_patches(
         OutputError: the folder cannot be written.
     """
     options, source, folder = options or PatchOptions(), os.fspath(scene), Path(out)
-    with write_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with staged(scene_name(source)) as staging:
         sink = _Sink(folder, staging, local_files(source), overwrite=options.overwrite)
         if is_single_raster(source):

@@ -217,8 +217,8 @@ class Staging:
 
     def _folder(self, parent: Path) -> Path:
         if parent not in self._folders:
+            make_folder(parent)
             with write_errors(parent):
-                parent.mkdir(parents=True, exist_ok=True)
                 heal_folder(parent)
                 _clear_leftovers(parent, self._label)
                 self._folders[parent] = _locked_folder(parent, self._label)
@@ -252,6 +252,18 @@ def write_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{path} cannot be written ({reason}); choose another folder or make room") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it. OutputError where that cannot be, as where a file stands in its place."""
+    with write_errors(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            file = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
+            raise OutputError(
+                f"{file} is no folder, so nothing can be written into {folder}; choose another folder"
+            ) from error
 
 
 def clear_leftovers(folder: Path, stem: str) -> None:

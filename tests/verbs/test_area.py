@@ -170,6 +170,23 @@ def test_a_quicklook_and_an_item_show_the_area(tmp_path: Path) -> None:
     assert item["properties"]["proj:shape"] == [height, width]
 
 
+def test_a_quicklook_is_dim_outside_the_area(tmp_path: Path) -> None:
+    scene = clouds(tmp_path)
+    box = (WEST + 1500, NORTH - 3000, WEST + 3000, NORTH - 1500)
+    polygon = geopandas.GeoDataFrame(geometry=[shapely.Polygon([box[:2], (box[0], box[3]), box[2:]])], crs=UTM)
+    parts = [
+        geocloud.detect(scene, tmp_path / f"out{n}", replace(BRIGHT, quicklook=True, **area))
+        for n, area in enumerate(({"bounds": box}, {"aoi": polygon}))
+    ]
+    plain, dim = (read(part.files["quicklook"])[:3].astype(float) for part in parts)
+    mask = read(parts[1].mask_path)[0]
+    assert dim.shape == plain.shape == (3, 150, 306)
+    for pictures in ((plain[..., :150], dim[..., :150]), (plain[..., 156:], dim[..., 156:])):
+        means = [[picture[:, there].mean() for there in (mask == 255, mask != 255)] for picture in pictures]
+        assert means[1][1] == pytest.approx(means[0][1])
+        assert means[1][0] < 0.5 * means[0][0]
+
+
 @pytest.mark.parametrize(
     ("aoi", "error"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas
@@ -17,6 +18,7 @@ from testutils import EchoScorer, rotated, write_scene
 
 import geocloud
 from geocloud import DetectOptions, SceneOptions
+from geocloud.calibration import Probability
 from geocloud.errors import Cancelled, InputError, ModelError, UsageError
 
 Make = Callable[..., Path]
@@ -193,6 +195,19 @@ class TestNothingIsLost:
         assert first.mask_path.stat().st_mtime_ns == stamp
         options = DetectOptions(model="brightness", threshold=0.9, overwrite=True)
         assert geocloud.detect(path, out, options).cloud_cover == 0
+
+    def test_who_asks_for_a_probability_is_told_in_probabilities(self, make_scene: Make, tmp_path: Path) -> None:
+        path, out = make_scene(), tmp_path / "out"
+        geocloud.detect(path, out, BRIGHT)
+        with pytest.raises(UsageError, match=r"exists with probability 0\.5 instead of 0\.3; pass"):
+            geocloud.detect(path, out, replace(BRIGHT, threshold=Probability(0.3)))
+        geocloud.detect(path, out, replace(BRIGHT, threshold=Probability(0.3), overwrite=True))
+        with pytest.raises(UsageError, match=r"exists with probability 0\.3 instead of 0\.7; pass"):
+            geocloud.detect(path, out, replace(BRIGHT, threshold=Probability(0.7)))
+        with pytest.raises(UsageError, match=r"exists with threshold \S+ \(probability 0\.3\) instead of"):
+            geocloud.detect(path, out, BRIGHT)
+        with pytest.raises(UsageError, match=r"threshold \S+ \(probability 0\.3\) instead of probability 0\.3"):
+            geocloud.detect(path, out, replace(BRIGHT, model="hot", threshold=Probability(0.3)))
 
     def test_a_failed_run_leaves_no_trace(self, make_scene: Make, tmp_path: Path) -> None:
         class Failing(EchoScorer):

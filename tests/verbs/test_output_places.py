@@ -185,6 +185,26 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
             check_outputs([path], overwrite=True)
 
 
+def test_a_file_where_a_folder_is_needed_is_named_with_a_way_out(scene: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("precious")
+    said = run_cli("detect", scene, "--out", file, "--model", "brightness")
+    assert (said.returncode, "is a file, and a folder is needed; give a path that" in said.stderr) == (2, True)
+    said = run_cli("detect", scene, "--mask-file", tmp_path, "--model", "brightness")
+    assert (said.returncode, "is a directory, and a file is needed; give the path" in said.stderr) == (2, True)
+    mask = detect(scene, tmp_path / "out", ANEW).mask_path
+    for write in (
+        lambda: detect(scene, file, ANEW),
+        lambda: detect(scene, file / "deeper", ANEW),
+        lambda: detect_many([scene], file / "deeper", BatchOptions(ANEW)),
+        lambda: write_patches(scene, file / "deeper"),
+        lambda: polygonize(mask, file / "deeper" / "p.gpkg"),
+    ):
+        with pytest.raises(OutputError, match=r"file is no folder, so nothing can be written into .*; choose another"):
+            write()
+    assert file.read_text() == "precious"
+
+
 def test_a_mask_of_another_scene_of_that_name_is_not_kept(scene: Path, tmp_path: Path) -> None:
     """One elsewhere on the disk, one elsewhere on the Earth at the same path, and one that was written again."""
     out, options = tmp_path / "out", DetectOptions(model="brightness")
