@@ -35,7 +35,6 @@ def composite(reporter: Reporter, scenes: tuple[str, ...], out: Path, **given: A
     date was clear.
     """
     check_projections()
-    reporter.start(str(out))
     options = CompositeOptions(scene=take_scene_options(given), **given)
     made = compose_scenes(scenes, out, options, progress=reporter.progress)
     record = {"out": str(out), "dates": list(made.dates), "filled_percent": round(made.filled_percent, 3)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -13,6 +13,9 @@ from geocloud.cli.main import Command, InputOption, shell
 from geocloud.cli.reporter import Reporter
 from geocloud.verbs.cover import CoverOptions
 from geocloud.verbs.cover import cover as measure_cover
+
+if TYPE_CHECKING:
+    import geopandas
 
 
 @click.command(
@@ -34,12 +37,28 @@ def cover(reporter: Reporter, masks: tuple[str, ...], zones: str, out: Path, **g
     """Measure the cloud cover of zones in MASKS: a row for each zone and mask.
 
     Percent of cloud, of cloud shadow and of valid pixels, with the date. Pixels on a zone's border count by their share
-    inside it.
+    inside it. Printed is the mean over the zones for each mask.
     """
     check_projections()
     reporter.start(zones)
     table = measure_cover(masks, zones, out, CoverOptions(**given), progress=reporter.progress)
     count = len(table) // len(masks)
-    record = {"zones": zones, "out": str(out), "zone_count": count, "mask_count": len(masks)}
-    record["mean_cloud_percent"] = round(float(table["cloud_percent"].mean()), 3)
-    reporter.result(record, f"{count} zones in {len(masks)} masks: {len(table)} rows {arrow()} {out}")
+    means = [_mean(table[place :: len(masks)]) for place in range(len(masks))]
+    record = {"zones": zones, "out": str(out), "zone_count": count, "mask_count": len(masks), "masks": means}
+    lines = [f"{count} zones in {len(masks)} masks: {len(table)} rows {arrow()} {out}", *map(_line, means)]
+    reporter.result(record, "\n".join(lines))
+
+
+def _mean(rows: geopandas.GeoDataFrame) -> dict[str, Any]:
+    """The figures of one mask: the mean of the zones that it sees, and how many those are."""
+    seen = rows["cloud_percent"].dropna()
+    mean = round(float(seen.mean()), 3) if len(seen) else None
+    first = rows.iloc[0]
+    return {"mask": first["mask"], "date": first["date"], "zones_seen": len(seen), "mean_cloud_percent": mean}
+
+
+def _line(mean: dict[str, Any]) -> str:
+    """The same for a person."""
+    seen, name = mean["zones_seen"], " ".join(text for text in (mean["date"], mean["mask"]) if text)
+    found = "sees none of the zones" if not seen else f"{mean['mean_cloud_percent']:.1f} % cloud, mean of {seen} zones"
+    return f"  {name}: {found}"

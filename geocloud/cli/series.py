@@ -30,7 +30,6 @@ def series(reporter: Reporter, scenes: tuple[str, ...], out: Path, **given: Any)
     5 cloud shadow, 255 nodata.
     """
     check_projections()
-    reporter.start(str(out))
     options = SeriesOptions(scene=take_scene_options(given), **given)
     dates = detect_series(scenes, out, options, progress=reporter.progress)
     lines = [

@@ -16,7 +16,7 @@ from rasterio import features
 from geocloud.errors import InputError, UsageError
 from geocloud.geometry.geodesy import to_crs_coordinates, transform_points
 from geocloud.raster import BoolArray, Georef, Window
-from geocloud.readers.polygons import read_polygons, to_pixel_coordinates
+from geocloud.readers.polygons import check_grid_on_earth, read_polygons, to_pixel_coordinates
 
 if TYPE_CHECKING:
     import geopandas
@@ -67,8 +67,7 @@ def find_area(aoi: AreaSource | None, bounds: Box | None, georef: Georef, name: 
         raise UsageError("an area is given by --aoi or by --bounds; give one of them")
     text = area_text(aoi, bounds)
     if bounds is not None:
-        if georef.transform.is_identity or georef.gcps:
-            raise InputError(f"{name} has no grid on the Earth, so --bounds have no place in it; warp it first")
+        check_grid_on_earth(georef, name, "--bounds", placed=not georef.transform.is_identity)
         shape = shapely.transform(
             shapely.box(*_checked(bounds, "--bounds")), lambda xy: transform_points(~georef.transform, xy)
         )

@@ -87,14 +87,26 @@ def _polygons_of(shape: Any) -> Any:  # noqa: ANN401 - shapely is untyped
     return shapely.MultiPolygon(parts or deeper)
 
 
+def check_grid_on_earth(georef: Georef, name: str, what: str, *, placed: bool) -> None:
+    """InputError where a raster has GCPs, or is not `placed`: what is given in coordinates has no place on its grid."""
+    if georef.gcps:
+        raise InputError(
+            f"{name} is placed by ground control points, so {what} have no place on its grid; warp it, as with gdalwarp"
+        )
+    if not placed:
+        raise InputError(
+            f"{name} does not say where on the Earth it lies, so {what} have no place in it; give it a place, as with "
+            "gdal_translate -a_srs EPSG:32633 -a_ullr WEST NORTH EAST SOUTH, or mask all of it"
+        )
+
+
 def to_pixel_coordinates(frame: geopandas.GeoDataFrame, georef: Georef, name: str) -> NDArray[Any]:
     """The polygons in pixels (column, row) of a raster; edges are bent as the change of CRS bends them.
 
     Raises:
         InputError: the raster has no transform with a CRS, or a polygon reaches where its projection has no values.
     """
-    if not georef.located or georef.gcps:
-        raise InputError(f"{name} has no grid on the Earth, so polygons have no place in it; warp it, as with gdalwarp")
+    check_grid_on_earth(georef, name, "polygons", placed=georef.located)
     geometry, crs = frame.geometry.to_numpy(), CRS.from_wkt(georef.crs_wkt)
     if not crs.equals(frame.crs, ignore_axis_order=True):
         longest = (8 * EARTH_RADIUS * BEND * pixel_area(georef) ** 0.5) ** 0.5  # the rise of an arc is length² / 8 R

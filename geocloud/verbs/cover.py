@@ -46,7 +46,7 @@ class CoverOptions:
 
 
 def cover(
-    masks: Sequence[str | os.PathLike[str]],
+    masks: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     zones: str | os.PathLike[str] | geopandas.GeoDataFrame,
     out: str | os.PathLike[str] | None = None,
     options: CoverOptions | None = None,
@@ -67,7 +67,7 @@ def cover(
     | valid_percent | the zone's part that is in the mask and no nodata |
 
     Args:
-        masks: masks that geocloud wrote, or any rasters of class codes.
+        masks: a mask that geocloud wrote, or any raster of class codes; or several.
         zones: polygons in any vector format and CRS, or a frame.
         out: table to write: .gpkg, .parquet, or .csv without the polygons; None: none.
         options: how; defaults where None.
@@ -79,8 +79,7 @@ def cover(
         OutputError: `out` cannot be written.
     """
     options, target = options or CoverOptions(), None if out is None else Path(out)
-    if isinstance(masks, str | os.PathLike):
-        raise UsageError(f"cover takes a list of masks: give [{os.fspath(masks)!r}]")
+    masks = [masks] if isinstance(masks, str | os.PathLike) else masks
     if not masks:
         raise UsageError("no mask was given; give one or more, as written by geocloud detect")
     if target is not None:

@@ -19,7 +19,7 @@ from geocloud.errors import InputError, ModelError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer
 from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
-from geocloud.pipeline.places import earlier_products, model_files, scene_files
+from geocloud.pipeline.places import earlier_products, mask_files, model_files, scene_files
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, ByteArray, FloatArray, Window
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
@@ -31,7 +31,14 @@ from geocloud.series.explain import MIN_DATES, REACH, Dates, explain, learn_usua
 from geocloud.series.ground import NEAR, Usual
 from geocloud.series.stack import CACHE, Stack, make_stack
 from geocloud.verbs.detect import detect
-from geocloud.writers.cog import MASK, RowWriter, copy_to_cog, mask_product
+from geocloud.writers.cog import (
+    MASK,
+    RowWriter,
+    copy_to_cog,
+    mask_product,
+    write_attribute_table,
+    write_qgis_style,
+)
 from geocloud.writers.staging import Staging, check_outputs, staged
 
 CODES = (CLEAR, CLOUD, SHADOW, NODATA)
@@ -68,7 +75,7 @@ class SeriesDate:
     date: str
     """YYYY-MM-DD; empty where no scene tells it."""
     mask_path: Path
-    """uint8 COG: 0 clear, 1 cloud, 5 cloud shadow, 255 nodata."""
+    """uint8 COG: 0 clear, 1 cloud, 5 cloud shadow, 255 nodata; with the sidecars that name and colour its classes."""
     cloud_percent: float
     """Of the valid pixels; NaN where there are none."""
     shadow_percent: float
@@ -108,7 +115,8 @@ def detect_series(
         stack = make_stack([files.enter_context(open_scene(scene, options.scene)) for scene in scenes], MIN_DATES)
         finals = _finals(stack, folder)
         read = chain(model_files(options.model), *map(scene_files, stack.scenes))
-        check_outputs(finals, read, overwrite=options.overwrite)
+        written = [file for final in finals for file in mask_files({"mask": final})]
+        check_outputs(written, read, overwrite=options.overwrite)
         staging = files.enter_context(staged("series"))
         alone = []
         for done, scene in enumerate(stack.scenes):
@@ -196,6 +204,9 @@ def _write_masks(
         writer.add_tags(cover_tags({CLEAR: clear, CLOUD: cloud, SHADOW: shadow}, math.prod(georef.shape)))
         writer.close()
         copy_to_cog(writer.path, staging.path(final), MASK)
+        _, table, style = mask_files({"mask": final})
+        write_attribute_table(staging.path(table), CODES)
+        write_qgis_style(staging.path(style), CODES)
     return counts
 
 

@@ -71,6 +71,7 @@ class CloudCover(GeocloudAlgorithm):
         command = [COVER.name, *(mask.scene for mask in masks), *as_options(COVER, values), "--overwrite"]
         result = self.run_program(command, [out], feedback)
         dress(context, out, tr("Cloud cover of zones"), Stylist(""))
-        percent = result.get("mean_cloud_percent")
+        percents = [mask.get("mean_cloud_percent") for mask in result["masks"]]
+        percent = percents[0] if len(percents) == 1 else None  # of several dates a mean says nothing
         self.told = tr("{zones} zones in {masks} masks").format(zones=result["zone_count"], masks=result["mask_count"])
         return {"OUTPUT": out, "CLOUD_FRACTION": None if percent is None else percent / 100}

@@ -230,7 +230,7 @@ def test_an_area_that_cannot_be_used_is_one_sentence(
 def test_a_scene_without_a_grid_has_no_areas(tmp_path: Path) -> None:
     scene = write_scene(tmp_path / "plain.tif", crs=None, transform=None)
     for more in ({"aoi": "15,45,16,46"}, {"bounds": (0, 0, 10, 10)}):
-        with pytest.raises(InputError, match="has no grid on the Earth"):
+        with pytest.raises(InputError, match="does not say where on the Earth"):
             geocloud.detect(scene, tmp_path / "out", replace(BRIGHT, **more))
 
 

@@ -195,7 +195,13 @@ def test_the_command(tmp_path: Path) -> None:
     ZONES.to_file(tmp_path / "zones.geojson")
     done = run_cli("cover", mask, "--zones", tmp_path / "zones.geojson", "--out", tmp_path / "cover.csv")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["zone_count"] == 3
+    record = json.loads(done.stdout)
+    assert record["zone_count"] == 3
+    assert "mean_cloud_percent" not in record  # of zones and dates together it would say nothing
+    seen = cover(mask, ZONES)["cloud_percent"].dropna()  # one mask needs no list
+    assert record["masks"] == [
+        {"mask": "m.tif", "date": "", "zones_seen": 2, "mean_cloud_percent": round(seen.mean(), 3)}
+    ]
     failed = run_cli("cover", mask, "--zones", tmp_path / "m.tif", "--out", tmp_path / "other.csv")
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1

@@ -45,7 +45,10 @@ def test_bright_ground_is_clear_and_the_cloud_stays(tmp_path: Path) -> None:
         assert mask.tags()["GEOCLOUD_MODEL"] == "brightness"
     assert (codes[CLOUD] == 1).mean() > 0.99
     assert (codes[:5] == 255).all()
-    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == [f"site_{day}_cloudmask.tif" for day in DAYS]
+    suffixes = (".qml", ".tif", ".tif.aux.xml")
+    names = [f"site_{day}_cloudmask{suffix}" for day in DAYS for suffix in suffixes]
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == names
+    assert "cloud shadow" in (tmp_path / "masks" / names[0]).read_text()
 
 
 def test_masks_do_not_depend_on_the_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +108,8 @@ def test_the_command(tmp_path: Path) -> None:
     done = run_cli("series", *scenes, "--out", tmp_path / "masks", "--model", "brightness")
     assert done.returncode == 0, done.stderr
     assert [date["date"] for date in json.loads(done.stdout)["dates"]] == list(DAYS[:3])
+    assert "site_2023-08-10.tif: " in done.stderr  # what was assumed of it
+    assert "masks: " not in done.stderr
 
 
 @pytest.mark.data
