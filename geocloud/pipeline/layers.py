@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Container, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Literal
@@ -10,18 +10,26 @@ from typing import Literal
 import numpy as np
 
 from geocloud.calibration import Calibration
-from geocloud.classes import ClassName, classify, share_out
+from geocloud.classes import CLOUDS, CODES, ClassName, classify, share_out
 from geocloud.errors import ModelError
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.scoring import SCORE, Layer, Layers, ScoredRows
-from geocloud.raster import CLEAR, CLOUD, FloatArray, Parts, PatchBatch, spread
-from geocloud.scorers.contract import Scorer, detectable_classes, require_class_thresholds, require_unmixer
+from geocloud.raster import CLEAR, CLOUD, BoolArray, ByteArray, FloatArray, Parts, PatchBatch, spread
+from geocloud.scorers.contract import (
+    Scorer,
+    detectable_classes,
+    require_class_thresholds,
+    require_classifier,
+    require_unmixer,
+)
 from geocloud.writers.cog import quantise, reflectance_counts
 
 CODE, SURFACE, SHARES, UNCERTAINTY = "code", "surface", "shares", "uncertainty"
 """Maps beside P(cloud): mask codes, uint8; reflectance of the cloud-free ground, (band, h, w) uint16; the probability
 of each class that the scorer tells, (class, h, w) uint8 as a score is stored; the spread of P(cloud) over mirrored
 views, float32, 0 to 0.5."""
+Shares = Mapping[ClassName, FloatArray]
+"""Class -> its probability, (n, h, w), of a scorer that tells classes itself."""
 Extent = Literal["none", "clouds", "all"]
 """Where P(cloud) is needed, from least to most."""
 
@@ -48,12 +56,12 @@ class BatchLayers:
         self._scorer, self._calibration, self._extent, self._domain = scorer, calibration, extent, domain
         self._classes, self._further = [name for name in classes if name != "cloud"], frozenset(further)
         self._unmixer, self._thresholds = None, None
-        if self._classes or SURFACE in further:
+        asked = self._classes or (SHARES in further and len(detectable_classes(scorer)) > 1)
+        self._classifier = require_classifier(scorer, self._classes) if asked else None
+        if SURFACE in further or (asked and self._classifier is None):
             wish = f"class {self._classes[0]}" if self._classes else "cloud-free estimate"
             self._unmixer = require_unmixer(scorer, wish)
-        elif SHARES in further and len(detectable_classes(scorer)) > 1:
-            self._unmixer = require_unmixer(scorer, "probability of each class")
-        if self._classes:
+        if self._classes and self._classifier is None:
             self._thresholds = require_class_thresholds(scorer.card, self._classes)
         if UNCERTAINTY in further:
             _require_context(scorer)
@@ -61,10 +69,14 @@ class BatchLayers:
     def __call__(self, batch: PatchBatch) -> Layers:
         """P(cloud) as SCORE, CODE, and the further maps that are asked for, each (n, ..., h, w)."""
         parts = None if self._unmixer is None else self._unmixer.unmix(batch)
-        score = self._scorer.score(batch) if parts is None else parts.score
+        found: Shares | None = None
+        if self._classifier is not None:
+            score, found = self._classifier.score_classes(batch)
+        else:
+            score = self._scorer.score(batch) if parts is None else parts.score
         if self._domain is not None:
             self._count(self._domain, batch, score)
-        layers = self._layers(score, parts)
+        layers = self._layers(score, parts, found)
         if UNCERTAINTY in self._further:
             layers[UNCERTAINTY] = self._spread(batch, score)
         return layers
@@ -76,9 +88,9 @@ class BatchLayers:
                 layers = self._layers(part.score, None)
                 yield ScoredRows(part.row, layers[SCORE], part.valid, part.own_valid, layers)
 
-    def _layers(self, score: FloatArray, parts: Parts | None) -> dict[str, Layer]:
+    def _layers(self, score: FloatArray, parts: Parts | None, found: Shares | None = None) -> dict[str, Layer]:
         """P(cloud), 0 where it is not needed, and what follows from score and parts; clear where the score is NaN."""
-        codes = self._codes(score, parts)
+        codes = self._codes(score, parts, found)
         p = np.zeros_like(score)
         if self._extent == "all" or SHARES in self._further:
             p = self._calibration.probability(score)
@@ -90,12 +102,19 @@ class BatchLayers:
             layers[SURFACE] = reflectance_counts(parts.surface)
         if SHARES in self._further:
             known = self._scorer.card.class_thresholds
-            layers[SHARES] = np.stack([quantise(share) for share in share_out(p, parts, known).values()], axis=-3)
+            shares = (
+                share_out(p, parts, known) if found is None else share_among(p, found, detectable_classes(self._scorer))
+            )
+            layers[SHARES] = np.stack([quantise(share) for share in shares.values()], axis=-3)
         return layers
 
-    def _codes(self, score: FloatArray, parts: Parts | None) -> Layer:
+    def _codes(self, score: FloatArray, parts: Parts | None, found: Shares | None) -> Layer:
         """Mask codes, of further classes where they are asked for."""
         threshold = self._calibration.score_threshold
+        if found is not None:
+            p = self._calibration.probability(score)
+            shares = share_among(p, found, detectable_classes(self._scorer))
+            return classify_shares(shares, score >= threshold, self._classes)
         if parts is None or self._thresholds is None:
             return np.where(score >= threshold, np.uint8(CLOUD), np.uint8(CLEAR))
         return classify(parts, threshold, self._thresholds, self._classes)
@@ -120,6 +139,42 @@ class BatchLayers:
             inner = slice(halo, halo + window.height), slice(halo, halo + window.width)
             cloudy: FloatArray = spread(score, window.height // len(score), window.shape)
             domain.add(data[:, *inner], valid[inner], cloudy >= threshold, batch.bands)
+
+
+def share_among(cloud: FloatArray, found: Shares, names: Iterable[ClassName]) -> dict[ClassName, FloatArray]:
+    """As `share_out`, of a scorer that gives probabilities of classes itself: clear and those of `names`.
+
+    What it leaves over is clear. Kinds of cloud share P(cloud), and kinds of ground the rest, as theirs are to each
+    other.
+
+    Args:
+        cloud: (...) P(cloud) of any kind.
+        found: class -> its probability, of that shape.
+        names: of the classes, cloud among them.
+    """
+    nothing = np.zeros_like(cloud)
+    left = 1 - np.sum([*found.values(), nothing], axis=0)
+    own = {"clear": left.clip(0), **{name: found.get(name, nothing) for name in names}}
+    shares: dict[ClassName, FloatArray] = {}
+    for whole, base in ((cloud, "cloud"), (1 - cloud, "clear")):
+        kinds = [name for name in own if (name in CLOUDS) == (base == "cloud")]
+        total = np.sum([own[name] for name in kinds], axis=0)
+        for name in kinds:  # where it gives none of them any chance, it is the plain one
+            chance = np.divide(own[name], total, out=np.full_like(cloud, name == base), where=total > 0)
+            shares[name] = whole * chance
+    return {name: shares[name] for name in own}
+
+
+def classify_shares(shares: Shares, cloudy: BoolArray, classes: Container[ClassName]) -> ByteArray:
+    """As `classify`: the likeliest kind of cloud where it is cloudy, and the likeliest kind of ground elsewhere."""
+    codes = np.where(cloudy, np.uint8(CLOUD), np.uint8(CLEAR))
+    for inside, base in ((cloudy, "cloud"), (~cloudy, "clear")):
+        kinds = [name for name in shares if (name in CLOUDS) == (base == "cloud")]
+        likeliest = np.argmax([shares[name] for name in kinds], axis=0)
+        for number, name in enumerate(kinds):
+            if name in classes and name != base:
+                codes[inside & (likeliest == number)] = CODES[name]
+    return codes
 
 
 def _require_context(scorer: Scorer) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from geocloud.classes import ClassName, ClassThresholds
+from geocloud.classes import ClassName, ClassThresholds, wanted_classes
 from geocloud.errors import ModelError
 from geocloud.raster import FloatArray, Parts, PatchBatch, Raster, Window
 from geocloud.scorers.card import ModelCard
@@ -79,6 +79,21 @@ class Unmixer(Scorer, Protocol):
         """Score and parts of a batch."""
 
 
+@runtime_checkable
+class Classifier(Scorer, Protocol):
+    """A pixel-level scorer that tells classes apart itself.
+
+    Behaviour: as `score`, `score_classes` is a pure function of the batch.
+    """
+
+    @property
+    def classes(self) -> tuple[ClassName, ...]:
+        """Keys of those of geocloud's classes that it tells: cloud, thin, haze, dust, shadow, snow."""
+
+    def score_classes(self, batch: PatchBatch) -> tuple[FloatArray, Mapping[ClassName, FloatArray]]:
+        """What `score` gives, and (n, height, width) the probability of each class; what they leave over is clear."""
+
+
 def require_unmixer(scorer: Scorer, wish: str) -> Unmixer:
     """The scorer as an Unmixer; ModelError, naming what was wished for, where it is none."""
     if not isinstance(scorer, Unmixer):
@@ -100,7 +115,19 @@ def require_class_thresholds(card: ModelCard, classes: Iterable[ClassName]) -> C
     return thresholds
 
 
+def require_classifier(scorer: Scorer, classes: Iterable[ClassName]) -> Classifier | None:
+    """The scorer where it tells classes itself; ModelError where a class is not among them."""
+    if not isinstance(scorer, Classifier):
+        return None
+    known = detectable_classes(scorer)
+    if missing := [name for name in classes if name not in known]:
+        raise ModelError(f"model {scorer.card.name} cannot tell {', '.join(missing)}: it tells {', '.join(known)}")
+    return scorer
+
+
 def detectable_classes(scorer: Scorer) -> tuple[ClassName, ...]:
-    """The classes that a scorer tells apart, cloud always among them."""
+    """The classes that a scorer tells apart, in order of code, cloud always among them."""
+    if isinstance(scorer, Classifier):
+        return wanted_classes(scorer.classes)
     thresholds = scorer.card.class_thresholds
     return thresholds.known() if isinstance(scorer, Unmixer) and thresholds is not None else ("cloud",)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from geocloud.classes import CLOUDS
+from geocloud.classes import CLOUDS, CODES, ClassName
 from geocloud.errors import MissingExtraError, ModelError, UsageError
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.card import ModelCard, require_bands
@@ -33,6 +33,18 @@ class OnnxScorer:
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, height, width) float32, higher = cloudier."""
         return np.stack([self._score(tile) for tile in self._planes(batch)])
+
+    @property
+    def classes(self) -> tuple[ClassName, ...]:
+        """Those of the card's classes that geocloud has too; the others are ground."""
+        return tuple(name for name in self.own.classes if name in CODES)
+
+    def score_classes(self, batch: PatchBatch) -> tuple[FloatArray, dict[ClassName, FloatArray]]:
+        """(n, height, width) scores, and the probability of each class."""
+        tiles = self._planes(batch)
+        every = np.stack([self._probabilities(tile) for tile in tiles], axis=1)
+        found = {name: plane for name, plane in zip(self.own.classes, every, strict=True) if name in CODES}
+        return np.stack([self._score(tile) for tile in tiles]), found
 
     def _planes(self, batch: PatchBatch) -> list[FloatArray]:
         """(planes, height, width) of each block without its halo, as the network gives them."""
@@ -90,6 +102,15 @@ class OnnxScorer:
         if own.output == "probability":
             return np.asarray(planes[cloud].sum(axis=0), dtype=np.float32)
         return np.asarray(_log_sum(planes[cloud]) - _log_sum(planes[~cloud]), dtype=np.float32)
+
+    def _probabilities(self, planes: FloatArray) -> FloatArray:
+        """(class, h, w) of (planes, h, w)."""
+        own, every = self.own, planes
+        if own.output == "classes":
+            every = np.stack([planes[0] == number for number in range(len(own.classes))])
+        elif own.output == "logits":
+            every = np.exp(planes - _log_sum(planes))
+        return every.astype(np.float32)
 
 
 def as_planes(raw: FloatArray, layout: Layout, planes: int) -> FloatArray:

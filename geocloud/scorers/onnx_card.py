@@ -54,7 +54,8 @@ class OnnxCard:
     layout: Layout = "nchw"
     """Bands before rows and columns, or behind them."""
     classes: tuple[str, ...] = ()
-    """Name of each class in the order of the output; those in `geocloud.classes.CLOUDS` are cloud."""
+    """Name of each class in the order of the output; those in `geocloud.classes.CLOUDS` are cloud,
+    other names of geocloud's classes are told apart too, and any further name is ground."""
     threshold: float | None = None
     """In the unit of the score; None: 0.5 of a probability, 0 of logits."""
     cloud_is: CloudSide = "high"

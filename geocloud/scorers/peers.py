@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.calibration import Calibration
-from geocloud.classes import SHADOW
+from geocloud.classes import SHADOW, ClassName
 from geocloud.errors import InputError, MissingExtraError, ModelError
 from geocloud.raster import CLEAR, CLOUD, BoolArray, ByteArray, FloatArray, PatchBatch, Raster
 from geocloud.readers.files.opening import open_raster, read_errors
@@ -46,6 +46,7 @@ class UkisMask:
     """Its class CSmask."""
     product_level: ProductLevel
     card: ModelCard = _CARD
+    classes: tuple[ClassName, ...] = ("cloud", "shadow")
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """Four bands, six where both infrared ones are there."""
@@ -55,6 +56,12 @@ class UkisMask:
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, height, width) 1 where it says cloud, else 0."""
         return np.stack([_inner(self._cloud(block, batch.bands), self.card.halo) for block in batch.data])
+
+    def score_classes(self, batch: PatchBatch) -> tuple[FloatArray, dict[ClassName, FloatArray]]:
+        """The same, and 1 where it says cloud or shadow, else 0."""
+        found = np.stack([_inner(self._classes(block, batch.bands), self.card.halo) for block in batch.data])
+        cloud, shadow = (np.asarray(found == number, dtype=np.float32) for number in (CLOUD_CLASS, SHADOW_CLASS))
+        return cloud, {"cloud": cloud, "shadow": shadow}
 
     def score_whole(self, raster: Raster, bands: tuple[str, ...]) -> FloatArray:
         """(h, w) the same of a scene at once, as its users call it."""
@@ -202,6 +209,7 @@ class OmniCloudMask:
     networks: Any = None
     """A network, or several, in place of its own, which it downloads."""
     card: ModelCard = _OMNI
+    classes: tuple[ClassName, ...] = ("cloud", "thin", "shadow")
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """Its three; ModelError where one is missing."""
@@ -209,11 +217,17 @@ class OmniCloudMask:
 
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, height, width) its probability of thick cloud plus that of thin."""
-        order = [batch.bands.index(band) for band in self.card.bands]
-        return np.stack([_inner(self._cloud(block[order]), self.card.halo) for block in batch.data])
+        return self.score_classes(batch)[0]
 
-    def _cloud(self, data: FloatArray) -> FloatArray:
-        """(h, w) of (3, h, w) reflectance; ModelError where its networks cannot be fetched or run."""
+    def score_classes(self, batch: PatchBatch) -> tuple[FloatArray, dict[ClassName, FloatArray]]:
+        """The same, and its probability of thick and of thin cloud, and of shadow."""
+        order, halo = [batch.bands.index(band) for band in self.card.bands], self.card.halo
+        every = [self._probabilities(block[order])[:, halo:-halo, halo:-halo] for block in batch.data]
+        thick, thin, shadow = np.stack(every, axis=1)
+        return np.clip(thick + thin, 0, 1), {"cloud": thick, "thin": thin, "shadow": shadow}
+
+    def _probabilities(self, data: FloatArray) -> FloatArray:
+        """(3, h, w) of (3, h, w) reflectance; ModelError where its networks cannot be fetched or run."""
         side = max(data.shape[1:])
         square = np.pad(data, [(0, 0), *((0, side - size) for size in data.shape[1:])], mode="reflect")
         try:
@@ -224,8 +238,7 @@ class OmniCloudMask:
             )  # fmt: skip
         except Exception as error:
             raise ModelError(f"omnicloudmask cannot be run here ({type(error).__name__}: {error})") from error
-        cloud: FloatArray = np.clip(found[1] + found[2], 0, 1).astype(np.float32)
-        return cloud[: data.shape[1], : data.shape[2]]
+        return np.asarray(found[1:4, : data.shape[1], : data.shape[2]], dtype=np.float32)
 
 
 _NO_VALUE = -9999.0

@@ -112,6 +112,54 @@ def test_class_numbers_of_cloud_are_cloud(tile: np.ndarray, tmp_path: Path) -> N
     assert np.array_equal(score == 1, tile[0, 32:-32, 32:-32] >= 1 / 3)
 
 
+CLASSES = ["water", "cloud", "shadow", "thin"]
+
+
+@pytest.mark.parametrize("output", ["logits", "probability"])
+def test_classes_of_the_network_have_bands_and_codes_of_their_own(output: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    nodes = [helper.make_node("Softmax", ["x"], ["y"], axis=1) if output == "probability" else
+             helper.make_node("Identity", ["x"], ["y"])]  # fmt: skip
+    model = save(tmp_path / "m.onnx", nodes, [], (1, 4, SIDE, SIDE))
+    card(model, output=output, threshold=None, classes=CLASSES, scale=8.0)
+    data = rng.integers(500, 9500, (4, 96, 96)).astype(np.uint16)
+    scene = write_scene(tmp_path / "scene.tif", data=data)
+    options = DetectOptions(model=model, class_scores=True, score=True, classes="cloud,shadow,thin", polygons="none")
+    found = detect(scene, tmp_path / "out", options)
+    with open_scene(scene) as opened:
+        logits = 8 * opened.read(Window(0, 0, 96, 96), BANDS).data
+    shares = dict(zip(CLASSES, np.exp(logits) / np.exp(logits).sum(axis=0), strict=True))
+    cloud = shares["cloud"] + shares["thin"]
+    with rasterio.open(found.files["class_scores"]) as file:
+        bands = dict(zip(file.descriptions, file.read() / 250, strict=True))
+    wanted = {"P(clear)": shares["water"], "P(cloud)": shares["cloud"], "P(thin cloud)": shares["thin"],
+              "P(cloud shadow)": shares["shadow"]}  # fmt: skip
+    assert list(bands) == list(wanted)
+    assert all(np.abs(bands[name] - wanted[name]).max() < 0.02 for name in wanted)  # P(cloud) is a curve of a few knots
+    codes = np.where(
+        cloud >= 0.5,
+        np.where(shares["thin"] > shares["cloud"], 2, 1),
+        np.where(shares["shadow"] > shares["water"], 5, 0),
+    )
+    sure = np.abs(cloud - 0.5) > 1e-4
+    assert (rasterio.open(found.mask_path).read(1) == codes)[sure].all()
+    with pytest.raises(ModelError, match="cannot tell snow: it tells cloud, thin, shadow"):
+        detect(scene, tmp_path / "snow", DetectOptions(model=model, classes="snow"))
+
+
+def test_class_numbers_have_bands_too(tmp_path: Path) -> None:
+    nodes = [helper.make_node("ArgMax", ["x"], ["n"], axis=1), helper.make_node("Cast", ["n"], ["y"], to=FLOAT)]
+    model = card(save(tmp_path / "m.onnx", nodes, [], (1, 1, SIDE, SIDE)), output="classes", threshold=None,
+                 classes=CLASSES)  # fmt: skip
+    scorer = load_scorer(model)
+    data = np.random.default_rng(3).uniform(0, 1, (4, SIDE, SIDE)).astype(np.float32)
+    score, found = scorer.score_classes(batch(data))
+    numbers = data.argmax(axis=0)[32:-32, 32:-32]
+    assert set(found) == {"cloud", "shadow", "thin"}
+    assert all((found[name][0] == (numbers == CLASSES.index(name))).all() for name in found)
+    assert ((score[0] == 1) == np.isin(numbers, [1, 3])).all()
+
+
 @pytest.mark.parametrize("side", [96, 320])
 def test_tiles_leave_no_seam_and_do_not_depend_on_threads(side: int, tmp_path: Path) -> None:
     model = blur(tmp_path / "m.onnx")

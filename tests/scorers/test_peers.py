@@ -130,6 +130,13 @@ def test_omnicloudmask_with_a_network_of_its_input_and_output(data_root: Path, t
     mask, green = rasterio.open(found.mask_path).read(1), rasterio.open(scene).read(2)
     assert 0.1 < found.cloud_cover < 99
     assert green[mask == 1].mean() > 1.5 * green[mask == 0].mean()
+    options = DetectOptions(class_scores=True, classes="cloud,thin,shadow")
+    every = detect(scene, tmp_path / "classes", options, scorer=omnicloudmask(Stub().eval()))
+    with rasterio.open(every.files["class_scores"]) as file:
+        assert file.descriptions == ("P(clear)", "P(cloud)", "P(thin cloud)", "P(cloud shadow)")
+        shares, valid = file.read(), mask != 255
+    assert (np.abs(shares.astype(int).sum(axis=0) - 250)[valid] <= 4).all()
+    assert ((rasterio.open(every.mask_path).read(1) % 5 > 0) == (mask == 1))[valid].all()
 
 
 def test_what_is_not_installed_says_what_to_install() -> None:
