@@ -45,7 +45,7 @@ def test_a_guess_is_a_warning_of_every_command(
     told = [line for line in result.stderr.splitlines() if "warning: " in line and "8-bit values" in line]
     assert len(told) == 1
     assert "site_2023-08-10.tif: bands" in told[0]
-    assert "guessed; if it is wrong, give --scale and --offset" in told[0]
+    assert "which is guessed: if it is wrong, give --scale and --offset" in told[0]
     assert f"{count - 1} further scenes are read with the same notes" in result.stderr
 
 

@@ -81,9 +81,18 @@ def _last_part(label: str) -> str:
 
 
 def choose_bands(
-    hints: Sequence[BandHint], labels: Sequence[str], source: str, texts: str = "", *, file_name: str = ""
+    hints: Sequence[BandHint],
+    labels: Sequence[str],
+    source: str,
+    texts: str = "",
+    *,
+    file_name: str = "",
+    once: bool = True,
 ) -> ChosenBands:
-    """The bands by all evidence; InputError where blue, green and red are not known, with the line to type.
+    """The bands by all evidence.
+
+    Raises:
+        InputError: blue, green and red are not known, or one is there twice; with the line to type.
 
     Args:
         hints: what the scene says of each band.
@@ -91,6 +100,7 @@ def choose_bands(
         source: as the user named the scene.
         texts: all that may state the sensor: file name, folder, product id, platform.
         file_name: name of a single raster, whose product may tell an order of bands.
+        once: whether two bands alike are refused; files may be of two resolutions.
     """
     check_blue(source, texts)
     found = read_evidence(hints, texts)
@@ -104,6 +114,8 @@ def choose_bands(
         numbers, guess = found.numbers(), f"order of {order.product} files, by the file's name"
     if not set(VISIBLE) <= set(numbers):
         raise InputError(_refusal(found, hints, labels, source, texts))
+    if once and order is None:
+        _check_once(found, numbers, labels, source)
     why = {name: band.evidence for name, number in numbers.items() if (band := found.bands[number - 1])}
     named = zip(found.bands, labels, strict=True)
     unnamed = tuple(label or f"{n}" for n, (band, label) in enumerate(named, start=1) if band is None)
@@ -157,6 +169,22 @@ def check_blue(source: str, texts: str) -> None:
             f"{source} is of {blind}, which has no blue band, and a scene needs blue, green and red: "
             "give a scene of another sensor"
         )
+
+
+def _check_once(found: BandEvidence, numbers: Mapping[str, int], labels: Sequence[str], source: str) -> None:
+    """InputError where two bands have one name alike, as in stacks of several dates; wavelengths may tie."""
+    for name in (name for name in numbers if name in SCORED):
+        read = found.bands[numbers[name] - 1]
+        alike = [
+            labels[n]
+            for n, band in enumerate(found.bands)
+            if read and band and (band.band, band.rank) == (name, read.rank) and not band.evidence.startswith("wave")
+        ]
+        if len(alike) > 1:
+            raise InputError(
+                f"{source} holds {name} {len(alike)} times ({_listed(alike)}), as of several dates or products; name "
+                f"the bands of one, as the first: {line(numbers)}"
+            )
 
 
 def _words_only(found: BandEvidence) -> list[None]:

@@ -37,6 +37,7 @@ from geocloud.readers.bands.names import (
 from geocloud.readers.bands.sensors import SENSORS, SHARED_FAMILIES, Order, Sensor, foreign_signs, stated_sensors
 
 _COUNTED = re.compile(r"(.*[a-z])[ _.-](\d+)", re.IGNORECASE)
+_BRACKETED = re.compile(r"(?:b|band|layer|channel|ch)?[ _#.-]*\d+ ?\((.*)\)", re.IGNORECASE)
 ALPHA = "alpha"
 """Text of the hint of a band that masks instead of measuring."""
 
@@ -102,7 +103,7 @@ def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_ba
         texts: file name, folder, product id, platform: all that may state the sensor.
         numbers_mean_bands: False: `B1`, `B2`, `B3` in that order are running numbers unless a sensor is stated.
     """
-    stated, hints = stated_sensors(texts), _without_counter(hints)
+    stated, hints = stated_sensors(texts), _without_counter(_unbracketed(hints))
     named = _own_names(hints)
     tokens = [None if is_quality(hint.text) else product_token(hint.text) for hint in hints]
     running = are_running([hint.text for hint in hints])
@@ -164,6 +165,15 @@ def named_at_all(hints: Sequence[BandHint], texts: str = "") -> set[str]:
     return max(found, key=lambda names: len(names & set(VISIBLE))) - {""}
 
 
+def _unbracketed(hints: Sequence[BandHint]) -> Sequence[BandHint]:
+    """With names in brackets behind running numbers alone: `Band 1 (B02)`, `Band 2 (B03)`."""
+    found = [match[1] for hint in hints if (match := _BRACKETED.fullmatch(hint.text))]
+    telling = any(product_token(text) or name_word(text) for text in found) and not are_running(found)
+    if len(hints) < len(VISIBLE) or len(found) < len(hints) or not telling:
+        return hints
+    return [replace(hint, text=text) for hint, text in zip(hints, found, strict=True)]
+
+
 def _without_counter(hints: Sequence[BandHint]) -> Sequence[BandHint]:
     """Without one number behind all names, such as that of a date: `blue_1`, `green_1`, `red_1`."""
     found = [_COUNTED.fullmatch(hint.text) for hint in hints]
@@ -217,7 +227,8 @@ def _own(hint: BandHint) -> NamedBand | None:
         return NamedBand(band, f"common name {hint.common}", (_narrow(hint), 0.0)) if band else NamedBand("", "")
     if word is None:
         return None
-    return NamedBand(word[0], f"word in {hint.text!r}", (word[1], 0.0)) if word[0] else NamedBand("", "")
+    rank = max(word[1], _narrow(hint)), 0.0
+    return NamedBand(word[0], f"word in {hint.text!r}", rank) if word[0] else NamedBand("", "")
 
 
 def _narrow(hint: BandHint) -> int:

@@ -67,7 +67,8 @@ _NOISE = {
     *("channel", "layer", "refl", "rho", "the", "value", "values", "nm", "um", "date", "float", "raw"),
 }
 _NANOMETRES = re.compile(
-    r"(?:^|[^0-9.])(\d{3,4}(?:\.\d+)?)\s*(?:nm|nanomet\w*)\b|(?:rho[stw]|rrs|refl)_(\d{3,4})(?!\d)"
+    r"(?:^|[^0-9.])(?:(\d{3,4})\s*[-–]\s*)?(\d{3,4}(?:\.\d+)?)\s*(?:nm|nanomet\w*)\b"  # noqa: RUF001
+    r"|(?:rho[stw]|rrs|refl)_(\d{3,4})(?!\d)"
 )
 _MICROMETRES = re.compile(r"(?:(\d?\.\d+)\s*[-–]\s*)?(\d?\.\d+)\s*(?:um|µm|μm|micromet\w*|microns?)\b")  # noqa: RUF001
 _QUALITY = re.compile(
@@ -77,14 +78,14 @@ _QUALITY = re.compile(
 """Names of layers that say something of pixels instead of measuring: `MSK_CLASSI_CIRRUS` is no cirrus band."""
 _RUNNING = re.compile(r"(?:b|band|bands|layer|channel|ch|raster|raster band|grey|gray)?[ _#.-]*0*(\d+)(?: ?\(.*\))?")
 _UNBRACKETED = re.compile(r"^[(\[](.*)[)\]]$")
+_IN_ONE_WORD = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ][a-zà-ÿ])")
 _PRODUCT_STYLE = re.compile(r"b(?:0[1-9]|1\d)")
 
 
 def compact(text: str) -> list[str]:
-    """Words of a text in lower case, letters and the digits that follow them together."""
-    return re.findall(
-        r"[a-zà-ÿ]+\d*|\d+", text.lower().replace("infra-red", "infrared").replace("infra red", "infrared")
-    )
+    """Words of a text in lower case, letters and the digits that follow them together: `BlueMean` is two."""
+    lower = _IN_ONE_WORD.sub(" ", text).lower()
+    return re.findall(r"[a-zà-ÿ]+\d*|\d+", lower.replace("infra-red", "infrared").replace("infra red", "infrared"))
 
 
 def is_quality(text: str) -> bool:
@@ -127,7 +128,8 @@ def wavelength_in(text: str) -> float | None:
     lower = text.lower()
     nanometres = _NANOMETRES.search(lower)
     if nanometres:
-        return float(nanometres[1] or nanometres[2]) / 1000
+        high = float(nanometres[2] or nanometres[3])
+        return (float(nanometres[1] or high) + high) / 2000
     micrometres = _MICROMETRES.search(lower)
     if micrometres is None:
         return None

@@ -24,9 +24,15 @@ class Radiometry:
     guessed: bool = False
     """True where nothing states them."""
 
+    @property
+    def formula(self) -> str:
+        """Such as `DN * 0.0001 - 0.1`."""
+        offset = f" {'-' if self.offset < 0 else '+'} {abs(self.offset):g}" if self.offset else ""
+        return f"DN * {self.scale:.6g}{offset}"
+
     def __str__(self) -> str:
-        """As a formula."""
-        return f"DN * {self.scale:.6g} {'-' if self.offset < 0 else '+'} {abs(self.offset):g} ({self.origin})"
+        """The formula and where it comes from."""
+        return f"{self.formula} ({self.origin})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ def with_options(
     given = given_radiometry(options)
     if given is not None:
         return dict.fromkeys(stated, given)
-    found = choose_radiometry(stated, evidence, sample)
+    found = choose_radiometry(stated, replace(evidence, offset=options.offset), sample)
     if options.offset is None:
         return found
     return {
@@ -205,7 +205,7 @@ def understood(sources: Sequence[BandSource], guess: str = "") -> str:
     values = ", ".join(dict.fromkeys(f"{s.nodata:g}" for s in sources if s.nodata is not None))
     line = (
         f"bands {bands}{f' ({guess}; --bands if not)' if guess else ''}; reflectance = {scale}"
-        f"{', guessed; if it is wrong, give --scale and --offset' if guessed else ''}; nodata "
+        f"{', which is guessed: if it is wrong, give --scale and --offset' if guessed else ''}; nodata "
         f"{' and '.join(part for part in (values, empty) if part) or 'none'}"
     )
     return Warn(line) if guessed or guess else line

@@ -128,7 +128,7 @@ def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -
     found = named_at_all(hints, texts)
     if found and not evidence.readings:
         require_visible(source, tuple(found), {}, f"its files are {', '.join(names[:8])}; --bands names others")
-    chosen = choose_bands(hints, [name.rpartition("/")[2] for name in names], source, texts)
+    chosen = choose_bands(hints, [name.rpartition("/")[2] for name in names], source, texts, once=False)
     claims: dict[str, list[str]] = {}
     for name, band in zip(names, evidence.bands, strict=True):
         if band and band.band:

@@ -20,7 +20,15 @@ from geocloud.readers.products.assembly import (
     assemble,
     require_visible,
 )
-from geocloud.readers.products.stac_item import AssetBand, asset_bands, item_name, item_time, load_item, stated_texts
+from geocloud.readers.products.stac_item import (
+    AssetBand,
+    asset_bands,
+    item_baseline,
+    item_name,
+    item_time,
+    load_item,
+    stated_texts,
+)
 from geocloud.readers.reader import SceneOptions
 
 _QUALITY = re.compile(r"qa_pixel|bqa", re.IGNORECASE)
@@ -95,7 +103,10 @@ def describe_item(source: str, options: SceneOptions) -> SceneInfo:
         source,
         tuple(notes),
         fill,
-        scale=ScaleEvidence(source, texts, sensors[0] if len(sensors) == 1 else None, [s.label for s in sources]),
+        scale=ScaleEvidence(
+            *(source, texts, sensors[0] if len(sensors) == 1 else None, [source.label for source in sources]),
+            item_baseline(item),
+        ),
     )
     return assemble(product, sources, options, stated)
 

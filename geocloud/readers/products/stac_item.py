@@ -185,6 +185,8 @@ def _radiometry(properties: Mapping[str, Any], scale: object, offset: object) ->
     if scale is None and offset is None:
         return _sentinel2_default(properties, applied=applied)
     given = Radiometry(float(str(scale or 1)), float(str(offset or 0)), "the STAC item")
+    if offset is None and given.scale == SENTINEL2_FROM_04.scale and _late(properties) and not applied:
+        return None  # whether the offset is in the numbers, these tell
     if not applied:
         return given
     return Radiometry(given.scale, 0.0, "the STAC item, whose offset is applied already")
@@ -192,13 +194,28 @@ def _radiometry(properties: Mapping[str, Any], scale: object, offset: object) ->
 
 def _sentinel2_default(properties: Mapping[str, Any], *, applied: bool) -> Radiometry | None:
     """For Sentinel-2 items that give no scale: by the processing baseline they state."""
-    baseline = str(next((properties[key] for key in BASELINE_KEYS if properties.get(key)), ""))
-    if not baseline.replace(".", "", 1).isdigit():
+    baseline = _baseline(properties)
+    if not baseline:
         return None
-    if "s2:processing_baseline" not in properties and SENTINEL2 not in stated_sensors(_stated(properties)):
-        return None
-    offset = SENTINEL2_FROM_04.offset if float(baseline) >= 4 and not applied else 0.0
+    offset = SENTINEL2_FROM_04.offset if _late(properties) and not applied else 0.0
     return Radiometry(SENTINEL2_FROM_04.scale, offset, f"the STAC item's processing baseline {baseline}")
+
+
+def _baseline(properties: Mapping[str, Any]) -> str:
+    """Sentinel-2's processing baseline, such as `05.09`; empty where none is stated, or of another sensor."""
+    baseline = str(next((properties[key] for key in BASELINE_KEYS if properties.get(key)), ""))
+    of_it = "s2:processing_baseline" in properties or SENTINEL2 in stated_sensors(_stated(properties))
+    return baseline if of_it and baseline.replace(".", "", 1).isdigit() else ""
+
+
+def _late(properties: Mapping[str, Any]) -> bool:
+    """True from baseline 04.00 on."""
+    return float(_baseline(properties) or 0) >= 4
+
+
+def item_baseline(item: Mapping[str, Any]) -> str:
+    """Sentinel-2's processing baseline by an item; empty where it states none."""
+    return _baseline(_properties(item))
 
 
 def _properties(item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_ban
 from geocloud.readers.bands.evidence import BandHint
 from geocloud.readers.bands.names import are_running, name_word, product_token, to_micrometres
 from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, common_fill, known_nodata, most_common
+from geocloud.readers.bands.sensors import BASELINE_KEYS
 from geocloud.readers.bands.spec import BandSource, DigitalNumbers, Radiometry, SceneInfo, find_valid, is_nodata
 from geocloud.readers.files.opening import check_place, check_size
 from geocloud.readers.products.assembly import understood, with_options
@@ -143,6 +144,8 @@ class Layers:
     chosen: ChosenBands
     texts: str
     """What may state sensor and product."""
+    baseline: str = ""
+    """Sentinel-2's processing baseline, by an attribute or a coordinate of one value; else empty."""
 
     def arrays(self) -> dict[str, xarray.DataArray]:
         """Common name -> (y, x) array of the bands that are read."""
@@ -150,7 +153,7 @@ class Layers:
 
     def evidence(self, source: str) -> ScaleEvidence:
         """What may tell the scale."""
-        return ScaleEvidence(source, self.texts, self.chosen.sensor, self.labels)
+        return ScaleEvidence(source, self.texts, self.chosen.sensor, self.labels, self.baseline)
 
 
 def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOptions, source: str = "array") -> Layers:
@@ -159,11 +162,12 @@ def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOption
     labels = tuple(label for label, _, _ in found)
     values = tuple(layer for _, layer, _ in found)
     texts = " ".join((source, *_stated(array)))
+    baseline = _single(array, *BASELINE_KEYS[:-1])
     if options.bands:
-        return Layers(labels, values, given_bands(options.bands, labels, source), texts)
+        return Layers(labels, values, given_bands(options.bands, labels, source), texts, baseline)
     hints = [BandHint(label, wavelength or _attribute_wavelength(layer)) for label, layer, wavelength in found]
     hints = nearest_hints(hints, texts, lambda number: _has_data(values[number - 1]))
-    return Layers(labels, values, choose_bands(hints, labels, source, texts), texts)
+    return Layers(labels, values, choose_bands(hints, labels, source, texts), texts, baseline)
 
 
 def _has_data(array: xarray.DataArray) -> bool:
@@ -180,6 +184,14 @@ def _stated(array: xarray.DataArray | xarray.Dataset) -> list[str]:
     single = [array.coords[key].values.item() for key in (*keys, "s2:product_uri") if _is_single(array, key)]
     name = array.name if hasattr(array, "name") else ""
     return [str(text) for text in (*(array.attrs[key] for key in keys if key in array.attrs), *single, name or "")]
+
+
+def _single(array: xarray.DataArray | xarray.Dataset, *keys: str) -> str:
+    """The value of the first of these attributes or coordinates that is there, has one value, and is not empty."""
+    stated = (
+        array.attrs.get(key) or (array.coords[key].values.ravel()[0] if _is_single(array, key) else "") for key in keys
+    )
+    return next((text for value in stated if (text := str(value))), "")
 
 
 def _is_single(array: xarray.DataArray | xarray.Dataset, key: str) -> bool:
@@ -226,7 +238,18 @@ def _one_band(array: xarray.DataArray, dim: Hashable, index: int, plane: tuple[H
         listed = array.attrs.get(several)
         if isinstance(listed, list | tuple | np.ndarray) and len(listed) == count and one not in array.attrs:
             band = band.assign_attrs({one: listed[index]})
+    if "raster:bands" in array.coords and array.coords["raster:bands"].dims == (dim,) and array.dtype.kind in "iu":
+        band = band.assign_attrs(_raster_entry(array.coords["raster:bands"].values[index]))
     return band
+
+
+def _raster_entry(entry: object) -> dict[str, float]:
+    """Scale, offset and nodata of STAC's entry on a band, which stackstac keeps and applies to floats only."""
+    first = entry[0] if isinstance(entry, list | tuple | np.ndarray) and len(entry) == 1 else entry
+    if not isinstance(first, dict):
+        return {}
+    names = {"scale": "scale_factor", "offset": "add_offset", "nodata": "_FillValue"}
+    return {name: float(first[key]) for key, name in names.items() if isinstance(first.get(key), int | float)}
 
 
 def _variable_label(name: str, values: xarray.DataArray) -> str:

@@ -1,0 +1,115 @@
+"""What could be read in two ways: numbers or names decide where they can, else it is refused or warned of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from products import band_file, read_all
+from testutils import write_scene
+
+from geocloud import SceneOptions, open_scene
+from geocloud.errors import InputError
+from geocloud.progress import Warn
+
+WORDS = ("blue", "green", "red", "nir")
+
+
+def noise(low: float, high: float, count: int = 4) -> np.ndarray:
+    """(count, 60, 60) numbers spread evenly between two levels."""
+    return np.random.default_rng(3).uniform(low, high, (count, 60, 60))
+
+
+class TestScale:
+    @pytest.mark.parametrize(("low", "high"), [(200, 15000), (7400, 11000)])
+    def test_numbers_over_32768_or_of_landsat_are_asked_for(self, tmp_path: Path, low: int, high: int) -> None:
+        path = write_scene(tmp_path / "a.tif", data=noise(low, high).astype(np.uint16), names=WORDS)
+        with pytest.raises(
+            InputError, match=r"values go from .*--scale 0\.0000305 .*--scale 0\.0000275 --offset -0\.2"
+        ):
+            open_scene(path)
+        open_scene(path, SceneOptions(scale=2.75e-5, offset=-0.2)).close()
+
+    def test_a_scene_of_one_brightness_may_be_a_cloud(self, tmp_path: Path) -> None:
+        path = write_scene(tmp_path / "a.tif", data=np.full((4, 60, 60), 9000, np.uint16), names=WORDS)
+        with open_scene(path) as scene:
+            assert read_all(scene).data.max() == pytest.approx(0.9)
+
+    def test_reflectance_scale_factor_of_an_envi_header(self, tmp_path: Path) -> None:
+        data = noise(500, 4000).astype(np.uint16)
+        path = tmp_path / "a.img"
+        with rasterio.open(path, "w", driver="ENVI", count=4, height=60, width=60, dtype="uint16") as file:
+            file.write(data)
+            file.descriptions = WORDS
+        header = path.with_suffix(".hdr")
+        header.write_text(f"{header.read_text()}reflectance scale factor = 5000.0\n")
+        with open_scene(path) as scene:
+            np.testing.assert_allclose(read_all(scene).data, data / 5000, atol=1e-6)
+            assert not any(isinstance(note, Warn) for note in scene.notes)
+
+    @pytest.mark.parametrize(("applied", "low", "offset"), [(False, 1200, -0.1), (False, 200, 0), (True, 1200, 0)])
+    def test_an_item_that_gives_a_scale_alone(self, tmp_path: Path, *, applied: bool, low: int, offset: float) -> None:
+        data = noise(low, 6000).astype(np.uint16)
+        assets = {}
+        for name, band in zip(WORDS, data, strict=True):
+            band_file(tmp_path / f"{name}.tif", band)
+            assets[name] = {"href": f"./{name}.tif", "raster:bands": [{"scale": 1e-4}]}
+        properties = {"platform": "sentinel-2a", "s2:processing_baseline": "05.09"}
+        if applied:
+            properties["earthsearch:boa_offset_applied"] = True
+        item = {"type": "Feature", "stac_version": "1.0.0", "id": "i", "links": [], "geometry": None}
+        (tmp_path / "i.json").write_text(json.dumps({**item, "properties": properties, "assets": assets}))
+        with open_scene(tmp_path / "i.json") as scene:
+            np.testing.assert_allclose(read_all(scene).data, data / 10000 + offset, atol=1e-6)
+
+    def test_entries_of_stackstac_that_were_not_applied(self) -> None:
+        xarray = pytest.importorskip("xarray")
+        data = noise(1200, 6000).astype(np.uint16)
+        entries = np.empty(4, dtype=object)
+        entries[:] = [{"scale": 1e-4, "offset": -0.1, "nodata": 0}] * 4
+        cube = xarray.DataArray(data, dims=("band", "y", "x"), coords={"band": list(WORDS)})
+        with open_scene(cube.assign_coords({"raster:bands": ("band", entries)})) as scene:
+            np.testing.assert_allclose(read_all(scene).data, data / 10000 - 0.1, atol=1e-6)
+
+    def test_a_scene_without_data_is_no_guess(self, tmp_path: Path) -> None:
+        path = write_scene(tmp_path / "a.tif", data=np.zeros((4, 60, 60), np.uint16), names=WORDS, nodata=0)
+        with open_scene(path) as scene:
+            assert not read_all(scene).valid.any()
+            assert "DN * 0.0001 (no pixel has data); nodata 0" in scene.notes[0]
+            assert not isinstance(scene.notes[0], Warn)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ("BlueReflectance", "GreenReflectance", "RedReflectance", "NirReflectance"),
+            ("450-520 nm", "520-600 nm", "630-690 nm", "770-900 nm"),
+            ("Band_1 (B02)", "Band_2 (B03)", "Band_3 (B04)", "Band_4 (B08)"),
+        ],
+    )
+    def test_are_understood(self, tmp_path: Path, names: tuple[str, ...]) -> None:
+        data = noise(200, 6000).astype(np.uint16)
+        with open_scene(write_scene(tmp_path / "a.tif", data=data, names=names)) as scene:
+            assert scene.bands == WORDS
+            np.testing.assert_allclose(read_all(scene).data, data / 10000, atol=1e-6)
+
+    def test_the_wide_infrared_goes_before_the_narrow_one(self, tmp_path: Path) -> None:
+        data = noise(200, 6000, 5).astype(np.uint16)
+        path = write_scene(tmp_path / "a.tif", data=data, names=("blue", "green", "red", "nir08", "nir"))
+        with open_scene(path) as scene:
+            np.testing.assert_allclose(read_all(scene).data[3], data[4] / 10000, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        "names", [[f"{date}_{name}" for date in (0, 1) for name in ("B2", "B3", "B4", "B8")], [*WORDS, *WORDS]]
+    )
+    def test_two_dates_in_one_stack_are_refused_with_the_line_of_one(self, tmp_path: Path, names: list[str]) -> None:
+        data = noise(200, 6000, 8).astype(np.uint16)
+        path = write_scene(tmp_path / "a.tif", data=data, names=names)
+        with pytest.raises(InputError, match=r"holds blue 2 times .*--bands blue=1,green=2,red=3,nir=4"):
+            open_scene(path)
+        with open_scene(path, SceneOptions(bands={"blue": 5, "green": 6, "red": 7, "nir": 8})) as scene:
+            np.testing.assert_allclose(read_all(scene).data, data[4:] / 10000, atol=1e-6)
