@@ -174,36 +174,56 @@ def burn(shapes: Shapes, shape: tuple[int, int], row: int = 0) -> NDArray[np.boo
     return burnt.astype(bool)
 
 
-def to_frame(shapes: Shapes, georef: Georef, scene: str) -> geopandas.GeoDataFrame:
+@dataclass(frozen=True, slots=True)
+class PolygonTable:
+    """Polygons with their attributes, as a GeoDataFrame has them; pandas takes half a second to import."""
+
+    columns: dict[str, NDArray[Any]]
+    """Name -> (n,) values."""
+    geometry: NDArray[Any]
+    """(n,) shapely polygons."""
+    crs: str | None
+    """As WKT; None: pixel coordinates."""
+
+    def __len__(self) -> int:
+        """Number of polygons."""
+        return len(self.geometry)
+
+    def take(self, index: NDArray[Any] | slice) -> PolygonTable:
+        """Those at an index, slice or boolean mask."""
+        columns = {name: values[index] for name, values in self.columns.items()}
+        return PolygonTable(columns, self.geometry[index], self.crs)
+
+    def frame(self) -> geopandas.GeoDataFrame:
+        """The same as a GeoDataFrame."""
+        import geopandas
+
+        return geopandas.GeoDataFrame(self.columns, geometry=self.geometry, crs=self.crs)
+
+
+def to_table(shapes: Shapes, georef: Georef, scene: str) -> PolygonTable:
     """Polygons with their attributes: class, area_m2 (geodesic, missing without georeference), mean_score, scene.
 
     mean_score is the mean P(cloud) inside. Coordinates are the scene's CRS, or pixels (column, row) without one.
     """
-    import geopandas
-
     located = georef.located
     geometry = to_crs_coordinates(shapes.geometry, georef) if located and len(shapes) else shapes.geometry
     names = {entry.code: entry.name for entry in CLASSES}
     areas = geodesic_areas(geometry, georef) if located else np.full(len(shapes), np.nan)
-    return geopandas.GeoDataFrame(
-        {
-            "class": np.array([names.get(code, str(code)) for code in shapes.code.tolist()], dtype=object),
-            "area_m2": areas.round(1),
-            "mean_score": (shapes.weight / np.maximum(shapes.pixels, 1)).round(4),
-            "scene": np.full(len(shapes), scene, dtype=object),
-        },
-        geometry=geometry,
-        crs=georef.crs_wkt if located else None,
-    )
+    columns = {
+        "class": np.array([names.get(code, str(code)) for code in shapes.code.tolist()], dtype=object),
+        "area_m2": areas.round(1),
+        "mean_score": (shapes.weight / np.maximum(shapes.pixels, 1)).round(4),
+        "scene": np.full(len(shapes), scene, dtype=object),
+    }
+    return PolygonTable(columns, geometry, georef.crs_wkt if located else None)
 
 
-def to_frames(
-    shapes: ShapeStore, georef: Georef, scene: str, min_area: float = 0.0
-) -> Iterator[geopandas.GeoDataFrame]:
+def to_tables(shapes: ShapeStore, georef: Georef, scene: str, min_area: float = 0.0) -> Iterator[PolygonTable]:
     """The same of many polygons, some at a time; those below `min_area` m² left out."""
     for part in shapes.chunks():
-        frame = to_frame(part, georef, scene)
-        yield frame[frame["area_m2"] >= min_area] if min_area else frame
+        table = to_table(part, georef, scene)
+        yield table.take(table.columns["area_m2"] >= min_area) if min_area else table
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -133,7 +134,19 @@ def load_model(folder: Path, device: str = "auto", precision: Precision = "auto"
     """
     place = choose_device(device)
     card = read_card(folder)
-    return make_scorer(load_network(folder, card), card, place, bf16=runs_bf16(precision, card, place))
+    with one_thread():
+        return make_scorer(load_network(folder, card), card, place, bf16=runs_bf16(precision, card, place))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Where tensors are small: the threads of one operator cost more processor time than they save."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load_network(folder: Path, card: ModelCard) -> torch.nn.Module:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from geocloud.classes import CODES, ENCODINGS, classes_of, written_classes
-from geocloud.geometry.polygons import to_frames
+from geocloud.geometry.polygons import to_tables
 from geocloud.pipeline.layers import CODE, SHARES, SURFACE, UNCERTAINTY, Extent
 from geocloud.pipeline.mask import read_every, write_encoded
 from geocloud.pipeline.preview import Preview, write_side_by_side
@@ -272,8 +272,8 @@ class Polygons(Output):
     def finish(self) -> None:
         """The file, by its suffix."""
         shapes, scene = self.run.mask.shapes(), self.run.scene
-        frames = partial(to_frames, shapes, scene.georef, scene.name)
-        self.count = write_polygons(frames, self.staged, self.run.tags)
+        tables = partial(to_tables, shapes, scene.georef, scene.name)
+        self.count = write_polygons(tables, self.staged, self.run.tags)
 
     def asset(self) -> Asset:
         """By the format."""

@@ -116,13 +116,16 @@ def _write_scene(path: Path) -> Path:
 
 
 def _vectors() -> str:
-    import geopandas
+    import numpy as np
+    import pyproj
     import shapely
 
-    from geocloud.writers.vectors import write_vectors
+    from geocloud.geometry.polygons import PolygonTable
+    from geocloud.writers.vectors import write_polygons
 
-    frame = geopandas.GeoDataFrame({"class": ["cloud"]}, geometry=[shapely.box(0, 0, 1, 1)], crs="EPSG:4326")
+    box = np.array([shapely.box(0, 0, 1, 1)])
+    table = PolygonTable({"class": np.array(["cloud"], dtype=object)}, box, pyproj.CRS.from_epsg(4326).to_wkt())
     with tempfile.TemporaryDirectory() as place:
         for kind in ("geojson", "gpkg", "fgb"):
-            write_vectors(frame, Path(place) / f"a.{kind}")
+            write_polygons(lambda: iter([table]), Path(place) / f"a.{kind}")
     return "GeoJSON, GeoPackage, FlatGeobuf"

@@ -13,7 +13,7 @@ import numpy as np
 from geocloud.classes import MaskEncoding
 from geocloud.errors import UsageError
 from geocloud.geometry.outlines import OutlineTracer
-from geocloud.geometry.polygons import PolygonTracer, to_frames
+from geocloud.geometry.polygons import PolygonTracer, to_tables
 from geocloud.geometry.shapes import Outline, ShapeStore
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.progress import Progress, no_progress
@@ -75,8 +75,8 @@ def polygonize(
         with write_errors(target):
             shapes = _trace(codes, options, staging.path(target).parent, progress)
         name = scene_name(os.fspath(mask)).removesuffix(MASK_SUFFIX)
-        frames = partial(to_frames, shapes, georef, name, min_area)
-        count = write_polygons(frames, staging.path(target), codes.provenance)
+        tables = partial(to_tables, shapes, georef, name, min_area)
+        count = write_polygons(tables, staging.path(target), codes.provenance)
         staging.commit(last=target, overwrite=options.overwrite)
     return count
 

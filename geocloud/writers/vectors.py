@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
@@ -16,22 +17,24 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from pyproj import CRS, Transformer
 
 from geocloud.errors import MissingExtraError, OutputError, UsageError
 
 if TYPE_CHECKING:
     import geopandas
 
+    from geocloud.geometry.polygons import PolygonTable
+
 VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet", "none"]
 VECTOR_SUFFIXES = tuple(f".{name}" for name in get_args(VectorFormat) if name != "none")
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
-GEOPACKAGE_DATE = "2000-01-01T00:00:00.000Z"
 DIGITS, SHORTEST_EDGE = 7, 1e-6
 """Digits of a degree, and the shortest edge in degrees that they cannot break."""
 FEATURES_AT_ONCE = 1_000
 """Features that are turned to degrees, or into text, at once."""
 _DRIVERS = {"gpkg": "GPKG", "fgb": "FlatGeobuf"}
-Frames = Callable[[], "Iterator[geopandas.GeoDataFrame]"]
+Tables = Callable[[], "Iterator[PolygonTable]"]
 """Gives the parts of a table from the first on, as often as it is called."""
 
 
@@ -53,10 +56,10 @@ def write_vectors(
     layer: str = "clouds",
     geometry_type: str = "Polygon",
 ) -> None:
-    """Write a frame by the path's suffix: .geojson (RFC 7946 where it has a CRS), .gpkg, .fgb or .parquet.
+    """Write a frame by the path's suffix: .gpkg, .fgb or .parquet.
 
-    `tags` tell where the polygons come from: in GeoJSON a member `geocloud` of the collection, which RFC 7946 allows,
-    in GeoPackage and FlatGeobuf the layer's metadata, in GeoParquet the schema's.
+    `tags` tell where the polygons come from: in GeoPackage and FlatGeobuf the layer's metadata, in GeoParquet the
+    schema's.
 
     Raises:
         OutputError: the file cannot be written.
@@ -66,8 +69,10 @@ def write_vectors(
     with _written(path):
         if kind == "parquet":
             _write_parquet(frame, path, tags)
-        elif kind in _DRIVERS:
-            with _fixed_date():
+        else:
+            from geocloud.writers.geopackage import fixed_date
+
+            with fixed_date():
                 frame.to_file(
                     path,
                     driver=_DRIVERS[kind],
@@ -75,49 +80,53 @@ def write_vectors(
                     geometry_type=geometry_type,
                     layer_metadata=dict(tags) or None,
                 )
-        else:
-            write_geojson(lambda: iter([frame]), path, tags)
         _check_written(path, len(frame))
 
 
-def write_polygons(frames: Frames, path: Path, tags: Mapping[str, str] = NO_TAGS) -> int:
-    """Write frames, one after the other, as one file, which is as `write_vectors` has it; returns how many features.
+def write_polygons(tables: Tables, path: Path, tags: Mapping[str, str] = NO_TAGS) -> int:
+    """Write tables, one after the other, as one file; returns how many features.
 
-    Memory holds one frame, and of FlatGeobuf the index (some 0.1 kB for each polygon).
+    The path's suffix chooses the format: .gpkg, .fgb and .parquet are as `write_vectors` has them; .geojson (RFC 7946
+    where it has a CRS) holds the tags as a member `geocloud` of the collection, which RFC 7946 allows.
+
+    Memory holds one table, and of FlatGeobuf the index (some 0.1 kB for each polygon).
 
     Args:
-        frames: gives the frames from the first on, as often as it is called; one or more.
+        tables: gives the tables from the first on, as often as it is called; one or more.
         path: its suffix chooses the format.
         tags: as in `write_vectors`.
 
     Raises:
         OutputError, MissingExtraError: as `write_vectors`.
     """
-    begun = frames()
-    first, second = next(begun), next(begun, None)
-    if second is None:
-        write_vectors(first, path, tags)
-        return len(first)
-    del first, second, begun
     write = {"gpkg": _append_all, "fgb": _write_indexed, "parquet": _write_row_groups}.get(_suffix(path), write_geojson)
+    if write is not write_geojson:
+        begun = tables()
+        first, second = next(begun), next(begun, None)
+        if second is None:
+            write_vectors(first.frame(), path, tags)
+            return len(first)
+        del first, second, begun
     with _written(path):
-        count = write(frames, path, tags)
+        count = write(tables, path, tags)
         _check_written(path, count)
     return count
 
 
-def _append_all(frames: Frames, path: Path, tags: Mapping[str, str], **options: str) -> int:
+def _append_all(tables: Tables, path: Path, tags: Mapping[str, str], **options: str) -> int:
     """A GeoPackage that grows, with GDAL's options for its layer; returns its features."""
+    from geocloud.writers.geopackage import fixed_date
+
     count = 0
-    with _fixed_date():
-        for number, frame in enumerate(frames()):
+    with fixed_date():
+        for number, frame in enumerate(_frames(tables)):
             more: dict[str, Any] = {"mode": "a"} if number else {"layer_metadata": dict(tags) or None, **options}
             frame.to_file(path, driver="GPKG", layer="clouds", geometry_type="Polygon", **more)
             count += len(frame)
     return count
 
 
-def _write_indexed(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
+def _write_indexed(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
     """A FlatGeobuf file; returns its features.
 
     It cannot grow, for its index comes first. So features pass through a GeoPackage beside it, and GDAL streams them
@@ -127,7 +136,7 @@ def _write_indexed(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
 
     waiting = path.with_name(f"{path.name}.gpkg")
     try:
-        count = _append_all(frames, waiting, NO_TAGS, SPATIAL_INDEX="NO")
+        count = _append_all(tables, waiting, NO_TAGS, SPATIAL_INDEX="NO")
         with raw.open_arrow(waiting, use_pyarrow=False) as (about, features):
             raw.write_arrow(
                 features,
@@ -144,14 +153,14 @@ def _write_indexed(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
     return count
 
 
-def _write_row_groups(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
+def _write_row_groups(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
     """GeoParquet, a row group a frame; returns its features."""
     parquet = _require_pyarrow()
-    bounds = np.array([frame.total_bounds for frame in frames()])
+    bounds = np.array([shapely.total_bounds(table.geometry) for table in tables()])
     extent = [*bounds[:, :2].min(axis=0).tolist(), *bounds[:, 2:].max(axis=0).tolist()]
     plain = {key.encode(): text.encode() for key, text in tags.items()}
     writer, count = None, 0
-    for frame in frames():
+    for frame in _frames(tables):
         content = BytesIO()
         frame.to_parquet(content, index=False)
         table = parquet.read_table(content)
@@ -167,6 +176,10 @@ def _write_row_groups(frames: Frames, path: Path, tags: Mapping[str, str]) -> in
     return count
 
 
+def _frames(tables: Tables) -> Iterator[geopandas.GeoDataFrame]:
+    return (table.frame() for table in tables())
+
+
 def _suffix(path: Path) -> str:
     return path.suffix.lstrip(".").lower()
 
@@ -176,38 +189,27 @@ def _written(path: Path) -> Iterator[None]:
     """OutputError for what may go wrong while a file is written."""
     try:
         yield
-    except (OSError, RuntimeError, sqlite3.Error) as error:
+    except (OSError, RuntimeError) as error:
         raise OutputError(f"{path} cannot be written ({error}); choose another folder or make room") from error
 
 
 def _check_written(path: Path, count: int) -> None:
     """OSError where the file ends early: what fails while a file is closed raises nothing."""
-    import pyogrio
-
     kind, whole = _suffix(path), True
     if kind == "geojson":
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 16))
             whole = file.read().rstrip().endswith(b"}")
     elif kind == "gpkg":
-        whole = _geopackage_is_whole(path, count)
+        from geocloud.writers.geopackage import geopackage_is_whole
+
+        whole = geopackage_is_whole(path, count)
     elif kind == "fgb" and count:  # Parquet ends with what it is opened by
+        import pyogrio
+
         whole = len(pyogrio.read_dataframe(path, skip_features=count - 1, read_geometry=True)) == 1
     if not whole:
         raise OSError("the file is incomplete")
-
-
-def _geopackage_is_whole(path: Path, count: int) -> bool:
-    """True where all features are there and indexed, and the extent, which is written last, is there."""
-    with closing(sqlite3.connect(path)) as database:
-        (layer, west), *_ = database.execute("SELECT table_name, min_x FROM gpkg_contents").fetchall() or [("", None)]
-        indexes = f"rtree_{layer}_geom_rowid"
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        if not {layer, indexes} <= tables or (count and west is None):
-            return False
-        count_of = 'SELECT count(*) FROM "{}"'  # names that GDAL has just written for us
-        counts = [database.execute(count_of.format(name)).fetchone()[0] for name in (layer, indexes)]
-        return counts == [count, count]
 
 
 def _write_parquet(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str, str]) -> None:
@@ -226,21 +228,8 @@ def _require_pyarrow() -> Any:  # noqa: ANN401 - pyarrow is untyped
     return parquet
 
 
-@contextmanager
-def _fixed_date() -> Iterator[None]:
-    """GeoPackage notes when it was written; a fixed date there lets the same input give the same bytes."""
-    from pyogrio import get_gdal_config_option, set_gdal_config_options
-
-    before = get_gdal_config_option("OGR_CURRENT_DATE")
-    set_gdal_config_options({"OGR_CURRENT_DATE": before or GEOPACKAGE_DATE})
-    try:
-        yield
-    finally:
-        set_gdal_config_options({"OGR_CURRENT_DATE": before})
-
-
-def write_geojson(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
-    """Write frames: as RFC 7946 wants it where they have a CRS, else in their own coordinates.
+def write_geojson(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
+    """Write tables: as RFC 7946 wants it where they have a CRS, else in their own coordinates.
 
     Returns how many features there are. `tags` become a member `geocloud` of the collection.
 
@@ -252,15 +241,15 @@ def write_geojson(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
     """
     extents: list[NDArray[np.float64]] = []
     count, converted = 0, None
-    for frame in frames():
-        converted = _in_degrees(frame, extents)
+    for table in tables():
+        converted = _in_degrees(table, extents)
         if converted is None:
-            return _write_by_gdal(frames, path, tags)
+            return _write_by_gdal(tables, path, tags)
         count += 1
     if count == 1 and converted is not None:
-        parts: Iterable[geopandas.GeoDataFrame] = [converted]
+        parts: Iterable[PolygonTable] = [converted]
     else:
-        parts = (_placed(_in_degrees(frame, extents)) for frame in frames())
+        parts = (_placed(_in_degrees(table, extents)) for table in tables())
     head = {"type": "FeatureCollection", "name": path.stem} | ({"geocloud": dict(tags)} if tags else {})
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "features": [')
@@ -272,12 +261,12 @@ def write_geojson(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
     return features
 
 
-def _write_by_gdal(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
+def _write_by_gdal(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
     """Each frame as a file that GDAL writes; the lines of features of the others go into the first."""
     members = json.dumps({"type": "FeatureCollection", "geocloud": dict(tags)}, ensure_ascii=False)
     options = {"NATIVE_DATA": members, "NATIVE_MEDIA_TYPE": "application/vnd.geo+json"} if tags else {}
     part, count = path.with_name("part.geojson"), 0
-    for number, frame in enumerate(frames()):
+    for number, frame in enumerate(_frames(tables)):
         target = part if number else path
         frame.to_file(target, driver="GeoJSON", geometry_type="Polygon", RFC7946="YES", **options)
         if number:
@@ -290,26 +279,37 @@ def _write_by_gdal(frames: Frames, path: Path, tags: Mapping[str, str]) -> int:
     return count
 
 
-def _features(frame: geopandas.GeoDataFrame) -> Iterator[str]:
+def _features(table: PolygonTable) -> Iterator[str]:
     """Each feature as a line."""
-    for start in range(0, len(frame), FEATURES_AT_ONCE):
-        part = frame.iloc[start : start + FEATURES_AT_ONCE]
-        members = part.drop(columns=part.geometry.name).to_json(orient="records", lines=True, force_ascii=False)
-        places = shapely.to_geojson(part.geometry.to_numpy())
-        for properties, geometry in zip(members.rstrip("\n").split("\n"), places, strict=True):
+    as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    for start in range(0, len(table), FEATURES_AT_ONCE):
+        part = table.take(slice(start, start + FEATURES_AT_ONCE))
+        rows = zip(*(map(_json_value, values.tolist()) for values in part.columns.values()), strict=True)
+        for row, geometry in zip(rows, shapely.to_geojson(part.geometry), strict=True):
+            properties = as_json(dict(zip(part.columns, row, strict=True)))
             yield f'{{"type":"Feature","properties":{properties},"geometry":{geometry}}}'
 
 
-def _in_degrees(frame: geopandas.GeoDataFrame, extents: list[NDArray[np.float64]]) -> geopandas.GeoDataFrame | None:
-    """The frame in degrees to 7 digits (1 cm), outer rings counterclockwise; None where GDAL has to see to it.
+def _json_value(value: Any) -> Any:  # noqa: ANN401 - any that JSON has
+    """JSON has no NaN: null there."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    `extents` are those in degrees of what belongs into the same file; this frame's are added.
+
+def _in_degrees(table: PolygonTable, extents: list[NDArray[np.float64]]) -> PolygonTable | None:
+    """The table in degrees to 7 digits (1 cm), outer rings counterclockwise; None where GDAL has to see to it.
+
+    `extents` are those in degrees of what belongs into the same file; this table's are added.
     """
-    if frame.crs is None or not len(frame):
-        return frame
+    if table.crs is None or not len(table):
+        return table
+    to_degrees = Transformer.from_crs(CRS.from_wkt(table.crs), "EPSG:4326", always_xy=True)
+
+    def project(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(to_degrees.transform(xy[:, 0], xy[:, 1]))
+
     written = []
-    for start in range(0, len(frame), FEATURES_AT_ONCE):
-        geometry = frame.geometry.iloc[start : start + FEATURES_AT_ONCE].to_crs("EPSG:4326").to_numpy()
+    for start in range(0, len(table), FEATURES_AT_ONCE):
+        geometry = shapely.transform(table.geometry[start : start + FEATURES_AT_ONCE], project)
         extents.append(shapely.total_bounds(geometry))
         points, ring = shapely.get_coordinates(shapely.get_rings(geometry), return_index=True)
         edges = np.abs(np.diff(points, axis=0)).max(1)[np.diff(ring) == 0]
@@ -317,14 +317,14 @@ def _in_degrees(frame: geopandas.GeoDataFrame, extents: list[NDArray[np.float64]
             return None
         rounded = shapely.transform(geometry, lambda xy: xy.round(DIGITS))
         written.append(shapely.orient_polygons(rounded))
-    return frame.set_geometry(np.concatenate(written))
+    return replace(table, geometry=np.concatenate(written))
 
 
-def _placed(frame: geopandas.GeoDataFrame | None) -> geopandas.GeoDataFrame:
+def _placed(table: PolygonTable | None) -> PolygonTable:
     """What was in degrees before, and is again."""
-    if frame is None:
+    if table is None:
         raise RuntimeError("the polygons changed while they were written")
-    return frame
+    return table
 
 
 def _is_plain(extents: list[NDArray[np.float64]]) -> bool:

@@ -14,11 +14,11 @@ from pandas.testing import assert_frame_equal
 from pyproj import CRS
 
 from geocloud.geometry import shapes
-from geocloud.geometry.polygons import PolygonTracer, to_frame, trace
+from geocloud.geometry.polygons import PolygonTable, PolygonTracer, to_table, trace
 from geocloud.geometry.shapes import Shapes, concatenate
 from geocloud.raster import Georef
 from geocloud.writers import vectors
-from geocloud.writers.vectors import write_polygons, write_vectors
+from geocloud.writers.vectors import write_polygons
 
 UTM = Georef((100, 100), Affine(10, 0, 500000, 0, -10, 5000000), CRS.from_epsg(32633).to_wkt())
 FORMATS = ("geojson", "gpkg", "fgb", "parquet")
@@ -32,13 +32,16 @@ def two_clouds() -> Shapes:
     return trace(mask, np.full((100, 100), 0.75))[0]
 
 
+def write(table: PolygonTable, path: Path) -> None:
+    assert write_polygons(lambda: iter([table]), path) == len(table)
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_each_format_is_read_back_with_its_attributes(tmp_path: Path, kind: str) -> None:
     if kind == "parquet":
         pytest.importorskip("pyarrow", reason="the parquet extra is not installed")
     path = tmp_path / f"clouds.{kind}"
-    frame = to_frame(two_clouds(), UTM, "scene")
-    write_vectors(frame, path)
+    write(to_table(two_clouds(), UTM, "scene"), path)
     back = geopandas.read_parquet(path) if kind == "parquet" else geopandas.read_file(path)
     back = back.to_crs(UTM.crs_wkt)
     back = back.iloc[np.argsort(back["area_m2"])]
@@ -51,7 +54,7 @@ def test_each_format_is_read_back_with_its_attributes(tmp_path: Path, kind: str)
 
 def test_geojson_is_rfc_7946(tmp_path: Path) -> None:
     path = tmp_path / "clouds.geojson"
-    write_vectors(to_frame(two_clouds(), UTM, "scene"), path)
+    write(to_table(two_clouds(), UTM, "scene"), path)
     content = json.loads(path.read_text())
     assert "crs" not in content
     for feature in content["features"]:
@@ -72,9 +75,9 @@ def test_geojson_holds_what_gdal_would_write(
     monkeypatch.setattr(vectors, "FEATURES_AT_ONCE", 100)
     georef = Georef((100, 100), Affine(pixel, 0, corner[0], 0, -pixel, corner[1]), CRS.from_epsg(epsg).to_wkt())
     mask = (np.random.default_rng(1).random((100, 100)) < 0.55).astype(np.uint8)
-    frame = to_frame(trace(mask, np.ones(mask.shape))[0], georef, 'Übung "1" \u2028 a/b\n')
-    write_vectors(frame, tmp_path / "ours.geojson")
-    frame.to_file(tmp_path / "gdal.geojson", driver="GeoJSON", geometry_type="Polygon", RFC7946="YES")
+    table = to_table(trace(mask, np.ones(mask.shape))[0], georef, 'Übung "1" \u2028 a/b\n')
+    write(table, tmp_path / "ours.geojson")
+    table.frame().to_file(tmp_path / "gdal.geojson", driver="GeoJSON", geometry_type="Polygon", RFC7946="YES")
     ours, gdal = (geopandas.read_file(tmp_path / name) for name in ("ours.geojson", "gdal.geojson"))
     assert ours.drop(columns="geometry").equals(gdal.drop(columns="geometry"))
     assert (ours.geometry.normalize() == gdal.geometry.normalize()).all()
@@ -82,9 +85,9 @@ def test_geojson_holds_what_gdal_would_write(
 
 def test_areas_of_polygons_with_holes_are_those_of_their_pixels() -> None:
     mask = (np.random.default_rng(2).random((100, 100)) < 0.7).astype(np.uint8)
-    frame = to_frame(trace(mask, np.ones(mask.shape))[0], UTM, "scene")
-    assert max(len(polygon.interiors) for polygon in frame.geometry) > 100
-    np.testing.assert_allclose(frame["area_m2"].sum(), mask.sum() * 100 / 0.9996**2, rtol=1e-4)
+    table = to_table(trace(mask, np.ones(mask.shape))[0], UTM, "scene")
+    assert max(len(polygon.interiors) for polygon in table.geometry) > 100
+    np.testing.assert_allclose(table.columns["area_m2"].sum(), mask.sum() * 100 / 0.9996**2, rtol=1e-4)
 
 
 def test_a_cloud_across_the_antimeridian_is_split(tmp_path: Path) -> None:
@@ -92,7 +95,7 @@ def test_a_cloud_across_the_antimeridian_is_split(tmp_path: Path) -> None:
     mask = np.zeros((100, 400), dtype=np.uint8)
     mask[40:50, 10:390] = 1
     path = tmp_path / "clouds.geojson"
-    write_vectors(to_frame(trace(mask, np.ones(mask.shape))[0], georef, "scene"), path)
+    write(to_table(trace(mask, np.ones(mask.shape))[0], georef, "scene"), path)
     geometry = json.loads(path.read_text())["features"][0]["geometry"]
     assert geometry["type"] == "MultiPolygon"
     for polygon in geometry["coordinates"]:
@@ -103,13 +106,13 @@ def test_a_cloud_across_the_antimeridian_is_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["geojson", "gpkg", "fgb"])
 def test_no_clouds_is_a_file_without_features(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"clouds.{kind}"
-    write_vectors(to_frame(concatenate([]), UTM, "scene"), path)
+    write(to_table(concatenate([]), UTM, "scene"), path)
     assert len(geopandas.read_file(path)) == 0
 
 
 def test_pixel_coordinates_carry_no_crs_and_no_area(tmp_path: Path) -> None:
     path = tmp_path / "clouds.geojson"
-    write_vectors(to_frame(two_clouds(), Georef((100, 100)), "scene"), path)
+    write(to_table(two_clouds(), Georef((100, 100)), "scene"), path)
     feature = json.loads(path.read_text())["features"][0]
     assert feature["properties"]["area_m2"] is None
     assert [30, 10] in [list(map(int, point)) for point in feature["geometry"]["coordinates"][0]]
@@ -123,20 +126,20 @@ def test_many_polygons_are_written_part_by_part_as_at_once(tmp_path: Path, kind:
         pytest.importorskip("pyarrow", reason="the parquet extra is not installed")
     polar = Georef((100, 100), Affine(1000, 0, -50_000, 0, -1000, 50_000), CRS.from_epsg(3413).to_wkt())
     mask, tags = (np.random.default_rng(3).random((100, 100)) < 0.4).astype(np.uint8), {"GEOCLOUD_MODEL": "m"}
-    frame = to_frame(trace(mask, np.ones(mask.shape))[0], polar if pole else UTM, "scene")
-    assert len(frame) > 400
+    table = to_table(trace(mask, np.ones(mask.shape))[0], polar if pole else UTM, "scene")
+    assert len(table) > 400
     once, parts = tmp_path / f"once.{kind}", tmp_path / f"parts.{kind}"
 
-    def frames() -> Iterator[geopandas.GeoDataFrame]:
-        return (frame.iloc[start : start + 150] for start in range(0, len(frame), 150))
+    def tables() -> Iterator[PolygonTable]:
+        return (table.take(slice(start, start + 150)) for start in range(0, len(table), 150))
 
-    write_vectors(frame, once, tags)
-    assert write_polygons(frames, parts, tags) == len(frame)
+    assert write_polygons(lambda: iter([table]), once, tags) == len(table)
+    assert write_polygons(tables, parts, tags) == len(table)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([once.name, parts.name])
     read = geopandas.read_parquet if kind == "parquet" else geopandas.read_file
     one, other = read(once), read(parts)
     if kind == "fgb":  # in the order of its index
-        one, other = (table.sort_values(list(table.columns[:2])).reset_index(drop=True) for table in (one, other))
+        one, other = (read.sort_values(list(read.columns[:2])).reset_index(drop=True) for read in (one, other))
     values, others = (pd.DataFrame(table.drop(columns="geometry")) for table in (one, other))
     assert_frame_equal(values, others, check_dtype=False)  # texts are `object` or `str`, by the version of pyarrow
     assert one.crs == other.crs
