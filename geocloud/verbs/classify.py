@@ -12,7 +12,7 @@ import numpy as np
 from geocloud.datasets.folder import DataSet
 from geocloud.datasets.labels import Fit
 from geocloud.evaluation.samples import picture_score
-from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.models.registry import DEFAULT_MODEL, checked, load_scorer
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
 from geocloud.scorers.contract import Scorer
@@ -65,7 +65,7 @@ def classify(
     """
     options, path = options or ClassifyOptions(), Path(picture)
     progress(0, 1, "load")
-    scorer = load_scorer(model, options.device) if isinstance(model, str | os.PathLike) else model
+    scorer = load_scorer(model, options.device) if isinstance(model, str | os.PathLike) else checked(model)
     fit: Fit = options.fit or ("resize" if scorer.card.level == "patch" else "cut")
     with DataSet(path) as source:
         score = np.float32(picture_score(source, source.files[0], scorer, fit, options.scene))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from geocloud.errors import UsageError
-from geocloud.models.registry import load_scorer
+from geocloud.models.registry import checked, load_scorer
 from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import OUTPUTS, output_paths
 from geocloud.pipeline.places import existing_detection
@@ -49,7 +49,7 @@ def detect(
     progress(0, 1, "load")
     with part_of(north_up(open_silently(scene, options.scene)), options.aoi, options.bounds) as opened:
         paths = _paths(out, opened.name, options)
-        scorer = scorer or load_scorer(options.model, options.device, options.precision)
+        scorer = checked(scorer) if scorer else load_scorer(options.model, options.device, options.precision)
         kept = existing_detection(opened, scorer, options, paths)
         if kept is not None:
             return kept

@@ -16,7 +16,7 @@ import rasterio
 
 from geocloud.classes import SHADOW, cover_tags, wanted_classes
 from geocloud.errors import InputError, ModelError, UsageError
-from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.models.registry import DEFAULT_MODEL, checked, load_scorer
 from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.places import earlier_products, mask_files, model_files, scene_files
@@ -110,7 +110,7 @@ def detect_series(
         ModelError, OutputError: as detect.
     """
     options, folder = options or SeriesOptions(), Path(out)
-    scorer = scorer or load_scorer(options.model, options.device)
+    scorer = checked(scorer) if scorer else load_scorer(options.model, options.device)
     with ExitStack() as files:
         stack = make_stack([files.enter_context(open_scene(scene, options.scene)) for scene in scenes], MIN_DATES)
         finals = _finals(stack, folder)
