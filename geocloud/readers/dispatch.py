@@ -29,7 +29,14 @@ from geocloud.readers.files.paths import (
 )
 from geocloud.readers.files.tree import Tree, is_litter, open_tree
 from geocloud.readers.files.vrt import named_files
-from geocloud.readers.products.band_folder import RASTER, describe_folder, is_band_set, join_tiles, rasters_of
+from geocloud.readers.products.band_folder import (
+    RASTER,
+    describe_folder,
+    is_band_set,
+    join_tiles,
+    lone_raster,
+    rasters_of,
+)
 from geocloud.readers.products.geotiff import describe_raster
 from geocloud.readers.products.landsat import describe_landsat
 from geocloud.readers.products.mosaic import join
@@ -118,13 +125,15 @@ def _describe_tree(source: str, root: Path, options: SceneOptions) -> SceneInfo:
     describe = product_reader(source, tree)
     if describe is not None:
         return describe(str(root), tree, options)
-    names = rasters_of(tree)
+    names = rasters_of(tree) or lone_raster(tree)
+    if not names:
+        raise InputError(_no_raster(source, tree))
     paths = [path for name in names if (path := tree.find(name))]
     tiles = join_tiles(names)
     allow = options.allow_external
     if tiles:
         return _renamed(describe_raster(join(paths, tiles, allow_external=allow), options), str(root), tiles)
-    if options.bands or not names or is_band_set(names):
+    if (options.bands and len(names) > 1) or is_band_set(names):
         return describe_folder(str(root), tree, options)
     whole = [path for path in paths if _band_count(path, allow_external=allow) >= 3]
     if len(whole) == 1:
@@ -133,6 +142,24 @@ def _describe_tree(source: str, root: Path, options: SceneOptions) -> SceneInfo:
         return describe_folder(str(root), tree, options)
     listed = ", ".join(Path(path).name for path in whole[:4])
     raise InputError(f"{source} holds {len(whole)} rasters of several bands ({listed}); give one of them")
+
+
+def _no_raster(source: str, tree: Tree) -> str:
+    """What to say of a folder or archive that holds none, by what it holds instead."""
+    endings = {name.lower().rpartition(".")[2] for name in tree.below()}
+    if endings & {"nc", "hdf", "h5", "he5"}:
+        return (
+            f"{source} holds no raster but netCDF or HDF files; give one of them if it has a variable per band, else "
+            "bring the bands to a grid and to GeoTIFF, as SNAP does for Sentinel-3, and give their folder"
+        )
+    if endings & {"zip", "tar", "tgz"}:
+        return f"{source} holds no raster but other archives; unpack it, and give one of them"
+    if endings & {"png", "jpg", "jpeg", "webp"}:
+        return f"{source} holds several pictures, or previews; give one of them, or the folder where the bands are"
+    return (
+        f"{source} holds no raster; give a Sentinel-2 or Landsat product, or the folder or archive where the bands are "
+        "(GeoTIFF, JP2, VRT or IMG)"
+    )
 
 
 def _renamed(info: SceneInfo, source: str, name: str) -> SceneInfo:

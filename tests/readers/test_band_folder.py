@@ -109,7 +109,7 @@ def test_two_dates_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_band_and_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has no blue and no green and no red band"):
+    with pytest.raises(InputError, match="holds no raster; give a Sentinel-2 or Landsat product"):
         open_scene(tmp_path)
     folder_of(tmp_path, {"B02.tif": "blue", "B04.tif": "red"})
     with pytest.raises(InputError, match="has no green band"):

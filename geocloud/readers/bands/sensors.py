@@ -110,6 +110,14 @@ AMAZONIA_WFI = Sensor(
     only_stated=True,
 )
 """Files are numbered from 1; the charter's catalogue numbers the same bands 13 to 16, as CBERS-4's camera."""
+PLEIADES = Sensor(
+    "Pléiades, SPOT 6 and 7",
+    _named("P B0=blue B1=green B2=red B3=nir"),
+    r"(?:^|[/\\_])(?:IMG_|DIM_)?(?:PHR1[AB]|SPOT[67])",
+    nodata=0,
+    only_stated=True,
+)
+"""Airbus, Pléiades Imagery User Guide: bands by the BAND_ID of the product's DIMAP document."""
 VENUS = Sensor(
     "VENµS",
     _named("B1 B2=coastal B3=blue B4=green B5 B6 B7=red B8=rededge B9 B10 B11=nir B12"),
@@ -140,7 +148,7 @@ DEA_LANDSAT = Sensor(
     ("dea",),
 )
 SENSORS = (
-    *(SENTINEL2, LANDSAT_8_9, LANDSAT_4_7, CBERS_MUX, CBERS_WFI, CBERS_WPM, AMAZONIA_WFI, VENUS),
+    *(SENTINEL2, LANDSAT_8_9, LANDSAT_4_7, CBERS_MUX, CBERS_WFI, CBERS_WPM, AMAZONIA_WFI, PLEIADES, VENUS),
     *(MODIS, VIIRS, DEA_SENTINEL2, DEA_LANDSAT),
 )
 WITHOUT_BLUE = {

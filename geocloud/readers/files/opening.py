@@ -135,6 +135,10 @@ def _unopened(source: str, reason: str) -> str:
 _UNREADABLE = {
     (b"\x0e\x03\x13\x01", ""): "is HDF4, which the GDAL of rasterio's wheels cannot read; convert it to GeoTIFF with a "
     "GDAL that has the HDF4 driver, as with gdal_translate",
+    (b"7z\xbc\xaf", ""): "is a 7z archive; unpack it, or pack it as zip or tar",
+    (b"Rar!", ""): "is a RAR archive; unpack it, or pack it as zip or tar",
+    (b"\x1f\x8b", ""): "is packed with gzip; unpack it",
+    (b"\x00\x00\x27\x0a", ".shp"): "holds areas, not pixels; give them as --aoi, and the raster as the scene",
     (b"<", ".dim"): "is a document of SNAP; give the folder .data beside it, which holds the bands",
 }
 """(first bytes, suffix) of files that cannot be opened -> what they are, and the way out."""

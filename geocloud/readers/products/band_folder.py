@@ -23,6 +23,7 @@ from geocloud.readers.products.stac_item import read_items_beside
 from geocloud.readers.reader import SceneOptions
 
 RASTER = re.compile(r".*\.(tiff?|jp2|vrt|img)", re.IGNORECASE)
+_PICTURE = re.compile(r".*\.(png|jpe?g|webp)", re.IGNORECASE)
 _NO_BAND = re.compile(
     r"(?:.*[_.-])?(?:udm2?|qai|qa|scl|aot|wvp|tci|pvi|visual|preview|browse|overview|thumbnail|cld|cldprb|mask|msk_\w+|"
     r"hot|vzn|ovv|dst|ang\w*|vaa|vza|saa|sza|b?qa_?\w*|st_\w+|cdist|atran|drad|emis|emsd|trad|urad)"
@@ -42,6 +43,17 @@ def rasters_of(tree: Tree) -> list[str]:
     if own:
         return own
     return [name for name in tree.below() if RASTER.fullmatch(name) and not _NO_BAND.fullmatch(name.rpartition("/")[2])]
+
+
+def lone_raster(tree: Tree) -> list[str]:
+    """The only picture, or the only file with a header of ENVI's beside it, of a folder or archive; else none."""
+    names = tree.names()
+    headers = {name[:-4] for name in names if name.lower().endswith(".hdr")}
+    found = [
+        name for name in names if _PICTURE.fullmatch(name) or name in headers or name.rpartition(".")[0] in headers
+    ]
+    found = [name for name in found if not name.lower().endswith((".hdr", ".aux.xml")) and not _NO_BAND.fullmatch(name)]
+    return found if len(found) == 1 else []
 
 
 def is_band_set(names: Sequence[str]) -> bool:
@@ -119,8 +131,6 @@ def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -
     stems = [_stem(name) for name in names]
     if options.bands:
         return given_bands(options.bands, [name.rpartition("/")[2] for name in names], source)
-    if not names:
-        require_visible(source, (), {}, "it holds no GeoTIFF, JP2, VRT or IMG; give the folder where the bands are")
     hints = [BandHint(stem) for stem in stems]
     texts = "/".join((*source.replace("\\", "/").split("/")[-4:], *names))
     check_blue(source, texts)

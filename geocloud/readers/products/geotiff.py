@@ -53,7 +53,25 @@ def read_beside(source: str) -> Beside:
             return Beside() if _SURFACE.search(path.stem) else _planet(file)
         if file.stem.upper().endswith("-METADATA") and path.stem.upper().startswith(file.stem.upper()[:-9]):
             return _enmap(file)
+        if file.stem.upper().startswith("DIM_") and path.stem.upper().startswith(f"IMG_{file.stem.upper()[4:]}"):
+            return _dimap(file)
     return Beside()
+
+
+def _dimap(path: Path) -> Beside:
+    """DIMAP of Pléiades and SPOT 6 and 7: the bands in order, and whether numbers are reflectance."""
+    elements = _root(path)
+    bands = {
+        int(number[0]): name[0]
+        for element in elements
+        if local_name(element) == "Raster_Index"
+        and (name := texts(element, "BAND_ID"))
+        and (number := texts(element, "BAND_INDEX"))
+        and number[0].isdigit()
+    }
+    kinds = [(element.text or "").strip() for element in elements if local_name(element) == "RADIOMETRIC_PROCESSING"]
+    scale = Radiometry(1e-4, 0.0, f"reflectance by {path.name}, read as x 10000", guessed=True)
+    return Beside(dict.fromkeys(bands, scale) if "REFLECTANCE" in kinds else {}, names=bands)
 
 
 def _planet(path: Path) -> Beside:

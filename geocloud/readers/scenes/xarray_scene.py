@@ -41,6 +41,9 @@ class ArrayScene(BaseScene):
         evidence = layers.evidence(source)
         self._closed = False
         first = next(iter(self._arrays.values()))
+        odd = next((array.dtype for array in self._arrays.values() if array.dtype.kind not in "iufb"), None)
+        if odd is not None:
+            raise InputError(f"{source} holds {odd} numbers; reflectance is real: give integers or floats")
         self._plane = plane_of(first)
         georef = array_georef(first)
         check_size(source, georef.shape, options.max_pixels)
@@ -218,6 +221,11 @@ def _layers(array: xarray.DataArray | xarray.Dataset) -> list[tuple[str, xarray.
             return [(_variable_label(name, values), _flat(values, y, x), None) for name, values in planar.items()]
         return _layers(next(iter(planar.values())))
     others = [dim for dim in array.dims if dim not in (y, x) and (array.sizes[dim] > 1 or dim == "band")]
+    if not others:
+        raise InputError(
+            f"{array.name or 'the array'} is a single band; a scene needs at least blue, green and red, as variables "
+            "or along a dimension band"
+        )
     if len(others) != 1:
         raise InputError(
             f"the array has the dimensions {', '.join(map(str, array.dims))}; a scene has y, x and one for bands: "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 _FAILURES = (OSError, ValueError, KeyError, TypeError)
 _OTHERWISE = (
-    "convert the bands to GeoTIFF, as with gdal_translate NETCDF:FILE:VARIABLE, one per band, and give their folder"
+    "convert the bands to GeoTIFF, one per band, and give their folder: gdalinfo lists the names that gdal_translate "
+    "takes, and swaths (PRISMA, EMIT, Sentinel-3) are brought to a grid first"
 )
 _EOPF = "measurements/reflectance"
 """Group of EOPF products that holds a group a resolution: r10m, r20m, r60m."""
@@ -42,8 +45,23 @@ def open_zarr_scene(source: str, options: SceneOptions) -> ArrayScene:
         if not dataset.data_vars:
             dataset = _eopf(source, dataset.attrs) or dataset
     except _FAILURES as error:
+        if _is_array(source):
+            raise InputError(
+                f"{source} is a Zarr array, whose dimensions and bands have no names; open it in Python and give "
+                "geocloud.detect an xarray.DataArray of it with the dimensions band, y and x"
+            ) from error
         raise InputError(f"{source} is not a Zarr store that can be opened ({_reason(error)})") from error
     return open_array(_checked(dataset, source), options, scene_name(source), source)
+
+
+def _is_array(source: str) -> bool:
+    """True for a local store that is one array and no group."""
+    new = Path(source) / "zarr.json"
+    with suppress(OSError):
+        return (Path(source) / ".zarray").is_file() or (
+            new.is_file() and '"array"' in new.read_text("utf-8", "replace")
+        )
+    return False
 
 
 def open_netcdf_scene(source: str, options: SceneOptions) -> ArrayScene:

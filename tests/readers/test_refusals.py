@@ -1,0 +1,120 @@
+"""What is no scene is refused in a sentence that says what it is and what to give instead."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from products import read_all
+from testutils import write_scene
+
+from geocloud import open_scene
+from geocloud.errors import InputError
+from geocloud.progress import Warn
+
+WORDS = ("blue", "green", "red", "nir")
+
+
+def zip_of(path: Path, *names: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "text")
+    return path
+
+
+def tar_of_text(path: Path) -> Path:
+    (path.parent / "a.txt").write_text("text")
+    with tarfile.open(path, "w") as archive:
+        archive.add(path.parent / "a.txt", "a.txt")
+    return path
+
+
+def folder_of(path: Path, *names: str) -> Path:
+    path.mkdir()
+    for name in names:
+        (path / name).write_bytes(b"x")
+    return path
+
+
+def bytes_of(path: Path, content: bytes) -> Path:
+    path.write_bytes(content + bytes(64))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda t: zip_of(t / "other.zip", "a.txt", "b/c.csv"), r"other\.zip holds no raster; give a Sentinel-2 or"),
+        (lambda t: zip_of(t / "a.zip", "roads.shp", "roads.dbf"), "holds no raster; give"),
+        (lambda t: zip_of(t / "a.zip", "inner.zip"), "but other archives; unpack it"),
+        (lambda t: tar_of_text(t / "a.tar"), r"a\.tar holds no raster; give"),
+        (lambda t: folder_of(t / "f"), "f holds no raster; give"),
+        (lambda t: folder_of(t / "f", "a.png", "b.png"), "several pictures"),
+        (lambda t: folder_of(t / "S3A.SEN3", "Oa01_radiance.nc"), "netCDF or HDF files; .*SNAP"),
+        (lambda t: bytes_of(t / "a.7z", b"7z\xbc\xaf\x27\x1c"), "is a 7z archive; unpack it"),
+        (lambda t: bytes_of(t / "a.rar", b"Rar!\x1a\x07"), "is a RAR archive; unpack it"),
+        (lambda t: bytes_of(t / "a.tif.gz", b"\x1f\x8b\x08"), "is packed with gzip; unpack it"),
+        (lambda t: bytes_of(t / "a.shp", b"\x00\x00\x27\x0a"), "holds areas, not pixels; give them as --aoi"),
+    ],
+)
+def test_what_holds_no_raster_says_so_first(tmp_path: Path, make: Callable[[Path], Path], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        open_scene(make(tmp_path))
+
+
+def test_arrays_that_are_no_scene() -> None:
+    xarray = pytest.importorskip("xarray")
+    with pytest.raises(InputError, match="is a single band; a scene needs"):
+        open_scene(xarray.DataArray(np.zeros((9, 9)), dims=("y", "x")))
+    waves = xarray.DataArray(np.ones((4, 9, 9), complex), dims=("band", "y", "x"), coords={"band": list(WORDS)})
+    with pytest.raises(InputError, match="complex128 numbers; reflectance is real"):
+        open_scene(waves)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_zarr_array_without_names_says_what_it_needs(tmp_path: Path, version: int) -> None:
+    zarr = pytest.importorskip("zarr")
+    zarr.open_array(tmp_path / "a.zarr", mode="w", shape=(4, 9, 9), dtype="uint16", zarr_format=version)
+    with pytest.raises(InputError, match=r"is a Zarr array, .* an xarray.DataArray of it"):
+        open_scene(tmp_path / "a.zarr")
+
+
+def test_a_lone_picture_or_envi_file_is_the_scene_of_its_folder(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).integers(1, 255, (3, 40, 40)).astype(np.uint8)
+    for folder, name, driver in (("p", "a.png", "PNG"), ("e", "a.dat", "ENVI")):
+        (tmp_path / folder).mkdir()
+        with rasterio.open(
+            tmp_path / folder / name, "w", driver=driver, count=3, height=40, width=40, dtype="uint8"
+        ) as file:
+            file.write(data)
+            if driver == "ENVI":
+                file.descriptions = ("red", "green", "blue")
+        with open_scene(tmp_path / folder) as scene:
+            np.testing.assert_allclose(read_all(scene).data, data[::-1] * 0.8 / 255, atol=1e-6)
+
+
+def test_the_dimap_document_of_pleiades_names_bands_and_radiometry(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).integers(200, 4000, (4, 40, 40)).astype(np.uint16)
+    stem = "PHR1A_MS_202301010000000_ORT_1"
+    path = write_scene(tmp_path / f"IMG_{stem}_R1C1.TIF", data=data, names=())
+    with pytest.raises(InputError, match="--bands"):
+        open_scene(path)
+    bands = "".join(
+        f"<Raster_Index><BAND_ID>{name}</BAND_ID><BAND_INDEX>{number}</BAND_INDEX></Raster_Index>"
+        for number, name in enumerate(("B2", "B1", "B0", "B3"), start=1)
+    )
+    kind = "<RADIOMETRIC_PROCESSING>{}</RADIOMETRIC_PROCESSING>"
+    document = f"<Dimap_Document>{kind}<Raster_Index_List>{bands}</Raster_Index_List></Dimap_Document>"
+    (tmp_path / f"DIM_{stem}.XML").write_text(document.format("BASIC"))
+    with pytest.raises(InputError, match=r"may hold a detector's numbers .*--scale"):
+        open_scene(path)
+    (tmp_path / f"DIM_{stem}.XML").write_text(document.format("REFLECTANCE"))
+    with open_scene(path) as scene:
+        assert isinstance(scene.notes[0], Warn)
+        assert scene.bands == WORDS
+        np.testing.assert_allclose(read_all(scene).data, data[[2, 1, 0, 3]] / 10000, atol=1e-6)
