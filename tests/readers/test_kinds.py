@@ -428,9 +428,7 @@ def test_netcdf_of_another_layout_says_what_to_do(tmp_path: Path, group: str | N
     pytest.importorskip("h5netcdf")
     cube = xarray.Dataset({f"B0{n}": (tuple(dims), band) for n, band in enumerate(stack(3), start=2)})
     cube.to_netcdf(tmp_path / "a.nc", engine="h5netcdf", group=group)
-    with pytest.raises(
-        InputError, match=rf"at its root \({there}\); convert the bands to GeoTIFF, as with gdal_translate"
-    ):
+    with pytest.raises(InputError, match=rf"at its root \({there}\); convert the bands to GeoTIFF, one per band"):
         open_scene(tmp_path / "a.nc")
 
 

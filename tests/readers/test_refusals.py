@@ -67,6 +67,15 @@ def test_what_holds_no_raster_says_so_first(tmp_path: Path, make: Callable[[Path
         open_scene(make(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["dop20_cir_33_600.tif", "IRRG-5.tif", "a_false_colour.tif"])
+def test_pictures_in_false_colour_are_known_by_their_names(tmp_path: Path, name: str) -> None:
+    data = np.random.default_rng(0).integers(1, 255, (3, 40, 40)).astype(np.uint8)
+    path = write_scene(tmp_path / name, data=data, names=(), photometric="RGB")
+    with pytest.raises(InputError, match=r"is in false colour by its name: .*--bands red=1,green=2,blue=3 if"):
+        open_scene(path)
+    open_scene(write_scene(tmp_path / "circle.tif", data=data, names=(), photometric="RGB")).close()
+
+
 def test_arrays_that_are_no_scene() -> None:
     xarray = pytest.importorskip("xarray")
     with pytest.raises(InputError, match="is a single band; a scene needs"):

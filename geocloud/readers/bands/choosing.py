@@ -10,7 +10,7 @@ from itertools import pairwise
 from geocloud.errors import InputError, UsageError
 from geocloud.readers.bands.evidence import ALPHA, BandEvidence, BandHint, order_hints, read_evidence
 from geocloud.readers.bands.names import CENTRES, COMMON_NAMES, RANGES, SCORED, VISIBLE, band_order, wavelength_in
-from geocloud.readers.bands.sensors import Sensor, lacks_blue, named_order
+from geocloud.readers.bands.sensors import FALSE_COLOUR, Sensor, lacks_blue, named_order
 
 OWN_NAME = re.compile(r"b\d{1,2}a?")
 """A sensor's own names of bands that have no common one, for models that take them: b09, b8a."""
@@ -103,6 +103,8 @@ def choose_bands(
         once: whether two bands alike are refused; files may be of two resolutions.
     """
     check_blue(source, texts)
+    if len(hints) == len(VISIBLE) and not any(hint.text for hint in hints):
+        _check_picture(source, file_name)
     found = read_evidence(hints, texts)
     numbers, guess = found.numbers(), found.guess
     order = named_order(file_name, sum(hint.text != ALPHA for hint in hints))
@@ -159,6 +161,15 @@ def _counted_up(hints: Sequence[BandHint]) -> list[float | None]:
     rising = all(one < other for one, other in pairwise(last))
     within = _NANOMETRES[0] <= last[0] and last[-1] <= _NANOMETRES[1]
     return [wave / 1000 for wave in last] if rising and within else [None] * len(hints)
+
+
+def _check_picture(source: str, file_name: str) -> None:
+    """InputError for a picture without names of bands whose own name says that it is in false colour."""
+    if re.search(FALSE_COLOUR, file_name, re.IGNORECASE):
+        raise InputError(
+            f"{source} is in false colour by its name: near infrared, red and green, and no blue; give the picture in "
+            "natural colour, or --bands red=1,green=2,blue=3 if it is one"
+        )
 
 
 def check_blue(source: str, texts: str) -> None:

@@ -157,6 +157,8 @@ WITHOUT_BLUE = {
     "CBERS's PAN10M": r"CBERS_4A?_PAN10M",
 }
 """Sensors that have no blue band -> regular expression, case ignored, found in names of their products."""
+FALSE_COLOUR = r"(?:^|[^a-z0-9])(?:cir|irrg|irg|nrg|false_?colou?r)(?:$|[^a-z0-9])"
+"""Regular expression, case ignored, found in names of pictures whose three bands are near infrared, red and green."""
 
 
 @dataclass(frozen=True, slots=True)
