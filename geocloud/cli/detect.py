@@ -53,6 +53,9 @@ def asked_outputs(given: dict[str, Any]) -> dict[str, bool]:
 
 DEFAULT_OUT = Path("clouds")
 """Where outputs go when nothing is said: a folder in the working directory, since a scene may lie on a server."""
+NAMED = ("mask", "polygons", "score", "class_scores", "uncertainty", "clear_sky")
+"""Outputs with an option that names their file."""
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(
@@ -115,10 +118,12 @@ DEFAULT_OUT = Path("clouds")
     type=float,
     help="Pixel size in metres to score at; coarser is faster. Default: the coarsest the model was validated for.",
 )
-@click.option("--mask-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the mask's path.")
-@click.option("--polygons-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the polygons' path.")
-@click.option("--score-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the score's path.")
-@click.option("--clear-sky-file", type=click.Path(dir_okay=False, path_type=Path), help="One scene: the estimate's.")
+@click.option("--mask-file", type=_FILE, help="One scene: the mask's path.")
+@click.option("--polygons-file", type=_FILE, help="One scene: the polygons' path.")
+@click.option("--score-file", type=_FILE, help="One scene: the score's path.")
+@click.option("--class-scores-file", type=_FILE, help="One scene: the classes' probabilities' path.")
+@click.option("--uncertainty-file", type=_FILE, help="One scene: the uncertainty's path.")
+@click.option("--clear-sky-file", type=_FILE, help="One scene: the estimate's.")
 @click.option(
     "--device",
     type=click.Choice(("auto", "cpu", "cuda", "mps")),
@@ -222,16 +227,10 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str,
     if given["mask_file"] is not None:
         if len(scenes) > 1 or given["out"] is not None:
             raise UsageError("--mask-file names the output of one scene, without --out; for several give --out DIR")
-        files = {"mask": given["mask_file"], "polygons": given["polygons_file"], "score": given["score_file"]}
-        files["clear_sky"] = given["clear_sky_file"]
-        files["stac"] = given["mask_file"].with_suffix(".json") if given["stac"] else None
-        for key, asked in asked_outputs(given).items():
-            if key not in files and asked:
-                option = next(f"score {kind.word}" if kind.word else key for kind in OUTPUTS if kind.key == key)
-                raise UsageError(f"--{option} is written into --out DIR; leave out --mask-file")
-        return {key: path for key, path in files.items() if path is not None}
-    if any(given[f"{key}_file"] is not None for key in ("polygons", "score", "clear_sky")):
-        raise UsageError("--polygons-file, --score-file and --clear-sky-file go with --mask-file; or leave them out")
+        return _named(given)
+    for key in NAMED[1:]:
+        if given[f"{key}_file"] is not None:
+            raise UsageError(f"--{key.replace('_', '-')}-file goes with --mask-file; or leave it out")
     by_name = defaultdict(list)
     for scene in scenes:
         by_name[outputs_name(scene)].append(scene)
@@ -241,6 +240,22 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str,
                 f"{same[0]} and {same[1]} would both write {name}_cloudmask.tif; run them into two folders"
             )
     return given["out"] or DEFAULT_OUT
+
+
+def _named(given: dict[str, Any]) -> dict[str, Path]:
+    """Output -> its file, for one scene; UsageError for an output that is asked for and has none."""
+    files = {key: given[f"{key}_file"] for key in NAMED}
+    files["stac"] = given["mask_file"].with_suffix(".json") if given["stac"] else None
+    for key, asked in asked_outputs(given).items():
+        if asked and key not in files:
+            raise UsageError(f"--{key} is written into --out DIR; leave out --mask-file")
+        if asked and files[key] is None:
+            option = next(f"score {kind.word}" if kind.word else key for kind in OUTPUTS if kind.key == key)
+            raise UsageError(
+                f"--{option.replace('_', '-')} is written into --out DIR; beside --mask-file name its file with "
+                f"--{key.replace('_', '-')}-file"
+            )
+    return {key: path for key, path in files.items() if path is not None}
 
 
 def _sentence(scene: str, found: Detection) -> str:

@@ -38,7 +38,8 @@ GROUPS = {
         "zones", "truth", "clear", "mask-dir", "channels", "optional-channels", "max-patches", "codes",
     ),
     "Output": (
-        "out", "mask-file", "polygons-file", "score-file", "clear-sky-file", "polygons", "outline", "pixel-polygons",
+        "out", "mask-file", "polygons-file", "score-file", "class-scores-file", "uncertainty-file", "clear-sky-file",
+        "polygons", "outline", "pixel-polygons",
         "classes", "encoding", "sheets", "name", "licence", "resume", "retry-failed", "overwrite",
     ),
     "Detection": ("model", "probability", "threshold", "resolution", "dilate", "min-area"),

@@ -10,10 +10,12 @@ from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingOutputNumber,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterNumber,
+    QgsProviderRegistry,
 )
 from qgis.PyQt.QtGui import QIcon
 
@@ -24,6 +26,8 @@ from .texts import tr
 from .window import main_window
 
 ICON = Path(__file__).parent / "icon.svg"
+OWN_TABLES = {"clouds", "cover"}
+"""Of a GeoPackage: the program writes one of them into a file."""
 
 
 class FeedbackListener(Listener):
@@ -148,6 +152,17 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
             return self.parameterAsBool(parameters, name, context)
         return self.parameterAsString(parameters, name, context).strip()
 
+    def checkParameterValues(self, parameters: dict, context: Any) -> tuple[bool, str]:  # noqa: ANN401, N802
+        """Also that no GeoPackage with other tables would be replaced."""
+        for definition in self.destinationParameterDefinitions():
+            value = parameters.get(definition.name())
+            path = str(value.sink.staticValue() if isinstance(value, QgsProcessingOutputLayerDefinition) else value)
+            others = _tables(path) - OWN_TABLES if path.lower().endswith(".gpkg") else set()
+            if others:
+                text = tr("{file} has other tables ({names}), which would be lost; choose another file.")
+                return False, text.format(file=path, names=", ".join(sorted(others)))
+        return super().checkParameterValues(parameters, context)
+
     def postProcessAlgorithm(self, context: Any, feedback: Any) -> dict:  # noqa: ANN401, ARG002, N802
         """On the main thread: the result in the message bar."""
         if self.told:
@@ -172,6 +187,13 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
             raise as_exception(error) from error
         except ProgramCancelled as error:
             raise QgsProcessingException(tr("Cancelled; nothing was written.")) from error
+
+
+def _tables(path: str) -> set[str]:
+    """Names of the layers in a file; none where there is no such file."""
+    if not Path(path).is_file():
+        return set()
+    return {layer.name() for layer in QgsProviderRegistry.instance().querySublayers(path)}
 
 
 def _help_text(summary: str, parameters: Sequence[tuple[str, str]], outputs: Sequence[tuple[str, str]]) -> str:

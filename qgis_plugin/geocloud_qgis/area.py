@@ -8,6 +8,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsProcessing,
     QgsProcessingAlgorithm,
+    QgsProcessingException,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSource,
 )
@@ -53,6 +54,21 @@ class Area:
             x, y = f"{sides[0]:.15g},{sides[2]:.15g}", f"{sides[1]:.15g},{sides[3]:.15g}"
             self.given["EXTENT"] = f"{x},{y} [{known.authid()}]"
         if parameters.get("AREA"):
-            # No format is compatible, so they are always copied: a layer may be filtered, or one of many in a file.
-            copy = algorithm.parameterAsCompatibleSourceLayerPath(parameters, "AREA", context, [], "gpkg", feedback)
-            self.options["AREA"] = self.given["AREA"] = copy
+            self.options["AREA"] = self.given["AREA"] = polygons_file(algorithm, parameters, "AREA", context, feedback)
+
+
+def polygons_file(algorithm: QgsProcessingAlgorithm, parameters: dict, name: str, context: Any, feedback: Any) -> str:  # noqa: ANN401
+    """A copy of a layer's polygons, or of its selected ones; QgsProcessingException where there is nothing to copy.
+
+    They are always copied: a layer may be filtered, in QGIS's memory, or one of many in a file.
+    """
+    source = algorithm.parameterAsSource(parameters, name, context)
+    if source is None:
+        raise QgsProcessingException(algorithm.invalidSourceError(parameters, name))
+    if source.featureCount() == 0:
+        text = tr("The layer {name} has no polygons, or none of them is selected.")
+        raise QgsProcessingException(text.format(name=source.sourceName()))
+    if not source.sourceCrs().isValid():
+        text = tr("The layer {name} has no CRS; choose it in the layer's properties.")
+        raise QgsProcessingException(text.format(name=source.sourceName()))
+    return algorithm.parameterAsCompatibleSourceLayerPath(parameters, name, context, [], "gpkg", feedback)

@@ -83,9 +83,9 @@ class BandsWidget(QWidget):
         if isinstance(answer, ProgramError):
             self.say(str(answer), bad=True)
             return
-        for name, place in band_numbers(answer).items():
-            if name in self.boxes and not self.text():
-                self.boxes[name].setItemText(0, tr("{place} (file)").format(place=place))
+        places = band_numbers(answer)
+        for name, box in self.boxes.items() if not self.text() else ():
+            box.setItemText(0, tr("{place} (file)").format(place=places[name]) if name in places else tr("none"))
         if has_band_files(answer):
             self.setText("")
             for box in self.boxes.values():

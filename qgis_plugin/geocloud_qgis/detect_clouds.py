@@ -16,11 +16,18 @@ from .layers import PARAMETERS, Source, layer_source
 from .parameters import Entry
 from .results import Run, Stylist, dress, load_only
 from .runner import ProgramError
-from .sources import scene_title
+from .sources import scene_title, typed_path
 from .texts import tr
 from .verbs import DETECT, as_options
 
-KINDS = {"MASK": "mask", "POLYGONS": "polygons", "SCORE": "score", "CLEAR_SKY": "clear_sky"}
+KINDS = {
+    "MASK": "mask",
+    "POLYGONS": "polygons",
+    "SCORE": "score",
+    "CLASS_SCORES": "class_scores",
+    "UNCERTAINTY": "uncertainty",
+    "CLEAR_SKY": "clear_sky",
+}
 """Output -> its style, and its name in the program's result."""
 
 
@@ -65,7 +72,7 @@ class DetectClouds(GeocloudAlgorithm):
         area = Area(self, parameters, context, feedback, crs)
         values = self.values(parameters, (name for name in DETECT.options if name not in area.options), context)
         values["ALLOW_EXTERNAL"] = values["ALLOW_EXTERNAL"] or source.external
-        if values["MIN_AREA"] == SMALLEST_CLOUD and not _is_located(layer, source):
+        if values["MIN_AREA"] == SMALLEST_CLOUD and not _is_located(source):
             values["MIN_AREA"] = None  # square metres are unknown there, and the program would refuse
         paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name in DETECT.outputs}
         command = [DETECT.name, source.scene, *as_options(DETECT, {**values, **area.options, **paths})]
@@ -81,19 +88,19 @@ class DetectClouds(GeocloudAlgorithm):
 
     def _scene(self, parameters: dict, context: Any) -> tuple[Source, Optional[QgsRasterLayer]]:  # noqa: ANN401
         """The scene, and its layer where it is one."""
-        product = self.parameterAsString(parameters, "PRODUCT", context).strip()
+        product = typed_path(self.parameterAsString(parameters, "PRODUCT", context))
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context) if parameters.get("INPUT") else None
         if product:
             if layer is not None:
                 raise QgsProcessingException(tr("Give a layer or a product as the scene, not both."))
-            return Source(product, scene_title(product)), None
+            return Source(product, scene_title(product), located=None), None
         return layer_source(layer), layer
 
 
-def _is_located(layer: Optional[QgsRasterLayer], source: Source) -> bool:
+def _is_located(source: Source) -> bool:
     """False for a scene without georeference; a product is asked the program about."""
-    if layer is not None:
-        return layer.crs().isValid()
+    if source.located is not None:
+        return source.located
     try:
         described = ask(settings.program(), settings.environment(), ["info", *source.arguments, "--json"])
     except ProgramError:
@@ -107,6 +114,8 @@ def _layer_name(output: str, source: Source) -> str:
         "MASK": tr("{scene} cloud mask"),
         "POLYGONS": tr("{scene} cloud polygons"),
         "SCORE": tr("{scene} cloud score"),
+        "CLASS_SCORES": tr("{scene} probability of each class"),
+        "UNCERTAINTY": tr("{scene} uncertainty"),
         "CLEAR_SKY": tr("{scene} ground without cloud"),
     }
     return names[output].format(scene=source.title)

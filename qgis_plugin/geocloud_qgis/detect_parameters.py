@@ -130,6 +130,18 @@ def _outputs() -> Iterator[Entry]:
     )
     yield (
         QgsProcessingParameterRasterDestination(
+            "CLASS_SCORES", tr("Probability of each class"), optional=True, createByDefault=False
+        ),
+        tr("a band for clear and for each class that the model can tell; on the map a style for each."),
+        False,
+    )
+    yield (
+        QgsProcessingParameterRasterDestination("UNCERTAINTY", tr("Uncertainty"), optional=True, createByDefault=False),
+        tr("how far the probability of cloud of mirrored views lies apart, 0 to 0.5; takes four times as long."),
+        False,
+    )
+    yield (
+        QgsProcessingParameterRasterDestination(
             "CLEAR_SKY", tr("Ground without cloud"), optional=True, createByDefault=False
         ),
         tr("an estimate of the ground's reflectance under the clouds, of a model that can tell it."),

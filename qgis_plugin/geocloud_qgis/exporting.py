@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable
 
-from qgis.core import Qgis, QgsMapLayer, QgsProject, QgsRasterLayer
+from qgis.core import Qgis, QgsApplication, QgsMapLayer, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import QPushButton
 
-from .layers import is_file
+from .layers import is_file, is_result
 from .texts import tr
 
 
@@ -34,15 +35,22 @@ class _Export:
 
     def start(self) -> None:
         """QGIS's own dialog: the part, the resolution and the file are the user's to choose."""
-        QgsProject.instance().layersAdded.connect(self.added)
         self._iface.setActiveLayer(self._layer)
-        self._iface.actionLayerSaveAs().trigger()
+        QgsProject.instance().layersAdded.connect(self.added)
+        before = QgsApplication.taskManager().count()
+        self._iface.actionLayerSaveAs().trigger()  # comes back when QGIS's dialog is closed
+        if QgsApplication.taskManager().count() <= before:
+            self._forget()  # cancelled: no file is being written
+
+    def _forget(self) -> None:
+        with suppress(TypeError):  # not connected: the file was there before the dialog was gone
+            QgsProject.instance().layersAdded.disconnect(self.added)
 
     def added(self, layers: list[QgsMapLayer]) -> None:
         """Go on with the file that was just written; another layer is none of ours."""
         for layer in layers:
-            if is_file(layer) and self._is_new(layer.source()):
-                QgsProject.instance().layersAdded.disconnect(self.added)
+            if is_file(layer) and not is_result(layer) and self._is_new(layer.source()):
+                self._forget()
                 QTimer.singleShot(0, lambda found=layer: (self._iface.setActiveLayer(found), self._go_on()))
                 return
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterable, Optional
 
-from qgis.core import QgsMapLayer, QgsProcessingException, QgsProcessingUtils, QgsProviderRegistry, QgsRasterLayer
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsMapLayer,
+    QgsProcessingException,
+    QgsProcessingUtils,
+    QgsProviderRegistry,
+    QgsRasterLayer,
+)
 
-from .sources import DRIVER_URI, names_other_files, scene_source, scene_title
+from .sources import is_inside_qgis, may_name_files, scene_source, scene_title, shortened
 from .texts import tr
 
 SCENE_ID, SCENE, PARAMETERS = "geocloud/scene_id", "geocloud/scene", "geocloud/parameters"
@@ -23,7 +30,9 @@ class Source:
     title: str
     """A short name for groups and layers."""
     external: bool = False
-    """True where the program needs leave to read the files that it names."""
+    """True where the program gets leave to read the files that it names: QGIS has read them already."""
+    located: Optional[bool] = True
+    """Whether it has a georeference; None where that is not known."""
 
     @property
     def arguments(self) -> list[str]:
@@ -42,14 +51,24 @@ def layer_source(layer: Optional[QgsRasterLayer], *, whole: bool = True) -> Sour
         raise QgsProcessingException(
             tr("The layer {name} is not a raster file. Export it as a GeoTIFF and take that.").format(name=layer.name())
         )
+    path = layer_path(layer)
+    source = scene_source(path, layer.bandCount()) if whole else path
+    located = layer.dataProvider().crs().isValid()
+    if source != path:
+        return Source(source, scene_title(source), located=located)
+    scene = _copied(source) if is_inside_qgis(source) else source
+    placed = _placed(scene, layer)
+    title = shortened(layer.name()) or scene_title(source)
+    return Source(placed or scene, title, bool(placed) or may_name_files(scene), located or bool(placed))
+
+
+def layer_path(layer: QgsRasterLayer) -> str:
+    """GDAL's name of what the layer shows, without the layer's own options."""
     parts = QgsProviderRegistry.instance().decodeUri("gdal", layer.source())
     path = f"{parts.get('vsiPrefix') or ''}{parts.get('path') or layer.source()}{parts.get('vsiSuffix') or ''}"
     if parts.get("layerName") and path.lower().endswith(".gpkg"):
         path = f"GPKG:{path}:{parts['layerName']}"
-    source = scene_source(path, layer.bandCount()) if whole else path
-    if DRIVER_URI.match(source) or source.lower().endswith(".gpkg"):
-        return Source(_copied(source), scene_title(source))
-    return Source(source, scene_title(source), names_other_files(source))
+    return path
 
 
 def layer_sources(layers: Iterable[QgsMapLayer], *, whole: bool = True) -> list[Source]:
@@ -73,10 +92,24 @@ def is_result(layer: QgsMapLayer) -> bool:
     return is_file(layer) and "GEOCLOUD_" in layer.dataProvider().htmlMetadata()
 
 
-def _copied(source: str) -> str:
-    """A temporary GeoTIFF of a raster in a database, with its band names, colours, nodata and scale.
+def _placed(path: str, layer: QgsRasterLayer) -> str:
+    """A virtual raster of the file in the CRS that the user gave to the layer; empty where the file's own holds."""
+    if not layer.crs().isValid() or layer.crs() == layer.dataProvider().crs():
+        return ""
+    from osgeo import gdal
 
-    The program opens files, not tables.
+    opened = gdal.Open(path)
+    if opened is None or opened.GetGeoTransform(can_return_null=True) is None:
+        return ""  # a picture: a CRS alone does not say where it is
+    target = QgsProcessingUtils.generateTempFilename("scene.vrt")
+    wkt = layer.crs().toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL)
+    return target if gdal.Translate(target, opened, format="VRT", outputSRS=wkt) is not None else ""
+
+
+def _copied(source: str) -> str:
+    """A temporary GeoTIFF of a raster in a database or in QGIS's memory, with band names, colours, nodata and scale.
+
+    The program opens files.
     """
     from osgeo import gdal
 

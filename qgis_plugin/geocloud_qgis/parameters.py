@@ -55,7 +55,7 @@ def model() -> Entry:
     """Which model finds the clouds."""
     return (
         text("MODEL", tr("Model"), "ModelWrapper"),
-        tr("a model's name or folder; empty: the program's default."),
+        tr("a model's name or folder, such as one that you adapted, or an ONNX file; empty: the program's default."),
         False,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QAction
@@ -80,6 +80,10 @@ class GeocloudPlugin:
         if not self._found() and not (self.open_settings() and self._found()):
             return
         active = self.iface.activeLayer()
+        if isinstance(active, QgsRasterLayer) and not active.isValid():
+            text = tr("The layer {name} cannot be read: its file is not where it was.").format(name=active.name())
+            self.iface.messageBar().pushMessage("Geocloud", text, Qgis.MessageLevel.Warning)
+            return
         if isinstance(active, QgsRasterLayer) and not is_file(active) and not is_result(active):
             offer_export(self.iface, active, self.open_dialog)
             return

@@ -70,12 +70,13 @@ class Stylist(QgsProcessingLayerPostProcessorInterface):
 
     def postProcessLayer(self, layer, context, feedback):  # noqa: ANN001, ANN201, ARG002, N802 - QGIS's names
         """Called by QGIS on the main thread once the layer is in the project."""
-        if self._kind:
-            apply_style(layer, self._kind, self._run.classes if self._run is not None else ("cloud",))
         project = context.project()
         if project is not None and self._run is not None:
             for name, value in (self._properties or self._run.properties).items():
-                layer.setCustomProperty(name, value)
+                layer.setCustomProperty(name, value)  # before the style: each of several styles keeps them
+        if self._kind:
+            apply_style(layer, self._kind, self._run.classes if self._run is not None else ("cloud",))
+        if project is not None and self._run is not None:
             into_group(project.layerTreeRoot(), layer.id(), self._run)
             QTimer.singleShot(0, lambda scene=self._run.scene_id: _activate(scene))
 
@@ -89,7 +90,9 @@ def into_group(root: QgsLayerTreeGroup, layer_id: str, run: Run) -> None:
     if run.number > 1:
         node.layer().setName(f"{node.layer().name()} ({run.number})")
     # The copy first: a layer that is nowhere in the tree would leave the project.
-    group.insertChildNode(_place(group, node), node.clone())
+    moved = node.clone()
+    group.insertChildNode(_place(group, node), moved)
+    moved.setExpanded(node.layer().customProperty(KIND) in ("mask", "polygons"))
     node.parent().removeChildNode(node)
 
 
@@ -155,6 +158,6 @@ def _place(group: QgsLayerTreeGroup, node: Any) -> int:  # noqa: ANN401
 
 def _rank(node: Any) -> int:  # noqa: ANN401
     """Vectors first, then rasters by the order in which they are best seen."""
-    order = ("polygons", "mask", "score")
+    order = ("polygons", "mask", "score", "class_scores", "uncertainty")
     kind = node.layer().customProperty(KIND, "") if hasattr(node, "layer") and node.layer() is not None else ""
     return order.index(kind) if kind in order else len(order)

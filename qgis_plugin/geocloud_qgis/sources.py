@@ -8,7 +8,10 @@ Imports no qgis.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Iterable
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 _SUBDATASET = re.compile(r'^(?:SENTINEL2_\w+|NETCDF|HDF\dI?|HDF4_\w+:\w+):"?(.+?)"?(?::[^/\\]*)?$')
 _ARCHIVE = re.compile(r"^/vsi(?:zip|tar)/\{?(.+?\.(?:zip|tar\.gz|tgz|tar))\}?(?:[/\\](.*))?$", re.IGNORECASE)
@@ -40,12 +43,27 @@ def scene_source(path: str, band_count: int) -> str:
     return product.group(1) if product else re.sub(r"[/\\][^/\\]*$", "", inner)
 
 
-def names_other_files(source: str) -> bool:
-    """True for a virtual raster: the program reads files outside its folder only when it is allowed to.
+def is_inside_qgis(source: str) -> bool:
+    """True for a raster that no other program can open by its name: a table of a database, or QGIS's own memory."""
+    return bool(DRIVER_URI.match(source)) or source.lower().endswith(".gpkg") or source.startswith("/vsimem/")
 
-    QGIS has read such a layer already, with all that it names.
+
+def may_name_files(source: str) -> bool:
+    """True where the program asks for leave to read what a file names: a virtual raster, a document of a format.
+
+    QGIS has read such a layer already, with all that it names. netCDF and HDF5 are read without leave, by other means.
     """
-    return source.lower().endswith(".vrt")
+    return re.search(r"\.(?:nc4?|cdf|h5|he5|hdf5?)$", source, re.IGNORECASE) is None
+
+
+def typed_path(text: str) -> str:
+    """A path or address as people type and paste it: in quotes, as file:///, with ~ for the home folder."""
+    path = text.strip()
+    if len(path) > 1 and path[0] == path[-1] and path[0] in "\"'":
+        path = path[1:-1].strip()
+    if path.lower().startswith("file:"):
+        path = url2pathname(urlsplit(path).path)
+    return str(Path(path).expanduser()) if path.startswith("~") else path
 
 
 def scene_title(source: str) -> str:
@@ -55,10 +73,13 @@ def scene_title(source: str) -> str:
         match = pattern.match(stem)
         if match:
             return form.format(*(part.upper() for part in match.groups()))
-    if len(stem) <= LONGEST_TITLE:
-        return stem
+    return shortened(stem)
+
+
+def shortened(name: str) -> str:
+    """The name, without its middle where it is long."""
     half = LONGEST_TITLE // 2 - 1
-    return f"{stem[:half]}…{stem[-half:]}"
+    return name if len(name) <= LONGEST_TITLE else f"{name[:half]}…{name[-half:]}"
 
 
 def free_names(sources: Iterable[str]) -> list[str]:

@@ -14,10 +14,10 @@ from qgis.PyQt.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLineEdit, 
 
 from .asker import Asker
 from .bands_widget import BandsWidget
-from .layers import Source, is_file, layer_source
+from .layers import Source, is_file, layer_path, layer_source
 from .probability_widget import ProbabilityWidget
 from .runner import ProgramError
-from .sources import DRIVER_URI, scene_title
+from .sources import is_inside_qgis, scene_source, scene_title, typed_path
 from .texts import tr
 
 
@@ -90,10 +90,16 @@ class ProductWrapper(TextWrapper):
             self._changed()
 
     def _file(self) -> None:
-        self._take(QFileDialog.getOpenFileName(self.widget, tr("Scene"), str(Path.home()))[0])
+        self._take(QFileDialog.getOpenFileName(self.widget, tr("Scene"), self._start())[0])
 
     def _folder(self) -> None:
-        self._take(QFileDialog.getExistingDirectory(self.widget, tr("Product"), str(Path.home())))
+        self._take(QFileDialog.getExistingDirectory(self.widget, tr("Product"), self._start()))
+
+    def _start(self) -> str:
+        """Where the line's own path is, else the project, else the home folder."""
+        named = Path(typed_path(self.line.text()) or "-")
+        known = [named, named.parent, Path(QgsProject.instance().homePath() or "-")]
+        return str(next((one for one in known if one.is_absolute() and one.is_dir()), Path.home()))
 
     def _take(self, path: str) -> None:
         if path:
@@ -123,12 +129,13 @@ class ModelWrapper(TextWrapper):
         self.list.setEditable(True)
         self.list.lineEdit().setPlaceholderText(tr("the program's default"))
         self.list.addItem("")
-        button = QPushButton(tr("Folder…"))
-        button.clicked.connect(lambda *_: self._folder())
         layout = QHBoxLayout(widget)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.list, 1)
-        layout.addWidget(button)
+        for title, choose in ((tr("File…"), self._file), (tr("Folder…"), self._folder)):
+            button = QPushButton(title)
+            button.clicked.connect(lambda *_, choose=choose: choose())
+            layout.addWidget(button)
         asker = Asker(widget)
         asker.answered.connect(self._fill)
         asker.ask(["models", "list", "--json"])
@@ -153,6 +160,12 @@ class ModelWrapper(TextWrapper):
         default = tr("the program's default: {name}").format(name=answer["default"])
         self.list.lineEdit().setPlaceholderText(default)
         self.list.setEditText(chosen)
+
+    def _file(self) -> None:
+        kinds = f"ONNX (*.onnx);;{tr('All files')} (*)"
+        chosen = QFileDialog.getOpenFileName(self.widget, tr("Model"), str(Path.home()), kinds)[0]
+        if chosen:
+            self.set_text(chosen)
 
     def _folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self.widget, tr("Model"), str(Path.home()))
@@ -219,17 +232,22 @@ class BandsWrapper(TextWrapper):
         return layer if isinstance(layer, QgsRasterLayer) else None
 
     def _source(self, layer: Optional[QgsRasterLayer]) -> Optional[Source]:
-        """What to ask about; None for nothing, and for a table, which would have to be copied first."""
-        product = self._product.parameterValue()
+        """What to ask about; None for nothing, and for what would have to be copied first."""
+        product = typed_path(str(self._product.parameterValue() or ""))
         if product:
-            return Source(str(product), scene_title(str(product)))
-        if layer is None or not is_file(layer) or (DRIVER_URI.match(layer.source()) and "GPKG" in layer.source()[:5]):
+            return Source(product, scene_title(product))
+        if layer is None or (is_file(layer) and self._is_copied(layer)):
             return None
         try:
             return layer_source(layer)
         except QgsProcessingException as error:
             self.widget.say(str(error), bad=True)
             return None
+
+    @staticmethod
+    def _is_copied(layer: QgsRasterLayer) -> bool:
+        path = layer_path(layer)
+        return scene_source(path, layer.bandCount()) == path and is_inside_qgis(path)
 
 
 TOOLTIP_ROLE = 3

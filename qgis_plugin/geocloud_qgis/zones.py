@@ -12,6 +12,7 @@ from qgis.core import (
 )
 
 from .algorithm import GeocloudAlgorithm
+from .area import polygons_file
 from .layers import layer_sources
 from .parameters import Entry, encoding
 from .results import Stylist, dress
@@ -64,8 +65,7 @@ class CloudCover(GeocloudAlgorithm):
     def processAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> dict:  # noqa: ANN401, N802
         """Run `geocloud cover`."""
         masks = layer_sources(self.parameterAsLayerList(parameters, "MASKS", context), whole=False)
-        # No format is compatible: zones are always copied, since a layer may be filtered or one of many in its file.
-        zones = self.parameterAsCompatibleSourceLayerPath(parameters, "ZONES", context, [], "gpkg", feedback)
+        zones = polygons_file(self, parameters, "ZONES", context, feedback)
         out = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         values = {**self.values(parameters, ["ENCODING"], context), "ZONES": zones, "OUTPUT": out}
         command = [COVER.name, *(mask.scene for mask in masks), *as_options(COVER, values), "--overwrite"]

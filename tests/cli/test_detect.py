@@ -112,7 +112,18 @@ def test_score_is_followed_by_a_word_or_by_none(make_scene: Make, tmp_path: Path
     assert {"score", "class_scores"} <= set(json.loads(both.stdout))
     named = run_cli("detect", scene, "--mask-file", tmp_path / "m.tif", "--score=classes", *NULL)
     assert (named.returncode, named.stderr.count("\n")) == (2, 1)
-    assert "--score classes is written into --out DIR" in named.stderr
+    assert "name its file with --class-scores-file" in named.stderr
+
+
+def test_probabilities_of_classes_and_uncertainty_as_named_files(make_scene: Make, tmp_path: Path) -> None:
+    files = {"class_scores": tmp_path / "c.tif", "uncertainty": tmp_path / "u.tif"}
+    into = [f"--{key.replace('_', '-')}-file={path}" for key, path in files.items()]
+    done = run_cli("detect", make_scene(), "--mask-file", tmp_path / "m.tif", *into, "--polygons", "none")
+    assert {key: json.loads(done.stdout)[key] for key in files} == {key: str(path) for key, path in files.items()}
+    with rasterio.open(files["class_scores"]) as dataset:
+        assert dataset.descriptions[:2] == ("P(clear)", "P(cloud)")
+    alone = run_cli("detect", make_scene(), into[1])
+    assert (alone.returncode, alone.stderr.count("\n")) == (2, 1)
 
 
 def test_protocol_2(make_scene: Make, tmp_path: Path) -> None:

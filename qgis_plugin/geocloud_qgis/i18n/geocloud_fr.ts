@@ -12,12 +12,24 @@
       <translation>Résultats</translation>
     </message>
     <message>
+      <source>{file} has other tables ({names}), which would be lost; choose another file.</source>
+      <translation>{file} contient d'autres tables ({names}), qui seraient perdues ; choisissez un autre fichier.</translation>
+    </message>
+    <message>
       <source>Warning: {text}</source>
       <translation>Avertissement : {text}</translation>
     </message>
     <message>
       <source>Cancelled; nothing was written.</source>
       <translation>Annulé ; rien n'a été écrit.</translation>
+    </message>
+    <message>
+      <source>The layer {name} has no polygons, or none of them is selected.</source>
+      <translation>La couche {name} n'a pas de polygones, ou aucun n'est sélectionné.</translation>
+    </message>
+    <message>
+      <source>The layer {name} has no CRS; choose it in the layer's properties.</source>
+      <translation>La couche {name} n'a pas de SCR ; choisissez-le dans les propriétés de la couche.</translation>
     </message>
     <message>
       <source>only this rectangle, such as the visible part of the map; empty: the whole scene.</source>
@@ -78,6 +90,10 @@
     <message>
       <source>as the file says</source>
       <translation>selon le fichier</translation>
+    </message>
+    <message>
+      <source>none</source>
+      <translation>aucune</translation>
     </message>
     <message>
       <source>{place} (file)</source>
@@ -232,6 +248,14 @@
       <translation>{scene} score de nuage</translation>
     </message>
     <message>
+      <source>{scene} probability of each class</source>
+      <translation>{scene} probabilité de chaque classe</translation>
+    </message>
+    <message>
+      <source>{scene} uncertainty</source>
+      <translation>{scene} incertitude</translation>
+    </message>
+    <message>
       <source>{scene} ground without cloud</source>
       <translation>{scene} sol sans nuages</translation>
     </message>
@@ -320,6 +344,14 @@
       <translation>la probabilité de nuage, de 0 à 1.</translation>
     </message>
     <message>
+      <source>a band for clear and for each class that the model can tell; on the map a style for each.</source>
+      <translation>une bande pour le ciel clair et pour chaque classe que le modèle distingue ; sur la carte, un style pour chacune.</translation>
+    </message>
+    <message>
+      <source>how far the probability of cloud of mirrored views lies apart, 0 to 0.5; takes four times as long.</source>
+      <translation>l'écart entre les probabilités de nuage de vues en miroir, de 0 à 0,5 ; prend quatre fois plus de temps.</translation>
+    </message>
+    <message>
       <source>an estimate of the ground's reflectance under the clouds, of a model that can tell it.</source>
       <translation>une estimation de la réflectance du sol sous les nuages, par un modèle qui le permet.</translation>
     </message>
@@ -370,6 +402,14 @@
     <message>
       <source>Cloud score</source>
       <translation>Score de nuage</translation>
+    </message>
+    <message>
+      <source>Probability of each class</source>
+      <translation>Probabilité de chaque classe</translation>
+    </message>
+    <message>
+      <source>Uncertainty</source>
+      <translation>Incertitude</translation>
     </message>
     <message>
       <source>Ground without cloud</source>
@@ -692,8 +732,8 @@
       <translation>une valeur sans donnée, dans chaque bande ; vide : selon le fichier.</translation>
     </message>
     <message>
-      <source>a model's name or folder; empty: the program's default.</source>
-      <translation>nom ou dossier d'un modèle ; vide : celui du programme par défaut.</translation>
+      <source>a model's name or folder, such as one that you adapted, or an ONNX file; empty: the program's default.</source>
+      <translation>le nom ou le dossier d'un modèle, par exemple un modèle que vous avez adapté, ou un fichier ONNX ; vide : celui par défaut du programme.</translation>
     </message>
     <message>
       <source>which band is which, as in blue=1,green=2,red=3,nir=4; empty: as the file says.</source>
@@ -790,6 +830,10 @@
     <message>
       <source>Settings…</source>
       <translation>Paramètres…</translation>
+    </message>
+    <message>
+      <source>The layer {name} cannot be read: its file is not where it was.</source>
+      <translation>La couche {name} ne peut pas être lue : son fichier n'est plus où il était.</translation>
     </message>
     <message>
       <source>other than the model's own</source>
@@ -974,6 +1018,10 @@
     <message>
       <source>the program's default: {name}</source>
       <translation>celui du programme par défaut : {name}</translation>
+    </message>
+    <message>
+      <source>All files</source>
+      <translation>Tous les fichiers</translation>
     </message>
     <message>
       <source>Cloud cover of zones</source>

@@ -1,6 +1,7 @@
 """How results come into the project: names, styles, groups, and no failure that is none."""
 
 import pytest
+from geocloud_qgis.layers import is_result
 from heard import Heard
 from qgis.core import QgsApplication, QgsProcessingContext, QgsProject, QgsRasterLayer
 
@@ -73,7 +74,7 @@ def test_groups_do_not_nest(project, scene, tmp_path):
     project.addMapLayer(other, False)
     root.findGroup("Clouds of scene").addLayer(other)
     run(project, tmp_path / "b", other)
-    assert names(root) == ["Clouds of scene (2)", "Clouds of scene", "scene"]
+    assert names(root) == ["Clouds of other", "Clouds of scene", "scene"]
     assert not [node for node in root.findGroup("Clouds of scene").children() if hasattr(node, "findGroup")]
 
 
@@ -129,3 +130,25 @@ def test_the_ground_without_cloud_is_shown_in_its_colours(project, scene, tmp_pa
     assert ground.name() == "scene ground without cloud"
     shown = [ground.bandName(band) for band in (renderer.redBand(), renderer.greenBand(), renderer.blueBand())]
     assert [name.split(": ")[-1] for name in shown] == ["red", "green", "blue"]
+
+
+def test_probabilities_of_classes_have_a_style_each_and_uncertainty_its_own(project, scene, tmp_path):
+    layer, context = add(project, scene, "scene"), QgsProcessingContext()
+    context.setProject(project)
+    files = {name: str(tmp_path / f"{name}.tif") for name in ("CLASS_SCORES", "UNCERTAINTY")}
+    for name, path in files.items():
+        context.addLayerToLoadOnCompletion(path, QgsProcessingContext.LayerDetails(name, project, name))
+    run(project, tmp_path / "a", layer, context=context, MODEL="", **files)
+    group = project.layerTreeRoot().findGroup("Clouds of scene")
+    assert names(group)[-2:] == ["scene probability of each class", "scene uncertainty"]
+    classes, doubt = (node.layer() for node in group.children()[-2:])
+    styles = classes.styleManager()
+    assert {"clear", "cloud", "thin cloud"} <= set(styles.styles())
+    assert len(styles.styles()) == classes.bandCount()
+    assert styles.currentStyle() == "cloud"
+    for style in ("thin cloud", "cloud"):
+        assert styles.setCurrentStyle(style)
+        assert classes.bandName(classes.renderer().band()).endswith(f"P({style})")
+        assert is_result(classes)
+    assert classes.dataProvider().bandStatistics(1).maximumValue <= 1
+    assert doubt.renderer().classificationMax() == 0.5

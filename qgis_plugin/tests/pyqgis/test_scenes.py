@@ -10,6 +10,7 @@ from geocloud_qgis.layers import is_result, layer_source
 from geocloud_qgis.recent import remember, scene_for
 from osgeo import gdal
 from qgis.core import (
+    QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsGeometry,
     QgsProcessingException,
@@ -77,6 +78,37 @@ def test_a_table_of_a_geopackage(detect, scene, fraction, tmp_path):
     assert found == pytest.approx(detect(scene, MODEL="brightness")["CLOUD_FRACTION"], abs=0.02)
 
 
+def test_a_raster_in_qgis_own_memory(detect, scene, fraction):
+    gdal.Translate("/vsimem/made.tif", scene)
+    layer = QgsRasterLayer("/vsimem/made.tif", "made")
+    assert detect(layer)["CLOUD_FRACTION"] == fraction
+    gdal.Unlink("/vsimem/made.tif")
+
+
+def test_a_format_whose_files_may_name_others(detect, scene, fraction, tmp_path):
+    target = str(tmp_path / "scene.ers")
+    gdal.Translate(target, scene, format="ERS")
+    found = detect(QgsRasterLayer(target, "scene"), BANDS="blue=1,green=2,red=3,nir=4", SCALE=0.0001)
+    assert found["CLOUD_FRACTION"] == pytest.approx(fraction, abs=0.01)
+
+
+def test_the_crs_that_the_user_gave_to_a_layer(detect, scene, tmp_path):
+    """Its results lie where the layer lies, and square metres are known."""
+    bare = str(tmp_path / "bare.tif")
+    gdal.Translate(bare, scene)
+    dataset = gdal.Open(bare, gdal.GA_Update)
+    dataset.SetProjection("")
+    del dataset
+    layer, crs = QgsRasterLayer(bare, "a renamed layer"), QgsRasterLayer(scene).crs()
+    assert crs != QgsCoordinateReferenceSystem("EPSG:32733")
+    for given in (crs, QgsCoordinateReferenceSystem("EPSG:32733")):
+        layer.setCrs(given)
+        results = detect(layer, POLYGONS=str(tmp_path / "p.gpkg"))
+        assert QgsRasterLayer(results["MASK"]).crs() == given
+        assert results["POLYGON_COUNT"] > 0
+    assert layer_source(layer).title == "a renamed layer"
+
+
 def test_a_product_that_is_not_on_the_map(detect, product, fraction):
     results = detect(None, PRODUCT=str(product))
     assert results["CLOUD_FRACTION"] == fraction
@@ -118,6 +150,37 @@ def test_polygons_as_the_area(detect, scene, tmp_path):
     layer.updateExtents()
     found = cloud_rows(detect(scene, MIN_AREA=0, AREA=layer)["MASK"])
     assert found == (256, int((whole[:256] == 1).sum()))
+
+
+def test_an_area_without_polygons_or_crs_is_named(detect, scene):
+    empty = QgsVectorLayer("Polygon?crs=EPSG:4326", "my fields", "memory")
+    with pytest.raises(QgsProcessingException, match="my fields has no polygons"):
+        detect(scene, AREA=empty)
+    feature = QgsFeature()
+    feature.setGeometry(QgsGeometry.fromRect(half_of(scene)[0]))
+    nowhere = QgsVectorLayer("Polygon", "my fields", "memory")
+    nowhere.dataProvider().addFeature(feature)
+    nowhere.setCrs(QgsCoordinateReferenceSystem())
+    with pytest.raises(QgsProcessingException, match="my fields has no CRS"):
+        detect(scene, AREA=nowhere)
+
+
+def test_other_tables_of_a_geopackage_are_not_lost(provider, scene, tmp_path):
+    from qgis.core import QgsApplication, QgsProcessingContext
+
+    target = str(tmp_path / "all.gpkg")
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("geocloud:detectclouds")
+    given = {"INPUT": scene, "MASK": "TEMPORARY_OUTPUT", "POLYGONS": target}
+    for table, mode, ok in (("clouds", None, True), ("my fields", "update", False)):
+        gdal.VectorTranslate(target, _square(tmp_path), layerName=table, accessMode=mode, format="GPKG")
+        good, text = algorithm.checkParameterValues(given, QgsProcessingContext())
+        assert (good, "my fields" in text) == (ok, not ok)
+
+
+def _square(folder):
+    path = folder / "square.geojson"
+    path.write_text('{"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}')
+    return str(path)
 
 
 def test_one_area_not_two(provider, scene):

@@ -1,7 +1,15 @@
 """Layers, the scenes they stand for, and their short names."""
 
 import pytest
-from geocloud_qgis.sources import LONGEST_TITLE, free_names, names_other_files, scene_source, scene_title
+from geocloud_qgis.sources import (
+    LONGEST_TITLE,
+    free_names,
+    is_inside_qgis,
+    may_name_files,
+    scene_source,
+    scene_title,
+    typed_path,
+)
 
 SAFE = "/d/S2A_MSIL1C.SAFE"
 LANDSAT = "LC08_L2SP_008059_20191201_20200825_02_T1"
@@ -33,14 +41,44 @@ def test_source(path, bands, expected):
     assert scene_source(path, bands) == expected
 
 
-@pytest.mark.parametrize("source", ["/tmp/processing_x/OUTPUT.vrt", "C:/d/a.VRT"])
-def test_sources_that_name_other_files(source):
-    assert names_other_files(source)
+@pytest.mark.parametrize("source", ["/tmp/processing_x/OUTPUT.vrt", "C:/d/a.VRT", "/d/a.ers", "/d/a.xml"])
+def test_sources_that_may_name_files_get_leave(source):
+    assert may_name_files(source)
+
+
+@pytest.mark.parametrize("source", ["/d/a.nc", "/d/MOD09GA.hdf", r"C:\d\a.h5"])
+def test_sources_that_need_none(source):
+    assert not may_name_files(source)
+
+
+@pytest.mark.parametrize("source", ["GPKG:/d/all.gpkg:chip", "/d/all.gpkg", "/vsimem/made.tif"])
+def test_sources_that_no_other_program_can_open(source):
+    assert is_inside_qgis(source)
 
 
 @pytest.mark.parametrize("source", ["/d/a.tif", SAFE, r"C:\d\a.tif", "/vsizip//d/a.zip/a.tif", "https://e.org/a.tif"])
-def test_sources_that_do_not(source):
-    assert not names_other_files(source)
+def test_sources_that_it_can(source):
+    assert not is_inside_qgis(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (' "/d/my scene.tif" ', "/d/my scene.tif"),
+        ("'/d/a.tif'", "/d/a.tif"),
+        ("file:///d/my%20scene.tif", "/d/my scene.tif"),
+        ("https://example.org/a b.tif", "https://example.org/a b.tif"),
+        (r"C:\d\a.tif", r"C:\d\a.tif"),
+        ("", ""),
+    ],
+)
+def test_paths_as_people_paste_them(text, path):
+    assert typed_path(text) == path
+
+
+def test_a_path_from_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert typed_path("~/scenes/a.tif") == "/home/me/scenes/a.tif"
 
 
 @pytest.mark.parametrize(
