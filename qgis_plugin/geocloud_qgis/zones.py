@@ -35,7 +35,9 @@ class CloudCover(GeocloudAlgorithm):
             "Measures the cloud cover of fields or other zones in one or more masks. A pixel on a zone's border counts "
             "by its share inside the zone."
         )
-        self.RESULTS = (("CLOUD_FRACTION", tr("the mean over all zones and masks, 0 to 1.")),)
+        self.RESULTS = (
+            ("CLOUD_FRACTION", tr("the mean over the zones of one mask, 0 to 1; of several masks the table says it.")),
+        )
 
     def table(self) -> Iterator[Entry]:
         """See there."""

@@ -1036,8 +1036,8 @@
       <translation>Mesure la couverture nuageuse de parcelles ou d'autres zones dans un ou plusieurs masques. Un pixel au bord d'une zone compte selon sa part dans la zone.</translation>
     </message>
     <message>
-      <source>the mean over all zones and masks, 0 to 1.</source>
-      <translation>la moyenne sur toutes les zones et tous les masques, de 0 à 1.</translation>
+      <source>the mean over the zones of one mask, 0 to 1; of several masks the table says it.</source>
+      <translation>la moyenne des zones d'un masque, de 0 à 1 ; pour plusieurs masques, la table la donne.</translation>
     </message>
     <message>
       <source>one or more masks, such as the dates of a place.</source>
