@@ -51,11 +51,11 @@ DARKEST_NIR, BRIGHTEST_CIRRUS = 0.11, 0.035
 NIR_OF_SNOW, DARKEST_GREEN = (0.65, 1.15), 0.1
 """Reflectance in near infrared as a share of that in green (less is bright water, more is silt or plants), and in green
 that snow exceeds, in woods too."""
-GRAINS, GRAINS_ODDS = 0.985, 2.0
-"""Reflectance in near infrared as a share of that in red, of the white within a window, below which it is snow: of
-cloud it is above 1, but for surface reflectance over sea. And what such a window adds to the log odds by texture."""
-PENALTY, DOUBT, NIR_DOUBT = 6.0, 2.5, 5.0
-"""Logits taken off where short-wave infrared shows snow, and at most where texture does: in RGB, with near infrared."""
+GRAINS, GRAINS_ODDS = 0.03, 2.5
+"""How much darker than in red the white of a window is in near infrared where it is surely snow, as a share, and what
+that adds to the log odds by texture; as much brighter it is cloud."""
+PENALTY, DOUBT = 6.0, 5.0
+"""Logits taken off where short-wave infrared shows snow, and at most where texture does."""
 PALE = 0.25
 """Mean visible reflectance from which a window may be a snow field: small clouds over dark ground are as rough."""
 BLANK, UNSURE = 0.003, -2.4
@@ -156,7 +156,8 @@ class SnowTexture(nn.Module):
         raw = (self.standardised(figures) * self.weight).sum(1, keepdim=True) + self.bias
         counts = torch.full_like(raw, float(fine))
         if has_nir is not None and x.shape[1] > NIR:
-            raw, counts = raw + GRAINS_ODDS * has_nir, torch.lerp(counts, _coarse_grained(x), has_nir)
+            dull = has_nir * _dullness(x)
+            raw, counts = raw + GRAINS_ODDS * dull.clamp(min=0), (counts + dull).clamp(0, 1)
         pale = torch.sigmoid((figures[:, :3].mean(1, keepdim=True) - PALE) / 0.02)
         white = torch.sigmoid((figures[:, :3].amin(1, keepdim=True) - GLARE) / 0.01)
         blank = white * torch.sigmoid((BLANK - figures[:, 6:7]) / 0.0005)
@@ -169,12 +170,12 @@ class SnowTexture(nn.Module):
         return ((figures - self.middle) / self.spread).clamp(-4, 4)
 
 
-def _coarse_grained(x: Tensor) -> Tensor:
-    """(n, 1, h/32, w/32) whether the white in a window is darker in near infrared than in red, 0 to 1."""
+def _dullness(x: Tensor) -> Tensor:
+    """(n, 1, h/32, w/32) whether the white in a window is darker (1) or brighter (-1) in near infrared than in red."""
     blue, green, red, nir = torch.split(F.avg_pool2d(x[:, : NIR + 1].float(), CELL), 1, 1)
     white = whiteness(blue, green, red)
-    dull, bright = torch.split(over_windows(torch.cat([white * nir, white * red], 1)), 1, 1)
-    return torch.sigmoid((GRAINS - (dull + 1e-6) / (bright + 1e-6)) / 0.012)
+    infrared, visible = torch.split(over_windows(torch.cat([white * nir, white * red], 1)), 1, 1)
+    return ((1 - (infrared + 1e-6) / (visible + 1e-6)) / GRAINS).clamp(-1, 1)
 
 
 WAVELENGTHS = tuple(CENTRES[band] for band in BANDS)
@@ -320,10 +321,9 @@ class UnmixNet(CellNet):
             logit = logit - find_snow(x, present, shown).correction()
         if shown is not None and shown[SWIR]:
             return logit
-        has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
+        has_nir, without = present[:, NIR, None, None, None].float(), 1 - present[:, SWIR, None, None, None].float()
         chance, nothing = self.texture(x, has_nir, fine=fine)
-        doubt = (1 - has_swir) * (DOUBT + (NIR_DOUBT - DOUBT) * has_nir)
-        return torch.lerp(logit - doubt * chance, torch.full_like(logit, UNSURE), (1 - has_swir) * nothing)
+        return torch.lerp(logit - without * DOUBT * chance, torch.full_like(logit, UNSURE), without * nothing)
 
     def snow_evidence(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
         """(n, 1, h, w) what speaks for snow, 0 to 1; arguments as in ``forward``."""

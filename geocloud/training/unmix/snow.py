@@ -22,7 +22,7 @@ TAGGED_SHARE = 0.95
 """Share of a window's pixels that must be tagged, and tagged alike, for it to count."""
 SNOW_ODDS = 3.0
 """Weight of windows of snow, where others have 1: they are few."""
-CAUTION = 1.0
+CAUTION = 1.5
 """Logits that the chance is held back by: cloud over snow is to be found all the same."""
 RIDGE = 10.0
 """Weight of the squared coefficients, against the sum over windows; scenes count by the root of their windows."""
