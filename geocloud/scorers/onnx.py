@@ -16,6 +16,9 @@ from geocloud.scorers.card import ModelCard, require_bands
 from geocloud.scorers.onnx_card import CARD_SUFFIX, Layout, OnnxCard, model_card, read_onnx_card
 from geocloud.scorers.onnx_check import Shape, check_onnx
 
+SLACK = 0.01
+"""By which probabilities may lie outside 0 to 1: networks in half precision round."""
+
 
 @dataclass(frozen=True, slots=True)
 class OnnxScorer:
@@ -61,8 +64,23 @@ class OnnxScorer:
                     f"model {self.card.name} gives values that are no numbers on this scene; check scale, mean and "
                     f"std in {self.card.name}{CARD_SUFFIX}"
                 )
+            self._check_values(inner)
             found.append(inner)
         return found
+
+    def _check_values(self, planes: FloatArray) -> None:
+        """ModelError where they are not what the card says."""
+        own, low, high = self.own, float(planes.min()), float(planes.max())
+        if own.output == "probability" and not -SLACK <= low <= high <= 1 + SLACK:
+            raise ModelError(
+                f"model {self.card.name} gives {low:.3g} to {high:.3g}, its card says probabilities: "
+                "is output = 'logits' or 'score' meant?"
+            )
+        if own.output == "classes" and (low < 0 or high >= len(own.classes) or (planes != np.rint(planes)).any()):
+            raise ModelError(
+                f"model {self.card.name} gives {low:.3g} to {high:.3g}, its card names the classes 0 to "
+                f"{len(own.classes) - 1}"
+            )
 
     def _run(self, data: FloatArray) -> FloatArray:
         """(planes, side, side) of a tile (band, h, w) with its halo, filled up at its end by repeating its edge."""
@@ -78,9 +96,11 @@ class OnnxScorer:
         x = x if own.layout == "nchw" else np.moveaxis(x, 0, -1)
         taken = self.session.get_inputs()[0]
         kind = {"tensor(float16)": np.float16, "tensor(double)": np.float64}.get(taken.type, np.float32)
-        (raw,) = self.session.run(
-            [own.output_name or self.session.get_outputs()[0].name], {taken.name: x[None].astype(kind)}
-        )
+        wanted = own.output_name or self.session.get_outputs()[0].name
+        try:
+            (raw,) = self.session.run([wanted], {taken.name: x[None].astype(kind)})
+        except Exception as error:  # onnxruntime raises kinds of its own
+            raise ModelError(f"model {self.card.name} fails on this scene ({_reason(error)})") from error
         planes = np.asarray(raw, dtype=np.float32)
         return as_planes(planes, own.layout, own.planes)
 
@@ -111,6 +131,12 @@ class OnnxScorer:
         elif own.output == "logits":
             every = np.exp(planes - _log_sum(planes))
         return every.astype(np.float32)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what onnxruntime says."""
+    first = next(iter(str(error).splitlines()), type(error).__name__)
+    return "".join(sign if sign.isprintable() else "?" for sign in first[:200])
 
 
 def as_planes(raw: FloatArray, layout: Layout, planes: int) -> FloatArray:
@@ -147,7 +173,7 @@ def load_onnx(path: Path, device: str = "auto") -> OnnxScorer:
     try:
         session = onnxruntime.InferenceSession(content, options, providers=_providers(device, onnxruntime))
     except Exception as error:  # onnxruntime raises kinds of its own
-        raise ModelError(f"{path} cannot be run by onnxruntime ({str(error).splitlines()[0][:200]})") from error
+        raise ModelError(f"{path} cannot be run by onnxruntime ({_reason(error)})") from error
     return OnnxScorer(card, own, session)
 
 

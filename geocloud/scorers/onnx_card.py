@@ -24,6 +24,8 @@ MAX_CARD_BYTES = 1 << 16
 LEAST_PATCH, LARGEST_PATCH = 64, 1024
 LONGEST_NAME, LARGEST_NUMBER = 60, 10**300
 """Signs of a name of model, band, class or output; a whole number that is still one as a float."""
+LEAST_SCALE, LARGEST_THRESHOLD = 1e-30, 1e30
+"""Beyond which a number is none, or infinite, in single precision."""
 OutputKind = Literal["score", "probability", "logits", "classes"]
 Layout = Literal["nchw", "nhwc"]
 Normalisation = Literal["none", "tile"]
@@ -75,7 +77,7 @@ class OnnxCard:
         """ValueError for values that make no sense."""
         names = (self.name, self.output_name, *self.bands, *self.classes)
         odd = next((one for one in names if len(one) > LONGEST_NAME or len(one.splitlines()) > 1), None)
-        if odd is not None or not all((self.name.strip("."), *self.bands, *self.classes)):
+        if odd is not None or not all((self.name.strip(". "), *self.bands, *self.classes)):
             raise ValueError(f"a name is one line of 1 to {LONGEST_NAME} signs, not {odd or ''!r:.60}")
         if not LEAST_PATCH <= self.patch <= LARGEST_PATCH:
             raise ValueError(f"patch must be {LEAST_PATCH} to {LARGEST_PATCH} pixels, not {self.patch}")
@@ -84,12 +86,12 @@ class OnnxCard:
                 f"halo {self.halo} leaves less than {PATCH} pixels of a patch of {self.patch}; "
                 f"0 to {(self.patch - PATCH) // 2} are allowed"
             )
-        if not 0 < abs(self.scale) < float("inf"):
+        if not LEAST_SCALE < abs(self.scale) < 1 / LEAST_SCALE:
             raise ValueError(f"scale must be a number other than 0, not {self.scale}")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if values and len(values) != len(self.bands):
                 raise ValueError(f"{name} has {len(values)} numbers for {len(self.bands)} bands")
-        if not all(np.isfinite(self.mean)) or not all(0 < one < float("inf") for one in self.std):
+        if not all(np.isfinite(self.mean)) or not all(LEAST_SCALE < one < float("inf") for one in self.std):
             raise ValueError("mean must be finite numbers, and std numbers above 0")
         if self.normalise == "tile" and (self.mean or self.std):
             raise ValueError("normalise = 'tile' takes no mean and std")
@@ -98,6 +100,10 @@ class OnnxCard:
 
     def _check_output(self) -> None:
         """What goes with one kind of output alone."""
+        if self.spread is not None and not LEAST_SCALE < self.spread < 1 / LEAST_SCALE:
+            raise ValueError(f"spread must be a number above 0, not {self.spread}")
+        if self.threshold is not None and LARGEST_THRESHOLD < abs(self.threshold) < float("inf"):
+            raise ValueError(f"threshold must be a number of at most {LARGEST_THRESHOLD:.0e}, not {self.threshold}")
         if self.output == "score" and self.threshold is None:
             raise ValueError("threshold is missing: a score has a unit of its own")
         if self.output == "classes" and self.threshold is not None:
@@ -154,7 +160,7 @@ def read_onnx_card(path: Path) -> OnnxCard:
     if card.stat().st_size > MAX_CARD_BYTES:
         raise ModelError(f"{card} has {card.stat().st_size} bytes, a card has at most {MAX_CARD_BYTES}")
     try:
-        values: dict[str, Any] = tomllib.loads(card.read_text(encoding="utf-8"))
+        values: dict[str, Any] = tomllib.loads(card.read_text(encoding="utf-8-sig"))
         return OnnxCard(**_typed({"name": path.stem, **values}))
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{card} is no card of a model: {error}") from error

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.errors import MissingExtraError, ModelError
+from geocloud.scorers.onnx_cost import cost_of
 
 MAX_BYTES = 1 << 30
 MAX_NODES = 20_000
@@ -20,14 +21,17 @@ MAX_VALUES, MAX_HELD = 1 << 27, 1 << 29
 """Values of one array while the network runs, 64 planes of 1448 x 1448 pixels; and of all that are needed at once."""
 MAX_CONSTANT_VALUES = 256
 """Values of a constant that is worked out here: sizes and axes have a few."""
-DOMAINS = {"": "ai.onnx", "ai.onnx": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
-"""Sets of operators that ONNX itself defines; onnxruntime runs those of no other file."""
+MAX_COST = 1 << 42
+"""Multiplications for one tile, or what takes as long: minutes of a core. A U-Net of 30 million weights takes 2^39."""
+DOMAINS = {"": "ai.onnx", "ai.onnx": "ai.onnx"}
+"""Sets of operators that are run: not ONNX's trees, which may go round in circles."""
 REFUSED = {
     **dict.fromkeys(("Loop", "Scan", "If", "SequenceMap"), "has branches or loops"),
     **dict.fromkeys(
         ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"),
         "gives other scores in each run",
     ),
+    **dict.fromkeys(("RoiAlign", "MaxRoiPool"), "takes a time that depends on its pixels"),
 }
 """Operators and what speaks against them."""
 ARITHMETIC = {
@@ -72,7 +76,7 @@ def check_onnx(path: Path, inputs: Shape, output: str = "") -> tuple[bytes, Shap
     outputs = [value.name for value in graph.output]
     chosen = output or outputs[0] if len(outputs) == 1 or output in outputs else ""
     if not chosen:
-        raise ModelError(f"{path} has the outputs {_plain(', '.join(outputs))}; its card names one as output_name")
+        raise ModelError(f"{path} has the outputs {plain(', '.join(outputs))}; its card names one as output_name")
     sizes = _Sizes(path, proto, onnx)
     shape = sizes.shape_of(chosen)
     if sizes.kind_of(chosen) in NOT_NUMBERS:
@@ -121,8 +125,10 @@ def _check_node(path: Path, node: Any) -> None:  # noqa: ANN401
         raise ModelError(f"{path} uses operators of {node.domain[:60]!r}; only ONNX's own are run, no code of others")
     if node.op_type in REFUSED:
         raise ModelError(f"{path} {REFUSED[node.op_type]} ({node.op_type}); export the network without")
+    if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
+        raise ModelError(f"{path} drops values as in training (Dropout); export it for inference")
     if any(one.g.node or one.graphs or one.HasField("sparse_tensor") for one in node.attribute):
-        raise ModelError(f"{path} has a graph or a sparse array inside its {_plain(node.op_type)}; export it without")
+        raise ModelError(f"{path} has a graph or a sparse array inside its {plain(node.op_type)}; export it without")
 
 
 def _check_tensor(path: Path, tensor: Any) -> None:  # noqa: ANN401
@@ -141,10 +147,10 @@ _FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data
 
 
 def _location(tensor: Any) -> str:  # noqa: ANN401
-    return next((_plain(entry.value) for entry in tensor.external_data if entry.key == "location"), "unnamed")
+    return next((plain(entry.value) for entry in tensor.external_data if entry.key == "location"), "unnamed")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A file's own word in a sentence: short, and without line ends and codes that a terminal obeys."""
     return "".join(sign if sign.isprintable() else "?" for sign in text[:80])
 
@@ -188,12 +194,18 @@ class _Sizes:
             with self._named(f"its weights {tensor.name}"):
                 self._take(tensor)
         uses = Counter(name for node in proto.graph.node for name in node.input)
-        held = 0
+        held, cost = 0, 0
         for node in proto.graph.node:
             with self._named(node.op_type):
                 self._add(node)
                 held += sum(self._size(name) for name in node.output if name)
                 self._bound(node, held, MAX_HELD)
+                cost += cost_of(node, self.shape_of)
+                if cost > MAX_COST:
+                    raise ModelError(
+                        f"{path} needs more than {MAX_COST:.1e} multiplications for one tile, at "
+                        f"{plain(node.op_type)}; take a smaller patch or network"
+                    )
                 for name in node.input:  # an array that is needed no more is given back
                     uses[name] -= 1
                     held -= 0 if uses[name] or name in self._given else self._size(name)
@@ -207,7 +219,7 @@ class _Sizes:
             raise
         except Exception as error:
             reason = str(error).strip().splitlines() or [type(error).__name__]
-            sentence = f"{self._path} is no valid network at {_plain(what)} ({_plain(reason[-1])})"
+            sentence = f"{self._path} is no valid network at {plain(what)} ({plain(reason[-1])})"
             raise ModelError(sentence) from error
 
     def _take(self, tensor: Any) -> None:  # noqa: ANN401
@@ -228,7 +240,7 @@ class _Sizes:
     def shape_of(self, name: str) -> Shape:
         """Of an array."""
         if name not in self._types:
-            raise ModelError(f"{self._path} names an output {_plain(name)!r} that nothing computes")
+            raise ModelError(f"{self._path} names an output {plain(name)!r} that nothing computes")
         return tuple(dim.dim_value for dim in self._types[name].tensor_type.shape.dim)
 
     def _add(self, node: Any) -> None:  # noqa: ANN401
@@ -270,9 +282,9 @@ class _Sizes:
         from onnx.reference import ReferenceEvaluator
 
         given: Mapping[str, Array] = {name: self._known[name] for name in inputs}
-        results: list[Array] = [
-            np.asarray(value) for value in ReferenceEvaluator(self._alone(node, given)).run(None, dict(given))
-        ]
+        with np.errstate(all="ignore"):
+            found = ReferenceEvaluator(self._alone(node, given)).run(None, dict(given))
+        results: list[Array] = [np.asarray(value) for value in found]
         return results
 
     def _length(self, node: Any, inputs: list[str]) -> int:  # noqa: ANN401
@@ -287,7 +299,10 @@ class _Sizes:
         if node.op_type == "Range":
             start, limit, step = (float(value.item()) for value in given[:3])
             return int(min(max(0.0, (limit - start) / step), 1e18)) if step else MAX_CONSTANT_VALUES + 1
-        return 0
+        try:
+            return math.prod(np.broadcast_shapes(*(value.shape for value in given)))
+        except ValueError:  # they are not combined value by value
+            return 0
 
     def _alone(self, node: Any, given: Mapping[str, Array]) -> Any:  # noqa: ANN401
         """A model of one node."""
@@ -307,7 +322,7 @@ class _Sizes:
         dims = found.tensor_type.shape.dim if known else ()
         if not known or any(not dim.HasField("dim_value") for dim in dims):
             raise ModelError(
-                f"{self._path} does not tell before it runs how large the output of its {_plain(node.op_type)} is; "
+                f"{self._path} does not tell before it runs how large the output of its {plain(node.op_type)} is; "
                 "export it for tiles of one size"
             )
         self._types[name] = found
@@ -316,6 +331,6 @@ class _Sizes:
     def _bound(self, node: Any, values: int, most: int = MAX_VALUES) -> None:  # noqa: ANN401
         if values > most or values < 0:
             raise ModelError(
-                f"{self._path} makes {values} values at once by its {_plain(node.op_type)}, at most {most} are made; "
+                f"{self._path} makes {values} values at once by its {plain(node.op_type)}, at most {most} are made; "
                 "take a smaller patch"
             )

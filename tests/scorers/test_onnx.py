@@ -87,7 +87,7 @@ def test_scale_mean_and_std_are_applied_in_this_order(tile: np.ndarray, tmp_path
     [
         ({"output": "logits", "threshold": None, "classes": ["clear", "cloud"]}, lambda x: 2 * x - x),
         ({"output": "logits", "threshold": None, "classes": ["cloud", "clear"]}, lambda x: x - 2 * x),
-        ({"output": "probability", "threshold": None, "classes": ["clear", "thin"]}, lambda x: 2 * x),
+        ({"output": "probability", "threshold": None, "classes": ["clear", "thin"], "scale": 0.5}, lambda x: x),
         ({"cloud_is": "low"}, lambda x: -x),
     ],
 )
@@ -217,8 +217,38 @@ def test_a_threshold_is_stored_and_used(tmp_path: Path) -> None:
     assert read_onnx_card(model).description == 'says "no"'
 
 
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"output": "probability", "threshold": None}, "gives 0.* to 9, its card says probabilities: is output"),
+        ({"output": "classes", "threshold": None, "classes": ["sea", "cloud"]}, "its card names the classes 0 to 1"),
+    ],
+)
+def test_values_that_the_card_does_not_mean_are_refused(
+    values: dict, sentence: str, tile: np.ndarray, tmp_path: Path
+) -> None:
+    nodes = [helper.make_node("ReduceMax", ["x"], ["m"], axes=[1]), helper.make_node("Mul", ["m", "nine"], ["y"])]
+    path = card(save(tmp_path / "m.onnx", nodes, [constant("nine", [9.0])], (1, 1, SIDE, SIDE)), **values)
+    tile[:, 64, 64] = 1
+    with pytest.raises(ModelError, match=sentence):
+        load_scorer(path).score(batch(tile))
+
+
+def test_what_fails_as_it_runs_is_one_sentence(tile: np.ndarray, tmp_path: Path) -> None:
+    nodes = [helper.make_node("Gather", ["x", "where"], ["y"], axis=1)]
+    path = bomb(tmp_path / "m.onnx", nodes, [constant("where", [99], "int64")])
+    with pytest.raises(ModelError, match=r"model m fails on this scene .*out of data bounds") as caught:
+        load_scorer(path).score(batch(tile))
+    assert "\n" not in str(caught.value)
+
+
+def spoil(graph: Any) -> None:
+    """Weights that are no numbers."""
+    graph.initializer[0].raw_data = b"\xff" * len(graph.initializer[0].raw_data)
+
+
 def test_values_that_are_no_numbers_are_refused(tile: np.ndarray, tmp_path: Path) -> None:
-    scorer = load_scorer(blur(tmp_path / "m.onnx", std=[1e-45] * 4))
+    scorer = load_scorer(edited(tmp_path / "m.onnx", spoil))
     with pytest.raises(ModelError, match="no numbers"):
         scorer.score(batch(tile))
 
@@ -242,13 +272,18 @@ def sparse(path: Path) -> Path:
     return card(save(path, [helper.make_node("Identity", ["x"], ["y"])], [], (1, 4, SIDE, SIDE), sparse=[dense]))
 
 
-def edited(path: Path, change: Any) -> Path:
+def changed(path: Path, change: Any) -> Path:
     """A sound file with something changed in it."""
     blur(path)
     proto = onnx.load(str(path))
-    change(proto.graph)
+    change(proto)
     path.write_bytes(proto.SerializeToString())
     return path
+
+
+def edited(path: Path, change: Any) -> Path:
+    """The same, in its graph."""
+    return changed(path, lambda proto: change(proto.graph))
 
 
 def many_at_once(path: Path) -> Path:
@@ -259,7 +294,75 @@ def many_at_once(path: Path) -> Path:
     return bomb(path, [*parts, helper.make_node("Sum", [f"t{n}" for n in range(9)], ["y"])], weights)
 
 
+def chain(*nodes: dict) -> list:
+    """Nodes one behind the other from x, and the largest of all bands of the last as y."""
+    names = ["x", *(f"v{number}" for number in range(len(nodes)))]
+    made = [
+        helper.make_node(node["kind"], [given, *node.get("more", ())], [name], **node.get("values", {}))
+        for node, given, name in zip(nodes, names, names[1:], strict=False)
+    ]
+    return [*made, helper.make_node("ReduceMax", [names[-1]], ["y"], axes=[1])]
+
+
+POOL = {"kind": "AveragePool", "values": {"kernel_shape": [127, 127], "pads": [63] * 4}}
+AXES = {name: constant(name, np.arange(256).reshape([256 if name == axis else 1 for axis in "abcd"]), "int64")
+        for name in "abcd"}  # fmt: skip
 HOSTILE = {
+    "windows that keep a core for ever": (
+        lambda path: bomb(path, chain(*[POOL] * 500), []), "multiplications for one tile, at AveragePool"),
+    "neighbours without end": (
+        lambda path: bomb(path, chain({"kind": "LRN", "values": {"size": 10_000_001}}), []),
+        "multiplications for one tile, at LRN"),
+    "a product of everything with everything": (
+        lambda path: bomb(path, [helper.make_node("Einsum", ["x"] * 3, ["y"], equation="abcd,aefg,ahij->acdb")], []),
+        "multiplications for one tile, at Einsum"),
+    "products of large matrices": (
+        lambda path: bomb(
+            path,
+            [helper.make_node("ConstantOfShape", ["s"], ["m0"]),
+             *(helper.make_node("MatMul", [f"m{n}", "m0"], [f"m{n + 1}"]) for n in range(9)),
+             helper.make_node("ReduceMax", ["m9"], ["m"], keepdims=0), helper.make_node("Add", ["x", "m"], ["y"])],
+            [constant("s", [11000, 11000], "int64")],
+        ),
+        "multiplications for one tile|values at once",
+    ),
+    "sizes of all sizes": (
+        lambda path: bomb(
+            path,
+            [helper.make_node("Max", ["a", "b", "c", "d"], ["m"]), helper.make_node("Cast", ["m"], ["f"], to=FLOAT),
+             helper.make_node("ReduceMax", ["f"], ["g"], keepdims=0), helper.make_node("Add", ["x", "g"], ["y"])],
+            list(AXES.values()),
+        ),
+        "values at once by its Max",
+    ),
+    "trees that go in circles": (
+        lambda path: card(
+            save(path, [helper.make_node("Normalizer", ["x"], ["y"], domain="ai.onnx.ml")], [], (1, 1, SIDE, SIDE),
+                 opsets=[helper.make_opsetid("ai.onnx.ml", 3)])
+        ),
+        "operators of 'ai.onnx.ml'",
+    ),
+    "boxes as large as they like": (
+        lambda path: bomb(path, [helper.make_node("RoiAlign", ["x", "r", "b"], ["y"], sampling_ratio=1 << 20)],
+                          [constant("r", [[0, 0, 1, 1]]), constant("b", [0], "int64")]),
+        "takes a time that depends on its pixels",
+    ),
+    "values dropped by chance": (
+        lambda path: bomb(path, [helper.make_node("Dropout", ["x", "r", "t"], ["y"])],
+                          [constant("r", 0.5), constant("t", True, "bool")]),
+        "drops values as in training",
+    ),
+    "no version of its operators": (
+        lambda path: changed(path, lambda proto: proto.ClearField("opset_import")), "no valid network at Conv"),
+    "an array of 70000 axes": (
+        lambda path: edited(
+            path, lambda graph: graph.initializer.add(name="v", data_type=1, dims=[1] * 70000, raw_data=b"1234")),
+        "no valid network at its weights v"),
+    "a graph that bites its tail": (
+        lambda path: bomb(path, [helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Neg", ["a"], ["b"]),
+                                 helper.make_node("Identity", ["b"], ["y"])], []),
+        "no valid network at Add",
+    ),
     "weights of an unknown type": (
         lambda path: edited(path, lambda graph: graph.initializer.add(name="v", data_type=999, raw_data=b"1")),
         "no valid network at its weights v"),
@@ -379,7 +482,12 @@ def test_what_is_no_onnx_file(content: bytes, tmp_path: Path) -> None:
         ({"threshold": 10**400}, "threshold must be a number, not 1000"),
         ({"mean": [10**400, 0, 0, 0]}, "mean must be a list of numbers"),
         ({"threshold": float("nan")}, "threshold and curve must be finite"),
-        ({"spread": -1.0}, "curve knots must ascend"),
+        ({"spread": -1.0}, "spread must be a number above 0"),
+        ({"spread": 0.0}, "spread must be a number above 0"),
+        ({"std": [1e-300] * 4}, "std numbers above 0"),
+        ({"scale": 1e-320}, "scale must be a number other than 0"),
+        ({"threshold": 1e300}, "threshold must be a number of at most"),
+        ({"name": "  "}, "a name is one line of 1 to 60 signs"),
         ({"resolution": 1e9}, "min_resolution must be 0 to 1000"),
     ],
 )
@@ -392,6 +500,8 @@ def test_cards_that_make_no_sense_are_one_sentence(values: dict, sentence: str, 
 def test_cards_of_any_size_or_depth_and_none(tmp_path: Path) -> None:
     path = blur(tmp_path / "m.onnx")
     toml = path.with_suffix(".toml")
+    toml.write_bytes(b"\xef\xbb\xbf" + toml.read_bytes())  # as Windows' editor saves it
+    assert load_scorer(path).card.name == "m"
     for text, sentence in (("#" * 70_000, "a card has at most"), ("a = " + "[" * 20_000, "is no card of a model")):
         toml.write_text(text)
         with pytest.raises(ModelError, match=sentence):
