@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -11,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from geocloud.errors import UsageError
+from geocloud.errors import OutputError, UsageError
 from geocloud.pipeline.detection import Detection
 from geocloud.writers.locks import take_lock
-from geocloud.writers.staging import make_folder, write_errors
+from geocloud.writers.staging import make_folder, staged, write_errors
 
 Status = Literal["done", "failed"]
 
@@ -174,6 +176,7 @@ class Manifest:
         """
         self.path = folder / MANIFEST
         make_folder(folder)
+        _give_own_file(self.path)
         with write_errors(self.path):
             self._file = self.path.open("a+", encoding="utf-8")
         if not take_lock(self._file):
@@ -213,6 +216,22 @@ class Manifest:
     ) -> None:
         """Close."""
         self.close()
+
+
+def _give_own_file(path: Path) -> None:
+    """A manifest that is a link, or has a second name elsewhere, is copied: lines are added in place.
+
+    OutputError where something that is no file stands there.
+    """
+    if not os.path.lexists(path):
+        return
+    if not path.is_file():
+        raise OutputError(f"{path} is no plain file, so no manifest can be kept in it; move it away")
+    if path.is_symlink() or path.stat().st_nlink > 1:
+        with staged(path.stem) as staging:
+            with write_errors(path):
+                shutil.copyfile(path, staging.path(path))
+            staging.commit(path)
 
 
 def read_manifest(folder: Path) -> dict[str, Record]:

@@ -13,8 +13,8 @@ from geocloud.batch.identity import fingerprint, parameter_hash
 from geocloud.batch.manifest import BATCH_FILES, MANIFEST, Record
 from geocloud.batch.options import BatchOptions
 from geocloud.errors import UsageError
-from geocloud.pipeline.outputs import MASK_SUFFIX, output_paths
-from geocloud.pipeline.places import area_files, check_scenes, mask_files, model_files, outputs_name
+from geocloud.pipeline.outputs import output_paths
+from geocloud.pipeline.places import area_files, check_scenes, check_stems, mask_files, model_files, outputs_name
 from geocloud.readers.files.paths import is_virtual
 from geocloud.writers.staging import check_not_read
 
@@ -101,16 +101,9 @@ def _absolute(scene: str | os.PathLike[str]) -> str:
 def _tasks(sources: Sequence[str], folder: Path, options: BatchOptions) -> list[SceneTask]:
     """One task per scene; UsageError where two would write the same files."""
     parameters = parameter_hash(options.of_scene())
-    owner: dict[str, str] = {}
-    tasks = []
-    for source in sources:
-        stem = outputs_name(source)
-        if owner.setdefault(stem, source) != source:
-            raise UsageError(
-                f"{owner[stem]} and {source} would both write {stem}{MASK_SUFFIX}.tif; run them into two folders"
-            )
-        tasks.append(SceneTask(source, stem, folder, options, parameters))
-    return tasks
+    named = [(source, outputs_name(source)) for source in sources]
+    check_stems(named, folder)
+    return [SceneTask(source, stem, folder, options, parameters) for source, stem in named]
 
 
 def _failed(record: Record | None) -> bool:

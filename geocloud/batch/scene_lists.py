@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,16 +25,23 @@ def read_list(path: str) -> list[str]:
         UsageError: it cannot be read, or names no scene.
     """
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
+        text = sys.stdin.read() if path == "-" else _decoded(Path(path).read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read as a list of scenes ({error}); give a text file with one scene per line"
         ) from error
-    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]  # Windows begins files with it
+    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]  # Windows begins texts with it
     scenes = [line for line in lines if line and not line.startswith("#")]
     if not scenes:
         raise UsageError(f"{path} names no scene; give a text file with one scene per line")
     return scenes
+
+
+def _decoded(content: bytes) -> str:
+    """A list's text: UTF-16 where it begins so, as Windows PowerShell writes, else UTF-8, bytes of other names kept."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    return content.decode("utf-8", "surrogateescape")
 
 
 def read_collection(source: str, *, allow_external: bool = False) -> list[str]:

@@ -16,6 +16,7 @@ from geocloud.batch.manifest import COLLECTION, CSV, FOOTPRINTS, Record
 from geocloud.errors import OutputError
 from geocloud.writers.stac import MEDIA_TYPES, parse_time
 from geocloud.writers.staging import staged
+from geocloud.writers.tables import FORMULA_SIGNS
 
 if TYPE_CHECKING:
     import geopandas
@@ -68,7 +69,7 @@ def _place(folder: Path, record: Record) -> PlacedScene:
 
 def _cell(value: object) -> object:
     """A cell of a table: a text that a spreadsheet would take for a formula begins with an apostrophe."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if isinstance(value, str) and value.startswith(FORMULA_SIGNS):
         return f"'{value}"
     return value
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -21,7 +20,7 @@ from geocloud.geometry.shapes import Outline
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import OUTPUTS, output_paths
-from geocloud.pipeline.places import check_scenes, mask_files, outputs_name
+from geocloud.pipeline.places import check_scenes, check_stems, mask_files, outputs_name
 from geocloud.progress import Warn
 from geocloud.readers.dispatch import scenes_in
 from geocloud.scorers.contract import Scorer
@@ -231,15 +230,9 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str,
     for key in NAMED[1:]:
         if given[f"{key}_file"] is not None:
             raise UsageError(f"--{key.replace('_', '-')}-file goes with --mask-file; or leave it out")
-    by_name = defaultdict(list)
-    for scene in scenes:
-        by_name[outputs_name(scene)].append(scene)
-    for name, same in by_name.items():
-        if len(same) > 1:
-            raise UsageError(
-                f"{same[0]} and {same[1]} would both write {name}_cloudmask.tif; run them into two folders"
-            )
-    return given["out"] or DEFAULT_OUT
+    out = given["out"] or DEFAULT_OUT
+    check_stems([(scene, outputs_name(scene)) for scene in scenes], out)
+    return cast("Path", out)
 
 
 def _named(given: dict[str, Any]) -> dict[str, Path]:

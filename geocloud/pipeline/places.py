@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -24,7 +25,7 @@ from geocloud.readers.masks import MaskFile
 from geocloud.readers.products.stac_item import item_name, load_item
 from geocloud.readers.reader import SceneReader, own_georef
 from geocloud.scorers.contract import Scorer
-from geocloud.writers.staging import check_not_read, check_outputs, has_tags
+from geocloud.writers.staging import check_not_read, check_outputs, has_tags, heal_folders, ignores_case
 from geocloud.writers.vectors import VECTOR_SUFFIXES
 
 
@@ -50,9 +51,17 @@ def earlier_products(mask: Path) -> list[Path]:
 
 
 def check_places(scene: SceneReader, options: DetectOptions, outputs: list[Path]) -> None:
-    """UsageError where an output is a file of scene, model or area, or two outputs are one; see check_outputs."""
-    read = chain(scene_files(scene), model_files(options.model), area_files(options.aoi))
+    """UsageError where an output is a file of scene, model or area, or two outputs are one; see check_outputs.
+
+    Args:
+        scene: open.
+        options: how; with `overwrite` no earlier product, which would go, may be such a file either.
+        outputs: every file of the run, the mask first.
+    """
+    read = list(chain(scene_files(scene), model_files(options.model), area_files(options.aoi)))
     check_outputs(outputs, read, overwrite=True)
+    if options.overwrite:  # what goes with the mask
+        check_not_read(earlier_products(outputs[0]), read)
 
 
 def area_files(aoi: AreaSource | None) -> Iterable[str]:
@@ -84,6 +93,21 @@ def model_files(model: str | os.PathLike[str]) -> Iterator[str]:
 def check_scenes(sources: Sequence[str], outputs: Iterable[Path]) -> None:
     """UsageError where an output of one of several scenes is a file of another, which would be replaced unread."""
     check_not_read(outputs, (file for source in sources for file in _named_files(source)))
+
+
+def check_stems(scenes: Iterable[tuple[str, str]], folder: Path) -> None:
+    """UsageError where two scenes, given with what their outputs are named after, would write one file."""
+    listed = list(scenes)
+    folded = {stem: unicodedata.normalize("NFC", stem).casefold() for _, stem in listed}
+    alike = len({*folded.values()}) < len(folded) and ignores_case(folder)
+    owner: dict[str, str] = {}
+    for source, stem in listed:
+        name = folded[stem] if alike else stem
+        if name in owner:
+            raise UsageError(
+                f"{owner[name]} and {source} would both write {stem}{MASK_SUFFIX}.tif; run them into two folders"
+            )
+        owner[name] = source
 
 
 def _named_files(source: str) -> Iterable[str]:
@@ -134,6 +158,7 @@ def existing_detection(
         OutputError: what stands in the mask's place is no mask.
     """
     wanted = output_files(scene, options, paths)
+    heal_folders(wanted)
     check_places(scene, options, wanted)
     there = [path for path in wanted if os.path.lexists(path)]
     if options.overwrite or not there:

@@ -69,6 +69,7 @@ def _read(name: str) -> geopandas.GeoDataFrame:
     try:
         if name.lower().endswith((".parquet", ".geoparquet")):
             return geopandas.read_parquet(name)
+        _check_table(name)
         driver = pyogrio.read_info(name)["driver"]
         if driver not in DRIVERS:
             raise InputError(f"{name} is read by GDAL's {driver} driver, which may name other files; give a GeoPackage")
@@ -78,6 +79,15 @@ def _read(name: str) -> geopandas.GeoDataFrame:
     except (ValueError, OSError, RuntimeError, pyogrio.errors.DataSourceError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{name} is not a vector file that can be read ({reason}); give a GeoPackage") from error
+
+
+def _check_table(name: str) -> None:
+    """InputError for a table of MapInfo that is made of others, which may lie anywhere."""
+    if name.lower().endswith(".tab"):
+        with Path(name).open("rb") as file:
+            text = file.read(1 << 20).lower()
+        if b"isseamless" in text or b"create view" in text or b"open table" in text:
+            raise InputError(f"{name} is a table of MapInfo that is made of other files; give a GeoPackage")
 
 
 def _polygons_of(shape: Any) -> Any:  # noqa: ANN401 - shapely is untyped

@@ -24,7 +24,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import local_files
 from geocloud.scorers.difference import difference
 from geocloud.scorers.peers import PEERS
-from geocloud.writers.staging import check_outputs, staged, write_errors
+from geocloud.writers.staging import check_not_read, check_outputs, staged, write_errors
 
 MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
 
@@ -114,7 +114,9 @@ def evaluate(
     older = written_before(out) if options.overwrite else []
     names = [*(one.name for one in (*own, *baselines)), *options.peers]
     files = report_files(out, [*(source.name for source in suite.sources), *suite.pools], names)
-    check_outputs(files, _inputs(suite, options), overwrite=options.overwrite)
+    read = list(_inputs(suite, options))
+    check_outputs(files, read, overwrite=options.overwrite)
+    check_not_read(older, read)
     with staged(out.resolve().name) as staging:
         place = staging.path(out / SUMMARY).parent
         evaluation = _measure(suite, own, baselines, options, progress, place)

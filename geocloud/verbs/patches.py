@@ -24,7 +24,7 @@ from geocloud.readers.files.paths import scene_name
 from geocloud.readers.reader import SceneReader
 from geocloud.version import __version__
 from geocloud.writers.cog import location, raster_errors
-from geocloud.writers.staging import Staging, check_outputs, check_stored, has_tags, make_folder, staged
+from geocloud.writers.staging import Staging, check_not_read, check_outputs, check_stored, has_tags, make_folder, staged
 
 SEGMENT_PIXELS = 1 << 22
 """Pixels read at once."""
@@ -99,6 +99,7 @@ class _Sink:
             return
         older = [path for path in self._out.iterdir() if self._names.fullmatch(path.name)] if self._overwrite else []
         retired = [path for path in sorted({*older} - {*self.written}) if has_tags(path)]
+        check_not_read(retired, self._inputs)
         self._staging.commit(last=self.written[-1], retired=retired, overwrite=self._overwrite)
 
 

@@ -39,7 +39,7 @@ from geocloud.writers.cog import (
     write_attribute_table,
     write_qgis_style,
 )
-from geocloud.writers.staging import Staging, check_outputs, staged
+from geocloud.writers.staging import Staging, check_not_read, check_outputs, staged
 
 CODES = (CLEAR, CLOUD, SHADOW, NODATA)
 SHADED, LIT = np.float32(0.8), np.float32(0.1)
@@ -114,9 +114,11 @@ def detect_series(
     with ExitStack() as files:
         stack = make_stack([files.enter_context(open_scene(scene, options.scene)) for scene in scenes], MIN_DATES)
         finals = _finals(stack, folder)
-        read = chain(model_files(options.model), *map(scene_files, stack.scenes))
+        read = list(chain(model_files(options.model), *map(scene_files, stack.scenes)))
         written = [file for final in finals for file in mask_files({"mask": final})]
         check_outputs(written, read, overwrite=options.overwrite)
+        retired = [path for final in finals for path in earlier_products(final)] if options.overwrite else []
+        check_not_read(retired, read)
         staging = files.enter_context(staged("series"))
         alone = []
         for done, scene in enumerate(stack.scenes):
@@ -126,7 +128,6 @@ def detect_series(
         singles = [files.enter_context(_Single(detection)) for detection in alone]
         with rasterio.Env(GDAL_CACHEMAX=CACHE):
             counts = _write_masks(stack, singles, finals, staging, progress)
-        retired = [path for final in finals for path in earlier_products(final)] if options.overwrite else []
         staging.commit(last=finals[-1], retired=retired, overwrite=options.overwrite)
     valid = np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)
     return tuple(

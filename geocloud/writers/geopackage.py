@@ -1,4 +1,4 @@
-"""What GDAL leaves open about a GeoPackage: its date, and whether it is whole. Imported only where one is written."""
+"""What GDAL leaves open about a GeoPackage: its date, its names, and whether it is whole. Imported only with one."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ def _is_whole(path: Path, count: int) -> bool:
         count_of = 'SELECT count(*) FROM "{}"'  # names that GDAL has just written for us
         counts = [database.execute(count_of.format(name)).fetchone()[0] for name in (layer, indexes)]
         return counts == [count, count]
+
+
+@contextmanager
+def short_name(path: Path) -> Iterator[Path]:
+    """A name beside a file for GDAL, which adds to names while it writes; the file's own may be as long as can be."""
+    short = path.with_name(f"scratch{path.suffix}")
+    try:
+        yield short
+        short.replace(path)
+    finally:
+        short.unlink(missing_ok=True)
 
 
 @contextmanager

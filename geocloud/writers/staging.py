@@ -43,8 +43,10 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
             no file can have.
     """
     outputs = list(outputs)
+    if not overwrite:
+        heal_folders(outputs)
     modes = {path: _mode(path) for path in outputs}
-    check_not_read(outputs, inputs)
+    check_not_read((*outputs, *(path for output in outputs for path in _beside(output))), inputs)
     written: dict[Identity, Path] = {}
     for path in outputs:
         mode, at = modes[path], _on_disk(path)
@@ -58,6 +60,13 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
             raise UsageError(f"{path} exists; pass --overwrite to replace it, or choose another path")
 
 
+def heal_folders(outputs: Iterable[Path]) -> None:
+    """Put back what dead runs were replacing in the folders of outputs; OutputError where that cannot be."""
+    for folder in {path.parent for path in outputs}:
+        if folder.is_dir():
+            heal_folder(folder)
+
+
 def check_not_read(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]]) -> None:
     """UsageError where an output is an input."""
     there = {identity: path for path in outputs if (identity := _on_disk(path)) is not None}
@@ -65,6 +74,16 @@ def check_not_read(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[s
         found = there.get(_on_disk(path) or ())
         if found is not None:
             raise UsageError(f"{found} is the input {os.fspath(path)}, which is never replaced; choose another path")
+
+
+def ignores_case(folder: Path) -> bool:
+    """Whether names that differ in letter case alone are one file in a folder, or where it will be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    try:
+        with tempfile.NamedTemporaryFile(prefix=f"{PREFIX}a", dir=there) as file:
+            return Path(file.name).with_name(Path(file.name).name.swapcase()).exists()
+    except OSError:
+        return False
 
 
 def has_tags(path: Path) -> bool:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import geopandas
 
 TABLES = (".gpkg", ".parquet", ".csv")
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What makes a spreadsheet take a cell's text for a formula."""
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet take a cell's text for a formula; the last four are those of East Asian keyboards."""
 
 
 def check_table_path(path: Path) -> None:

@@ -70,11 +70,11 @@ def write_vectors(
         if kind == "parquet":
             _write_parquet(frame, path, tags)
         else:
-            from geocloud.writers.geopackage import fixed_date
+            from geocloud.writers.geopackage import fixed_date, short_name
 
-            with fixed_date():
+            with fixed_date(), short_name(path) as short:
                 frame.to_file(
-                    path,
+                    short,
                     driver=_DRIVERS[kind],
                     layer=layer,
                     geometry_type=geometry_type,
@@ -115,13 +115,13 @@ def write_polygons(tables: Tables, path: Path, tags: Mapping[str, str] = NO_TAGS
 
 def _append_all(tables: Tables, path: Path, tags: Mapping[str, str], **options: str) -> int:
     """A GeoPackage that grows, with GDAL's options for its layer; returns its features."""
-    from geocloud.writers.geopackage import fixed_date
+    from geocloud.writers.geopackage import fixed_date, short_name
 
     count = 0
-    with fixed_date():
+    with fixed_date(), short_name(path) as short:
         for number, frame in enumerate(_frames(tables)):
             more: dict[str, Any] = {"mode": "a"} if number else {"layer_metadata": dict(tags) or None, **options}
-            frame.to_file(path, driver="GPKG", layer="clouds", geometry_type="Polygon", **more)
+            frame.to_file(short, driver="GPKG", layer="clouds", geometry_type="Polygon", **more)
             count += len(frame)
     return count
 
@@ -134,13 +134,15 @@ def _write_indexed(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
     """
     from pyogrio import raw
 
-    waiting = path.with_name(f"{path.name}.gpkg")
+    from geocloud.writers.geopackage import short_name
+
+    waiting = path.with_name("scratch-waiting.gpkg")
     try:
         count = _append_all(tables, waiting, NO_TAGS, SPATIAL_INDEX="NO")
-        with raw.open_arrow(waiting, use_pyarrow=False) as (about, features):
+        with raw.open_arrow(waiting, use_pyarrow=False) as (about, features), short_name(path) as short:
             raw.write_arrow(
                 features,
-                path,
+                short,
                 driver="FlatGeobuf",
                 layer="clouds",
                 geometry_name=about["geometry_name"],
@@ -265,7 +267,7 @@ def _write_by_gdal(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
     """Each frame as a file that GDAL writes; the lines of features of the others go into the first."""
     members = json.dumps({"type": "FeatureCollection", "geocloud": dict(tags)}, ensure_ascii=False)
     options = {"NATIVE_DATA": members, "NATIVE_MEDIA_TYPE": "application/vnd.geo+json"} if tags else {}
-    part, count = path.with_name("part.geojson"), 0
+    part, count = path.with_name("scratch-part.geojson"), 0
     for number, frame in enumerate(_frames(tables)):
         target = part if number else path
         frame.to_file(target, driver="GeoJSON", geometry_type="Polygon", RFC7946="YES", **options)

@@ -93,6 +93,14 @@ class TestRefused:
             make_plan([tmp_path / "x" / "a.tif", tmp_path / "y" / "a.tif"], tmp_path, FAST, {})
         assert len(make_plan([tmp_path / "a.tif", tmp_path / "a.tif"], tmp_path, FAST, {}).todo) == 1
 
+    def test_two_names_that_are_one_file_where_letter_case_counts_for_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert len(make_plan([tmp_path / "a.tif", tmp_path / "A.tif"], tmp_path, FAST, {}).todo) == 2
+        monkeypatch.setattr("geocloud.pipeline.places.ignores_case", lambda _folder: True)
+        with pytest.raises(UsageError, match=r"would both write A_cloudmask\.tif"):
+            make_plan([tmp_path / "a.tif", tmp_path / "A.tif"], tmp_path, FAST, {})
+
     def test_masks_of_others(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "a.tif")
         geocloud.detect(path, tmp_path / "out", FAST.detect)

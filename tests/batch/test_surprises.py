@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from testutils import PATIENCE, write_scene
 
 from geocloud import BatchOptions, DetectOptions, detect_many
 from geocloud.batch.cluster import connect
-from geocloud.batch.manifest import OutputFile, Record, read_manifest
+from geocloud.batch.manifest import Manifest, OutputFile, Record, read_manifest
 from geocloud.batch.scene_lists import read_list
 from geocloud.batch.summary import write_summary
+from geocloud.errors import OutputError
 from geocloud.writers.stac import parse_time
 
 pytest.importorskip("distributed")
@@ -92,11 +94,41 @@ def test_a_cell_never_begins_a_formula(tmp_path: Path) -> None:
     pytest.importorskip("pystac")
     outputs = {"mask": OutputFile("=1+1_cloudmask.tif", 1, 1, "")}
     write_summary(
-        tmp_path, [replace(RECORD, scene="@x", outputs=outputs, error="+1"), replace(RECORD, scene="b\udcff")]
+        tmp_path,
+        [
+            replace(RECORD, scene="@x", outputs=outputs, error="+1"),
+            replace(RECORD, scene="b\udcff", error="\n=1"),
+            replace(RECORD, scene="\uff1d1"),
+        ],
     )
-    rows = list(csv.reader((tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines()))
+    with (tmp_path / "summary.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
     assert rows[1][0] == "'@x"
-    assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@")]
+    assert len(rows) == 4
+    assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@", "\n", "\uff1d")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_manifest_that_is_a_link_leaves_the_other_file_alone(
+    tmp_path: Path, link: Callable[[Path, Path], None], *, anew: bool
+) -> None:
+    other = tmp_path / "precious"
+    other.write_text(RECORD.to_json() + "\n")
+    before = other.read_bytes()
+    link(other, tmp_path / "manifest.jsonl")
+    with Manifest(tmp_path, anew=anew) as manifest:
+        manifest.add(replace(RECORD, scene="new"))
+    assert other.read_bytes() == before
+    assert list(read_manifest(tmp_path)) == (["new"] if anew else [RECORD.scene, "new"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no named pipes in folders")
+def test_a_manifest_that_is_a_pipe_is_one_sentence(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.jsonl")
+    with pytest.raises(OutputError, match="is no plain file"):
+        Manifest(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +152,9 @@ def test_a_line_of_odd_types_is_passed_over(tmp_path: Path, key: str, value: obj
 def test_a_list_from_windows_and_one_that_is_no_utf8(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfs1.tif\r\n# no\r\ns\xff.tif\r\n")
     assert read_list(str(tmp_path / "list.txt")) == ["s1.tif", "s\udcff.tif"]
+    for order in ("utf-16-le", "utf-16-be"):
+        (tmp_path / "list.txt").write_bytes("\ufeffs1.tif\r\nné.tif\r\n".encode(order))
+        assert read_list(str(tmp_path / "list.txt")) == ["s1.tif", "né.tif"]
 
 
 def test_a_time_at_the_end_of_the_calendar_is_none() -> None:

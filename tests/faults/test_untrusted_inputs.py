@@ -11,7 +11,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import geopandas
 import pytest
+import shapely
 from click import BadParameter
 from faults.bad_scenes import vrt
 from testutils import run_cli, write_scene
@@ -47,6 +49,22 @@ def test_zones_that_are_a_pipe_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "zones.gpkg")
     with pytest.raises(InputError, match="is a pipe"):
         read_polygons(tmp_path / "zones.gpkg")
+
+
+def test_zones_of_mapinfo_that_are_made_of_other_tables_are_refused(tmp_path: Path) -> None:
+    """A seamless table holds the paths of others, whose features would be read in its place."""
+    for name, attribute in (("secret", "word"), ("zones", "Table")):
+        box = geopandas.GeoDataFrame({attribute: ["../secret/t.tab"]}, geometry=[shapely.box(15, 45, 16, 46)], crs=4326)
+        (tmp_path / name).mkdir()
+        box.to_file(tmp_path / name / "t.tab", driver="MapInfo File")
+    table = tmp_path / "zones" / "t.tab"
+    assert list(read_polygons(table)["Table"]) == ["../secret/t.tab"]
+    plain = table.read_text()
+    view = '!table\nOpen Table "../secret/t.tab" Hide\nCreate View v As\nSelect word\nFrom t, t\n'
+    for text in (f'{plain}\nbegin_metadata\n"\\IsSeamless" = "TRUE"\nend_metadata\n', view):
+        table.write_text(text)
+        with pytest.raises(InputError, match="is made of other files"):
+            read_polygons(table)
 
 
 def test_documents_that_nest_without_end_are_one_sentence(tmp_path: Path) -> None:

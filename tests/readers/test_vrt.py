@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 import zipfile
@@ -222,6 +223,34 @@ def test_hdf5_that_holds_itself_is_one_sentence(tmp_path: Path) -> None:
             file[name] = file["/"]
     with pytest.raises(InputError):
         open_scene(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".nc"])
+def test_chunks_that_are_too_large_for_the_memory_are_refused(tmp_path: Path, suffix: str) -> None:
+    """A store of a few bytes whose one chunk would be gigabytes."""
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("zarr" if suffix == ".zarr" else "h5netcdf")
+    path = tmp_path / f"s{suffix}"
+    if suffix == ".zarr":
+        plane = ("y", "x"), np.full((40, 50), 500, dtype="<u2")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = xarray.Dataset(dict.fromkeys(("blue", "green", "red"), plane))
+            data.to_zarr(path, zarr_format=2, consolidated=False)
+        about = json.loads((path / "red" / ".zarray").read_text())
+        (path / "red" / ".zarray").write_text(json.dumps(about | {"chunks": [60_000, 60_000]}))
+    else:
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            for name in ("blue", "green", "red"):
+                file.create_dataset(name, (60_000, 60_000), "<u2", chunks=(60_000, 30_000), compression="gzip")
+                for axis, dim in enumerate(("y", "x")):
+                    if dim not in file:
+                        file.create_dataset(dim, data=np.arange(60_000))
+                        file[dim].make_scale(dim)
+                    file[name].dims[axis].attach_scale(file[dim])
+    with pytest.raises(InputError, match=r"in chunks of 60000x\d+, which are read whole"):
+        open_scene(path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")

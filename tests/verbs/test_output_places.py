@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import rasterio
 import torch
 from faults.running import contents
 from testutils import run_cli, write_scene
@@ -46,6 +47,7 @@ from geocloud.verbs.export_model import export_model
 from geocloud.verbs.patches import PatchOptions, write_patches
 from geocloud.verbs.survey import SurveyOptions, survey
 from geocloud.verbs.train import train
+from geocloud.writers.commit import Journal
 from geocloud.writers.staging import check_outputs
 
 ANEW = DetectOptions(model="brightness", overwrite=True)
@@ -168,6 +170,50 @@ def test_overwrite_leaves_no_product_of_the_older_run(scene: Path, tmp_path: Pat
         *("s_cloudmask.tif", "s_cloudmask.tif.aux.xml", "s_cloudmask.qml", "s_clouds.geojson", "s_clouds.fgb"),
     }
     json.loads((out / "s_clouds.geojson").read_text())
+
+
+def test_a_product_of_the_older_run_that_is_read_now_is_not_taken_away(scene: Path, tmp_path: Path) -> None:
+    """An area that is a mask's polygons, a scene that is a clear-sky estimate, a mask that is named as a sidecar."""
+    out = tmp_path / "out"
+    area = detect(scene, out, ANEW).files["polygons"]
+    for kind in ("gpkg", "none"):
+        with pytest.raises(UsageError, match="is the input"):
+            detect(scene, out, replace(ANEW, aoi=area, polygons=kind))
+    clear = write_scene(tmp_path / "t_clearsky.tif")
+    with rasterio.open(clear, "r+") as dataset:
+        dataset.update_tags(GEOCLOUD_VERSION="1")
+    with pytest.raises(UsageError, match="is the input"):
+        detect(clear, {"mask": tmp_path / "t_cloudmask.tif"}, ANEW)
+    masked, mask = tmp_path / "m.tif", tmp_path / "m.tif.msk"
+    shutil.copy(scene, masked)
+    shutil.copy(out / "s_cloudmask.tif", mask)
+    with pytest.raises(UsageError, match="is the input"):
+        apply_mask(scene, mask, masked, ApplyOptions(overwrite=True))
+    assert area.exists()
+    assert clear.exists()
+    assert mask.exists()
+
+
+def test_what_a_killed_run_left_half_done_is_put_back_before_anything_is_asked(scene: Path, tmp_path: Path) -> None:
+    """A mask that was on its way out is there again: a plain run keeps it, and a verb refuses to replace its output."""
+    out, options = tmp_path / "out", DetectOptions(model="brightness")
+    mask = detect(scene, out, options).mask_path
+    zones = out / "p.geojson"
+    polygonize(mask, zones)
+    before = contents(out)
+
+    def half_done(path: Path) -> None:
+        staging = out / ".geocloud-x-1.partial"
+        staging.mkdir(exist_ok=True)
+        path.rename(staging / "old-0")
+        Journal("", (), ((path.name, path.name, "old-0"),)).write(staging)
+
+    half_done(mask)
+    assert detect(scene, out, options).kept
+    half_done(zones)
+    with pytest.raises(UsageError, match=r"p\.geojson exists"):
+        polygonize(mask, zones)
+    assert {name: content for name, content in contents(out).items() if "partial" not in name} == before
 
 
 def test_polygons_never_replace_their_mask_or_score(scene: Path, tmp_path: Path) -> None:

@@ -149,6 +149,15 @@ def test_many_polygons_are_written_part_by_part_as_at_once(tmp_path: Path, kind:
         assert whole["geocloud"] == joined["geocloud"] == tags
 
 
+@pytest.mark.parametrize("kind", ["geojson", "gpkg", "fgb"])
+def test_a_name_as_long_as_can_be_is_written_part_by_part_too(tmp_path: Path, kind: str) -> None:
+    table = to_table(two_clouds(), UTM, "scene")
+    path = tmp_path / f"{'n' * (254 - len(kind))}.{kind}"
+    assert write_polygons(lambda: iter([table, table]), path) == 2 * len(table)
+    assert len(geopandas.read_file(path)) == 2 * len(table)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
 @pytest.mark.parametrize("size", [1, 7, 10**6])
 def test_polygons_in_a_file_are_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     mask = (np.random.default_rng(4).random((90, 60)) < 0.5).astype(np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geocloud.errors import InputError, MissingExtraError
+from geocloud.readers.files.opening import MAX_BLOCK_BYTES
 from geocloud.readers.files.paths import is_hdf5, scene_name
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_grid import PLANES
@@ -100,7 +102,19 @@ def _checked(dataset: xarray.Dataset, source: str, *, file: bool = False) -> xar
             f"{source} has no variables with dimensions y and x, or lat and lon, at its root ({there}); "
             + (_OTHERWISE if file else "give the path of the group that holds the bands")
         )
+    for name in planar:
+        _check_chunks(dataset[name], source)
     return dataset
+
+
+def _check_chunks(values: xarray.DataArray, source: str) -> None:
+    """InputError where a variable's chunks, each read whole, are too large for the memory."""
+    chunks = values.encoding.get("chunks") or values.encoding.get("chunksizes") or ()
+    if all(isinstance(side, int) for side in chunks) and math.prod(chunks) * values.dtype.itemsize > MAX_BLOCK_BYTES:
+        raise InputError(
+            f"{source} holds {values.name} in chunks of {'x'.join(map(str, chunks))}, which are read whole; "
+            "store it in smaller chunks"
+        )
 
 
 def _eopf(source: str, attributes: dict[Any, Any]) -> xarray.Dataset | None:

@@ -76,7 +76,7 @@ class UnmixConfig:
 
         What one does not say that names another by ``extends``, beside it or among those that ship, is that one's.
         """
-        values: dict[str, Any] = tomllib.loads(path.read_text())
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         seen = {path.resolve()}
         while "extends" in values:
             beside = path.with_name(values.pop("extends"))
@@ -84,7 +84,7 @@ class UnmixConfig:
             if path.resolve() in seen:
                 raise ValueError(f"{path.name} extends itself")
             seen.add(path.resolve())
-            values = tomllib.loads(path.read_text()) | values
+            values = tomllib.loads(path.read_text(encoding="utf-8")) | values
         frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**frozen)
 
