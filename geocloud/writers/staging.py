@@ -280,9 +280,7 @@ def make_folder(folder: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             file = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
-            raise OutputError(
-                f"{file} is no folder, so nothing can be written into {folder}; choose another folder"
-            ) from error
+            raise OutputError(f"{folder} cannot be written, for {file} is no folder; choose another folder") from error
 
 
 def clear_leftovers(folder: Path, stem: str) -> None:

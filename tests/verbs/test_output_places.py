@@ -246,7 +246,7 @@ def test_a_file_where_a_folder_is_needed_is_named_with_a_way_out(scene: Path, tm
         lambda: write_patches(scene, file / "deeper"),
         lambda: polygonize(mask, file / "deeper" / "p.gpkg"),
     ):
-        with pytest.raises(OutputError, match=r"file is no folder, so nothing can be written into .*; choose another"):
+        with pytest.raises(OutputError, match=r"cannot be written, for .*file is no folder; choose another"):
             write()
     assert file.read_text() == "precious"
 
