@@ -300,8 +300,8 @@ class Quicklook(Output):
 
     def finish(self) -> None:
         """Beside the mask as it is written."""
-        mask = read_every(self.run.mask.path, self._preview.step * self.run.factor)
-        write_side_by_side(self.staged, self._preview.picture(), mask, self.run.tags, dim=self.run.crop is not None)
+        run, mask = self.run, read_every(self.run.mask.path, self._preview.step * self.run.factor)
+        write_side_by_side(self.staged, self._preview.picture(), mask, run.tags, run.classes, dim=run.crop is not None)
 
 
 class StacItem(Output):

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from geocloud.classes import CLASSES
+from geocloud.classes import CLASSES, ClassName
 from geocloud.pipeline.tiling import Segment, coarse_shape
-from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray
+from geocloud.raster import CLEAR, NODATA, ByteArray
 
 MAX_SIDE = 900
-_CLOUD_TINT = np.array([0, 174, 239])
+_SWATCH, _LETTERS, _LINE = 14, 14, 24
+"""Pixels of a legend's squares, letters and lines."""
 _NODATA_GREY = 90
 _DIM = 0.35
 """What is left of the brightness outside an area of interest."""
@@ -71,21 +72,47 @@ def _multiples(start: int, stop: int, step: int, count: int) -> NDArray[np.intp]
     return np.arange(max(0, -(-start // step)), min(count, -(-stop // step)))
 
 
+def _legend(classes: Sequence[ClassName], width: int) -> NDArray[np.uint8]:
+    """(h, width, 3) a square of each class's colour with its name, in as many lines as they need."""
+    font, places, left, line = ImageFont.load_default(size=_LETTERS), [], 8, 0
+    for entry in (one for one in CLASSES if one.key in classes):
+        needed = _SWATCH + 6 + int(font.getlength(entry.name))
+        if left > 8 and left + needed > width:
+            left, line = 8, line + 1
+        places.append((entry, left, line * _LINE))
+        left += needed + 16
+    strip = Image.new("RGB", (width, (line + 1) * _LINE), "white")
+    draw = ImageDraw.Draw(strip)
+    for entry, x, y in places:
+        top = y + (_LINE - _SWATCH) // 2
+        draw.rectangle((x, top, x + _SWATCH, top + _SWATCH), fill=entry.colour[:3])
+        draw.text((x + _SWATCH + 6, y + _LINE // 2), entry.name, fill="black", font=font, anchor="lm")
+    return np.asarray(strip)
+
+
 def write_side_by_side(
-    path: Path, picture: NDArray[np.uint8], mask: ByteArray, tags: Mapping[str, str], *, dim: bool = False
+    path: Path,
+    picture: NDArray[np.uint8],
+    mask: ByteArray,
+    tags: Mapping[str, str],
+    classes: Sequence[ClassName] = ("cloud",),
+    *,
+    dim: bool = False,
 ) -> None:
     """Write the scene on the left and on the right the same with its cloud tinted; mask is (h, w) as the picture.
 
-    The tags become the PNG's texts. `dim`: both are dark where the mask is nodata, as outside an area of interest.
+    The tags become the PNG's texts. Of several `classes` a legend stands below. `dim`: both are dark where the mask is
+    nodata, as outside an area of interest.
     """
     scene = np.where((mask == NODATA)[..., None] & dim, _DIM, 1) * picture.astype(np.float32)
     tinted = scene.copy()
     for entry in CLASSES:
         if entry.code not in (CLEAR, NODATA):
-            tint = _CLOUD_TINT if entry.code == CLOUD else np.array(entry.colour[:3])
-            tinted[mask == entry.code] = 0.45 * tinted[mask == entry.code] + 0.55 * tint
+            tinted[mask == entry.code] = 0.45 * tinted[mask == entry.code] + 0.55 * np.array(entry.colour[:3])
     gap = np.full((picture.shape[0], 6, 3), 255, dtype=np.uint8)
     both = np.concatenate([scene.astype(np.uint8), gap, tinted.astype(np.uint8)], axis=1)
+    if len(classes) > 1:
+        both = np.concatenate([both, _legend(classes, both.shape[1])])
     texts = PngInfo()
     for key, text in tags.items():
         texts.add_itxt(key, text)

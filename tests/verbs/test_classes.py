@@ -12,11 +12,13 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from rio_cogeo import cog_validate
 from testutils import EchoScorer, run_cli
 
 import geocloud
 from geocloud import DetectOptions
+from geocloud.classes import CLASSES as CODED
 from geocloud.classes import ClassThresholds
 from geocloud.errors import ModelError, UsageError
 from geocloud.raster import Parts, PatchBatch
@@ -100,6 +102,21 @@ def test_every_class_reaches_every_file(make_scene: Make, tmp_path: Path) -> Non
     ]
     assert item.properties["geocloud:class_percent"]["dust"] == detection.class_cover["dust"]
     assert item.properties["eo:cloud_cover"] == pytest.approx(detection.cloud_cover, abs=1e-3)
+
+
+def test_a_quicklook_of_several_classes_has_a_legend(make_scene: Make, tmp_path: Path) -> None:
+    path, codes = painted(make_scene)
+    looks = []
+    for number, classes in enumerate((("cloud",), ("cloud", "shadow"), CLASSES)):
+        options = DetectOptions(classes=classes, quicklook=True, polygons="none")
+        found = geocloud.detect(path, tmp_path / str(number), options, scorer=PaintedScorer())
+        with Image.open(found.files["quicklook"]) as picture:
+            looks.append(np.asarray(picture)[len(codes) :])
+    assert len(looks[0]) == 0
+    for look, classes in zip(looks[1:], (("cloud", "shadow"), CLASSES), strict=True):
+        for entry in (one for one in CODED if one.key not in ("clear", "nodata")):
+            assert (look == entry.colour[:3]).all(axis=2).any() == (entry.key in classes)
+        assert (look == 0).all(axis=2).sum() > 50  # letters
 
 
 def test_fewer_classes_fold_into_cloud_and_none_cost_nothing(make_scene: Make, tmp_path: Path) -> None:
