@@ -33,6 +33,7 @@ class BandsWidget(QWidget):
             box.setObjectName(f"band_{name}")
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(6)
+            box.setMinimumHeight(box.sizeHint().height())
             box.addItem(tr("as the file says"), None)
             box.activated.connect(lambda *_: self.chosen.emit())
             grid.addWidget(QLabel(_title(name)), 2 * row, column)
@@ -97,6 +98,16 @@ class BandsWidget(QWidget):
         self.found.setStyleSheet("color: #c00000" if bad else "")
         self.found.setText(text)
         self.found.setVisible(bool(text))
+        self._make_room()
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: ANN401, N802 - Qt's name
+        """Other widths need other heights."""
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """The dialog does not ask lines that wrap how high they are, and would squeeze the boxes."""
+        self.found.setMinimumHeight(self.found.heightForWidth(self.width()) if self.found.text() else 0)
 
 
 def _title(name: str) -> str:

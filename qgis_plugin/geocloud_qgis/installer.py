@@ -26,6 +26,8 @@ BUNDLED = Path(__file__).parent / "wheels"
 """Where `make_zip.py --wheel` puts the program's wheel."""
 TORCH_CPU = "https://download.pytorch.org/whl/cpu"
 """PyTorch's own index of builds without CUDA: 200 MB instead of several GB on Linux."""
+EXTRAS = {"xarray": "h5netcdf", "onnx": "onnxruntime"}
+"""Extras of the program that read netCDF, Zarr and ONNX models -> a package by which a folder of wheels shows it."""
 _DONE = "complete.json"
 _PREFIX = "program-"
 _PACKAGES = 40
@@ -170,7 +172,7 @@ def _install_into(
     listener.stage(tr("Fetching and installing packages"))
     inside = next(one for one in (folder / "Scripts/python.exe", folder / "bin/python") if one.exists())
     pip = [python, "pip", "install", "--python", str(inside)] if uv else [str(inside), "-m", "pip", "install"]
-    stream([*pip, *_sources(wheels), str(wheel)], _quiet(environ), _Packages(listener))
+    stream([*pip, *_sources(wheels), _with_extras(wheel, wheels)], _quiet(environ), _Packages(listener))
     listener.progress(90)
     listener.stage(tr("Testing the program"))
     program = resolve(folder)
@@ -185,6 +187,12 @@ def _install_into(
             shutil.rmtree(other, ignore_errors=True)
     listener.progress(100)
     return made
+
+
+def _with_extras(wheel: Path, wheels: Optional[Path]) -> str:
+    """The wheel with the extras that can be had: from the network all, from a folder those whose wheels lie there."""
+    names = [name for name, package in EXTRAS.items() if wheels is None or any(wheels.glob(f"{package}-*.whl"))]
+    return f"{wheel}[{','.join(names)}]" if names else str(wheel)
 
 
 def _sources(wheels: Optional[Path]) -> list[str]:

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
+from geocloud_qgis.locate import resolve
 from make_zip import make_zip
 
 
@@ -38,6 +40,19 @@ def test_detect_with_the_default_model(qgis_process, scene, tmp_path):
     results = json.loads(done.stdout)["results"]
     assert 0.05 < results["CLOUD_FRACTION"] < 0.95
     assert len(json.loads((tmp_path / "p.geojson").read_text())["features"]) == results["POLYGON_COUNT"]
+
+
+def test_a_model_that_was_adapted_and_the_rasters_of_classes_and_doubt(qgis_process, program, scene, tmp_path):
+    model = tmp_path / "my model"
+    subprocess.run([str(resolve(Path(program))), "adapt", scene, "--out", str(model)], check=True, capture_output=True)
+    files = {name: tmp_path / f"{name}.tif" for name in ("MASK", "CLASS_SCORES", "UNCERTAINTY")}
+    given = [f"--INPUT={scene}", f"--MODEL={model}", *(f"--{name}={path}" for name, path in files.items())]
+    done = qgis_process("--json", "run", "geocloud:detectclouds", *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads(done.stdout)["results"]
+    assert {name: results[name] for name in files} == {name: str(path) for name, path in files.items()}
+    assert b"my model" in files["MASK"].read_bytes(), "its tags name the model"
+    assert b"P(thin cloud)" in files["CLASS_SCORES"].read_bytes()
 
 
 def test_a_failure_is_no_success(qgis_process, scene, tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from geocloud_qgis.env import clean_environment
 from geocloud_qgis.installer import (
+    EXTRAS,
     PROGRAM_VERSION,
     find_python,
     install,
@@ -57,7 +58,9 @@ def wheel(folder, answer, needs=(), version=PROGRAM_VERSION):
     files = {
         "geocloud_stub.py": f"def main():\n    print({json.dumps(json.dumps(answer))})\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: geocloud\nVersion: {version}\n"
-        + "".join(f"Requires-Dist: {name}\n" for name in needs),
+        + "".join(f"Requires-Dist: {name}\n" for name in needs)
+        + "".join(f"Provides-Extra: {name}\n" for name in EXTRAS)
+        + "".join(f"Requires-Dist: {package}; extra == '{name}'\n" for name, package in EXTRAS.items()),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\ngeocloud = geocloud_stub:main\n",
     }
@@ -146,3 +149,16 @@ def test_a_python_is_found_and_an_old_one_is_not_taken(tmp_path, environ, monkey
     old.chmod(0o755)
     with pytest.raises(ProgramError, match=r"No Python 3\.11"):
         find_python({"PATH": str(tmp_path)})
+
+
+def test_extras_whose_wheels_lie_in_the_folder_come_along(environ, tmp_path):
+    folder = wheel(tmp_path / "wheels", GOOD)
+    with zipfile.ZipFile(folder / "h5netcdf-1.0-py3-none-any.whl", "w") as archive:
+        info = "h5netcdf-1.0.dist-info"
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: h5netcdf\nVersion: 1.0\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    made = install(tmp_path / "root", environ, Heard(), folder, sys.executable)
+    assert list(made.folder.rglob("h5netcdf-1.0.dist-info"))

@@ -1,9 +1,11 @@
 """Scenes that are no plain file, an area with classes, a batch and a model: each as a user does it."""
 
 import os
+import subprocess
 from pathlib import Path
 
 from driving import FOLDER, SCENE, group, open_dialog, pause, run, save, wait, wait_for_map
+from geocloud_qgis import settings
 from qgis.core import (
     QgsApplication,
     QgsProcessingContext,
@@ -113,6 +115,35 @@ def detect_area(layer):
     for node in others:
         node.setItemVisibilityChecked(True)
     forget(name)
+
+
+def adapted_model(layer):
+    """A model of one's own, by its folder; with it the probability of each class, whose styles are chosen."""
+    folder = FOLDER / "my-model"
+    command = [str(settings.program()), "adapt", SCENE, "--out", str(folder)]
+    subprocess.run(command, env=settings.environment(), check=True, capture_output=True)
+    iface.setActiveLayer(layer)
+    dialog = open_dialog()
+    more = {"CLASS_SCORES": "TEMPORARY_OUTPUT", "UNCERTAINTY": "TEMPORARY_OUTPUT", "POLYGONS": None}
+    dialog.setParameters({**dialog.createProcessingParameters(), **more})
+    dialog.findChild(QComboBox, "model").setEditText(str(folder))
+    assert dialog.createProcessingParameters()["MODEL"] == str(folder)
+    before = {node.name() for node in QgsProject.instance().layerTreeRoot().findGroups()}
+    run(dialog)
+    made = next(node for node in QgsProject.instance().layerTreeRoot().findGroups() if node.name() not in before)
+    nodes = {node.layer().customProperty("geocloud/kind"): node for node in made.findLayers()}
+    assert set(nodes) == {"mask", "class_scores", "uncertainty"}, list(nodes)
+    assert "my-model" in nodes["mask"].layer().dataProvider().htmlMetadata()
+    others = [node for node in QgsProject.instance().layerTreeRoot().findGroups() if node.name() != made.name()]
+    for node in (*others, nodes["mask"], nodes["uncertainty"]):
+        node.setItemVisibilityChecked(False)
+    assert nodes["class_scores"].layer().styleManager().setCurrentStyle("thin cloud")
+    nodes["class_scores"].setExpanded(True)
+    wait_for_map()
+    save(iface.mainWindow(), "qgis-classes")
+    for node in others:
+        node.setItemVisibilityChecked(True)
+    forget(made.name())
 
 
 def shares_extent(made, visible, layer):
@@ -233,5 +264,6 @@ def steps(layer):
     assert abs(virtual - whole) < 10, (virtual, whole)
     assert polygons > 0
     detect_area(layer)
+    adapted_model(layer)
     batch()
     model()

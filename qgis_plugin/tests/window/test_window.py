@@ -15,7 +15,7 @@ from make_zip import make_zip
 
 NAMES = (
     *("qgis-install", "qgis-settings", "qgis-dialog", "qgis-running", "qgis-result", "qgis-threshold"),
-    *("qgis-safe", "qgis-landsat", "qgis-virtual", "qgis-area", "qgis-batch", "qgis-model"),
+    *("qgis-safe", "qgis-landsat", "qgis-virtual", "qgis-area", "qgis-classes", "qgis-batch", "qgis-model"),
 )
 SAMPLE = Path(__file__).parents[3] / "sample_data" / "scene.tif"
 
