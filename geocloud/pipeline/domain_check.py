@@ -57,9 +57,9 @@ BAND_SETS = (("blue", "green", "red"), ("blue", "green", "red", "nir"), ("green"
 """Sets of bands that are compared together, where a scene has them all."""
 DARKEST = 0.005
 """Reflectance added before the logarithm: noise on dark water must not look like a change of colour."""
-PROTOTYPES = 48
-QUANTILE = 0.998
-"""Share of the training pixels that count as familiar."""
+RISING, SHOWN = 0.2, 0.03
+"""Share of pixels that grow brighter from near infrared to 1.6 and on to 2.2 micrometres from which bands are wrong,
+and the reflectance at 1.6 from which a pixel counts: of ordinary scenes at most 4 % do, of red edge bands most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ class DomainStats:
     """Mean distance to the nearest prototype of either kind, in radii."""
     readings: tuple[float, ...]
     """The same in each of OTHER_READINGS."""
+    rising: float = np.nan
+    """Share of pixels that grow brighter through the infrared."""
 
     @property
     def percent(self) -> float | None:
@@ -133,6 +135,7 @@ class DomainStats:
             f"it is darker than any scene there (median {self.median:.3f}, 99 % {self.brightest:.3f}): {scale}": dark,
             f"it is brighter than any scene (median {self.median:.2f}, 99 % {self.brightest:.2f}): {scale}": bright,
             f"its colours would be more like those {OTHER_READINGS[0].text}: {order}": self.exchanged > EXCHANGED,
+            f"{100 * self.rising:.0f} % of it grows brighter through the infrared: {order}": self.rising > RISING,
             f"blue varies {self.contrast:.2f} times as much as red: {order}": swapped,
             **{
                 f"its colours would be more like those {other.text}: {scale if other.factor != 1 else order}": (
@@ -151,7 +154,7 @@ class DomainCheck:
     def __init__(self, seen: TrainingDomain | None) -> None:
         """`seen` None: only the figures that need no prototypes."""
         self._seen, self._lock = seen, threading.Lock()
-        self._sides: LevelCounts = np.zeros((2, 2), dtype=np.int64)  # clear, cloudy x all, unfamiliar
+        self._sides: LevelCounts = np.zeros((3, 2), dtype=np.int64)  # clear, cloudy x all, unfamiliar; shown, rising
         self._levels: LevelCounts = np.zeros(
             (5, len(LEVELS) + 1), dtype=np.int64
         )  # visible, blue, red of all; blue, red of dark ground
@@ -169,7 +172,8 @@ class DomainCheck:
 
     def add_pixels(self, pixels: FloatArray, cloud: BoolArray, bands: Sequence[str]) -> None:
         """The pixels that are compared: (n, band) reflectance, (n,) cloudy."""
-        sides = np.zeros((2, 2), dtype=np.int64)
+        sides = np.zeros_like(self._sides)
+        sides[2] = _rising(pixels, bands)
         for side, here in enumerate((~cloud, cloud)):
             strange = 0
             if self._seen is not None and here.any():
@@ -190,7 +194,8 @@ class DomainCheck:
 
     def stats(self) -> DomainStats:
         """The scene's figures."""
-        shares = [strange / every for every, strange in self._sides.tolist() if every >= MIN_DARK_PIXELS]
+        *sides, (shown, rising) = self._sides.tolist()
+        shares = [strange / every for every, strange in sides if every >= MIN_DARK_PIXELS]
         edges, pairs = self._edges.tolist()
         count, *sums = self._far.tolist()
         means = [one / (PARTS * count) if count >= MIN_DARK_PIXELS else float("nan") for one in sums]
@@ -204,6 +209,7 @@ class DomainCheck:
             1000 * edges / pairs if pairs else 0.0,
             means[0],
             tuple(means[1:]),
+            rising / shown if shown >= MIN_DARK_PIXELS else np.nan,
         )
 
 
@@ -228,6 +234,16 @@ def _distance_sum(pixels: FloatArray, bands: list[str], seen: TrainingDomain) ->
         if (usable := [kind for kind in kinds if set(kind.bands) <= set(bands)])
     ]
     return int(np.rint(PARTS * np.minimum.reduce(nearest).clip(max=1000)).sum()) if nearest else 0
+
+
+def _rising(pixels: FloatArray, bands: Sequence[str]) -> tuple[int, int]:
+    """The number of pixels (n, band) that are no water or snow at 1.6 micrometres, and of those that grow brighter."""
+    infrared = ("nir", "swir16", "swir22")
+    if not set(infrared) <= set(bands):
+        return 0, 0
+    near, one, two = (pixels[:, list(bands).index(band)] for band in infrared)
+    shown = one > SHOWN
+    return int(shown.sum()), int((shown & (near < one) & (one < two)).sum())
 
 
 def _levels(pixels: FloatArray, clear: BoolArray, bands: Sequence[str]) -> LevelCounts:
@@ -285,21 +301,6 @@ def _exchanged(blue: LevelCounts, red: LevelCounts, distance: float, other: floa
     return float(np.array(EXCHANGE) @ np.log([*(blues / reds), nearer]))
 
 
-def fit_prototypes(values: FloatArray, bands: Sequence[str], seed: int = 0) -> Prototypes:
-    """Prototypes of training pixels (n, d), n at least a few hundred."""
-    # Whitening turns the cloud of log reflectances into a round one: rotate it onto its main axes, then divide each by
-    # its spread. Distances in it are Mahalanobis distances, so an odd ratio of two bands that always go together weighs
-    # as much as an odd brightness. A little is added to every variance, for bands that hardly vary.
-    logs = _logs(values)
-    middle = logs.mean(axis=0)
-    spread, axes = np.linalg.eigh(np.cov(logs.T) + 1e-4 * np.eye(len(bands)))
-    whitening = (axes / np.sqrt(spread)).T
-    points = (logs - middle) @ whitening.T
-    centres = _kmeans(points, np.random.default_rng(seed))
-    radius = float(np.quantile(_distances(points, centres), QUANTILE))
-    return Prototypes(tuple(bands), _plain(middle), tuple(map(_plain, whitening)), tuple(map(_plain, centres)), radius)
-
-
 def unfamiliar(values: FloatArray, bands: Sequence[str], kinds: Sequence[Prototypes]) -> BoolArray:
     """(n,) True where a pixel of (n, band) reflectance is unfamiliar in any set of bands that are all there."""
     found = np.zeros(len(values), dtype=bool)
@@ -311,36 +312,18 @@ def unfamiliar(values: FloatArray, bands: Sequence[str], kinds: Sequence[Prototy
 
 def _radii(values: FloatArray, bands: Sequence[str], kind: Prototypes) -> DoubleArray:
     """(n,) distance of (n, band) reflectance to the nearest prototype, in radii."""
-    logs = _logs(values[:, [list(bands).index(band) for band in kind.bands]])
+    logs = log_reflectance(values[:, [list(bands).index(band) for band in kind.bands]])
     points = (logs - np.array(kind.middle)) @ np.array(kind.whitening).T
-    return _distances(points, np.array(kind.centres)) / kind.radius
+    return distances(points, np.array(kind.centres)) / kind.radius
 
 
-def _logs(values: FloatArray) -> DoubleArray:
+def log_reflectance(values: FloatArray) -> DoubleArray:
+    """Of any shape; the noise of dark pixels is held down."""
     return np.log(np.maximum(values, 0).astype(np.float64) + DARKEST)
 
 
-def _plain(row: DoubleArray) -> tuple[float, ...]:
-    """Numbers as a card keeps them."""
-    return tuple(float(f"{value:.5g}") for value in row)
-
-
-def _distances(points: DoubleArray, centres: DoubleArray) -> DoubleArray:
+def distances(points: DoubleArray, centres: DoubleArray) -> DoubleArray:
     """(n,) distance of each point to the nearest centre."""
     squares = (points**2).sum(axis=1)[:, None] - 2 * points @ centres.T + (centres**2).sum(axis=1)
     nearest: DoubleArray = np.sqrt(np.maximum(squares.min(axis=1), 0))
     return nearest
-
-
-def _kmeans(points: DoubleArray, rng: np.random.Generator) -> DoubleArray:
-    """(PROTOTYPES, d) centres by Lloyd's algorithm, each begun on the farthest of a few random points."""
-    centres = points[rng.integers(len(points), size=1)]
-    while len(centres) < min(PROTOTYPES, len(points)):
-        some = points[rng.integers(len(points), size=64)]
-        centres = np.concatenate([centres, some[[_distances(some, centres).argmax()]]])
-    for _ in range(12):
-        nearest = ((points[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
-        counts = np.bincount(nearest, minlength=len(centres))
-        sums = np.stack([np.bincount(nearest, column, len(centres)) for column in points.T], axis=1)
-        centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
-    return centres

@@ -19,7 +19,7 @@ import numpy as np
 from geocloud.errors import InputError, UsageError
 from geocloud.metrics.class_thresholds import ColourSamples, ShadowSamples, choose_class_thresholds
 from geocloud.models.registry import load_scorer, model_folder
-from geocloud.pipeline.domain_check import BAND_SETS, DomainCheck, DomainStats, fit_prototypes
+from geocloud.pipeline.domain_check import BAND_SETS, DomainCheck, DomainStats
 from geocloud.pipeline.layers import BatchLayers
 from geocloud.pipeline.scoring import scored_rows
 from geocloud.progress import Progress, no_progress
@@ -28,6 +28,7 @@ from geocloud.readers import MemoryScene
 from geocloud.readers.dispatch import local_files
 from geocloud.scorers.card import CARD_FILE, ModelCard, Prototypes, TrainingDomain, read_card, write_card
 from geocloud.scorers.contract import Unmixer, require_unmixer
+from geocloud.training.prototypes import fit_prototypes
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
 if TYPE_CHECKING:

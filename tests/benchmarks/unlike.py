@@ -23,8 +23,9 @@ import rasterio
 from PIL import Image
 
 from geocloud.models.registry import load_scorer
-from geocloud.pipeline.domain_check import BAND_SETS, DomainCheck, fit_prototypes
+from geocloud.pipeline.domain_check import BAND_SETS, DomainCheck
 from geocloud.scorers.card import TrainingDomain
+from geocloud.training.prototypes import fit_prototypes
 from geocloud.training.unmix.recipe import RECIPES
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")

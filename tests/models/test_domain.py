@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geocloud.pipeline.domain_check import DomainCheck, DomainStats, fit_prototypes, unfamiliar
+from geocloud.pipeline.domain_check import DomainCheck, DomainStats, unfamiliar
 from geocloud.scorers.card import TrainingDomain
+from geocloud.training.prototypes import fit_prototypes
 
 BANDS = ("blue", "green", "red", "nir")
 
@@ -65,6 +66,22 @@ def test_wrong_scale_and_wrong_order_are_told(seen: TrainingDomain, change: obje
     warnings = strangeness(seen, change).warnings(seen)
     assert any(sentence in text for text in warnings)
     assert all(text.startswith("the scene is unlike the training data, ") for text in warnings)
+
+
+def test_red_edge_bands_in_the_place_of_infrared_are_told(seen: TrainingDomain) -> None:
+    shown = ground(np.random.default_rng(2), 4000)
+    red, nir = shown[:, 2], shown[:, 3]
+    names = (*BANDS, "swir16", "swir22")
+    for infrared, told in (
+        ([nir, 0.7 * nir, 0.45 * nir], False),
+        ([0.25 * nir + 0.75 * red, 0.75 * nir + 0.25 * red, nir], True),
+    ):
+        tally = DomainCheck(seen)
+        pixels = np.stack([*shown[:, :3].T, *infrared], axis=1).astype(np.float32)
+        tally.add_pixels(pixels, np.zeros(len(pixels), dtype=bool), names)
+        warned = [text for text in tally.warnings() if "grows brighter through the infrared" in text]
+        assert bool(warned) == told
+        assert all("--bands" in text for text in warned)
 
 
 def test_stripes_of_nodata_are_told_and_a_collar_is_not(seen: TrainingDomain) -> None:

@@ -97,6 +97,19 @@ class TestNames:
             assert scene.bands == WORDS
             np.testing.assert_allclose(read_all(scene).data, data / 10000, atol=1e-6)
 
+    def test_files_of_a_virtual_raster_name_its_bands(self, tmp_path: Path) -> None:
+        data = noise(200, 6000).astype(np.uint16)
+        bands = ""
+        for number, (name, band) in enumerate(zip(("B02", "B03", "B04", "B08"), data, strict=True), start=1):
+            band_file(tmp_path / f"T33UUP_{name}_10m.tif", band)
+            file = f'<SourceFilename relativeToVRT="1">T33UUP_{name}_10m.tif</SourceFilename><SourceBand>1</SourceBand>'
+            source = f"<SimpleSource>{file}</SimpleSource>"
+            bands += f'<VRTRasterBand dataType="UInt16" band="{number}">{source}</VRTRasterBand>'
+        (tmp_path / "a.vrt").write_text(f'<VRTDataset rasterXSize="60" rasterYSize="60">{bands}</VRTDataset>')
+        with open_scene(tmp_path / "a.vrt") as scene:
+            assert scene.bands == WORDS
+            np.testing.assert_allclose(read_all(scene).data, data / 10000, atol=1e-6)
+
     def test_the_wide_infrared_goes_before_the_narrow_one(self, tmp_path: Path) -> None:
         data = noise(200, 6000, 5).astype(np.uint16)
         path = write_scene(tmp_path / "a.tif", data=data, names=("blue", "green", "red", "nir08", "nir"))

@@ -31,6 +31,8 @@ _EXAMPLES = {
 }
 """Number of bands -> lines of products that have so many."""
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
+_TOP = re.compile(r"(?:^|[^a-z0-9])(?:TOA|L1[A-Z]{0,2}|RADIANCE)(?:$|[^a-z0-9])", re.IGNORECASE)
+"""Words of names that say that numbers are of the top of the atmosphere."""
 _NANOMETRES = (350.0, 2600.0)
 
 
@@ -142,7 +144,7 @@ def nearest_hints(hints: Sequence[BandHint], texts: str, has_data: Callable[[int
         waves = _counted_up(hints)
     if sum(wave is not None for wave in waves) <= SPECTROMETER_BANDS:
         return list(hints)
-    top = any(word in texts.upper() for word in ("TOA", "L1", "RADIANCE"))
+    top = _TOP.search(texts) is not None
     kept = set()
     for name in SCORED:
         low, high = RANGES[name]

@@ -123,6 +123,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
         check_blocks(dataset, source)
         beside = read_beside(source)
         labels = [_label(dataset, index) for index in dataset.indexes]
+        labels = labels if any(labels) else _sources_of_vrt(dataset)
         words = "/".join(part for part in (beside.texts, *_last_names(source)) if part)
         chosen = _bands(dataset, source, labels, words, beside, options)
         stated = {
@@ -194,6 +195,17 @@ def _label(dataset: Any, index: int) -> str:  # noqa: ANN401 - rasterio is untyp
     """What the file calls a band: its description, else a tag of that kind, as openEO writes."""
     tags = {key.lower(): value for key, value in dataset.tags(index).items()}
     return dataset.descriptions[index - 1] or next((tags[key] for key in _NAME_KEYS if tags.get(key)), "")
+
+
+def _sources_of_vrt(dataset: Any) -> list[str]:  # noqa: ANN401 - rasterio is untyped
+    """Names of the files that a virtual raster's bands are made of, one each (gdalbuildvrt -separate); else empty."""
+    text = dataset.tags(ns="xml:VRT").get("xml:VRT", "") if dataset.driver == "VRT" else "<none/>"
+    bands = [
+        element for element in parse_xml(text.encode(), dataset.name).iter() if "RasterBand" in local_name(element)
+    ]
+    files = [{name.replace("\\", "/").rpartition("/")[2] for name in texts(band, "SourceFilename")} for band in bands]
+    names = [next(iter(one)).rpartition(".")[0] for one in files if len(one) == 1]
+    return names if len(set(names)) == dataset.count else [""] * dataset.count
 
 
 def _wavelength(dataset: Any, index: int) -> float | None:  # noqa: ANN401 - rasterio is untyped
