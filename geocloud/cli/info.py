@@ -12,6 +12,7 @@ from geocloud.cli.main import Command, shell
 from geocloud.cli.options import area_options, as_scene_options, scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.errors import without_secrets
+from geocloud.geometry.geodesy import scene_centre
 from geocloud.progress import Warn
 from geocloud.readers.area import Box
 from geocloud.readers.dispatch import open_silently
@@ -35,6 +36,7 @@ def info(
         described = _without_secrets(reader.describe())
         described["resolution"] = list(reader.georef.resolution)
         described["bounds"] = list(reader.georef.bounds) if reader.georef.located and not reader.georef.gcps else None
+        described["centre"] = list(scene_centre(reader.georef)) if reader.georef.located else None
     reporter.table([described], _text(described))
 
 
@@ -56,13 +58,16 @@ def _text(described: dict[str, Any]) -> str:
         f"  grid        {described['width']} x {described['height']} pixels of {x:g} x {y:g}",
         f"  CRS         {described['crs'] or 'none'}" + (f", {described['gcps']} GCPs" if described["gcps"] else ""),
     ]
+    if described["centre"] is not None:
+        lon, lat = described["centre"]
+        lines.append(f"  centre      longitude {lon:.5f}, latitude {lat:.5f}")
+    read = {name: _read(band) for name, band in described["bands"].items()}
+    alike = len(set(read.values())) == 1
     for name, band in described["bands"].items():
-        nodata = "none" if band.get("nodata") is None else f"{band['nodata']:g}"
-        lines += [
-            f"  {name:<11} {_place(described, band)}{_by(band)}",
-            f"  {'':<11} reflectance = {_scaled(band)} ({band['from']}), nodata {nodata}"
-            + (", alpha or mask" if band["masked"] else ""),
-        ]
+        lines.append(f"  {name:<11} {_place(described, band)}{_by(band)}")
+        lines += [] if alike else [f"  {'':<11} {read[name]}"]
+    if alike:
+        lines.append(f"  all bands   {next(iter(read.values()))}")
     lines += [f"  not read    {text}" for text in described["left_out"]]
     if described["fill"]:
         lines.append(f"  fill        {described['fill']}")
@@ -70,9 +75,17 @@ def _text(described: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"  {kind}: {note}" for kind, note in kinds)])
 
 
+def _read(band: dict[str, Any]) -> str:
+    """How its numbers are read."""
+    nodata = "none" if band.get("nodata") is None else f"{band['nodata']:g}"
+    masked = ", alpha or mask" if band["masked"] else ""
+    return f"reflectance = {_scaled(band)} ({band['from']}), nodata {nodata}{masked}"
+
+
 def _scaled(band: dict[str, Any]) -> str:
     """Such as `DN * 0.0001 - 0.1`."""
-    return f"DN * {band['scale']:.6g} {'-' if band['offset'] < 0 else '+'} {abs(band['offset']):g}"
+    offset = f" {'-' if band['offset'] < 0 else '+'} {abs(band['offset']):g}" if band["offset"] else ""
+    return f"DN * {band['scale']:.6g}{offset}"
 
 
 def _by(band: dict[str, Any]) -> str:
