@@ -155,3 +155,15 @@ def test_an_open_reader_is_returned_as_it_is(tmp_path: Path) -> None:
     scene = open_scene(write_scene(tmp_path / "a.tif"))
     assert open_scene(scene) is scene
     scene.close()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "scale"),
+    [({"units": "%"}, 0.01), ({"scale_factor": [2e-4] * 4}, 2e-4), ({"scale_factor": np.array([3e-4])}, 3e-4)],
+)
+def test_units_and_lists_of_scales(attributes: dict[str, object], scale: float) -> None:
+    values = np.random.default_rng(0).uniform(2, 60, (4, 40, 40))
+    cube = xarray.DataArray(values, dims=("band", "y", "x"), coords={"band": ["blue", "green", "red", "nir"]})
+    with open_scene(cube.assign_attrs(attributes)) as scene:
+        np.testing.assert_allclose(read_all(scene).data, values * scale, rtol=1e-5)
+        assert not any("guessed" in note for note in scene.notes)

@@ -124,6 +124,7 @@ VENUS = Sensor(
     r"(?:^|[^a-z0-9])VENUS(?:-XS)?_",
     only_stated=True,
 )
+"""eoPortal, VENµS, VSSC: B3 at 490 nm, B4 at 555, B7 at 667, B8 at 702, B11 at 865; B5 and B6 at 620."""
 MODIS = Sensor("MODIS", _named("1=red 2=nir 3=blue 4=green 5 6=swir16 7=swir22"), r"M[OYC]D(?:09|43)|MODIS", ("modis",))
 VIIRS = Sensor(
     "VIIRS",
@@ -232,6 +233,7 @@ PRODUCTS = (
     Product(
         *("Landsat Collection 1 reflectance on demand", 1e-4, 0.0, -9999),
         file_name=r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_01_\w\w_(?:sr|toa)_band\d",
+        sure=False,
     ),
     Product("Planet's normalised mosaics", 1e-4, 0.0, 0, file_name=r"_normalized_analytic_"),
     Product("Harmonized Landsat Sentinel-2", 1e-4, 0.0, -9999, file_name=r"HLS\.[LS]30\."),

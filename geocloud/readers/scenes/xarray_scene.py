@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 SAMPLE = 256
 """The scale of values is found from every nth pixel, so that at most this many per side are read."""
 Cube = TypeVar("Cube", bound="xarray.DataArray | xarray.Dataset")
+_PER_BAND = (
+    *(("scales", "scale_factor"), ("offsets", "add_offset"), ("nodatavals", "_FillValue")),
+    *((name, name) for name in ("scale_factor", "add_offset", "_FillValue")),
+)
+"""Attributes that may list a number per band -> that of one band: rioxarray's names, and CF's own."""
 _LABELS = ("common_name", "eo:common_name", "band_name", "long_name", "name")
 
 
@@ -242,9 +247,10 @@ def _one_band(array: xarray.DataArray, dim: Hashable, index: int, plane: tuple[H
     """The (y, x) array of one band, with its entry of each attribute that lists one per band (rioxarray's scales)."""
     band = _flat(array.isel({dim: index}), *plane)
     count = array.sizes[dim]
-    for several, one in (("scales", "scale_factor"), ("offsets", "add_offset"), ("nodatavals", "_FillValue")):
+    for several, one in _PER_BAND:
         listed = array.attrs.get(several)
-        if isinstance(listed, list | tuple | np.ndarray) and len(listed) == count and one not in array.attrs:
+        free = several == one or one not in array.attrs
+        if free and isinstance(listed, list | tuple | np.ndarray) and len(listed) == count:
             band = band.assign_attrs({one: listed[index]})
     if "raster:bands" in array.coords and array.coords["raster:bands"].dims == (dim,) and array.dtype.kind in "iu":
         band = band.assign_attrs(_raster_entry(array.coords["raster:bands"].values[index]))
@@ -277,7 +283,7 @@ def _labels(array: xarray.DataArray, dim: Hashable) -> tuple[list[str], list[flo
     """A label and a wavelength in micrometres per band: names, common names, descriptions along the band dimension."""
     count = array.sizes[dim]
     waves: list[float | None] = [None] * count
-    for name in ("wavelength", "center_wavelength", "eo:center_wavelength"):
+    for name in ("wavelength", "wavelengths", "center_wavelength", "eo:center_wavelength"):
         if name in array.coords and array.coords[name].size == count:
             waves = [to_micrometres(value) for value in array.coords[name].values]
     described = array.attrs.get("long_name")
@@ -308,8 +314,13 @@ def nodata_value(array: xarray.DataArray) -> float | None:
 
 def stated_radiometry(array: xarray.DataArray) -> Radiometry | None:
     """From undecoded CF attributes; decoded values have them in the encoding, where they no longer apply."""
-    scale, offset = array.attrs.get("scale_factor", 1.0), array.attrs.get("add_offset", 0.0)
-    return None if (scale, offset) == (1.0, 0.0) else Radiometry(float(scale), float(offset), "the array's attributes")
+    scale, offset = (
+        float(np.asarray(array.attrs.get(name, default)).ravel()[0])
+        for name, default in (("scale_factor", 1.0), ("add_offset", 0.0))
+    )
+    if (scale, offset) != (1.0, 0.0):
+        return Radiometry(scale, offset, "the array's attributes")
+    return Radiometry(0.01, 0.0, "its unit, percent") if str(array.attrs.get("units")) in ("%", "percent") else None
 
 
 def sample_arrays(arrays: Sequence[xarray.DataArray], nodata: Sequence[float | None]) -> Samples:
