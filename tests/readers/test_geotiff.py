@@ -84,23 +84,27 @@ def test_a_scale_that_values_leave_no_doubt_of_is_no_warning(
 
 
 @pytest.mark.parametrize(
-    ("name", "white"),
+    ("name", "top", "white"),
     [
-        ("T32TQM_20230815T100601_TCI_10m.tif", 0.2),
-        ("S2A_T33TWL_20230815_L2A/TCI.tif", 0.2),
-        ("T32TQM_20230815T100601_TCI.tif", 0.3558),
-        ("L2A_and_L1C/T32TQM_20230815T100601_TCI.tif", 0.3558),
-        ("outci.tif", 0.8),
-        ("TCI/photo.tif", 0.8),
+        ("T32TQM_20230815T100601_TCI_10m.tif", 0.2, 0.3),
+        ("S2A_T33TWL_20230815_L2A/TCI.tif", 0.2, 0.3),
+        ("T32TQM_20230815T100601_TCI.tif", 0.3558, 0.3558),
+        ("L2A_and_L1C/T32TQM_20230815T100601_TCI.tif", 0.3558, 0.3558),
+        ("outci.tif", 0.8, 0.8),
+        ("TCI/photo.tif", 0.8, 0.8),
     ],
 )
-def test_true_colour_images_are_read_as_they_were_stretched(make_scene: Make, name: str, white: float) -> None:
+def test_true_colour_images_are_read_as_they_were_stretched(
+    make_scene: Make, name: str, top: float, white: float
+) -> None:
     data = np.full((3, 40, 40), 255, dtype=np.uint8)
+    data[:, 20:] = 102
     path = make_scene(data=data, names=("blue", "green", "red"))
     named = path.parent / name
     named.parent.mkdir(exist_ok=True)
     raster, _ = whole(path.rename(named))
     assert raster.data.max() == pytest.approx(white, rel=1e-5)
+    assert raster.data.min() == pytest.approx(0.4 * top, rel=1e-5)
 
 
 @pytest.mark.parametrize(("dtype", "high"), [("uint16", 240), ("uint16", 30000), ("float32", 3.5), ("float32", 250)])

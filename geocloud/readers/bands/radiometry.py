@@ -244,8 +244,9 @@ def true_colour(name: str) -> Radiometry | None:
         return None
     named = re.findall("L1C|L2A", name.upper())
     level = "L2A" if found["metres"] else (named or ["L1C"])[-1]
-    top = TRUE_COLOUR[level]
-    return Radiometry(top / 255, 0.0, f"a true-colour image of Sentinel-2 {level}, 255 read as reflectance {top}")
+    top, white = TRUE_COLOUR[level]
+    origin = f"a true-colour image of Sentinel-2 {level}, 255 read as reflectance {white}"
+    return Radiometry(top / 255, 0.0, origin, beyond=white - top)
 
 
 def known_nodata(evidence: ScaleEvidence, dtype: str) -> float | None:

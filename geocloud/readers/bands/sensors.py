@@ -287,8 +287,9 @@ QUALITY = r"(?:.*_)?(?:QA_PIXEL|BQA|PIXELQA)(?:\.tiff?)?"
 WHITE = 0.8
 """Reflectance that 255 of an 8-bit picture is read as: where forests and oceans of the Sentinel-2 Cloud Mask Catalogue
 agree with the top of the atmosphere, and where its clouds are detected best (docs/ablation.md)."""
-TRUE_COLOUR = {"L1C": 0.3558, "L2A": 0.2}
-"""Reflectance that 255 of a Sentinel-2 true-colour image stands for (Copernicus, Sentinel-2 definitions, "TCI")."""
+TRUE_COLOUR = {"L1C": (0.3558, 0.3558), "L2A": (0.2, 0.3)}
+"""Of a Sentinel-2 true-colour image: reflectance that 255 stands for (Copernicus, Sentinel-2 definitions, "TCI"), and
+what saturated pixels are read as: cut off at 0.2, clouds would pass for bright ground (docs/ablation.md)."""
 
 
 def stated_sensors(texts: str) -> tuple[Sensor, ...]:

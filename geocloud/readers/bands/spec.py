@@ -23,6 +23,8 @@ class Radiometry:
     """Where the two numbers come from, in words: `given`, `the file's tags`, `8-bit values`, a metadata file."""
     guessed: bool = False
     """True where nothing states them."""
+    beyond: float = 0.0
+    """Reflectance that is added at 255, where a picture is saturated: white in it is brighter than its scale says."""
 
     @property
     def formula(self) -> str:
@@ -107,12 +109,15 @@ class DigitalNumbers:
     """Of each band."""
 
     def reflectance(self) -> Raster:
-        """Reflectance = DN * scale + offset, in float32."""
+        """Reflectance = DN * scale + offset, in float32; and what lies beyond white where a picture is saturated."""
         data: FloatArray = np.empty((len(self.values), *self.valid.shape), dtype=np.float32)
         for band, values, radiometry in zip(data, self.values, self.radiometry, strict=True):
             np.multiply(values, np.float32(radiometry.scale), out=band, dtype=np.float32, casting="unsafe")
             if radiometry.offset:
                 np.add(band, np.float32(radiometry.offset), out=band)
+            if radiometry.beyond:  # means of pixels of which some are saturated lie between
+                share = (values.astype(np.float32) - np.float32(254)).clip(0, 1)
+                np.add(band, share * np.float32(radiometry.beyond), out=band)
         return Raster(data, self.valid)
 
 
