@@ -39,8 +39,8 @@ GROUPS = {
     ),
     "Output": (
         "out", "mask-file", "polygons-file", "score-file", "class-scores-file", "uncertainty-file", "clear-sky-file",
-        "polygons", "outline", "pixel-polygons",
-        "classes", "encoding", "sheets", "name", "licence", "resume", "retry-failed", "overwrite",
+        "polygons", "outline", "pixel-polygons", "classes", "encoding", "sheets", "name", "licence", "resume",
+        "retry-failed", "overwrite",
     ),
     "Detection": ("model", "probability", "threshold", "resolution", "dilate", "min-area"),
     "Speed": ("device", "precision", "threads", "workers", "scheduler", "scheduler-file", "retries", "split"),
@@ -149,11 +149,10 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     return f": did you mean {near[0]}?" if near else ""
 
 
-_WAYS_OUT = {
+_WAYS_OUT = {  # ends of click's messages
     " is a file": ", and a folder is needed; give a path that is no file",
     " is a directory": ", and a file is needed; give the path of a file",
 }
-"""Ends of click's messages -> what to do."""
 
 
 def usage_sentence(error: click.UsageError) -> str:
