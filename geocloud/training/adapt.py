@@ -7,6 +7,7 @@ said before of cloud, and of ground that nobody spoke of, is kept by a penalty. 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -112,7 +113,7 @@ def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
     rng = Generator().manual_seed(options.seed)
     optimiser = torch.optim.AdamW(learned, lr=options.lr, weight_decay=0.0)
     state = TrainingState({"student": student, "average": average}, optimiser, rng)
-    run = f"{options} {len(grounds)} {sum(float(one.scene.data.float().sum()) for one in grounds):.3f}"
+    run = _identity(network, grounds, threshold, options)
     first = resume(folder, state, run, anew=anew)
     for step in range(first, options.steps):
         for group in optimiser.param_groups:
@@ -127,6 +128,17 @@ def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
             save_checkpoint(folder, state, {"step": step + 1}, run)
         tell(step + 1, options.steps)
     return average
+
+
+def _identity(network: UnmixNet, grounds: list[Ground], threshold: float, options: FitOptions) -> str:
+    """What tells a training from another: the model that it begins with, its ground, what is known of it, options."""
+    digest = hashlib.sha256(f"{options} {threshold}".encode())
+    tensors = [*network.state_dict().values()]
+    for one in grounds:
+        tensors += [one.scene.data, one.scene.target, one.scene.weight, one.present, torch.tensor(one.fine)]
+    for tensor in tensors:
+        digest.update(tensor.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def resume(folder: Path, state: TrainingState, run: str, *, anew: bool) -> int:

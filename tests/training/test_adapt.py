@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from geocloud.errors import UsageError
+from geocloud.errors import Cancelled, UsageError
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.raster import Georef
 from geocloud.training.adapt import FitOptions, adapted, ground_of
@@ -40,3 +41,23 @@ def test_a_copy_learns_and_a_foreign_checkpoint_goes_only_when_it_may(tmp_path: 
     changed = [name for name, value in made.state_dict().items() if not torch.equal(value, before[name])]
     assert any(name.startswith("last") for name in changed)
     assert not any("running" in name for name in changed)  # batch statistics stay as they were trained
+
+
+def test_a_broken_run_goes_on_only_with_the_same_model_and_the_same_truth(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, other = UnmixNet(widths=(8,) * 5).eval(), UnmixNet(widths=(8,) * 5).eval()
+    options, told = FitOptions(steps=12, batch=2, size=64), []
+    clear = tile(0.3)
+    corrected = replace(clear, truth=np.where(np.arange(96) < 20, np.uint8(1), clear.truth))
+
+    def stop(done: int, _: int) -> None:
+        if done == 11:
+            raise Cancelled("cancelled")
+
+    with pytest.raises(Cancelled):
+        adapted(network, [ground_of(clear)], 0.0, options, tmp_path, stop)
+    for start, ground, threshold in ((network, corrected, 0.0), (other, clear, 0.0), (network, clear, 1.0)):
+        with pytest.raises(UsageError, match="is of another training"):
+            adapted(start, [ground_of(ground)], threshold, options, tmp_path, stop)
+    adapted(network, [ground_of(clear)], 0.0, options, tmp_path, lambda done, _: told.append(done))
+    assert told == [11, 12]
