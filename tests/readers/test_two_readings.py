@@ -14,6 +14,8 @@ from testutils import write_scene
 from geocloud import SceneOptions, open_scene
 from geocloud.errors import InputError
 from geocloud.progress import Warn
+from geocloud.readers.bands.choosing import nearest_hints
+from geocloud.readers.bands.evidence import BandHint
 
 WORDS = ("blue", "green", "red", "nir")
 
@@ -74,12 +76,43 @@ class TestScale:
         with open_scene(cube.assign_coords({"raster:bands": ("band", entries)})) as scene:
             np.testing.assert_allclose(read_all(scene).data, data / 10000 - 0.1, atol=1e-6)
 
+    @pytest.mark.parametrize(("high", "percent"), [(110, True), (255, False)])
+    def test_percent_ends_where_bytes_go_on(self, tmp_path: Path, high: float, *, percent: bool) -> None:
+        data = noise(2, 60).astype(np.float32)
+        data[:, :3, :3] = high
+        path = write_scene(tmp_path / "a.tif", data=data, names=WORDS)
+        if percent:
+            with open_scene(path) as scene:
+                np.testing.assert_allclose(read_all(scene).data, data / 100, rtol=1e-5)
+        else:
+            with pytest.raises(InputError, match=r"--scale 0\.01 \(percent\), --scale 0\.00314"):
+                open_scene(path)
+
+    def test_the_true_colour_image_of_an_item(self, tmp_path: Path) -> None:
+        data = np.full((3, 60, 60), 102, np.uint8)
+        write_scene(tmp_path / "TCI.tif", data=data, names=())
+        bands = [{"name": name, "common_name": name} for name in ("red", "green", "blue")]
+        assets = {"visual": {"href": "./TCI.tif", "eo:bands": bands}}
+        item = {"type": "Feature", "stac_version": "1.0.0", "id": "S2A_L2A", "links": [], "geometry": None}
+        (tmp_path / "i.json").write_text(json.dumps({**item, "properties": {}, "assets": assets}))
+        with open_scene(tmp_path / "i.json") as scene:
+            assert read_all(scene).data.max() == pytest.approx(0.08)
+
     def test_a_scene_without_data_is_no_guess(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "a.tif", data=np.zeros((4, 60, 60), np.uint16), names=WORDS, nodata=0)
         with open_scene(path) as scene:
             assert not read_all(scene).valid.any()
             assert "DN * 0.0001 (no pixel has data); nodata 0" in scene.notes[0]
             assert not isinstance(scene.notes[0], Warn)
+
+
+@pytest.mark.parametrize(("words", "top"), [("/data/girl1b/atoa.img", False), ("EnMAP_L1B/cube.img", True)])
+def test_letters_within_words_say_nothing_of_the_level(words: str, *, top: bool) -> None:
+    waves = np.linspace(0.4, 2.5, 211)
+    hints = nearest_hints([BandHint(wavelength=float(wave)) for wave in waves], words, lambda _: True)
+    kept = [hint.wavelength for hint in hints if hint.wavelength]
+    assert any(1.35 <= wave < 1.4 for wave in kept) == top
+    assert len(kept) == 6 + top
 
 
 class TestNames:

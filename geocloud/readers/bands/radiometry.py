@@ -45,9 +45,9 @@ OFFSET_LOW, NEVER_LOWEST = 0.08, 0.6
 EVEN = 1.1
 """99th percentile over the lowest number up to which a scene is of one brightness, so that its level tells nothing."""
 PERCENT = 0.01
-PERCENT_MAX = 130.0
-"""99th percentile up to which numbers with fractions are percent; pictures of one byte go on to 255."""
-_TCI_NAME = re.compile(r"(?:^|[/\\_])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
+PERCENT_MAX, PERCENT_TOP = 130.0, 160.0
+"""99th percentile and highest number up to which numbers with fractions are percent; bytes go on to 255."""
+_TCI_NAME = re.compile(r"(?:^|[/\\_\s])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
 _BASELINE = re.compile(r"_N(\d{2})\d{2}_", re.IGNORECASE)
 _DATE = re.compile(r"(?:S2[A-D]_|T\d{2}[A-Z]{3}_|S2[A-D]_\d{2}[A-Z]{3}_|MSIL[12][AC]_)(20\d{6})", re.IGNORECASE)
 _WAYS_OUT = (
@@ -204,7 +204,7 @@ def from_values(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
     floats = all(dtype.startswith("float") for dtype in samples.dtypes)
     if floats and high <= BRIGHTEST:
         guess = Radiometry(1.0, 0.0, f"values up to {high:.3g}, already reflectance", guessed=True)
-    elif floats and high <= PERCENT_MAX and (samples.values % 1 != 0).any():
+    elif floats and high <= PERCENT_MAX and samples.values.max() <= PERCENT_TOP and (samples.values % 1 != 0).any():
         guess = Radiometry(PERCENT, 0.0, f"values up to {high:.4g} with fractions, read as percent", guessed=True)
     else:
         guess = Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000", guessed=True)
