@@ -239,13 +239,17 @@ def _of_metadata_file(path: Path) -> Path:
 
 
 def product_reader(source: str, tree: Tree) -> Describe | None:
-    """The reader for a product, by its metadata file; None for a folder without one."""
+    """The reader for a product, by its metadata file; None for a folder without one.
+
+    Raises:
+        InputError: it is called SAFE, and holds neither metadata nor bands.
+    """
     names = tree.names()
     if any(SAFE.fullmatch(name) for name in names):
         return describe_safe
     if any(MTL.fullmatch(name) for name in names):
         return describe_landsat
-    if source.rstrip("/").lower().endswith((".safe", ".safe.zip")):
+    if source.rstrip("/").lower().endswith((".safe", ".safe.zip")) and not is_band_set(rasters_of(tree)):
         raise InputError(
             f"{source} has no MTD_MSIL1C.xml or MTD_MSIL2A.xml, so it is no Sentinel-2 product or an incomplete one; "
             "fetch it again"

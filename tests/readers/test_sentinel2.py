@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from products import assert_twin, read_all, write_safe, zipped
+from products import assert_twin, band_file, numbers, read_all, write_safe, zipped
 
 from geocloud import SceneOptions, open_scene
 from geocloud.errors import InputError, UsageError
@@ -137,10 +137,23 @@ def test_what_is_no_product_says_so(tmp_path: Path) -> None:
     (tmp_path / "S1A_IW.SAFE").mkdir()
     with pytest.raises(InputError, match=r"has no MTD_MSIL1C\.xml or MTD_MSIL2A\.xml"):
         open_scene(tmp_path / "S1A_IW.SAFE")
+    band_file(tmp_path / "S1A_IW.SAFE" / "measurement" / "s1a-iw-grd-vv.tiff", numbers(40, 1))
+    with pytest.raises(InputError, match="so it is no Sentinel-2 product"):
+        open_scene(tmp_path / "S1A_IW.SAFE")
     broken = tmp_path / "product.zip"
     broken.write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(InputError, match="is not an archive that can be read"):
         open_scene(broken)
+
+
+def test_band_files_are_read_where_the_metadata_are_not_those_of_esa(tmp_path: Path) -> None:
+    safe = tmp_path / "S2A_MSIL2F_20230625T234621_N9999_R073_T31TFJ_20230626T022157.SAFE"
+    data = {band: numbers(40, seed) for seed, band in enumerate(("B02", "B03", "B04", "B8A"))}
+    for band, values in data.items():
+        name = f"L2F_T31TFJ_20230625T234621_S2A_R073_{band}_20m.TIF"
+        band_file(safe / "GRANULE" / "L2F_T31TFJ" / "IMG_DATA" / name, values)
+    with open_scene(safe, SceneOptions(offset=0)) as scene:
+        np.testing.assert_allclose(read_all(scene).data, np.stack([*data.values()]) / 10000, atol=1e-6)
 
 
 def test_bands_can_be_given_by_their_names(tmp_path: Path) -> None:
