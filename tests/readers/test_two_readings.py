@@ -26,14 +26,19 @@ def noise(low: float, high: float, count: int = 4) -> np.ndarray:
 
 
 class TestScale:
-    @pytest.mark.parametrize(("low", "high"), [(200, 15000), (7400, 11000)])
-    def test_numbers_over_32768_or_of_landsat_are_asked_for(self, tmp_path: Path, low: int, high: int) -> None:
-        path = write_scene(tmp_path / "a.tif", data=noise(low, high).astype(np.uint16), names=WORDS)
+    def test_landsats_numbers_of_dark_ground_are_asked_for(self, tmp_path: Path) -> None:
+        path = write_scene(tmp_path / "a.tif", data=noise(7400, 11000).astype(np.uint16), names=WORDS)
         with pytest.raises(
             InputError, match=r"values go from .*--scale 0\.0000305 .*--scale 0\.0000275 --offset -0\.2"
         ):
             open_scene(path)
         open_scene(path, SceneOptions(scale=2.75e-5, offset=-0.2)).close()
+
+    def test_numbers_over_32768_may_be_clouds_so_both_are_told(self, tmp_path: Path) -> None:
+        path = write_scene(tmp_path / "a.tif", data=noise(1200, 15000).astype(np.uint16), names=WORDS)
+        with open_scene(path) as scene:
+            assert isinstance(scene.notes[0], Warn)
+            assert "so bright, they may be over 32768 or 65535" in scene.notes[0]
 
     def test_a_scene_of_one_brightness_may_be_a_cloud(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "a.tif", data=np.full((4, 60, 60), 9000, np.uint16), names=WORDS)

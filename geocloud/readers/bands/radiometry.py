@@ -185,12 +185,12 @@ def other_reading(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
     tall = guess.scale == SENTINEL2_BEFORE_04.scale
     doubts = {
         "they may be bytes": guess.scale == PERCENT,
+        "so bright, they may be over 32768 or 65535 instead": tall and high * guess.scale > OFTEN_BRIGHTEST,
         f"none is below {OFFSET_LOW / guess.scale:g}, so an offset may be missing": (
             evidence.offset is None and low * guess.scale > OFFSET_LOW
         ),
         "they may be stretched from 0 to 1": guess.scale == 1 and top == 1,
         "so dark, they may be over 1000, 2047 or 4095 instead": tall and high * guess.scale < OFTEN_DARKEST,
-        "so bright, they may be over 32768 or 65535 instead": tall and high * guess.scale > OFTEN_BRIGHTEST,
         f"none is above {DETECTOR_BITS_MAX}, so they may be a detector's numbers": (
             tall and evidence.sensor is None and top < DETECTOR_BITS_MAX
         ),
@@ -218,10 +218,9 @@ def from_values(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
 
 
 def _check_levels(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) -> None:
-    """InputError where reflectance x 10000 would be of a scene as rare as numbers with other scales are usual."""
+    """InputError where reflectance x 10000 would be of a scene that has nothing dark, as numbers with an offset are."""
     low, high = _lowest(samples), samples.percentile(99)
-    never = evidence.offset is None and low * guess.scale > NEVER_LOWEST and high > EVEN * low
-    if high * guess.scale > OFTEN_BRIGHTEST or never:
+    if evidence.offset is None and low * guess.scale > NEVER_LOWEST and high > EVEN * low:
         raise InputError(
             f"{evidence.source} does not state its scale, and its values go from {low:g} to {high:g} (read as "
             f"reflectance x 10000 they would be {low * guess.scale:.2g} to {high * guess.scale:.3g}); {_WAYS_OUT}"
