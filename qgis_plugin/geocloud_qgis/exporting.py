@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable
 
@@ -26,6 +25,10 @@ def offer_export(iface: Any, layer: QgsRasterLayer, go_on: Callable[[], None]) -
     iface.messageBar().pushWidget(item, Qgis.MessageLevel.Warning)
 
 
+_waiting: list[_Export] = []
+"""The export that goes on: Qt keeps no reference to the object of a slot."""
+
+
 class _Export:
     """Waits for the layer that QGIS adds once it has written the file."""
 
@@ -35,25 +38,36 @@ class _Export:
 
     def start(self) -> None:
         """QGIS's own dialog: the part, the resolution and the file are the user's to choose."""
+        while _waiting:
+            _waiting[0].forget()
+        _waiting.append(self)
         self._iface.setActiveLayer(self._layer)
         QgsProject.instance().layersAdded.connect(self.added)
-        before = QgsApplication.taskManager().count()
+        before = _tasks()
         self._iface.actionLayerSaveAs().trigger()  # comes back when QGIS's dialog is closed
-        if QgsApplication.taskManager().count() <= before:
-            self._forget()  # cancelled: no file is being written
+        if not _tasks() - before:
+            self.forget()  # cancelled: no file is being written
 
-    def _forget(self) -> None:
-        with suppress(TypeError):  # not connected: the file was there before the dialog was gone
+    def forget(self) -> None:
+        """Wait no longer."""
+        if self in _waiting:
+            _waiting.remove(self)
             QgsProject.instance().layersAdded.disconnect(self.added)
 
     def added(self, layers: list[QgsMapLayer]) -> None:
         """Go on with the file that was just written; another layer is none of ours."""
         for layer in layers:
             if is_file(layer) and not is_result(layer) and self._is_new(layer.source()):
-                self._forget()
+                self.forget()
                 QTimer.singleShot(0, lambda found=layer: (self._iface.setActiveLayer(found), self._go_on()))
                 return
 
     def _is_new(self, source: str) -> bool:
         path = Path(source.split("|", maxsplit=1)[0])
         return path.is_file() and path.stat().st_mtime >= self._since - 1
+
+
+def _tasks() -> set[int]:
+    """What QGIS works on."""
+    manager = QgsApplication.taskManager()
+    return {manager.taskId(task) for task in manager.tasks()}

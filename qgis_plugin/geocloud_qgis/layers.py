@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Optional
 
 from qgis.core import (
-    QgsCoordinateReferenceSystem,
     QgsMapLayer,
     QgsProcessingException,
     QgsProcessingUtils,
@@ -102,8 +101,8 @@ def _placed(path: str, layer: QgsRasterLayer) -> str:
     if opened is None or opened.GetGeoTransform(can_return_null=True) is None:
         return ""  # a picture: a CRS alone does not say where it is
     target = QgsProcessingUtils.generateTempFilename("scene.vrt")
-    wkt = layer.crs().toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL)
-    return target if gdal.Translate(target, opened, format="VRT", outputSRS=wkt) is not None else ""
+    made = gdal.Translate(target, opened, format="VRT", outputSRS=layer.crs().toWkt())
+    return target if made is not None else ""
 
 
 def _copied(source: str) -> str:

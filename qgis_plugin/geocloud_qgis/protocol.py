@@ -22,6 +22,10 @@ def stages() -> dict[str, str]:
         "write": tr("Writing the results"),
         "series": tr("Comparing the dates"),
         "cover": tr("Measuring the zones"),
+        "reading": tr("Reading the scenes"),
+        "measuring before": tr("Measuring the model as it is"),
+        "training": tr("Learning"),
+        "measuring after": tr("Measuring the new model"),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .adapting import Adapt
 from .algorithm import ICON
 from .check_installation import CheckInstallation
 from .dates import Composite, Series
@@ -20,6 +21,7 @@ ALGORITHMS = (
     CloudCover,
     Series,
     Composite,
+    Adapt,
     CheckInstallation,
 )
 

@@ -238,6 +238,9 @@ class _Run:
             options = self.error.get("options")
             failed = tr("geocloud failed ({ending})").format(ending=_ending(code))
             raise ProgramError(in_our_words(text, options) or failed)
+        if code != 0 and self.result is not None and self.result.get("worse"):
+            text = tr("The new model is worse ({worse}), and was not written").format(worse=self.result["worse"])
+            raise ProgramError(text, tr("give more or other scenes"))
         if code != 0:
             raise self._from_stderr(code)
         self._log_stderr()

@@ -38,6 +38,13 @@ def field_titles() -> dict[str, str]:
         "method": tr("Method"),
         "mask-dir": tr("Folder of masks"),
         "zones": tr("Zones"),
+        "clear": tr("Scenes that are wholly clear"),
+        "cloudy": tr("Scenes that are wholly cloud"),
+        "polygons": tr("Corrected clouds"),
+        "masks": tr("Folder of corrected masks"),
+        "steps": _advanced(tr("Steps")),
+        "seed": _advanced(tr("Seed")),
+        "allow-worse": _advanced(tr("Write a worse model too")),
     }
 
 

@@ -130,7 +130,26 @@ COVER = Verb(
     {"OUTPUT": "--out"},
     {**REPLACES, **MESSAGES},
 )
-VERBS = (DETECT, POLYGONIZE, APPLY_MASK, SERIES, COMPOSITE, COVER)
+ADAPT = Verb(
+    "adapt",
+    {
+        "CLEAR": "--clear",
+        "CLOUDY": "--cloudy",
+        "POLYGONS": "--polygons",
+        "MASKS": "--masks",
+        "MODEL": "--model",
+        "BANDS": "--bands",
+        **READING,
+        "STEPS": "--steps",
+        "SEED": "--seed",
+        "THREADS": "--threads",
+        "ALLOW_WORSE": "--allow-worse",
+        "OVERWRITE": "--overwrite",
+    },
+    {"OUTPUT": "--out"},
+    MESSAGES,
+)
+VERBS = (DETECT, POLYGONIZE, APPLY_MASK, SERIES, COMPOSITE, COVER, ADAPT)
 CLASSES = ("cloud", "thin", "haze", "dust", "shadow", "snow")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")

@@ -4,6 +4,106 @@
   <context>
     <name>Geocloud</name>
     <message>
+      <source>Adapt the model to your scenes</source>
+      <translation>Adapter le modèle à vos scènes</translation>
+    </message>
+    <message>
+      <source>Makes a model of your own from the default, with scenes of which you know what is clear.</source>
+      <translation>Fait de celui par défaut un modèle à vous, avec des scènes dont vous savez ce qui est clair.</translation>
+    </message>
+    <message>
+      <source>Makes a model of your own from the default, in minutes, and measures it on scenes that it did not see. Three clear scenes are a start. A model that is worse is not written. Choose its folder in Detect clouds.</source>
+      <translation>Fait de celui par défaut un modèle à vous, en quelques minutes, et le mesure sur des scènes qu'il n'a pas vues. Trois scènes claires suffisent pour commencer. Un modèle moins bon n'est pas écrit. Choisissez son dossier dans Détecter les nuages.</translation>
+    </message>
+    <message>
+      <source>what the model calls cloud there was wrong.</source>
+      <translation>ce que le modèle y appelle nuage est faux.</translation>
+    </message>
+    <message>
+      <source>what it calls clear there was wrong.</source>
+      <translation>ce qu'il y appelle clair est faux.</translation>
+    </message>
+    <message>
+      <source>those of the masks or polygons below; with nothing known of them the threshold alone adapts.</source>
+      <translation>celles des masques ou polygones ci-dessous ; si rien n'en est connu, seul le seuil s'adapte.</translation>
+    </message>
+    <message>
+      <source>polygons of a run that you corrected; their column scene says of which scenes they tell all.</source>
+      <translation>les polygones d'un traitement, que vous avez corrigés ; leur colonne scene dit de quelles scènes ils disent tout.</translation>
+    </message>
+    <message>
+      <source>masks named like the scenes.</source>
+      <translation>des masques qui portent le nom des scènes.</translation>
+    </message>
+    <message>
+      <source>more learn longer.</source>
+      <translation>plus il y en a, plus l'apprentissage est long.</translation>
+    </message>
+    <message>
+      <source>of all random numbers.</source>
+      <translation>de tous les nombres aléatoires.</translation>
+    </message>
+    <message>
+      <source>otherwise nothing is written where it is worse on the scenes held out.</source>
+      <translation>sinon rien n'est écrit s'il est moins bon sur les scènes mises de côté.</translation>
+    </message>
+    <message>
+      <source>otherwise a model that exists stays as it is.</source>
+      <translation>sinon un modèle existant reste tel quel.</translation>
+    </message>
+    <message>
+      <source>the model's folder.</source>
+      <translation>le dossier du modèle.</translation>
+    </message>
+    <message>
+      <source>Choose at least one scene.</source>
+      <translation>Choisissez au moins une scène.</translation>
+    </message>
+    <message>
+      <source>the model is in {folder}</source>
+      <translation>le modèle est dans {folder}</translation>
+    </message>
+    <message>
+      <source>Scenes that are wholly clear</source>
+      <translation>Scènes entièrement claires</translation>
+    </message>
+    <message>
+      <source>Scenes that are wholly cloud</source>
+      <translation>Scènes entièrement nuageuses</translation>
+    </message>
+    <message>
+      <source>Other scenes</source>
+      <translation>Autres scènes</translation>
+    </message>
+    <message>
+      <source>Corrected clouds</source>
+      <translation>Nuages corrigés</translation>
+    </message>
+    <message>
+      <source>Folder of corrected masks</source>
+      <translation>Dossier de masques corrigés</translation>
+    </message>
+    <message>
+      <source>Steps</source>
+      <translation>Étapes</translation>
+    </message>
+    <message>
+      <source>Seed</source>
+      <translation>Graine</translation>
+    </message>
+    <message>
+      <source>Write a worse model too</source>
+      <translation>Écrire aussi un modèle moins bon</translation>
+    </message>
+    <message>
+      <source>Replace files that exist</source>
+      <translation>Remplacer les fichiers qui existent</translation>
+    </message>
+    <message>
+      <source>Model</source>
+      <translation>Modèle</translation>
+    </message>
+    <message>
       <source>Parameters</source>
       <translation>Paramètres</translation>
     </message>
@@ -388,10 +488,6 @@
       <translation>Précision</translation>
     </message>
     <message>
-      <source>Replace files that exist</source>
-      <translation>Remplacer les fichiers qui existent</translation>
-    </message>
-    <message>
       <source>Cloud mask</source>
       <translation>Masque de nuages</translation>
     </message>
@@ -772,10 +868,6 @@
       <translation>pour un élément STAC ou un raster virtuel de confiance. Une couche ouverte par QGIS n'en a pas besoin.</translation>
     </message>
     <message>
-      <source>Model</source>
-      <translation>Modèle</translation>
-    </message>
-    <message>
       <source>Bands</source>
       <translation>Bandes</translation>
     </message>
@@ -864,8 +956,28 @@
       <translation>Mesure des zones</translation>
     </message>
     <message>
+      <source>Reading the scenes</source>
+      <translation>Lecture des scènes</translation>
+    </message>
+    <message>
+      <source>Measuring the model as it is</source>
+      <translation>Mesure du modèle actuel</translation>
+    </message>
+    <message>
+      <source>Learning</source>
+      <translation>Apprentissage</translation>
+    </message>
+    <message>
+      <source>Measuring the new model</source>
+      <translation>Mesure du nouveau modèle</translation>
+    </message>
+    <message>
       <source>Clouds of {scene}</source>
       <translation>Nuages de {scene}</translation>
+    </message>
+    <message>
+      <source>give more or other scenes</source>
+      <translation>donnez davantage de scènes, ou d'autres</translation>
     </message>
     <message>
       <source>geocloud ended without a result</source>
@@ -890,6 +1002,10 @@
     <message>
       <source>geocloud failed ({ending})</source>
       <translation>geocloud a échoué ({ending})</translation>
+    </message>
+    <message>
+      <source>The new model is worse ({worse}), and was not written</source>
+      <translation>Le nouveau modèle est moins bon ({worse}) et n'a pas été écrit</translation>
     </message>
     <message>
       <source>This geocloud speaks protocol {theirs}, the plugin protocol {ours}</source>

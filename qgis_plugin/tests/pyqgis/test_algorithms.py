@@ -29,7 +29,7 @@ def detect(folder, scene, feedback=None, context=None, **more):
 
 ALGORITHMS = {
     *("detectclouds", "polygonize", "applymask", "applymasktolayers", "cover", "series", "composite"),
-    "checkinstallation",
+    *("adapt", "checkinstallation"),
 }
 
 

@@ -191,3 +191,20 @@ def test_a_mask_in_landsats_codes(run, dates, tmp_path):
     assert results["POLYGON_COUNT"] == 1
     results, _, _ = run("applymask", INPUT=dates[0], MASK=qa, ENCODING="qa_pixel", OUTPUT=str(tmp_path / "o.tif"))
     assert results["REMOVED_FRACTION"] == pytest.approx(0.25)
+
+
+def test_a_model_of_ones_own(run, scene, tmp_path):
+    """From a layer of which all is known to be cloud, and one of which nothing is known."""
+    twin = str(tmp_path / "twin.tif")
+    gdal.Translate(twin, scene)
+    out = tmp_path / "my model"
+    given = {"CLOUDY": [twin], "LAYERS": [scene], "STEPS": 2, "ALLOW_WORSE": True, "THREADS": 1}
+    results, _, heard = run("adapt", OUTPUT=str(out), **given)
+    assert results["OUTPUT"] == str(out)
+    assert (out / "card.json").exists()
+    assert "Learning" in heard.stages
+    mask = str(tmp_path / "m.tif")
+    results, _, _ = run("detectclouds", INPUT=scene, MODEL=str(out), MASK=mask)
+    assert 0 <= results["CLOUD_FRACTION"] <= 1
+    with pytest.raises(QgsProcessingException, match="at least one scene"):
+        run("adapt", OUTPUT=str(out))

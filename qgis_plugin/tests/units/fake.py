@@ -27,6 +27,9 @@ def main(mode):
             options=["allow-external"],
         )
         return 1
+    elif mode == "worse":
+        say(event="result", worse="recall falls by 9 points")
+        return 1
     elif mode == "usage":
         print("Usage: geocloud\nError: no such option --x", file=sys.stderr)
         return 2

@@ -58,6 +58,7 @@ def test_error_is_the_programs_sentence_and_is_not_said_before():
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
+        ("worse", "worse .recall falls by 9 points., and was not written"),
         ("usage", "^no such option --x$"),
         ("traceback", r"unexpectedly \(exit code 1\): ValueError: a bug"),
         ("dying", "unexpectedly .signal 6"),

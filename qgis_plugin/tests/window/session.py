@@ -6,14 +6,24 @@ Writes `outcome.json` into $GEOCLOUD_WINDOW: {} where all is well, else what wen
 import json
 import os
 import re
+import shutil
 import sys
 import time
 import traceback
 from pathlib import Path
 
-from qgis.core import Qgis, QgsApplication, QgsContrastEnhancement, QgsProcessingUtils, QgsProject, QgsRasterLayer
+from qgis.core import (
+    Qgis,
+    QgsApplication,
+    QgsContrastEnhancement,
+    QgsProcessingUtils,
+    QgsProject,
+    QgsRasterDataProvider,
+    QgsRasterLayer,
+)
+from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import QComboBox, QDialog, QLabel, QProgressBar, QPushButton, QTextEdit
+from qgis.PyQt.QtWidgets import QApplication, QComboBox, QDialog, QLabel, QProgressBar, QPushButton, QTextEdit
 from qgis.utils import iface, loadPlugin, startPlugin
 
 sys.path.insert(0, os.environ["GEOCLOUD_STEPS"])
@@ -157,6 +167,49 @@ def check_export():
     assert "tiles" in item.text() and item.findChild(QPushButton, "geocloudExport") is not None
     iface.messageBar().clearWidgets()
     QgsProject.instance().removeMapLayer(tiles)
+    check_export_goes_on()
+
+
+def check_export_goes_on():
+    """The button opens QGIS's own export; its file is the scene. After Cancel no other file is taken for it."""
+    layer = QgsRasterLayer(_calculated(), "calculated", "virtualraster")
+    assert layer.isValid()
+    QgsProject.instance().addMapLayer(layer)
+    for name, accepted in (("not exported", False), ("exported", True)):
+        iface.setActiveLayer(layer)
+        action("geocloudDetect").trigger()
+        button = iface.messageBar().currentItem().findChild(QPushButton, "geocloudExport")
+        QTimer.singleShot(1500, lambda name=name, accepted=accepted: _answer(name, accepted))
+        button.click()
+        if not accepted:
+            other = QgsRasterLayer(shutil.copy(SCENE, str(FOLDER / "another.tif")), "another")
+            QgsProject.instance().addMapLayer(other)
+            pause(1)
+            assert plugin().dialog is None, "the export was cancelled"
+            QgsProject.instance().removeMapLayer(other)
+    wait(lambda: plugin().dialog is not None, 60)
+    found = next(one for one in QgsProject.instance().mapLayers().values() if one.name() == "exported")
+    assert plugin().dialog.createProcessingParameters()["INPUT"] in (found.id(), found.source())
+    plugin().dialog.close()
+    iface.messageBar().clearWidgets()
+    QgsProject.instance().removeMapLayers([layer.id(), found.id()])
+
+
+def _calculated():
+    """A layer of QGIS's raster calculator: it has no file."""
+    scene, given = QgsRasterLayer(SCENE, "scene"), QgsRasterDataProvider.VirtualRasterParameters()
+    given.crs, given.extent, given.width, given.height = scene.crs(), scene.extent(), 64, 64
+    used = QgsRasterDataProvider.VirtualRasterInputLayers()
+    used.name, used.uri, used.provider = "scene", SCENE, "gdal"
+    given.rInputLayers, given.formula = [used], '"scene@1"'
+    return QgsRasterDataProvider.encodeVirtualRasterProviderUri(given)
+
+
+def _answer(name, accepted):
+    """QGIS's own dialog, as a user leaves it."""
+    dialog = QApplication.activeModalWidget()
+    dialog.findChild(QgsFileWidget).setFilePath(str(FOLDER / f"{name}.tif"))
+    (dialog.accept if accepted else dialog.reject)()
 
 
 def check_result():
