@@ -1,11 +1,10 @@
 """Scenes that are no plain file, an area with classes, a batch and a model: each as a user does it."""
 
 import os
-import subprocess
+import shutil
 from pathlib import Path
 
 from driving import FOLDER, SCENE, group, open_dialog, pause, run, save, wait, wait_for_map
-from geocloud_qgis import settings
 from qgis.core import (
     QgsApplication,
     QgsProcessingContext,
@@ -119,9 +118,10 @@ def detect_area(layer):
 
 def adapted_model(layer):
     """A model of one's own, by its folder; with it the probability of each class, whose styles are chosen."""
-    folder = FOLDER / "my-model"
-    command = [str(settings.program()), "adapt", SCENE, "--out", str(folder)]
-    subprocess.run(command, env=settings.environment(), check=True, capture_output=True)
+    import processing
+
+    folder, twin = FOLDER / "my-model", shutil.copy(SCENE, str(FOLDER / "twin.tif"))
+    processing.run("geocloud:adapt", {"LAYERS": [SCENE, twin], "ALLOW_WORSE": True, "OUTPUT": str(folder)})
     iface.setActiveLayer(layer)
     dialog = open_dialog()
     more = {"CLASS_SCORES": "TEMPORARY_OUTPUT", "UNCERTAINTY": "TEMPORARY_OUTPUT", "POLYGONS": None}
@@ -140,6 +140,7 @@ def adapted_model(layer):
     assert nodes["class_scores"].layer().styleManager().setCurrentStyle("thin cloud")
     nodes["class_scores"].setExpanded(True)
     wait_for_map()
+    iface.messageBar().clearWidgets()
     save(iface.mainWindow(), "qgis-classes")
     for node in others:
         node.setItemVisibilityChecked(True)
