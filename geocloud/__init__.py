@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from geocloud.evaluation.samples import DataOptions
+    from geocloud.lazy.composite import compose
     from geocloud.lazy.lazy import mask, score
     from geocloud.models.registry import load_scorer
     from geocloud.pipeline.detection import Detection, DetectOptions
@@ -63,8 +64,8 @@ __all__ = [
     "ModelCard", "ModelError", "OutputError", "PatchBatch", "PatchOptions", "PolygonizeOptions", "Progress",
     "Raster", "Record", "SceneOptions", "SceneReader", "Scorer", "SearchOptions", "SeriesDate", "SeriesOptions",
     "TrainOptions", "TrainResult", "UsageError", "Window", "__version__", "adapt", "apply_mask", "calibrate",
-    "classify", "composite", "cover", "detect", "detect_many", "detect_series", "evaluate", "load_scorer", "mask",
-    "open_scene", "polygonize", "score", "search", "train", "write_patches",
+    "classify", "compose", "composite", "cover", "detect", "detect_many", "detect_series", "evaluate", "load_scorer",
+    "mask", "open_scene", "polygonize", "score", "search", "train", "write_patches",
 ]  # fmt: skip
 
 _MODULES = {
@@ -76,6 +77,7 @@ _MODULES = {
     "errors": "Cancelled EnvironmentProblem GeocloudError InputError MissingExtraError ModelError OutputError "
     "UsageError",
     "evaluation.samples": "DataOptions",
+    "lazy.composite": "compose",
     "lazy.lazy": "mask score",
     "scorers.card": "ModelCard",
     "models.registry": "load_scorer",

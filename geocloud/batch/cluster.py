@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from geocloud.batch.options import BatchOptions
 from geocloud.errors import EnvironmentProblem, MissingExtraError, UsageError
@@ -16,6 +18,8 @@ from geocloud.pipeline.scoring import cores
 if TYPE_CHECKING:
     from distributed import Client
 
+T = TypeVar("T")
+R = TypeVar("R")
 WORKER_BYTES = 1_250_000_000
 """What a worker may need: `detect` of a Sentinel-2 tile on one thread peaks below 1 GB, and Dask wants some above."""
 CONNECT_SECONDS = 20
@@ -52,6 +56,30 @@ def require_dask() -> None:
         import distributed  # noqa: F401 - only to say what is missing
     except ImportError as error:
         raise MissingExtraError("dask and distributed", "batch", "A batch") from error
+
+
+def tasks_on(client: Client) -> Callable[[Callable[[T], R], Sequence[T]], Iterator[R]]:
+    """What `composite` takes as `tasks`: work on a client's workers, its results in the order of the tasks.
+
+    A few more tasks are under way than there are workers, so that neither side holds all results.
+    """
+
+    def run(work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        ahead = 2 * max(1, len(client.scheduler_info()["workers"]))
+        waiting: deque[Any] = deque()
+        left = iter(tasks)
+        try:
+            while True:
+                waiting.extend(client.submit(work, task, pure=False) for task in islice(left, ahead - len(waiting)))
+                if not waiting:
+                    return
+                yield waiting[0].result()
+                waiting.popleft()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    return run
 
 
 def silence_dask() -> None:

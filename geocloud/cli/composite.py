@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,7 +10,7 @@ import click
 
 from geocloud.cli.common import arrow, check_projections, examples
 from geocloud.cli.main import Command, shell
-from geocloud.cli.options import device_option, model_option, scene_options, take_scene_options
+from geocloud.cli.options import area_options, device_option, model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.series.compose import Method
 from geocloud.verbs.composite import CompositeOptions
@@ -23,20 +24,35 @@ from geocloud.verbs.composite import composite as compose_scenes
               help="Median or weighted mean of the clear dates, or one date for each pixel.")  # fmt: skip
 @click.option("--mask-dir", "masks", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of NAME_cloudmask.tif; what is missing there is made.")  # fmt: skip
+@click.option("--stac", is_flag=True, help="Write a STAC item beside it too.")
 @model_option
 @scene_options
+@area_options
 @device_option
+@click.option("--workers", type=int, help="Dask workers to start here; default: none, all is done in this process.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use the Dask scheduler there, as tcp://host:8786.")
+@click.option("--scheduler-file", type=click.Path(path_type=Path), help="Use the scheduler that wrote this file.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @shell(watch=True, shares={})
 def composite(reporter: Reporter, scenes: tuple[str, ...], out: Path, **given: Any) -> None:  # noqa: ANN401
-    """Write one cloud-free image of SCENES: dates of one place, on one grid.
+    """Write one cloud-free image of SCENES: dates of one place, also of several UTM zones.
 
-    Reflectance in the bands that all dates have, then the number of clear dates and the date shown; nodata where no
-    date was clear.
+    Reflectance in the bands that all dates have, on the pixels of the first one, then the number of clear dates and the
+    date shown; nodata where no date was clear.
     """
     check_projections()
+    places = {name: given.pop(name) for name in ("workers", "scheduler", "scheduler_file")}
     options = CompositeOptions(scene=take_scene_options(given), **given)
-    made = compose_scenes(scenes, out, options, progress=reporter.progress)
+    with ExitStack() as cluster:
+        tasks = None
+        if any(place is not None for place in places.values()):
+            from geocloud.batch.cluster import connect, silence_dask, tasks_on
+            from geocloud.batch.options import BatchOptions
+
+            silence_dask()
+            tasks = tasks_on(cluster.enter_context(connect(BatchOptions(**places))))
+        made = compose_scenes(scenes, out, options, tasks=tasks, progress=reporter.progress)
     record = {"out": str(out), "dates": list(made.dates), "filled_percent": round(made.filled_percent, 3)}
+    record |= {} if made.item_path is None else {"stac": str(made.item_path)}
     text = f"{len(made.dates)} dates, {made.filled_percent:.1f} % of the ground seen clear {arrow()} {out}"
     reporter.result(record, text)

@@ -9,7 +9,7 @@ import click
 
 from geocloud.cli.common import arrow, check_projections, examples
 from geocloud.cli.main import Command, shell
-from geocloud.cli.options import device_option, model_option, scene_options, take_scene_options
+from geocloud.cli.options import area_options, device_option, model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
 from geocloud.verbs.series import SeriesDate, SeriesOptions, detect_series
 
@@ -19,6 +19,7 @@ from geocloud.verbs.series import SeriesDate, SeriesOptions, detect_series
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the masks.")
 @model_option
 @scene_options
+@area_options
 @device_option
 @click.option("--threads", type=click.IntRange(min=1), help="Scoring threads [one per core].")
 @click.option("--overwrite", is_flag=True, help="Replace masks that exist.")

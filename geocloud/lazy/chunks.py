@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.calibration import Calibration
-from geocloud.classes import ENCODINGS, EncodingName, encode
+from geocloud.classes import ENCODINGS, SHADOW, EncodingName, encode
+from geocloud.errors import ModelError
 from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.detection import choose_threshold
-from geocloud.pipeline.scoring import SCORE, score_segment
+from geocloud.pipeline.layers import CODE, BatchLayers
+from geocloud.pipeline.scoring import SCORE, BatchMaps, Layers, score_segment
 from geocloud.pipeline.tiling import Segment
 from geocloud.progress import Warn, tell
-from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchGrid, Window, spread
+from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchBatch, PatchGrid, Window, spread
 from geocloud.readers.area import Area
 from geocloud.readers.bands.radiometry import EIGHT_BIT, Samples, ScaleEvidence, most_common
 from geocloud.readers.bands.spec import DigitalNumbers, Radiometry, average, find_valid, is_nodata
@@ -25,6 +27,7 @@ from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_scene import array_nodata, stated_radiometry
 from geocloud.scorers.card import Precision
 from geocloud.scorers.contract import Scorer
+from geocloud.writers.cog import SCORE_SCALE, quantise
 
 if TYPE_CHECKING:
     import dask.array
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
 
 Numbers = tuple[Sequence[Radiometry], float | None]
 """Scale and offset of each band, and the number that pads all of them, where one does."""
-LazyResult = Literal["probability", "raw"] | EncodingName
+LazyResult = Literal["probability", "raw", "alone"] | EncodingName
+"""`alone` is what `series` takes of a date: P(cloud) as a score is stored, and 2 more where its mask says shadow."""
 MAX_CHUNK_SIDE = 2048
 """Pixels along a chunk's side at most, however the array comes: seven bands of it are 200 megabytes with a halo."""
 PROBED_CHUNKS = 4
@@ -122,13 +126,59 @@ def score_block(
     read = DigitalNumbers(bands, find_valid(bands, nodata, radiometry, padding), tuple(radiometry))
     scorer = shared_scorer(plan.model, "auto", plan.precision)
     area = Window(top, left, bottom - top, right - left)
-    scores = spread(_score(read, area, origin, plan, scorer), plan.factor, area.shape)
+    calibration = choose_threshold(scorer, plan.threshold)
+    maps = AloneMaps(scorer, calibration) if plan.product == "alone" else None
+    scores = spread(_score(read, area, origin, plan, scorer, maps), plan.factor, area.shape)
     valid = read.valid[area.slices(origin)]
-    return finish(scores, valid, choose_threshold(scorer, plan.threshold), plan.product)
+    return finish(scores, valid, calibration, plan.product)
+
+
+class AloneMaps:
+    """The product `alone` of a batch of patches."""
+
+    def __init__(self, scorer: Scorer, calibration: Calibration) -> None:
+        """With shadow where the model can tell it."""
+        try:
+            self._layers = BatchLayers(scorer, calibration, classes=("cloud", "shadow"), extent="all")
+        except ModelError:
+            self._layers = BatchLayers(scorer, calibration, extent="all")
+
+    def __call__(self, batch: PatchBatch) -> Layers:
+        """(n, h, w) under the name of the score."""
+        layers = self._layers(batch)
+        p = quantise(layers[SCORE]).astype(np.float32) * np.float32(SCORE_SCALE)
+        return {SCORE: p + np.float32(2) * (layers[CODE] == SHADOW)}
+
+
+def lazy_reflectance(
+    layers: Sequence[xarray.DataArray], options: SceneOptions, evidence: ScaleEvidence
+) -> dask.array.Array:
+    """(band, y, x) reflectance of (y, x) layers, NaN where nodata."""
+    import dask.array
+
+    chunks = layers[0].chunks or ()
+    stack = dask.array.stack([layer.data.rechunk(chunks) for layer in layers]).rechunk({0: -1})
+    nodata = [array_nodata(layer, options, evidence) for layer in layers]
+    numbers = _numbers(layers, nodata, options, stack, evidence)
+    found: dask.array.Array = stack.map_blocks(
+        _reflect_block, nodata=nodata, numbers=numbers, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
+    )
+    return found
+
+
+def _reflect_block(values: NDArray[Any], *, nodata: Sequence[float | None], numbers: Numbers) -> FloatArray:
+    bands, (radiometry, padding) = tuple(values), numbers
+    raster = DigitalNumbers(bands, find_valid(bands, nodata, radiometry, padding), tuple(radiometry)).reflectance()
+    return np.where(raster.valid, raster.data, np.float32(np.nan))
 
 
 def _score(
-    numbers: DigitalNumbers, area: Window, origin: tuple[int, int], plan: BlockPlan, scorer: Scorer
+    numbers: DigitalNumbers,
+    area: Window,
+    origin: tuple[int, int],
+    plan: BlockPlan,
+    scorer: Scorer,
+    maps: BatchMaps | None,
 ) -> FloatArray:
     """Scores of what is scored in an area of the array; `numbers` begin at its pixel `origin`."""
     step, side = plan.factor, plan.grid.side
@@ -143,14 +193,14 @@ def _score(
     for row in range(area.row // step, stop, side):
         window = Window(row, columns.start, min(side, stop - row), len(columns))
         segment = Segment(window=window, origin=(first, left), raster=raster, own_valid=raster.valid)
-        scores.append(score_segment(segment, plan.grid, scorer, plan.bands)[SCORE])
+        scores.append(score_segment(segment, plan.grid, scorer, plan.bands, maps)[SCORE])
     return np.concatenate(scores)
 
 
 def finish(scores: FloatArray, valid: BoolArray, calibration: Calibration, product: LazyResult) -> NDArray[Any]:
     """P(cloud), score or codes of (h, w) scores."""
     scores = np.where(valid, scores, np.float32(np.nan))
-    if product == "raw":
+    if product == "raw" or product == "alone":  # noqa: PLR1714 - that mypy sees what is left
         return scores
     if product == "probability":
         return calibration.probability(scores)

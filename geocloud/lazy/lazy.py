@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
@@ -12,26 +11,25 @@ from numpy.typing import NDArray
 
 from geocloud.classes import ENCODINGS, EncodingName
 from geocloud.errors import UsageError
-from geocloud.lazy.chunks import BlockPlan, LazyResult, cut_to_area, finish, lazy_blocks
+from geocloud.lazy.chunks import cut_to_area, finish, lazy_blocks
+from geocloud.lazy.dates import are_together, mask_together
+from geocloud.lazy.given import Bands, Given, Wanted, attributes, coords_of, fill, from_north, plan_blocks
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import score_scene
-from geocloud.pipeline.tiling import aggregation_factor, scored_grid
 from geocloud.progress import Warn, tell
-from geocloud.raster import NODATA, FloatArray, Georef
+from geocloud.raster import FloatArray
 from geocloud.readers import open_scene
-from geocloud.readers.area import Area, AreaSource, Box, find_area
-from geocloud.readers.reader import SceneOptions, part_of
+from geocloud.readers.area import AreaSource, Box
+from geocloud.readers.reader import part_of
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
 from geocloud.readers.scenes.xarray_scene import choose_layers
 from geocloud.scorers.card import Precision
-from geocloud.version import __version__
 
 if TYPE_CHECKING:
     import xarray
 
-    Array = xarray.DataArray | xarray.Dataset
-Bands = Sequence[str] | Mapping[str, int]
+    from geocloud.lazy.given import Array
 
 
 class _Keywords(TypedDict, total=False):
@@ -54,6 +52,7 @@ class _ScoreKeywords(_Keywords, total=False):
 
 class _MaskKeywords(_Keywords, total=False):
     encoding: EncodingName
+    together: bool | None
 
 
 @overload
@@ -105,8 +104,8 @@ def score(  # noqa: PLR0913 - what an array does not say, and what is wanted of 
         ModelError: no such model, or a band it needs is missing.
         UsageError: a threshold rule or band number that there is not, or an object that is no array of a scene.
     """
-    plan = _Wanted(os.fspath(model), threshold, precision, "raw" if raw else "probability", aoi, bounds)
-    return _of_any(array, _Given(bands, scale, offset, nodata), plan)
+    plan = Wanted(os.fspath(model), threshold, precision, "raw" if raw else "probability", aoi, bounds)
+    return _of_any(array, Given(bands, scale, offset, nodata), plan)
 
 
 @overload
@@ -126,50 +125,23 @@ def mask(  # noqa: PLR0913 - as `score`
     aoi: AreaSource | None = None,
     bounds: Box | None = None,
     encoding: EncodingName = "geocloud",
+    together: bool | None = None,
 ) -> Any:
     """The cloud mask of a scene in an array: 0 clear, 1 cloud, 255 nodata; arguments and limits as of `score`.
 
-    `encoding` gives other codes. Further classes, a least area and dilation are for `detect` alone.
+    Three or more dates along a `time` dimension are masked as `detect_series` masks such files: each is freed of cloud
+    with the help of the others, and code 5 is cloud shadow. With `together=False` each is masked by itself, as fewer
+    dates are; `together=True` refuses fewer. `encoding` gives other codes. Further classes, a least area and dilation
+    are for `detect` alone.
     """
-    plan = _Wanted(os.fspath(model), threshold, precision, encoding, aoi, bounds)
-    return _of_any(array, _Given(bands, scale, offset, nodata), plan)
+    plan = Wanted(os.fspath(model), threshold, precision, encoding, aoi, bounds)
+    given = Given(bands, scale, offset, nodata)
+    if isinstance(array, np.ndarray) or not are_together(array, wish=together):
+        return _of_any(array, given, plan)
+    return from_north(array, lambda turned: mask_together(turned, given, plan))
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """What the caller says of an array."""
-
-    bands: Bands | None
-    scale: float | None
-    offset: float | None
-    nodata: float | None
-
-    def options(self) -> SceneOptions:
-        """Bands by number from 1."""
-        numbers = self.bands or {}
-        if not isinstance(numbers, Mapping):
-            numbers = {name: number for number, name in enumerate(numbers, start=1)}
-        return SceneOptions(bands=numbers, scale=self.scale, offset=self.offset, nodata=self.nodata)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is to be made of it."""
-
-    model: str
-    threshold: float | str | None
-    precision: Precision
-    product: LazyResult
-    aoi: AreaSource | None
-    bounds: Box | None
-
-    def area(self, georef: Georef) -> Area | None:
-        """The area of interest in an array; None: all of it."""
-        whole = self.aoi is None and self.bounds is None
-        return None if whole else find_area(self.aoi, self.bounds, georef, "the array")
-
-
-def _of_any(array: Any, given: _Given, wanted: _Wanted) -> Any:  # noqa: ANN401 - checked here
+def _of_any(array: Any, given: Given, wanted: Wanted) -> Any:  # noqa: ANN401 - checked here
     """The product of an array of any kind that is taken; UsageError for all others."""
     if isinstance(array, np.ma.MaskedArray):
         raise UsageError("a masked array is not taken: give array.filled(value) and nodata=value")
@@ -183,7 +155,7 @@ def _of_any(array: Any, given: _Given, wanted: _Wanted) -> Any:  # noqa: ANN401 
     )
 
 
-def _named(array: NDArray[Any], given: _Given) -> xarray.DataArray:
+def _named(array: NDArray[Any], given: Given) -> xarray.DataArray:
     """A numpy array with named dimensions."""
     import xarray
 
@@ -198,9 +170,9 @@ def _named(array: NDArray[Any], given: _Given) -> xarray.DataArray:
     return xarray.DataArray(array, dims=("band", "y", "x"))
 
 
-def _of_xarray(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
+def _of_xarray(array: Array, given: Given, wanted: Wanted) -> xarray.DataArray:
     """The product of each time."""
-    return _each_time(array, lambda one: _from_north(one, given, wanted))
+    return _each_time(array, lambda one: from_north(one, lambda turned: _of_one(turned, given, wanted)))
 
 
 def _each_time(array: Array, work: Callable[[Array], xarray.DataArray]) -> xarray.DataArray:
@@ -214,19 +186,7 @@ def _each_time(array: Array, work: Callable[[Array], xarray.DataArray]) -> xarra
     return xarray.concat([part.drop_vars("time", errors="ignore") for part in parts], dim=along, join="override")
 
 
-def _from_north(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
-    """The product of one scene, which is scored from the north whichever way its rows run."""
-    y, _ = plane_of(array)
-    if y not in array.coords:  # xarray makes one up, counted from 0
-        return _of_one(array, given, wanted)
-    rows = array.coords[y]
-    if rows.ndim != 1 or len(rows) < 2 or not rows[0] < rows[-1]:
-        return _of_one(array, given, wanted)
-    back = {y: slice(None, None, -1)}
-    return _of_one(array.isel(back), given, wanted).isel(back)
-
-
-def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
+def _of_one(array: Array, given: Given, wanted: Wanted) -> xarray.DataArray:
     """The product of one scene."""
     import xarray
 
@@ -245,42 +205,18 @@ def _of_one(array: Array, given: _Given, wanted: _Wanted) -> xarray.DataArray:
             values = finish(*score_scene(opened, scorer), calibration, product)
     else:
         tell("the array", [Warn(f"{found.chosen.guess}; if it is wrong, give bands=")] if found.chosen.guess else [])
-        georef = array_georef(first)
-        factor = aggregation_factor(georef, scorer)
-        grid = scored_grid(georef, factor, scorer.card.block)
-        plan = BlockPlan(
-            grid, factor, scorer.card.halo, bands, wanted.model, wanted.precision, wanted.threshold, product
-        )
+        plan = plan_blocks(array_georef(first), scorer, bands, wanted)
         ordered = [layers[band].transpose(y, x) for band in bands]
         values = lazy_blocks(plan, ordered, options, found.evidence("the array"))
         if area is not None:
-            values = cut_to_area(values, area, _fill(product) if product in ENCODINGS else np.nan)
-    attrs = {
-        "long_name": "cloud mask" if product in ENCODINGS else "P(cloud)" if product == "probability" else "score",
-        **({"_FillValue": _fill(product)} if product in ENCODINGS else {}),
-        **({"grid_mapping": first.attrs["grid_mapping"]} if "grid_mapping" in first.attrs else {}),
-        "GEOCLOUD_VERSION": __version__,
-        "GEOCLOUD_MODEL": scorer.card.name,
-        "GEOCLOUD_THRESHOLD": float(calibration.threshold),
-    }
+            values = cut_to_area(values, area, fill(product) if product in ENCODINGS else np.nan)
     name = "cloudmask" if product in ENCODINGS else "cloudscore"
     if area is not None:
         rows, cols = area.window.slices()
         first = first.isel({y: rows, x: cols})
-    result = xarray.DataArray(values, _coords(array, first, (y, x)), (y, x), name=name, attrs=attrs)
+    result = xarray.DataArray(
+        values, coords_of(array, first, (y, x)), (y, x), name=name, attrs=attributes(first, wanted, scorer)
+    )
     if "grid_mapping" in first.encoding:
         result.encoding["grid_mapping"] = first.encoding["grid_mapping"]
     return result
-
-
-def _fill(product: LazyResult) -> int:
-    return NODATA if product == "geocloud" else ENCODINGS[product].nodata  # type: ignore[index]
-
-
-def _coords(array: Array, layer: xarray.DataArray, plane: tuple[Hashable, Hashable]) -> dict[Hashable, Any]:
-    """A band's coordinates but for those that tell bands apart."""
-    return {
-        name: values
-        for name, values in layer.coords.items()
-        if set(values.dims) <= set(plane) and (name not in array.coords or array.coords[name].ndim == values.ndim)
-    }

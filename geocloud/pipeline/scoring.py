@@ -296,20 +296,26 @@ def piece_rows(factor: int, width: int) -> int:
 
 
 def score_scene(
-    scene: SceneReader, scorer: Scorer, *, threads: int | None = None, factor: int | None = None
+    scene: SceneReader,
+    scorer: Scorer,
+    *,
+    threads: int | None = None,
+    factor: int | None = None,
+    maps: BatchMaps | None = None,
 ) -> tuple[FloatArray, BoolArray]:
     """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation.
 
-    Squares of `factor` x `factor` pixels are averaged; None: as `aggregation_factor` says.
+    Squares of `factor` x `factor` pixels are averaged; None: as `aggregation_factor` says. `maps` as of `scored_rows`.
     """
-    if isinstance(scorer, WholeScorer):
+    if isinstance(scorer, WholeScorer) and maps is None:
         bands = scorer.choose_bands(scene.bands)
         raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
         score = np.where(raster.valid, scorer.score_whole(raster, bands), np.float32(np.nan))
         return score, raster.valid
     whole, area = whole_of(scene)
     factor = factor or aggregation_factor(whole.georef, scorer)
-    rows = list(scored_rows(whole, scorer, factor=factor, threads=threads, part=area.window if area else None))
+    part = area.window if area else None
+    rows = list(scored_rows(whole, scorer, factor=factor, threads=threads, maps=maps, part=part))
     score, valid = np.concatenate([part.score for part in rows]), np.concatenate([part.valid for part in rows])
     if area is not None:
         valid &= area.inside(area.window)

@@ -102,6 +102,14 @@ def area_text(aoi: AreaSource | None, bounds: Box | None) -> str:
     return f"{name} ({digest})"
 
 
+def frame_of_window(window: Window, georef: Georef) -> geopandas.GeoDataFrame:
+    """A window of a raster that has a place on the Earth as an area: the very pixels of the window on its own grid."""
+    import geopandas
+
+    corners = np.array([shapely.box(window.col, window.row, window.stop_col, window.stop_row)])
+    return geopandas.GeoDataFrame(geometry=to_crs_coordinates(corners, georef), crs=georef.crs_wkt)
+
+
 def read_area(aoi: AreaSource) -> geopandas.GeoDataFrame:
     """The polygons of an area; raises as `find_area`."""
     import geopandas

@@ -1,16 +1,17 @@
-"""Scenes of one place in the order of time, checked to be on one grid, and windows of all of them."""
+"""Scenes of one place in the order of time on one grid, and windows of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from geocloud.errors import InputError, UsageError
-from geocloud.raster import BoolArray, FloatArray, Window
+from geocloud.raster import BoolArray, FloatArray, Georef, Window
 from geocloud.readers.dates import scene_day
 from geocloud.readers.reader import SceneReader
+from geocloud.readers.scenes.warped import common_grid, on_grid
 
 CACHE = 32 << 20
 """Bytes of GDAL's block cache while many dates are read; its default, a share of the machine's memory, fills."""
@@ -21,33 +22,32 @@ class Stack:
     """Scenes on one grid, the earliest first."""
 
     scenes: tuple[SceneReader, ...]
+    """As they are; `on_grid` shows those that lie on another grid."""
     days: tuple[str, ...]
     """YYYY-MM-DD of each; all empty where no scene tells its day and the given order is kept."""
     bands: tuple[str, ...]
     """Those that all scenes have, in the order of the first scene."""
+    georef: Georef
+    """The grid."""
 
-    def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
-        """(date, band, h, w) reflectance and (date, h, w) valid."""
-        dates, plane = len(self.scenes), (window.height, window.width)
-        data = np.empty((dates, len(self.bands), *plane), dtype=np.float32)
-        valid = np.empty((dates, *plane), dtype=bool)
-        for date, scene in enumerate(self.scenes):  # one after the other: a list of all would hold them twice
-            raster = scene.read(window, self.bands)
-            data[date], valid[date] = raster.data, raster.valid
-        return data, valid
+    @property
+    def frame(self) -> Window:
+        """All of the grid."""
+        return Window(0, 0, *self.georef.shape)
 
-    def windows(self, pixels: int) -> Iterator[tuple[Window, ...]]:
-        """All windows of the grid from the top, a tuple for each strip of rows; each window has at most `pixels`."""
-        height, width = self.scenes[0].georef.shape
-        rows = min(height, max(1, int(pixels**0.5)))
-        cols = min(width, max(1, pixels // rows))
-        for row in range(0, height, rows):
-            tall = min(rows, height - row)
-            yield tuple(Window(row, col, tall, min(cols, width - col)) for col in range(0, width, cols))
+    def read(self, number: int, window: Window) -> FloatArray:
+        """(band, h, w) reflectance of a scene, NaN where it has no data."""
+        raster = on_grid(self.scenes[number], self.georef).read(window, self.bands)
+        return np.where(raster.valid, raster.data, np.float32(np.nan))
+
+
+def with_data(values: FloatArray) -> BoolArray:
+    """(..., h, w) True where all bands of (..., band, h, w) have a value."""
+    return np.asarray(np.isfinite(values).all(axis=-3), dtype=bool)
 
 
 def make_stack(scenes: Sequence[SceneReader], least: int) -> Stack:
-    """Scenes in the order of time.
+    """Scenes of different days that lie on one grid, in the order of time.
 
     Raises:
         UsageError: fewer than `least`, one given twice, or some tell their day and others do not.
@@ -55,22 +55,53 @@ def make_stack(scenes: Sequence[SceneReader], least: int) -> Stack:
     """
     if len(scenes) < least:
         raise UsageError(f"{len(scenes)} dates are too few: what is ground shows from {least} dates of one place on")
-    days = [scene_day(scene) for scene in scenes]
-    if any(days) and not all(days):
-        name = scenes[days.index("")].source
-        raise UsageError(f"{name} does not tell its date, but others do; put it into its name, as in 2023-08-15.tif")
+    days = _days(scenes)
     names = [day or scene.source for day, scene in zip(days, scenes, strict=True)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         same = [scene.source for scene, name in zip(scenes, names, strict=True) if name == twice]
         raise UsageError(f"{same[0]} and {same[1]} show the same date {twice}; give one of them, or a mosaic of both")
     _check_grids(scenes)
+    return _ordered(scenes, days, scenes[0].georef)
+
+
+def make_mosaic(scenes: Sequence[SceneReader]) -> Stack:
+    """Scenes of any grids, of one day also several, on the pixels of the first: the grid covers all of them.
+
+    Scenes without a place on the Earth have to be of one size.
+
+    Raises:
+        UsageError: one is given twice, or some tell their day and others do not.
+        InputError: they lie beside each other in a way that no grid covers, or have no band in common.
+    """
+    sources = [scene.source for scene in scenes]
+    twice = next((source for source in sources if source and sources.count(source) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{twice} is given twice; give each scene once")
+    days = _days(scenes)
+    placed = all(scene.georef.located and not scene.georef.gcps for scene in scenes)
+    if not placed:
+        _check_grids(scenes)
+    return _ordered(scenes, days, common_grid([scene.georef for scene in scenes]) if placed else scenes[0].georef)
+
+
+def _days(scenes: Sequence[SceneReader]) -> list[str]:
+    """The day of each; UsageError where only some tell theirs."""
+    days = [scene_day(scene) for scene in scenes]
+    if any(days) and not all(days):
+        name = scenes[days.index("")].source
+        raise UsageError(f"{name} does not tell its date, but others do; put it into its name, as in 2023-08-15.tif")
+    return days
+
+
+def _ordered(scenes: Sequence[SceneReader], days: Sequence[str], georef: Georef) -> Stack:
+    """The stack; InputError where the scenes have no band in common."""
     order = np.argsort(days, kind="stable") if all(days) else range(len(days))
     ordered = tuple(scenes[place] for place in order)
     bands = tuple(band for band in ordered[0].bands if all(band in scene.bands for scene in ordered))
     if not bands:
         raise InputError(f"{ordered[0].source} and the other scenes have no band in common; name them with --bands")
-    return Stack(ordered, tuple(days[place] for place in order), bands)
+    return Stack(ordered, tuple(days[place] for place in order), bands, georef)
 
 
 def _check_grids(scenes: Sequence[SceneReader]) -> None:

@@ -4,40 +4,51 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-import numpy as np
-import rasterio
-
-from geocloud.classes import GROUND
-from geocloud.errors import UsageError
-from geocloud.models.registry import DEFAULT_MODEL, load_scorer
+from geocloud.errors import InputError, ModelError, UsageError
+from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.detection import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
-from geocloud.pipeline.places import model_files, scene_files
-from geocloud.progress import Progress, no_progress
-from geocloud.raster import NODATA, FloatArray, Window
+from geocloud.pipeline.places import area_files, model_files, scene_files
+from geocloud.progress import Progress, no_progress, tell
+from geocloud.raster import Georef, Window
 from geocloud.readers import SceneOptions, Source, open_scene
+from geocloud.readers.area import AREA_TAG, AreaSource, Box, find_area, frame_of_window
 from geocloud.readers.masks import MaskFile
-from geocloud.readers.scenes.band_subset import BandSubset
+from geocloud.readers.reader import SceneReader, window_georef
+from geocloud.readers.scenes.band_subset import KeptOpen
 from geocloud.scorers.contract import Scorer
-from geocloud.series.compose import Composed, Method, compose
-from geocloud.series.ground import box_means
-from geocloud.series.stack import CACHE, Stack, make_stack
+from geocloud.series.compose import Method
+from geocloud.series.mosaic import MaskPlace, Part, Plan, StackRecipe, make_part, make_part_elsewhere, spool_of
+from geocloud.series.stack import Stack, make_mosaic
 from geocloud.verbs.apply_mask import check_grid
 from geocloud.verbs.detect import detect
 from geocloud.version import __version__
-from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog
+from geocloud.writers.cog import RasterFormat
+from geocloud.writers.stac import COG, Asset, ItemRecord, require_pystac, seen_from, write_item
 from geocloud.writers.staging import Staging, check_outputs, staged
+from geocloud.writers.tiles import TileWriter
 
-REACH = 15
-"""Pixels round a pixel in which cloud makes it less welcome: haze and shadow lie near clouds."""
 MEMORY = 128 << 20
 """Bytes of one window of all dates, about, with what is computed of it."""
+MOST_EMPTY = 10
+"""Times as many pixels as the scenes have that the grid may have."""
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class TaskMap(Protocol):
+    """Does work on each of some tasks, here or elsewhere, and gives the results in their order, as `map` does."""
+
+    def __call__(self, work: Callable[[T], R], tasks: Sequence[T], /) -> Iterable[R]:
+        """The results, each as it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +58,26 @@ class CompositeOptions:
     method: Method = "median"
     """`median`, `medoid`, `best` or `mean`; see geocloud.series.compose."""
     masks: str | os.PathLike[str] | None = None
-    """Folder of masks, NAME_cloudmask.tif of each scene; those that are missing, or all where None, are made first and
-    not kept."""
+    """Folder of masks, NAME_cloudmask.tif of each scene, and NAME_cloudscore.tif where there is one; masks that are
+    missing, or all where None, are made first and not kept."""
+    aoi: AreaSource | None = None
+    """As of `detect`: the result is cut to the area, and what lies outside its polygons is nodata."""
+    bounds: Box | None = None
+    """The same as (west, south, east, north) in the CRS of the first scene."""
     model: str = DEFAULT_MODEL
     """For masks that are made."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     """Bands, scale and offset where the scenes do not say."""
+    stac: bool = False
+    """Write a STAC item beside the result too."""
     overwrite: bool = False
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
+
+    def __post_init__(self) -> None:
+        """Wishes that contradict."""
+        if self.aoi is not None and self.bounds is not None:
+            raise UsageError("--aoi and --bounds are two ways to give an area; give one of them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +87,11 @@ class Composite:
     path: Path
     """float32 COG: the scenes' bands as reflectance, then `count` and `date`; NaN where no date was clear."""
     dates: tuple[str, ...]
-    """The scenes' days, the earliest first; empty texts where no scene tells its day."""
+    """The scenes' days, the earliest first, each once; empty texts where no scene tells its day."""
     filled_percent: float
     """Of the pixels that hold data on any date, those that were clear on one or more; NaN where none hold data."""
+    item_path: Path | None = None
+    """The STAC item, where it was asked for."""
 
 
 def composite(
@@ -76,39 +100,72 @@ def composite(
     options: CompositeOptions | None = None,
     *,
     scorer: Scorer | None = None,
+    tasks: TaskMap | None = None,
     progress: Progress = no_progress,
 ) -> Composite:
     """Write one image of several dates of one place, each pixel from dates on which it is clear.
 
-    Clear is what a mask calls clear or snow. The scenes are read window by window, so memory does not grow with them.
-    The band `count` says how many dates were clear, `date` which one is shown, or is nearest to what is: days since
-    1970-01-01, or the scene's number from 1 where no scene tells its date.
+    Clear is what a mask calls clear or snow. The result lies on the pixels of the first scene and covers all of them:
+    scenes on other grids, as of another UTM zone, are resampled (bilinear, masks by the nearest pixel). The band
+    `count` says how many dates were clear, `date` which one is shown, or is nearest to what is: days since 1970-01-01,
+    or the scene's number from 1 where no scene tells its date. Memory grows neither with the scenes nor with their
+    number.
 
     Args:
-        scenes: one or more dates on one grid.
+        scenes: one or more, of any grids; of one day also several, as neighbouring tiles.
         out: the GeoTIFF to write.
         options: how; defaults where None.
-        scorer: a loaded model to use instead of `options.model`.
+        scorer: a loaded model to use instead of `options.model`; not with `tasks`.
+        tasks: where the work is done, as `geocloud.batch.cluster.tasks_on` of a Dask client; None: here. Scenes are
+            named by paths or URLs then.
         progress: called as work goes on; may raise Cancelled.
 
     Raises:
-        UsageError: a date is given twice, or `out` exists or is no .tif.
-        InputError: the scenes are not on one grid, or a mask is not on theirs.
+        UsageError: a scene is given twice, or `out` exists or is no .tif.
+        InputError: a mask is not on its scene's grid, no scene has data in the area, or the scenes lie far apart and
+            no area is given.
         ModelError, OutputError: as detect.
     """
     options, target = options or CompositeOptions(), Path(out)
+    outputs = _outputs(target, options)
+    if tasks is not None:
+        _names(scenes)
+    check_outputs(outputs, chain(_mask_files(options), area_files(options.aoi)), overwrite=options.overwrite)
+    with ExitStack() as files:
+        opened = [files.enter_context(open_scene(scene, options.scene)) for scene in scenes]
+        named = {id(reader): source for reader, source in zip(opened, scenes, strict=True)}
+        stack = make_mosaic(opened)
+        area = None
+        if options.aoi is not None or options.bounds is not None:
+            area = find_area(options.aoi, options.bounds, stack.georef, "the composite")
+            stack = _touching(stack, area.window)
+        else:
+            _check_near(stack)
+        sources = [named[id(scene)] for scene in stack.scenes]
+        check_outputs(outputs, chain.from_iterable(map(scene_files, stack.scenes)), overwrite=options.overwrite)
+        staging = files.enter_context(staged(target.stem))
+        days = list(dict.fromkeys(stack.days)) if all(stack.days) else [str(n) for n in range(len(stack.days))]
+        dates = [days.index(day) for day in stack.days] if all(stack.days) else list(range(len(stack.days)))
+        plan = Plan((), tuple(dates), tuple(_numbers(stack.days, len(days))), options.method, area, MEMORY)
+        limit = None if area is None else frame_of_window(spool_of(plan, stack).limit, stack.georef)
+        masks = _masks(stack, sources, target, options, limit, scorer, tasks, staging, progress)
+        plan = replace(plan, masks=tuple(masks))
+        filled = _write(plan, stack, sources, options, target, tasks, staging, progress)
+        if options.stac:
+            _write_item(outputs[1], target, plan, stack, staging)
+        staging.commit(last=target, overwrite=options.overwrite)
+    told = tuple(days) if all(stack.days) else ("",) * len(days)
+    return Composite(target, told, filled, outputs[1] if options.stac else None)
+
+
+def _outputs(target: Path, options: CompositeOptions) -> list[Path]:
+    """What is written; UsageError for a suffix that is none of a GeoTIFF."""
     if target.suffix.lower() not in (".tif", ".tiff"):
         raise UsageError(f"{target} has the suffix {target.suffix or 'none'}; a GeoTIFF is written: name it .tif")
-    check_outputs([target], _mask_files(options), overwrite=options.overwrite)
-    with ExitStack() as files:
-        stack = make_stack([files.enter_context(open_scene(scene, options.scene)) for scene in scenes], 1)
-        check_outputs([target], chain.from_iterable(map(scene_files, stack.scenes)), overwrite=options.overwrite)
-        staging = files.enter_context(staged(target.stem))
-        masks = _masks(stack, target, options, scorer, staging, files, progress)
-        with rasterio.Env(GDAL_CACHEMAX=CACHE):
-            filled = _write(stack, masks, target, options.method, staging, progress)
-        staging.commit(last=target, overwrite=options.overwrite)
-    return Composite(target, stack.days, filled)
+    if not options.stac:
+        return [target]
+    require_pystac()
+    return [target, target.with_suffix(".json")]
 
 
 def _mask_files(options: CompositeOptions) -> list[str]:
@@ -117,92 +174,186 @@ def _mask_files(options: CompositeOptions) -> list[str]:
     return [*masks, *model_files(options.model)]
 
 
+def _touching(stack: Stack, window: Window) -> Stack:
+    """The stack with those scenes alone that have pixels in a window of its grid; InputError where none has."""
+    frame, kept = frame_of_window(window, stack.georef), []
+    for number, scene in enumerate(stack.scenes):
+        try:
+            find_area(frame, None, scene.georef, scene.source)
+        except InputError:
+            tell(scene.source, ["it has no pixel in the area and is left out"])
+        else:
+            kept.append(number)
+    if not kept:
+        raise InputError("no scene has a pixel in the area; give an area that lies in one of them")
+    scenes, days = tuple(stack.scenes[n] for n in kept), tuple(stack.days[n] for n in kept)
+    return replace(stack, scenes=scenes, days=days)
+
+
+def _check_near(stack: Stack) -> None:
+    """InputError where the grid would be nearly empty."""
+    height, width = stack.georef.shape
+    if height * width > MOST_EMPTY * sum(scene.georef.shape[0] * scene.georef.shape[1] for scene in stack.scenes):
+        raise InputError(
+            f"the scenes lie so far apart that one image of them has {width}x{height} pixels, nearly all empty; give "
+            "scenes of one place, or an area by --aoi"
+        )
+
+
+def _numbers(days: Sequence[str], dates: int) -> list[int]:
+    """Days since 1970-01-01 of each date, or 1, 2, 3 where there are no days."""
+    if not all(days):
+        return list(range(1, dates + 1))
+    epoch = datetime.date(1970, 1, 1)
+    return [(datetime.date.fromisoformat(day) - epoch).days for day in dict.fromkeys(days)]
+
+
+@dataclass(frozen=True, slots=True)
+class _MaskTask:
+    """A mask to be made."""
+
+    source: Source
+    folder: Path
+    options: DetectOptions
+    bands: tuple[str, ...]
+    """Of the scene."""
+
+
 def _masks(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that it holds
     stack: Stack,
+    sources: Sequence[Source],
     target: Path,
     options: CompositeOptions,
+    limit: AreaSource | None,
     scorer: Scorer | None,
+    tasks: TaskMap | None,
     staging: Staging,
-    files: ExitStack,
     progress: Progress,
-) -> list[MaskFile]:
-    """The mask of each scene, open: as found in the folder, else made into scratch."""
-    masks = []
-    for done, scene in enumerate(stack.scenes):
-        progress(done, len(stack.scenes), "inference")
+) -> list[MaskPlace]:
+    """The mask of each scene: as found in the folder, else made into scratch."""
+    found: dict[int, MaskPlace] = {}
+    missing: list[tuple[int, _MaskTask]] = []
+    weighted = options.method in ("best", "mean")
+    for number, scene in enumerate(stack.scenes):
         path = None if options.masks is None else Path(options.masks) / f"{scene.name}{MASK_SUFFIX}.tif"
-        if path is None or not path.exists():
-            scorer = scorer or load_scorer(options.model, options.device)
-            wish = DetectOptions(polygons="none")
-            path = detect(
-                _Kept(scene, scene.bands), staging.scratch(target, f"mask-{done}"), wish, scorer=scorer
-            ).mask_path
-        mask = files.enter_context(MaskFile(path))
-        check_grid(scene.source, scene.georef, mask)
-        masks.append(mask)
-    return masks
+        if path is not None and path.exists():
+            score = path.with_name(f"{scene.name}_cloudscore.tif")
+            found[number] = MaskPlace(path, score if weighted and score.exists() else None)
+            _check_mask(scene, path)
+            continue
+        wish = DetectOptions(
+            model=options.model, scene=options.scene, device=options.device, polygons="none", score=weighted,
+            classes=("cloud", "shadow"), aoi=limit, threads=None if tasks is None else 1,
+        )  # fmt: skip
+        source = sources[number] if tasks is not None else KeptOpen(scene, scene.bands)
+        missing.append((number, _MaskTask(source, staging.scratch(target, f"mask-{number}"), wish, scene.bands)))
+    work = partial(_make_mask, scorer=scorer)
+    for done, (number, place) in enumerate(
+        zip([n for n, _ in missing], (tasks or map)(work, [task for _, task in missing]), strict=True)
+    ):
+        progress(done + 1, len(missing), "inference")
+        found[number] = place
+    return [found[number] for number in range(len(stack.scenes))]
 
 
-class _Kept(BandSubset):
-    """A scene that stays open when detect closes it: it is read again."""
+def _make_mask(task: _MaskTask, scorer: Scorer | None) -> MaskPlace:
+    """A mask of cloud and shadow; of cloud alone where the model cannot tell shadow."""
+    scorer = scorer or shared_scorer(task.options.model, task.options.device)
+    try:
+        made = detect(task.source, task.folder, task.options, scorer=scorer)
+    except ModelError:
+        made = detect(task.source, task.folder, replace(task.options, classes=("cloud",)), scorer=scorer)
+    return MaskPlace(made.mask_path, made.files.get("score"))
 
-    __slots__ = ()
 
-    def close(self) -> None:
-        """Leave it open."""
+def _check_mask(scene: SceneReader, path: Path) -> None:
+    """InputError where a mask is neither of the scene nor of an area of it."""
+    with MaskFile(path) as mask:
+        if AREA_TAG not in mask.tags:
+            check_grid(scene.source, scene.georef, mask)
 
 
-def _write(
-    stack: Stack, masks: Sequence[MaskFile], target: Path, method: Method, staging: Staging, progress: Progress
-) -> float:  # fmt: skip
-    """Write the composite from the top; returns the percent of pixels with data that are filled."""
-    georef, names = stack.scenes[0].georef, (*stack.bands, "count", "date")
-    product = RasterFormat("NEAREST", "YES", "float32", float("nan"), len(names), names=names)
+def _write(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that it holds
+    plan: Plan,
+    stack: Stack,
+    sources: Sequence[Source],
+    options: CompositeOptions,
+    target: Path,
+    tasks: TaskMap | None,
+    staging: Staging,
+    progress: Progress,
+) -> float:
+    """Write the composite part by part; returns the percent of pixels with data that are filled."""
+    frame = plan.frame(stack)
+    writer = TileWriter(
+        staging.scratch(target, target.name), window_georef(stack.georef, frame), _product(stack), _tags(plan, stack)
+    )
+    parts = spool_of(plan, stack).parts()
+    work: Callable[[Window], Part] = partial(make_part, plan=plan, stack=stack)
+    if tasks is not None:
+        work = partial(make_part_elsewhere, plan=plan, recipe=StackRecipe.of(stack, _names(sources), options.scene))
+    filled = seen = 0
+    for done, part in enumerate((tasks or map)(work, parts)):
+        window = part.window
+        writer.write(replace(window, row=window.row - frame.row, col=window.col - frame.col), part.cube)
+        filled, seen = filled + part.filled, seen + part.seen
+        progress(done + 1, len(parts), "write")
+    percent = 100 * filled / seen if seen else float("nan")
+    writer.finish(staging.path(target), {"GEOCLOUD_FILLED_PERCENT": f"{percent:.3f}"} if seen else {})
+    return percent
+
+
+def _names(sources: Sequence[Source]) -> list[str]:
+    """Paths and URLs; UsageError for what other processes cannot open."""
+    held = next((source for source in sources if not isinstance(source, str | os.PathLike)), None)
+    if held is not None:
+        raise UsageError(f"a {type(held).__name__} cannot be opened by other processes; give scenes by path or URL")
+    return [os.fspath(source) for source in sources if isinstance(source, str | os.PathLike)]
+
+
+def _product(stack: Stack) -> RasterFormat:
+    names = (*stack.bands, "count", "date")
+    return RasterFormat("NEAREST", "YES", "float32", float("nan"), len(names), names=names)
+
+
+def _tags(plan: Plan, stack: Stack) -> dict[str, str]:
+    """Provenance: of what, by which masks, how."""
+    kept = ("GEOCLOUD_MODEL", "GEOCLOUD_MODEL_SHA256", "GEOCLOUD_THRESHOLD", "GEOCLOUD_CLASSES", "GEOCLOUD_SERIES")
+    told: dict[str, dict[str, None]] = {key: {} for key in kept}
+    for place in plan.masks:
+        with MaskFile(place.mask) as mask:
+            for key in kept:
+                told[key][mask.tags.get(key, "")] = None
+    masks = {key: ",".join(text for text in texts if text) for key, texts in told.items()}
+    dated = all(stack.days)
     tags = {
         "GEOCLOUD_VERSION": __version__,
-        "GEOCLOUD_COMPOSITE": method,
+        "GEOCLOUD_COMPOSITE": plan.method,
         "GEOCLOUD_SOURCES": ",".join(scene.name for scene in stack.scenes),
-        "GEOCLOUD_DATE_BAND": "days since 1970-01-01" if all(stack.days) else "number of the scene in GEOCLOUD_SOURCES",
-        **{key: text for key, text in masks[0].provenance.items() if key.startswith("GEOCLOUD_MODEL")},
+        "GEOCLOUD_DATES": ",".join(dict.fromkeys(stack.days)) if dated else "",
+        "GEOCLOUD_DATE_BAND": "days since 1970-01-01" if dated else "number of the scene in GEOCLOUD_SOURCES",
+        AREA_TAG: "" if plan.area is None else plan.area.text,
+        **masks,
     }
-    writer = RowWriter(staging.scratch(target, target.name), georef, product, tags)
-    numbers = np.array([*_numbers(stack.days), np.nan], dtype=np.float32)  # the last one for -1: none
-    filled = seen = 0
-    for strip in stack.windows(MEMORY // (4 * len(masks) * (4 * len(stack.bands) + 8))):
-        rows = []
-        for window in strip:
-            made, valid = _compose(window, stack, masks, method)
-            rows.append(np.concatenate([made.data, made.count[None].astype(np.float32), numbers[made.date][None]]))
-            filled, seen = filled + int((made.count > 0).sum()), seen + valid
-        writer.write(strip[0].row, np.concatenate(rows, axis=2))
-        progress(strip[0].stop_row, georef.shape[0], "write")
-    writer.close()
-    copy_to_cog(writer.path, staging.path(target), product)
-    return 100 * filled / seen if seen else float("nan")
+    return {key: text for key, text in tags.items() if text}
 
 
-def _numbers(days: Sequence[str]) -> list[int]:
-    """Days since 1970-01-01, or 1, 2, 3 where there are no days."""
-    if not all(days):
-        return list(range(1, len(days) + 1))
-    epoch = datetime.date(1970, 1, 1)
-    return [(datetime.date.fromisoformat(day) - epoch).days for day in days]
-
-
-def _compose(window: Window, stack: Stack, masks: Sequence[MaskFile], method: Method) -> tuple[Composed, int]:
-    """A window of the composite, and how many of its pixels hold data on any date."""
-    data, valid = stack.read(window)
-    area = window.grow(REACH).clip(stack.scenes[0].georef.shape)
-    around = np.stack([mask.read(area.row, area.height, area.col, area.width) for mask in masks])
-    inner = window.slices((area.row, area.col))
-    clear = valid & np.isin(around[:, *inner], GROUND)
-    weight = np.ones(clear.shape, dtype=np.float32)
-    if method in ("best", "mean"):
-        weight = np.stack([_clearness(codes)[inner] for codes in around])
-    return compose(data, clear, weight, method), int(valid.any(axis=0).sum())
-
-
-def _clearness(codes: np.ndarray) -> FloatArray:
-    """(h, w) above 0 to 1: the share of a pixel's surroundings that is neither cloud nor shadow."""
-    cloudy = ~np.isin(codes, (*GROUND, NODATA))
-    return 1 - box_means(cloudy.astype(np.float32), REACH) + np.float32(1e-3)
+def _write_item(path: Path, target: Path, plan: Plan, stack: Stack, staging: Staging) -> None:
+    """The STAC item beside the composite."""
+    sources = [seen_from(path, scene.describe().get("item") or scene.source) for scene in stack.scenes]
+    asset = Asset(
+        staging.path(target), target.name, "Cloud-free composite, reflectance", COG, ("data", "reflectance"),
+        _product(stack),
+    )  # fmt: skip
+    georef: Georef = window_georef(stack.georef, plan.frame(stack))
+    if not stack.georef.located:
+        georef = stack.georef
+    period = (min(stack.days), max(stack.days)) if all(stack.days) else None
+    write_item(
+        staging.path(path),
+        ItemRecord(
+            name=target.stem, georef=georef, cloud_cover=float("nan"), taken=period[0] if period else "",
+            source=sources[0], tags=_tags(plan, stack), assets={"composite": asset}, suffix="", period=period,
+            further_sources=tuple(sources[1:]), lineage=f"{plan.method} of the clear dates of {len(sources)} scenes",
+        ),
+    )  # fmt: skip

@@ -13,41 +13,43 @@ from typing import Self
 
 import numpy as np
 import rasterio
+from numpy.typing import NDArray
 
 from geocloud.classes import SHADOW, cover_tags, wanted_classes
-from geocloud.errors import InputError, ModelError, UsageError
+from geocloud.errors import ModelError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, checked, load_scorer
 from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
-from geocloud.pipeline.places import earlier_products, mask_files, model_files, scene_files
+from geocloud.pipeline.places import area_files, earlier_products, mask_files, model_files, scene_files
 from geocloud.progress import Progress, no_progress
-from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, ByteArray, FloatArray, Window
+from geocloud.raster import CLEAR, CLOUD, NODATA, FloatArray, Georef, Window
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
+from geocloud.readers.area import AREA_TAG, Area, AreaSource, Box, find_area, frame_of_window
 from geocloud.readers.dates import TAKEN_TAG
 from geocloud.readers.masks import MaskFile, ScoreFile
-from geocloud.readers.scenes.band_subset import BandSubset
+from geocloud.readers.reader import window_georef
+from geocloud.readers.scenes.band_subset import KeptOpen
 from geocloud.scorers.contract import Scorer
-from geocloud.series.explain import MIN_DATES, REACH, Dates, explain, learn_usual, take_dates
-from geocloud.series.ground import NEAR, Usual
+from geocloud.series.explain import MIN_DATES, REACH, Dates, explain, learn_usual
+from geocloud.series.masks import (
+    CODES,
+    LIT,
+    SHADED,
+    check_different,
+    find_limit,
+    sample_windows,
+    to_codes,
+    to_dates,
+    window_pixels,
+)
+from geocloud.series.spool import Spool, in_a_thread
 from geocloud.series.stack import CACHE, Stack, make_stack
 from geocloud.verbs.detect import detect
-from geocloud.writers.cog import (
-    MASK,
-    RowWriter,
-    copy_to_cog,
-    mask_product,
-    write_attribute_table,
-    write_qgis_style,
-)
+from geocloud.writers.cog import mask_product, write_attribute_table, write_qgis_style
 from geocloud.writers.staging import Staging, check_not_read, check_outputs, staged
+from geocloud.writers.tiles import TileWriter
 
-CODES = (CLEAR, CLOUD, SHADOW, NODATA)
-SHADED, LIT = np.float32(0.8), np.float32(0.1)
-"""P(shadow) of a single date where its mask says shadow, and elsewhere."""
-MEMORY = 256 << 20
-"""Bytes of one window of all dates, about, with what is computed of it."""
-SAMPLES, SAMPLE_SIDE = 4, 64
-"""Windows along each side of the scene, and their pixels, from which what sets the dates apart is learned."""
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,21 @@ class SeriesOptions:
     """Gives each date its score by itself."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     """Bands, scale and offset where the scenes do not say."""
+    aoi: AreaSource | None = None
+    """As of `detect`: only the area is masked. What sets the dates apart is then learned in and round the area."""
+    bounds: Box | None = None
+    """The same as (west, south, east, north) in the scenes' own CRS."""
     overwrite: bool = False
     """Replace masks that exist; otherwise they are an error."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
     threads: int | None = None
     """Scoring threads; None: one per core."""
+
+    def __post_init__(self) -> None:
+        """Wishes that contradict."""
+        if self.aoi is not None and self.bounds is not None:
+            raise UsageError("--aoi and --bounds are two ways to give an area; give one of them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +106,7 @@ def detect_series(
     """Write a mask of cloud and cloud shadow for each of several dates of one place, earliest first.
 
     Each date is scored by itself, then held against what the others show; `geocloud.series.explain` has the method.
-    All dates are on one grid and read window by window: memory does not grow with the scene, and little with dates.
+    All dates are on one grid and read window by window: memory grows neither with the scene nor with the dates.
 
     Args:
         scenes: three or more dates, in any order where they tell their dates.
@@ -113,44 +124,79 @@ def detect_series(
     scorer = checked(scorer) if scorer else load_scorer(options.model, options.device)
     with ExitStack() as files:
         stack = make_stack([files.enter_context(open_scene(scene, options.scene)) for scene in scenes], MIN_DATES)
+        area = None
+        if options.aoi is not None or options.bounds is not None:
+            area = find_area(options.aoi, options.bounds, stack.georef, stack.scenes[0].source)
         finals = _finals(stack, folder)
-        read = list(chain(model_files(options.model), *map(scene_files, stack.scenes)))
+        read = list(chain(model_files(options.model), area_files(options.aoi), *map(scene_files, stack.scenes)))
         written = [file for final in finals for file in mask_files({"mask": final})]
         check_outputs(written, read, overwrite=options.overwrite)
         retired = [path for final in finals for path in earlier_products(final)] if options.overwrite else []
         check_not_read(retired, read)
         staging = files.enter_context(staged("series"))
+        place = _Place.of(stack, area)
         alone = []
         for done, scene in enumerate(stack.scenes):
             progress(done, len(stack.scenes), "inference")
             scratch = staging.scratch(finals[done], f"alone-{done}")
-            alone.append(_detect_alone(_Kept(scene, stack.bands), scratch, options, scorer))
-        singles = [files.enter_context(_Single(detection)) for detection in alone]
+            alone.append(_detect_alone(KeptOpen(scene, stack.bands), scratch, options, scorer, place))
+        work = _Series(stack, place, tuple(alone))
         with rasterio.Env(GDAL_CACHEMAX=CACHE):
-            counts = _write_masks(stack, singles, finals, staging, progress)
+            counts, own = _write_masks(work, finals, staging, progress)
         staging.commit(last=finals[-1], retired=retired, overwrite=options.overwrite)
     valid = np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)
     return tuple(
-        SeriesDate(scene.source, day, final, 100 * cloud / n, 100 * shadow / n, detection.cloud_cover)
-        for scene, day, final, cloud, shadow, n, detection in zip(
-            stack.scenes, stack.days, finals, counts[:, 1], counts[:, 2], valid, alone, strict=True
+        SeriesDate(scene.source, day, final, 100 * cloud / n, 100 * shadow / n, 100 * single / n)
+        for scene, day, final, cloud, shadow, n, single in zip(
+            stack.scenes, stack.days, finals, counts[:, 1], counts[:, 2], valid, own, strict=True
         )
     )
 
 
-class _Single:
-    """What a date says by itself: P(cloud) and shadow, read a window at a time."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What of the grid is masked, and what is read for it."""
 
-    def __init__(self, detection: Detection) -> None:
-        self.mask = MaskFile(detection.mask_path)
-        self.score = ScoreFile(detection.files["score"], self.mask.georef)
+    area: Area | None
+    frame: Window
+    """What is masked."""
+    limit: Window
+    """What is scored and read: the frame with so much round it that its dates can be compared."""
+    georef: Georef
+    """Of the whole grid."""
 
-    def __enter__(self) -> Self:
-        return self
+    @classmethod
+    def of(cls, stack: Stack, area: Area | None) -> Self:
+        """All of the grid, or an area with its surroundings."""
+        frame = stack.frame if area is None else area.window
+        return cls(area, frame, find_limit(frame, stack.georef.shape), stack.georef)
 
-    def __exit__(self, *_: object) -> None:
-        self.mask.close()
-        self.score.close()
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """All that is known of a series before its dates are held against each other."""
+
+    stack: Stack
+    place: _Place
+    alone: tuple[Detection, ...]
+    """Of each date: mask and P(cloud) of the limit."""
+
+    @property
+    def spool(self) -> Spool:
+        """How it is taken through memory."""
+        dates, bands = len(self.stack.scenes), len(self.stack.bands)
+        return Spool(dates, bands + 2, REACH, self.place.frame, self.place.limit, window_pixels(dates, bands))
+
+    def read(self, number: int, window: Window) -> FloatArray:
+        """(plane, h, w) of a date: its bands, NaN where not seen; P(cloud), NaN where not scored; P(shadow)."""
+        row, col = window.row - self.place.limit.row, window.col - self.place.limit.col
+        at = row, window.height, col, window.width
+        with MaskFile(self.alone[number].mask_path) as mask:
+            shadow = np.where(mask.read(*at) == SHADOW, SHADED, LIT)
+            score = ScoreFile(self.alone[number].files["score"], mask.georef)
+            cloud = score.read(*at)
+            score.close()
+        return np.concatenate([self.stack.read(number, window), cloud[None], shadow[None]])
 
 
 def _finals(stack: Stack, folder: Path) -> list[Path]:
@@ -162,95 +208,71 @@ def _finals(stack: Stack, folder: Path) -> list[Path]:
     return [folder / f"{name}{MASK_SUFFIX}.tif" for name in names]
 
 
-def _detect_alone(scene: SceneReader, folder: Path, options: SeriesOptions, scorer: Scorer) -> Detection:
+def _detect_alone(scene: SceneReader, folder: Path, options: SeriesOptions, scorer: Scorer, place: _Place) -> Detection:
     """Mask and P(cloud) of one date; without shadow where the model cannot tell it."""
-    wish = DetectOptions(polygons="none", score=True, classes=("cloud", "shadow"), threads=options.threads)
+    aoi = None if place.area is None else frame_of_window(place.limit, place.georef)
+    wish = DetectOptions(polygons="none", score=True, classes=("cloud", "shadow"), threads=options.threads, aoi=aoi)
     try:
         return detect(scene, folder, wish, scorer=scorer)
     except ModelError:
         return detect(scene, folder, replace(wish, classes=("cloud",)), scorer=scorer)
 
 
-class _Kept(BandSubset):
-    """A scene that stays open when detect closes it: it is read again."""
+def _write_masks(work: _Series, finals: Sequence[Path], staging: Staging, progress: Progress) -> tuple[Counts, Counts]:
+    """Write all masks part by part.
 
-    __slots__ = ()
-
-    def close(self) -> None:
-        """Leave it open."""
-
-
-def _write_masks(
-    stack: Stack, singles: Sequence[_Single], finals: Sequence[Path], staging: Staging, progress: Progress
-) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Write all masks from the top; returns (date, 3) pixels that are clear, cloud and shadow."""
-    georef, dates = stack.scenes[0].georef, len(stack.scenes)
-    counts = np.zeros((dates, 3), dtype=np.int64)
-    writers = []
-    for final, single, day in zip(finals, singles, stack.days, strict=True):
-        classes = ",".join(wanted_classes(("cloud", "shadow")))
-        tags = {**single.mask.provenance, "GEOCLOUD_CLASSES": classes, "GEOCLOUD_SERIES": f"{dates} dates"}
-        tags |= {TAKEN_TAG: day} if day else {}
-        scratch = staging.scratch(final, f"{final.stem}.tif")
-        writers.append(RowWriter(scratch, georef, mask_product(CODES), tags))
-    pixels = MEMORY // (4 * dates * (3 * len(stack.bands) + 2 * NEAR + 10))
-    usual = learn_usual(_sample(stack, singles, pixels))
-    for strip in stack.windows(pixels):
-        rows = np.concatenate([_codes(window, stack, singles, usual) for window in strip], axis=2)
-        for date, writer in enumerate(writers):
-            writer.write(strip[0].row, rows[date])
-        counts += [[np.count_nonzero(codes == code) for code in CODES[:3]] for codes in rows]
-        progress(strip[0].stop_row, georef.shape[0], "series")
+    Returns:
+        (date, 3) pixels that are clear, cloud and shadow; (date,) those that are cloud by the date alone.
+    """
+    frame, spool = work.place.frame, work.spool
+    georef = window_georef(work.stack.georef, frame) if work.place.area else work.stack.georef
+    writers = [
+        TileWriter(staging.scratch(final, f"{final.stem}.tif"), georef, mask_product(CODES), _tags(work, date))
+        for date, final in enumerate(finals)
+    ]
+    counts, own = np.zeros((len(finals), 3), dtype=np.int64), np.zeros(len(finals), dtype=np.int64)
+    usual, parts, scratch = learn_usual(_sample(work)), spool.parts(), staging.scratch(finals[0], "dates")
+    for done, part in enumerate(parts):
+        made = np.full((len(finals), *part.shape), NODATA, dtype=np.uint8)
+        for window, area, values in spool.windows(part, work.read, scratch):
+            inner = window.slices((area.row, area.col))
+            codes = np.ascontiguousarray(to_codes(explain(to_dates(values, work.stack.bands), usual))[:, *inner])
+            if work.place.area is not None:
+                codes[:, ~work.place.area.inside(window)] = NODATA
+            made[:, *window.slices((part.row, part.col))] = codes
+            single = values[:, -2, *inner] >= np.float32(0.5)
+            own += (single & (codes != NODATA)).sum(axis=(1, 2))
+        place = replace(part, row=part.row - frame.row, col=part.col - frame.col)
+        for writer, codes in zip(writers, made, strict=True):
+            writer.write(place, codes)
+        counts += [[np.count_nonzero(codes == code) for code in CODES[:3]] for codes in made]
+        progress(done + 1, len(parts), "series")
     for writer, final, (clear, cloud, shadow) in zip(writers, finals, counts.tolist(), strict=True):
-        writer.add_tags(cover_tags({CLEAR: clear, CLOUD: cloud, SHADOW: shadow}, math.prod(georef.shape)))
-        writer.close()
-        copy_to_cog(writer.path, staging.path(final), MASK)
+        writer.finish(
+            staging.path(final), cover_tags({CLEAR: clear, CLOUD: cloud, SHADOW: shadow}, math.prod(georef.shape))
+        )
         _, table, style = mask_files({"mask": final})
         write_attribute_table(staging.path(table), CODES)
         write_qgis_style(staging.path(style), CODES)
-    return counts
+    return counts, own
 
 
-def _sample(stack: Stack, singles: Sequence[_Single], pixels: int) -> Dates:
-    """Windows from all over the scene side by side, of at most so many pixels together."""
-    side = max(2 * REACH, min(SAMPLE_SIDE, math.isqrt(pixels // SAMPLES**2)))
-    shape = stack.scenes[0].georef.shape
-    tops, lefts = (sorted({*np.linspace(0, max(size - side, 0), SAMPLES, dtype=int).tolist()}) for size in shape)
-    height, width = (min(size, side) for size in shape)
-    parts = [_read(Window(top, left, height, width), stack, singles) for top in tops for left in lefts]
-    whole = [np.concatenate(values, axis=-1) for values in zip(*parts, strict=True)]
-    return take_dates(whole[0], whole[1], whole[2], whole[3], stack.bands)
+def _tags(work: _Series, date: int) -> dict[str, str]:
+    """Of a date's mask: those of the date alone, and what is of the series."""
+    with MaskFile(work.alone[date].mask_path) as mask:
+        tags = {**mask.provenance, "GEOCLOUD_CLASSES": ",".join(wanted_classes(("cloud", "shadow")))}
+    tags |= {"GEOCLOUD_SERIES": f"{len(work.alone)} dates"}
+    tags |= {TAKEN_TAG: work.stack.days[date]} if work.stack.days[date] else {}
+    return tags if work.place.area is None else tags | {AREA_TAG: work.place.area.text}
 
 
-def _read(
-    window: Window, stack: Stack, singles: Sequence[_Single]
-) -> tuple[FloatArray, BoolArray, FloatArray, FloatArray]:
-    """Reflectance (date, band, h, w), and validity, P(cloud) and P(shadow) of each date by itself (date, h, w)."""
-    data, valid = stack.read(window)
-    place = window.row, window.height, window.col, window.width
-    cloud = np.stack([single.score.read(*place) for single in singles])
-    shadow = np.stack([np.where(single.mask.read(*place) == SHADOW, SHADED, LIT) for single in singles])
-    return data, valid, cloud, shadow
-
-
-def _codes(window: Window, stack: Stack, singles: Sequence[_Single], usual: Usual) -> ByteArray:
-    """(date, h, w) codes of a window, read with the surroundings that its answer depends on."""
-    area = window.grow(REACH).clip(stack.scenes[0].georef.shape)
-    parts = _read(area, stack, singles)
-    _check_different(parts[0], parts[1], stack)
-    found = explain(take_dates(*parts, stack.bands), usual)
-    with np.errstate(invalid="ignore"):
-        codes = np.where(found.shadow >= 0.5, np.uint8(SHADOW), np.uint8(CLEAR))
-        codes[found.cloud >= 0.5] = CLOUD
-    codes[np.isnan(found.cloud)] = NODATA
-    inner = window.slices((area.row, area.col))
-    return np.ascontiguousarray(codes[:, *inner])
-
-
-def _check_different(data: np.ndarray, valid: np.ndarray, stack: Stack) -> None:
-    """InputError where two dates hold the same pixels: a cloud would confirm itself."""
-    for later in range(1, len(data)):
-        both = valid[later] & valid[later - 1]
-        if both.any() and data[later].std() > 0 and np.array_equal(data[later, :, both], data[later - 1, :, both]):
-            names = stack.scenes[later - 1].source, stack.scenes[later].source
-            raise InputError(f"{names[0]} and {names[1]} hold the same pixels; give each date once")
+def _sample(work: _Series) -> Dates:
+    """Windows from all over the limit side by side."""
+    windows = sample_windows(work.place.limit, work.spool.pixels)
+    dates = [
+        np.concatenate([in_a_thread(work.read, date, window) for window in windows], axis=-1)
+        for date in range(len(work.alone))
+    ]
+    values = np.stack(dates)
+    check_different(values, [scene.source for scene in work.stack.scenes])
+    return to_dates(values, work.stack.bands)

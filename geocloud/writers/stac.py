@@ -66,7 +66,7 @@ class ItemRecord:
     """What an item says."""
 
     name: str
-    """The scene's name; the item's id is NAME_cloudmask."""
+    """The scene's name, with which the item's id begins."""
     georef: Georef
     cloud_cover: float
     """Percent of the valid pixels, NaN where there are none."""
@@ -80,6 +80,14 @@ class ItemRecord:
     """By key: mask, score, and so on."""
     properties: Mapping[str, object] = field(default_factory=dict)
     """What else the item says, JSON values by name."""
+    suffix: str = "_cloudmask"
+    """With which the item's id ends."""
+    lineage: str = ""
+    """How it was made; empty: by the model that the tags name."""
+    further_sources: tuple[str, ...] = ()
+    """As `source`, where there are several scenes."""
+    period: tuple[str, str] | None = None
+    """First and last day of what several scenes show, YYYY-MM-DD; then `taken` is the first."""
 
 
 def write_item(path: Path, record: ItemRecord) -> None:
@@ -95,7 +103,7 @@ def write_item(path: Path, record: ItemRecord) -> None:
     taken = parse_time(record.taken)
     outline = footprint(record.georef)
     item = pystac.Item(
-        f"{record.name}_cloudmask",
+        f"{record.name}{record.suffix}",
         geometry=outline,
         bbox=_bbox(outline),
         datetime=taken or now,
@@ -109,7 +117,8 @@ def write_item(path: Path, record: ItemRecord) -> None:
         )
         item.add_asset(key, plain)
         _describe_asset(plain, asset)
-    item.add_link(pystac.Link("derived_from", without_secrets(record.source)))
+    for source in (record.source, *record.further_sources):
+        item.add_link(pystac.Link("derived_from", without_secrets(source)))
     text = json.dumps(item.to_dict(include_self_link=False, transform_hrefs=False), indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
@@ -190,10 +199,13 @@ def _properties(record: ItemRecord, now: datetime, *, dated: bool) -> dict[str, 
         "created": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "processing:datetime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "processing:software": {"geocloud": __version__},
-        "processing:lineage": f"cloud mask by model {record.tags.get('GEOCLOUD_MODEL', '')}",
+        "processing:lineage": record.lineage or f"cloud mask by model {record.tags.get('GEOCLOUD_MODEL', '')}",
         **own,
         **record.properties,
     }
+    if record.period is not None:
+        first, last = record.period
+        properties |= {"start_datetime": f"{first}T00:00:00Z", "end_datetime": f"{last}T23:59:59Z"}
     return properties if dated else {**properties, "geocloud:datetime_is": "the time of processing"}
 
 

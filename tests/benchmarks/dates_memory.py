@@ -18,7 +18,7 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
-DATES = (10, 30, 100)
+DATES = (10, 30, 100, 200)
 RUN = """
 import resource, sys
 from pathlib import Path

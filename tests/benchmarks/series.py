@@ -22,8 +22,8 @@ from geocloud.models.registry import load_scorer
 from geocloud.raster import PatchBatch, Window
 from geocloud.readers import open_scene
 from geocloud.series.explain import explain, learn_usual, take_dates
+from geocloud.series.masks import LIT, SHADED
 from geocloud.training.unmix.simulator import cast_shadow, chance, sharp_clouds, simulate, small_clouds
-from geocloud.verbs.series import LIT, SHADED
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 SIDE = 256

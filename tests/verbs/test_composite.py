@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import geopandas
 import numpy as np
+import pystac
 import pytest
 import rasterio
-from rasterio.shutil import copy as copy_raster
+import shapely
+from pyproj import Transformer
+from rasterio.transform import from_origin
 from rio_cogeo import cog_validate
-from testutils import run_cli, write_scene
+from testutils import UTM, run_cli, write_scene
 
-from geocloud import CompositeOptions, composite
+from geocloud import CompositeOptions, composite, open_scene
 from geocloud.errors import InputError, UsageError
 
 DAYS = ("2023-08-10", "2023-08-13", "2023-08-15")
@@ -88,16 +93,111 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     options = CompositeOptions(masks=tmp_path / "masks")
     with pytest.raises(UsageError, match="name it"):
         composite(scenes, tmp_path / "clear.png", options)
-    with pytest.raises(UsageError, match="same date"):
+    with pytest.raises(UsageError, match="is given twice"):
         composite([*scenes, scenes[0]], out, options)
-    copy_raster(str(scenes[0]), str(tmp_path / "small_2023-09-01.tif"), driver="GTiff")
-    write_scene(tmp_path / "small_2023-09-01.tif", shape=(50, 130))
-    with pytest.raises(InputError, match="not on the grid"):
-        composite([*scenes, tmp_path / "small_2023-09-01.tif"], out, options)
+    far = write_scene(tmp_path / "far_2023-09-01.tif", transform=from_origin(700_000, 5_000_000, 10, 10))
+    with pytest.raises(InputError, match="far apart"):
+        composite([*scenes, far], out, options)
+    with pytest.raises(InputError, match="no pixel of the composite"):
+        composite(scenes, out, replace(options, aoi="10,10,11,11"))
     write_scene(tmp_path / "masks" / f"site_{DAYS[0]}_cloudmask.tif", data=np.zeros((1, 9, 9), np.uint8), names=None)
     with pytest.raises(InputError, match="not on the grid"):
         composite(scenes, out, options)
     assert not out.exists()
+
+
+def test_an_area_is_that_part_of_the_whole(tmp_path: Path) -> None:
+    scenes = write_dates(tmp_path)
+    for method in ("median", "best"):
+        options = CompositeOptions(method=method, masks=tmp_path / "masks")
+        composite(scenes, tmp_path / f"{method}.tif", options)
+        circle = geopandas.GeoDataFrame(geometry=[shapely.Point(500_600, 4_999_400).buffer(300)], crs=UTM).to_crs(4326)
+        made = composite(scenes, tmp_path / f"{method}_part.tif", replace(options, aoi=circle))
+        whole, (part, tags) = read(tmp_path / f"{method}.tif")[0], read(made.path)
+        assert "polygons" in tags["GEOCLOUD_AOI"]
+        with rasterio.open(made.path) as dataset:
+            row, col = (4_999_990 - dataset.bounds.top) / 10 + 1, (dataset.bounds.left - 500_000) / 10
+        window = whole[:, int(row) : int(row) + part.shape[1], int(col) : int(col) + part.shape[2]]
+        inside = part[4] > 0
+        assert 2500 < inside.sum() < 2900  # pi 30², less nothing
+        np.testing.assert_array_equal(part[:, inside], window[:, inside])
+        assert np.isnan(part[:4, 0, 0]).all()  # the corner of a circle's box
+
+
+def test_another_utm_zone_a_shifted_grid_and_two_tiles_of_a_day_come_onto_one_grid(tmp_path: Path) -> None:
+    """A plane of reflectance that rises with longitude and latitude is the same from whichever grid it is seen."""
+
+    def plane(crs: str, west: float, north: float, name: str, shape: tuple[int, int] = (120, 150)) -> Path:
+        transform = from_origin(west, north, 20, 20)
+        cols, rows = np.meshgrid(np.arange(shape[1]) + 0.5, np.arange(shape[0]) + 0.5)
+        lon, lat = Transformer.from_crs(crs, 4326, always_xy=True).transform(*(transform @ (cols, rows)))
+        values = 10000 * (0.2 + 2 * (lon - 18) + (lat - 45))
+        path = tmp_path / f"{name}.tif"
+        data = np.repeat(values.round().astype(np.uint16)[None], 4, axis=0)
+        write_scene(path, data=data, nodata=0, crs=crs, transform=transform)
+        write_scene(
+            tmp_path / "masks" / f"{name}_cloudmask.tif", data=np.zeros((1, *shape), np.uint8), nodata=255,
+            names=None, crs=crs, transform=transform,
+        )  # fmt: skip
+        return path
+
+    (tmp_path / "masks").mkdir()
+    here = Transformer.from_crs(4326, 32634, always_xy=True).transform(18.0, 45.1)
+    there = Transformer.from_crs(4326, 32633, always_xy=True).transform(18.0, 45.1)
+    west, north = (round(number / 20) * 20 for number in here)
+    scenes = [
+        plane("EPSG:32634", west, north, "one_2023-08-01"),
+        plane("EPSG:32633", there[0] + 7, there[1] - 3, "two_2023-08-02"),
+        plane("EPSG:32634", west + 2400, north, "tile_a_2023-08-03"),
+        plane("EPSG:32634", west + 3000, north, "tile_b_2023-08-03"),
+    ]
+    made = composite(scenes, tmp_path / "clear.tif", CompositeOptions(masks=tmp_path / "masks"))
+    assert made.dates == ("2023-08-01", "2023-08-02", "2023-08-03")
+    with rasterio.open(made.path) as dataset:
+        bands, transform = dataset.read(), dataset.transform
+        assert dataset.crs.to_epsg() == 32634
+    assert (transform.c - west) % 20 == (transform.f - north) % 20 == 0
+    rows, cols = np.nonzero(bands[4] > 0)
+    lon, lat = Transformer.from_crs(32634, 4326, always_xy=True).transform(*(transform @ (cols + 0.5, rows + 0.5)))
+    np.testing.assert_allclose(bands[0, rows, cols], 0.2 + 2 * (lon - 18) + (lat - 45), atol=4e-4)  # below a pixel
+    assert bands[4].max() == 3
+    row, col = int((transform.f - north) / 20) + 60, int((west - transform.c) / 20)
+    assert list(bands[4, row, [col + 75, col + 130, col + 200]]) == [2, 3, 1]  # two tiles of a day are one date
+
+
+def test_a_stac_item_and_the_tags_say_what_it_is_made_of(tmp_path: Path) -> None:
+    scenes, out = write_dates(tmp_path), tmp_path / "clear.tif"
+    made = composite(scenes, out, CompositeOptions(masks=tmp_path / "masks", stac=True))
+    assert made.item_path == tmp_path / "clear.json"
+    item = pystac.Item.from_file(str(made.item_path))
+    extensions, item.stac_extensions = item.stac_extensions, []  # their schemas lie on a server
+    item.validate()
+    assert any("processing" in extension for extension in extensions)
+    assert item.properties["start_datetime"][:10] == DAYS[0]
+    assert item.properties["end_datetime"][:10] == DAYS[2]
+    links = [link.href for link in item.links if link.rel == "derived_from"]
+    assert [Path(link).name for link in links] == [path.name for path in scenes]
+    assert "cloud mask by" not in item.properties["processing:lineage"]
+    tags = read(out)[1]
+    assert tags["GEOCLOUD_SOURCES"].split(",") == [path.stem for path in scenes]
+    assert tags["GEOCLOUD_DATES"].split(",") == list(DAYS)
+    with pytest.raises(UsageError, match="--overwrite"):
+        composite(scenes, out, CompositeOptions(masks=tmp_path / "masks", stac=True))
+
+
+def test_dask_gives_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    from geocloud.batch.cluster import connect, tasks_on
+    from geocloud.batch.options import BatchOptions
+
+    scenes = write_dates(tmp_path)
+    options = CompositeOptions(method="mean", model="brightness")  # masks are made, with P(cloud) as weight
+    here = composite(scenes, tmp_path / "here.tif", options)
+    with connect(BatchOptions(workers=1)) as client:
+        there = composite(scenes, tmp_path / "there.tif", options, tasks=tasks_on(client))
+        with pytest.raises(UsageError, match="by path or URL"), open_scene(scenes[0]) as scene:
+            composite([scene, *scenes[1:]], tmp_path / "no.tif", options, tasks=tasks_on(client))
+    np.testing.assert_array_equal(read(here.path)[0], read(there.path)[0])
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_bright_ground_is_clear_and_the_cloud_stays(tmp_path: Path) -> None:
 def test_masks_do_not_depend_on_the_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scenes = write_dates(tmp_path, DAYS)
     whole = detect_series(scenes, tmp_path / "whole", PLAIN)
-    monkeypatch.setattr("geocloud.verbs.series.MEMORY", 1 << 19)
+    monkeypatch.setattr("geocloud.series.masks.MEMORY", 1 << 19)
     for first, second in zip(whole, detect_series(scenes, tmp_path / "parts", PLAIN), strict=True):
         with rasterio.open(first.mask_path) as a, rasterio.open(second.mask_path) as b:
             np.testing.assert_array_equal(a.read(), b.read())

@@ -41,6 +41,13 @@ class BandSubset(BaseScene):
         self.scene.close()
 
 
+class KeptOpen(BandSubset):
+    """A scene that stays open when a verb closes it: it is read again."""
+
+    def close(self) -> None:
+        """Leave it open."""
+
+
 def subset_bands(scene: SceneReader, bands: tuple[str, ...]) -> SceneReader:
     """The scene with these bands alone; as it is where none is named."""
     return BandSubset(scene, bands) if bands else scene

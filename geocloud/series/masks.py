@@ -1,0 +1,75 @@
+"""What masks of a series are made by, whether its dates are files or arrays: samples, windows, codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from geocloud.classes import SHADOW
+from geocloud.errors import InputError
+from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray, Window
+from geocloud.series.explain import REACH, Dates, Explained, take_dates
+from geocloud.series.ground import NEAR
+from geocloud.series.stack import with_data
+
+CODES = (CLEAR, CLOUD, SHADOW, NODATA)
+SHADED, LIT = np.float32(0.8), np.float32(0.1)
+"""P(shadow) of a single date where its mask says shadow, and elsewhere."""
+MEMORY = 256 << 20
+"""Bytes of one window of all dates, about, with what is computed of it."""
+SAMPLES, SAMPLE_SIDE = 4, 64
+"""Windows along each side of the scene, and their pixels, from which what sets the dates apart is learned."""
+
+
+def window_pixels(dates: int, bands: int) -> int:
+    """Pixels of one window of all dates, at most."""
+    return max(1, MEMORY // (4 * dates * (3 * bands + 2 * NEAR + 10)))
+
+
+def find_limit(frame: Window, shape: tuple[int, int]) -> Window:
+    """What has to be read to mask a part of a scene: the part with so much round it that dates can be compared."""
+    if frame.shape == shape:
+        return frame
+    margin = max(REACH, (SAMPLES * SAMPLE_SIDE - min(frame.shape) + 1) // 2)
+    return frame.grow(margin).clip(shape)
+
+
+def sample_windows(limit: Window, pixels: int) -> list[Window]:
+    """Windows from all over the limit, of one size, that have at most so many pixels together."""
+    side = max(2 * REACH, min(SAMPLE_SIDE, math.isqrt(pixels // SAMPLES**2)))
+    tops, lefts = (
+        sorted({*np.linspace(start, start + max(size - side, 0), SAMPLES, dtype=int).tolist()})
+        for start, size in zip((limit.row, limit.col), limit.shape, strict=True)
+    )
+    height, width = (min(size, side) for size in limit.shape)
+    return [Window(top, left, height, width) for top in tops for left in lefts]
+
+
+def to_dates(values: FloatArray, bands: Sequence[str]) -> Dates:
+    """(date, plane, h, w) as the explanations take them.
+
+    Planes are the bands, NaN where not seen; P(cloud) of the date alone, NaN where not scored; and P(shadow).
+    """
+    data = values[:, :-2]
+    return take_dates(data, with_data(data), values[:, -2], values[:, -1], bands)
+
+
+def to_codes(found: Explained) -> ByteArray:
+    """(date, h, w) codes of what the dates say together."""
+    with np.errstate(invalid="ignore"):
+        codes = np.where(found.shadow >= 0.5, np.uint8(SHADOW), np.uint8(CLEAR))
+        codes[found.cloud >= 0.5] = CLOUD
+    codes[np.isnan(found.cloud)] = NODATA
+    return codes
+
+
+def check_different(values: FloatArray, names: Sequence[str]) -> None:
+    """InputError where two dates of samples (date, plane, h, w) hold the same pixels: a cloud would confirm itself."""
+    data = values[:, :-2]
+    for later in range(1, len(data)):
+        both = with_data(data[later]) & with_data(data[later - 1])
+        one, other = data[later][:, both], data[later - 1][:, both]
+        if both.any() and one.std() > 0 and np.array_equal(one, other):
+            raise InputError(f"{names[later - 1]} and {names[later]} hold the same pixels; give each date once")
