@@ -164,7 +164,7 @@ def usage_sentence(error: click.UsageError) -> str:
         text = error.format_message().rstrip(".")
         sentence = text[:1].lower() + text[1:] + next((out for end, out in _WAYS_OUT.items() if text.endswith(end)), "")
     path = error.ctx.command_path if error.ctx is not None else "geocloud"
-    return f"{sentence}; see {path} --help"
+    return f"{sentence} See {path} --help" if sentence.endswith("?") else f"{sentence}; see {path} --help"
 
 
 F = TypeVar("F", bound=Callable[..., Any])
