@@ -30,7 +30,7 @@ SAMPLE = 256
 Cube = TypeVar("Cube", bound="xarray.DataArray | xarray.Dataset")
 _PER_BAND = (
     *(("scales", "scale_factor"), ("offsets", "add_offset"), ("nodatavals", "_FillValue")),
-    *((name, name) for name in ("scale_factor", "add_offset", "_FillValue")),
+    *(("scale_factor", "scale_factor"), ("add_offset", "add_offset"), ("_FillValue", "_FillValue")),
 )
 """Attributes that may list a number per band -> that of one band: rioxarray's names, and CF's own."""
 _LABELS = ("common_name", "eo:common_name", "band_name", "long_name", "name")
