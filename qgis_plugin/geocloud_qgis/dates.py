@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Iterator, Sequence
 
 from qgis.core import (
+    QgsCoordinateReferenceSystem,
     QgsProcessingParameterFile,
     QgsProcessingParameterFolderDestination,
     QgsProcessingParameterRasterDestination,
 )
 
 from .algorithm import GeocloudAlgorithm
+from .area import Area, area_parameters
 from .layers import SCENE, SCENE_ID, Source, layer_sources
 from .mask_tools import load_parameter
 from .parameters import Entry, bands, choice, device, model, reading, scenes, threads
@@ -29,7 +31,9 @@ class DatesAlgorithm(GeocloudAlgorithm):
     def run_dates(self, out: str, parameters: dict, context: Any, feedback: Any) -> dict[str, Any]:  # noqa: ANN401
         """Run the verb on the layers; its result."""
         found = layer_sources(self.parameterAsLayerList(parameters, "LAYERS", context))
-        values = self.values(parameters, self.VERB.options, context)
+        # In degrees: the dates may lie in several CRSs.
+        area = Area(self, parameters, context, feedback, QgsCoordinateReferenceSystem()).options
+        values = {**self.values(parameters, (name for name in self.VERB.options if name not in area), context), **area}
         values["ALLOW_EXTERNAL"] = values["ALLOW_EXTERNAL"] or any(one.external for one in found)
         options = as_options(self.VERB, {**values, "OUTPUT": out})
         command = [self.VERB.name, *(one.scene for one in found), *options, "--overwrite"]
@@ -55,6 +59,7 @@ class Series(DatesAlgorithm):
     def table(self) -> Iterator[Entry]:
         """See there."""
         yield scenes()
+        yield from area_parameters()
         yield model()
         yield bands()
         yield from reading()
@@ -99,6 +104,7 @@ class Composite(DatesAlgorithm):
     def table(self) -> Iterator[Entry]:
         """See there."""
         yield scenes()
+        yield from area_parameters()
         yield (
             choice("METHOD", tr("Method"), METHODS, defaultValue="median"),
             tr("median or weighted mean of the clear dates; or one date per pixel: medoid or best."),

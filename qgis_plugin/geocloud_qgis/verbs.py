@@ -30,6 +30,7 @@ MESSAGES = {
 }
 """Left out of each verb."""
 REPLACES = {"--overwrite": "always: QGIS has asked already"}
+AREA = {"EXTENT": "--bounds", "AREA": "--aoi"}
 READING = {
     "SCALE": "--scale",
     "OFFSET": "--offset",
@@ -43,8 +44,7 @@ READING = {
 DETECT = Verb(
     "detect",
     {
-        "EXTENT": "--bounds",
-        "AREA": "--aoi",
+        **AREA,
         "MODEL": "--model",
         "PROBABILITY": "--probability",
         "BANDS": "--bands",
@@ -107,13 +107,14 @@ APPLY_MASK = Verb(
 )
 SERIES = Verb(
     "series",
-    {"MODEL": "--model", "BANDS": "--bands", **READING, "DEVICE": "--device", "THREADS": "--threads"},
+    {**AREA, "MODEL": "--model", "BANDS": "--bands", **READING, "DEVICE": "--device", "THREADS": "--threads"},
     {"OUTPUT": "--out"},
     {**REPLACES, **MESSAGES},
 )
 COMPOSITE = Verb(
     "composite",
     {
+        **AREA,
         "METHOD": "--method",
         "MASKS": "--mask-dir",
         "MODEL": "--model",
@@ -122,7 +123,14 @@ COMPOSITE = Verb(
         "DEVICE": "--device",
     },
     {"OUTPUT": "--out"},
-    {**REPLACES, **MESSAGES},
+    {
+        "--stac": "an item describes a file of an archive, which QGIS does not keep",
+        "--workers": "for composites of many scenes on several machines",
+        "--scheduler": "the same",
+        "--scheduler-file": "the same",
+        **REPLACES,
+        **MESSAGES,
+    },
 )
 COVER = Verb(
     "cover",

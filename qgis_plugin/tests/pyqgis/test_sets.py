@@ -91,6 +91,13 @@ def test_a_composite_has_no_clouds(run, dates, tmp_path):
     assert gdal.Open(out).GetRasterBand(1).ReadAsArray().max() < 0.5
 
 
+def test_a_composite_of_a_part(run, dates, tmp_path):
+    out, part = str(tmp_path / "c.tif"), "500000,500480,4999520,5000000 [EPSG:32633]"
+    run("composite", LAYERS=dates, MODEL="hot", SCALE=0.0001, EXTENT=part, OUTPUT=out)
+    whole, made = QgsRasterLayer(dates[0]), QgsRasterLayer(out)
+    assert 48 <= made.width() <= 50 < whole.width()  # the box goes in degrees, which lie askew
+
+
 def test_two_bands_of_a_folder_are_one_date(run, dates, tmp_path):
     folder = tmp_path / "2020-05-01"
     folder.mkdir()
