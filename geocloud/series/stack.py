@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -115,3 +116,11 @@ def _check_grids(scenes: Sequence[SceneReader]) -> None:
                 f"{scene.source} ({other.shape[1]}x{other.shape[0]} pixels) is not on the grid of {scenes[0].source} "
                 f"({first.shape[1]}x{first.shape[0]}); bring all dates onto one grid, as with gdalwarp -te -tr -t_srs"
             )
+
+
+def day_numbers(days: Sequence[str], dates: int) -> list[int]:
+    """Days since 1970-01-01 of each date, or 1, 2, 3 where there are no days."""
+    if not all(days):
+        return list(range(1, dates + 1))
+    epoch = datetime.date(1970, 1, 1)
+    return [(datetime.date.fromisoformat(day) - epoch).days for day in dict.fromkeys(days)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -27,7 +26,7 @@ from geocloud.readers.scenes.band_subset import KeptOpen
 from geocloud.scorers.contract import Scorer
 from geocloud.series.compose import Method
 from geocloud.series.mosaic import MaskPlace, Part, Plan, StackRecipe, make_part, make_part_elsewhere, spool_of
-from geocloud.series.stack import Stack, make_mosaic
+from geocloud.series.stack import Stack, day_numbers, make_mosaic
 from geocloud.verbs.apply_mask import check_grid
 from geocloud.verbs.detect import detect
 from geocloud.version import __version__
@@ -146,7 +145,7 @@ def composite(
         staging = files.enter_context(staged(target.stem))
         days = list(dict.fromkeys(stack.days)) if all(stack.days) else [str(n) for n in range(len(stack.days))]
         dates = [days.index(day) for day in stack.days] if all(stack.days) else list(range(len(stack.days)))
-        plan = Plan((), tuple(dates), tuple(_numbers(stack.days, len(days))), options.method, area, MEMORY)
+        plan = Plan((), tuple(dates), tuple(day_numbers(stack.days, len(days))), options.method, area, MEMORY)
         limit = None if area is None else frame_of_window(spool_of(plan, stack).limit, stack.georef)
         masks = _masks(stack, sources, target, options, limit, scorer, tasks, staging, progress)
         plan = replace(plan, masks=tuple(masks))
@@ -198,14 +197,6 @@ def _check_near(stack: Stack) -> None:
             f"the scenes lie so far apart that one image of them has {width}x{height} pixels, nearly all empty; give "
             "scenes of one place, or an area by --aoi"
         )
-
-
-def _numbers(days: Sequence[str], dates: int) -> list[int]:
-    """Days since 1970-01-01 of each date, or 1, 2, 3 where there are no days."""
-    if not all(days):
-        return list(range(1, dates + 1))
-    epoch = datetime.date(1970, 1, 1)
-    return [(datetime.date.fromisoformat(day) - epoch).days for day in dict.fromkeys(days)]
 
 
 @dataclass(frozen=True, slots=True)
