@@ -43,7 +43,7 @@ from geocloud.raster import Window
 from geocloud.readers.area import find_area
 
 ENLARGED = 4
-FIELD = "14.95,45.95,15.0,45.98"
+FIELD = "15.40,45.60,15.45,45.63"
 """4 x 3 km in the tile."""
 BANDS = ("blue", "green", "red", "nir")
 

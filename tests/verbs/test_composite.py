@@ -170,9 +170,7 @@ def test_a_stac_item_and_the_tags_say_what_it_is_made_of(tmp_path: Path) -> None
     made = composite(scenes, out, CompositeOptions(masks=tmp_path / "masks", stac=True))
     assert made.item_path == tmp_path / "clear.json"
     item = pystac.Item.from_file(str(made.item_path))
-    extensions, item.stac_extensions = item.stac_extensions, []  # their schemas lie on a server
-    item.validate()
-    assert any("processing" in extension for extension in extensions)
+    assert any("processing" in extension for extension in item.stac_extensions)
     assert item.properties["start_datetime"][:10] == DAYS[0]
     assert item.properties["end_datetime"][:10] == DAYS[2]
     links = [link.href for link in item.links if link.rel == "derived_from"]
