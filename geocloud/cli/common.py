@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import io
 import json
 import logging
@@ -159,6 +160,14 @@ def shortage(error: BaseException, what: str = "this") -> GeocloudError | None:
     if not isinstance(error, MemoryError) and not any(sign in text for sign in _SIGNS for text in texts):
         return None
     return GeocloudError(f"{what} needs more memory than there is; use fewer --threads, or a machine with more")
+
+
+def unprinted(error: BaseException) -> GeocloudError | None:
+    """The sentence where a text such as --help cannot be printed, stdout being full; None for any other error."""
+    if not isinstance(error, OSError) or error.errno != errno.ENOSPC or error.filename is not None:
+        return None
+    lose_stdout(error.strerror or "full")
+    return GeocloudError(f"the text cannot be printed ({error.strerror})")
 
 
 LEAKED = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH", "GDAL_PAM_PROXY_DIR")

@@ -24,6 +24,7 @@ from geocloud.cli.common import (
     print_error,
     protect_environment,
     shortage,
+    unprinted,
 )
 from geocloud.cli.reporter import DETECT_SHARES, ProgressMode, Shares, Verbosity, make_reporter, scene_notes
 from geocloud.errors import Cancelled, GeocloudError
@@ -40,8 +41,7 @@ GROUPS = {
     "Output": (
         "out", "mask-file", "polygons-file", "score-file", "class-scores-file", "uncertainty-file", "clear-sky-file",
         "polygons", "outline", "pixel-polygons", "classes", "encoding", "sheets", "name", "licence", "resume",
-        "retry-failed", "overwrite",
-    ),
+        "retry-failed", "overwrite"),
     "Detection": ("model", "probability", "threshold", "resolution", "dilate", "min-area"),
     "Speed": ("device", "precision", "threads", "workers", "scheduler", "scheduler-file", "retries", "split"),
     "Messages": ("progress", "json", "quiet", "verbose", "stop-on-stdin-eof", "help"),
@@ -342,7 +342,7 @@ def main() -> None:
     try:
         cli(prog_name="geocloud")
     except Exception as error:
-        problem = shortage(error)  # while a command's own module was imported
+        problem = shortage(error) or unprinted(error)  # while a command's own module was imported, or for --help
         if problem is None:
             raise
         print_error(problem)

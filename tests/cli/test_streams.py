@@ -26,6 +26,13 @@ def shell(text: str, **more: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["--version", "detect --help"])
+def test_a_text_that_cannot_be_printed_is_one_sentence(text: str) -> None:
+    result = shell(f"GEOCLOUD {text} > /dev/full")
+    assert result.returncode == 1
+    assert result.stderr == "error: the text cannot be printed (No space left on device)\n"
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("where", [">&-", "> /dev/full", "| head -c 0"])
 def test_a_stdout_that_fails_loses_no_output(tmp_path: Path, where: str) -> None:
