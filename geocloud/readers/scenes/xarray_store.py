@@ -21,7 +21,7 @@ from geocloud.readers.scenes.xarray_scene import ArrayScene, open_array
 if TYPE_CHECKING:
     import xarray
 
-_FAILURES = (OSError, ValueError, KeyError, TypeError)
+_FAILURES = (OSError, ValueError, KeyError, TypeError, AssertionError)  # the last from zarr 3.0
 _OTHERWISE = (
     "convert the bands to GeoTIFF, one per band, and give their folder: gdalinfo lists the names that gdal_translate "
     "takes, and swaths (PRISMA, EMIT, Sentinel-3) are brought to a grid first"
