@@ -17,7 +17,7 @@ from geocloud.lazy.lazy import mask as mask_array
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.raster import FloatArray, Window
 from geocloud.readers.scenes.xarray_grid import plane_of
-from geocloud.series.compose import Method
+from geocloud.series.compose import Method, window_pixels
 from geocloud.series.compose import compose as compose_window
 from geocloud.series.mosaic import REACH, clearness
 from geocloud.series.stack import with_data
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     import xarray
 
     from geocloud.lazy.given import Array
-
-MEMORY = 128 << 20
-"""Bytes of one window of all dates, about, with what is computed of it."""
 
 
 def compose(  # noqa: PLR0913 - as `mask`
@@ -115,7 +112,7 @@ def _look_up(places: FloatArray, *, numbers: Any) -> Any:  # noqa: ANN401 - numb
 def _compose_all(cube: FloatArray, method: Method) -> FloatArray:
     """(band + 2, h, w) of (date, band + 1, h, w) in memory, window by window."""
     made = np.empty((cube.shape[1] + 1, *cube.shape[2:]), dtype=np.float32)
-    rows, cols = (edges_of(size, _pixels(cube.shape)) for size in cube.shape[2:])
+    rows, cols = (edges_of(size, window_pixels(len(cube), cube.shape[1])) for size in cube.shape[2:])
     for top, bottom in pairwise(rows):
         for left, right in pairwise(cols):
             window = Window(top, left, bottom - top, right - left)
@@ -133,7 +130,7 @@ def _compose_lazily(stacked: Sequence[Any], told: Any, method: Method) -> Any:  
     data = dask.array.stack(stacked)
     codes = dask.array.asarray(told).astype(np.float32)[:, None]
     shape = data.shape[0], data.shape[1] + 1, *data.shape[2:]
-    edges = [edges_of(size, _pixels(shape)) for size in shape[2:]]
+    edges = [edges_of(size, window_pixels(*shape[:2])) for size in shape[2:]]
     wanted = tuple(tuple(stop - start for start, stop in pairwise(along)) for along in edges)
     chunks = {0: -1, 1: -1, 2: wanted[0], 3: wanted[1]}
     cube = dask.array.concatenate([data, codes], axis=1).rechunk(chunks)
@@ -161,8 +158,3 @@ def _compose_window(values: FloatArray, method: Method) -> FloatArray:
         weight = np.stack([clearness(one) for one in codes]) + np.float32(1e-3)
     done = compose_window(data, clear, weight, method)
     return np.concatenate([done.data, done.count[None], done.date[None]]).astype(np.float32)
-
-
-def _pixels(shape: tuple[int, ...]) -> int:
-    """Pixels of one window at most, of (date, plane, y, x)."""
-    return max(1, MEMORY // (4 * shape[0] * (4 * shape[1] + 8)))

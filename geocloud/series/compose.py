@@ -12,6 +12,13 @@ from geocloud.raster import BoolArray, FloatArray
 
 Method = Literal["median", "medoid", "best", "mean"]
 NAN = np.float32(np.nan)
+MEMORY = 128 << 20
+"""Bytes of one window of all dates, about, with what is computed of it."""
+
+
+def window_pixels(dates: int, bands: int) -> int:
+    """Pixels of one window of all dates, at most."""
+    return max(1, MEMORY // (4 * dates * (4 * bands + 8)))
 
 
 @dataclass(frozen=True, slots=True)

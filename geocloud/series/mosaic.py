@@ -18,7 +18,7 @@ from geocloud.readers.dispatch import open_silently
 from geocloud.readers.masks import MaskFile, ScoreFile
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.warped import Warp
-from geocloud.series.compose import Method, compose
+from geocloud.series.compose import Method, compose, window_pixels
 from geocloud.series.ground import box_means
 from geocloud.series.spool import Spool
 from geocloud.series.stack import CACHE, Stack, with_data
@@ -49,8 +49,6 @@ class Plan:
     method: Method
     area: Area | None
     """On the stack's grid; None: all of it."""
-    memory: int
-    """Bytes of one window of all dates, about, with what is computed of it."""
 
     def frame(self, stack: Stack) -> Window:
         """What is made, a window of the stack's grid."""
@@ -91,7 +89,7 @@ def spool_of(plan: Plan, stack: Stack) -> Spool:
     scenes, bands = len(plan.dates), len(stack.bands)
     frame = plan.frame(stack)
     limit = frame.grow(REACH).clip(stack.georef.shape)
-    return Spool(scenes, bands + 2, REACH, frame, limit, max(1, plan.memory // (4 * scenes * (4 * bands + 8))))
+    return Spool(scenes, bands + 2, REACH, frame, limit, window_pixels(scenes, bands))
 
 
 def make_part(part: Window, plan: Plan, stack: Stack) -> Part:

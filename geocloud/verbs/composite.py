@@ -35,8 +35,6 @@ from geocloud.writers.stac import COG, Asset, ItemRecord, require_pystac, seen_f
 from geocloud.writers.staging import Staging, check_outputs, staged
 from geocloud.writers.tiles import TileWriter
 
-MEMORY = 128 << 20
-"""Bytes of one window of all dates, about, with what is computed of it."""
 MOST_EMPTY = 10
 """Times as many pixels as the scenes have that the grid may have."""
 T = TypeVar("T")
@@ -145,7 +143,7 @@ def composite(
         staging = files.enter_context(staged(target.stem))
         days = list(dict.fromkeys(stack.days)) if all(stack.days) else [str(n) for n in range(len(stack.days))]
         dates = [days.index(day) for day in stack.days] if all(stack.days) else list(range(len(stack.days)))
-        plan = Plan((), tuple(dates), tuple(day_numbers(stack.days, len(days))), options.method, area, MEMORY)
+        plan = Plan((), tuple(dates), tuple(day_numbers(stack.days, len(days))), options.method, area)
         limit = None if area is None else frame_of_window(spool_of(plan, stack).limit, stack.georef)
         masks = _masks(stack, sources, target, options, limit, scorer, tasks, staging, progress)
         plan = replace(plan, masks=tuple(masks))

@@ -71,7 +71,7 @@ def test_it_does_not_depend_on_the_windows_and_best_prefers_what_is_far_from_clo
 ) -> None:
     scenes, options = write_dates(tmp_path), CompositeOptions(method="best", masks=tmp_path / "masks")
     composite(scenes, tmp_path / "whole.tif", options)
-    monkeypatch.setattr("geocloud.verbs.composite.MEMORY", 1 << 18)
+    monkeypatch.setattr("geocloud.series.compose.MEMORY", 1 << 18)
     composite(scenes, tmp_path / "parts.tif", options)
     whole, parts = read(tmp_path / "whole.tif")[0], read(tmp_path / "parts.tif")[0]
     np.testing.assert_array_equal(whole, parts)
