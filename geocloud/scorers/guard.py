@@ -91,7 +91,10 @@ class _Classes(GuardedScorer):
         checked = {name: self._checked(f"score_classes[{name!r}]", one, batch) for name, one in every.items()}
         for name, one in checked.items():
             if (one < -SLACK).any() or (one > 1 + SLACK).any():
-                raise ModelError(f"model {self.card.name} gives probabilities of {name} that are not 0 to 1")
+                raise ModelError(
+                    f"model {self.card.name} gives probabilities of {name} that are not 0 to 1; score_classes gives "
+                    "what softmax or sigmoid makes of the network's output"
+                )
         return self._checked("score_classes", score, batch), checked
 
 
@@ -113,7 +116,10 @@ class _Whole(GuardedScorer):
         with self._calling("score_whole"):
             found: FloatArray = self.scorer.score_whole(raster, bands)
         if found.shape != raster.valid.shape:
-            raise ModelError(f"model {self.card.name} gives {found.shape} by score_whole for {raster.valid.shape}")
+            raise ModelError(
+                f"model {self.card.name} gives {found.shape} by score_whole for {raster.valid.shape} pixels; "
+                "it gives one score per pixel"
+            )
         return found
 
 
