@@ -25,12 +25,13 @@ from geocloud.models.networks.cells import BANDS, BRIGHTEST
 from geocloud.models.networks.unmix import UnmixNet, fine_enough
 from geocloud.pipeline.tiling import pixel_side
 from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
-from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
+from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint
+from geocloud.training.loop import LoopOptions, Terms, run_training
 from geocloud.training.own_scenes import Tile
 from geocloud.training.unmix.batches import CONTRAST, THIN, VISIBLE
 from geocloud.training.unmix.scenes import TrainingScene, as_shown, crop
 from geocloud.training.unmix.simulator import simulate, uniform
-from geocloud.training.unmix.steps import follow, weighted_mean
+from geocloud.training.unmix.steps import LARGEST_GRADIENT, weighted_mean
 from geocloud.writers.staging import staged, write_errors
 
 GAIN, UNCHANGED = 0.08, 0.5
@@ -112,21 +113,22 @@ def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
     learned = [value for name, value in student.named_parameters() if not name.startswith("shadow.")]
     rng = Generator().manual_seed(options.seed)
     optimiser = torch.optim.AdamW(learned, lr=options.lr, weight_decay=0.0)
-    state = TrainingState({"student": student, "average": average}, optimiser, rng)
-    run = _identity(network, grounds, threshold, options)
-    first = resume(folder, state, run, anew=anew)
-    for step in range(first, options.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = options.lr * min(1.0, (step + 1) / 10) * (1 - 0.95 * step / options.steps)
-        loss = _loss(student, before, _draw(grounds, options, rng), threshold)
-        optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
-        optimiser.step()
-        follow(average, student, min(options.average, (step + 1) / (step + 10)))
-        if (step + 1) % SAVE_EVERY == 0:
-            save_checkpoint(folder, state, {"step": step + 1}, run)
-        tell(step + 1, options.steps)
+    state = TrainingState(student, optimiser, average, rng)
+    loop = LoopOptions(
+        options.steps,
+        folder,
+        SAVE_EVERY,
+        _identity(network, grounds, threshold, options),
+        rate=lambda step: options.lr * min(1.0, (step + 1) / 10) * (1 - 0.95 * step / options.steps),
+        clip=LARGEST_GRADIENT,
+        average=options.average,
+    )
+    resume(folder, state, loop.identity, anew=anew)
+
+    def loss(_: int) -> Terms:
+        return {"adapt": _loss(student, before, _draw(grounds, options, rng), threshold)}
+
+    run_training(state, loss, loop, lambda done, _: tell(done, options.steps))
     return average
 
 
@@ -141,20 +143,19 @@ def _identity(network: UnmixNet, grounds: list[Ground], threshold: float, option
     return digest.hexdigest()
 
 
-def resume(folder: Path, state: TrainingState, run: str, *, anew: bool) -> int:
-    """The steps that an earlier run of the same data and options has taken."""
+def resume(folder: Path, state: TrainingState, identity: str, *, anew: bool) -> None:
+    """Take up the steps that an earlier run of the same data and options has taken."""
     path = folder / CHECKPOINT_FILE
     if not path.exists():
-        return 0
+        return
     try:
-        return int(load_checkpoint(folder, state, run)["step"])
+        load_checkpoint(folder, state, identity)
     except ModelError as error:  # it is damaged or another's
         if not anew:
             raise UsageError(
                 f"{path} is of another training; pass --overwrite to start anew, or choose another folder"
             ) from error
         path.unlink()
-        return 0
 
 
 def write_adapted(network: UnmixNet, card: ModelCard, folder: Path, *, overwrite: bool) -> ModelCard:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +19,38 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 _STATE = re.compile(r"optimizer\.(\d+)\.(.+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TrainingState:
     """What a training changes as it goes; a checkpoint holds all of it."""
 
-    networks: Mapping[str, torch.nn.Module]
-    """By the name that its tensors are stored under."""
+    network: torch.nn.Module
     optimizer: torch.optim.Optimizer
     """Its moments are stored, not its settings: a resumed run sets those anew."""
+    average: torch.nn.Module | None = None
+    """Running average of the network's weights; None where there is none."""
     rng: torch.Generator | None = None
     """Random numbers of a training that draws on from step to step; None where each epoch has a seed of its own."""
+    step: int = 0
+    """Steps taken."""
+    losses: list[float] = field(default_factory=list)
+    """Mean loss of each epoch, where there are epochs."""
+
+    def networks(self) -> dict[str, torch.nn.Module]:
+        """By the name that their tensors are stored under."""
+        return {"network": self.network} | ({} if self.average is None else {"average": self.average})
 
 
-def save_checkpoint(folder: Path, state: TrainingState, progress: Mapping[str, Any], run: str = "") -> None:
+def save_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> None:
     """Write the checkpoint, staged and renamed, so that a killed run leaves the one before.
 
     Args:
         folder: the model folder.
         state: what is stored.
-        progress: JSON values that say how far the training is.
-        run: what must be equal for another run to go on from here.
+        identity: what must be equal for another run to go on from here.
     """
     tensors = {
         f"{part}.{name}": value.cpu().contiguous()
-        for part, network in state.networks.items()
+        for part, network in state.networks().items()
         for name, value in network.state_dict().items()
     }
     for number, moments in state.optimizer.state_dict()["state"].items():
@@ -52,12 +59,12 @@ def save_checkpoint(folder: Path, state: TrainingState, progress: Mapping[str, A
     if state.rng is not None:
         tensors["rng"] = state.rng.get_state()
     staged = folder / f".{CHECKPOINT_FILE}.{os.getpid()}"
-    save_file(tensors, staged, {"progress": json.dumps(dict(progress)), "run": run})
+    save_file(tensors, staged, {"step": str(state.step), "losses": json.dumps(state.losses), "identity": identity})
     staged.replace(folder / CHECKPOINT_FILE)
 
 
-def load_checkpoint(folder: Path, state: TrainingState, run: str = "") -> dict[str, Any]:
-    """Fill the state from the folder's checkpoint; returns the progress that was stored.
+def load_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> None:
+    """Fill the state from the folder's checkpoint.
 
     Raises:
         ModelError: there is none, it is damaged, or it is of a run with other options.
@@ -68,24 +75,23 @@ def load_checkpoint(folder: Path, state: TrainingState, run: str = "") -> dict[s
     try:
         with safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
-            if metadata.get("run") != run:
+            if metadata.get("identity") != identity:
                 raise ModelError(
-                    f"{path} is of a run with other options or data ({metadata.get('run')}, now {run}); repeat its "
-                    "options or train without --resume"
+                    f"{path} is of a run with other options or data ({metadata.get('identity')}, now {identity}); "
+                    "repeat its options or train without --resume"
                 )
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
-            progress: dict[str, Any] = json.loads(metadata["progress"])
-        for part, network in state.networks.items():
+        for part, network in state.networks().items():
             network.load_state_dict(
                 {name.removeprefix(f"{part}."): v for name, v in tensors.items() if name.startswith(f"{part}.")}
             )
         state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": _moments(tensors)})
         if state.rng is not None:
             state.rng.set_state(tensors["rng"])
+        state.step, state.losses = int(metadata["step"]), json.loads(metadata["losses"])
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"{path} is damaged or does not fit ({reason}); train without --resume") from error
-    return progress
 
 
 def _moments(tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, Any]]:

@@ -18,11 +18,11 @@ from geocloud.training.alternatives.gmm import fit_mixture, maximise_likelihood
 from geocloud.training.options import Listener
 from geocloud.training.patches.contrast import own_error
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import Batch, LoopOptions
+from geocloud.training.patches.loop import Batch, EpochOptions
 
 
 def _loop(folder):
-    return LoopOptions(1, 4, 1e-3, 0, torch.device("cpu"), folder)
+    return EpochOptions(1, 4, 1e-3, 0, torch.device("cpu"), folder)
 
 
 def _patches(number=6):

@@ -8,7 +8,7 @@ from geocloud.models.networks.dense import DenseAutoencoder
 from geocloud.training.checkpoint import CHECKPOINT_FILE
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import Batch, LoopOptions, fit, mean_squared_error
+from geocloud.training.patches.loop import Batch, EpochOptions, fit, mean_squared_error
 
 
 def _patches(number=12):
@@ -25,7 +25,7 @@ def _patches(number=12):
 def _run(folder, epochs, *, resume=False, network=None, patches=None, lr=1e-3, listener=None):
     torch.manual_seed(0)
     network = network or DenseAutoencoder(3, widths=(16,), latent=4)
-    options = LoopOptions(epochs, 4, lr, 0, torch.device("cpu"), folder, "a run", resume)
+    options = EpochOptions(epochs, 4, lr, 0, torch.device("cpu"), folder, "a run", resume)
     losses = fit(network, patches or _patches(), mean_squared_error, options, listener or Listener())
     return network, losses
 
@@ -56,7 +56,7 @@ def test_who_listens_hears_every_epoch_and_the_end(tmp_path):
     listener = Listener(lambda *step: steps.append(step), lambda *epoch: epochs.append(epoch))
     _, losses = _run(tmp_path, 2, listener=listener)
     assert epochs == [(1, losses[0]), (2, losses[1])]
-    assert steps[-1] == (24, 24, "training")
+    assert steps[-1] == (6, 6, "training")
 
 
 def test_damaged_or_foreign_checkpoints_are_one_sentence(tmp_path):
@@ -76,7 +76,7 @@ def test_damaged_or_foreign_checkpoints_are_one_sentence(tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
     patches = _patches()
     patches.data[:] = 1e30
-    with pytest.raises(ModelError, match="lower --lr"):
+    with pytest.raises(ModelError, match="no number; train with a lower learning rate"):
         _run(tmp_path, 3, patches=patches)
 
 

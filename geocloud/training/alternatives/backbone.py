@@ -18,8 +18,8 @@ from geocloud.models.networks.alternatives.backbone import Backbone
 from geocloud.scorers.card import ModelCard, TrainingRecord
 from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.patches.data import Patches, PatchRequest, cut_patches
-from geocloud.training.patches.loop import Batch, LoopOptions, fit
-from geocloud.training.patches.trainer import loop_options, split_patches
+from geocloud.training.patches.loop import Batch, EpochOptions, fit
+from geocloud.training.patches.trainer import epoch_options, split_patches
 
 DARKEST, BRIGHTEST = 0.2, 1.2
 """Gains that pictures are shown at: they are stretched, and scenes are not."""
@@ -40,7 +40,7 @@ def train_backbone(data: Path, folder: Path, options: TrainOptions, listener: Li
     if options.widths:
         architecture["widths"] = list(options.widths)
     network = Backbone(seen.data.shape[1], **architecture)
-    loop = loop_options(data, folder, options)
+    loop = epoch_options(data, folder, options)
     losses = fit(network, seen, classification_loss, loop, listener)
     right = accuracy(network, unseen, loop)
     licence = options.licence or "not given"
@@ -87,7 +87,7 @@ def classification_loss(network: nn.Module, batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def accuracy(network: nn.Module, patches: Patches, options: LoopOptions) -> float:
+def accuracy(network: nn.Module, patches: Patches, options: EpochOptions) -> float:
     """Share of pictures, as they are, whose class it says."""
     right = 0
     for start in range(0, len(patches), options.batch_size):

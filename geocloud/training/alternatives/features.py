@@ -13,11 +13,11 @@ from geocloud.models.networks.alternatives.features import FeatureAutoencoder
 from geocloud.models.pretrained import load_backbone
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import LoopOptions
+from geocloud.training.patches.loop import EpochOptions
 
 
 @torch.no_grad()
-def fit_features(network: nn.Module, patches: Patches, options: LoopOptions, listener: Listener) -> list[float]:
+def fit_features(network: nn.Module, patches: Patches, options: EpochOptions, listener: Listener) -> list[float]:
     """Take the shipped backbone, then mean, scale and principal components of its features of all patches.
 
     Returns:
@@ -49,7 +49,7 @@ def fit_features(network: nn.Module, patches: Patches, options: LoopOptions, lis
     return [left]
 
 
-def _batches(linear: FeatureAutoencoder, patches: Patches, options: LoopOptions) -> Iterator[tuple[int, Tensor]]:
+def _batches(linear: FeatureAutoencoder, patches: Patches, options: EpochOptions) -> Iterator[tuple[int, Tensor]]:
     """Patches done, and (m, size) their features."""
     for start in range(0, len(patches), options.batch_size):
         x = torch.from_numpy(patches.data[start : start + options.batch_size]).to(options.device)

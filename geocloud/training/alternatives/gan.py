@@ -16,7 +16,7 @@ from geocloud.models.networks.alternatives.gan import GanAutoencoder
 from geocloud.models.networks.conv import conv_encoder
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import Batch, LoopOptions, fit
+from geocloud.training.patches.loop import Batch, EpochOptions, fit
 
 DRAWN, CODE, DECEIVED = 50.0, 1.0, 1.0
 """Weights of the autoencoder's losses (Akçay, Atapour-Abarghouei, Breckon 2018, section 4.2)."""
@@ -48,7 +48,7 @@ class Adversaries(nn.Module):
         self.critic = Critic(channels)
 
 
-def fit_gan(network: nn.Module, patches: Patches, options: LoopOptions, listener: Listener) -> list[float]:
+def fit_gan(network: nn.Module, patches: Patches, options: EpochOptions, listener: Listener) -> list[float]:
     """Train the autoencoder against a critic, which is thrown away; losses are of both together."""
     both = Adversaries(cast("GanAutoencoder", network), patches.data.shape[1])
     return fit(both, patches, adversarial_loss, options, listener)

@@ -11,7 +11,7 @@ from geocloud.errors import ModelError
 from geocloud.models.networks.alternatives.gmm import GaussianMixture
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import LoopOptions, fit_autoencoder
+from geocloud.training.patches.loop import EpochOptions, fit_autoencoder
 
 MOST_VECTORS = 100_000
 """Drawn at random of all pixels or codes."""
@@ -32,7 +32,7 @@ class Mixture(NamedTuple):
     """(k, d, d) lower triangular W with precision W.T @ W."""
 
 
-def fit_mixture(network: nn.Module, patches: Patches, options: LoopOptions, listener: Listener) -> list[float]:
+def fit_mixture(network: nn.Module, patches: Patches, options: EpochOptions, listener: Listener) -> list[float]:
     """Fit the network's mixture; where it is one of codes, the autoencoder first. Returns the losses.
 
     Those are mean squared errors of epochs for codes, and mean negative log densities of rounds for bands.
@@ -118,7 +118,7 @@ def _log_joint(vectors: Tensor, mixture: Mixture) -> Tensor:
 
 
 @torch.no_grad()
-def _vectors(mixture: GaussianMixture, patches: Patches, options: LoopOptions) -> Tensor:
+def _vectors(mixture: GaussianMixture, patches: Patches, options: EpochOptions) -> Tensor:
     """(m, d) double precision vectors, at most MOST_VECTORS."""
     rng = torch.Generator().manual_seed(options.seed)
     found = []

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from geocloud.models.networks.contrast import ContrastNetwork
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import Batch, LoopOptions, fit
+from geocloud.training.patches.loop import Batch, EpochOptions, fit
 
 
-def fit_contrast(network: nn.Module, patches: Patches, options: LoopOptions, listener: Listener) -> list[float]:
+def fit_contrast(network: nn.Module, patches: Patches, options: EpochOptions, listener: Listener) -> list[float]:
     """Train both in one loop; the loss is the mean error of the autoencoder that a patch's tag names."""
     return fit(network, patches, own_error, options, listener)
 

@@ -1,4 +1,4 @@
-"""The training loop, from the first batch to the last."""
+"""Training by epochs on patches in memory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from geocloud.errors import ModelError
-from geocloud.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from geocloud.training.checkpoint import TrainingState, load_checkpoint
+from geocloud.training.loop import LoopOptions, Terms, run_training
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
 
@@ -32,8 +32,8 @@ Loss = Callable[[nn.Module, Batch], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class LoopOptions:
-    """Options of the loop."""
+class EpochOptions:
+    """Options of a training by epochs."""
 
     epochs: int
     batch_size: int
@@ -42,7 +42,7 @@ class LoopOptions:
     device: torch.device
     folder: Path
     """Where the checkpoint lies."""
-    run: str = ""
+    identity: str = ""
     """Options and data in words; a checkpoint of another run is refused."""
     resume: bool = False
 
@@ -55,12 +55,12 @@ def mean_squared_error(network: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
-def fit_autoencoder(network: nn.Module, patches: Patches, options: LoopOptions, listener: Listener) -> list[float]:
+def fit_autoencoder(network: nn.Module, patches: Patches, options: EpochOptions, listener: Listener) -> list[float]:
     """Train a network that draws its input again; see `fit`."""
     return fit(network, patches, mean_squared_error, options, listener)
 
 
-def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: LoopOptions, listener: Listener) -> list[float]:
+def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: EpochOptions, listener: Listener) -> list[float]:
     """Train the network in place with Adam and return the mean loss of each epoch.
 
     Batches depend on seed and epoch alone, so a resumed run ends with the weights of one never interrupted.
@@ -68,36 +68,54 @@ def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: LoopOption
     Raises:
         ModelError: the loss is no longer a number, or there is nothing to resume from.
     """
-    device = options.device
-    network.to(device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.lr)
-    state, losses = TrainingState({"network": network}, optimizer), list[float]()
+    network.to(options.device).train()
+    state = TrainingState(network, torch.optim.Adam(network.parameters(), lr=options.lr))
+    epochs = _Epochs(patches, options)
+    identity = f"{options.identity} patches={len(patches)}"
     if options.resume:
-        losses += load_checkpoint(options.folder, state, options.run)["losses"]
-    data, present, tags = (torch.from_numpy(part) for part in (patches.data, patches.present, patches.tags))
+        load_checkpoint(options.folder, state, identity)
+    total = 0.0  # of this epoch: losses of batches, each times its patches
 
-    for epoch in range(len(losses), options.epochs):
-        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + epoch)
-        torch.manual_seed(options.seed * 1_000_003 + epoch)  # for losses that draw at random
-        order = torch.randperm(len(data), generator=generator)
-        total = 0.0
-        for start in range(0, len(order), options.batch_size):
-            chosen = order[start : start + options.batch_size]
-            batch = Batch(data[chosen].to(device), present[chosen].to(device), tags[chosen].to(device))
+    def loss(step: int) -> Terms:
+        return {"loss": loss_of(network, epochs.batch(step))}
 
-            optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(network, batch)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+    def report(done: int, terms: Terms) -> None:
+        nonlocal total
+        total += terms["loss"].item() * epochs.size(done - 1)
+        listener.progress(done, loop.steps, "training")
+        if done % epochs.steps == 0:
+            state.losses.append(total / len(patches))
+            listener.epoch(len(state.losses), state.losses[-1])
+            total = 0.0
 
-            total += loss.item() * len(chosen)
-            done = epoch * len(order) + start + len(chosen)
-            listener.progress(done, options.epochs * len(order), "training")
-        if not total < float("inf"):
-            raise ModelError(f"the loss of epoch {epoch + 1} is no number; lower --lr from {options.lr:g}")
-        losses.append(total / len(order))
-        save_checkpoint(options.folder, state, {"losses": losses}, options.run)
-        listener.epoch(epoch + 1, losses[-1])
-
+    loop = LoopOptions(options.epochs * epochs.steps, options.folder, save_every=epochs.steps, identity=identity)
+    run_training(state, loss, loop, report)
     network.eval()
-    return losses
+    return state.losses
+
+
+class _Epochs:
+    """All patches in batches, each epoch in an order of its own."""
+
+    def __init__(self, patches: Patches, options: EpochOptions) -> None:
+        self.data, self.present, self.tags = map(torch.from_numpy, (patches.data, patches.present, patches.tags))
+        self.options = options
+        self.steps = -(-len(patches) // options.batch_size)
+        """Of an epoch."""
+        self.order = torch.arange(0)
+
+    def size(self, step: int) -> int:
+        """Patches of the batch of a step, counted from 0 over all epochs."""
+        start = step % self.steps * self.options.batch_size
+        return min(self.options.batch_size, len(self.data) - start)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step; steps come one after another, the first of them at the start of an epoch."""
+        epoch, place = divmod(step, self.steps)
+        if place == 0:
+            seed = self.options.seed * 1_000_003 + epoch
+            torch.manual_seed(seed)  # for losses that draw at random
+            self.order = torch.randperm(len(self.data), generator=torch.Generator().manual_seed(seed))
+        start, device = place * self.options.batch_size, self.options.device
+        chosen = self.order[start : start + self.options.batch_size]
+        return Batch(self.data[chosen].to(device), self.present[chosen].to(device), self.tags[chosen].to(device))

@@ -31,7 +31,7 @@ from geocloud.training.patches.data import (
     join,
     take,
 )
-from geocloud.training.patches.loop import LoopOptions
+from geocloud.training.patches.loop import EpochOptions
 from geocloud.training.threshold import held_out_scores, threshold_by_rule
 
 
@@ -48,7 +48,7 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
     seen, unseen = (join([half[i] for half in halves]) for i in range(2))
     torch.manual_seed(options.seed)
     network = build_network(options.kind, seen.data.shape[1], architecture_of(options))
-    loop = loop_options(data, folder, options)
+    loop = epoch_options(data, folder, options)
     losses: list[float] = resolve_name(kind.fitter)(network, seen, loop, listener)
     network.eval()
     card = ModelCard(
@@ -136,14 +136,14 @@ def split_patches(patches: Patches, options: TrainOptions) -> tuple[Patches, Pat
     return (patches if held.all() else take(patches, ~held)), unseen
 
 
-def loop_options(data: Path, folder: Path, options: TrainOptions) -> LoopOptions:
+def epoch_options(data: Path, folder: Path, options: TrainOptions) -> EpochOptions:
     """The loop's part of the options; a resumed run must share all of them but how long it runs and how it is read."""
     free = ("epochs", "resume", "overwrite", "device", "name", "licence", "rule", "quantile")
     kept = {name: value for name, value in asdict(options).items() if name not in free}
-    run = f"data={data.name} " + " ".join(f"{name}={value}" for name, value in kept.items())
+    identity = f"data={data.name} " + " ".join(f"{name}={value}" for name, value in kept.items())
     device = choose_device(options.device)
-    return LoopOptions(
-        options.epochs, options.batch_size, options.lr, options.seed, device, folder, run, options.resume
+    return EpochOptions(
+        options.epochs, options.batch_size, options.lr, options.seed, device, folder, identity, options.resume
     )
 
 

@@ -5,7 +5,7 @@ is read: what is shaded is what was simulated.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from geocloud.errors import InputError
 from geocloud.models.networks.cells import BRIGHTEST, CellNet
 from geocloud.models.networks.unmix import SHADOW_BANDS, UnmixNet, mix
+from geocloud.training.loop import Terms
 from geocloud.training.unmix import scenes as surfaces
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene, known_clear
@@ -26,7 +27,7 @@ from geocloud.training.unmix.simulator import (
     small_clouds,
     uniform,
 )
-from geocloud.training.unmix.steps import Run, StepReport
+from geocloud.training.unmix.steps import LogReport, autocast, start_or_resume, train_by_config, weighted_mean
 
 LIT, SHADED = 0.03, 0.15
 """Share of light lost up to which ground counts as lit, and from which as shaded; between, nothing is asked."""
@@ -107,7 +108,7 @@ class ShadowBatches:
 
 
 def train_shadow(
-    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, report: StepReport, network: UnmixNet
+    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, report: LogReport, network: UnmixNet
 ) -> UnmixNet:
     """Give an unmixing network one that tells shadow; taken up again from the checkpoint in `out_dir` if there is one.
 
@@ -119,13 +120,17 @@ def train_shadow(
         network: what it stands beside; nothing else of it is changed.
     """
     torch.manual_seed(config.seed)
-    run = Run(config, out_dir, CellNet(widths=config.shadow_widths), report)
-    batches = ShadowBatches(scenes, config, run.rng)
-    for _ in run.steps():
+    shadow = CellNet(widths=config.shadow_widths)
+    state = start_or_resume(shadow, config, out_dir)
+    batches = ShadowBatches(scenes, config, cast("Generator", state.rng))
+
+    def loss(_: int) -> Terms:
         batch = batches.draw()
-        with run.autocast():
-            logit = run.student.score(batch.x, batch.present)
-        loss = F.binary_cross_entropy_with_logits(logit, batch.shaded, reduction="none")
-        run.learn({"shadow": (loss * batch.weight).sum() / batch.weight.sum().clamp(min=1)})
-    network.shadow = run.average
+        with autocast(config):
+            logit = shadow.score(batch.x, batch.present)
+        wrong = F.binary_cross_entropy_with_logits(logit, batch.shaded, reduction="none")
+        return {"shadow": weighted_mean(wrong, batch.weight)}
+
+    train_by_config(state, loss, config, out_dir, report)
+    network.shadow = cast("CellNet", state.average)
     return network

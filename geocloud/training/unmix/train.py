@@ -7,18 +7,20 @@ are joined into one target. The teacher is the running average of the weights, a
 
 from copy import deepcopy
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
-from torch import Tensor
+from torch import Generator, Tensor
 
 from geocloud.errors import UsageError
 from geocloud.models.networks.cells import CELL
 from geocloud.models.networks.unmix import Unmixed, UnmixNet
+from geocloud.training.loop import Terms, follow
 from geocloud.training.unmix.batches import VISIBLE, Batch, Batches
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
-from geocloud.training.unmix.steps import Run, StepReport, follow, weighted_mean
+from geocloud.training.unmix.steps import LogReport, autocast, start_or_resume, train_by_config, weighted_mean
 from geocloud.training.unmix.teacher import DETECT_GAIN, DETECT_LOGIT, ask_teacher
 
 RGB = 3
@@ -26,7 +28,7 @@ RGB = 3
 
 
 def train_unmix(
-    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, report: StepReport, start: UnmixNet | None = None
+    config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, report: LogReport, start: UnmixNet | None = None
 ) -> UnmixNet:
     """Train a recipe on scenes; taken up again from ``out_dir/checkpoint.safetensors`` where there is one.
 
@@ -43,42 +45,43 @@ def train_unmix(
     torch.manual_seed(config.seed)
     if (config.keep_rgb or config.start_share) and start is None:
         raise UsageError("a recipe with keep_rgb or start_share goes on from a model; name that one by --start")
-    run = Run(config, out_dir, deepcopy(start) if start else UnmixNet(widths=config.widths), report)
+    network = deepcopy(start) if start else UnmixNet(widths=config.widths)
+    state = start_or_resume(network, config, out_dir)
+    rng, average, first = cast("Generator", state.rng), cast("UnmixNet", state.average), state.step
     labelled = [scene.weight == 1 for scene in scenes]
-    batches = Batches(scenes, config, run.rng)
+    batches = Batches(scenes, config, rng)
     kept = deepcopy(start).eval() if config.keep_rgb and start else None
-    for step in run.steps():
+
+    def loss(step: int) -> Terms:
         late = step - config.teach_from
-        if late >= 0 and (late % config.teach_every == 0 or step == run.first):
-            with run.autocast():
-                taught = ask_teacher(run.average, batches.scenes, labelled, config.teacher_weight)
+        if late >= 0 and (late % config.teach_every == 0 or step == first):
+            with autocast(config):
+                taught = ask_teacher(average, batches.scenes, labelled, config.teacher_weight)
             batches.scenes, batches.odds = taught.scenes, batches.shares * (1 + config.hard_scene_boost * taught.errors)
         batch = batches.draw()
-        run.learn(_terms(run, batch if kept is None else _keep_rgb(batch, kept, run)))
+        batch = batch if kept is None else _keep_rgb(batch, kept, config)
+        corner = torch.randint(0, CELL, (2,), generator=rng).tolist()
+        with autocast(config):
+            logit, parts = network.sampled(batch.x, batch.present, (corner[0], corner[1]))
+        return losses(logit, parts, batch, (corner[0], corner[1]))
+
+    train_by_config(state, loss, config, out_dir, report)
     if start is not None and config.start_share:
-        follow(run.average, start, 1 - config.start_share)
-    return run.average
+        follow(average, start, 1 - config.start_share)
+    return average
 
 
 @torch.no_grad()
-def _keep_rgb(batch: Batch, kept: UnmixNet, run: Run[UnmixNet]) -> Batch:
+def _keep_rgb(batch: Batch, kept: UnmixNet, config: UnmixConfig) -> Batch:
     """The batch, its crops in RGB alone with the answers of the network that the training began with for a target."""
     rgb = batch.present[:, RGB:].sum(1) == 0
     target, weight = batch.target.clone(), batch.weight.clone()
     if rgb.any():
-        with run.autocast():
+        with autocast(config):
             logit = kept.score(batch.x[rgb], batch.present[rgb])
         target[rgb] = torch.sigmoid(DETECT_GAIN * (logit.float() - DETECT_LOGIT))
         weight[rgb] = 1
     return batch._replace(target=target, weight=weight)
-
-
-def _terms(run: Run[UnmixNet], batch: Batch) -> dict[str, Tensor]:
-    """The loss of a batch, its mixture at one pixel of each cell."""
-    row, column = torch.randint(0, CELL, (2,), generator=run.rng).tolist()
-    with run.autocast():
-        logit, parts = run.student.sampled(batch.x, batch.present, (row, column))
-    return losses(logit, parts, batch, (row, column))
 
 
 def losses(logit: Tensor, parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ from geocloud.training.unmix.recipe import RECIPES, UnmixConfig, load
 from geocloud.training.unmix.scenes import TrainingScene
 from geocloud.training.unmix.shadow import train_shadow
 from geocloud.training.unmix.snow import fit_snow_texture
-from geocloud.training.unmix.steps import StepReport
+from geocloud.training.unmix.steps import LogReport
 from geocloud.training.unmix.teacher import opacity_midpoint
 from geocloud.training.unmix.train import train_unmix
 
@@ -90,7 +90,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
 
 
 def _train(
-    config: UnmixConfig, scenes: list[TrainingScene], folder: Path, say: StepReport, start: Start | None
+    config: UnmixConfig, scenes: list[TrainingScene], folder: Path, say: LogReport, start: Start | None
 ) -> UnmixNet:
     """What the recipe asks for: all of the network, or what tells shadow or snow beside one that is there."""
     if start and config.shadow_widths:
