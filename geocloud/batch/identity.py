@@ -15,7 +15,7 @@ from geocloud.models.registry import identity_of
 from geocloud.pipeline.detection import DetectOptions
 from geocloud.readers.area import area_text
 from geocloud.readers.dispatch import local_files
-from geocloud.readers.files.paths import archive_prefix, is_virtual
+from geocloud.readers.files.paths import is_virtual
 from geocloud.version import __version__
 
 TIMEOUT_SECONDS = 60
@@ -51,11 +51,10 @@ def _hash(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 def _stat(path: str) -> tuple[str, int, int]:
     """(name, bytes, time of change); -1 where there is no such local file."""
-    local = path[len(archive_prefix(path)) :] if archive_prefix(path) and path.startswith("/vsi") else path
-    if is_virtual(local):
+    if is_virtual(path):
         return path, -1, -1
     try:
-        found = Path(local).stat()
+        found = Path(path).stat()
     except OSError:
         return path, -1, -1
     return path, found.st_size, found.st_mtime_ns

@@ -15,7 +15,7 @@ from geocloud.batch.options import BatchOptions
 from geocloud.errors import UsageError
 from geocloud.pipeline.outputs import output_paths
 from geocloud.pipeline.places import area_files, check_scenes, check_stems, mask_files, model_files, outputs_name
-from geocloud.readers.files.paths import is_virtual
+from geocloud.readers.files.paths import is_virtual, local_path
 from geocloud.writers.staging import check_not_read
 
 CHECKS_AT_ONCE = 16
@@ -94,7 +94,7 @@ def make_plan(
 
 def _absolute(scene: str | os.PathLike[str]) -> str:
     """A path as any worker finds it."""
-    text = os.fspath(scene)
+    text = local_path(os.fspath(scene))
     return text if is_virtual(text) else str(Path(text).absolute())
 
 

@@ -6,6 +6,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from glob import escape as glob_escape
 from itertools import chain
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from geocloud.pipeline.outputs import MASK_SUFFIX, OUTPUTS
 from geocloud.raster import Georef
 from geocloud.readers.area import AREA_TAG, AreaSource
 from geocloud.readers.dispatch import BESIDE, is_stac, local_files, protected_files
-from geocloud.readers.files.paths import is_remote, is_virtual, is_vrt, scene_name
+from geocloud.readers.files.paths import files_within, is_remote, is_virtual, is_vrt, scene_name
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.products.stac_item import item_name, load_item
 from geocloud.readers.reader import SceneReader, own_georef
@@ -64,15 +65,24 @@ def check_places(scene: SceneReader, options: DetectOptions, outputs: list[Path]
         check_not_read(earlier_products(outputs[0]), read)
 
 
+SEVERAL = (".shp", ".tab", ".mif")
+"""Suffixes of vector files that are several files of one stem."""
+
+
 def area_files(aoi: AreaSource | None) -> Iterable[str]:
-    """The files that an area is read from; none for a box or a frame."""
-    return local_files(os.fspath(aoi)) if isinstance(aoi, str | os.PathLike) else ()
+    """The files that an area is read from, a shapefile's several; none for a box or a frame."""
+    if not isinstance(aoi, str | os.PathLike):
+        return ()
+    path = Path(aoi)
+    parts = path.parent.glob(f"{glob_escape(path.stem)}.*") if path.suffix.lower() in SEVERAL else ()
+    return [*local_files(os.fspath(aoi)), *map(str, parts)]
 
 
 def scene_files(scene: SceneReader) -> Iterator[str]:
     """The files that an open scene is read from."""
     described = scene.describe().get("bands") or {}
-    yield from (str(band["file"]) for band in described.values() if isinstance(band, Mapping) and band.get("file"))
+    bands = (str(band["file"]) for band in described.values() if isinstance(band, Mapping) and band.get("file"))
+    yield from chain.from_iterable(map(files_within, bands))
     if scene.source:
         yield from _others(protected_files(scene.source), scene.source, scene.name)
 
@@ -112,7 +122,7 @@ def check_stems(scenes: Iterable[tuple[str, str]], folder: Path) -> None:
 
 def _named_files(source: str) -> Iterable[str]:
     """The files of a scene that is not opened yet: of a plain raster itself and what stands beside it."""
-    if is_virtual(source):
+    if is_remote(source):
         return ()
     if is_vrt(source):
         return protected_files(source)

@@ -20,10 +20,12 @@ from geocloud.readers.files.opening import open_quietly, open_raster
 from geocloud.readers.files.paths import (
     archive_prefix,
     check_name,
+    files_within,
     is_netcdf,
     is_remote,
     is_virtual,
     is_vrt,
+    local_path,
     resolve,
     scene_name,
 )
@@ -79,7 +81,7 @@ def open_silently(source: Source, options: SceneOptions | None = None) -> SceneR
     """As `open_scene`, for those who pass the notes on themselves."""
     options = options or SceneOptions()
     if isinstance(source, str | os.PathLike):
-        return open_path(check_name(os.fspath(source)), options)
+        return open_path(local_path(check_name(os.fspath(source))), options)
     if isinstance(source, SceneReader):
         return source
     from geocloud.readers.scenes.xarray_scene import open_array
@@ -263,8 +265,13 @@ BESIDE = (".aux.xml", ".ovr", ".msk")
 """GDAL's sidecars, by what they add to a raster's name."""
 
 
-def local_files(source: str) -> Iterable[str]:
+def local_files(source: str) -> list[str]:
     """The local files a scene is made of, or the path itself."""
+    return [file for path in _parts(local_path(source)) for file in files_within(path)]
+
+
+def _parts(source: str) -> Iterable[str]:
+    """The same, of files in archives their names in GDAL."""
     if is_stac(source):
         return [source, *_assets(source)]
     with suppress(GeocloudError):
@@ -298,7 +305,7 @@ def protected_files(source: str) -> list[str]:
     """
     found: dict[str, None] = {}
     if is_single_raster(source):
-        _add(source, found)
+        _add(local_path(source), found)
     for path in local_files(source):
         _add(path, found)
     return list(found)
@@ -309,7 +316,7 @@ def _add(path: str, found: dict[str, None]) -> None:
     if path in found or len(found) > MAX_FILES:
         return
     found[path] = None
-    found.update((f"{path}{end}", None) for end in BESIDE)
+    found.update((f"{path}{end}", None) for end in (*BESIDE, *files_within(path)))
     if is_vrt(path):
         with suppress(GeocloudError, OSError):
             for target in named_files(path, Path(path).read_bytes()):

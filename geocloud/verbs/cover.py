@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from geocloud.classes import COUNTED, SHADOW, TAG, MaskEncoding
 from geocloud.errors import UsageError
 from geocloud.geometry.coverage import coverage, polygon_edges
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
+from geocloud.pipeline.places import area_files
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import NODATA, Georef, Window
 from geocloud.readers.dates import mask_day
@@ -84,8 +86,8 @@ def cover(
         raise UsageError("no mask was given; give one or more, as written by geocloud detect")
     if target is not None:
         check_table_path(target)
-        read = (file for path in (*masks, zones) if isinstance(path, str | os.PathLike) for file in _inputs(path))
-        check_outputs([target], read, overwrite=options.overwrite)
+        read = chain.from_iterable(protected_files(os.fspath(mask)) for mask in masks)
+        check_outputs([target], chain(read, area_files(zones)), overwrite=options.overwrite)
     frame = read_polygons(zones)
     parts = []
     for done, path in enumerate(masks):
@@ -98,14 +100,6 @@ def cover(
             staging.commit(last=target, overwrite=options.overwrite)
     progress(len(masks), len(masks), "cover")
     return table
-
-
-def _inputs(path: str | os.PathLike[str]) -> list[str]:
-    """The files of a mask or of zones, which may be a shapefile's several."""
-    return [
-        *protected_files(os.fspath(path)),
-        *(str(other) for other in Path(path).parent.glob(f"{Path(path).stem}.*")),
-    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,24 @@ def is_virtual(path: str) -> bool:
     return "://" in path or path.startswith("/vsi")
 
 
+def local_path(path: str) -> str:
+    """The path that a file URL means, with its escapes undone where that is the file; anything else as it is."""
+    if not path.lower().startswith("file://"):
+        return path
+    plain = re.sub(r"(?i)^file://(localhost(?=/))?(/(?=[a-z]:))?", "", path)
+    return plain if os.path.exists(plain) else unquote(plain)  # noqa: PTH110 - any text
+
+
+def files_within(path: str) -> list[str]:
+    """The files of this machine that a name of GDAL leads into, as an archive's; any other path itself."""
+    if not is_virtual(path) or is_remote(path):
+        return [path]
+    starts = [match.start() for match in re.finditer(r"(?<=[/:=,])(?=[^/])|/(?!/)", path)]
+    ends = [match.start() for match in re.finditer(r"[/!,&?]|$", path)]
+    parts = dict.fromkeys(path[start:end] for start in starts for end in ends if start < end)
+    return [part for part in parts if os.path.isfile(part)] or [path]  # noqa: PTH113 - any text
+
+
 def first_bytes(path: str, count: int) -> bytes:
     """The first bytes of a file of this machine; none of anything else."""
     if is_virtual(path) or not Path(path).is_file():
