@@ -136,7 +136,7 @@ def written_classes(codes: tuple[int, ...], values: Mapping[int, int]) -> tuple[
     return tuple(replace(entry, code=values.get(entry.code, entry.code)) for entry in classes_of(codes))
 
 
-PERCENT = "_PERCENT"
+PERCENT_TAG = "_PERCENT"
 """End of a mask's tags that count its pixels."""
 
 
@@ -152,7 +152,7 @@ def cover_tags(counts: Mapping[int, int], pixels: int) -> dict[str, str]:
     found |= {"cloud": sum(counts.get(code, 0) for code in COUNTED)}
     shares = {name: count / valid for name, count in found.items()} if valid else {}
     return {
-        f"GEOCLOUD_{name.upper()}{PERCENT}": f"{100 * share:.3f}"
+        f"GEOCLOUD_{name.upper()}{PERCENT_TAG}": f"{100 * share:.3f}"
         for name, share in (*shares.items(), ("valid", valid / pixels))
     }
 
@@ -205,7 +205,7 @@ def mask_codes(classes: Iterable[ClassName]) -> tuple[int, ...]:
     return (CLEAR, *sorted(CODES[name] for name in classes), NODATA)
 
 
-def classify(
+def class_codes(
     parts: Parts, cloud_threshold: np.float32, thresholds: ClassThresholds, classes: Container[ClassName]
 ) -> ByteArray:
     """The code of each pixel.
@@ -236,8 +236,8 @@ def share_out(
 ) -> dict[ClassName, FloatArray]:
     """Probability of clear and of each class that the thresholds know, in order of code; they add up to 1.
 
-    P(cloud) is shared out among the kinds of cloud, and the rest among kinds of ground, by the rules of `classify`: a
-    later class takes its share of what those before it hold.
+    P(cloud) is shared out among the kinds of cloud, and the rest among kinds of ground, by the rules of `class_codes`:
+    a later class takes its share of what those before it hold.
 
     Args:
         cloud: (...) P(cloud) of any kind; where it is NaN all are.

@@ -13,7 +13,7 @@ from geocloud.classes import (
     CLASSES,
     CODES,
     ClassThresholds,
-    classify,
+    class_codes,
     decode,
     encode,
     mask_codes,
@@ -43,7 +43,7 @@ PARTS = Parts(SCORE, SLOPE, SHADE, WHITE, SCORE[None])
     ],
 )
 def test_a_class_that_is_not_asked_for_falls_to_the_next(classes: tuple[str, ...], codes: list[int]) -> None:
-    assert classify(PARTS, np.float32(0), CUTS, classes).tolist() == codes
+    assert class_codes(PARTS, np.float32(0), CUTS, classes).tolist() == codes
 
 
 def test_names_of_classes_may_come_in_one_text() -> None:
@@ -55,10 +55,10 @@ def test_names_of_classes_may_come_in_one_text() -> None:
 
 def test_snow_is_marked_on_clear_ground_alone() -> None:
     thresholds = replace(CUTS, snow=0.5)
-    assert classify(PARTS, np.float32(0), thresholds, ("cloud", "snow")).tolist() == [6, 6, 1, 1, 1, 1, 1, 0]
+    assert class_codes(PARTS, np.float32(0), thresholds, ("cloud", "snow")).tolist() == [6, 6, 1, 1, 1, 1, 1, 0]
     every = ("cloud", "thin", "haze", "dust", "shadow", "snow")
-    assert classify(PARTS, np.float32(0), thresholds, every).tolist() == [6, 5, 2, 1, 3, 4, 3, 0]
-    assert classify(PARTS, np.float32(0), CUTS, ("cloud", "snow")).tolist() == [0, 0, 1, 1, 1, 1, 1, 0]
+    assert class_codes(PARTS, np.float32(0), thresholds, every).tolist() == [6, 5, 2, 1, 3, 4, 3, 0]
+    assert class_codes(PARTS, np.float32(0), CUTS, ("cloud", "snow")).tolist() == [0, 0, 1, 1, 1, 1, 1, 0]
 
 
 def test_shares_add_up_and_the_largest_is_the_class_where_the_maps_are_far_from_the_thresholds() -> None:
@@ -76,7 +76,7 @@ def test_shares_add_up_and_the_largest_is_the_class_where_the_maps_are_far_from_
     every = np.stack(list(shares.values()))
     np.testing.assert_allclose(every.sum(axis=0), 1, atol=1e-5)
     assert (every >= 0).all()
-    np.testing.assert_array_equal(every.argmax(axis=0), classify(parts, np.float32(0), thresholds, tuple(CODES)))
+    np.testing.assert_array_equal(every.argmax(axis=0), class_codes(parts, np.float32(0), thresholds, tuple(CODES)))
 
 
 def test_shares_of_what_no_rule_can_tell_are_clear_and_cloud() -> None:

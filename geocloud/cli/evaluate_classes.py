@@ -13,7 +13,7 @@ from geocloud.cli.reporter import Reporter
 from geocloud.verbs.evaluate_classes import evaluate_classes as measure
 
 
-class Truth(click.ParamType):  # type: ignore[type-arg]
+class TrueCodesType(click.ParamType):  # type: ignore[type-arg]
     """`thin=192;thick=255;cloud=192,255` as names and label codes."""
 
     name = "truth"
@@ -40,7 +40,7 @@ class Truth(click.ParamType):  # type: ignore[type-arg]
 )
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
-    "--truth", type=Truth(), required=True, help="Label codes, as in 'clear=128;thin=192;thick=255;shadow=64'."
+    "--truth", type=TrueCodesType(), required=True, help="Label codes, as in 'clear=128;thin=192;thick=255;shadow=64'."
 )
 @model_option
 @click.option("--tag", default="", metavar="COLUMN", help="Count scenes with a 1 in this column of tags.csv apart.")

@@ -181,7 +181,7 @@ def take_scene_options(given: dict[str, Any], names: Sequence[str] = SCENE_OPTIO
     return as_scene_options(**{name: given.pop(name) for name in names})
 
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 device_option = click.option(
     "--device",
     type=click.Choice(("auto", "cpu", "cuda", "mps")),
@@ -250,14 +250,14 @@ _OPTIONS = (
 )
 
 
-def tag_options(command: Command) -> Command:
+def tag_options(command: CommandFunction) -> CommandFunction:
     """What separates clear from cloudy: names of subfolders, or label rasters and their codes."""
     for option in reversed(_TAGS):
         command = option(command)
     return command
 
 
-def data_options(command: Command) -> Command:
+def data_options(command: CommandFunction) -> CommandFunction:
     """All of them."""
     for option in reversed(_OPTIONS):
         command = option(command)

@@ -24,7 +24,7 @@ from geocloud.cli.reporter import Reporter
 from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError
-from geocloud.models.kinds import KINDS, On, Output, TrainRule
+from geocloud.models.kinds import KINDS, LastLayer, On, TrainRule
 from geocloud.training.options import TrainOptions
 from geocloud.verbs.train import train as train_model
 
@@ -86,7 +86,7 @@ from geocloud.verbs.train import train as train_model
 @click.option("--widths", callback=numbers, metavar="N,...", help="Hidden widths [dense: 512, conv: 24,48,96].")
 @click.option(
     "--output",
-    type=click.Choice(get_args(Output)),
+    type=click.Choice(get_args(LastLayer)),
     default=None,
     help="Last layer [dense: sigmoid, conv: linear].",
 )

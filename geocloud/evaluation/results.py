@@ -40,7 +40,7 @@ FEW_ALARMS = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SceneGroup:
     """What a row is of."""
 
     source: str
@@ -52,7 +52,7 @@ class Group:
 class Row:
     """One model on one group of scenes."""
 
-    under: Group
+    under: SceneGroup
     model: str
     supervision: str
     unit: str
@@ -92,7 +92,12 @@ class Row:
 
 
 def make_row(
-    under: Group, model: str, supervision: str, calibration: Calibration, tallies: Sequence[SceneMetrics], draws: int
+    under: SceneGroup,
+    model: str,
+    supervision: str,
+    calibration: Calibration,
+    tallies: Sequence[SceneMetrics],
+    draws: int,
 ) -> Row:
     """Add up the scenes of one model in one group."""
     counts = [tally.counts for tally in tallies]

@@ -17,7 +17,7 @@ from rasterio import features
 
 from geocloud.classes import CLASSES
 from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
-from geocloud.geometry.shapes import Joiner, Shapes, ShapeStore, connect
+from geocloud.geometry.shapes import Joiner, Shapes, ShapeStore, smallest_members
 from geocloud.raster import CLEAR, NODATA, ByteArray, Georef
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Contacts:
 
     def groups(self) -> IntArray:
         """(parts,) the smallest part of each one's group."""
-        return connect(self._count, np.concatenate([np.zeros((0, 2), dtype=np.int64), *self._pairs]))
+        return smallest_members(self._count, np.concatenate([np.zeros((0, 2), dtype=np.int64), *self._pairs]))
 
 
 def trace(mask: ByteArray, values: NDArray[Any], row: int = 0, squares: int = 1) -> tuple[Shapes, Edges]:

@@ -176,7 +176,7 @@ class Joiner:
         joined &= True if alike is None else alike
         pairs = [np.stack([np.arange(before), self._group], axis=1)]
         pairs.append(np.unique(np.stack([self._last[joined], first[joined]], axis=1), axis=0) - 1)
-        group = connect(len(parts), np.concatenate(pairs))
+        group = smallest_members(len(parts), np.concatenate(pairs))
         still = np.zeros(len(parts), dtype=bool)
         still[group[np.unique(last[last > 0]) - 1]] = True
         still = still[group]
@@ -201,7 +201,7 @@ class Joiner:
         return self._store
 
 
-def connect(count: int, pairs: Longs) -> Longs:
+def smallest_members(count: int, pairs: Longs) -> Longs:
     """(count,) the smallest member of each one's group, groups being joined by the (n, 2) pairs: union-find."""
     parent = list(range(count))
 

@@ -12,14 +12,13 @@ import numpy as np
 from geocloud.classes import GROUND
 from geocloud.errors import UsageError
 from geocloud.lazy.dates import ArrayDate, dates_in_order, edges_of, inner_of
-from geocloud.lazy.given import Bands, Given, coords_of
+from geocloud.lazy.given import Given, GivenBands, coords_of
 from geocloud.lazy.lazy import mask as mask_array
 from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.raster import FloatArray, Window
 from geocloud.readers.scenes.xarray_grid import plane_of
-from geocloud.series.compose import Method, window_pixels
-from geocloud.series.compose import compose as compose_window
-from geocloud.series.mosaic import REACH, clearness
+from geocloud.series.compose import Method, compose_window, compose_window_pixels
+from geocloud.series.mosaic import NEIGHBOURHOOD, clearness
 from geocloud.series.stack import with_data
 from geocloud.version import __version__
 
@@ -34,7 +33,7 @@ def compose(  # noqa: PLR0913 - as `mask`
     mask: xarray.DataArray | None = None,
     *,
     method: Method = "median",
-    bands: Bands | None = None,
+    bands: GivenBands | None = None,
     scale: float | None = None,
     offset: float | None = None,
     nodata: float | None = None,
@@ -112,11 +111,11 @@ def _look_up(places: FloatArray, *, numbers: Any) -> Any:  # noqa: ANN401 - numb
 def _compose_all(cube: FloatArray, method: Method) -> FloatArray:
     """(band + 2, h, w) of (date, band + 1, h, w) in memory, window by window."""
     made = np.empty((cube.shape[1] + 1, *cube.shape[2:]), dtype=np.float32)
-    rows, cols = (edges_of(size, window_pixels(len(cube), cube.shape[1])) for size in cube.shape[2:])
+    rows, cols = (edges_of(size, compose_window_pixels(len(cube), cube.shape[1])) for size in cube.shape[2:])
     for top, bottom in pairwise(rows):
         for left, right in pairwise(cols):
             window = Window(top, left, bottom - top, right - left)
-            area = window.grow(REACH).clip(cube.shape[2:])
+            area = window.grow(NEIGHBOURHOOD).clip(cube.shape[2:])
             done = _compose_window(cube[..., *area.slices()], method)
             made[:, *window.slices()] = done[:, *window.slices((area.row, area.col))]
     return made
@@ -130,11 +129,11 @@ def _compose_lazily(stacked: Sequence[Any], told: Any, method: Method) -> Any:  
     data = dask.array.stack(stacked)
     codes = dask.array.asarray(told).astype(np.float32)[:, None]
     shape = data.shape[0], data.shape[1] + 1, *data.shape[2:]
-    edges = [edges_of(size, window_pixels(*shape[:2])) for size in shape[2:]]
+    edges = [edges_of(size, compose_window_pixels(*shape[:2])) for size in shape[2:]]
     wanted = tuple(tuple(stop - start for start, stop in pairwise(along)) for along in edges)
     chunks = {0: -1, 1: -1, 2: wanted[0], 3: wanted[1]}
     cube = dask.array.concatenate([data, codes], axis=1).rechunk(chunks)
-    depth = {axis: REACH if len(along) > 1 else 0 for axis, along in enumerate(wanted, start=2)}
+    depth = {axis: NEIGHBOURHOOD if len(along) > 1 else 0 for axis, along in enumerate(wanted, start=2)}
     wide = overlap(cube, {0: 0, 1: 0, **depth}, "none", allow_rechunk=False) if any(depth.values()) else cube
     return wide.map_blocks(
         _compose_chunk, method=method, edges=edges, drop_axis=0, chunks=((shape[1] + 1,), *wanted), dtype=np.float32,
@@ -145,8 +144,8 @@ def _compose_lazily(stacked: Sequence[Any], told: Any, method: Method) -> Any:  
 def _compose_chunk(
     values: FloatArray, *, method: Method, edges: Sequence[Sequence[int]], block_id: tuple[int, ...] = (0, 0, 0)
 ) -> FloatArray:
-    """A chunk; `values` reach as far beyond it as REACH and the array do."""
-    return np.ascontiguousarray(_compose_window(values, method)[:, *inner_of(edges, block_id, REACH)])
+    """A chunk; `values` reach as far beyond it as NEIGHBOURHOOD and the array do."""
+    return np.ascontiguousarray(_compose_window(values, method)[:, *inner_of(edges, block_id, NEIGHBOURHOOD)])
 
 
 def _compose_window(values: FloatArray, method: Method) -> FloatArray:

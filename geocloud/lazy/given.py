@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     import xarray
 
     Array = xarray.DataArray | xarray.Dataset
-Bands = Sequence[str] | Mapping[str, int]
+GivenBands = Sequence[str] | Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """What the caller says of an array."""
 
-    bands: Bands | None
+    bands: GivenBands | None
     scale: float | None
     offset: float | None
     nodata: float | None

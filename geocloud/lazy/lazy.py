@@ -13,7 +13,7 @@ from geocloud.classes import ENCODINGS, EncodingName
 from geocloud.errors import UsageError
 from geocloud.lazy.chunks import cut_to_area, finish, lazy_blocks
 from geocloud.lazy.dates import are_together, mask_together
-from geocloud.lazy.given import Bands, Given, Wanted, attributes, coords_of, fill, from_north, plan_blocks
+from geocloud.lazy.given import Given, GivenBands, Wanted, attributes, coords_of, fill, from_north, plan_blocks
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import score_scene
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class _Keywords(TypedDict, total=False):
     """Keywords of both functions, for type checkers: numpy in is numpy out, xarray in is a DataArray out."""
 
-    bands: Bands | None
+    bands: GivenBands | None
     scale: float | None
     offset: float | None
     nodata: float | None
@@ -62,7 +62,7 @@ def score(array: Array, **keywords: Unpack[_ScoreKeywords]) -> xarray.DataArray:
 def score(  # noqa: PLR0913 - what an array does not say, and what is wanted of it
     array: NDArray[Any] | Array,
     *,
-    bands: Bands | None = None,
+    bands: GivenBands | None = None,
     scale: float | None = None,
     offset: float | None = None,
     nodata: float | None = None,
@@ -115,7 +115,7 @@ def mask(array: Array, **keywords: Unpack[_MaskKeywords]) -> xarray.DataArray: .
 def mask(  # noqa: PLR0913 - as `score`
     array: NDArray[Any] | Array,
     *,
-    bands: Bands | None = None,
+    bands: GivenBands | None = None,
     scale: float | None = None,
     offset: float | None = None,
     nodata: float | None = None,

@@ -15,7 +15,7 @@ from geocloud.scorers.card import Level
 
 TrainRule = Literal["paper", "quantile", "equal"]
 """How training chooses a threshold; see TrainOptions.rule."""
-Output = Literal["sigmoid", "linear"]
+LastLayer = Literal["sigmoid", "linear"]
 """Last layer of an autoencoder."""
 On = Literal["bands", "codes"]
 """What a Gaussian mixture is of."""

@@ -110,7 +110,7 @@ def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> tor
         raise ModelError(f"the {kind} network cannot be built from {architecture} ({error})") from error
 
 
-def check_size(card: ModelCard, folder: Path) -> None:
+def check_network_size(card: ModelCard, folder: Path) -> None:
     """ModelError where a card asks for a network larger than its weights; found without taking memory for it."""
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
@@ -151,7 +151,7 @@ def one_thread() -> Iterator[None]:
 
 def load_network(folder: Path, card: ModelCard) -> torch.nn.Module:
     """The network of a model folder as it was trained, on the CPU; ModelError where weights and card disagree."""
-    check_size(card, folder)
+    check_network_size(card, folder)
     network = build_network(card.kind, len(card.channels), card.architecture)
     load_weights(network, folder, card.sha256)
     return network

@@ -31,7 +31,7 @@ DARK_GROUND = 0.2
 """Mean visible reflectance up to which the contrast of blue and red is compared: snow and sand have little."""
 MIN_DARK_PIXELS = 100
 """Looked-at pixels below which nothing is said."""
-CONTRAST, MEDIAN, BRIGHTEST = 2.2, 0.015, 0.035
+CONTRAST_LIMIT, MEDIAN_LIMIT, BRIGHTEST_LIMIT = 2.2, 0.015, 0.035
 """A card's limits are not taken to be narrower than these: of ordinary scenes, 1 in 7 crossed the shipped card's, most
 of them open sea and haze (docs/classes-measured.md)."""
 TOO_BRIGHT = 1.1, 1.5
@@ -55,7 +55,7 @@ LevelCounts = NDArray[np.int64]
 DoubleArray = NDArray[np.float64]
 BAND_SETS = (("blue", "green", "red"), ("blue", "green", "red", "nir"), ("green", "red", "nir", "swir16", "swir22"))
 """Sets of bands that are compared together, where a scene has them all."""
-DARKEST = 0.005
+LOG_FLOOR = 0.005
 """Reflectance added before the logarithm: noise on dark water must not look like a change of colour."""
 RISING, SHOWN = 0.2, 0.03
 """Share of pixels that grow brighter from near infrared to 1.6 and on to 2.2 micrometres from which bands are wrong,
@@ -123,10 +123,11 @@ class DomainStats:
     def warnings(self, seen: TrainingDomain) -> tuple[str, ...]:
         """What is unlike the training data, a sentence each."""
         scale, order = "is its scale (--scale, --offset) right?", "is the order of its bands (--bands) right?"
-        dark = self.median < min(seen.median, MEDIAN) or self.brightest < min(seen.brightest, BRIGHTEST)
+        dark = self.median < min(seen.median, MEDIAN_LIMIT) or self.brightest < min(seen.brightest, BRIGHTEST_LIMIT)
         bright = self.median > TOO_BRIGHT[0] or self.brightest > TOO_BRIGHT[1]
         swapped = (
-            self.contrast > max(seen.contrast, CONTRAST) and not self.readings[0] > self.distance / EXCHANGED_NEARER
+            self.contrast > max(seen.contrast, CONTRAST_LIMIT)
+            and not self.readings[0] > self.distance / EXCHANGED_NEARER
         )
         found = {
             f"{100 * self.share:.0f} % of its clear or cloudy pixels have unknown colours: {scale} And {order}": (
@@ -294,7 +295,7 @@ _TOPS: DoubleArray = np.append(LEVELS, LEVELS[-1])
 
 def _exchanged(blue: LevelCounts, red: LevelCounts, distance: float, other: float) -> float:
     """How much red and blue look exchanged, by their histograms, and distances as read and exchanged."""
-    units = np.log(_TOPS + DARKEST), _TOPS
+    units = np.log(_TOPS + LOG_FLOOR), _TOPS
     spreads = np.array([[_spread(counts, levels) for counts in (blue, red)] for levels in units])
     blues, reds = (spreads + np.array(LEAST_SPREAD)[:, None]).T
     nearer = min((distance + LEAST_DISTANCE) / (other + LEAST_DISTANCE), MOST_NEARER)
@@ -319,7 +320,7 @@ def _radii(values: FloatArray, bands: Sequence[str], kind: Prototypes) -> Double
 
 def log_reflectance(values: FloatArray) -> DoubleArray:
     """Of any shape; the noise of dark pixels is held down."""
-    return np.log(np.maximum(values, 0).astype(np.float64) + DARKEST)
+    return np.log(np.maximum(values, 0).astype(np.float64) + LOG_FLOOR)
 
 
 def distances(points: DoubleArray, centres: DoubleArray) -> DoubleArray:

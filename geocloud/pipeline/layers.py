@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from geocloud.calibration import Calibration
-from geocloud.classes import CLOUDS, CODES, ClassName, classify, share_out
+from geocloud.classes import CLOUDS, CODES, ClassName, class_codes, share_out
 from geocloud.errors import ModelError
 from geocloud.pipeline.domain_check import DomainCheck
 from geocloud.pipeline.scoring import SCORE, Layer, Layers, ScoredRows
@@ -28,7 +28,7 @@ CODE, SURFACE, SHARES, UNCERTAINTY = "code", "surface", "shares", "uncertainty"
 """Maps beside P(cloud): mask codes, uint8; reflectance of the cloud-free ground, (band, h, w) uint16; the probability
 of each class that the scorer tells, (class, h, w) uint8 as a score is stored; the spread of P(cloud) over mirrored
 views, float32, 0 to 0.5."""
-Shares = Mapping[ClassName, FloatArray]
+ClassShares = Mapping[ClassName, FloatArray]
 """Class -> its probability, (n, h, w), of a scorer that tells classes itself."""
 Extent = Literal["none", "clouds", "all"]
 """Where P(cloud) is needed, from least to most."""
@@ -69,7 +69,7 @@ class BatchLayers:
     def __call__(self, batch: PatchBatch) -> Layers:
         """P(cloud) as SCORE, CODE, and the further maps that are asked for, each (n, ..., h, w)."""
         parts = None if self._unmixer is None else self._unmixer.unmix(batch)
-        found: Shares | None = None
+        found: ClassShares | None = None
         if self._classifier is not None:
             score, found = self._classifier.score_classes(batch)
         else:
@@ -88,7 +88,7 @@ class BatchLayers:
                 layers = self._layers(part.score, None)
                 yield ScoredRows(part.row, layers[SCORE], part.valid, part.own_valid, layers)
 
-    def _layers(self, score: FloatArray, parts: Parts | None, found: Shares | None = None) -> dict[str, Layer]:
+    def _layers(self, score: FloatArray, parts: Parts | None, found: ClassShares | None = None) -> dict[str, Layer]:
         """P(cloud), 0 where it is not needed, and what follows from score and parts; clear where the score is NaN."""
         codes = self._codes(score, parts, found)
         p = np.zeros_like(score)
@@ -108,7 +108,7 @@ class BatchLayers:
             layers[SHARES] = np.stack([quantise(share) for share in shares.values()], axis=-3)
         return layers
 
-    def _codes(self, score: FloatArray, parts: Parts | None, found: Shares | None) -> Layer:
+    def _codes(self, score: FloatArray, parts: Parts | None, found: ClassShares | None) -> Layer:
         """Mask codes, of further classes where they are asked for."""
         threshold = self._calibration.score_threshold
         if found is not None:
@@ -117,7 +117,7 @@ class BatchLayers:
             return classify_shares(shares, score >= threshold, self._classes)
         if parts is None or self._thresholds is None:
             return np.where(score >= threshold, np.uint8(CLOUD), np.uint8(CLEAR))
-        return classify(parts, threshold, self._thresholds, self._classes)
+        return class_codes(parts, threshold, self._thresholds, self._classes)
 
     def _spread(self, batch: PatchBatch, score: FloatArray) -> FloatArray:
         """(n, h, w) standard deviation of P(cloud) over the batch as it is, and mirrored left, down and both ways."""
@@ -141,7 +141,7 @@ class BatchLayers:
             domain.add(data[:, *inner], valid[inner], cloudy >= threshold, batch.bands)
 
 
-def share_among(cloud: FloatArray, found: Shares, names: Iterable[ClassName]) -> dict[ClassName, FloatArray]:
+def share_among(cloud: FloatArray, found: ClassShares, names: Iterable[ClassName]) -> dict[ClassName, FloatArray]:
     """As `share_out`, of a scorer that gives probabilities of classes itself: clear and those of `names`.
 
     What it leaves over is clear. Kinds of cloud share P(cloud), and kinds of ground the rest, as theirs are to each
@@ -165,8 +165,8 @@ def share_among(cloud: FloatArray, found: Shares, names: Iterable[ClassName]) ->
     return {name: shares[name] for name in own}
 
 
-def classify_shares(shares: Shares, cloudy: BoolArray, classes: Container[ClassName]) -> ByteArray:
-    """As `classify`: the likeliest kind of cloud where it is cloudy, and the likeliest kind of ground elsewhere."""
+def classify_shares(shares: ClassShares, cloudy: BoolArray, classes: Container[ClassName]) -> ByteArray:
+    """As `class_codes`: the likeliest kind of cloud where it is cloudy, and the likeliest kind of ground elsewhere."""
     codes = np.where(cloudy, np.uint8(CLOUD), np.uint8(CLEAR))
     for inside, base in ((cloudy, "cloud"), (~cloudy, "clear")):
         kinds = [name for name in shares if (name in CLOUDS) == (base == "cloud")]

@@ -155,7 +155,7 @@ class Mask(Output):
         if name != "geocloud":
             written = self.run.staging.scratch(self.path, "encoded.tif")
             write_encoded(mask.path, written, mask.georef, name)
-        self.run.write_cog(written, self.staged, cog.MASK, mask.factor)
+        self.run.write_cog(written, self.staged, cog.MASK_FORMAT, mask.factor)
         files, values = self.files(), ENCODINGS[name].codes
         cog.write_attribute_table(self.run.staging.path(files["classes"]), mask.codes, values)
         cog.write_qgis_style(self.run.staging.path(files["style"]), mask.codes, values)
@@ -180,7 +180,7 @@ class Score(RasterOutput):
 
     key, suffix, title, extent, word = "score", "_cloudscore.tif", "P(cloud)", "all", "cloud"
     help = "P(cloud)"
-    format = cog.SCORE
+    format = cog.SCORE_FORMAT
 
     def write(self, rows: ScoredRows) -> None:
         """As 0-250."""
@@ -214,7 +214,7 @@ class Uncertainty(RasterOutput):
     key, suffix, layer = "uncertainty", "_uncertainty.tif", UNCERTAINTY
     title = "Standard deviation of P(cloud) over mirrored views"
     help = "Write how far P(cloud) of mirrored views lies apart as a raster too."
-    format = cog.UNCERTAINTY
+    format = cog.UNCERTAINTY_FORMAT
 
     def write(self, rows: ScoredRows) -> None:
         """As 0-250."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterioWindow
 
-from geocloud.classes import CODES, ENCODINGS, PERCENT, TAG, EncodingName, MaskEncoding, decode
+from geocloud.classes import CODES, ENCODINGS, PERCENT_TAG, TAG, EncodingName, MaskEncoding, decode
 from geocloud.errors import InputError
 from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray, Georef
 from geocloud.readers.files.opening import check_size, crs_name, open_raster, raster_georef, read_errors, same_crs
@@ -52,7 +52,7 @@ class MaskFile:
     def provenance(self) -> dict[str, str]:
         """Tags that geocloud wrote: the model, its threshold, the source; of another's mask only its path."""
         own = {key: text for key, text in self.tags.items() if key.startswith("GEOCLOUD_") and key != TAG}
-        own = {key: text for key, text in own.items() if not key.endswith(PERCENT)}  # of these pixels, and no others
+        own = {key: text for key, text in own.items() if not key.endswith(PERCENT_TAG)}  # of these pixels alone
         return own or {"GEOCLOUD_VERSION": __version__, "GEOCLOUD_MASK": str(self.path)}
 
     def read(self, row: int, height: int, col: int = 0, width: int | None = None) -> ByteArray:

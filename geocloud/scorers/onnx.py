@@ -14,7 +14,8 @@ from geocloud.errors import MissingExtraError, ModelError, UsageError
 from geocloud.raster import FloatArray, PatchBatch
 from geocloud.scorers.card import ModelCard, require_bands
 from geocloud.scorers.onnx_card import CARD_SUFFIX, Layout, OnnxCard, model_card, read_onnx_card
-from geocloud.scorers.onnx_check import Shape, check_onnx
+from geocloud.scorers.onnx_check import check_onnx
+from geocloud.scorers.onnx_cost import Shape
 
 SLACK = 0.01
 """By which probabilities may lie outside 0 to 1: networks in half precision round."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geocloud.errors import MissingExtraError, ModelError
-from geocloud.scorers.onnx_cost import cost_of
+from geocloud.scorers.onnx_cost import Shape, cost_of
 
 MAX_BYTES = 1 << 30
 MAX_NODES = 20_000
@@ -45,7 +45,6 @@ FLOATS = {1: "float32", 10: "float16", 11: "float64"}
 """Numbers of TensorProto.DataType that a tile is given in."""
 NOT_NUMBERS = (0, 8, 14, 15)
 """Those of undefined, text and complex numbers."""
-Shape = tuple[int, ...]
 Array = NDArray[Any]
 
 

@@ -16,7 +16,7 @@ MEMORY = 128 << 20
 """Bytes of one window of all dates, about, with what is computed of it."""
 
 
-def window_pixels(dates: int, bands: int) -> int:
+def compose_window_pixels(dates: int, bands: int) -> int:
     """Pixels of one window of all dates, at most."""
     return max(1, MEMORY // (4 * dates * (4 * bands + 8)))
 
@@ -33,7 +33,7 @@ class Composed:
     """(h, w) index of the date that is shown, or is nearest to what is; -1 where no date is clear."""
 
 
-def compose(data: FloatArray, clear: BoolArray, weight: FloatArray, method: Method) -> Composed:
+def compose_window(data: FloatArray, clear: BoolArray, weight: FloatArray, method: Method) -> Composed:
     """Compose a window.
 
     | method | value |

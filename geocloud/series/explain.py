@@ -38,7 +38,7 @@ REACH = 3 * ROUNDS
 ALIKE = np.float32(0.012), np.float32(0.07), 2
 """Difference at which two dates agree: reflectance, and share of it; pixels on each side that must agree as well, for
 two clouds seldom look alike over many pixels."""
-CLOUDS = 0.3, 0.45, 0.7, 1.0
+CLOUD_BRIGHTNESS = 0.3, 0.45, 0.7, 1.0
 """Reflectance of the clouds that are tried."""
 DARK_CLOUD = np.float32(0.45)
 """No cloud is darker than this over ground that is brighter in all bands up to the near infrared, nor than other ground
@@ -229,7 +229,7 @@ def _clouds(bands: Sequence[str]) -> FloatArray:
             bright * (phase if dim else IN_CIRRUS_BAND if band == "cirrus" else 1.0)
             for band, dim in zip(bands, infrared, strict=True)
         ]
-        for bright in CLOUDS
+        for bright in CLOUD_BRIGHTNESS
         for phase in phases
     ]
     return np.array(rows, dtype=np.float32)

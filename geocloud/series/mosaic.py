@@ -18,12 +18,12 @@ from geocloud.readers.dispatch import open_silently
 from geocloud.readers.masks import MaskFile, ScoreFile
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.warped import Warp
-from geocloud.series.compose import Method, compose, window_pixels
+from geocloud.series.compose import Method, compose_window, compose_window_pixels
 from geocloud.series.ground import box_means
 from geocloud.series.spool import Spool
 from geocloud.series.stack import CACHE, Stack, with_data
 
-REACH = 15
+NEIGHBOURHOOD = 15
 """Pixels round a pixel in which cloud makes it less welcome: haze and shadow lie near clouds."""
 NAN = np.float32(np.nan)
 
@@ -37,7 +37,7 @@ class MaskPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Mosaic:
     """A composite but for its scenes."""
 
     masks: tuple[MaskPlace, ...]
@@ -71,7 +71,7 @@ class StackRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MosaicPart:
     """A part of a composite."""
 
     window: Window
@@ -84,15 +84,15 @@ class Part:
     """Pixels with data on any date."""
 
 
-def spool_of(plan: Plan, stack: Stack) -> Spool:
+def spool_of(plan: Mosaic, stack: Stack) -> Spool:
     """How the composite is cut into parts."""
     scenes, bands = len(plan.dates), len(stack.bands)
     frame = plan.frame(stack)
-    limit = frame.grow(REACH).clip(stack.georef.shape)
-    return Spool(scenes, bands + 2, REACH, frame, limit, window_pixels(scenes, bands))
+    limit = frame.grow(NEIGHBOURHOOD).clip(stack.georef.shape)
+    return Spool(scenes, bands + 2, NEIGHBOURHOOD, frame, limit, compose_window_pixels(scenes, bands))
 
 
-def make_part(part: Window, plan: Plan, stack: Stack) -> Part:
+def make_part(part: Window, plan: Mosaic, stack: Stack) -> MosaicPart:
     """One part, with the scenes open."""
     made = np.full((len(stack.bands) + 2, *part.shape), NAN, dtype=np.float32)
     numbers = np.array([*plan.numbers, np.nan], dtype=np.float32)  # the last one for -1: none
@@ -109,14 +109,14 @@ def make_part(part: Window, plan: Plan, stack: Stack) -> Part:
             if plan.area is not None:
                 inside = plan.area.inside(window)
                 valid, clear = valid & inside, clear & inside
-            done = compose(data, clear, weight, plan.method)
+            done = compose_window(data, clear, weight, plan.method)
             cube = np.concatenate([done.data, done.count[None].astype(np.float32), numbers[done.date][None]])
             made[:, *window.slices((part.row, part.col))] = cube
             filled, seen = filled + int((done.count > 0).sum()), seen + int(valid.any(axis=0).sum())
-    return Part(part, made, filled, seen)
+    return MosaicPart(part, made, filled, seen)
 
 
-def make_part_elsewhere(part: Window, plan: Plan, recipe: StackRecipe) -> Part:
+def make_part_elsewhere(part: Window, plan: Mosaic, recipe: StackRecipe) -> MosaicPart:
     """The same in another process, which opens the scenes itself."""
     with ExitStack() as files:
         scenes = tuple(files.enter_context(open_silently(source, recipe.options)) for source in recipe.sources)
@@ -141,7 +141,7 @@ def _read_mask(place: MaskPlace, grid: Georef, window: Window) -> tuple[FloatArr
 
 
 def _merge(
-    values: FloatArray, inner: tuple[slice, slice], plan: Plan
+    values: FloatArray, inner: tuple[slice, slice], plan: Mosaic
 ) -> tuple[FloatArray, BoolArray, BoolArray, FloatArray]:
     """Scenes as dates: reflectance (date, band, h, w), valid, clear and weight (date, h, w).
 
@@ -170,4 +170,4 @@ def _merge(
 def clearness(codes: FloatArray) -> FloatArray:
     """(h, w) 0 to 1: the share of a pixel's surroundings that is neither cloud nor shadow."""
     cloudy = ~np.isin(codes, (*GROUND, NODATA))
-    return 1 - box_means(cloudy.astype(np.float32), REACH)
+    return 1 - box_means(cloudy.astype(np.float32), NEIGHBOURHOOD)

@@ -18,7 +18,7 @@ import numpy as np
 
 from geocloud.raster import FloatArray, Window
 
-BLOCK = 512
+SQUARE = 512
 """Sides of parts are multiples of it, as of the blocks that rasters are written in."""
 LARGEST_PART = 1024
 SCRATCH = 3 << 30
@@ -44,9 +44,9 @@ class Spool:
     """Of one window at most."""
 
     def parts(self) -> list[Window]:
-        """The frame from the top, in squares whose sides are multiples of BLOCK."""
+        """The frame from the top, in squares whose sides are multiples of SQUARE."""
         room = (SCRATCH / (4 * self.dates * self.planes)) ** 0.5
-        side = int(np.clip(room // BLOCK * BLOCK, BLOCK, LARGEST_PART))
+        side = int(np.clip(room // SQUARE * SQUARE, SQUARE, LARGEST_PART))
         frame = self.frame
         return [
             Window(row, col, min(side, frame.stop_row - row), min(side, frame.stop_col - col))

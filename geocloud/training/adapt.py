@@ -28,7 +28,7 @@ from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
 from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint
 from geocloud.training.loop import LoopOptions, Terms, run_training
 from geocloud.training.own_scenes import Tile
-from geocloud.training.unmix.batches import CONTRAST, THIN, VISIBLE
+from geocloud.training.unmix.batches import CLEAR_OPACITY, CLOUD_OPACITY, CONTRAST
 from geocloud.training.unmix.scenes import TrainingScene, as_shown, crop
 from geocloud.training.unmix.simulator import simulate, uniform
 from geocloud.training.unmix.steps import LARGEST_GRADIENT, weighted_mean
@@ -58,7 +58,7 @@ class FitOptions:
     seed: int = 0
 
 
-class Ground(NamedTuple):
+class TrainingTile(NamedTuple):
     """A tile of a user's scene."""
 
     scene: TrainingScene
@@ -86,7 +86,7 @@ class _Shown(NamedTuple):
 
 def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
     network: UnmixNet,
-    grounds: list[Ground],
+    grounds: list[TrainingTile],
     threshold: float,
     options: FitOptions,
     folder: Path,
@@ -132,7 +132,7 @@ def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
     return average
 
 
-def _identity(network: UnmixNet, grounds: list[Ground], threshold: float, options: FitOptions) -> str:
+def _identity(network: UnmixNet, grounds: list[TrainingTile], threshold: float, options: FitOptions) -> str:
     """What tells a training from another: the model that it begins with, its ground, what is known of it, options."""
     digest = hashlib.sha256(f"{options} {threshold}".encode())
     tensors = [*network.state_dict().values()]
@@ -189,7 +189,7 @@ def _loss(student: UnmixNet, before: UnmixNet, shown: _Shown, threshold: float) 
     )
 
 
-def _draw(grounds: list[Ground], options: FitOptions, rng: Generator) -> _Shown:
+def _draw(grounds: list[TrainingTile], options: FitOptions, rng: Generator) -> _Shown:
     """Crops of random tiles, every second one under simulated cloud."""
     n, size = options.batch, options.size
     drawn = [int(i) for i in torch.randint(0, len(grounds), (n,), generator=rng)]
@@ -204,16 +204,16 @@ def _draw(grounds: list[Ground], options: FitOptions, rng: Generator) -> _Shown:
     x = veil.over(clean)
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
     seen = (x - clean)[:, :3].abs().mean(1, keepdim=True) >= CONTRAST
-    veiled = (opacity >= VISIBLE) & seen
+    veiled = (opacity >= CLOUD_OPACITY) & seen
     target, weight = planes[:, 7:8], planes[:, 8:]
     sure = (weight > 0.99) & ((target < 0.01) | (target > 0.99))
-    asked = veiled | (sure & ((opacity <= THIN) | (target > 0.99)))
+    asked = veiled | (sure & ((opacity <= CLEAR_OPACITY) | (target > 0.99)))
     noise = uniform((n, len(BANDS), 1, 1), -GRAIN, GRAIN, rng) * torch.randn(n, 1, size, size, generator=rng)
     x = (x + noise).clamp(0, BRIGHTEST) * there
     return _Shown(x, present, torch.where(veiled, 1.0, (target > 0.5).float()), asked.float(), alike[0].fine)
 
 
-def ground_of(tile: Tile) -> Ground:
+def training_tile(tile: Tile) -> TrainingTile:
     """A tile as training takes it."""
     data = np.zeros((len(BANDS), *tile.valid.shape), dtype=np.float16)
     for band, plane in zip(tile.bands, tile.data, strict=True):
@@ -222,4 +222,4 @@ def ground_of(tile: Tile) -> Ground:
     present = torch.tensor([float(band in tile.bands) for band in BANDS])
     half, labels, trust = (torch.from_numpy(plane) for plane in (data, target, weight))
     scene = TrainingScene(tile.scene, "own", half, labels, trust, (len(tile.bands),))
-    return Ground(scene, present, fine_enough(pixel_side(tile.georef)))
+    return TrainingTile(scene, present, fine_enough(pixel_side(tile.georef)))

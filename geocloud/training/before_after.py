@@ -45,7 +45,7 @@ class AdaptRow:
 Histograms = Mapping[str, list[ScoreHistogram]]
 
 
-def measure(
+def measure_tiles(
     tiles: Sequence[Tile], scorer: Scorer, threads: int | None, tell: Callable[[int, int], None] = lambda *_: None
 ) -> Histograms:
     """Scores beside the truth of each tile, as it is (`real`) and under simulated cloud (`simulated`).
@@ -123,7 +123,7 @@ def by_simulation(learn: Sequence[Tile], scorer: Scorer, threads: int | None) ->
     Raises:
         UsageError: no ground is surely clear.
     """
-    before, parts = scorer.card.calibration, measure(learn, scorer, threads)["simulated"]
+    before, parts = scorer.card.calibration, measure_tiles(learn, scorer, threads)["simulated"]
     threshold, reached = best_threshold(add_up(parts), "balanced_accuracy") if parts else (NAN, 0.0)
     if np.isnan(threshold):
         raise UsageError("no ground in these scenes is surely clear; say which scenes are with --clear")
@@ -142,7 +142,7 @@ def with_recall(before: Histograms, learn: Sequence[Tile], scorer: Scorer, threa
     calibration = scorer.card.calibration
     threshold = float(calibration.score_threshold)
     old = _total(before, threshold)
-    after = measure(learn, scorer, threads)
+    after = measure_tiles(learn, scorer, threads)
     chosen = threshold
     for lower in np.arange(0, LARGEST_MOVE + STEP, STEP):
         new = _total(after, threshold - float(lower))

@@ -12,7 +12,7 @@ from geocloud.datasets.folder import PICTURE_BANDS
 from geocloud.datasets.labels import Fit, LabelCodes, Tag
 from geocloud.errors import UsageError
 from geocloud.metrics.histogram import ScoreHistogram
-from geocloud.models.kinds import KINDS, On, Output, TrainRule, kind_of
+from geocloud.models.kinds import KINDS, LastLayer, On, TrainRule, kind_of
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
 from geocloud.scorers.card import ModelCard
@@ -56,7 +56,7 @@ class TrainOptions:
     """Size of the code."""
     widths: tuple[int, ...] = ()
     """Hidden widths; empty: the network's own."""
-    output: Output | None = None
+    output: LastLayer | None = None
     """Last layer."""
     components: int | None = None
     """Gaussians of gmm, principal components of features."""

@@ -108,16 +108,18 @@ def adapt(
     if not labelled:
         tiles = [taken_for_clear(tile, scorer, options.threads) for tile in tiles]
     learn, held = split(tiles, options.seed)
-    measured = before_after.measure(held, scorer, options.threads, _part(progress, "measuring before"))
+    measured = before_after.measure_tiles(held, scorer, options.threads, _part(progress, "measuring before"))
     make_folder(folder)
     if labelled:
-        seen = before_after.measure(learn, scorer, options.threads, _part(progress, "measuring before"))
+        seen = before_after.measure_tiles(learn, scorer, options.threads, _part(progress, "measuring before"))
         network = _trained(network, card, learn, options, folder, progress)
         calibration = before_after.with_recall(seen, learn, _scorer(network, card), options.threads)
     else:
         calibration = before_after.by_simulation(learn, scorer, options.threads)
     card = replace(card, calibration=calibration)
-    after = before_after.measure(held, _scorer(network, card), options.threads, _part(progress, "measuring after"))
+    after = before_after.measure_tiles(
+        held, _scorer(network, card), options.threads, _part(progress, "measuring after")
+    )
     thresholds = float(scorer.card.calibration.score_threshold), float(calibration.score_threshold)
     rows, worse = before_after.compare(measured, after, thresholds)
     card = _described(card, learn, rows, options, labelled=labelled)
@@ -160,11 +162,11 @@ def _trained(
     network: UnmixNet, card: ModelCard, learn: Sequence[Tile], options: AdaptOptions, folder: Path, progress: Progress
 ) -> UnmixNet:
     """The network after learning."""
-    from geocloud.training.adapt import FitOptions, adapted, ground_of
+    from geocloud.training.adapt import FitOptions, adapted, training_tile
 
     fit = FitOptions(steps=options.steps, seed=options.seed)
     threshold = float(card.calibration.score_threshold)
-    grounds, tell = [ground_of(tile) for tile in learn], _part(progress, "training")
+    grounds, tell = [training_tile(tile) for tile in learn], _part(progress, "training")
     return adapted(network, grounds, threshold, fit, folder, tell, anew=options.overwrite)
 
 

@@ -25,7 +25,7 @@ from geocloud.readers.reader import SceneReader, window_georef
 from geocloud.readers.scenes.band_subset import KeptOpen
 from geocloud.scorers.contract import Scorer
 from geocloud.series.compose import Method
-from geocloud.series.mosaic import MaskPlace, Part, Plan, StackRecipe, make_part, make_part_elsewhere, spool_of
+from geocloud.series.mosaic import MaskPlace, Mosaic, MosaicPart, StackRecipe, make_part, make_part_elsewhere, spool_of
 from geocloud.series.stack import Stack, day_numbers, make_mosaic
 from geocloud.verbs.apply_mask import check_grid
 from geocloud.verbs.detect import detect
@@ -143,7 +143,7 @@ def composite(
         staging = files.enter_context(staged(target.stem))
         days = list(dict.fromkeys(stack.days)) if all(stack.days) else [str(n) for n in range(len(stack.days))]
         dates = [days.index(day) for day in stack.days] if all(stack.days) else list(range(len(stack.days)))
-        plan = Plan((), tuple(dates), tuple(day_numbers(stack.days, len(days))), options.method, area)
+        plan = Mosaic((), tuple(dates), tuple(day_numbers(stack.days, len(days))), options.method, area)
         limit = None if area is None else frame_of_window(spool_of(plan, stack).limit, stack.georef)
         masks = _masks(stack, sources, target, options, limit, scorer, tasks, staging, progress)
         plan = replace(plan, masks=tuple(masks))
@@ -263,7 +263,7 @@ def _check_mask(scene: SceneReader, path: Path) -> None:
 
 
 def _write(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that it holds
-    plan: Plan,
+    plan: Mosaic,
     stack: Stack,
     sources: Sequence[Source],
     options: CompositeOptions,
@@ -278,7 +278,7 @@ def _write(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that i
         staging.scratch(target, target.name), window_georef(stack.georef, frame), _product(stack), _tags(plan, stack)
     )
     parts = spool_of(plan, stack).parts()
-    work: Callable[[Window], Part] = partial(make_part, plan=plan, stack=stack)
+    work: Callable[[Window], MosaicPart] = partial(make_part, plan=plan, stack=stack)
     if tasks is not None:
         work = partial(make_part_elsewhere, plan=plan, recipe=StackRecipe.of(stack, _names(sources), options.scene))
     filled = seen = 0
@@ -305,7 +305,7 @@ def _product(stack: Stack) -> RasterFormat:
     return RasterFormat("NEAREST", "YES", "float32", float("nan"), len(names), names=names)
 
 
-def _tags(plan: Plan, stack: Stack) -> dict[str, str]:
+def _tags(plan: Mosaic, stack: Stack) -> dict[str, str]:
     """Provenance: of what, by which masks, how."""
     kept = ("GEOCLOUD_MODEL", "GEOCLOUD_MODEL_SHA256", "GEOCLOUD_THRESHOLD", "GEOCLOUD_CLASSES", "GEOCLOUD_SERIES")
     told: dict[str, dict[str, None]] = {key: {} for key in kept}
@@ -327,7 +327,7 @@ def _tags(plan: Plan, stack: Stack) -> dict[str, str]:
     return {key: text for key, text in tags.items() if text}
 
 
-def _write_item(path: Path, target: Path, plan: Plan, stack: Stack, staging: Staging) -> None:
+def _write_item(path: Path, target: Path, plan: Mosaic, stack: Stack, staging: Staging) -> None:
     """The STAC item beside the composite."""
     sources = [seen_from(path, scene.describe().get("item") or scene.source) for scene in stack.scenes]
     asset = Asset(

@@ -13,7 +13,7 @@ from geocloud.errors import InputError, UsageError
 from geocloud.evaluation.candidates import Candidate, measure_source, usable_candidates
 from geocloud.evaluation.contact_sheet import write_sheets
 from geocloud.evaluation.report import SUMMARY, report_files, write_report, written_before
-from geocloud.evaluation.results import Group, Row, make_row
+from geocloud.evaluation.results import Row, SceneGroup, make_row
 from geocloud.evaluation.samples import DataOptions, any_left
 from geocloud.evaluation.scene_metrics import SceneMetrics, conditions_of, saturated
 from geocloud.evaluation.suite import Suite, SuiteSource, plain_suite, read_suite
@@ -158,7 +158,7 @@ def _measure(
         kept[source.name] = {one.name: found for one, found in zip(candidates, tallies, strict=True)}
         groups = conditions_of(kept[source.name].get("brightness", ()), source.conditions) if options.suite else {}
         for one, found in zip(candidates, tallies, strict=True):
-            rows.append(_row(Group(source.name), one, found, options))
+            rows.append(_row(SceneGroup(source.name), one, found, options))
             parts += _by_condition(source.name, one, found, groups, options)
         if out is not None and options.sheets:
             _draw(source, candidates, kept[source.name], options.sheets, out)
@@ -236,7 +236,7 @@ def _peers(source: SuiteSource, options: EvaluateOptions) -> list[Candidate]:
     return [Candidate.of(PEERS[name](source.product_level)) for name in options.peers]
 
 
-def _row(under: Group, one: Candidate, tallies: Sequence[SceneMetrics], options: EvaluateOptions) -> Row:
+def _row(under: SceneGroup, one: Candidate, tallies: Sequence[SceneMetrics], options: EvaluateOptions) -> Row:
     """All of them together."""
     return make_row(under, one.name, one.supervision, one.calibration, tallies, options.draws)
 
@@ -250,7 +250,7 @@ def _by_condition(
 ) -> list[Row]:
     """One row per condition."""
     return [
-        _row(Group(source, name), one, [tally for tally in tallies if tally.name in scenes], options)
+        _row(SceneGroup(source, name), one, [tally for tally in tallies if tally.name in scenes], options)
         for name, scenes in groups.items()
     ]
 
@@ -265,7 +265,7 @@ def _pooled(
     """Rows of the scenes of several sources together, for those that could score them all."""
     there = [kept[member] for member in members if member in kept]
     return [
-        _row(Group(name), candidates[model], [tally for source in there for tally in source[model]], options)
+        _row(SceneGroup(name), candidates[model], [tally for source in there for tally in source[model]], options)
         for model in candidates
         if len(there) > 1 and all(model in source for source in there)
     ]

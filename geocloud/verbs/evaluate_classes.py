@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geocloud.classes import CLASSES, CODES, ClassThresholds, classify
+from geocloud.classes import CLASSES, CODES, ClassThresholds, class_codes
 from geocloud.datasets.folder import SUFFIXES
 from geocloud.datasets.labels import read_codes
 from geocloud.errors import InputError, UsageError
@@ -25,8 +25,8 @@ from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Unmixer, require_unmixer
 from geocloud.scorers.peers import PEERS
 
-CODE, SHADOW = "code", "shadow"
-Truth = Mapping[str, tuple[int, ...]]
+CODE_MAP, SHADOW_MAP = "code", "shadow"
+TrueCodes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class ClassTable:
 
 def evaluate_classes(
     data: Path,
-    truth: Truth,
+    truth: TrueCodes,
     model: str = DEFAULT_MODEL,
     *,
     tag: str = "",
@@ -93,7 +93,7 @@ def evaluate_classes(
                 bands = other.choose_bands(scene.bands)
                 codes = other.codes_whole(scene.read(Window(0, 0, *scene.georef.shape), bands), bands)
                 for name, where in known.items():
-                    others.add(name, {CODE: codes}, where)
+                    others.add(name, {CODE_MAP: codes}, where)
             if tag:
                 every = np.ones(labels.shape, dtype=bool)
                 tagged.add(tag if image.stem in marked else "all others", maps, every)
@@ -116,25 +116,25 @@ class _Counts:
         self._maps: dict[tuple[str, str], list[FloatArray]] = {}
 
     def add(self, name: str, maps: Layers, where: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> None:
-        codes: ByteArray = maps[CODE][where]
+        codes: ByteArray = maps[CODE_MAP][where]
         counts = np.bincount(codes, minlength=256)
         self.counts[name] = self.counts.get(name, 0) + counts
-        for layer in {SCORE, SHADOW} & set(maps):
+        for layer in {SCORE, SHADOW_MAP} & set(maps):
             self._maps.setdefault((name, layer), []).append(maps[layer][where])
 
     def figures(self) -> dict[str, float]:
         """AUROC of the score for thick against thin, and of the shadow map for shadow against clear; F1 of shadow."""
         found = {
             "AUROC of the score, thick against thin": ("thick", "thin", SCORE),
-            "AUROC of the shadow map, shadow against clear": ("shadow", "clear", SHADOW),
+            "AUROC of the shadow map, shadow against clear": ("shadow", "clear", SHADOW_MAP),
         }
         figures = {text: auroc(self._both(*names)) for text, names in found.items() if self._enough(names)}
-        if SHADOW in self.counts:
+        if SHADOW_MAP in self.counts:
             called = {name: int(counts[CODES["shadow"]]) for name, counts in self.counts.items()}
-            both = sum(called.values()) + int(self.counts[SHADOW].sum())
-            figures["F1 of cloud shadow among all that is labelled"] = 2 * called[SHADOW] / both if both else 0.0
-        if self._enough((SHADOW, "clear", SHADOW)):
-            counted = self._both(SHADOW, "clear", SHADOW)
+            both = sum(called.values()) + int(self.counts[SHADOW_MAP].sum())
+            figures["F1 of cloud shadow among all that is labelled"] = 2 * called[SHADOW_MAP] / both if both else 0.0
+        if self._enough((SHADOW_MAP, "clear", SHADOW_MAP)):
+            counted = self._both(SHADOW_MAP, "clear", SHADOW_MAP)
             figures["best F1 at any threshold of the shadow map, shadow against clear"] = best_threshold(counted, "f1")[
                 1
             ]
@@ -157,9 +157,9 @@ def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
     def maps(batch: PatchBatch) -> Layers:
         parts = scorer.unmix(batch)
         score_threshold = scorer.card.calibration.score_threshold
-        code = classify(parts, score_threshold, thresholds, tuple(CODES))
-        further = {} if parts.shadow is None else {SHADOW: parts.shadow}
-        return {SCORE: parts.score, CODE: code, **further}
+        code = class_codes(parts, score_threshold, thresholds, tuple(CODES))
+        further = {} if parts.shadow is None else {SHADOW_MAP: parts.shadow}
+        return {SCORE: parts.score, CODE_MAP: code, **further}
 
     rows = list(scored_rows(scene, scorer, threads=1, maps=maps))
     layers = [{SCORE: part.score, **part.further} for part in rows]

@@ -34,7 +34,7 @@ from geocloud.writers.staging import check_outputs, staged, write_errors
 if TYPE_CHECKING:
     from torch import Generator
 
-    from geocloud.training.unmix.batches import Batch
+    from geocloud.training.unmix.batches import UnmixBatch
     from geocloud.training.unmix.recipe import UnmixConfig
     from geocloud.training.unmix.scenes import TrainingScene
     from geocloud.training.unmix.shadow import ShadowBatch
@@ -125,12 +125,12 @@ def _draw(
     """Training batches, veils of every colour over their ground, and clouds with their shadows."""
     import torch
 
-    from geocloud.training.unmix.batches import Batches
+    from geocloud.training.unmix.batches import UnmixBatches
     from geocloud.training.unmix.recipe import UnmixConfig
     from geocloud.training.unmix.shadow import ShadowBatches
 
     rng, other = (torch.Generator().manual_seed(options.seed) for _ in range(2))
-    batches = Batches(list(scenes), replace(config, batch=4), rng)
+    batches = UnmixBatches(list(scenes), replace(config, batch=4), rng)
     casting = replace(UnmixConfig.read(SHADOW_RECIPE), batch=4, size=config.size)
     shadows = ShadowBatches(list(scenes), casting, other)
     for number in range(options.batches):
@@ -176,7 +176,7 @@ class _Samples:
         self._scores: list[FloatArray] = []
         self._shadows: list[FloatArray] = []
 
-    def add(self, batch: Batch, veil: Veil) -> None:
+    def add(self, batch: UnmixBatch, veil: Veil) -> None:
         """All crops of a batch: as drawn for what was seen, under the veil for the thresholds."""
         shown = batch.present[..., None, None]
         veiled = (veil.over(batch.clean).clamp(0, 1.5) * shown).numpy()

@@ -53,11 +53,11 @@ class RasterFormat:
     """Copy tags of domains of their own; GDAL's COG driver then drops statistics and the bands' plain tags."""
 
 
-MASK = RasterFormat("MODE", "NO", codes=(0, 1, 255), names=("cloud mask",))
-SCORE = RasterFormat("AVERAGE", "YES", scale=SCORE_SCALE, names=("P(cloud)",))
+MASK_FORMAT = RasterFormat("MODE", "NO", codes=(0, 1, 255), names=("cloud mask",))
+SCORE_FORMAT = RasterFormat("AVERAGE", "YES", scale=SCORE_SCALE, names=("P(cloud)",))
 SPREAD_SCALE = 0.002
 """Standard deviation of P(cloud) = DN * 0.002, DN 0-250, 255 nodata."""
-UNCERTAINTY = RasterFormat("AVERAGE", "YES", scale=SPREAD_SCALE, names=("standard deviation of P(cloud)",))
+UNCERTAINTY_FORMAT = RasterFormat("AVERAGE", "YES", scale=SPREAD_SCALE, names=("standard deviation of P(cloud)",))
 REFLECTANCE_SCALE = 1e-4
 """Reflectance = DN * 0.0001, DN 1-65535, 0 nodata: as Sentinel-2 L2A products have it."""
 
@@ -210,12 +210,12 @@ def quantise(p: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def mask_product(codes: tuple[int, ...]) -> RasterFormat:
     """A mask that may hold these codes."""
-    return replace(MASK, codes=codes)
+    return replace(MASK_FORMAT, codes=codes)
 
 
 def class_score_product(names: Sequence[str]) -> RasterFormat:
     """The probability of each of these classes, a band each."""
-    return replace(SCORE, bands=len(names), names=tuple(f"P({name})" for name in names))
+    return replace(SCORE_FORMAT, bands=len(names), names=tuple(f"P({name})" for name in names))
 
 
 def quantise_spread(deviation: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -31,7 +31,7 @@ def _is_whole(path: Path, count: int) -> bool:
 
 
 @contextmanager
-def short_name(path: Path) -> Iterator[Path]:
+def scratch_name(path: Path) -> Iterator[Path]:
     """A name beside a file for GDAL, which adds to names while it writes; the file's own may be as long as can be."""
     short = path.with_name(f"scratch{path.suffix}")
     try:

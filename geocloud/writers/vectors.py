@@ -70,9 +70,9 @@ def write_vectors(
         if kind == "parquet":
             _write_parquet(frame, path, tags)
         else:
-            from geocloud.writers.geopackage import fixed_date, short_name
+            from geocloud.writers.geopackage import fixed_date, scratch_name
 
-            with fixed_date(), short_name(path) as short:
+            with fixed_date(), scratch_name(path) as short:
                 frame.to_file(
                     short,
                     driver=_DRIVERS[kind],
@@ -115,10 +115,10 @@ def write_polygons(tables: Tables, path: Path, tags: Mapping[str, str] = NO_TAGS
 
 def _append_all(tables: Tables, path: Path, tags: Mapping[str, str], **options: str) -> int:
     """A GeoPackage that grows, with GDAL's options for its layer; returns its features."""
-    from geocloud.writers.geopackage import fixed_date, short_name
+    from geocloud.writers.geopackage import fixed_date, scratch_name
 
     count = 0
-    with fixed_date(), short_name(path) as short:
+    with fixed_date(), scratch_name(path) as short:
         for number, frame in enumerate(_frames(tables)):
             more: dict[str, Any] = {"mode": "a"} if number else {"layer_metadata": dict(tags) or None, **options}
             frame.to_file(short, driver="GPKG", layer="clouds", geometry_type="Polygon", **more)
@@ -134,12 +134,12 @@ def _write_indexed(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
     """
     from pyogrio import raw
 
-    from geocloud.writers.geopackage import short_name
+    from geocloud.writers.geopackage import scratch_name
 
     waiting = path.with_name("scratch-waiting.gpkg")
     try:
         count = _append_all(tables, waiting, NO_TAGS, SPATIAL_INDEX="NO")
-        with raw.open_arrow(waiting, use_pyarrow=False) as (about, features), short_name(path) as short:
+        with raw.open_arrow(waiting, use_pyarrow=False) as (about, features), scratch_name(path) as short:
             raw.write_arrow(
                 features,
                 short,

@@ -24,7 +24,7 @@ from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 
 from geocloud import AdaptOptions, SceneOptions, adapt, load_scorer
-from geocloud.training.before_after import compare, measure
+from geocloud.training.before_after import compare, measure_tiles
 from geocloud.training.own_scenes import Truth, read_tiles
 
 LEARNED = (0, 4, 8)
@@ -127,7 +127,7 @@ def main() -> None:
         truth = Truth(clear=frozenset(scene.stem for scene in held))
         scorers = [load_scorer(name, "cpu", "fp32") for name in ("default", folder / "model")]
         tiles = [tile for scene in held for tile in read_tiles(scene, read, scorers[0], truth)]
-        before, after = (measure(tiles, one, options.threads) for one in scorers)
+        before, after = (measure_tiles(tiles, one, options.threads) for one in scorers)
         rows, worse = compare(before, after, [float(one.card.calibration.score_threshold) for one in scorers])
     sys.stdout.write(f"{case.title}: {len(learned)} scenes given, measured on {len(held)} others\n")
     for row in rows:

@@ -19,7 +19,7 @@ from geocloud import SeriesOptions, detect, detect_series, open_scene
 from geocloud.pipeline.detection import DetectOptions
 from geocloud.raster import CLEAR, NODATA, Window
 from geocloud.readers.masks import MaskFile
-from geocloud.series.compose import Method, compose
+from geocloud.series.compose import Method, compose_window
 from geocloud.series.ground import box_means
 
 LEFT_OUT = ("20230815", "20230813", "20230820")
@@ -70,7 +70,7 @@ def main() -> None:
             for method in methods if name == "detect" else ("median",):
                 clear = valid[rest] & (found[rest] == CLEAR)
                 weight = np.stack([1.001 - box_means((one != CLEAR).astype(np.float32), 15) for one in found[rest]])
-                made = compose(x[rest], clear, weight, method)
+                made = compose_window(x[rest], clear, weight, method)
                 use = asked & (made.count > 0)
                 error = np.sqrt(((made.data - x[out])[:, use] ** 2).mean())
                 alike = np.mean([ssim(np.nan_to_num(a), b)[use].mean() for a, b in zip(made.data, x[out], strict=True)])

@@ -25,7 +25,7 @@ from geocloud.pipeline.tiling import aggregation_factor, coarse_shape, read_segm
 from geocloud.raster import PatchBatch, PatchGrid, Window, spread
 from geocloud.readers import open_scene
 from geocloud.scorers.contract import Scorer
-from geocloud.writers.cog import MASK, RowWriter, copy_to_cog
+from geocloud.writers.cog import MASK_FORMAT, RowWriter, copy_to_cog
 
 
 def seconds(work: Callable[[], object], repeat: int = 1) -> float:
@@ -76,10 +76,10 @@ def stages(path: Path) -> dict[str, object]:
         read = seconds(lambda: sum(1 for _ in read_segments(scene, bands, grid, scorer.card.halo, pixels, factor=side)))
         red = scene.read(Window(0, 0, *georef.shape), ("red",)).data[0]
         codes = spread((red[::side, ::side] > 0.3).astype(np.uint8), side, georef.shape)  # as large as what is scored
-        writer = RowWriter(Path(folder) / "mask.tif", georef, MASK, {})
+        writer = RowWriter(Path(folder) / "mask.tif", georef, MASK_FORMAT, {})
         write = seconds(lambda: [writer.write(row, codes[row : row + 1024]) for row in range(0, len(codes), 1024)])
         writer.close()
-        cog = seconds(lambda: copy_to_cog(writer.path, Path(folder) / "cog.tif", MASK, side))
+        cog = seconds(lambda: copy_to_cog(writer.path, Path(folder) / "cog.tif", MASK_FORMAT, side))
         tracer = PolygonTracer(georef.shape[1], side)
         p = np.where(codes, np.float32(0.9), np.float32(0.1))
 

@@ -12,7 +12,7 @@ import rasterio
 from rasterio.windows import Window
 
 from geocloud.raster import Georef
-from geocloud.writers.cog import MASK, RowWriter
+from geocloud.writers.cog import MASK_FORMAT, RowWriter
 
 pytestmark = pytest.mark.faults
 ROUNDS, SIDE, PIECE = 60, 2048, 128
@@ -43,7 +43,7 @@ def test_no_row_is_lost_while_jp2_is_read(tmp_path: Path) -> None:
     try:
         rows = np.random.default_rng(1).integers(0, 2, (SIDE, SIDE)).astype(np.uint8)
         for _ in range(ROUNDS):
-            writer = RowWriter(tmp_path / "mask.tif", Georef(rows.shape), MASK, {})
+            writer = RowWriter(tmp_path / "mask.tif", Georef(rows.shape), MASK_FORMAT, {})
             for row in range(0, SIDE, PIECE):
                 writer.write(row, rows[row : row + PIECE])
                 time.sleep(0.002)  # as scoring takes its time between rows

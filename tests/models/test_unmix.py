@@ -15,7 +15,7 @@ from geocloud.models.networks.cells import spectral_indices
 from geocloud.models.networks.unmix import SnowTexture, UnmixNet, find_snow, fine_enough, mix
 from geocloud.models.registry import model_folder
 from geocloud.scorers.card import read_card
-from geocloud.training.unmix.batches import Batches
+from geocloud.training.unmix.batches import UnmixBatches
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
 from geocloud.training.unmix.simulator import simulate, value_noise
@@ -286,7 +286,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
 
 def test_the_same_seed_draws_the_same_batch():
     config = UnmixConfig(batch=2, size=64)
-    first, again = (Batches(clear_scenes(2), config, torch.Generator().manual_seed(5)).draw() for _ in range(2))
+    first, again = (UnmixBatches(clear_scenes(2), config, torch.Generator().manual_seed(5)).draw() for _ in range(2))
 
     assert torch.equal(first.x, again.x)
     assert torch.equal(first.target, again.target)

@@ -12,7 +12,7 @@ import torch
 from geocloud.errors import Cancelled, UsageError
 from geocloud.models.networks.unmix import UnmixNet
 from geocloud.raster import Georef
-from geocloud.training.adapt import FitOptions, adapted, ground_of
+from geocloud.training.adapt import FitOptions, adapted, training_tile
 from geocloud.training.checkpoint import CHECKPOINT_FILE
 from geocloud.training.own_scenes import Tile
 
@@ -31,7 +31,7 @@ def test_a_copy_learns_and_a_foreign_checkpoint_goes_only_when_it_may(tmp_path: 
     (tmp_path / CHECKPOINT_FILE).write_bytes(b"of something else")
     told: list[int] = []
     options = FitOptions(steps=2, batch=2, size=64)
-    given = network, [ground_of(tile(0.3))], 0.0, options, tmp_path, lambda done, _: told.append(done)
+    given = network, [training_tile(tile(0.3))], 0.0, options, tmp_path, lambda done, _: told.append(done)
     with pytest.raises(UsageError, match="is of another training; pass --overwrite"):
         adapted(*given)
     assert told == []
@@ -55,9 +55,9 @@ def test_a_broken_run_goes_on_only_with_the_same_model_and_the_same_truth(tmp_pa
             raise Cancelled("cancelled")
 
     with pytest.raises(Cancelled):
-        adapted(network, [ground_of(clear)], 0.0, options, tmp_path, stop)
+        adapted(network, [training_tile(clear)], 0.0, options, tmp_path, stop)
     for start, ground, threshold in ((network, corrected, 0.0), (other, clear, 0.0), (network, clear, 1.0)):
         with pytest.raises(UsageError, match="is of another training"):
-            adapted(start, [ground_of(ground)], threshold, options, tmp_path, stop)
-    adapted(network, [ground_of(clear)], 0.0, options, tmp_path, lambda done, _: told.append(done))
+            adapted(start, [training_tile(ground)], threshold, options, tmp_path, stop)
+    adapted(network, [training_tile(clear)], 0.0, options, tmp_path, lambda done, _: told.append(done))
     assert told == [11, 12]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from geocloud.training.unmix.batches import Batches, looks_like_snow, place_shares
+from geocloud.training.unmix.batches import UnmixBatches, looks_like_snow, place_shares
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
 
@@ -18,7 +18,7 @@ def scenes(brightness, bands=3):
 
 def draw(brightness):
     config = UnmixConfig(batch=4, size=64, simulated=1.0)
-    return Batches(scenes(brightness), config, torch.Generator().manual_seed(0)).draw()
+    return UnmixBatches(scenes(brightness), config, torch.Generator().manual_seed(0)).draw()
 
 
 def test_snow_gets_no_cloud_and_dark_ground_does():
@@ -38,7 +38,7 @@ def test_sand_as_bright_as_snow_gets_clouds():
 def test_small_clouds_are_laid_where_more_than_rgb_is_shown():
     def opacity(bands, small):
         config = UnmixConfig(batch=4, size=64, simulated=1.0, small=small)
-        return Batches(scenes(0.1, bands), config, torch.Generator().manual_seed(0)).draw().veil.opacity
+        return UnmixBatches(scenes(0.1, bands), config, torch.Generator().manual_seed(0)).draw().veil.opacity
 
     assert opacity(3, 1.0).equal(opacity(3, 0.0))
     assert not opacity(4, 1.0).equal(opacity(4, 0.0))
@@ -54,16 +54,16 @@ def test_thick_simulated_cloud_is_asked_for_and_brightens():
 
 def test_untouched_crops_keep_their_radiometry():
     config = UnmixConfig(batch=4, size=64, simulated=0, unaugmented_share=1.0)
-    assert (Batches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] == 0.25).all()
+    assert (UnmixBatches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] == 0.25).all()
     config = UnmixConfig(batch=4, size=64, simulated=0, unaugmented_share=0.0)
-    assert (Batches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] != 0.25).any()
+    assert (UnmixBatches(scenes(0.25), config, torch.Generator().manual_seed(0)).draw().clean[:, :3] != 0.25).any()
 
 
 def test_cloud_is_laid_over_snow_where_short_wave_infrared_tells_it():
     config = UnmixConfig(batch=8, size=64, simulated=1.0)
     ground = scenes(0.8, bands=7)
     ground[0].data[4:] = 0.05  # snow is dark there
-    batch = Batches(ground, config, torch.Generator().manual_seed(0)).draw()
+    batch = UnmixBatches(ground, config, torch.Generator().manual_seed(0)).draw()
 
     assert batch.veil.opacity.amax((1, 2, 3)).gt(0.12).sum() >= 6
     seen = (batch.x - batch.clean)[:, 4:5].abs() > 0.1

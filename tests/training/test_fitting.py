@@ -18,7 +18,7 @@ from geocloud.training.alternatives.gmm import fit_mixture, maximise_likelihood
 from geocloud.training.options import Listener
 from geocloud.training.patches.contrast import own_error
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import Batch, EpochOptions
+from geocloud.training.patches.loop import EpochOptions, TaggedPatches
 
 
 def _loop(folder):
@@ -96,7 +96,9 @@ def test_critic_and_autoencoder_learn_apart():
 def test_each_autoencoder_of_contrast_learns_its_own_tag():
     torch.manual_seed(0)
     network = ContrastNetwork(3, (4, 4, 4), 2)
-    batch = Batch(torch.rand(2, 3, 64, 64), torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, dtype=torch.long))
+    batch = TaggedPatches(
+        torch.rand(2, 3, 64, 64), torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, dtype=torch.long)
+    )
     own_error(network, batch).backward()
     assert _moved(network.clear)
     assert not _moved(network.cloudy)

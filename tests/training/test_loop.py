@@ -8,7 +8,7 @@ from geocloud.models.networks.dense import DenseAutoencoder
 from geocloud.training.checkpoint import CHECKPOINT_FILE
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import Batch, EpochOptions, fit, mean_squared_error
+from geocloud.training.patches.loop import EpochOptions, TaggedPatches, fit, mean_squared_error
 
 
 def _patches(number=12):
@@ -87,4 +87,6 @@ def test_missing_bands_do_not_enter_the_loss():
     present = torch.tensor([[True, True], [True, False]])
     squares = (network(x) - x).square()
     expected = (squares[0].sum() + squares[1, 0].sum()) / (3 * 64 * 64)
-    assert mean_squared_error(network, Batch(x, present, torch.zeros(2))).item() == pytest.approx(expected.item())
+    assert mean_squared_error(network, TaggedPatches(x, present, torch.zeros(2))).item() == pytest.approx(
+        expected.item()
+    )

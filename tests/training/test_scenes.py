@@ -8,15 +8,14 @@ import rasterio
 import torch
 from PIL import Image
 
+from geocloud.raster import CLEAR, CLOUD
 from geocloud.training.unmix.scenes import (
     CATALOGUE_WHITE,
-    CLEAR,
-    CLOUD,
     UNKNOWN,
     TrainingScene,
     change_radiometry,
-    choose_bands,
     crop,
+    draw_bands,
     load_clear,
     load_folder,
     overcast,
@@ -75,7 +74,7 @@ def test_overcast_windows_hold_nothing_but_cloud():
 
 
 def test_bands_shown_are_a_leading_number_of_them():
-    shown = {tuple(choose_bands((3, 4), generator(seed)).tolist()) for seed in range(20)}
+    shown = {tuple(draw_bands((3, 4), generator(seed)).tolist()) for seed in range(20)}
 
     assert shown == {(1, 1, 1, 0, 0, 0, 0), (1, 1, 1, 1, 0, 0, 0)}
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from geocloud.training.unmix.batches import THIN, VISIBLE
+from geocloud.training.unmix.batches import CLEAR_OPACITY, CLOUD_OPACITY
 from geocloud.training.unmix.teacher import opacity_midpoint
 
 
 def test_what_training_calls_cloud_is_above_and_what_it_calls_clear_below():
     calibration = opacity_midpoint()
-    clear, cloud = (np.log(share / (1 - share)) for share in (THIN, VISIBLE))
+    clear, cloud = (np.log(share / (1 - share)) for share in (CLEAR_OPACITY, CLOUD_OPACITY))
 
     assert clear < calibration.threshold < cloud
     assert calibration.threshold - clear == pytest.approx(cloud - calibration.threshold, abs=0.05)

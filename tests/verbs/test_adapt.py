@@ -27,8 +27,8 @@ from geocloud.metrics.histogram import histogram
 from geocloud.pipeline.scoring import score_scene
 from geocloud.raster import Window
 from geocloud.scorers.card import read_card
-from geocloud.training.adapt import ground_of
-from geocloud.training.before_after import AdaptRow, _loss, compare, measure
+from geocloud.training.adapt import training_tile
+from geocloud.training.before_after import AdaptRow, _loss, compare, measure_tiles
 from geocloud.training.own_scenes import Truth, read_tiles
 from geocloud.verbs.adapt import AdaptOptions, adapt
 
@@ -118,11 +118,11 @@ def test_tiles_are_scored_as_detect_scores_them_by_the_size_of_their_pixels(tmp_
         (tile,) = read_tiles(path, options, scorer, Truth(clear=frozenset([path.stem])))
         with open_scene(path, options) as scene:
             scores[side], _ = score_scene(scene, scorer, threads=1)
-        real = measure([tile], scorer, 1)["real"][0]
+        real = measure_tiles([tile], scorer, 1)["real"][0]
         wanted = histogram(scores[side], tile.truth == 1)
         assert (real.edges == wanted.edges).all()
         assert (real.clear == wanted.clear).all()
-        assert ground_of(tile).fine == (side == 20.0)
+        assert training_tile(tile).fine == (side == 20.0)
     assert abs(scores[20.0] - scores[120.0]).max() > 0.5
 
 

@@ -11,7 +11,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from geocloud.raster import Georef
-from geocloud.writers.cog import MASK, SCORE, RasterFormat, RowWriter, copy_to_cog
+from geocloud.writers.cog import MASK_FORMAT, SCORE_FORMAT, RasterFormat, RowWriter, copy_to_cog
 
 
 def overviews(path: Path) -> list[np.ndarray]:
@@ -25,7 +25,7 @@ def overviews(path: Path) -> list[np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("product", [MASK, SCORE])
+@pytest.mark.parametrize("product", [MASK_FORMAT, SCORE_FORMAT])
 @pytest.mark.parametrize(("shape", "levels"), [((2048, 1536), 3), ((1024, 1024), 2), ((512, 300), 1)])
 def test_overviews_of_squares_are_those_of_any_raster(
     tmp_path: Path, product: RasterFormat, shape: tuple[int, int], levels: int
@@ -48,7 +48,7 @@ def test_overviews_of_squares_are_those_of_any_raster(
 @pytest.mark.parametrize("step", [1, 50, 128, 300])
 def test_rows_come_back_however_they_were_handed_on(tmp_path: Path, step: int) -> None:
     rows = np.random.default_rng(4).integers(0, 256, (333, 600)).astype(np.uint8)
-    writer = RowWriter(tmp_path / "plain.tif", Georef(rows.shape), MASK, {})
+    writer = RowWriter(tmp_path / "plain.tif", Georef(rows.shape), MASK_FORMAT, {})
     for row in range(0, len(rows), step):
         writer.write(row, rows[row : row + step])
     rows[200:210] = 7

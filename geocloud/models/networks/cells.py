@@ -29,11 +29,11 @@ BLOCKS = (0, 1, 2, 2, 1)
 """Residual blocks of each level on the way down."""
 INDICES = 7
 """Planes that `spectral_indices` makes."""
-WHITE, COLOUR = 0.4, 0.15
+SNOW_BRIGHTNESS, SNOW_COLOUR_RANGE = 0.4, 0.15
 """Visible reflectance from which, and range of its bands as a share of it up to which, a pixel is white."""
 DETAIL = 10.0
 """Logits per reflectance that a pixel outshines its surroundings by, where the coefficient is 1."""
-WINDOW, STRIDE = 16, 8
+TEXTURE_WINDOW, TEXTURE_STRIDE = 16, 8
 """Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
 GLARE, DARK = 0.7, 0.12
 """Visible reflectance above which, and below which, a pixel counts for a share of its window."""
@@ -140,12 +140,16 @@ def whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
     """(n, 1, h, w) 1 where a pixel is bright and without colour, 0 elsewhere."""
     brightest, darkest = torch.maximum(torch.maximum(blue, green), red), torch.minimum(torch.minimum(blue, green), red)
     mean = (blue + green + red) * (1 / 3)
-    return torch.sigmoid((mean - WHITE) / 0.02) * torch.sigmoid((COLOUR - (brightest - darkest) / (mean + 0.05)) / 0.01)
+    return torch.sigmoid((mean - SNOW_BRIGHTNESS) / 0.02) * torch.sigmoid(
+        (SNOW_COLOUR_RANGE - (brightest - darkest) / (mean + 0.05)) / 0.01
+    )
 
 
 def over_windows(cells: Tensor) -> Tensor:
     """(n, c, h/8, w/8) means over windows of cells (n, c, h, w)."""
-    return F.avg_pool2d(cells, WINDOW, STRIDE, (WINDOW - STRIDE) // 2, count_include_pad=False)
+    return F.avg_pool2d(
+        cells, TEXTURE_WINDOW, TEXTURE_STRIDE, (TEXTURE_WINDOW - TEXTURE_STRIDE) // 2, count_include_pad=False
+    )
 
 
 def textures(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from geocloud.models.kinds import Output
+from geocloud.models.kinds import LastLayer
 from geocloud.models.networks.cells import with_absent
 
 STRIDE = 8
@@ -21,7 +21,7 @@ class ConvAutoencoder(nn.Module):
     """
 
     def __init__(
-        self, channels: int, widths: Sequence[int] = (24, 48, 96), latent: int = 16, output: Output = "linear"
+        self, channels: int, widths: Sequence[int] = (24, 48, 96), latent: int = 16, output: LastLayer = "linear"
     ) -> None:
         """Build the layers.
 

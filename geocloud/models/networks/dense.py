@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from geocloud.models.kinds import Output
+from geocloud.models.kinds import LastLayer
 from geocloud.raster import PATCH
 
 
@@ -20,7 +20,7 @@ class DenseAutoencoder(nn.Module):
     """Fully connected autoencoder of single patches; its raw score is their mean squared error."""
 
     def __init__(
-        self, channels: int, widths: Sequence[int] = (512,), latent: int = 128, output: Output = "sigmoid"
+        self, channels: int, widths: Sequence[int] = (512,), latent: int = 128, output: LastLayer = "sigmoid"
     ) -> None:
         """Layers 64*64*channels → widths → latent and back, ReLU between them.
 

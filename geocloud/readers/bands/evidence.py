@@ -128,8 +128,8 @@ def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_ba
 
 
 Tokens = Sequence[tuple[str, str] | None]
-Bands = tuple[NamedBand | None, ...]
-Readings = Mapping[Sensor, Bands]
+NamedBands = tuple[NamedBand | None, ...]
+Readings = Mapping[Sensor, NamedBands]
 
 
 def _readings(
@@ -274,7 +274,7 @@ def _merged(
     tokens: Tokens,
     named: Sequence[NamedBand | None],
     hints: Sequence[BandHint],
-) -> Bands:
+) -> NamedBands:
     """What each band is by its own evidence, else by the sensor's names."""
     merged: list[NamedBand | None] = []
     for token, own, hint in zip(tokens, named, hints, strict=True):
@@ -304,7 +304,7 @@ def _likely(readings: Readings, tokens: Tokens) -> tuple[Readings, str]:
     return usual, f"names of {' or '.join(sensor.sensor for sensor in usual)}, not {others}, by what is there"
 
 
-def _odd(sensor: Sensor, bands: Bands, tokens: Tokens) -> bool:
+def _odd(sensor: Sensor, bands: NamedBands, tokens: Tokens) -> bool:
     """True for more than the visible bands without near infrared, swir22 without swir16, or half of a pair."""
     names = {band.band for band in bands if band and band.band}
     more = sum(band is None or band.band not in ("coastal", *VISIBLE) for band in bands)
@@ -313,7 +313,7 @@ def _odd(sensor: Sensor, bands: Bands, tokens: Tokens) -> bool:
     return halves or (more > 0 and "nir" not in names) or ("swir22" in names and "swir16" not in names)
 
 
-def _coloured(bands: Sequence[NamedBand | None], hints: Sequence[BandHint]) -> Bands:
+def _coloured(bands: Sequence[NamedBand | None], hints: Sequence[BandHint]) -> NamedBands:
     """With colour tags where names do not give blue, green and red, nor contradict them as in false-colour pictures."""
     known = list(bands)
     stated_colour = any(

@@ -34,7 +34,7 @@ from geocloud.readers.bands.sensors import (
 from geocloud.readers.bands.spec import Radiometry
 
 EIGHT_BIT = Radiometry(WHITE / 255, 0.0, f"8-bit values, 255 read as reflectance {WHITE}", guessed=True)
-DARKEST, BRIGHTEST = 0.05, 2.0
+DARKEST_SCALED, BRIGHTEST_SCALED = 0.05, 2.0
 """The 99th percentile of all bands of a scene lies between these; clouds reach 1.2, snow under a low sun 1.6."""
 OFTEN_DARKEST, OFTEN_BRIGHTEST = 0.15, 1.2
 """99th percentiles below and above which reflectance x 10000 is rare, 14 and 1.4 % of 287 scenes: numbers over 1000, or
@@ -202,14 +202,14 @@ def from_values(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
     """The usual scales by how high values go, checked; InputError where none gives reflectance."""
     source, high = evidence.source, samples.percentile(99)
     floats = all(dtype.startswith("float") for dtype in samples.dtypes)
-    if floats and high <= BRIGHTEST:
+    if floats and high <= BRIGHTEST_SCALED:
         guess = Radiometry(1.0, 0.0, f"values up to {high:.3g}, already reflectance", guessed=True)
     elif floats and high <= PERCENT_MAX and samples.values.max() <= PERCENT_TOP and (samples.values % 1 != 0).any():
         guess = Radiometry(PERCENT, 0.0, f"values up to {high:.4g} with fractions, read as percent", guessed=True)
     else:
         guess = Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000", guessed=True)
     top = high * guess.scale
-    if not DARKEST <= top <= BRIGHTEST:
+    if not DARKEST_SCALED <= top <= BRIGHTEST_SCALED:
         reason = f"read as reflectance x 10000 they would be {top:.3g}" if guess.scale != 1 else "that is no scene"
         raise InputError(f"{source} does not state its scale, and its values go up to {high:g} ({reason}); {_WAYS_OUT}")
     if guess.scale == SENTINEL2_BEFORE_04.scale and evidence.sensor is not SENTINEL2:

@@ -24,7 +24,7 @@ LEAST_WITH_MASK = 4
 """Bands from which the last may be a mask that nothing tags."""
 NO_NUMBER = 1e9
 """Floats beyond this are what fills files, whatever the scale."""
-WHITE, NEARLY_WHITE, NEARLY_SHARE, MOSTLY_WHITE = 255, 230, 0.03, 0.9
+FULL_COUNT, NEARLY_WHITE, NEARLY_SHARE, MOSTLY_WHITE = 255, 230, 0.03, 0.9
 """Clouds that saturate have at least that share of their white pixels at this level and up to white; a picture that is
 mostly white is overcast or snow."""
 ALPHA_SHARE = 0.2
@@ -110,11 +110,11 @@ def _sample(dataset: Any, sources: Sequence[BandSource]) -> tuple[NDArray[np.flo
 
 def _saturates(parts: Sequence[tuple[NDArray[Any], BoolArray]], number: float, share: float) -> bool:
     """True for the white of clouds in a picture of bytes: much is nearly white there, while padding ends at once."""
-    if number != WHITE or parts[0][0].dtype != np.uint8:
+    if number != FULL_COUNT or parts[0][0].dtype != np.uint8:
         return False
     looked = sum(valid[0].size for _, valid in parts)
     nearly = sum(
-        int(((values >= NEARLY_WHITE).all(axis=0) & (values < WHITE).any(axis=0)).sum()) for values, _ in parts
+        int(((values >= NEARLY_WHITE).all(axis=0) & (values < FULL_COUNT).any(axis=0)).sum()) for values, _ in parts
     )
     return share > MOSTLY_WHITE or nearly > NEARLY_SHARE * share * looked
 

@@ -32,7 +32,7 @@ from geocloud.readers.reader import SceneOptions
 
 SHARED_LETTERS = 8
 """Letters that all names of bands begin with from which they are left out of the line on a scene."""
-Sample = Callable[[], Samples]
+TakeSamples = Callable[[], Samples]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def says_nodata(source: BandSource) -> bool:
 
 
 def with_options(
-    stated: Mapping[str, Radiometry | None], evidence: ScaleEvidence, options: SceneOptions, sample: Sample
+    stated: Mapping[str, Radiometry | None], evidence: ScaleEvidence, options: SceneOptions, sample: TakeSamples
 ) -> dict[str, Radiometry]:
     """Band -> scale and offset: the user's, else as `choose_radiometry`; an offset alone goes with the scale found."""
     given = given_radiometry(options)

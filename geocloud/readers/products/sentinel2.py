@@ -60,7 +60,7 @@ def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneInfo:
     metadata = next(name for name in tree.names() if METADATA.fullmatch(name))
     root = parse_xml(tree.read(metadata), f"{source}/{metadata}")
     baseline = first_text(root, "PROCESSING_BASELINE")
-    named = named_files(root, source)
+    named = safe_files(root, source)
     files = present_files(named, tree)
     wanted = {band: name for band, name in SENTINEL2.bands.items() if name and band in files}
     chosen = {name: band for band, name in wanted.items() if band not in _STAND_INS or _STAND_INS[band] not in files}
@@ -113,7 +113,7 @@ def tile_radiometry(source: str, tree: Tree) -> dict[str, Radiometry]:
     return {}
 
 
-def named_files(root: Element, source: str) -> dict[str, list[str]]:
+def safe_files(root: Element, source: str) -> dict[str, list[str]]:
     """Band -> paths without suffix of its files in the product, finest first, as the XML names them.
 
     Since 2016 IMAGE_FILE holds a path; before, IMAGE_ID holds a name in the granule's own folder.

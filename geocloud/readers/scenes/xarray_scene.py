@@ -39,7 +39,7 @@ _LABELS = ("common_name", "eo:common_name", "band_name", "long_name", "name")
 class ArrayScene(BaseScene):
     """A scene of one (y, x) array per band."""
 
-    def __init__(self, layers: Layers, options: SceneOptions, name: str, source: str) -> None:
+    def __init__(self, layers: BandArrays, options: SceneOptions, name: str, source: str) -> None:
         """Keep the arrays; only samples are loaded, and only where the scale is not given."""
         self._arrays = layers.arrays()
         chosen, labels = layers.chosen, layers.labels
@@ -143,7 +143,7 @@ def select_time(array: Cube, wanted: str | None, source: str) -> Cube:
 
 
 @dataclass(frozen=True, slots=True)
-class Layers:
+class BandArrays:
     """The (y, x) arrays of a scene, and which of them are read."""
 
     labels: tuple[str, ...]
@@ -164,7 +164,7 @@ class Layers:
         return ScaleEvidence(source, self.texts, self.chosen.sensor, self.labels, self.baseline)
 
 
-def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOptions, source: str = "array") -> Layers:
+def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOptions, source: str = "array") -> BandArrays:
     """The bands that are recognised or given; raises as `open_array`."""
     found = _layers(array)
     labels = tuple(label for label, _, _ in found)
@@ -172,10 +172,10 @@ def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOption
     texts = " ".join((source, *_stated(array)))
     baseline = _single(array, *BASELINE_KEYS[:-1])
     if options.bands:
-        return Layers(labels, values, given_bands(options.bands, labels, source), texts, baseline)
+        return BandArrays(labels, values, given_bands(options.bands, labels, source), texts, baseline)
     hints = [BandHint(label, wavelength or _attribute_wavelength(layer)) for label, layer, wavelength in found]
     hints = nearest_hints(hints, texts, lambda number: _has_data(values[number - 1]))
-    return Layers(labels, values, choose_bands(hints, labels, source, texts), texts, baseline)
+    return BandArrays(labels, values, choose_bands(hints, labels, source, texts), texts, baseline)
 
 
 def _has_data(array: xarray.DataArray) -> bool:

@@ -18,10 +18,10 @@ from geocloud.models.networks.alternatives.backbone import Backbone
 from geocloud.scorers.card import ModelCard, TrainingRecord
 from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.patches.data import Patches, PatchRequest, cut_patches
-from geocloud.training.patches.loop import Batch, EpochOptions, fit
+from geocloud.training.patches.loop import EpochOptions, TaggedPatches, fit
 from geocloud.training.patches.trainer import epoch_options, split_patches
 
-DARKEST, BRIGHTEST = 0.2, 1.2
+LEAST_GAIN, LARGEST_GAIN = 0.2, 1.2
 """Gains that pictures are shown at: they are stretched, and scenes are not."""
 TINT = 0.05
 """Standard deviation of the log gain of a band."""
@@ -77,10 +77,10 @@ def read_classes(data: Path, options: TrainOptions, listener: Listener) -> tuple
     return replace(patches, tags=np.array([tags[name] for name in patches.files])), classes
 
 
-def classification_loss(network: nn.Module, batch: Batch) -> Tensor:
+def classification_loss(network: nn.Module, batch: TaggedPatches) -> Tensor:
     """Cross entropy of pictures turned, flipped, dimmed and tinted at random, the same way for a whole batch."""
     n, bands = batch.x.shape[:2]
-    gain = torch.empty(n, 1, 1, 1).uniform_(DARKEST, BRIGHTEST) * (TINT * torch.randn(n, bands, 1, 1)).exp()
+    gain = torch.empty(n, 1, 1, 1).uniform_(LEAST_GAIN, LARGEST_GAIN) * (TINT * torch.randn(n, bands, 1, 1)).exp()
     turned = torch.rot90(batch.x * gain.to(batch.x), int(torch.randint(0, 4, ())), (2, 3))
     logits = network(turned.flip(-1) if torch.rand(()) < 0.5 else turned)
     return F.cross_entropy(logits, batch.tag, label_smoothing=0.05)

@@ -16,9 +16,9 @@ from geocloud.models.networks.alternatives.gan import GanAutoencoder
 from geocloud.models.networks.conv import conv_encoder
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import Batch, EpochOptions, fit
+from geocloud.training.patches.loop import EpochOptions, TaggedPatches, fit
 
-DRAWN, CODE, DECEIVED = 50.0, 1.0, 1.0
+DRAWN_WEIGHT, CODE_WEIGHT, DECEIVED_WEIGHT = 50.0, 1.0, 1.0
 """Weights of the autoencoder's losses (Akçay, Atapour-Abarghouei, Breckon 2018, section 4.2)."""
 CRITIC_WIDTHS, CRITIC_FEATURES = (16, 32, 64), 64
 
@@ -54,7 +54,7 @@ def fit_gan(network: nn.Module, patches: Patches, options: EpochOptions, listene
     return fit(both, patches, adversarial_loss, options, listener)
 
 
-def adversarial_loss(network: nn.Module, batch: Batch) -> Tensor:
+def adversarial_loss(network: nn.Module, batch: TaggedPatches) -> Tensor:
     """The sum of all losses; its gradient is each part's own."""
     both = cast("Adversaries", network)
     drawn, code, again = both.autoencoder(batch.x, batch.present)
@@ -68,7 +68,9 @@ def autoencoder_loss(critic: Critic, x: Tensor, drawn: Tensor, code: Tensor) -> 
     fixed = {name: value.detach() for name, value in critic.named_parameters()}
     _, wanted = functional_call(critic, fixed, (x,))
     _, had = functional_call(critic, fixed, (drawn,))
-    loss: Tensor = DRAWN * (drawn - x).abs().mean() + CODE * code + DECEIVED * (had - wanted).square().mean()
+    loss: Tensor = (
+        DRAWN_WEIGHT * (drawn - x).abs().mean() + CODE_WEIGHT * code + DECEIVED_WEIGHT * (had - wanted).square().mean()
+    )
     return loss
 
 

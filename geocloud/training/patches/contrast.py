@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from geocloud.models.networks.contrast import ContrastNetwork
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
-from geocloud.training.patches.loop import Batch, EpochOptions, fit
+from geocloud.training.patches.loop import EpochOptions, TaggedPatches, fit
 
 
 def fit_contrast(network: nn.Module, patches: Patches, options: EpochOptions, listener: Listener) -> list[float]:
@@ -18,7 +18,7 @@ def fit_contrast(network: nn.Module, patches: Patches, options: EpochOptions, li
     return fit(network, patches, own_error, options, listener)
 
 
-def own_error(network: nn.Module, batch: Batch) -> Tensor:
+def own_error(network: nn.Module, batch: TaggedPatches) -> Tensor:
     """Mean squared error of each patch by the autoencoder of its tag."""
     clear, cloudy = cast("ContrastNetwork", network).errors(batch.x, batch.present)  # (n, 64, 64) each
     return torch.where(batch.tag[:, None, None] == 1, cloudy, clear).mean()

@@ -113,7 +113,7 @@ def cut_patches(
     )
 
 
-def join(parts: Sequence[Patches]) -> Patches:
+def join_patches(parts: Sequence[Patches]) -> Patches:
     """All of them, in order."""
     data, present, tags = (np.concatenate([getattr(p, name) for p in parts]) for name in ("data", "present", "tags"))
     return Patches(data, present, tuple(name for part in parts for name in part.files), tags)

@@ -16,7 +16,7 @@ from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
 
 
-class Batch(NamedTuple):
+class TaggedPatches(NamedTuple):
     """Patches that a step is made of."""
 
     x: Tensor
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     """(n,) number of what each shows."""
 
 
-Loss = Callable[[nn.Module, Batch], Tensor]
+Loss = Callable[[nn.Module, TaggedPatches], Tensor]
 """A scalar."""
 
 
@@ -47,7 +47,7 @@ class EpochOptions:
     resume: bool = False
 
 
-def mean_squared_error(network: nn.Module, batch: Batch) -> Tensor:
+def mean_squared_error(network: nn.Module, batch: TaggedPatches) -> Tensor:
     """The paper's loss, over the bands that are there."""
     x, there = batch.x, batch.present.to(batch.x.dtype)[:, :, None, None]  # (n, channel, 1, 1)
     squares = (network(x) - x).square() * there
@@ -109,7 +109,7 @@ class _Epochs:
         start = step % self.steps * self.options.batch_size
         return min(self.options.batch_size, len(self.data) - start)
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> TaggedPatches:
         """The batch of a step; steps come one after another, the first of them at the start of an epoch."""
         epoch, place = divmod(step, self.steps)
         if place == 0:
@@ -118,4 +118,6 @@ class _Epochs:
             self.order = torch.randperm(len(self.data), generator=torch.Generator().manual_seed(seed))
         start, device = place * self.options.batch_size, self.options.device
         chosen = self.order[start : start + self.options.batch_size]
-        return Batch(self.data[chosen].to(device), self.present[chosen].to(device), self.tags[chosen].to(device))
+        return TaggedPatches(
+            self.data[chosen].to(device), self.present[chosen].to(device), self.tags[chosen].to(device)
+        )

@@ -28,7 +28,7 @@ from geocloud.training.patches.data import (
     PatchRequest,
     by_bands,
     cut_patches,
-    join,
+    join_patches,
     take,
 )
 from geocloud.training.patches.loop import EpochOptions
@@ -45,7 +45,7 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
     kind = KINDS[options.kind]
     sides: tuple[Tag, ...] = ("clear", "cloudy") if kind.both else (options.normal,)
     halves = [split_patches(read_patches(data, side, options, listener), options) for side in sides]
-    seen, unseen = (join([half[i] for half in halves]) for i in range(2))
+    seen, unseen = (join_patches([half[i] for half in halves]) for i in range(2))
     torch.manual_seed(options.seed)
     network = build_network(options.kind, seen.data.shape[1], architecture_of(options))
     loop = epoch_options(data, folder, options)

@@ -7,12 +7,13 @@ import torch
 from torch import Generator, Tensor
 
 from geocloud.models.networks.cells import BANDS, BRIGHTEST
+from geocloud.models.networks.unmix import SWIR
 from geocloud.training.unmix import scenes as surfaces
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
 from geocloud.training.unmix.simulator import Veil, chance, cloud_phase, no_veil, simulate, uniform
 
-THIN, VISIBLE = 0.04, 0.12
+CLEAR_OPACITY, CLOUD_OPACITY = 0.04, 0.12
 """Simulated opacity up to which a pixel counts as clear, and from which as cloud; between, nothing is asked."""
 CONTRAST = 0.06
 """Change of visible reflectance below which a simulated veil cannot be seen: white over snow, for one."""
@@ -20,11 +21,9 @@ SNOW_BRIGHT, SNOW_COLOUR = 0.45, 0.12
 """A crop is taken for snow where its mean visible reflectance is above the first and the range of its bands' means, as
 a share of that, below the second: no cloud is laid over it where no short-wave infrared is shown, which would teach
 that snow with a texture is cloud. Sand is as bright and has more colour."""
-SWIR = 4
-"""Place of the 1.6 micrometre band, in which cloud over snow can be seen."""
 
 
-class Batch(NamedTuple):
+class UnmixBatch(NamedTuple):
     """What the network is shown and what it should say."""
 
     x: Tensor
@@ -43,7 +42,7 @@ class Batch(NamedTuple):
     """(n, 1, h, w) 1 where the clean surface is surely clear."""
 
 
-class Batches:
+class UnmixBatches:
     """An endless source of batches."""
 
     def __init__(self, scenes: list[TrainingScene], config: UnmixConfig, rng: Generator) -> None:
@@ -53,12 +52,12 @@ class Batches:
         self.shares = place_shares(scenes, config.weights or {})
         self.odds = self.shares
 
-    def draw(self) -> Batch:
+    def draw(self) -> UnmixBatch:
         """One batch."""
         n, size, rng = self.config.batch, self.config.size, self.rng
         picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
         planes = torch.stack([surfaces.crop(scene, size, rng) for scene in picked])
-        present = torch.stack([surfaces.choose_bands(scene.bands, rng) for scene in picked])
+        present = torch.stack([surfaces.draw_bands(scene.bands, rng) for scene in picked])
         clean = surfaces.as_shown(picked, planes, self.config.gain, self.config.unaugmented_share, rng)
         hidden = looks_like_snow(clean) & (present[:, SWIR] == 0)
         laid = (chance(n, self.config.simulated, rng).flatten() & ~hidden).nonzero().flatten()
@@ -112,15 +111,15 @@ def looks_like_snow(x: Tensor) -> Tensor:
     return (bright > SNOW_BRIGHT) & ((means.amax(1) - means.amin(1)) < SNOW_COLOUR * bright)
 
 
-def _join(clean: Tensor, present: Tensor, veil: Veil, known: Tensor, rng: Generator) -> Batch:
+def _join(clean: Tensor, present: Tensor, veil: Veil, known: Tensor, rng: Generator) -> UnmixBatch:
     """Lay the veil, and join what is known (target and weight, (n, 2, h, w)) with what was simulated."""
     target, weight = known[:, :1], known[:, 1:]
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
     x = veil.over(clean)
-    cloudy = opacity >= VISIBLE
+    cloudy = opacity >= CLOUD_OPACITY
     change, infrared = (x - clean).abs(), present[:, SWIR, None, None, None]
     unseen = (change[:, :3].mean(1, keepdim=True) < CONTRAST) & (change[:, SWIR : SWIR + 1] * infrared < CONTRAST)
-    unsure = (opacity > THIN) & (~cloudy | unseen) & (target < 0.99)
+    unsure = (opacity > CLEAR_OPACITY) & (~cloudy | unseen) & (target < 0.99)
     teacher_weight = torch.where(cloudy, 1.0, weight).masked_fill(unsure, 0)
     known_clear = surfaces.known_clear(target, weight)
     grain = torch.randn(len(clean), 1, *clean.shape[2:], generator=rng)
@@ -128,7 +127,7 @@ def _join(clean: Tensor, present: Tensor, veil: Veil, known: Tensor, rng: Genera
     x, teacher_weight, known_clear = _blank(x, teacher_weight, known_clear, rng)
     shown = present[..., None, None]
     joined = torch.where(cloudy, 1.0, target)
-    return Batch(x.clamp(0, BRIGHTEST) * shown, present, clean * shown, veil, joined, teacher_weight, known_clear)
+    return UnmixBatch(x.clamp(0, BRIGHTEST) * shown, present, clean * shown, veil, joined, teacher_weight, known_clear)
 
 
 def _blank(x: Tensor, teacher_weight: Tensor, known_clear: Tensor, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:

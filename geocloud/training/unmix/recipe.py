@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from geocloud.training.unmix import scenes as surfaces
-from geocloud.training.unmix.scenes import Supervision, TrainingScene
+from geocloud.training.unmix.scenes import LabelUse, TrainingScene
 
 RECIPES = Path(__file__).parent / "recipes"
 """The recipes in the package."""
@@ -16,7 +16,7 @@ RECIPES = Path(__file__).parent / "recipes"
 class UnmixConfig:
     """A recipe, as its TOML file has it."""
 
-    supervision: Supervision = "tags"
+    supervision: LabelUse = "tags"
     seed: int = 0
     precision: Literal["auto", "fp32"] = "auto"
     """`auto` trains in bfloat16 where the processor has instructions for it; fp32 gives the same on every processor."""

@@ -20,11 +20,13 @@ from torch import Generator, Tensor
 
 from geocloud.datasets.labels import shrink
 from geocloud.models.networks.cells import BANDS
+from geocloud.raster import CLEAR, CLOUD
 from geocloud.readers.files.opening import open_raster
 from geocloud.training.unmix.simulator import chance, uniform
 
-CLEAR, CLOUD, UNKNOWN = 0, 1, 2
-Supervision = Literal["tags", "labels"]
+UNKNOWN = 2
+"""In labels, beside CLEAR and CLOUD."""
+LabelUse = Literal["tags", "labels"]
 Stored = NDArray[Any]
 """An array as a file holds it: integers or floats."""
 BAND_JITTER = (0.02, 0.02, 0.02, 0.06, 0.10, 0.10, 0.20)
@@ -82,21 +84,21 @@ def realigned(known: NDArray[np.uint8], covers: float) -> NDArray[np.uint8]:
     return np.where(cloud, CLOUD, np.where(clear, CLEAR, UNKNOWN)).astype(np.uint8)
 
 
-def load_folder(folder: Path, supervision: Supervision, *, place: bool = False) -> list[TrainingScene]:
+def load_folder(folder: Path, supervision: LabelUse, *, place: bool = False) -> list[TrainingScene]:
     """Every image of a ``labelled`` folder, in order of name, with its tags or labels.
 
     Where a folder ``clear`` stands beside, with images of the same places without a cloud, these follow.
     `place`: tags of the catalogue where they belong, rather than as they are delivered.
     """
-    data_set = DATA_SETS[folder.name]
+    stored = FOLDER_FORMATS[folder.name]
     labels = {path.stem: path for path in _rasters(folder / "labels")}
     scenes = []
     for image in _rasters(folder / "images"):
-        data, label = data_set.read(_read(image), _read(labels[image.stem])[0])
-        known = tags_of(label, data_set.patch) if supervision == "tags" else label
-        if place and data_set.covers < 1:
-            known = realigned(known, data_set.covers)
-        scenes.append(replace(_scene(image.stem, folder.name, data, known, _counts(data)), scales=data_set.scales))
+        data, label = stored.read(_read(image), _read(labels[image.stem])[0])
+        known = tags_of(label, stored.patch) if supervision == "tags" else label
+        if place and stored.covers < 1:
+            known = realigned(known, stored.covers)
+        scenes.append(replace(_scene(image.stem, folder.name, data, known, _counts(data)), scales=stored.scales))
     if (folder / "clear").is_dir():
         scenes += load_clear(_rasters(folder / "clear"), folder.name)
     snowy = _snowy(folder / "tags.csv")
@@ -232,7 +234,7 @@ def overcast(scenes: list[TrainingScene], size: int, step: int = 64) -> list[tup
     return found
 
 
-def choose_bands(counts: tuple[int, ...], rng: Generator) -> Tensor:
+def draw_bands(counts: tuple[int, ...], rng: Generator) -> Tensor:
     """(7,) 1 for the bands shown: one of the numbers of bands allowed, and sometimes RGB with SWIR but no NIR."""
     count = counts[int(torch.randint(0, len(counts), (1,), generator=rng))]
     present = (torch.arange(len(BANDS)) < count).float()
@@ -298,7 +300,7 @@ def _chips(image: Stored, label: Stored) -> tuple[NDArray[np.float32], NDArray[n
 
 
 @dataclass(frozen=True, slots=True)
-class DataSet:
+class FolderFormat:
     """How one of the labelled folders is read."""
 
     read: Callable[[Stored, Stored], tuple[NDArray[np.float32], NDArray[np.uint8]]]
@@ -311,12 +313,12 @@ class DataSet:
     """Share of a picture's sides that its labels show, about its middle."""
 
 
-_CATALOGUE = DataSet(_catalogue, scales=CATALOGUE_SCALES, covers=CATALOGUE_COVERS)
-DATA_SETS = {
+_CATALOGUE = FolderFormat(_catalogue, scales=CATALOGUE_SCALES, covers=CATALOGUE_COVERS)
+FOLDER_FORMATS = {
     "s2cmc": _CATALOGUE,
     "s2cmc_more": _CATALOGUE,
-    "l8biome": DataSet(_biome),
-    "s2chips": DataSet(_chips),
-    "sen12mscr": DataSet(_pairs, patch=32),
+    "l8biome": FolderFormat(_biome),
+    "s2chips": FolderFormat(_chips),
+    "sen12mscr": FolderFormat(_pairs, patch=32),
 }
 """Folders under ``labelled`` that a recipe may name."""

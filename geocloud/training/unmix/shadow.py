@@ -29,7 +29,7 @@ from geocloud.training.unmix.simulator import (
 )
 from geocloud.training.unmix.steps import LogReport, autocast, start_or_resume, train_by_config, weighted_mean
 
-LIT, SHADED = 0.03, 0.15
+LIT_LOSS, SHADED_LOSS = 0.03, 0.15
 """Share of light lost up to which ground counts as lit, and from which as shaded; between, nothing is asked."""
 VEILED = 0.06
 """Opacity above which a pixel is the cloud's own, and nothing is asked of it."""
@@ -85,8 +85,8 @@ class ShadowBatches:
         x = mix(ground, cloud, opacity, shadow * sky)
         shown = present[..., None, None]
         change = ((x - ground).abs() * shown).amax(1, keepdim=True)
-        shaded = (shadow > SHADED) & (change > VISIBLE_CHANGE)
-        known = (opacity < VEILED) & (shaded | (shadow < LIT))
+        shaded = (shadow > SHADED_LOSS) & (change > VISIBLE_CHANGE)
+        known = (opacity < VEILED) & (shaded | (shadow < LIT_LOSS))
         grain = uniform((n, 7, 1, 1), -0.012, 0.012, rng) * torch.randn(n, 1, size, size, generator=rng)
         return ShadowBatch((x + grain).clamp(0, BRIGHTEST) * shown, present, shaded.float(), known * clear)
 
@@ -96,7 +96,7 @@ class ShadowBatches:
         picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
         planes = torch.stack([self._clearest(scene) for scene in picked])
         counts = [tuple(min(count, SHADOW_BANDS) for count in scene.bands) for scene in picked]
-        present = torch.stack([surfaces.choose_bands(some, rng) for some in counts])
+        present = torch.stack([surfaces.draw_bands(some, rng) for some in counts])
         dry = surfaces.as_shown(picked, planes, self.config.gain, self.config.unaugmented_share, rng)
         ground = torch.where(chance(n, LAKES, rng), flood(dry, rng), dry)
         return ground, present, known_clear(planes[:, 7:8], planes[:, 8:])

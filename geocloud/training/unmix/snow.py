@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from torch import Tensor
 
 from geocloud.errors import InputError
-from geocloud.models.networks.cells import CELL, GRID, STRIDE, textures
+from geocloud.models.networks.cells import CELL, GRID, TEXTURE_STRIDE, textures
 from geocloud.models.networks.unmix import SnowTexture
 from geocloud.training.unmix.scenes import TrainingScene
 
@@ -78,7 +78,7 @@ def windows_of(scene: TrainingScene, size: float, scale: float) -> Windows:
     planes = planes[None, :, :height, :width].clamp(0, 1)
     if not height or not width:
         return Windows(torch.zeros(0, textures(torch.zeros(1, 3, GRID, GRID)).shape[1]), torch.zeros(0), torch.zeros(0))
-    known = F.avg_pool2d(planes[:, 3:], CELL * STRIDE)[0]
+    known = F.avg_pool2d(planes[:, 3:], CELL * TEXTURE_STRIDE)[0]
     share = known[0] / known[1].clamp(min=1e-6)
     clear, cloud = share < 1 - TAGGED_SHARE, share > TAGGED_SHARE
     use = (known[1] > TAGGED_SHARE) & (clear | cloud) if scene.snow else torch.ones_like(clear)

@@ -10,10 +10,10 @@ import torch
 
 from geocloud.models.networks.cells import BANDS
 from geocloud.raster import PATCH, BoolArray, FloatArray
-from geocloud.training.unmix.batches import THIN, VISIBLE
+from geocloud.training.unmix.batches import CLEAR_OPACITY, CLOUD_OPACITY
 from geocloud.training.unmix.simulator import simulate
 
-CONTRAST = 0.03
+CASE_CONTRAST = 0.03
 """Change of visible reflectance below which a veil cannot be seen, such as white over snow: not asked either."""
 MAX_SIDE = 1024
 """Pixels per side of a scene that are used, from its middle."""
@@ -82,9 +82,9 @@ def _under_cloud(scene: TaggedScene, rng: torch.Generator) -> SimulatedCase:
     mixed = veil.over(clean)[0, index, :height, :width].clamp(0, 1.5).numpy()
     opacity = veil.opacity[0, :3, :height, :width].mean(dim=0).numpy()
     visible = [scene.bands.index(band) for band in BANDS[:3] if band in scene.bands] or list(range(len(scene.bands)))
-    seen = np.abs(mixed - scene.data)[visible].mean(axis=0) >= CONTRAST
-    cloud = (opacity >= VISIBLE) & seen
-    known = scene.cloudy | (scene.clear & (cloud | (opacity <= THIN)))
+    seen = np.abs(mixed - scene.data)[visible].mean(axis=0) >= CASE_CONTRAST
+    cloud = (opacity >= CLOUD_OPACITY) & seen
+    known = scene.cloudy | (scene.clear & (cloud | (opacity <= CLEAR_OPACITY)))
     return SimulatedCase(mixed.astype(np.float32), scene.bands, (cloud & scene.clear) | scene.cloudy, known)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from geocloud.calibration import Calibration, ThresholdRule, logistic_curve
 from geocloud.models.networks.cells import BANDS, GRID, CellNet
-from geocloud.training.unmix.batches import THIN, VISIBLE
+from geocloud.training.unmix.batches import CLEAR_OPACITY, CLOUD_OPACITY
 from geocloud.training.unmix.scenes import TrainingScene
 
 DETECT_GAIN, DETECT_LOGIT = 1.5, -2.0
@@ -63,13 +63,13 @@ SPREAD = 1 / DETECT_GAIN
 
 
 def opacity_midpoint() -> Calibration:
-    """Simulated pixels count as clear up to an opacity of THIN and as cloud from VISIBLE on; the threshold is between.
+    """Simulated pixels count as clear up to CLEAR_OPACITY and as cloud from CLOUD_OPACITY on; the threshold is between.
 
     It is the middle of their logits, to a tenth, and P(cloud) is as steep there as in training. No label and no tag is
     used. The alternative `equal` is where training takes cloud and clear for equally likely.
     """
-    threshold = round((_logit(THIN) + _logit(VISIBLE)) / 2, 1)
-    figure = f"opacity: clear up to {THIN:g}, cloud from {VISIBLE:g}"
+    threshold = round((_logit(CLEAR_OPACITY) + _logit(CLOUD_OPACITY)) / 2, 1)
+    figure = f"opacity: clear up to {CLEAR_OPACITY:g}, cloud from {CLOUD_OPACITY:g}"
     rule = ThresholdRule("half-way", None, "simulated cloud, without tags or labels", figure)
     curve = logistic_curve(threshold, SPREAD, "high")
     return Calibration(threshold, "high", rule, curve, "logit of the opacity", (("equal", DETECT_LOGIT),))

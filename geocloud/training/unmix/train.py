@@ -17,13 +17,13 @@ from geocloud.errors import UsageError
 from geocloud.models.networks.cells import CELL
 from geocloud.models.networks.unmix import Unmixed, UnmixNet
 from geocloud.training.loop import Terms, follow
-from geocloud.training.unmix.batches import VISIBLE, Batch, Batches
+from geocloud.training.unmix.batches import CLOUD_OPACITY, UnmixBatch, UnmixBatches
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene
 from geocloud.training.unmix.steps import LogReport, autocast, start_or_resume, train_by_config, weighted_mean
 from geocloud.training.unmix.teacher import DETECT_GAIN, DETECT_LOGIT, ask_teacher
 
-RGB = 3
+RGB_COUNT = 3
 """Of BANDS, the first so many are always shown."""
 
 
@@ -49,7 +49,7 @@ def train_unmix(
     state = start_or_resume(network, config, out_dir)
     rng, average, first = cast("Generator", state.rng), cast("UnmixNet", state.average), state.step
     labelled = [scene.weight == 1 for scene in scenes]
-    batches = Batches(scenes, config, rng)
+    batches = UnmixBatches(scenes, config, rng)
     kept = deepcopy(start).eval() if config.keep_rgb and start else None
 
     def loss(step: int) -> Terms:
@@ -72,9 +72,9 @@ def train_unmix(
 
 
 @torch.no_grad()
-def _keep_rgb(batch: Batch, kept: UnmixNet, config: UnmixConfig) -> Batch:
+def _keep_rgb(batch: UnmixBatch, kept: UnmixNet, config: UnmixConfig) -> UnmixBatch:
     """The batch, its crops in RGB alone with the answers of the network that the training began with for a target."""
-    rgb = batch.present[:, RGB:].sum(1) == 0
+    rgb = batch.present[:, RGB_COUNT:].sum(1) == 0
     target, weight = batch.target.clone(), batch.weight.clone()
     if rgb.any():
         with autocast(config):
@@ -84,7 +84,7 @@ def _keep_rgb(batch: Batch, kept: UnmixNet, config: UnmixConfig) -> Batch:
     return batch._replace(target=target, weight=weight)
 
 
-def losses(logit: Tensor, parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:
+def losses(logit: Tensor, parts: Unmixed, batch: UnmixBatch, corner: tuple[int, int]) -> dict[str, Tensor]:
     """The terms of the loss, weighted: detection leads; the parts of the mixture and their sum keep it physical.
 
     Args:
@@ -98,14 +98,14 @@ def losses(logit: Tensor, parts: Unmixed, batch: Batch, corner: tuple[int, int])
     return {"detect": 1.5 * weighted_mean(loss, batch.weight)} | _mixture_losses(parts, batch, corner)
 
 
-def _mixture_losses(parts: Unmixed, batch: Batch, corner: tuple[int, int]) -> dict[str, Tensor]:
+def _mixture_losses(parts: Unmixed, batch: UnmixBatch, corner: tuple[int, int]) -> dict[str, Tensor]:
     """Each part against what was simulated where the ground is known to be clear; their sum everywhere."""
     x, clean, opacity, cloud, shadow, clear = (
         part[..., corner[0] :: CELL, corner[1] :: CELL]
         for part in (batch.x, batch.clean, batch.veil.opacity, batch.veil.cloud, batch.veil.shadow, batch.known_clear)
     )
     shown, opacity = batch.present[..., None, None], opacity[:, :3].mean(1, keepdim=True)
-    laid, veiled = (opacity > VISIBLE).float(), clear * (opacity.amax((2, 3), keepdim=True) > 0)
+    laid, veiled = (opacity > CLOUD_OPACITY).float(), clear * (opacity.amax((2, 3), keepdim=True) > 0)
     return {
         "opacity": 0.5 * weighted_mean((parts.opacity - opacity).abs(), clear),
         "remix": weighted_mean((parts.reconstruction() - x).abs(), shown.expand_as(x)),

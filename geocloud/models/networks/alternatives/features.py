@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from geocloud.models.networks.alternatives.backbone import Backbone
 
-STRIDE = 4
+FEATURE_STRIDE = 4
 
 
 class FeatureAutoencoder(nn.Module):
@@ -55,4 +55,4 @@ class FeatureAutoencoder(nn.Module):
         vectors = self.vectors(x).float()
         n, size, height, width = vectors.shape
         error = self.residual(vectors.permute(0, 2, 3, 1).reshape(-1, size)).view(n, 1, height, width)
-        return F.interpolate(error, scale_factor=STRIDE, mode="bilinear", align_corners=False)[:, 0]
+        return F.interpolate(error, scale_factor=FEATURE_STRIDE, mode="bilinear", align_corners=False)[:, 0]
