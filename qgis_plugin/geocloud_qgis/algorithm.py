@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any, Iterable, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
 from qgis.core import (
     QgsProcessingAlgorithm,
@@ -61,6 +61,11 @@ class FeedbackListener(Listener):
     def cancelled(self) -> bool:
         """True once the user pressed Cancel."""
         return self._feedback.isCanceled()
+
+
+def fraction(percent: Optional[float]) -> Optional[float]:
+    """Percent as a fraction for models and scripts; None where nothing was measured."""
+    return None if percent is None else round(percent / 100, 6)
 
 
 def as_exception(error: ProgramError) -> QgsProcessingException:
@@ -163,6 +168,11 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
                 return False, text.format(file=path, names=", ".join(sorted(others)))
         return super().checkParameterValues(parameters, context)
 
+    def prepareAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> bool:  # noqa: ANN401, ARG002, N802
+        """On the main thread: the program's environment, which has QGIS's proxy in it."""
+        self.environ = settings.environment()
+        return True
+
     def postProcessAlgorithm(self, context: Any, feedback: Any) -> dict:  # noqa: ANN401, ARG002, N802
         """On the main thread: the result in the message bar."""
         if self.told:
@@ -178,11 +188,11 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
         """
         self.heard = FeedbackListener(feedback)
         try:
-            command = [str(settings.program()), *arguments, "--progress", "json", "--stop-on-stdin-eof"]
+            command = [str(settings.program(self.environ)), *arguments, "--progress", "json", "--stop-on-stdin-eof"]
             line = " ".join(map(shlex.quote, command))
             self.heard.lines.append(line)
             feedback.pushCommandInfo(line)
-            return run(command, settings.environment(), self.heard, outputs)
+            return run(command, self.environ, self.heard, outputs)
         except ProgramError as error:
             raise as_exception(error) from error
         except ProgramCancelled as error:

@@ -42,6 +42,7 @@ class BandsWidget(QWidget):
         self.found = QLabel()
         self.found.setObjectName("found")
         self.found.setWordWrap(True)
+        self.found.setTextFormat(Qt.TextFormat.PlainText)
         self.found.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

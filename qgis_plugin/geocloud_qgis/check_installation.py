@@ -48,7 +48,7 @@ class CheckInstallation(GeocloudAlgorithm):
     def processAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> dict:  # noqa: ANN401, ARG002, N802
         """Find the program and ask it."""
         try:
-            report = make_report(settings.program(), settings.environment())
+            report = make_report(settings.program(self.environ), self.environ)
         except ProgramError as error:
             raise as_exception(error) from error
         feedback.pushInfo(report)

@@ -11,7 +11,7 @@ from qgis.core import (
     QgsProcessingParameterRasterDestination,
 )
 
-from .algorithm import GeocloudAlgorithm
+from .algorithm import GeocloudAlgorithm, fraction
 from .area import Area, area_parameters
 from .layers import SCENE, SCENE_ID, Source, layer_sources
 from .mask_tools import load_parameter
@@ -137,4 +137,4 @@ class Composite(DatesAlgorithm):
         dress(context, out, tr("Composite"), Stylist("composite"))
         percent, count = result["filled_percent"], len(result["dates"])
         self.told = tr("{count} dates, {percent} % filled").format(count=count, percent=f"{percent:.1f}")
-        return {"OUTPUT": out, "FILLED_FRACTION": percent / 100, "DATE_COUNT": count}
+        return {"OUTPUT": out, "FILLED_FRACTION": fraction(percent), "DATE_COUNT": count}

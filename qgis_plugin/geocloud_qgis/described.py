@@ -10,24 +10,24 @@ from .texts import tr
 
 def summary(described: Mapping[str, Any]) -> str:
     """Grid, CRS, reflectance and nodata, one line each; then the notes."""
-    x, y = described.get("resolution") or (0, 0)
-    unit = "" if not described.get("crs") else " m" if x >= 1 else "°"
-    size = f"{x:g}" if x == y else f"{x:g} × {y:g}"  # noqa: RUF001 - for people
-    lines = [
-        tr("{width} × {height} pixels of {size}{unit}, {crs}").format(  # noqa: RUF001
-            width=described.get("width"),
-            height=described.get("height"),
-            size=size,
-            unit=unit,
-            crs=described.get("crs") or tr("without georeference"),
-        )
-    ]
+    lines = [_grid(described)]
     if described.get("taken"):
         lines[0] += f", {str(described['taken'])[:10]}"
     notes = [in_our_words(str(note), field_titles()) for note in described.get("notes", ())]
     if not any("reflectance = " in note for note in notes):
         lines += [line for line in (_reflectance(described),) if line]
     return "\n".join([*lines, *notes])
+
+
+def _grid(described: Mapping[str, Any]) -> str:
+    """Size, resolution and CRS; a resolution without CRS would have no unit."""
+    size = {"width": described.get("width"), "height": described.get("height")}
+    if not described.get("crs"):
+        return tr("{width} × {height} pixels, without georeference").format(**size)  # noqa: RUF001
+    x, y = described.get("resolution") or (0, 0)
+    pixel = (f"{x:g}" if x == y else f"{x:g} × {y:g}") + (" m" if x >= 1 else "°")  # noqa: RUF001
+    text = tr("{width} × {height} pixels of {pixel}, {crs}")  # noqa: RUF001
+    return text.format(**size, pixel=pixel, crs=described["crs"])
 
 
 def band_numbers(described: Mapping[str, Any]) -> dict[str, str]:

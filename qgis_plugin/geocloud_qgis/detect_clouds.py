@@ -8,7 +8,7 @@ from typing import Any, Iterable, Optional, Sequence
 from qgis.core import QgsCoordinateReferenceSystem, QgsProcessingException, QgsRasterLayer
 
 from . import notify, recent, settings
-from .algorithm import GeocloudAlgorithm
+from .algorithm import GeocloudAlgorithm, fraction
 from .area import Area
 from .ask import ask
 from .detect_parameters import SMALLEST_CLOUD, detect_parameters
@@ -72,7 +72,7 @@ class DetectClouds(GeocloudAlgorithm):
         area = Area(self, parameters, context, feedback, crs)
         values = self.values(parameters, (name for name in DETECT.options if name not in area.options), context)
         values["ALLOW_EXTERNAL"] = values["ALLOW_EXTERNAL"] or source.external
-        if values["MIN_AREA"] == SMALLEST_CLOUD and not _is_located(source):
+        if values["MIN_AREA"] == SMALLEST_CLOUD and not self._is_located(source):
             values["MIN_AREA"] = None  # square metres are unknown there, and the program would refuse
         paths = {name: self.parameterAsOutputLayer(parameters, name, context) for name in DETECT.outputs}
         command = [DETECT.name, source.scene, *as_options(DETECT, {**values, **area.options, **paths})]
@@ -96,16 +96,15 @@ class DetectClouds(GeocloudAlgorithm):
             return Source(product, scene_title(product), located=None), None
         return layer_source(layer), layer
 
-
-def _is_located(source: Source) -> bool:
-    """False for a scene without georeference; a product is asked the program about."""
-    if source.located is not None:
-        return source.located
-    try:
-        described = ask(settings.program(), settings.environment(), ["info", *source.arguments, "--json"])
-    except ProgramError:
-        return True  # the run says what is wrong
-    return bool(described.get("crs") or described.get("gcps"))
+    def _is_located(self, source: Source) -> bool:
+        """False for a scene without georeference; a product is asked the program about."""
+        if source.located is not None:
+            return source.located
+        try:
+            described = ask(settings.program(self.environ), self.environ, ["info", *source.arguments, "--json"])
+        except ProgramError:
+            return True  # the run says what is wrong
+        return bool(described.get("crs") or described.get("gcps"))
 
 
 def _layer_name(output: str, source: Source) -> str:
@@ -123,8 +122,4 @@ def _layer_name(output: str, source: Source) -> str:
 
 def _numbers(result: dict) -> dict[str, Any]:
     """Numbers for models and scripts; a scene without data has no fraction."""
-    percent = result.get("cloud_percent")
-    return {
-        "CLOUD_FRACTION": None if percent is None else percent / 100,
-        "POLYGON_COUNT": result.get("polygon_count"),
-    }
+    return {"CLOUD_FRACTION": fraction(result.get("cloud_percent")), "POLYGON_COUNT": result.get("polygon_count")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from html import escape
 from pathlib import Path
 from typing import Any, Callable
 
@@ -17,7 +18,7 @@ from .texts import tr
 def offer_export(iface: Any, layer: QgsRasterLayer, go_on: Callable[[], None]) -> None:  # noqa: ANN401
     """Say that the layer is no file; the button opens QGIS's own export, and `go_on` is called with its result."""
     text = tr("The layer {name} is not a raster file, which the program needs.").format(name=layer.name())
-    item = iface.messageBar().createMessage("Geocloud", text)
+    item = iface.messageBar().createMessage("Geocloud", escape(text, quote=False))
     button = QPushButton(tr("Export…"))
     button.setObjectName("geocloudExport")
     button.clicked.connect(lambda *_: _Export(iface, layer, go_on).start())

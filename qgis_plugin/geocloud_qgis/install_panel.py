@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-from qgis.PyQt.QtCore import QTimer
+from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtWidgets import (
     QFileDialog,
     QGroupBox,
@@ -66,6 +66,7 @@ class InstallPanel(QGroupBox):
         layout = QVBoxLayout(self)
         self.state = QLabel()
         self.state.setWordWrap(True)
+        self.state.setTextFormat(Qt.TextFormat.PlainText)
         layout.addWidget(self.state)
         self.wheels = QLineEdit()
         self.wheels.setObjectName("wheels")
@@ -104,7 +105,7 @@ class InstallPanel(QGroupBox):
             possible, reason = False, f"{error}; {error.hint}." if error.hint else f"{error}."
         if own is None:
             self.state.setText(
-                reason or tr("Version {version} is installed into the profile folder.").format(version=PROGRAM_VERSION)
+                reason or tr("Install puts version {version} into the profile folder.").format(version=PROGRAM_VERSION)
             )
         else:
             text = tr("Version {version} is installed in {folder}.").format(version=own.version, folder=own.folder)
@@ -139,8 +140,9 @@ class InstallPanel(QGroupBox):
     def start(self) -> None:
         """Install in a thread; the window stays alive."""
         self._run = _Queued()
-        environ = {**settings.environment(), **settings.proxy_variables()}
-        given = self._run, settings.installations(), environ, self._folder()
+        if settings.has_socks_proxy():
+            self._log(tr("QGIS's proxy is one of SOCKS, which pip cannot use; give a folder of wheels."))
+        given = self._run, settings.installations(), settings.environment(), self._folder()
         threading.Thread(target=_install, args=given, name="geocloud-install", daemon=True).start()
         self._timer.start(POLL_MS)
         self.refresh()

@@ -171,7 +171,9 @@ def _install_into(
     listener.progress(5)
     listener.stage(tr("Fetching and installing packages"))
     inside = next(one for one in (folder / "Scripts/python.exe", folder / "bin/python") if one.exists())
-    pip = [python, "pip", "install", "--python", str(inside)] if uv else [str(inside), "-m", "pip", "install"]
+    # As pip does, uv shall take the best version of all indexes: PyTorch's own has old ones of other packages.
+    as_pip = ["--index-strategy", "unsafe-best-match"]
+    pip = [python, "pip", "install", *as_pip, "--python", str(inside)] if uv else [str(inside), "-m", "pip", "install"]
     stream([*pip, *_sources(wheels), _with_extras(wheel, wheels)], _quiet(environ), _Packages(listener))
     listener.progress(90)
     listener.stage(tr("Testing the program"))

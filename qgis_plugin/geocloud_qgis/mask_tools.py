@@ -16,7 +16,7 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from .algorithm import GeocloudAlgorithm
+from .algorithm import GeocloudAlgorithm, fraction
 from .layers import Source, layer_source, layer_sources
 from .parameters import Entry, encoding, limits, number, outline, text
 from .results import Stylist, dress, load
@@ -120,7 +120,7 @@ class ApplyMask(GeocloudAlgorithm):
         values["ALLOW_EXTERNAL"] = values["ALLOW_EXTERNAL"] or scene.external
         options = as_options(APPLY_MASK, {**values, "OUTPUT": out})
         command = [APPLY_MASK.name, scene.scene, mask.scene, *options, "--overwrite"]
-        return self.run_program(command, [out], feedback).get("removed_percent", 0) / 100
+        return fraction(self.run_program(command, [out], feedback).get("removed_percent", 0))
 
 
 class ApplyMaskToLayers(ApplyMask):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any, Sequence
 
 from qgis.core import Qgis, QgsProcessingFeedback, QgsProcessingMultiStepFeedback
@@ -40,7 +41,7 @@ def tell(title: str, text: str, warnings: Sequence[str], log: Sequence[str], fee
 def _push(iface: Any, title: str, text: str, warnings: Sequence[str], log: Sequence[str]) -> None:  # noqa: ANN401
     level = Qgis.MessageLevel.Warning if warnings else Qgis.MessageLevel.Success
     bar = iface.messageBar()
-    item = bar.createMessage(title, text)
+    item = bar.createMessage(title, escape(text, quote=False))  # QGIS reads it as HTML
     button = QPushButton(tr("Log"))
     button.setObjectName("geocloudLog")
     button.clicked.connect(lambda *_: LogDialog(title, log, iface.mainWindow()).show())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any, Optional
 
 from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer
@@ -82,7 +83,7 @@ class GeocloudPlugin:
         active = self.iface.activeLayer()
         if isinstance(active, QgsRasterLayer) and not active.isValid():
             text = tr("The layer {name} cannot be read: its file is not where it was.").format(name=active.name())
-            self.iface.messageBar().pushMessage("Geocloud", text, Qgis.MessageLevel.Warning)
+            self.iface.messageBar().pushMessage("Geocloud", escape(text, quote=False), Qgis.MessageLevel.Warning)
             return
         if isinstance(active, QgsRasterLayer) and not is_file(active) and not is_result(active):
             offer_export(self.iface, active, self.open_dialog)
@@ -108,7 +109,7 @@ class GeocloudPlugin:
     @staticmethod
     def _found() -> bool:
         try:
-            settings.program()
+            settings.program(settings.environment())
         except ProgramError:
             return False
         return True

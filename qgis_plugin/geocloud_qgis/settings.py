@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from qgis.core import QgsApplication, QgsSettings
+from qgis.core import QgsApplication, QgsNetworkAccessManager, QgsSettings
+from qgis.PyQt.QtCore import QUrl
 
 from .env import clean_environment
 from .installer import installed
 from .locate import find_program
 
 KEY = "geocloud/executable"
-_HTTP_PROXIES = ("HttpProxy", "HttpCachingProxy")
 
 
 def executable() -> str:
@@ -27,13 +27,13 @@ def set_executable(text: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment in which the program runs."""
-    return clean_environment(os.environ, qgis_prefix=QgsApplication.prefixPath())
+    """The environment in which the program runs, with QGIS's proxy; to be asked for on the main thread."""
+    return {**clean_environment(os.environ, qgis_prefix=QgsApplication.prefixPath()), **proxy_variables()}
 
 
-def program() -> Path:
+def program(environ: dict[str, str]) -> Path:
     """The program; ProgramError where there is none."""
-    return find(executable(), environment())
+    return find(executable(), environ)
 
 
 def find(setting: str, environ: dict[str, str]) -> Path:
@@ -48,14 +48,25 @@ def installations() -> Path:
 
 
 def proxy_variables() -> dict[str, str]:
-    """QGIS's own proxy, as pip and uv read it; empty where none is set, and for SOCKS, which pip cannot use alone."""
-    kept = QgsSettings()
-    kind = str(kept.value("proxy/proxyType", ""))
-    host, port = str(kept.value("proxy/proxyHost", "") or ""), str(kept.value("proxy/proxyPort", "") or "")
-    if not kept.value("proxy/proxyEnabled", False, type=bool) or kind not in _HTTP_PROXIES or not host:
+    """QGIS's own proxy, as pip, uv, GDAL and Python read it; empty where none is set, and for SOCKS.
+
+    The user's name and password come with it, also those of QGIS's own store.
+    """
+    manager = QgsNetworkAccessManager.instance()
+    proxy = manager.fallbackProxy()
+    kinds = type(proxy).ProxyType
+    if proxy.type() not in (kinds.HttpProxy, kinds.HttpCachingProxy) or not proxy.hostName():
         return {}
-    user = str(kept.value("proxy/proxyUser", "") or "")
-    secret = str(kept.value("proxy/proxyPassword", "") or "")
-    login = f"{quote(user, safe='')}:{quote(secret, safe='')}@" if user else ""
-    address = f"http://{login}{host}" + (f":{port}" if port else "")
-    return {"HTTP_PROXY": address, "HTTPS_PROXY": address}
+    login = f"{quote(proxy.user(), safe='')}:{quote(proxy.password(), safe='')}@" if proxy.user() else ""
+    address = f"http://{login}{proxy.hostName()}" + (f":{proxy.port()}" if proxy.port() else "")
+    named = {"HTTP_PROXY": address, "HTTPS_PROXY": address}
+    without = {QUrl(url).host() for url in (*manager.excludeList(), *manager.noProxyList())} - {""}
+    if without:
+        named["NO_PROXY"] = ",".join(sorted(without))
+    return {**named, **{name.lower(): value for name, value in named.items()}}
+
+
+def has_socks_proxy() -> bool:
+    """True where QGIS's own proxy is one of SOCKS, which pip cannot use."""
+    proxy = QgsNetworkAccessManager.instance().fallbackProxy()
+    return proxy.type() == type(proxy).ProxyType.Socks5Proxy and bool(proxy.hostName())

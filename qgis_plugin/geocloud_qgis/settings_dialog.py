@@ -69,6 +69,7 @@ class SettingsDialog(QDialog):
         layout.addLayout(_row(self.path, *browse, self.test_button))
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.status.setTextFormat(Qt.TextFormat.PlainText)
         self.status.setMinimumHeight(3 * self.status.fontMetrics().lineSpacing())
         self.status.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

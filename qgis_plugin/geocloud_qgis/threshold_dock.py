@@ -90,7 +90,8 @@ class ThresholdDock(QDockWidget):
         cut_style(layer, value)
         if layer.id() not in self._counts:
             self._counts[layer.id()] = score_counts(layer)
-        self.cover.setText(tr("{percent} % cloud").format(percent=f"{cover(self._counts[layer.id()], value):.1f}"))
+        text = tr("{percent} % cloud, the smallest clouds among it")
+        self.cover.setText(text.format(percent=f"{cover(self._counts[layer.id()], value):.1f}"))
 
     def write(self) -> None:
         """The dialog with the parameters that made the score, and the slider's probability."""

@@ -236,7 +236,10 @@ class BandsWrapper(TextWrapper):
         product = typed_path(str(self._product.parameterValue() or ""))
         if product:
             return Source(product, scene_title(product))
-        if layer is None or (is_file(layer) and self._is_copied(layer)):
+        if layer is None:
+            return None
+        if is_file(layer) and self._is_copied(layer):
+            self.widget.say(tr("A raster in a database or in QGIS's memory: copied to a GeoTIFF when the run begins."))
             return None
         try:
             return layer_source(layer)

@@ -11,7 +11,7 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from .algorithm import GeocloudAlgorithm
+from .algorithm import GeocloudAlgorithm, fraction
 from .area import polygons_file
 from .layers import layer_sources
 from .parameters import Entry, encoding
@@ -76,4 +76,4 @@ class CloudCover(GeocloudAlgorithm):
         percents = [mask.get("mean_cloud_percent") for mask in result["masks"]]
         percent = percents[0] if len(percents) == 1 else None  # of several dates a mean says nothing
         self.told = tr("{zones} zones in {masks} masks").format(zones=result["zone_count"], masks=result["mask_count"])
-        return {"OUTPUT": out, "CLOUD_FRACTION": None if percent is None else percent / 100}
+        return {"OUTPUT": out, "CLOUD_FRACTION": fraction(percent)}

@@ -316,16 +316,16 @@
       <translation>{scene} masque de nuages</translation>
     </message>
     <message>
+      <source>{width} × {height} pixels of {pixel}, {crs}</source>
+      <translation>{width} × {height} pixels de {pixel}, {crs}</translation>
+    </message>
+    <message>
       <source>reflectance = value × {scale}</source>
       <translation>réflectance = valeur × {scale}</translation>
     </message>
     <message>
-      <source>{width} × {height} pixels of {size}{unit}, {crs}</source>
-      <translation>{width} × {height} pixels de {size}{unit}, {crs}</translation>
-    </message>
-    <message>
-      <source>without georeference</source>
-      <translation>sans géoréférencement</translation>
+      <source>{width} × {height} pixels, without georeference</source>
+      <translation>{width} × {height} pixels, sans géoréférencement</translation>
     </message>
     <message>
       <source>no data {value}</source>
@@ -564,6 +564,10 @@
       <translation>Mettre à jour</translation>
     </message>
     <message>
+      <source>QGIS's proxy is one of SOCKS, which pip cannot use; give a folder of wheels.</source>
+      <translation>Le proxy de QGIS est de type SOCKS, que pip ne sait pas utiliser ; indiquez un dossier de wheels.</translation>
+    </message>
+    <message>
       <source>Removed.</source>
       <translation>Supprimé.</translation>
     </message>
@@ -580,8 +584,8 @@
       <translation>Installé : {program}</translation>
     </message>
     <message>
-      <source>Version {version} is installed into the profile folder.</source>
-      <translation>La version {version} sera installée dans le dossier du profil.</translation>
+      <source>Install puts version {version} into the profile folder.</source>
+      <translation>« Installer » met la version {version} dans le dossier du profil.</translation>
     </message>
     <message>
       <source>{folder} has no wheel of geocloud {version}</source>
@@ -1104,6 +1108,10 @@
       <translation>neige ou glace</translation>
     </message>
     <message>
+      <source>{percent} % cloud, the smallest clouds among it</source>
+      <translation>{percent} % de nuages, les plus petits compris</translation>
+    </message>
+    <message>
       <source>Write mask and polygons…</source>
       <translation>Écrire masque et polygones…</translation>
     </message>
@@ -1138,6 +1146,10 @@
     <message>
       <source>All files</source>
       <translation>Tous les fichiers</translation>
+    </message>
+    <message>
+      <source>A raster in a database or in QGIS's memory: copied to a GeoTIFF when the run begins.</source>
+      <translation>Un raster dans une base de données ou dans la mémoire de QGIS : copié en GeoTIFF au début de l'exécution.</translation>
     </message>
     <message>
       <source>Cloud cover of zones</source>

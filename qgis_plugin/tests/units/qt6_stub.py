@@ -8,7 +8,7 @@ from pathlib import Path
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
-from PyQt6 import QtCore, QtGui, QtWidgets  # noqa: E402
+from PyQt6 import QtCore, QtGui, QtNetwork, QtWidgets  # noqa: E402
 
 
 class Core(types.ModuleType):
@@ -35,6 +35,8 @@ core.QgsSettings.value = lambda self, key, default: default
 core.QgsApplication.prefixPath = staticmethod(lambda: "/usr")
 core.QgsApplication.qgisSettingsDirPath = staticmethod(lambda: "/nonexistent/profile")
 core.Qgis.QGIS_VERSION = "4.0"
+core.QgsNetworkAccessManager.fallbackProxy = lambda self: QtNetwork.QNetworkProxy()
+core.QgsNetworkAccessManager.instance = classmethod(lambda cls: cls())
 
 folder = Path(__file__).parent.parent.parent / "geocloud_qgis"
 for path in folder.glob("*.py"):

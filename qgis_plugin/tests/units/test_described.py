@@ -24,7 +24,7 @@ def test_summary():
 
 def test_a_scene_of_which_little_is_known():
     text = summary({**SCENE, "crs": None, "taken": None, "bands": {}, "notes": [], "resolution": [1.0, 2.0]})
-    assert text == "512 × 400 pixels of 1 × 2, without georeference"
+    assert text == "512 × 400 pixels, without georeference"
 
 
 def test_bands():

@@ -1,17 +1,14 @@
 """The installer, against real Pythons, real pip and a small wheel that stands for the program."""
 
-import json
 import os
 import sys
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
 from geocloud_qgis.env import clean_environment
 from geocloud_qgis.installer import (
-    EXTRAS,
     PROGRAM_VERSION,
     find_python,
     install,
@@ -21,6 +18,8 @@ from geocloud_qgis.installer import (
 )
 from geocloud_qgis.protocol import PROTOCOL
 from geocloud_qgis.runner import Listener, ProgramCancelled, ProgramError
+from stub_wheels import empty_wheel
+from stub_wheels import program_wheel as wheel
 
 ROOT = Path(__file__).parent.parent.parent.parent
 SLEEP = 600
@@ -49,26 +48,6 @@ def environ():
     """No settings of this computer's pip: what is installed comes from the folder of wheels or not at all."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
     return {**clean_environment(kept), "PIP_CONFIG_FILE": os.devnull}
-
-
-def wheel(folder, answer, needs=(), version=PROGRAM_VERSION):
-    """A wheel whose program answers `version --json` as told."""
-    folder.mkdir(exist_ok=True)
-    info = f"geocloud-{version}.dist-info"
-    files = {
-        "geocloud_stub.py": f"def main():\n    print({json.dumps(json.dumps(answer))})\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: geocloud\nVersion: {version}\n"
-        + "".join(f"Requires-Dist: {name}\n" for name in needs)
-        + "".join(f"Provides-Extra: {name}\n" for name in EXTRAS)
-        + "".join(f"Requires-Dist: {package}; extra == '{name}'\n" for name, package in EXTRAS.items()),
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": "[console_scripts]\ngeocloud = geocloud_stub:main\n",
-    }
-    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
-    with zipfile.ZipFile(folder / f"geocloud-{version}-py3-none-any.whl", "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return folder
 
 
 GOOD = {"geocloud": PROGRAM_VERSION, "protocol": PROTOCOL}
@@ -152,13 +131,6 @@ def test_a_python_is_found_and_an_old_one_is_not_taken(tmp_path, environ, monkey
 
 
 def test_extras_whose_wheels_lie_in_the_folder_come_along(environ, tmp_path):
-    folder = wheel(tmp_path / "wheels", GOOD)
-    with zipfile.ZipFile(folder / "h5netcdf-1.0-py3-none-any.whl", "w") as archive:
-        info = "h5netcdf-1.0.dist-info"
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: h5netcdf\nVersion: 1.0\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
+    folder = empty_wheel(wheel(tmp_path / "wheels", GOOD), "h5netcdf")
     made = install(tmp_path / "root", environ, Heard(), folder, sys.executable)
     assert list(made.folder.rglob("h5netcdf-1.0.dist-info"))

@@ -23,7 +23,16 @@ from qgis.core import (
 )
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import QApplication, QComboBox, QDialog, QLabel, QProgressBar, QPushButton, QTextEdit
+from qgis.PyQt.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDialog,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QTextBrowser,
+    QTextEdit,
+)
 from qgis.utils import iface, loadPlugin, startPlugin
 
 sys.path.insert(0, os.environ["GEOCLOUD_STEPS"])
@@ -156,15 +165,16 @@ def check_second_click(layer):
 
 
 def check_export():
-    """A layer that is no file: a message with a button, no dialog."""
-    plugin().dialog = None
-    tiles = QgsRasterLayer("type=xyz&url=http://localhost:9/{z}/{x}/{y}.png", "tiles", "wms")
+    """A layer that is no file: a message with a button and the layer's name as it is, no dialog."""
+    plugin().dialog, name = None, "tiles <b>1</b> & 2"
+    tiles = QgsRasterLayer("type=xyz&url=http://localhost:9/{z}/{x}/{y}.png", name, "wms")
     QgsProject.instance().addMapLayer(tiles)
     iface.setActiveLayer(tiles)
     action("geocloudDetect").trigger()
     assert plugin().dialog is None
     item = iface.messageBar().currentItem()
-    assert "tiles" in item.text() and item.findChild(QPushButton, "geocloudExport") is not None
+    assert name in item.findChild(QTextBrowser).toPlainText(), "its mark-up is not to be read"
+    assert item.findChild(QPushButton, "geocloudExport") is not None
     iface.messageBar().clearWidgets()
     QgsProject.instance().removeMapLayer(tiles)
     check_export_goes_on()

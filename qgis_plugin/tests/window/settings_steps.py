@@ -39,7 +39,7 @@ def install():
     wait(lambda: not dialog.panel.running, 800)
     wait(lambda: dialog.test_button.isEnabled())
     assert dialog.status.text() == "Works.", dialog.report.toPlainText()
-    assert settings.program().is_relative_to(settings.installations())
+    assert settings.program(settings.environment()).is_relative_to(settings.installations())
     dialog.panel.wheels.clear()
     dialog.test()
     wait(lambda: dialog.test_button.isEnabled())
@@ -58,7 +58,7 @@ def wrong_path():
     assert dialog.isVisible(), "a path that does not work was kept"
     assert "/nonexistent" in dialog.status.text()
     assert settings.executable() == ""
-    program = str(settings.program())
+    program = str(settings.program(settings.environment()))
     dialog.path.setText(program)
     ok.click()
     wait(lambda: not dialog.isVisible())
@@ -68,7 +68,7 @@ def wrong_path():
 
 def variable():
     """A variable of the environment goes before the settings, and the window says so."""
-    os.environ["GEOCLOUD_EXECUTABLE"] = str(Path(settings.program()))
+    os.environ["GEOCLOUD_EXECUTABLE"] = str(Path(settings.program(settings.environment())))
     dialog = SettingsDialog(iface.mainWindow())
     assert not dialog.path.isEnabled() and "GEOCLOUD_EXECUTABLE" in dialog.path.placeholderText()
     wait(lambda: dialog.test_button.isEnabled())
