@@ -3,9 +3,11 @@
 GEOCLOUD_DATA=../shared/data python tests/benchmarks/ideas.py [--model MODEL]
 
 Views: the mean score of a scene and of its mirror images. Own normal (after INP-Former, Luo et al. 2025): pixels that
-score far below the threshold are the scene's clear ground; eight clusters of their log reflectance are its normal, and
-the log of a pixel's Mahalanobis distance to the nearest, against that which the clear ground itself has, is added to
-the score. Printed: balanced accuracy at the card's threshold and AUROC, pixels of all scenes together.
+score far below the threshold are clear ground, and what is unlike that gains on the score. What ships asks the ground
+in a window around each pixel. *Alone* is the network's score without that. *Clusters*: eight clusters of the log
+reflectance of all clear ground of the scene are its normal, and the log of a pixel's Mahalanobis distance to the
+nearest, against that which the clear ground itself has, is added to the score alone.
+Printed: balanced accuracy at the card's threshold, IoU and AUROC, pixels of all scenes together.
 """
 
 from __future__ import annotations
@@ -15,13 +17,20 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import rasterio
+import torch
 from scipy.stats import rankdata
 
-from geocloud import load_scorer, score
+from geocloud import score
+from geocloud.models.network_scorer import load_network
+from geocloud.models.networks.cells import to_grid
+from geocloud.models.networks.unmix import UnmixNet
+from geocloud.models.registry import model_folder
 from geocloud.raster import BoolArray, FloatArray
+from geocloud.scorers.card import read_card
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 SURELY_CLEAR, CLUSTERS, SAMPLE = 1.4, 8, 2000
@@ -78,17 +87,28 @@ def own_normal(shown: FloatArray, found: FloatArray, threshold: float) -> FloatA
     return strange
 
 
-def ways(shown: FloatArray, model: str, threshold: float) -> dict[str, FloatArray]:
+def alone(shown: FloatArray, network: UnmixNet) -> FloatArray:
+    """(h, w) the network's score without the ground around."""
+    height, width = shown.shape[-2:]
+    whole = np.zeros((1, len(BANDS), height, width), np.float32)
+    whole[0, : len(shown)] = shown
+    present = (torch.arange(len(BANDS)) < len(shown)).float()[None]
+    with torch.inference_mode():
+        found: FloatArray = network.score(to_grid(torch.from_numpy(whole)), present)[0, 0, :height, :width].numpy()
+    return found
+
+
+def ways(shown: FloatArray, model: str, network: UnmixNet, threshold: float) -> dict[str, FloatArray]:
     """Name of each way to its score (h, w)."""
 
     def found(data: FloatArray) -> FloatArray:
         given: FloatArray = np.ascontiguousarray(data)
         return np.asarray(score(given, bands=BANDS[: len(data)], scale=1, offset=0, model=model, raw=True))
 
-    plain, turned = found(shown), found(shown[..., ::-1])[:, ::-1]
-    strange = own_normal(shown, plain, threshold)
-    views = {"one view": plain, "two views": (plain + turned) / 2}
-    return views | {f"own normal x {share}": plain + share * strange for share in (0.3, 0.6, 1.0)}
+    plain, turned, bare = found(shown), found(shown[..., ::-1])[:, ::-1], alone(shown, network)
+    strange = own_normal(shown, bare, threshold)
+    views = {"as shipped": plain, "two views": (plain + turned) / 2, "alone": bare}
+    return views | {f"clusters x {share}": bare + share * strange for share in (0.3, 0.6)}
 
 
 def auroc(found: FloatArray, cloud: BoolArray) -> float:
@@ -102,19 +122,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="default")
     model = parser.parse_args().model
-    threshold = load_scorer(model).card.calibration.threshold
+    folder = model_folder(model)
+    card = read_card(folder)
+    threshold, network = card.calibration.threshold, cast("UnmixNet", load_network(folder, card).eval())
     recipes = Path(__file__).parents[2] / "geocloud/training/unmix/recipes"
     held = frozenset((recipes / "held-out.txt").read_text(encoding="utf-8").split())
-    sys.stdout.write("| source | bands | way | balanced accuracy | AUROC |\n| --- | --- | --- | --- | --- |\n")
+    sys.stdout.write(f"| source | bands | way | balanced accuracy | IoU | AUROC |\n|{' --- |' * 6}\n")
     for count in (3, 7):
         every: dict[tuple[str, str], list[tuple[FloatArray, BoolArray]]] = {}
         for source, data, cloud, known in scenes(Path(os.environ["GEOCLOUD_DATA"]), held):
-            for way, found in ways(data[:count], model, threshold).items():
+            for way, found in ways(data[:count], model, network, threshold).items():
                 every.setdefault((source, way), []).append((found[known], cloud[known]))
         for (source, way), parts in every.items():
             found, cloud = (np.concatenate(part) for part in zip(*parts, strict=True))
-            balanced = ((found >= threshold)[cloud].mean() + (found < threshold)[~cloud].mean()) / 2
-            sys.stdout.write(f"| {source} | {count} | {way} | {balanced:.3f} | {auroc(found, cloud):.3f} |\n")
+            mask = found >= threshold
+            balanced = (mask[cloud].mean() + (~mask)[~cloud].mean()) / 2
+            overlap = (mask & cloud).sum() / (mask | cloud).sum()
+            figures = f"{balanced:.3f} | {overlap:.3f} | {auroc(found, cloud):.3f}"
+            sys.stdout.write(f"| {source} | {count} | {way} | {figures} |\n")
 
 
 if __name__ == "__main__":

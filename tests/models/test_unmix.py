@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from geocloud import score
 from geocloud.models.network_scorer import folded, load_network
-from geocloud.models.networks.cells import spectral_indices
+from geocloud.models.networks.cells import spectral_indices, unlikeness
 from geocloud.models.networks.unmix import SnowTexture, UnmixNet, find_snow, fine_enough, mix
 from geocloud.models.registry import model_folder
 from geocloud.scorers.card import read_card
@@ -65,10 +65,10 @@ def test_shapes_ranges_and_reconstruction_from_the_parts():
     assert torch.equal(out.reconstruction(), mix(out.surface, out.cloud, out.opacity, out.shadow))
 
 
-def test_score_is_the_logit_of_the_opacity():
-    x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0))
+def test_the_raw_score_is_the_logit_of_the_opacity():
+    x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0)) * RGB[..., None, None]
 
-    assert torch.equal(network().score(x, RGB), network()(x, RGB).logit)
+    torch.testing.assert_close(network().raw_score(x[:, :3], RGB[0].bool()), network()(x, RGB).logit[:, 0])
 
 
 def test_parts_at_one_pixel_of_each_cell_are_those_of_the_whole():
@@ -77,8 +77,9 @@ def test_parts_at_one_pixel_of_each_cell_are_those_of_the_whole():
         whole = network()(x, torch.ones(2, 7))
         logit, parts = network().sampled(x, torch.ones(2, 7), (1, 2))
 
-    assert torch.equal(logit, whole.logit)
-    for name in ("logit", "surface", "shadow"):
+    assert torch.equal(logit, network().score(x, torch.ones(2, 7)))
+    assert torch.equal(parts.logit, logit[..., 1::4, 2::4])
+    for name in ("surface", "shadow"):
         torch.testing.assert_close(getattr(parts, name), getattr(whole, name)[..., 1::4, 2::4])
 
 
@@ -111,7 +112,7 @@ def test_no_lattice_of_cells_shows_in_the_score(model):
         simulate(4, 320, rng).over(land).clamp(0, 1.5)[..., 3:259, 3:259] * 0.5
     )  # the simulator's own grids lie elsewhere
     with torch.no_grad():
-        steps = trained.eval().score(x * RGB[..., None, None], RGB.expand(4, -1)).diff(dim=-1).abs().mean((0, 1, 2))
+        steps = trained.eval().raw_score(x[:, :3], RGB[0].bool()).diff(dim=-1).abs().mean((0, 1))
     column = torch.arange(1, 256)
 
     for cell in (4, 16, 64):
@@ -219,10 +220,37 @@ def test_raw_score_takes_any_size():
     assert network().raw_score(x, RGB[0].bool()).shape == (2, 70, 41)
 
 
-def test_the_raw_score_leaves_absent_bands_out_and_gives_the_same_logit():
-    x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0)) * RGB[..., None, None]
+def test_what_is_unlike_the_clear_ground_around_gains_and_what_is_like_it_loses():
+    rng = torch.Generator().manual_seed(4)
+    colour = torch.tensor([0.06, 0.09, 0.08, 0.25, 0.2, 0.12, 0.002]).view(1, 7, 1, 1)
+    x = colour * (1 + 0.1 * torch.randn((1, 1, 192, 192), generator=rng))
+    logit = torch.full((1, 1, 192, 192), -6.0)
+    x[..., 60:70, 60:70] = mix(x, torch.tensor(0.5), torch.tensor(0.15), torch.tensor(0.0))[..., 60:70, 60:70]
+    logit[..., 60:70, 60:70] = logit[..., 120:130, 120:130] = -2.7  # a veil, and a gap that the network fills
 
-    torch.testing.assert_close(network().raw_score(x[:, :3], RGB[0].bool()), network().score(x, RGB)[:, 0])
+    for bands in (3, 4, 7):
+        present = (torch.arange(7) < bands).float()[None]
+        found = unlikeness(x[:, :bands], logit, present, present[0].bool())
+
+        assert found[..., 60:70, 60:70].mean() > 0.4
+        assert found[..., 120:130, 120:130].mean() < -0.3
+
+
+def test_without_clear_ground_around_nothing_is_said_of_a_pixel():
+    x = torch.rand((1, 7, 128, 128), generator=torch.Generator().manual_seed(0))
+
+    assert unlikeness(x, torch.zeros(1, 1, 128, 128), torch.ones(1, 7)).abs().max() < 0.02
+
+
+def test_the_raw_score_leaves_absent_bands_out_and_gives_the_same_logit():
+    x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0))
+    for bands in ([0, 1, 2], [0, 1, 2, 3], [0, 1, 2, 3, 4, 5], [0, 1, 2, 4, 6]):
+        present = torch.zeros(1, 7)
+        present[:, bands] = 1
+
+        found = network().raw_score(x[:, bands], present[0].bool())
+
+        torch.testing.assert_close(found, network()(x * present[..., None, None], present).logit[:, 0])
 
 
 def test_other_channels_are_refused():

@@ -3,8 +3,7 @@
 Reading cells in place of pixels gives each step a sixteenth of the grid. Outlines come out at every pixel all the same:
 the network gives each cell a level and a coefficient, both are interpolated between the middles of cells, and the
 coefficient is multiplied by how far a pixel outshines its surroundings. Coarser levels are interpolated too, and the
-cells' fields of view overlap, so that no grid of cells shows in the score. All layers fold into convolutions at
-inference.
+cells' fields of view overlap, so that no grid of cells shows in the score. All layers fold into convolutions.
 """
 
 from collections.abc import Sequence
@@ -39,6 +38,12 @@ GLARE, DARK = 0.7, 0.12
 """Visible reflectance above which, and below which, a pixel counts for a share of its window."""
 TEXTURES = 14
 """Figures of a window."""
+CLEAR_LOGIT, AROUND = -3.6, 17
+"""Logit below which a pixel counts as clear ground, and cells along each side of the window around it, 68 pixels."""
+ALIKE = (0.1, 0.05, 0.03), (0.1, 0.1, 0.1, 0.2)
+"""Least spread of the features of ground, in log reflectance: of the visible bands, and of each of the others."""
+USUAL, ENOUGH = 2.0, 0.05
+"""Mean squared distance, in spreads, from which a pixel is unlike the ground; share of a window that must be clear."""
 
 
 def with_absent(x: Tensor, present: Tensor) -> Tensor:
@@ -179,6 +184,55 @@ def _steps(plane: Tensor) -> Tensor:
     """(n, 1, h, w) steps to the neighbours at the right and below, added up; 0 at the last ones."""
     across = F.pad((plane[..., 1:] - plane[..., :-1]).abs(), (0, 1))
     return across + F.pad((plane[..., 1:, :] - plane[..., :-1, :]).abs(), (0, 0, 0, 1))
+
+
+def unlikeness(x: Tensor, logit: Tensor, present: Tensor, shown: Tensor | None = None) -> Tensor:
+    """How unlike the clear ground around it each pixel is: the log of its distance from that, against the usual one.
+
+    What is normal is learned from the scene itself (the idea of INP-Former, Luo et al. 2025), in a window around each
+    pixel. It opens gaps between clouds that look like the ground beyond, and finds thin and small clouds that do not.
+
+    Args:
+        x: (n, 7, h, w) reflectance in the order of BANDS, or only the bands that are `shown`.
+        logit: (n, 1, h, w) the score so far.
+        present: (n, 7) 1 where a band is there.
+        shown: (7,) bool; None: x has all seven.
+
+    Returns:
+        (n, 1, h, w) -1.9 to 1.9: below 0 for what is like clear ground, above for what is brighter, as shadow is not.
+    """
+    # Each pixel weighs as it is clear:  weight, weight * f, weight * f^2  -> cells -> windows: mean, spread -> pixels.
+    features, least, there = _features(x, present, shown)
+    clear = torch.sigmoid((CLEAR_LOGIT - logit) / 0.3)
+    cells = [F.avg_pool2d(clear * power, CELL) for f in features for power in (f, f.square())]
+    sums = torch.cat([F.avg_pool2d(clear, CELL), *cells], 1)
+    for high, wide in ((AROUND, 1), (1, AROUND)):
+        sums = F.avg_pool2d(sums, (high, wide), 1, (high // 2, wide // 2), count_include_pad=False)
+    share, means = sums[:, :1], sums[:, 1:] / (sums[:, :1] + 1e-4)
+    mean, spread = means[:, ::2], (means[:, 1::2] - means[:, ::2].square()).clamp(min=0) + least.square()
+    weight = there / spread / there.sum(1, keepdim=True)
+    distance = torch.full_like(logit, 0.3)
+    for i, f in enumerate(features):
+        distance = distance + (f - _raise(mean[:, i : i + 1], CELL)).square() * _raise(weight[:, i : i + 1], CELL)
+    unlike = (F.avg_pool2d(distance, 3, 1, 1, count_include_pad=False) / USUAL).log().clamp(-1.9, 1.9)
+    brighter = torch.sigmoid((features[0] - _raise(mean[:, :1], CELL)) / 0.05)
+    return _raise(torch.sigmoid((share - ENOUGH) / 0.01), CELL) * torch.where(unlike > 0, unlike * brighter, unlike)
+
+
+def _features(x: Tensor, present: Tensor, shown: Tensor | None) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Log brightness and quotients of bands, (n, 1, h, w) each; least spread (f, 1, 1); (n, f, 1, 1) 1 if there."""
+    places = range(len(BANDS)) if shown is None else torch.nonzero(shown).flatten().tolist()
+    logs = {place: (x[:, i : i + 1].float() + 0.01).log() for i, place in enumerate(places)}
+    blue, green, red = logs[0], logs[1], logs[2]
+    planes, least = [(blue + green + red) / 3, blue - red, green - (blue + red) / 2], list(ALIKE[0])
+    there = [torch.ones_like(present[:, 0])] * 3
+    for place, alike in zip(range(3, len(BANDS)), ALIKE[1], strict=True):
+        before = place if BANDS[place] == "cirrus" else place - 1  # it has no neighbour
+        if place in logs and before in logs:
+            planes.append(logs[place] - logs[before] if before < place else logs[place])
+            least.append(alike)
+            there.append(present[:, place] * present[:, before])
+    return planes, x.new_tensor(least, dtype=torch.float32)[:, None, None], torch.stack(there, 1)[:, :, None, None]
 
 
 def to_grid(x: Tensor) -> Tensor:

@@ -11,14 +11,14 @@ The idea of a decoder that mixes is that of GAN-CDM (Li et al. 2022) and, for an
 above is affine in x with coefficients that ground and cloud colour set, and those are smooth: so the network finds the
 coefficients of each cell (`cells.py`), and outlines come out at every pixel for the price of a quarter of the grid.
 
-The code of a cell holds what tells cloud, and of shadow next to nothing: the head's ``shadow`` serves the sum alone.
-Ground in shadow is found by a smaller network beside, of the same make, trained after it.
+The code of a cell holds next to nothing of shadow: the head's ``shadow`` serves the sum alone. Ground in shadow is
+found by a smaller network beside, of the same make, trained after it.
 
 Where the infrared shows that a pixel is snow, and where texture says so without it, the logit is lowered. Snow absorbs
 at 1.6 micrometres, where clouds of water drops reflect; ice clouds reflect little there, too, but shine in the cirrus
 band, which ground at common heights does not (Hall et al. 1995; Dozier 1989). In near infrared snow is a little darker
-than in red, the more so the coarser its grains, and cloud is not (Wiscombe and Warren 1980). In visible light alone,
-snow and overcast sky are both white.
+than in red, the more so the coarser its grains, and cloud is not (Wiscombe and Warren 1980).
+Last, a pixel that is neither surely clear nor surely cloud is set against the clear ground around it.
 """
 
 from collections.abc import Sequence
@@ -38,6 +38,7 @@ from geocloud.models.networks.cells import (
     over_windows,
     textures,
     to_grid,
+    unlikeness,
     whiteness,
 )
 from geocloud.readers.bands.names import CENTRES
@@ -56,12 +57,13 @@ GRAINS, GRAINS_ODDS = 0.03, 2.5
 that adds to the log odds by texture; as much brighter it is cloud."""
 PENALTY, DOUBT = 6.0, 5.0
 """Logits taken off where short-wave infrared shows snow, and at most where texture does."""
+HALF_WAY, NEAR, NORMAL, WITH_SWIR = -2.6, 2.0, 1.2, 0.4
+"""Logit half-way between clear and cloud; how far from it doubt reaches; what counts in doubt, of unlikeness to clear
+ground around, and of short-wave infrared, with which simulated cloud begins that much lower."""
 PALE = 0.25
 """Mean visible reflectance from which a window may be a snow field: small clouds over dark ground are as rough."""
 BLANK, UNSURE = 0.003, -2.4
 """Mean step between neighbours below which a white window is saturated, and the logit that it gets: P(cloud) 0.57."""
-
-
 COARSEST = 80.0
 """Metres along a side of a pixel up to which texture tells alone: it was fitted at 40 and 67 m, and fails at 120 m."""
 
@@ -96,20 +98,13 @@ class Snow(NamedTuple):
 
 
 def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
-    """Look for snow in reflectance.
-
-    Args:
-        x: (n, 7, h, w) reflectance in the order of BANDS, or only the bands that are `shown`.
-        present: (n, 7) 1 where a band is there.
-        shown: (7,) bool; None: x has all seven.
-    """
-    places = range(present.shape[1]) if shown is None else torch.nonzero(shown).flatten().tolist()
+    """Look for snow in reflectance; arguments as in `unlikeness`."""
+    places = range(len(BANDS)) if shown is None else torch.nonzero(shown).flatten().tolist()
     planes = {band: x[:, place : place + 1].float() for place, band in enumerate(places)}
     nothing = x.new_zeros(1, 1, 1, 1, dtype=torch.float32)
     green = planes[1]
     nir, swir, cirrus = (planes.get(band, nothing) for band in (NIR, SWIR, CIRRUS))
     has_nir, has_swir, has_cirrus = (present[:, band, None, None, None].float() for band in (NIR, SWIR, CIRRUS))
-
     low_cirrus = 1 - has_cirrus + has_cirrus * torch.sigmoid((BRIGHTEST_CIRRUS - cirrus) / 0.004)
     ground = has_nir * has_swir * torch.sigmoid((nir - DARKEST_NIR) / 0.01) * low_cirrus
     limit = has_cirrus * SURELY_SNOWY + (1 - has_cirrus) * SNOWY_WITHOUT_CIRRUS
@@ -253,7 +248,7 @@ class UnmixNet(CellNet):
         code, middle, mean = self._encode(x, present)
         cloud, slope = self._colour(middle, x.shape[-2:])
         return Unmixed(
-            logit=self._detect(code, x, present, fine=fine),
+            logit=self._detect(code, x, present, None, fine=fine),
             surface=x + self._repair(code, x, mean),
             cloud=cloud,
             slope=slope,
@@ -280,7 +275,7 @@ class UnmixNet(CellNet):
         #    8  9 10 11
         #   12 13 14 15
         code, middle, mean = self._encode(x, present)
-        logit = self._detect(code, x, present)
+        logit = self._detect(code, x, present, None, last=False)
         row, column = corner
         shown = x[..., row::CELL, column::CELL]
         cloud, slope = self._colour(middle, shown.shape[-2:])
@@ -301,9 +296,9 @@ class UnmixNet(CellNet):
         return self._detect(code, whole, there, present, fine=fine)[:, 0, :height, :width]
 
     def score(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
-        """(n, 1, h, w) logit of the opacity; arguments as in ``forward``."""
+        """(n, 1, h, w) the network's own logit, for training; arguments as in ``forward``."""
         code, _, _ = self._encode(x, present)
-        return self._detect(code, x, present, fine=fine)
+        return self._detect(code, x, present, None, fine=fine, last=False)
 
     def shadow_logit(self, x: Tensor, present: Tensor) -> Tensor | None:
         """(n, 1, h, w) logit of lying in cloud shadow; arguments as in ``forward``. None without a network for it."""
@@ -313,17 +308,22 @@ class UnmixNet(CellNet):
         return self.shadow.score(x * used[:, None, None], present * used)
 
     def _detect(
-        self, code: Tensor, x: Tensor, present: Tensor, shown: Tensor | None = None, *, fine: bool = True
+        self, code: Tensor, x: Tensor, present: Tensor, shown: Tensor | None, *, fine: bool = True, last: bool = True
     ) -> Tensor:
-        """(n, 1, h, w) what the cells say of each pixel, less what speaks for snow; arguments as in _encode."""
-        logit = self._logit(code, x)
+        """(n, 1, h, w) what the cells say, less what speaks for snow; `last`, but in training, against the ground."""
+        logit, nothing = self._logit(code, x), None
+        has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
         if shown is None or (shown[NIR] and shown[SWIR]):
             logit = logit - find_snow(x, present, shown).correction()
-        if shown is not None and shown[SWIR]:
+        if shown is None or not shown[SWIR]:
+            chance, nothing = self.texture(x, has_nir, fine=fine)
+            logit = logit - (1 - has_swir) * DOUBT * chance
+        if last:
+            doubt = torch.exp(-((logit - HALF_WAY) / NEAR).square())
+            logit = logit + doubt * (NORMAL * unlikeness(x, logit, present, shown) + WITH_SWIR * has_swir)
+        if nothing is None:
             return logit
-        has_nir, without = present[:, NIR, None, None, None].float(), 1 - present[:, SWIR, None, None, None].float()
-        chance, nothing = self.texture(x, has_nir, fine=fine)
-        return torch.lerp(logit - without * DOUBT * chance, torch.full_like(logit, UNSURE), without * nothing)
+        return torch.lerp(logit, torch.full_like(logit, UNSURE), (1 - has_swir) * nothing)
 
     def snow_evidence(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
         """(n, 1, h, w) what speaks for snow, 0 to 1; arguments as in ``forward``."""
