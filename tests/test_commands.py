@@ -1,6 +1,7 @@
 """Every command of the README and the manual runs as it is written.
 
-A page's blocks run one after the other in one folder that holds the sample data. A comment above a block marks it:
+A page's blocks run one after the other in one folder that holds the sample data; those of the quick tests in this
+process, as far as they are Python or lines of the program alone. A comment above a block marks it:
 `<!-- not run: reason -->` does not run it, `<!-- NAME command -->` leaves it to .ci/run.
 Blocks that read real imagery ($GEOCLOUD_DATA, $SET) take hours: like those that are not run, they are held to the
 program's options.
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import click
 import pytest
+from testutils import run_cli
 
 from geocloud.cli.main import cli
 
@@ -62,10 +64,14 @@ def runnable(*, slow: bool) -> list[object]:
     return [pytest.param(page, id=page.name) for page in chosen if (page.name not in QUICK) == slow]
 
 
-def run_page(page: Path, folder: Path) -> None:
+def in_a_folder(folder: Path) -> None:
     shutil.copytree(ROOT / "sample_data", folder / "sample_data")
     (folder / "docs").symlink_to(ROOT / "docs")
     (folder / "tests").symlink_to(ROOT / "tests")  # the drawings draw on a synthetic scene
+
+
+def run_page(page: Path, folder: Path) -> None:
+    in_a_folder(folder)
     binaries = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
     for block in blocks(page):
@@ -79,8 +85,19 @@ def run_page(page: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", runnable(slow=False))
-def test_the_commands_of_a_page(page: Path, tmp_path: Path) -> None:
-    run_page(page, tmp_path)
+def test_the_commands_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_a_folder(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page):
+        if block.runs and block.language == "python":
+            exec(compile(block.text, page.name, "exec"), {})  # noqa: S102 - the page's own code
+        elif block.runs:
+            for line in filter(None, block.text.replace("\\\n", " ").splitlines()):
+                program, *arguments = shlex.split(line, comments=True)
+                assert program == "geocloud"
+                assert not {"|", ">", "&&"} & set(arguments)
+                done = run_cli(*arguments)
+                assert done.returncode == 0, f"{page.name}:\n{line}\n{done.stderr}"
 
 
 @pytest.mark.slow

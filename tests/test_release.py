@@ -24,6 +24,15 @@ def test_versions_agree() -> None:
     assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+def test_the_conda_recipe_needs_what_the_package_needs() -> None:
+    recipe = (ROOT / "packaging" / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    run = re.split(r"\n\w", recipe.split("  run:")[1])[0]
+    named = {name.removesuffix("-base"): bounds for name, bounds in re.findall(r"- ([\w-]+) ?(\S*)", run)}
+    named["torch"] = named.pop("pytorch")
+    needed = dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in PROJECT["dependencies"])
+    assert named == {"python": PROJECT["requires-python"], **needed}
+
+
 def test_the_package_is_typed_and_brings_its_model() -> None:
     package = files("geocloud")
     assert package.joinpath("py.typed").is_file()

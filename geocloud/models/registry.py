@@ -91,7 +91,7 @@ def model_path(model: str | os.PathLike[str]) -> Path:
         return Path(name)
     if plain and name in (own := own_models()):
         return own[name]
-    near = get_close_matches(name, model_names(), n=1)
+    near = get_close_matches(name, ["default", *model_names()], n=1)
     raise ModelError(
         f"no model {name!r}: did you mean {near[0]}?"
         if near

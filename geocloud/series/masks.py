@@ -37,8 +37,10 @@ def find_limit(frame: Window, shape: tuple[int, int]) -> Window:
 
 
 def sample_windows(limit: Window, pixels: int) -> list[Window]:
-    """Windows from all over the limit, of one size, that have at most so many pixels together."""
+    """Windows from all over the limit, of one size, that have at most so many pixels together; all of a small one."""
     side = max(2 * REACH, min(SAMPLE_SIDE, math.isqrt(pixels // SAMPLES**2)))
+    if max(limit.shape) <= SAMPLES * side:
+        return [limit]
     tops, lefts = (
         sorted({*np.linspace(start, start + max(size - side, 0), SAMPLES, dtype=int).tolist()})
         for start, size in zip((limit.row, limit.col), limit.shape, strict=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geocloud.metrics.confusion import Curve
-from geocloud.metrics.histogram import ScoreHistogram
+from geocloud.metrics.confusion import Curve, DoubleArray
+from geocloud.metrics.histogram import IntArray, ScoreHistogram
+from geocloud.raster import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str
     """Histogram of the errors of normal data, with the threshold drawn, as in the paper; raw scores in `clear`."""
     figure, axes = new_figure("raw score", "share")
     edges = _edges(errors, threshold)
-    axes.hist(errors.edges, bins=list(edges), weights=errors.clear / max(errors.clear.sum(), 1))
+    axes.stairs(_shares(errors.edges, errors.clear, edges), edges, fill=True)
     axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.4g}")
     axes.set_title(title)
     axes.legend(loc="upper right")  # finding the best place is slow
@@ -45,7 +46,7 @@ def plot_scores(scores: ScoreHistogram, threshold: float, sign: float, path: Pat
     figure, axes = new_figure("raw score", "share")
     edges = np.sort(sign * _edges(scores, threshold))
     for name, numbers in (("clear", scores.clear), ("cloud", scores.cloud)):
-        axes.hist(sign * scores.edges, bins=list(edges), weights=numbers / max(numbers.sum(), 1), alpha=0.6, label=name)
+        axes.stairs(_shares(sign * scores.edges, numbers, edges), edges, fill=True, alpha=0.6, label=name)
     axes.axvline(sign * threshold, color="black", linestyle="--", label=f"threshold {sign * threshold:.4g}")
     axes.set_title(title)
     axes.legend(loc="upper right")  # finding the best place is slow
@@ -87,6 +88,11 @@ def _draw(curves: Named, axes: Axes, title: str) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_title(title)
     axes.legend(loc="lower right")
+
+
+def _shares(values: FloatArray, numbers: IntArray, edges: DoubleArray) -> DoubleArray:
+    """What share of `numbers` of values lies between each two edges."""
+    return np.histogram(values, bins=edges, weights=numbers / max(numbers.sum(), 1))[0]
 
 
 def _edges(scores: ScoreHistogram, threshold: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -26,7 +26,7 @@ NULL = ("--model", "brightness")
 
 def test_one_json_line_a_scene_when_piped(make_scene: Make, tmp_path: Path) -> None:
     one, two = make_scene("one.tif"), make_scene("two.tif")
-    result = run_program("detect", one, two, "--out", tmp_path / "out", *NULL)
+    result = run_cli("detect", one, two, "--out", tmp_path / "out", *NULL)
     assert result.returncode == 0
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [Path(line["mask"]).name for line in lines] == ["one_cloudmask.tif", "two_cloudmask.tif"]
@@ -135,7 +135,7 @@ def test_protocol_2(make_scene: Make, tmp_path: Path) -> None:
     percents = [event["percent"] for event in told if event["event"] == "progress"]
     assert percents == sorted(percents)
     assert percents[-1] == 100
-    failed = run_program("detect", tmp_path / "no.tif", "--out", tmp_path / "o", "--progress", "json", *NULL)
+    failed = run_cli("detect", tmp_path / "no.tif", "--out", tmp_path / "o", "--progress", "json", *NULL)
     last = events(failed.stdout)[-1]
     assert (last["event"], last["code"]) == ("error", "input")
     assert failed.returncode == 1
@@ -157,12 +157,12 @@ def test_a_threshold_in_probability(make_scene: Make, tmp_path: Path) -> None:
 def test_protocol_carries_levels_and_options(make_scene: Make, tmp_path: Path) -> None:
     """A warning is told from an assumption, and options by name: another interface calls them otherwise."""
     empty = make_scene("empty.tif", data=np.zeros((4, 64, 64), dtype=np.uint16), nodata=0)
-    result = run_program("detect", empty, "--out", tmp_path / "out", "--progress", "json", *NULL)
+    result = run_cli("detect", empty, "--out", tmp_path / "out", "--progress", "json", *NULL)
     logs = [event for event in events(result.stdout) if event["event"] == "log"]
     assert [log["level"] for log in logs if "wholly nodata" in log["text"]] == ["warning"]
     assert {log["level"] for log in logs if "squares" in log["text"]} <= {"info"}
-    failed = run_program("detect", make_scene(crs=None), "--out", tmp_path / "o",
-                     "--min-area", 9, "--progress", "json", *NULL)  # fmt: skip
+    bad = make_scene(crs=None), "--out", tmp_path / "o", "--min-area", 9
+    failed = run_cli("detect", *bad, "--progress", "json", *NULL)
     assert events(failed.stdout)[-1]["options"] == ["min-area"]
 
 

@@ -8,14 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from testutils import clean_environment, run_program
+from testutils import clean_environment, run_cli, run_program
 
 import geocloud
 from geocloud.models.registry import SHIPPED, default_name
 
 
-def test_a_sound_installation_passes() -> None:
-    result = run_program("doctor", env=clean_environment(GDAL_HTTP_USERPWD="me:secret"))
+def test_a_sound_installation_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDAL_HTTP_USERPWD", "me:secret")
+    result = run_cli("doctor")
     assert result.returncode == 0, result.stdout
     for name in ("projection data", "GDAL drivers", "torch", "default model", "tiny scene", "polygon formats"):
         assert any(line.startswith(name) and " ok " in line for line in result.stdout.splitlines())

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from testutils import PATIENCE, events, pausing, run_cli, run_program, write_scene
+from testutils import PATIENCE, events, pausing, run_cli, write_scene
 
 NULL = ("--model", "brightness")
 
@@ -36,18 +35,17 @@ def command(name: str, scenes: tuple[Path, Path], folder: Path) -> list[str]:
     }[name]
 
 
-def start(arguments: list[str], until: Path | None = None) -> subprocess.Popen[str]:
-    """The program; with `until` it pauses in the middle of its work until that file is there."""
-    line = pausing(until, *arguments) if until else [sys.executable, "-m", "geocloud", *arguments]
-    line += ["--progress", "json", "--stop-on-stdin-eof"]
+def start(arguments: list[str], until: Path) -> subprocess.Popen[str]:
+    """The program, which pauses in the middle of its work until that file is there."""
+    line = [*pausing(until, *arguments), "--progress", "json", "--stop-on-stdin-eof"]
     return subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("name", ["detect", "polygonize", "apply-mask"])
 def test_percents_rise_to_100_and_a_result_ends_it(name: str, scenes: tuple[Path, Path], tmp_path: Path) -> None:
-    with start(command(name, scenes, tmp_path)) as process:
-        told = events(process.stdout.read())
-        assert process.wait() == 0
+    done = run_cli(*command(name, scenes, tmp_path), "--progress", "json")
+    told = events(done.stdout)
+    assert done.returncode == 0
     assert (told[0]["event"], told[0]["protocol"]) == ("start", 2)
     assert told[-1]["event"] == "result"
     percents = [event["percent"] for event in told if event["event"] == "progress"]
@@ -73,7 +71,7 @@ def test_a_closed_stdin_cancels_and_leaves_nothing(name: str, scenes: tuple[Path
 def test_an_error_is_one_event_and_one_line_in_a_pipe(name: str, scenes: tuple[Path, Path], tmp_path: Path) -> None:
     wrong = [str(tmp_path / "absent.tif") if part.endswith("scene_cloudmask.tif") else part
              for part in command(name, scenes, tmp_path)]  # fmt: skip
-    failed = run_program(*wrong, "--progress", "json")
+    failed = run_cli(*wrong, "--progress", "json")
     event = events(failed.stdout)[-1]
     assert (event["event"], event["code"], failed.returncode) == ("error", "input", 1)
     assert "absent.tif does not exist" in event["text"]

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from testutils import run_cli, write_scene
 
-from geocloud import SeriesOptions, cover, detect_series
+from geocloud import SeriesDate, SeriesOptions, cover, detect_series
 from geocloud.errors import InputError, UsageError
 
 PLAIN = SeriesOptions(model="brightness")
@@ -34,8 +34,14 @@ def write_dates(folder: Path, days: tuple[str, ...], **options: object) -> list[
 DAYS = ("2023-08-10", "2023-08-13", "2023-08-15", "2023-08-18")
 
 
-def test_bright_ground_is_clear_and_the_cloud_stays(tmp_path: Path) -> None:
-    found = detect_series(write_dates(tmp_path, DAYS)[::-1], tmp_path / "masks", PLAIN)
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[SeriesDate]:
+    """Four dates, given from the last one on."""
+    folder = tmp_path_factory.mktemp("series")
+    return detect_series(write_dates(folder, DAYS)[::-1], folder / "masks", PLAIN)
+
+
+def test_bright_ground_is_clear_and_the_cloud_stays(found: list[SeriesDate]) -> None:
     assert [date.date for date in found] == list(DAYS)
     assert all(date.single_cloud_percent > 99 for date in found)
     assert [date.cloud_percent for date in found] == pytest.approx([0, 16.2, 0, 0], abs=1.5)
@@ -47,22 +53,23 @@ def test_bright_ground_is_clear_and_the_cloud_stays(tmp_path: Path) -> None:
     assert (codes[:5] == 255).all()
     suffixes = (".qml", ".tif", ".tif.aux.xml")
     names = [f"site_{day}_cloudmask{suffix}" for day in DAYS for suffix in suffixes]
-    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == names
-    assert "cloud shadow" in (tmp_path / "masks" / names[0]).read_text()
+    folder = found[0].mask_path.parent
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert "cloud shadow" in (folder / names[0]).read_text()
 
 
-def test_masks_do_not_depend_on_the_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_do_not_depend_on_the_windows(
+    found: list[SeriesDate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scenes = write_dates(tmp_path, DAYS)
-    whole = detect_series(scenes, tmp_path / "whole", PLAIN)
     monkeypatch.setattr("geocloud.series.masks.MEMORY", 1 << 19)
-    for first, second in zip(whole, detect_series(scenes, tmp_path / "parts", PLAIN), strict=True):
+    for first, second in zip(found, detect_series(scenes, tmp_path / "parts", PLAIN), strict=True):
         with rasterio.open(first.mask_path) as a, rasterio.open(second.mask_path) as b:
             np.testing.assert_array_equal(a.read(), b.read())
 
 
-def test_the_masks_of_a_series_can_be_measured_by_zone(tmp_path: Path) -> None:
+def test_the_masks_of_a_series_can_be_measured_by_zone(found: list[SeriesDate]) -> None:
     geopandas, shapely = pytest.importorskip("geopandas"), pytest.importorskip("shapely")
-    found = detect_series(write_dates(tmp_path, DAYS), tmp_path / "masks", PLAIN)
     box = shapely.box(500000, 5000000 - 1000, 500000 + 1300, 5000000 - 100)
     table = cover([date.mask_path for date in found], geopandas.GeoDataFrame(geometry=[box], crs="EPSG:32633"))
     assert list(table["date"]) == list(DAYS)
