@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -202,6 +203,24 @@ def test_a_quicklook_is_dim_outside_the_area(tmp_path: Path) -> None:
         assert means[1][0] < 0.5 * means[0][0]
 
 
+@pytest.fixture(scope="module")
+def odd_areas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a scene, and files that hold no area."""
+    folder = tmp_path_factory.mktemp("areas")
+    clouds(folder, 100)
+    empty = '{"type": "FeatureCollection", "features": [%s]}'
+    (folder / "empty.geojson").write_text(empty % "")
+    (folder / "hollow.geojson").write_text(
+        empty % '{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": []}}'
+    )
+    (folder / "text.gpkg").write_text("no vector file")
+    line = geopandas.GeoDataFrame(geometry=[shapely.LineString([(15, 45), (16, 46)])], crs=4326)
+    line.to_file(folder / "line.geojson")
+    with warnings.catch_warnings(action="ignore"):  # that it has no CRS
+        AREAS["circle"].set_crs(None, allow_override=True).to_file(folder / "no_crs.shp")
+    return folder
+
+
 @pytest.mark.parametrize(
     ("aoi", "error"),
     [
@@ -220,25 +239,16 @@ def test_a_quicklook_is_dim_outside_the_area(tmp_path: Path) -> None:
         ("text.gpkg", "is not a vector file"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:'crs' was not provided")
 def test_an_area_that_cannot_be_used_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aoi: str, error: str
+    odd_areas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aoi: str, error: str
 ) -> None:
-    scene = clouds(tmp_path, 100)
-    monkeypatch.chdir(tmp_path)
-    empty = '{"type": "FeatureCollection", "features": [%s]}'
-    Path("empty.geojson").write_text(empty % "")
-    Path("hollow.geojson").write_text(
-        empty % '{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": []}}'
-    )
-    Path("text.gpkg").write_text("no vector file")
-    geopandas.GeoDataFrame(geometry=[shapely.LineString([(15, 45), (16, 46)])], crs=4326).to_file("line.geojson")
-    AREAS["circle"].set_crs(None, allow_override=True).to_file("no_crs.shp")
-    result = CliRunner().invoke(cli, ["detect", str(scene), "--aoi", aoi, "--out", "out", "--model", "brightness"])
+    monkeypatch.chdir(odd_areas)
+    scene, out = odd_areas / "clouds.tif", tmp_path / "out"
+    result = CliRunner().invoke(cli, ["detect", str(scene), "--aoi", aoi, "--out", str(out), "--model", "brightness"])
     assert result.exit_code in (1, 2)
-    assert not Path("out").exists()
+    assert not out.exists()
     with pytest.raises((InputError, UsageError), match=error) as raised:
-        geocloud.detect(scene, "out", replace(BRIGHT, aoi=aoi))
+        geocloud.detect(scene, out, replace(BRIGHT, aoi=aoi))
     assert "\n" not in str(raised.value)
 
 
