@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
-from geocloud.errors import GeocloudError, ModelError
+from geocloud.errors import EnvironmentProblem, GeocloudError, ModelError
 from geocloud.scorers.baselines import BASELINES
 from geocloud.scorers.card import CARD_FILE, ModelCard, Precision, read_card
 from geocloud.scorers.contract import Scorer
@@ -167,7 +167,12 @@ def load_scorer(
         from geocloud.scorers.onnx import load_onnx
 
         return load_onnx(path, device)
-    from geocloud.models.network_scorer import load_model
+    try:
+        from geocloud.models.network_scorer import load_model
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "torch":
+            raise
+        raise EnvironmentProblem(f"model {name} needs PyTorch, which is not installed: pip install torch") from error
 
     return load_model(path, device, precision)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,18 @@ def test_what_is_not_installed_says_what_to_install() -> None:
     done = run_cli("detect", "scene.tif", "--model", "omnicloudmask")
     assert done.returncode == 1
     assert "pip install 'geocloud[omnicloudmask]'" in done.stderr
+
+
+def test_without_pytorch_the_baselines_run_and_a_network_is_one_sentence(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("geocloud.models.net")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert run_cli("detect", sample, "--model", "hot", "--out", tmp_path).returncode == 0
+    done = run_cli("detect", sample, "--out", tmp_path / "default")
+    assert done.returncode == 1
+    assert "error: model default needs PyTorch, which is not installed: pip install torch" in done.stderr
 
 
 def test_a_near_name_is_suggested() -> None:
