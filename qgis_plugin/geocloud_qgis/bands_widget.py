@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from qgis.core import QgsRasterLayer
-from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from .described import band_numbers, has_band_files, summary
 from .runner import ProgramError
+from .telling import make_label, tell
 from .texts import tr
 
 NAMES = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
@@ -39,11 +40,8 @@ class BandsWidget(QWidget):
             grid.addWidget(QLabel(_title(name)), 2 * row, column)
             grid.addWidget(box, 2 * row + 1, column)
             self.boxes[name] = box
-        self.found = QLabel()
+        self.found = make_label()
         self.found.setObjectName("found")
-        self.found.setWordWrap(True)
-        self.found.setTextFormat(Qt.TextFormat.PlainText)
-        self.found.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(grid)
@@ -96,8 +94,7 @@ class BandsWidget(QWidget):
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """The lines below the boxes."""
-        self.found.setStyleSheet("color: #c00000" if bad else "")
-        self.found.setText(text)
+        tell(self.found, text, bad=bad)
         self.found.setVisible(bool(text))
         self._make_room()
 

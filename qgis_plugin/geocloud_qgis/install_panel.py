@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import (
     QFileDialog,
     QGroupBox,
@@ -23,6 +23,7 @@ from qgis.PyQt.QtWidgets import (
 from . import settings
 from .installer import PROGRAM_VERSION, install, installed, program_wheel, remove
 from .runner import Listener, ProgramCancelled, ProgramError
+from .telling import make_label
 from .texts import tr
 
 POLL_MS = 100
@@ -64,9 +65,7 @@ class InstallPanel(QGroupBox):
     def _build(self) -> None:
         """Widgets from top to bottom."""
         layout = QVBoxLayout(self)
-        self.state = QLabel()
-        self.state.setWordWrap(True)
-        self.state.setTextFormat(Qt.TextFormat.PlainText)
+        self.state = make_label()
         layout.addWidget(self.state)
         self.wheels = QLineEdit()
         self.wheels.setObjectName("wheels")

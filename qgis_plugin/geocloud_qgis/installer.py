@@ -174,7 +174,10 @@ def _install_into(
     # As pip does, uv shall take the best version of all indexes: PyTorch's own has old ones of other packages.
     as_pip = ["--index-strategy", "unsafe-best-match"]
     pip = [python, "pip", "install", *as_pip, "--python", str(inside)] if uv else [str(inside), "-m", "pip", "install"]
-    stream([*pip, *_sources(wheels), _with_extras(wheel, wheels)], _quiet(environ), _Packages(listener))
+    try:
+        stream([*pip, *_sources(wheels), _with_extras(wheel, wheels)], _quiet(environ), _Packages(listener))
+    except ProgramError as error:
+        raise ProgramError(str(error), _what_may_help(wheels)) from error
     listener.progress(90)
     listener.stage(tr("Testing the program"))
     program = resolve(folder)
@@ -202,6 +205,13 @@ def _sources(wheels: Optional[Path]) -> list[str]:
     if wheels is not None:
         return ["--no-index", "--find-links", str(wheels)]
     return ["--extra-index-url", TORCH_CPU] if sys.platform.startswith("linux") else []
+
+
+def _what_may_help(wheels: Optional[Path]) -> str:
+    """Where packages cannot be had, pip names the first of them, and not the proxy that refused it."""
+    if wheels is None:
+        return tr("is there a network, and is QGIS's proxy right (Settings ▸ Options ▸ Network)?")
+    return tr("has the folder all packages' wheels, for this system and this version of Python?")
 
 
 def _quiet(environ: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from .check_installation import make_report
 from .install_panel import InstallPanel
 from .locate import VARIABLE
 from .runner import ProgramError
+from .telling import make_label, tell
 from .texts import tr
 
 POLL_MS = 100
@@ -67,12 +68,9 @@ class SettingsDialog(QDialog):
         browse = _button(tr("File…"), self.browse_file), _button(tr("Folder…"), self.browse_folder)
         layout.addWidget(QLabel(tr("The program geocloud:")))
         layout.addLayout(_row(self.path, *browse, self.test_button))
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.status.setTextFormat(Qt.TextFormat.PlainText)
+        self.status = make_label()
         self.status.setMinimumHeight(3 * self.status.fontMetrics().lineSpacing())
         self.status.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self.status)
         self.report = QPlainTextEdit()
         self.report.setReadOnly(True)
@@ -145,8 +143,7 @@ class SettingsDialog(QDialog):
 
     def _say(self, text: str, *, bad: bool = False) -> None:
         """The line that tells how things stand, red where they do not work."""
-        self.status.setStyleSheet("color: #c00000" if bad else "")
-        self.status.setText(text)
+        tell(self.status, text, bad=bad)
 
     def accept(self) -> None:
         """Keep the path where the program works; where it does not, the window stays and says why."""

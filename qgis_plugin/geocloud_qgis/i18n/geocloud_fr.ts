@@ -592,6 +592,10 @@
       <translation>{folder} n'a pas de wheel de geocloud {version}</translation>
     </message>
     <message>
+      <source>has the folder all packages' wheels, for this system and this version of Python?</source>
+      <translation>le dossier contient-il les wheels de tous les paquets, pour ce système et cette version de Python ?</translation>
+    </message>
+    <message>
       <source>install Python from python.org, on Debian and Ubuntu the package python3-venv, or uv</source>
       <translation>installez Python depuis python.org, sur Debian et Ubuntu le paquet python3-venv, ou uv</translation>
     </message>
@@ -606,6 +610,10 @@
     <message>
       <source>Testing the program</source>
       <translation>Essai du programme</translation>
+    </message>
+    <message>
+      <source>is there a network, and is QGIS's proxy right (Settings ▸ Options ▸ Network)?</source>
+      <translation>le réseau est-il accessible, et le proxy de QGIS est-il juste (Préférences ▸ Options ▸ Réseau) ?</translation>
     </message>
     <message>
       <source>This copy of the plugin was made without the program's wheel</source>

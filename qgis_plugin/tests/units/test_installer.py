@@ -86,8 +86,9 @@ def test_install_update_and_remove(tmp_path, environ):
 def test_a_failure_keeps_the_older_one(tmp_path, environ, answer, needs, words):
     root = tmp_path / "root"
     before = install(root, environ, Heard(), wheel(tmp_path / "good", GOOD), sys.executable)
-    with pytest.raises(ProgramError, match=words):
+    with pytest.raises(ProgramError, match=words) as caught:
         install(root, environ, Heard(), wheel(tmp_path / "bad", answer, needs), sys.executable)
+    assert ("wheels" in caught.value.hint) == bool(needs)
     assert installed(root) == before
     assert list(root.iterdir()) == [before.folder]
 

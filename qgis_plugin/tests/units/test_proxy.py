@@ -96,10 +96,13 @@ def test_packages_come_through_the_proxy(tmp_path, proxy, environ, tool):
     assert [path for path in asked if path.startswith(f"{INDEX}/whl/cpu")] or not sys.platform.startswith("linux")
 
 
-def test_without_the_proxy_there_is_no_way(tmp_path, environ):
-    """Else the test above would prove nothing."""
-    with pytest.raises(ProgramError):
-        install(tmp_path / "root", environ, Listener(), python=sys.executable)
+@pytest.mark.parametrize("login", ["", "me:wrong"])
+def test_what_the_proxy_refuses_is_said_to_be_the_networks(tmp_path, proxy, environ, login):
+    """Also that there is no other way to the packages, else the test above would prove nothing."""
+    address = proxy[0].replace("me:a%2Fb", login)
+    with pytest.raises(ProgramError) as caught:
+        install(tmp_path / "root", with_proxy(environ, address) if login else environ, Listener(), python=uv())
+    assert "proxy" in caught.value.hint
     assert list((tmp_path / "root").iterdir()) == []
 
 
