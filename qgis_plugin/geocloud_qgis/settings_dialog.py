@@ -137,8 +137,8 @@ class SettingsDialog(QDialog):
         if self._works:
             (self.report.appendPlainText if self._keep_log else self.report.setPlainText)(text)
         self.test_button.setEnabled(True)
-        if self._closing:
-            self._closing = False
+        closing, self._closing = self._closing, False
+        if closing and self._works:
             self.accept()
 
     def _say(self, text: str, *, bad: bool = False) -> None:
@@ -151,10 +151,10 @@ class SettingsDialog(QDialog):
             self._say(tr("The installation is still going on."), bad=True)
         elif self._timer.isActive() and self._tested == self.path.text():
             self._closing = True
-        elif self._tested != self.path.text():
+        elif self._tested != self.path.text() or not self._works:
             self._closing = True
             self.test()
-        elif self._works:
+        else:
             if self.path.isEnabled():
                 settings.set_executable(self.path.text())
             super().accept()

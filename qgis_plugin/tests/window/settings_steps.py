@@ -58,6 +58,10 @@ def wrong_path():
     assert dialog.isVisible(), "a path that does not work was kept"
     assert "/nonexistent" in dialog.status.text()
     assert settings.executable() == ""
+    ok.click()
+    assert not dialog.test_button.isEnabled(), "a second OK tests again: a computer may have been busy"
+    wait(lambda: dialog.test_button.isEnabled())
+    assert dialog.isVisible()
     program = str(settings.program(settings.environment()))
     dialog.path.setText(program)
     ok.click()
