@@ -23,6 +23,7 @@ LIMITS = {
     "files to touch for a new output (quicklook)": 2,
     "files to touch for a new kind (gmm)": 3,
     "files to touch for a new class (dust)": 2,
+    "names with two meanings": 0,
 }
 TRACE = """
 import inspect, sys, threading
@@ -74,6 +75,38 @@ def files_that_name(word: str) -> list[str]:
     return found
 
 
+def names_with_two_meanings() -> list[str]:
+    """Public names that two modules define, each in its own way.
+
+    All classes and functions, and what another module imports of the rest. A command of `cli` is named as its verb, and
+    overloads are one.
+    """
+    defined: dict[str, dict[str, str]] = {}
+    imported = set()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        own = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+        imported |= own
+        for node in tree.body:
+            for name in _names(node):
+                defined.setdefault(name, {})[str(path.relative_to(PACKAGE))] = ast.unparse(node)
+    found = []
+    for name, places in defined.items():
+        meanings = {text for place, text in places.items() if not place.startswith("cli")} or set(places.values())
+        whole = any(text.startswith(("class ", "def ", "@")) for text in meanings)
+        if len(meanings) > 1 and not name.startswith("_") and (whole or name in imported):
+            found.append(f"{name} ({', '.join(places)})")
+    return found
+
+
+def _names(node: ast.stmt) -> list[str]:
+    """What a statement of a module defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [name.id for target in targets if target for name in ast.walk(target) if isinstance(name, ast.Name)]
+
+
 def figures() -> dict[str, int]:
     """All figures by name."""
     sizes = lines()
@@ -87,6 +120,7 @@ def figures() -> dict[str, int]:
         "files to touch for a new output (quicklook)": len(files_that_name("quicklook")),
         "files to touch for a new kind (gmm)": len(files_that_name("gmm")),
         "files to touch for a new class (dust)": len(files_that_name("dust")),
+        "names with two meanings": len(names_with_two_meanings()),
     }
 
 

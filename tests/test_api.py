@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +14,30 @@ import rasterio
 
 import geocloud
 from geocloud import (
+    AdaptOptions,
     ApplyOptions,
     BatchOptions,
     CalibrateOptions,
     ClassifyOptions,
+    CompositeOptions,
     DataOptions,
     DetectOptions,
     EvaluateOptions,
+    InputError,
     LabelCodes,
     PatchOptions,
     PolygonizeOptions,
     TrainOptions,
     UsageError,
+    adapt,
     apply_mask,
     calibrate,
     classify,
+    composite,
+    cover,
     detect,
     detect_many,
+    detect_series,
     evaluate,
     load_scorer,
     mask,
@@ -40,8 +49,21 @@ from geocloud import (
 )
 
 BRIGHT = DetectOptions(model="brightness", score=True)
-VERBS = ("detect", "detect_many", "classify", "train", "calibrate", "evaluate", "polygonize", "apply_mask")
-INPUTS = {"scene", "scenes", "picture", "data", "mask"}
+VERBS = (
+    *(
+        "detect",
+        "detect_many",
+        "classify",
+        "train",
+        "calibrate",
+        "evaluate",
+        "polygonize",
+        "apply_mask",
+        "write_patches",
+    ),
+    *("adapt", "detect_series", "composite", "cover", "search"),
+)
+INPUTS = {"scene", "scenes", "picture", "data", "mask", "masks", "zones", "api"}
 
 
 def test_every_public_name_is_there_and_on_the_page() -> None:
@@ -51,7 +73,7 @@ def test_every_public_name_is_there_and_on_the_page() -> None:
     assert set(re.findall(r"^::: geocloud\.(\S+)$", page, re.MULTILINE)) == set(geocloud.__all__) - {"__version__"}
 
 
-@pytest.mark.parametrize("name", [*VERBS, "write_patches"])
+@pytest.mark.parametrize("name", VERBS)
 def test_verbs_take_input_model_output_options_then_progress_by_keyword(name: str) -> None:
     parameters = inspect.signature(getattr(geocloud, name)).parameters
     positional = [key for key, value in parameters.items() if value.kind is value.POSITIONAL_OR_KEYWORD]
@@ -60,6 +82,15 @@ def test_verbs_take_input_model_output_options_then_progress_by_keyword(name: st
     assert set(positional[: -len(order)]) <= INPUTS
     assert order == [key for key in ("model", "out", "options") if key in order]
     assert parameters["progress"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_every_path_may_be_a_string() -> None:
+    every = {name: getattr(geocloud, name) for name in geocloud.__all__}
+    for name, value in every.items():
+        if inspect.isfunction(value) or name.endswith("Options"):
+            for parameter in inspect.signature(value).parameters.values():
+                kinds = str(parameter.annotation)
+                assert "Path" not in kinds or "str | os.PathLike" in kinds, (name, parameter)
 
 
 def test_detect_apply_mask_polygonize_and_patches(sample: Path, tmp_path: Path) -> None:
@@ -97,6 +128,22 @@ def test_train_calibrate_classify_evaluate(tagged: Path, tmp_path: Path) -> None
     rows = evaluate(data, str(tmp_path / "report"), EvaluateOptions((model,), baselines=(), draws=2)).rows
     assert rows[0].model == "model"
     assert (tmp_path / "report" / "evaluation.json").is_file()
+
+
+def test_dates_cover_and_adapt(sample: Path, tmp_path: Path) -> None:
+    scene, out = str(sample), str(tmp_path)
+    dates = [shutil.copy(scene, f"{out}/2026-07-0{day}.tif") for day in (1, 2)]
+    assert composite(dates, f"{out}/image.tif", CompositeOptions(model="brightness")).path.is_file()
+    with pytest.raises(UsageError, match="2 dates are too few"):
+        detect_series(dates, f"{out}/series")
+    box = {"type": "Polygon", "coordinates": [[[-180, -85], [180, -85], [180, 85], [-180, 85], [-180, -85]]]}
+    (tmp_path / "zones.geojson").write_text(json.dumps(box))
+    mask_path = detect(scene, out, DetectOptions(model="brightness")).mask_path
+    assert len(cover(str(mask_path), f"{out}/zones.geojson", f"{out}/cover.csv")) == 1
+    with pytest.raises(InputError, match=r"no\.txt is no text file of scene names"):
+        adapt([scene], f"{out}/model", AdaptOptions(clear=f"{out}/no.txt"))
+    with pytest.raises(InputError, match="is no folder of masks"):
+        adapt([scene], f"{out}/model", AdaptOptions(masks=f"{out}/no"))
 
 
 def test_labels_as_a_string(labelled: Path) -> None:

@@ -134,7 +134,7 @@ def _refuse_used(used: Sequence[Path], folder: Path, known: dict[str, Record]) -
     """UsageError where the folder holds a batch, or files that this one would replace; an empty manifest is none."""
     if known:
         raise UsageError(
-            f"{folder / MANIFEST} tells of {len(known)} scenes; pass --resume to go on, --retry-failed for those that "
+            f"{folder / MANIFEST} lists {len(known)} scenes; pass --resume to go on, --retry-failed for those that "
             "failed, or --overwrite to begin anew"
         )
     foreign = [path for path in used if path.name != MANIFEST or path.stat().st_size]

@@ -155,4 +155,4 @@ def _refuse_what_the_recipe_says() -> None:
     for name in context.params.keys() - taken:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             option = name.replace("_", "-")
-            raise UsageError(f"--{option} does not go with --kind unmix, whose recipe says it all; set it there")
+            raise UsageError(f"--{option} does not go with --kind unmix, which takes it from its recipe; set it there")

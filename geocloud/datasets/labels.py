@@ -74,7 +74,7 @@ def read_truth(path: Path, codes: LabelCodes) -> tuple[BoolArray, BoolArray]:
     values = read_codes(path)
     if not codes.cloud and not codes.ignore and {1, 255} <= set(np.unique(values).tolist()):
         raise InputError(
-            f"{path} holds 1 and 255, so 255 may be cloud or no data; say it, as with --cloud-codes 1 "
+            f"{path} holds 1 and 255, so 255 may be cloud or no data; say which, as with --cloud-codes 1 "
             "--ignore-codes 255"
         )
     known = ~np.isin(values, codes.ignore)

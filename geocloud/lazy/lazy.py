@@ -144,7 +144,7 @@ def mask(  # noqa: PLR0913 - as `score`
 def _of_any(array: Any, given: Given, wanted: Wanted) -> Any:  # noqa: ANN401 - checked here
     """The product of an array of any kind that is taken; UsageError for all others."""
     if isinstance(array, np.ma.MaskedArray):
-        raise UsageError("a masked array is not taken: give array.filled(value) and nodata=value")
+        raise UsageError("masked arrays are not accepted; give array.filled(value) and nodata=value")
     if isinstance(array, np.ndarray):
         return _of_xarray(_named(array, given), given, wanted).to_numpy()
     if hasattr(array, "dims") and hasattr(array, "sizes"):

@@ -21,7 +21,7 @@ Pictures = Iterable[tuple[FloatArray, tuple[str, ...]]]
 def bf16_agreement(network: torch.nn.Module, card: ModelCard, pictures: Pictures) -> float | None:
     """Share of pixels (patches, where those are scored) that both precisions call the same at the card's threshold.
 
-    None of fewer than ENOUGH.
+    None of fewer than MIN_SCORES scores.
     """
     fp32, bf16 = (make_scorer(network, card, CPU, bf16=bf16) for bf16 in (False, True))
     threshold, alike = card.calibration.score_threshold, []

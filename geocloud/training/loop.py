@@ -57,7 +57,7 @@ def run_training(state: TrainingState, loss_of: LossOf, options: LoopOptions, re
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             raise ModelError(
-                f"the loss of step {step + 1} is no number; train with a lower learning rate than "
+                f"the loss of step {step + 1} is not a number; train with a lower learning rate than "
                 f"{state.optimizer.param_groups[0]['lr']:.3g}"
             )
         state.optimizer.zero_grad()

@@ -43,6 +43,8 @@ SURELY_CLEAR = 2.0
 VEILS = tuple(code for name, code in CODES.items() if name not in ("shadow", "snow"))
 """Codes of a mask that count as cloud here."""
 
+File = str | os.PathLike[str]
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -56,12 +58,12 @@ class Truth:
     said of. A polygon whose scene is empty is cloud in each of them that it lies in."""
 
     @classmethod
-    def of(cls, clear: Path | None, cloudy: Path | None, masks: Path | None, polygons: Path | None) -> Truth:
+    def of(cls, clear: File | None, cloudy: File | None, masks: File | None, polygons: File | None) -> Truth:
         """As the options name it; InputError for what cannot be read."""
         return cls(
-            frozenset() if clear is None else frozenset(read_names(clear)),
-            frozenset() if cloudy is None else frozenset(read_names(cloudy)),
-            {} if masks is None else _masks_in(masks),
+            frozenset() if clear is None else frozenset(read_names(Path(clear))),
+            frozenset() if cloudy is None else frozenset(read_names(Path(cloudy))),
+            {} if masks is None else _masks_in(Path(masks)),
             None if polygons is None else read_polygons(polygons),
         )
 
@@ -84,7 +86,7 @@ class Truth:
             named |= {name for name in self.polygons["scene"].dropna() if name}
         unknown = sorted(named - set(names))
         if unknown and not named & set(names):
-            raise UsageError(f"nothing is said of any scene given: {unknown[0]!r} is not among {', '.join(names[:5])}")
+            raise UsageError(f"no scene given has labels: {unknown[0]!r} is not among {', '.join(names[:5])}")
 
 
 def _masks_in(folder: Path) -> dict[str, Path]:

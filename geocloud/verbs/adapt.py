@@ -31,13 +31,13 @@ class AdaptOptions:
 
     model: str | os.PathLike[str] = DEFAULT_MODEL
     """What to start from: a model of kind unmix."""
-    clear: Path | None = None
+    clear: str | os.PathLike[str] | None = None
     """Text file of names of scenes that are wholly clear, one per line."""
-    cloudy: Path | None = None
+    cloudy: str | os.PathLike[str] | None = None
     """The same of scenes that are wholly cloud."""
-    masks: Path | None = None
+    masks: str | os.PathLike[str] | None = None
     """Folder of corrected masks: NAME.tif or NAME_cloudmask.tif of a scene NAME."""
-    polygons: Path | None = None
+    polygons: str | os.PathLike[str] | None = None
     """Vector file of corrected clouds; its column `scene` says of which scenes it tells all."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     steps: int = 400

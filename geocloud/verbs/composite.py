@@ -61,7 +61,7 @@ class CompositeOptions:
     """As of `detect`: the result is cut to the area, and what lies outside its polygons is nodata."""
     bounds: Box | None = None
     """The same as (west, south, east, north) in the CRS of the first scene."""
-    model: str = DEFAULT_MODEL
+    model: str | os.PathLike[str] = DEFAULT_MODEL
     """For masks that are made."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     """Bands, scale and offset where the scenes do not say."""

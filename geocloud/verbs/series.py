@@ -56,7 +56,7 @@ Counts = NDArray[np.int64]
 class SeriesOptions:
     """How to mask a series; the defaults need nothing."""
 
-    model: str = DEFAULT_MODEL
+    model: str | os.PathLike[str] = DEFAULT_MODEL
     """Gives each date its score by itself."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     """Bands, scale and offset where the scenes do not say."""

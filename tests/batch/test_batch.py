@@ -203,7 +203,7 @@ def test_the_command_takes_the_scheduler_of_the_environment(
     assert last["mpx_per_second"] > 0
     again = run_program(*arguments, env=environment)
     assert again.returncode == 2
-    assert "tells of 2 scenes; pass --resume to go on" in events(again.stdout)[-1]["text"]
+    assert "lists 2 scenes; pass --resume to go on" in events(again.stdout)[-1]["text"]
 
 
 @pytest.mark.slow

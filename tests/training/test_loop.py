@@ -76,7 +76,7 @@ def test_damaged_or_foreign_checkpoints_are_one_sentence(tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
     patches = _patches()
     patches.data[:] = 1e30
-    with pytest.raises(ModelError, match="no number; train with a lower learning rate"):
+    with pytest.raises(ModelError, match="not a number; train with a lower learning rate"):
         _run(tmp_path, 3, patches=patches)
 
 

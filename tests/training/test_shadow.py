@@ -153,7 +153,7 @@ def test_a_recipe_for_shadow_stands_beside_a_model(data_root, tmp_path):
         source = data_root / "labelled" / "l8biome" / name / "Barren_08_0207.tif"
         (few / "labelled" / "l8biome" / name / source.name).symlink_to(source)
     options = TrainOptions(kind="unmix", recipe=tmp_path / "shadow.toml")
-    with pytest.raises(UsageError, match=r"shadow\.toml trains what stands beside a model that unmixes"):
+    with pytest.raises(UsageError, match=r"shadow\.toml adds a part to a model of kind unmix"):
         train(few, tmp_path / "b", options)
     alone = train(few, tmp_path / "a", replace(options, recipe=tmp_path / "toy.toml"))
     both = train(few, tmp_path / "b", replace(options, start=str(tmp_path / "a")))

@@ -48,7 +48,7 @@ def fit_snow_texture(scenes: list[TrainingScene]) -> SnowTexture:
     parts = [windows_of(scene, size, scale) for scene in scenes for size in SCALES for scale in scene.scales]
     figures, snow, weight = (torch.cat(part).double() for part in zip(*parts, strict=True))
     if not 0 < snow.sum() < len(snow):
-        raise InputError("texture of snow is fitted to scenes with clear snow and to others; tags.csv names none such")
+        raise InputError("snow texture needs scenes with clear snow and scenes without; tags.csv marks no such pair")
     texture = SnowTexture()
     mean = figures.mean(0)
     for name, value in (("middle", mean), ("spread", (figures - mean).square().mean(0).sqrt() + 1e-4)):

@@ -44,7 +44,7 @@ def train_unmix(
     """
     torch.manual_seed(config.seed)
     if (config.keep_rgb or config.start_share) and start is None:
-        raise UsageError("a recipe with keep_rgb or start_share goes on from a model; name that one by --start")
+        raise UsageError("a recipe with keep_rgb or start_share starts from a model; name that model with --start")
     network = deepcopy(start) if start else UnmixNet(widths=config.widths)
     state = start_or_resume(network, config, out_dir)
     rng, average, first = cast("Generator", state.rng), cast("UnmixNet", state.average), state.step

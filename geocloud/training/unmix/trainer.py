@@ -71,7 +71,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
     config = read_recipe(path)
     start = read_start(options.start, config.widths) if options.start else None
     if _beside(config) and start is None:
-        raise UsageError(f"{path.name} trains what stands beside a model that unmixes; name that one by --start")
+        raise UsageError(f"{path.name} adds a part to a model of kind unmix; name that model with --start")
     left_out = frozenset(options.without)
     try:
         scenes = load(config, data, left_out)
