@@ -76,25 +76,20 @@ def files_that_name(word: str) -> list[str]:
 
 
 def names_with_two_meanings() -> list[str]:
-    """Public names that two modules define, each in its own way.
+    """Public classes, types and functions that two modules define, each in its own way.
 
-    All classes and functions, and what another module imports of the rest. A command of `cli` is named as its verb, and
-    overloads are one.
+    A command of `cli` is named as its verb; constants are left aside, for most are a module's own.
     """
     defined: dict[str, dict[str, str]] = {}
-    imported = set()
     for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        own = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
-        imported |= own
-        for node in tree.body:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
             for name in _names(node):
-                defined.setdefault(name, {})[str(path.relative_to(PACKAGE))] = ast.unparse(node)
+                if not name.startswith("_") and not (name.isupper() and len(name) > 1):
+                    defined.setdefault(name, {})[str(path.relative_to(PACKAGE))] = ast.unparse(node)
     found = []
     for name, places in defined.items():
-        meanings = {text for place, text in places.items() if not place.startswith("cli")} or set(places.values())
-        whole = any(text.startswith(("class ", "def ", "@")) for text in meanings)
-        if len(meanings) > 1 and not name.startswith("_") and (whole or name in imported):
+        meanings = {text for place, text in places.items() if not place.startswith("cli")}
+        if len(meanings) > 1:
             found.append(f"{name} ({', '.join(places)})")
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,23 @@ import geocloud
 from geocloud.pipeline.outputs import OUTPUTS, RasterOutput
 from geocloud.readers.bands import evidence, sensors
 from geocloud.writers.cog import RasterFormat
+
+
+def test_the_walk_of_contributing_names_files_that_hold_what_it_says() -> None:
+    root = Path(geocloud.__file__).parent
+    text = (root.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text[text.index("## From a scene to a mask") : text.index("## Commands in the manual")]
+    paths = set(re.findall(r"`([a-z_]+/[a-z_/]+(?:\.py)?)`", section))
+    assert len(paths) > 12
+    assert not [path for path in paths if not (root / path).exists() and not (root.parent / path).exists()]
+    block = section[section.index("```text") : section.index("```\n\n1.")]
+    steps = [(words[0], words[-1]) for line in block.splitlines()[1:] if (words := line.split())]
+    for name, place in steps:
+        files = [root / place] if place.endswith(".py") else list((root / place).rglob("*.py"))
+        defined = name.rpartition(".")[0] or name
+        assert any(
+            re.search(rf"^(class|def) \w*{defined}\b", file.read_text("utf-8"), re.MULTILINE) for file in files
+        ), name
 
 
 def test_a_sensor_is_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from geocloud.calibration import Calibration
 from geocloud.evaluation.scene_metrics import SceneMetrics
 from geocloud.metrics.bootstrap import Interval, intervals
 from geocloud.metrics.confusion import (
-    NAN,
+    UNDEFINED,
     ConfusionCounts,
     Reliability,
     auroc,
@@ -105,7 +105,7 @@ def make_row(
     reliability = reduce(add, [tally.reliability for tally in tallies])
     total = reduce(add, counts)
     unit = "picture" if all(c.total == 1 for c in counts) else "pixel"
-    cover = sum(abs(c.cover_error) for c in counts) / len(counts) if unit == "pixel" else NAN
+    cover = sum(abs(c.cover_error) for c in counts) / len(counts) if unit == "pixel" else UNDEFINED
     metrics = {name: float(getattr(total, name)) for name in METRICS[:6]} | {
         "auroc": auroc(scores), "ap": average_precision(scores), "cover_error": cover, "ece": reliability.error,
         "recall_at_3": recall_at(scores, FEW_ALARMS),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from geocloud.metrics.histogram import ScoreHistogram
 from geocloud.raster import BoolArray, FloatArray
 
-NAN = float("nan")
+UNDEFINED = float("nan")
 RELIABILITY_BINS = 15
 DoubleArray = NDArray[np.float64]
 Objective = Literal["f1", "balanced_accuracy"]
@@ -111,13 +111,13 @@ def auroc(scores: ScoreHistogram) -> float:
     clear, cloud = scores.sizes
     below = np.cumsum(scores.clear) - scores.clear
     wins = (scores.cloud * (below + scores.clear / 2)).sum()
-    return float(wins / clear / cloud) if clear and cloud else NAN
+    return float(wins / clear / cloud) if clear and cloud else UNDEFINED
 
 
 def average_precision(scores: ScoreHistogram) -> float:
     """Mean precision over recall, as a sum of steps (as scikit-learn does it); NaN without cloud."""
     if not scores.sizes[1]:
-        return NAN
+        return UNDEFINED
     recall, precision = precision_recall(scores)
     return float((np.diff(recall, prepend=0) * precision).sum())
 
@@ -136,7 +136,7 @@ def recall_at(scores: ScoreHistogram, false_alarms: float) -> float:
     other threshold than its own.
     """
     if not all(scores.sizes) or np.count_nonzero(scores.clear + scores.cloud) <= 2:
-        return NAN
+        return UNDEFINED
     alarms, recall = roc(scores)
     return float(recall[alarms <= false_alarms].max())
 
@@ -154,7 +154,7 @@ def best_threshold(scores: ScoreHistogram, objective: Objective) -> tuple[float,
     """
     clear, cloud = scores.sizes
     if not clear or not cloud:
-        return NAN, NAN
+        return UNDEFINED, UNDEFINED
     fp, tp = np.cumsum(scores.clear[::-1])[::-1], np.cumsum(scores.cloud[::-1])[::-1]
     values = 2 * tp / (tp + fp + cloud) if objective == "f1" else (tp / cloud + 1 - fp / clear) / 2
     best = int(np.argmax(values))
@@ -195,4 +195,4 @@ def reliability(probability: FloatArray, truth: BoolArray) -> Reliability:
 
 def _ratio(part: float, whole: float) -> float:
     """Part of whole, NaN of nothing."""
-    return part / whole if whole else NAN
+    return part / whole if whole else UNDEFINED

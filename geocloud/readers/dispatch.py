@@ -42,9 +42,8 @@ from geocloud.readers.products.band_folder import (
 from geocloud.readers.products.geotiff import describe_raster
 from geocloud.readers.products.landsat import describe_landsat
 from geocloud.readers.products.mosaic import join
-from geocloud.readers.products.mtl import METADATA as MTL
-from geocloud.readers.products.sentinel2 import METADATA as SAFE
-from geocloud.readers.products.sentinel2 import describe_safe
+from geocloud.readers.products.mtl import MTL_FILE
+from geocloud.readers.products.sentinel2 import SAFE_METADATA, describe_safe
 from geocloud.readers.products.stac import describe_item
 from geocloud.readers.products.stac_item import load_item
 from geocloud.readers.reader import SceneOptions, SceneReader
@@ -180,7 +179,7 @@ def scenes_in(source: str) -> list[str]:
     if is_virtual(source) or not folder.is_dir() or is_zarr(source):
         return [source]
     tree = open_tree(folder)
-    if any(SAFE.fullmatch(name) or MTL.fullmatch(name) for name in tree.names()):
+    if any(SAFE_METADATA.fullmatch(name) or MTL_FILE.fullmatch(name) for name in tree.names()):
         return [source]
     inner = sorted(entry for entry in folder.iterdir() if not is_litter(entry.name) and _is_product(entry))
     if inner:
@@ -198,7 +197,7 @@ def _is_product(path: Path) -> bool:
     if path.name.lower().endswith((".safe", ".safe.zip", ".zarr")):
         return True
     if path.is_dir():
-        return any(SAFE.fullmatch(entry.name) or MTL.fullmatch(entry.name) for entry in path.iterdir())
+        return any(SAFE_METADATA.fullmatch(entry.name) or MTL_FILE.fullmatch(entry.name) for entry in path.iterdir())
     product = re.match(r"L[COTEM]0[1-9]_L|S2[A-D]_MSI", path.name)
     return bool(product) and bool(archive_prefix(path.name))
 
@@ -218,7 +217,7 @@ def is_zarr(source: str) -> bool:
 
 def is_stac(source: str) -> bool:
     """True for the path or URL of a STAC item; a Landsat MTL.json is none."""
-    if MTL.fullmatch(re.split(r"[/\\]", source)[-1]):
+    if MTL_FILE.fullmatch(re.split(r"[/\\]", source)[-1]):
         return False
     path = urlsplit(source).path if is_remote(source) else source
     return path.lower().endswith((".json", ".geojson")) or (is_remote(source) and "/items/" in path)
@@ -237,7 +236,7 @@ def product_root(source: str) -> Path | None:
 
 def _of_metadata_file(path: Path) -> Path:
     """The product's folder where its metadata file is given; any other path as it is."""
-    return path.parent if SAFE.fullmatch(path.name) or MTL.fullmatch(path.name) else path
+    return path.parent if SAFE_METADATA.fullmatch(path.name) or MTL_FILE.fullmatch(path.name) else path
 
 
 def product_reader(source: str, tree: Tree) -> Describe | None:
@@ -247,9 +246,9 @@ def product_reader(source: str, tree: Tree) -> Describe | None:
         InputError: it is called SAFE, and holds neither metadata nor bands.
     """
     names = tree.names()
-    if any(SAFE.fullmatch(name) for name in names):
+    if any(SAFE_METADATA.fullmatch(name) for name in names):
         return describe_safe
-    if any(MTL.fullmatch(name) for name in names):
+    if any(MTL_FILE.fullmatch(name) for name in names):
         return describe_landsat
     if source.rstrip("/").lower().endswith((".safe", ".safe.zip")) and not is_band_set(rasters_of(tree)):
         raise InputError(

@@ -14,7 +14,7 @@ from geocloud.series.explain import REACH, Dates, Explained, take_dates
 from geocloud.series.ground import NEAR
 from geocloud.series.stack import with_data
 
-CODES = (CLEAR, CLOUD, SHADOW, NODATA)
+SERIES_CODES = (CLEAR, CLOUD, SHADOW, NODATA)
 SHADED, LIT = np.float32(0.8), np.float32(0.1)
 """P(shadow) of a single date where its mask says shadow, and elsewhere."""
 MEMORY = 256 << 20

@@ -10,7 +10,7 @@ import numpy as np
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.errors import UsageError
 from geocloud.metrics.bootstrap import Interval, intervals
-from geocloud.metrics.confusion import NAN, ConfusionCounts, best_threshold, count_at
+from geocloud.metrics.confusion import UNDEFINED, ConfusionCounts, best_threshold, count_at
 from geocloud.metrics.histogram import ScoreHistogram, add_up, histogram
 from geocloud.pipeline.scoring import score_scene
 from geocloud.raster import BoolArray, Raster
@@ -93,7 +93,7 @@ def compare(before: Histograms, after: Histograms, thresholds: Sequence[float]) 
             counts = [count_at(part, threshold) for part in parts]
             total = sum(counts, start=ConfusionCounts())
             values.append(float(getattr(total, name)))
-            spans.append(_interval(counts, parts, name) if parts else (NAN, NAN))
+            spans.append(_interval(counts, parts, name) if parts else (UNDEFINED, UNDEFINED))
         if not np.isnan(values).any():
             rows.append(AdaptRow(figure, values[0], values[1], spans[0], spans[1]))
     return tuple(rows), "; ".join(filter(None, map(_loss, rows)))
@@ -124,7 +124,7 @@ def by_simulation(learn: Sequence[Tile], scorer: Scorer, threads: int | None) ->
         UsageError: no ground is surely clear.
     """
     before, parts = scorer.card.calibration, measure_tiles(learn, scorer, threads)["simulated"]
-    threshold, reached = best_threshold(add_up(parts), "balanced_accuracy") if parts else (NAN, 0.0)
+    threshold, reached = best_threshold(add_up(parts), "balanced_accuracy") if parts else (UNDEFINED, 0.0)
     if np.isnan(threshold):
         raise UsageError("no ground in these scenes is surely clear; say which scenes are with --clear")
     figure = f"balanced accuracy {reached:.3f} at {threshold * before.sign:.3f}"

@@ -26,7 +26,7 @@ from geocloud.version import __version__
 from geocloud.writers.cog import location, raster_errors
 from geocloud.writers.staging import Staging, check_not_read, check_outputs, check_stored, has_tags, make_folder, staged
 
-SEGMENT_PIXELS = 1 << 22
+READ_PIXELS = 1 << 22
 """Pixels read at once."""
 
 
@@ -145,7 +145,7 @@ def _write_reflectance(source: str, sink: _Sink, options: SceneOptions, progress
 
 def _cut(scene: SceneReader, grid: PatchGrid) -> Iterator[tuple[Window, Raster]]:
     """Each patch's window, clipped to the scene, and its pixels."""
-    for segment in grid.segments(SEGMENT_PIXELS):
+    for segment in grid.segments(READ_PIXELS):
         raster = scene.read(segment, scene.bands)
         for col in range(0, segment.width, PATCH):
             inside = slice(col, col + PATCH)

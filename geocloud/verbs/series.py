@@ -32,8 +32,8 @@ from geocloud.readers.scenes.band_subset import KeptOpen
 from geocloud.scorers.contract import Scorer
 from geocloud.series.explain import MIN_DATES, REACH, Dates, explain, learn_usual
 from geocloud.series.masks import (
-    CODES,
     LIT,
+    SERIES_CODES,
     SHADED,
     check_different,
     find_limit,
@@ -227,7 +227,7 @@ def _write_masks(work: _Series, finals: Sequence[Path], staging: Staging, progre
     frame, spool = work.place.frame, work.spool
     georef = window_georef(work.stack.georef, frame) if work.place.area else work.stack.georef
     writers = [
-        TileWriter(staging.scratch(final, f"{final.stem}.tif"), georef, mask_product(CODES), _tags(work, date))
+        TileWriter(staging.scratch(final, f"{final.stem}.tif"), georef, mask_product(SERIES_CODES), _tags(work, date))
         for date, final in enumerate(finals)
     ]
     counts, own = np.zeros((len(finals), 3), dtype=np.int64), np.zeros(len(finals), dtype=np.int64)
@@ -245,15 +245,15 @@ def _write_masks(work: _Series, finals: Sequence[Path], staging: Staging, progre
         place = replace(part, row=part.row - frame.row, col=part.col - frame.col)
         for writer, codes in zip(writers, made, strict=True):
             writer.write(place, codes)
-        counts += [[np.count_nonzero(codes == code) for code in CODES[:3]] for codes in made]
+        counts += [[np.count_nonzero(codes == code) for code in SERIES_CODES[:3]] for codes in made]
         progress(done + 1, len(parts), "series")
     for writer, final, (clear, cloud, shadow) in zip(writers, finals, counts.tolist(), strict=True):
         writer.finish(
             staging.path(final), cover_tags({CLEAR: clear, CLOUD: cloud, SHADOW: shadow}, math.prod(georef.shape))
         )
         _, table, style = mask_files({"mask": final})
-        write_attribute_table(staging.path(table), CODES)
-        write_qgis_style(staging.path(style), CODES)
+        write_attribute_table(staging.path(table), SERIES_CODES)
+        write_qgis_style(staging.path(style), SERIES_CODES)
     return counts, own
 
 

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from geocloud.training.unmix.shadow import ShadowBatch
     from geocloud.training.unmix.simulator import Veil
 
-RECIPES = Path(__file__).parent.parent / "training" / "unmix" / "recipes"
-SHADOW_RECIPE = RECIPES / "unmix-shadow.toml"
+RECIPE_FOLDER = Path(__file__).parent.parent / "training" / "unmix" / "recipes"
+SHADOW_RECIPE = RECIPE_FOLDER / "unmix-shadow.toml"
 PIXEL_STEP = 8
 """One of so many pixels along rows and columns of a crop is kept."""
 MAX_PROTOTYPE_PIXELS = 12_000

@@ -17,7 +17,7 @@ from geocloud.models.registry import SHIPPED, default_name
 from geocloud.readers.files.tree import parse_xml
 from geocloud.readers.files.vrt import named_files
 from geocloud.readers.products.mtl import lookup, read_mtl
-from geocloud.readers.products.sentinel2 import read_radiometry, safe_files
+from geocloud.readers.products.sentinel2 import safe_files, safe_radiometry
 from geocloud.readers.products.stac import choose_assets
 from geocloud.readers.products.stac_item import is_item, item_time, load_item
 from geocloud.scorers.card import CARD_FILE, read_card
@@ -129,7 +129,7 @@ def test_safe_metadata(content: bytes) -> None:
     try:
         root = parse_xml(content, "MTD_MSIL1C.xml")
         safe_files(root, "a.SAFE")
-        read_radiometry(root, "B2", "a.SAFE")
+        safe_radiometry(root, "B2", "a.SAFE")
     except InputError:
         return
 

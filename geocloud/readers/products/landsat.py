@@ -16,8 +16,7 @@ from geocloud.readers.products.assembly import (
     assemble,
     require_visible,
 )
-from geocloud.readers.products.mtl import METADATA as MTL
-from geocloud.readers.products.mtl import Groups, lookup, read_mtl
+from geocloud.readers.products.mtl import MTL_FILE, Groups, lookup, read_mtl
 from geocloud.readers.reader import SceneOptions
 
 _CONTENTS = ("PRODUCT_CONTENTS", "PRODUCT_METADATA")
@@ -40,7 +39,7 @@ def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneInf
         InputError: the metadata give no gains or sun elevation, or the blue, green or red band file is missing.
         UsageError: a band is given that there is not.
     """
-    metadata = min((name for name in tree.names() if MTL.fullmatch(name)), key=_preference)
+    metadata = min((name for name in tree.names() if MTL_FILE.fullmatch(name)), key=_preference)
     groups = read_mtl(tree.read(metadata), f"{source}/{metadata}")
     sensor = _sensor(groups, source)
     bands = {band: name for band, name in sensor.bands.items() if name and band.startswith("B")}
@@ -53,7 +52,7 @@ def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneInf
     missing = {bands[band]: f"{band}, named as {name}" if name else band for band, name in named.items()}
     require_visible(source, tuple(chosen), missing)
     stated = {
-        name: None if options.scale is not None else read_radiometry(groups, band, source)
+        name: None if options.scale is not None else mtl_radiometry(groups, band, source)
         for name, band in chosen.items()
     }
     sources = [
@@ -76,7 +75,7 @@ def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneInf
     return assemble(product, sources, options, stated)
 
 
-def read_radiometry(groups: Groups, band: str, source: str) -> Radiometry:
+def mtl_radiometry(groups: Groups, band: str, source: str) -> Radiometry:
     """Scale and offset of a band: surface reflectance as given, or top of atmosphere by gains and sun elevation.
 
     USGS, Landsat 8 Data Users Handbook (LSDS-1574), section 5: rho = (M * DN + A) / sin(sun elevation).

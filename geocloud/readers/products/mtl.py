@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from geocloud.errors import InputError
 from geocloud.readers.files.tree import local_name, parse_xml
 
-METADATA = re.compile(r".*_MTL\.(txt|xml|json)", re.IGNORECASE)
+MTL_FILE = re.compile(r".*_MTL\.(txt|xml|json)", re.IGNORECASE)
 Groups = dict[str, dict[str, str]]
 """Name of a group -> its keys and values, as written, without quotes."""
 _LINE = re.compile(r"\s*(\w+)\s*=\s*(.*?)\s*$")

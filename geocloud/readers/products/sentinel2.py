@@ -34,7 +34,7 @@ from geocloud.readers.reader import SceneOptions
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-METADATA = re.compile(r"(MTD_MSIL(1C|2A)|S2[A-D]_.*_MTD_(SAF|DMP)L(1C|2A)_.*)\.xml", re.IGNORECASE)
+SAFE_METADATA = re.compile(r"(MTD_MSIL(1C|2A)|S2[A-D]_.*_MTD_(SAF|DMP)L(1C|2A)_.*)\.xml", re.IGNORECASE)
 """Name of the product's metadata file, since 2016 and before."""
 _RESOLUTION = re.compile(r"_(\d{2})m$")
 _BASELINE = re.compile(r"_N(\d{2})\.?(\d{2})(?!\d)")
@@ -57,7 +57,7 @@ def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneInfo:
         InputError: metadata are missing or say no scale, or the blue, green or red band file is missing.
         UsageError: bands are given.
     """
-    metadata = next(name for name in tree.names() if METADATA.fullmatch(name))
+    metadata = next(name for name in tree.names() if SAFE_METADATA.fullmatch(name))
     root = parse_xml(tree.read(metadata), f"{source}/{metadata}")
     baseline = first_text(root, "PROCESSING_BASELINE")
     named = safe_files(root, source)
@@ -74,11 +74,11 @@ def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneInfo:
     }
     require_visible(source, tuple(chosen), missing)
     stated = {
-        name: None if options.scale is not None else read_radiometry(root, band, source)
+        name: None if options.scale is not None else safe_radiometry(root, band, source)
         for name, band in chosen.items()
     }
     sources = [
-        BandSource(name, files[band], nodata=nodata_value(root), label=band, evidence="the product's metadata")
+        BandSource(name, files[band], nodata=safe_nodata(root), label=band, evidence="the product's metadata")
         for name, band in chosen.items()
     ]
     level = first_text(root, "PROCESSING_LEVEL") or ("Level-2A" if "2A" in metadata.upper() else "Level-1C")
@@ -106,10 +106,10 @@ def tile_radiometry(source: str, tree: Tree) -> dict[str, Radiometry]:
     above = [folder for folder in list(path.parents)[:LEVELS] if not is_virtual(source) and _PART in path.parts]
     for folder in above:
         for file in sorted(folder.glob("*.xml")):
-            if METADATA.fullmatch(file.name):
+            if SAFE_METADATA.fullmatch(file.name):
                 root = parse_xml(file.read_bytes(), str(file))
                 bands = {name: band for band, name in SENTINEL2.bands.items() if name and band not in _STAND_INS}
-                return {name: read_radiometry(root, band, str(file)) for name, band in bands.items()}
+                return {name: safe_radiometry(root, band, str(file)) for name, band in bands.items()}
     return {}
 
 
@@ -145,7 +145,7 @@ def present_files(named: dict[str, list[str]], tree: Tree) -> dict[str, str]:
     return found
 
 
-def read_radiometry(root: Element, band: str, source: str) -> Radiometry:
+def safe_radiometry(root: Element, band: str, source: str) -> Radiometry:
     """Scale and offset of a band from the metadata: (DN + ADD_OFFSET) / QUANTIFICATION_VALUE.
 
     The offset comes from BOA_ADD_OFFSET (L2A) or RADIO_ADD_OFFSET (L1C) alone. Without those elements it is 0, unless
@@ -177,7 +177,7 @@ def read_radiometry(root: Element, band: str, source: str) -> Radiometry:
     return Radiometry(scale, offset, f"the product's metadata, baseline {baseline}")
 
 
-def nodata_value(root: Element) -> float:
+def safe_nodata(root: Element) -> float:
     """The DN that the product's special values call NODATA; 0 where they do not."""
     values = dict(zip(texts(root, "SPECIAL_VALUE_TEXT"), texts(root, "SPECIAL_VALUE_INDEX"), strict=False))
     text = values.get("NODATA", "")
