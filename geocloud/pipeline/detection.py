@@ -20,6 +20,7 @@ from geocloud.pipeline.outputs import OUTPUTS
 from geocloud.raster import NODATA
 from geocloud.readers import SceneOptions
 from geocloud.readers.area import AREA_TAG, AreaSource, Box, area_text
+from geocloud.readers.bands.spec import Radiometry
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.reader import SceneReader, whole_of
 from geocloud.scorers.card import Precision
@@ -255,7 +256,7 @@ def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> 
         "GEOCLOUD_THRESHOLD_RULE": str(calibration.rule),
         "GEOCLOUD_BANDS": ",".join(bands),
         "GEOCLOUD_REFLECTANCE": "; ".join(
-            f"{band} = DN * {described[band]['scale']:.8g} + {described[band]['offset']:.8g}" for band in bands
+            f"{band} = {Radiometry(described[band]['scale'], described[band]['offset']).written(8)}" for band in bands
         ),
         "GEOCLOUD_SOURCE": scene.source,
     }

@@ -126,6 +126,16 @@ class TestScale:
             np.testing.assert_allclose(values(scene)["nir"], data[3] * 2.75e-5 - 0.2, atol=1e-6)
             assert not read_all(scene).valid[:10].any()
 
+    @pytest.mark.parametrize(
+        "stem",
+        ["LC08_CU_003008_20161026_20210502_02_TOA_B{}.TIF", "LC08_L1TP_044034_20140318_20200911_02_T1_toa_band{}.tif"],
+    )
+    def test_landsat_collection_2_at_the_top_of_the_atmosphere(self, tmp_path: Path, stem: str) -> None:
+        data = stack(4, 7500, 40000)
+        write_files(tmp_path / "a", {stem.format(n): band for n, band in zip((2, 3, 4, 5), data, strict=True)})
+        with open_scene(tmp_path / "a") as scene:
+            np.testing.assert_allclose(values(scene)["nir"], data[3] * 2.75e-5 - 0.2, atol=1e-6)
+
     def test_landsat_collection_1_on_demand(self, tmp_path: Path) -> None:
         stem = "LC08_L1TP_044034_20140318_20170307_01_T1_sr_band"
         names = {f"{stem}{n}.tif": band for n, band in zip((2, 3, 4, 5), stack(4), strict=True)}
@@ -253,10 +263,24 @@ class TestNodata:
         with open_scene(path, SceneOptions(nodata=float("nan"), scale=1e-4 if dtype != "float32" else 1.0)) as scene:
             assert read_all(scene).valid.all()
 
-    @pytest.mark.parametrize("fill", [12000, 0.9, 255])
+    @pytest.mark.parametrize(("share", "taken"), [(20, True), (40, False)])
+    def test_white_borders_of_pictures(self, tmp_path: Path, share: int, *, taken: bool) -> None:
+        data = (stack(3) // 40).astype(np.uint8)
+        data[:, :share] = 255
+        path = write_scene(tmp_path / "a.tif", data=data, names=["red", "green", "blue"])
+        with open_scene(path) as scene:
+            (note,) = (note for note in scene.notes if "is 255 in every band" in note)
+            assert isinstance(note, Warn)
+            assert ("--nodata nan" in note) == taken
+            assert read_all(scene).valid[share:].all()
+            assert read_all(scene).valid[:share].any() != taken
+        with open_scene(path, SceneOptions(nodata=float("nan"))) as scene:
+            assert read_all(scene).valid.all()
+
+    @pytest.mark.parametrize("fill", [12000, 0.9])
     def test_padding_that_may_be_cloud_is_named_and_tells_no_scale(self, tmp_path: Path, fill: float) -> None:
-        dtype = {0.9: "float32", 255: "uint8"}.get(fill, "uint16")
-        data = (stack(4) / {"float32": 10000, "uint8": 40}.get(dtype, 1)).astype(dtype)
+        dtype = {0.9: "float32"}.get(fill, "uint16")
+        data = (stack(4) / {"float32": 10000}.get(dtype, 1)).astype(dtype)
         data[:, :20] = fill
         with open_scene(write_scene(tmp_path / "a.tif", data=data)) as scene:
             warned = [note for note in scene.notes if isinstance(note, Warn) and f"--nodata {fill:g}" in note]
@@ -448,7 +472,7 @@ class TestTimes:
     @pytest.mark.parametrize("store", ["a.zarr", "a.nc"])
     def test_one_of_several_is_chosen(self, tmp_path: Path, store: str) -> None:
         pytest.importorskip("zarr" if store.endswith("zarr") else "h5netcdf")
-        data, path = stack(4), tmp_path / store
+        data, path = stack(4, low=200), tmp_path / store
         cube = self.cube(data)
         cube.to_zarr(path, consolidated=False) if store.endswith("zarr") else cube.to_netcdf(path, engine="h5netcdf")
         with pytest.raises(InputError, match=r"holds 2 times \(2023-01-01T00:00:00, .*choose one: --time 2023-01-01"):

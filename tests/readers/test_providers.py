@@ -205,6 +205,17 @@ def test_a_sentinel_2_file_of_unknown_date_says_how_its_offset_is_given(tmp_path
         assert read_all(scene).data.min() < 0.1
 
 
+@pytest.mark.parametrize(("when", "offset"), [("2024-01-05", -0.1), ("2021-01-05", 0.0)])
+def test_an_array_of_sentinel_2_tells_its_offset_by_its_time(when: str, offset: float) -> None:
+    xarray = pytest.importorskip("xarray")
+    cube = xarray.DataArray(
+        stack(4) + 700, {"band": ["B02", "B03", "B04", "B08"], "time": np.datetime64(when)}, ("band", "y", "x")
+    )
+    with open_scene(cube) as scene:
+        assert scene.describe()["bands"]["red"]["offset"] == offset
+        assert isinstance(scene.notes[0], Warn)
+
+
 def test_planets_mosaics_by_their_name(tmp_path: Path) -> None:
     path = tmp_path / "planet_medres_normalized_analytic_2021-06_mosaic_1234-1100.tif"
     mask = np.full((1, SIDE, SIDE), 65535, dtype=np.uint16)

@@ -52,7 +52,7 @@ def test_mask_is_right_and_on_the_scenes_grid(make_scene: Make, tmp_path: Path) 
     assert tags["GEOCLOUD_MODEL"] == "brightness"
     assert float(tags["GEOCLOUD_THRESHOLD"]) == 0.25
     assert tags["GEOCLOUD_BANDS"] == "blue,green,red"
-    assert "blue = DN * 0.0001 + 0" in tags["GEOCLOUD_REFLECTANCE"]
+    assert "blue = DN * 0.0001" in tags["GEOCLOUD_REFLECTANCE"]
     valid, errors, warnings = cog_validate(detection.mask_path)
     assert valid, (errors, warnings)
 

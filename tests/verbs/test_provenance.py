@@ -30,7 +30,7 @@ EXPECTED = {
     "GEOCLOUD_MODEL_SHA256": "",
     "GEOCLOUD_THRESHOLD": "0.25",
     "GEOCLOUD_BANDS": "blue,green,red",
-    "GEOCLOUD_REFLECTANCE": "blue = DN * 0.0001 + 0; green = DN * 0.0001 + 0; red = DN * 0.0001 + 0",
+    "GEOCLOUD_REFLECTANCE": "blue = DN * 0.0001; green = DN * 0.0001; red = DN * 0.0001",
 }
 
 

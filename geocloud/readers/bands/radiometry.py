@@ -45,8 +45,9 @@ OFFSET_LOW, NEVER_LOWEST = 0.08, 0.6
 EVEN = 1.1
 """99th percentile over the lowest number up to which a scene is of one brightness, so that its level tells nothing."""
 PERCENT = 0.01
-PERCENT_MAX, PERCENT_TOP = 130.0, 160.0
-"""99th percentile and highest number up to which numbers with fractions are percent; bytes go on to 255."""
+PERCENT_MAX, PERCENT_TOP, PERCENT_BYTES = 130.0, 160.0, 100
+"""99th percentile and highest number up to which numbers with fractions are percent (bytes go on to 255), and highest
+byte up to which it is said that they may be: 1 in 20 of the cloud catalogue's pictures."""
 _TCI_NAME = re.compile(r"(?:^|[/\\_\s])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
 _BASELINE = re.compile(r"_N(\d{2})\d{2}_", re.IGNORECASE)
 _DATE = re.compile(r"(?:S2[A-D]_|T\d{2}[A-Z]{3}_|S2[A-D]_\d{2}[A-Z]{3}_|MSIL[12][AC]_)(20\d{6})", re.IGNORECASE)
@@ -59,8 +60,9 @@ _WAYS_OUT = (
 
 Fill = tuple[float, float]
 """A number that all bands have at once, and the share of the looked-at pixels that have it."""
-FILL_SHARE = 0.05
-"""Share from which it is spoken of."""
+FILL_SHARE, BYTE_MAX, MOST_WHITE = 0.05, 255, 0.5
+"""Share from which it is spoken of. White in a corner, with little nearly white, pads a picture of bytes up to the last
+share: none of the cloud catalogue's 282, and 2 of 742 that are these stretched until a twentieth or more is white."""
 SATURATED = 1.7
 """Reflectance up to which clouds may fill a scene: Landsat Collection 2 Level 2 ends at 1.602."""
 
@@ -90,16 +92,19 @@ class Samples:
     def padding(self, radiometry: Collection[Radiometry]) -> tuple[float | None, str]:
         """The number that pads a scene which does not say so, or None; and what to say of it, empty where nothing.
 
-        What fills a scene is padding where it is 0, or a reflectance that nothing has in every band. Of bytes it is
-        only spoken of: there 0 is dark, and 255 white.
+        What fills a scene is padding where it is 0, or a reflectance that nothing has in every band. Of bytes, white
+        up to half of a scene is, with a warning; anything else is only spoken of: there 0 is dark.
         """
         if self.fill_share < FILL_SHARE:
             return None, ""
         said = f"{100 * self.fill_share:.0f} % of it is {self.fill:g} in every band"
+        taken = f"{said} and is read as nodata; --nodata nan if it is data"
         levels = [self.fill * scale.scale + scale.offset for scale in radiometry]
         strange = self.fill == 0 or all(not 0 < level <= SATURATED for level in levels)
         if strange and "uint8" not in self.dtypes:
-            return self.fill, f"{said} and is read as nodata; --nodata nan if it is data"
+            return self.fill, taken
+        if self.fill == BYTE_MAX and set(self.dtypes) == {"uint8"} and self.fill_share <= MOST_WHITE:
+            return self.fill, Warn(taken)
         white = ", and if it is saturated, snow and cloud look alike there" if self.fill > 0 else ""
         return None, Warn(f"{said}: if that is nodata, give --nodata {self.fill:g}{white}")
 
@@ -133,6 +138,8 @@ class ScaleEvidence:
     """Sentinel-2's processing baseline, such as `05.09`, where metadata state it."""
     offset: float | None = None
     """The user's own, where only that is given."""
+    taken: str = ""
+    """Day of acquisition, ISO 8601; empty where unknown."""
 
 
 def choose_radiometry(
@@ -144,8 +151,7 @@ def choose_radiometry(
         InputError: nothing states it, and no guess gives reflectance; the message names the ways out.
     """
     known = {radiometry for radiometry in stated.values() if radiometry is not None}
-    silent = [band for band, radiometry in stated.items() if radiometry is None]
-    if not silent:
+    if None not in stated.values():
         return {band: radiometry for band, radiometry in stated.items() if radiometry is not None}
     common = next(iter(known)) if len(known) == 1 else assume(evidence, sample)
     return {band: radiometry or common for band, radiometry in stated.items()}
@@ -157,7 +163,7 @@ def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry
     if not samples.values.size:  # all of it was read: wholly nodata, whatever the scale
         return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, "no pixel has data")
     if set(samples.dtypes) == {"uint8"}:
-        return true_colour(evidence.texts) or EIGHT_BIT
+        return true_colour(evidence.texts) or _bytes(samples, evidence)
     product = named_product(evidence.texts)
     if product is not None and set(samples.dtypes) & set(product.dtypes):
         return _of_product(product, evidence)
@@ -167,6 +173,14 @@ def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry
     guess = from_values(samples, evidence)
     known = _sentinel2(samples, evidence) if guess.scale == SENTINEL2_BEFORE_04.scale else None
     return known or _doubted(guess, samples, evidence)
+
+
+def _bytes(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
+    """Pictures of bytes, unless they are darker than any; InputError then."""
+    high, top = samples.percentile(99), samples.values.max()
+    _check_level(EIGHT_BIT, high, "8-bit values", evidence.source)
+    percent = f"; none is above {top:g}, so they may be percent (--scale 0.01)" if top <= PERCENT_BYTES else ""
+    return replace(EIGHT_BIT, origin=f"{EIGHT_BIT.origin}{percent}")
 
 
 def _doubted(guess: Radiometry, samples: Samples, evidence: ScaleEvidence) -> Radiometry:
@@ -208,13 +222,18 @@ def from_values(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
         guess = Radiometry(PERCENT, 0.0, f"values up to {high:.4g} with fractions, read as percent", guessed=True)
     else:
         guess = Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000", guessed=True)
-    top = high * guess.scale
-    if not DARKEST_SCALED <= top <= BRIGHTEST_SCALED:
-        reason = f"read as reflectance x 10000 they would be {top:.3g}" if guess.scale != 1 else "that is no scene"
-        raise InputError(f"{source} does not state its scale, and its values go up to {high:g} ({reason}); {_WAYS_OUT}")
+    _check_level(guess, high, "reflectance x 10000" if guess.scale != 1 else "", source)
     if guess.scale == SENTINEL2_BEFORE_04.scale and evidence.sensor is not SENTINEL2:
         _check_levels(samples, guess, evidence)
     return guess
+
+
+def _check_level(guess: Radiometry, high: float, read: str, source: str) -> None:
+    """InputError where the 99th percentile would be a reflectance that no scene has."""
+    top = high * guess.scale
+    if not DARKEST_SCALED <= top <= BRIGHTEST_SCALED:
+        reason = f"read as {read} they would be {top:.3g}" if read else "that is no scene"
+        raise InputError(f"{source} does not state its scale, and its values go up to {high:g} ({reason}); {_WAYS_OUT}")
 
 
 def _check_levels(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) -> None:
@@ -229,8 +248,7 @@ def _check_levels(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
 
 def _lowest(samples: Samples) -> float:
     """The level below which one in a thousand lies, of those above 0; 0 where none is."""
-    seen = samples.values[samples.values > 0]
-    return float(np.percentile(seen, 0.1)) if seen.size else 0.0
+    return float(np.percentile(seen, 0.1)) if (seen := samples.values[samples.values > 0]).size else 0.0
 
 
 def true_colour(name: str) -> Radiometry | None:
@@ -288,25 +306,27 @@ def _check_detector_numbers(samples: Samples, evidence: ScaleEvidence) -> None:
 
 
 def _sentinel2(samples: Samples, evidence: ScaleEvidence) -> Radiometry | None:
-    """Sentinel-2's scale without metadata: the offset by baseline or date of its name and by the lowest numbers."""
+    """Sentinel-2's scale without metadata: the offset by baseline or date and by the lowest numbers."""
     if evidence.sensor is not SENTINEL2 or evidence.offset is not None:
         return None
     found = _BASELINE.search(evidence.texts)
     baseline = evidence.baseline or (found[1] if found else "")
-    date = _DATE.search(evidence.texts)
+    named = _DATE.search(evidence.texts)
+    date = named[1] if named else evidence.taken[:10].replace("-", "")
     low = _lowest(samples)
     bright = low > OFFSET_LOW / SENTINEL2_FROM_04.scale
-    late = baseline >= "04" if baseline else bool(date and date[1] >= SENTINEL2_OFFSET_FROM)
+    late = baseline >= "04" if baseline else date >= SENTINEL2_OFFSET_FROM
+    new, old = SENTINEL2_FROM_04, SENTINEL2_BEFORE_04
     if late and bright:
         told = "baseline" if baseline else "date"
-        origin = f"{SENTINEL2_FROM_04.product}, by its {told} and lowest value {low:g}; --offset 0 if it is not"
-        return Radiometry(SENTINEL2_FROM_04.scale, SENTINEL2_FROM_04.offset, origin, guessed=True)
+        origin = f"{new.product}, by its {told} and lowest value {low:g}; --offset 0 if it is not"
+        return Radiometry(new.scale, new.offset, origin, guessed=True)
     if late:
         origin = f"values as low as {low:g}, so without the offset of baseline 04.00; --offset -0.1 if they have it"
-        return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, origin)
+        return Radiometry(old.scale, 0.0, origin)
     if not baseline and not date and bright:
         origin = f"values from {low:g} on, read as reflectance x 10000; --offset -0.1 if of baseline 04.00 or later"
-        return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, origin, guessed=True)
+        return Radiometry(old.scale, 0.0, origin, guessed=True)
     return None
 
 

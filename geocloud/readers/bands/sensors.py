@@ -214,17 +214,18 @@ SENTINEL2_FROM_04 = Product("Sentinel-2 from baseline 04.00 on", 1e-4, -0.1, 0)
 """ESA, Sentinel-2 Products Specification Document 14.9: reflectance = (DN + ADD_OFFSET) / QUANTIFICATION_VALUE."""
 LANDSAT_C2_L2 = Product(
     *("Landsat Collection 2 Level 2", 2.75e-5, -0.2, 0, 0),
-    r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}_\d{8}_02|L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_SR",
+    r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}_\d{8}_02|L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_SR"
+    r"|L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_02_\w\w_(?:sr|toa)_band\d",
 )
-"""USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide (LSDS-1619), section 6; ARD the same."""
+"""USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide (LSDS-1619), section 6; ARD and on demand the same."""
 LANDSAT_L1 = Product("Landsat Level 1", float("nan"), float("nan"), 0, fill_bit=0)
 """USGS, Landsat Collection 1 and 2 Level 1 Data Format Control Books: gains differ by scene and stand in the MTL."""
 PRODUCTS = (
     LANDSAT_C2_L2,
     Product(
-        *("Landsat Collection 2 ARD, top of atmosphere", 2e-5, -0.1, 0),
+        *("Landsat Collection 2 ARD, top of atmosphere", 2.75e-5, -0.2, 0),
         file_name=r"L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_TOA?",
-        sure=False,
+        sure=False,  # USGS's LaSRC code writes both reflectances so; their format book (LSDS-1435) was not to be had
     ),
     Product(
         *("Landsat Collection 1 ARD", 1e-4, 0.0, -9999),
@@ -233,8 +234,7 @@ PRODUCTS = (
     Product(
         *("Landsat Collection 1 reflectance on demand", 1e-4, 0.0, -9999),
         file_name=r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_01_\w\w_(?:sr|toa)_band\d",
-        sure=False,
-    ),
+    ),  # USGS, Landsat 8 Collection 1 LaSRC Product Guide (LSDS-1368), surface and top of atmosphere alike
     Product("Planet's normalised mosaics", 1e-4, 0.0, 0, file_name=r"_normalized_analytic_"),
     Product("Harmonized Landsat Sentinel-2", 1e-4, 0.0, -9999, file_name=r"HLS\.[LS]30\."),
     Product("Copernicus Browser, raw values", 1 / 65535, 0.0, 0, file_name=r"_\(Raw\)", dtypes=("uint16",)),
@@ -265,7 +265,7 @@ PRODUCTS = (
 )
 """Products that are known by the names of their files or folders; the first that fits counts."""
 DETECTOR_NUMBERS = (
-    r"(?:^|[/\\_])(?:IMG_|DIM_)?(?:PHR1[AB]|PNEO\d|SPOT[67]|GF[-_]?\d|CBERS|AMAZONIA_1|WV0[1-4]|QB02|GE01)"
+    r"(?:^|[/\\_])(?:IMG_|DIM_)?(?:PHR1[AB]|PNEO\d|SPOT[67]|GF[-_]?\d(?=[-_])|CBERS|AMAZONIA_1|WV0[1-4]|QB02|GE01)"
 )
 """Names of products that come as reflectance or as detector numbers (12 bits or fewer), with the same names."""
 DETECTOR_BITS_MAX = 4096

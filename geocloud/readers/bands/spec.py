@@ -29,8 +29,12 @@ class Radiometry:
     @property
     def formula(self) -> str:
         """Such as `DN * 0.0001 - 0.1`."""
-        offset = f" {'-' if self.offset < 0 else '+'} {abs(self.offset):g}" if self.offset else ""
-        return f"DN * {self.scale:.6g}{offset}"
+        return self.written(6)
+
+    def written(self, digits: int) -> str:
+        """The same with that many significant digits."""
+        offset = f" {'-' if self.offset < 0 else '+'} {abs(self.offset):.{digits}g}" if self.offset else ""
+        return f"DN * {self.scale:.{digits}g}{offset}"
 
     def __str__(self) -> str:
         """The formula and where it comes from."""

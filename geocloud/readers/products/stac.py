@@ -106,6 +106,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneInfo:
         scale=ScaleEvidence(
             *(source, texts, sensors[0] if len(sensors) == 1 else None, [source.label for source in sources]),
             item_baseline(item),
+            taken=item_time(item),
         ),
     )
     return assemble(product, sources, options, stated)

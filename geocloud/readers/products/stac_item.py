@@ -193,8 +193,10 @@ def _radiometry(properties: Mapping[str, Any], scale: object, offset: object) ->
 
 
 def _sentinel2_default(properties: Mapping[str, Any], *, applied: bool) -> Radiometry | None:
-    """For Sentinel-2 items that give no scale: by the processing baseline they state."""
+    """For Sentinel-2 items that give no scale: by the processing baseline they state, or that no offset is left."""
     baseline = _baseline(properties)
+    if not baseline and applied:
+        return Radiometry(SENTINEL2_FROM_04.scale, 0.0, "the STAC item, whose offset is applied already")
     if not baseline:
         return None
     offset = SENTINEL2_FROM_04.offset if _late(properties) and not applied else 0.0

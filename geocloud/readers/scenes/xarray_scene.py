@@ -154,6 +154,8 @@ class BandArrays:
     """What may state sensor and product."""
     baseline: str = ""
     """Sentinel-2's processing baseline, by an attribute or a coordinate of one value; else empty."""
+    taken: str = ""
+    """Day of acquisition by such, ISO 8601; else empty."""
 
     def arrays(self) -> dict[str, xarray.DataArray]:
         """Common name -> (y, x) array of the bands that are read."""
@@ -161,7 +163,7 @@ class BandArrays:
 
     def evidence(self, source: str) -> ScaleEvidence:
         """What may tell the scale."""
-        return ScaleEvidence(source, self.texts, self.chosen.sensor, self.labels, self.baseline)
+        return ScaleEvidence(source, self.texts, self.chosen.sensor, self.labels, self.baseline, taken=self.taken)
 
 
 def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOptions, source: str = "array") -> BandArrays:
@@ -170,12 +172,12 @@ def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOption
     labels = tuple(label for label, _, _ in found)
     values = tuple(layer for _, layer, _ in found)
     texts = " ".join((source, *_stated(array)))
-    baseline = _single(array, *BASELINE_KEYS[:-1])
+    when = _single(array, *BASELINE_KEYS[:-1]), _single(array, "time", "t", "datetime", "start_datetime")[:19]
     if options.bands:
-        return BandArrays(labels, values, given_bands(options.bands, labels, source), texts, baseline)
+        return BandArrays(labels, values, given_bands(options.bands, labels, source), texts, *when)
     hints = [BandHint(label, wavelength or _attribute_wavelength(layer)) for label, layer, wavelength in found]
     hints = nearest_hints(hints, texts, lambda number: _has_data(values[number - 1]))
-    return BandArrays(labels, values, choose_bands(hints, labels, source, texts), texts, baseline)
+    return BandArrays(labels, values, choose_bands(hints, labels, source, texts), texts, *when)
 
 
 def _has_data(array: xarray.DataArray) -> bool:
