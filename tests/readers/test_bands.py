@@ -79,9 +79,16 @@ def scored(names: list[str], texts: str = "") -> dict[str, int]:
         (["B1", "B2", "B3", "B4", "B5", "B6_VCID_1", "B6_VCID_2", "B7", "B8", "QA_PIXEL"], {**SIX, "swir22": 8}),
         (["B1", "B2", "B3", "B4", "B5", "B7", "B8"], {**SIX}),
         ([f"Nadir_Reflectance_Band{n}" for n in range(1, 8)], MODIS),
+        ([f"Oa{n:02d}_reflectance" for n in (3, 4, 6, 8, 17)], {"blue": 2, "green": 3, "red": 4, "nir": 5}),
         ([f"500m Surface Reflectance Band {n}" for n in range(1, 8)], MODIS),
         ([f"LC08_CU_003008_20161026_20181222_C01_V01_SRB{n}" for n in range(2, 8)], SIX),
         ([f"LC08_CU_003008_20161026_20181222_C01_V01_TAB{n}" for n in range(2, 8)], SIX),
+        (["Band 2 Blue", "Band 3 Green", "Band 4 Red", "Band 5 NIR", "Band 6 SWIR 1", "Band 7 SWIR 2"], SIX),
+        (["Azul", "Verde", "Rojo", "Infrarrojo cercano", "SWIR 1", "SWIR 2"], SIX),
+        (["Bleu", "Vert", "Rouge", "Proche infrarouge", "SWIR1", "SWIR2"], SIX),
+        (["Blau", "Grün", "Rot", "Nahes Infrarot", "SWIR 1", "SWIR 2"], SIX),
+        (["Blu", "Verde", "Rosso", "Infrarosso vicino", "SWIR 1", "SWIR 2"], SIX),
+        (["Azul", "Verde", "Vermelho", "Infravermelho próximo", "SWIR 1", "SWIR 2"], SIX),
         ([f"LC08_L1TP_044034_20140318_20170307_01_T1_sr_band{n}" for n in range(2, 8)], SIX),
         (["blue", "green", "red", "nir_1", "swir_2", "swir_3"], SIX),
         (["blue", "green", "red", "nir", "SWIR1", "SWIR2", "SWIR3"], FOUR),
@@ -99,6 +106,8 @@ def test_what_is_stated_decides_between_sensors() -> None:
     assert scored(names, "platform landsat-8") == {
         "blue": 2, "green": 3, "red": 4, "nir": 5, "swir16": 6, "swir22": 7,
     }  # fmt: skip
+    ali = scored([f"B{n}" for n in range(2, 11)], "EO1A0150322010138110KF_1T.tif")
+    assert ali == {"blue": 2, "green": 3, "red": 4, "nir": 6, "swir16": 8, "swir22": 9}
     assert scored(["B02", "B03", "B04", "B05"], "sentinel-2a") == {"blue": 1, "green": 2, "red": 3}
     assert scored(["Band 1", "Band 2", "Band 3"], "LT05_L2SP_1.tif") == {}
 
@@ -166,7 +175,9 @@ def test_bands_are_given_by_number_or_by_what_the_scene_calls_them() -> None:
         given_bands({"blue": "B09", "green": 2, "red": 3}, labels, "a")
 
 
-@pytest.mark.parametrize("name", ["LM05_190027_19840615.tif", "AST_L1T_00301052020.tif", "CBERS_4_PAN10M_2020.tif"])
+@pytest.mark.parametrize(
+    "name", ["LM05_190027_19840615.tif", "AST_L1T_00301052020.tif", "CBERS_4_PAN10M_2020.tif", "R2_LISS3_2023.tif"]
+)
 def test_sensors_without_blue_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="which has no blue band"):
         choose_bands([BandHint(f"B{n}") for n in range(1, 5)], ["B1", "B2", "B3", "B4"], name, name)

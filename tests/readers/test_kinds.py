@@ -302,6 +302,21 @@ class TestNodata:
         with open_scene(path, SceneOptions(nodata=float("nan"))) as scene:
             assert read_all(scene).valid.all()
 
+    @pytest.mark.parametrize(
+        ("name", "top", "dtype"), [("", 1, "uint8"), ("dataMask", 1, "float32"), ("valid", 255, "uint16")]
+    )
+    def test_a_last_band_of_zero_and_one_number_masks(self, tmp_path: Path, name: str, top: int, dtype: str) -> None:
+        mask = np.full((1, 60, 60), top)
+        mask[:, :20] = 0
+        scale = {"uint8": 40, "float32": 10000}.get(dtype, 1)
+        data = np.concatenate([stack(3) / scale, mask]).astype(dtype)
+        path = write_scene(
+            tmp_path / "a.tif", data=data, names=["red", "green", "blue", name], photometric="MINISBLACK"
+        )
+        with open_scene(path) as scene:
+            assert (read_all(scene).valid == (mask[0] > 0)).all()
+            assert any(isinstance(note, Warn) and "--nodata nan" in note for note in scene.notes)
+
     def test_zeros_of_sentinel2_and_in_files_of_another_nodata(self, tmp_path: Path) -> None:
         data = stack(4)
         data[:, :20] = 0

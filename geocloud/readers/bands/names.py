@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import dropwhile
 
 from geocloud.readers.bands.sensors import FAMILIES
 
@@ -47,12 +48,14 @@ NARROW_WORDS = ("nir08", "narrownir", "nirnarrow", "nir2")
 
 _WORDS = {
     "coastal": "coastal coastalblue coastalaerosol aerosol deepblue ultrablue costalblue violet",
-    "blue": "blue b blu blau bleu azul",
-    "green": "green g grn greenii grün gruen vert verde",
-    "red": "red r rot rouge rojo vermelho rosso",
+    "blue": "blue b blu blau bleu bleue azul blauw",
+    "green": "green g grn greenii grün gruen vert verte verde groen",
+    "red": "red r rot rouge rojo vermelho rosso rood",
     "rededge": "rededge rededge1 vegetationrededge vegetationrededge1 re re1",
     "nir": "nir n nir1 nir08 nearinfrared nearinfrared1 infrared nearir nir08m widenir nirwide narrownir nirnarrow "
-    "vnir nearinfra nearinfrarouge",
+    "vnir nearinfra nearinfrarouge infrarouge procheinfrarouge infrarougeproche pir infrarrojo infrarrojocercano "
+    "infrarosso infrarossovicino vicinoinfrarosso infravermelho infravermelhopróximo infravermelhoproximo infrarot "
+    "nahesinfrarot nahinfrarot infrarood nabijinfrarood",
     "swir16": "swir16 swir1 shortwaveinfrared1 shortwaveinfrared16 swirone shortinfrared1 shortwaveir1",
     "swir22": "swir22 swir2 shortwaveinfrared2 shortwaveinfrared22 swirtwo shortinfrared2 shortwaveir2",
     "cirrus": "cirrus cirrusband",
@@ -100,7 +103,8 @@ def name_word(text: str) -> tuple[str, int] | None:
     """
     words = [word for word in compact(text) if word not in _NOISE and not word.isdigit()]
     digits = [word for word in compact(text) if word not in _NOISE]
-    for tokens in (digits, words):
+    numbered = list(dropwhile(str.isdigit, digits))  # `6 SWIR 1`: the first number counts bands, the last belongs to it
+    for tokens in (digits, numbered, words):
         whole = "".join(tokens)
         if whole in WORDS and whole:
             return WORDS[whole], 0

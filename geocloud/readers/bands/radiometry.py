@@ -141,6 +141,11 @@ class ScaleEvidence:
     taken: str = ""
     """Day of acquisition, ISO 8601; empty where unknown."""
 
+    @property
+    def names(self) -> str:
+        """All names: of files, folders and products, and of bands."""
+        return " ".join((self.texts, *self.labels))
+
 
 def choose_radiometry(
     stated: Mapping[str, Radiometry | None], evidence: ScaleEvidence, sample: Callable[[], Samples]
@@ -164,7 +169,7 @@ def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry
         return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, "no pixel has data")
     if set(samples.dtypes) == {"uint8"}:
         return true_colour(evidence.texts) or _bytes(samples, evidence)
-    product = named_product(evidence.texts)
+    product = named_product(evidence.names)
     if product is not None and set(samples.dtypes) & set(product.dtypes):
         return _of_product(product, evidence)
     if _is_landsat_sr(evidence, samples):
@@ -272,7 +277,7 @@ def known_nodata(evidence: ScaleEvidence, dtype: str) -> float | None:
         return None
     if not dtype.startswith(("int", "uint")):
         return 0.0 if evidence.sensor and evidence.sensor.nodata == 0 else None
-    product = named_product(evidence.texts)
+    product = named_product(evidence.names)
     if product is not None and dtype in product.dtypes:
         return product.nodata
     return evidence.sensor.nodata if evidence.sensor else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 FAMILIES = {
     "dea": r"(?:^|[^a-z0-9])(?:nbart?|oa)_([a-z_]+(?:_\d)?)$",
     "modis": r"(?:sur_refl_b0?|nadir_reflectance_band|brdf\w*_band_?|\d ?m surface reflectance band )(\d)(?:$|[^0-9])",
+    "olci": r"(?:^|[^a-z0-9])oa(\d\d)(?:_reflectance|_radiance|$)",
     "viirs": r"(?:^|surfreflect_)([mi]\d{1,2})(?:_\d)?$",
     "landsat sr": r"(?:^|[^a-z0-9])(sr|st)_?(b\d{1,2})(?:$|[^a-z0-9])",
     "landsat ta": r"(?:^|[^a-z0-9])ta(b\d{1,2})(?:$|[^a-z0-9])",
@@ -109,7 +110,7 @@ AMAZONIA_WFI = Sensor(
     nodata=0,
     only_stated=True,
 )
-"""Files are numbered from 1; the charter's catalogue numbers the same bands 13 to 16, as CBERS-4's camera."""
+"""Files are numbered from 1; the charter's catalogue numbers the same bands 13 to 16."""
 PLEIADES = Sensor(
     "Pléiades, SPOT 6 and 7",
     _named("P B0=blue B1=green B2=red B3=nir"),
@@ -125,6 +126,21 @@ VENUS = Sensor(
     only_stated=True,
 )
 """eoPortal, VENµS, VSSC: B3 at 490 nm, B4 at 555, B7 at 667, B8 at 702, B11 at 865; B5 and B6 at 620."""
+ALI = Sensor(
+    "EO-1 ALI",
+    _named("B1 B2=coastal B3=blue B4=green B5=red B6 B7=nir B8 B9=swir16 B10=swir22"),
+    r"(?:^|[^a-z0-9])EO1A\d",
+    alone=("B1",),
+    only_stated=True,
+)
+"""USGS, EO-1 User Guide: B1 is panchromatic, B2 at 443 nm, B6 at 790, B7 at 868."""
+OLCI = Sensor(
+    "Sentinel-3 OLCI",
+    _named("01 02 03=coastal 04=blue 05 06=green 07 08=red 09 10 11=rededge 12 13 14 15 16 17=nir 18 19 20 21"),
+    r"(?:^|[^a-z0-9])S3[AB]_OL_|OLCI",
+    ("olci",),
+)
+"""ESA, Sentinel-3 OLCI User Guide: Oa04 at 490 nm, Oa06 at 560, Oa08 at 665, Oa11 at 709, Oa17 at 865."""
 MODIS = Sensor("MODIS", _named("1=red 2=nir 3=blue 4=green 5 6=swir16 7=swir22"), r"M[OYC]D(?:09|43)|MODIS", ("modis",))
 VIIRS = Sensor(
     "VIIRS",
@@ -149,12 +165,13 @@ DEA_LANDSAT = Sensor(
     ("dea",),
 )
 SENSORS = (
-    *(SENTINEL2, LANDSAT_8_9, LANDSAT_4_7, CBERS_MUX, CBERS_WFI, CBERS_WPM, AMAZONIA_WFI, PLEIADES, VENUS),
-    *(MODIS, VIIRS, DEA_SENTINEL2, DEA_LANDSAT),
+    *(SENTINEL2, LANDSAT_8_9, LANDSAT_4_7, CBERS_MUX, CBERS_WFI, CBERS_WPM, AMAZONIA_WFI, PLEIADES, VENUS, ALI),
+    *(OLCI, MODIS, VIIRS, DEA_SENTINEL2, DEA_LANDSAT),
 )
 WITHOUT_BLUE = {
     "Landsat's Multispectral Scanner (MSS)": r"(?:^|[^a-z0-9])LM0[1-5]_",
     "ASTER": r"(?:^|[^a-z0-9])AST_(?:L1|0[79])",
+    "Resourcesat's LISS or AWiFS": r"(?:^|[^a-z0-9])(?:LISS[-_ ]?(?:[34]|III|IV)|AWIFS)(?:$|[^a-z0-9])",
     "CBERS's PAN10M": r"CBERS_4A?_PAN10M",
 }
 """Sensors that have no blue band -> regular expression, case ignored, found in names of their products."""
@@ -244,6 +261,12 @@ PRODUCTS = (
         *("PlanetScope radiance", float("nan"), 0.0, 0),
         file_name=r"_Analytic(?:MS)?(?:_8b|_DN)?(?:_harmonized|_clip|_file_format)*\.",
         way_out="put its ..._metadata.xml, which holds the reflectance coefficients, beside it, or give --scale",
+    ),
+    Product(
+        *("radiance of OLCI or ALI", float("nan"), 0.0, 0),
+        file_name=r"Oa\d\d_radiance|(?:^|[^a-z0-9])EO1A\d",
+        dtypes=("uint16", "int16", "float32", "float64"),
+        way_out="turn it into reflectance first, as SNAP's Rad2Refl does for OLCI, or give --scale and --offset",
     ),
     Product("Digital Earth Australia", 1e-4, 0.0, -999, file_name=r"ga_(?:ls[5-9][tec]|s2[abc]m?)_"),
     Product(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ OVERVIEW_SIDE = 1024
 """Where the windows hold no data, the whole scene is read, decimated to at most this many pixels per side."""
 LEAST_WITH_MASK = 4
 """Bands from which the last may be a mask that nothing tags."""
+MASK_NAMES = ("datamask", "valid", "validity", "validmask", "validdata", "footprint")
+"""What such a band may be called, letters alone (Sentinel Hub: dataMask). A `mask` may as well be of clouds."""
 NO_NUMBER = 1e9
 """Floats beyond this are what fills files, whatever the scale."""
 FULL_COUNT, NEARLY_WHITE, NEARLY_SHARE, MOSTLY_WHITE = 255, 230, 0.03, 0.9
@@ -48,7 +51,7 @@ def mask_band(dataset: Any, users: Collection[int] = ()) -> tuple[int, bool]:  #
     """Number of the band that masks, 0 for none; True where that is a guess, since nothing tags it.
 
     A band tagged alpha that holds measurements, as GDAL tags the fourth of four bytes, is none. A last band without a
-    name that holds nothing but 0 and its type's highest number is taken for one.
+    name that holds nothing but 0 and 1, or 0 and its type's highest number, is taken for one; so is one of MASK_NAMES.
 
     Args:
         dataset: an open file.
@@ -60,14 +63,15 @@ def mask_band(dataset: Any, users: Collection[int] = ()) -> tuple[int, bool]:  #
         between = (seen > 0) & (seen < seen.max(initial=0))
         return (tagged[0] if float(between.mean()) < ALPHA_SHARE else 0), False
     last = dataset.count
-    dtype = dataset.dtypes[last - 1]
-    nameless = not dataset.descriptions[last - 1] and dataset.colorinterp[last - 1] is ColorInterp.undefined
-    if last < LEAST_WITH_MASK or last in users or not nameless or dtype not in ("uint8", "uint16"):
+    dtype, name = dataset.dtypes[last - 1], (dataset.descriptions[last - 1] or "").lower()
+    called = re.sub(r"[^a-z]", "", name) in MASK_NAMES
+    nameless = not name and dataset.colorinterp[last - 1] is ColorInterp.undefined and dtype in ("uint8", "uint16")
+    if last < LEAST_WITH_MASK or last in users or not (called or nameless):
         return 0, False
-    full = np.iinfo(dtype).max
     seen = _seen(dataset, last)
-    two = bool((seen == full).any() and ((seen == 0) | (seen == full)).all())
-    return (last, True) if two else (0, False)
+    top = seen.max(initial=0)
+    two = top > 0 and bool(((seen == 0) | (seen == top)).all())
+    return (last, True) if two and (called or top in (1, np.iinfo(dtype).max)) else (0, False)
 
 
 def _is_alpha(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is untyped

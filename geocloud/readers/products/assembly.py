@@ -230,7 +230,7 @@ def inspect(path: str, users: Collection[int] = (), *, allow_external: bool = Fa
             dataset.dtypes,
             MaskFlags.per_dataset in flags and not {MaskFlags.nodata, MaskFlags.alpha} & set(flags),
             alpha,
-            f"band {alpha} holds but 0 and its highest number, and is read as a mask; --nodata nan if it is none"
+            f"band {alpha} holds but 0 and one other number, and is read as a mask; --nodata nan if it is none"
             if guessed
             else "",
         )

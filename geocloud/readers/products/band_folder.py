@@ -26,13 +26,15 @@ RASTER = re.compile(r".*\.(tiff?|jp2|vrt|img)", re.IGNORECASE)
 _PICTURE = re.compile(r".*\.(png|jpe?g|webp)", re.IGNORECASE)
 _NO_BAND = re.compile(
     r"(?:.*[_.-])?(?:udm2?|qai|qa|scl|aot|wvp|tci|pvi|visual|preview|browse|overview|thumbnail|cld|cldprb|mask|msk_\w+|"
-    r"hot|vzn|ovv|dst|ang\w*|vaa|vza|saa|sza|b?qa_?\w*|st_\w+|cdist|atran|drad|emis|emsd|trad|urad)"
+    r"hot|vzn|ovv|dst|uncert\w*|(?:view|sun)_\w+|ang\w*|vaa|vza|saa|sza|b?qa_?\w*|st_\w+|cdist|atran|drad|emis|emsd|trad|urad)"
     r"(?:_clip|_harmonized|_file_format|_\d\d?m)*\.\w+",
     re.IGNORECASE,
 )
 """Files beside the bands: classes, quality, angles, pictures."""
 _LANDSAT_L1 = re.compile(r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_\d\d_\w\w_b", re.IGNORECASE)
 _TILE = re.compile(r"(.*?)-?\d{10}-\d{10}\.tiff?", re.IGNORECASE)
+_METRES = re.compile(r"_(\d\d)m\.")
+"""Pixel size in names of Sentinel-2's files, of which one resampled to another's grid is not read."""
 _PREFERRED = (("_FRE_", "_SRE_"),)
 """Of two files of one band the one whose name holds the first is read: Theia's flat reflectance before surface one."""
 
@@ -197,6 +199,8 @@ def _finest(
         return wide[0]
     areas = {name: inspect(files[name], allow_external=allow_external).pixel_area for name in wide}
     finest = [name for name in wide if areas[name] == min(areas.values())]
+    metres = {name: int(found[-1]) if (found := _METRES.findall(name)) else 0 for name in finest}
+    finest = [name for name in finest if metres[name] == min(metres.values())]
     if len(finest) > 1:
         raise InputError(f"{source} holds several files for {band} ({finest[0]}, {finest[1]}); give a scene a folder")
     return finest[0]
