@@ -281,19 +281,22 @@ def test_commands_take_a_file_and_a_box(tmp_path: Path) -> None:
 
 
 def test_a_batch_masks_the_area_and_resumes_by_it(tmp_path: Path) -> None:
-    scene, fields = clouds(tmp_path), tmp_path / "fields.gpkg"
+    distributed = pytest.importorskip("distributed")
+    scene, fields, out = clouds(tmp_path), tmp_path / "fields.gpkg", tmp_path / "out"
     AREAS["circle"].to_file(fields)
     detect = replace(BRIGHT, aoi=str(fields))
     alone = geocloud.detect(scene, tmp_path / "alone", detect)
-    options = BatchOptions(detect=detect, workers=1, split=100)
-    (record,) = geocloud.detect_many([scene], tmp_path / "out", options).done
-    np.testing.assert_array_equal(read(tmp_path / "out" / "clouds_cloudmask.tif"), read(alone.mask_path))
-    assert record.cloud_percent == pytest.approx(alone.cloud_cover, abs=1e-3)
-    again = geocloud.detect_many([scene], tmp_path / "out", replace(options, resume=True))
-    assert (len(again.records), len(again.kept)) == (0, 1)
-    AREAS["two"].to_file(fields)  # the same name, another area
-    other = geocloud.detect_many([scene], tmp_path / "out", replace(options, resume=True))
-    assert (len(other.done), len(other.kept)) == (1, 0)
+    options = BatchOptions(detect=detect, split=100)
+    here = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with distributed.Client(**here) as client:
+        (record,) = geocloud.detect_many([scene], out, options, client=client).done
+        np.testing.assert_array_equal(read(out / "clouds_cloudmask.tif"), read(alone.mask_path))
+        assert record.cloud_percent == pytest.approx(alone.cloud_cover, abs=1e-3)
+        again = geocloud.detect_many([scene], out, replace(options, resume=True), client=client)
+        assert (len(again.records), len(again.kept)) == (0, 1)
+        AREAS["two"].to_file(fields)  # the same name, another area
+        other = geocloud.detect_many([scene], out, replace(options, resume=True), client=client)
+        assert (len(other.done), len(other.kept)) == (1, 0)
 
 
 @pytest.mark.parametrize("lazy", [False, True])
