@@ -48,3 +48,8 @@ def test_each_extra_that_an_error_names_exists() -> None:
         named |= set(re.findall(r"geocloud\[([a-z]+)\]", text))
     assert named
     assert named <= set(PROJECT["optional-dependencies"])
+
+
+def test_the_manual_names_each_extra_of_users() -> None:
+    table = set(re.findall(r"^\| `geocloud\[([a-z]+)\]` \|", (ROOT / "docs" / "install.md").read_text(), re.MULTILINE))
+    assert table == set(PROJECT["optional-dependencies"]) - {"dev", "docs", "test"}
