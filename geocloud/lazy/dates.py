@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from geocloud.lazy.given import Given, Wanted, attributes, coords_of, plan_block
 from geocloud.models.registry import shared_scorer
 from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import score_scene
+from geocloud.pipeline.tiling import blocks_of
 from geocloud.progress import tell
 from geocloud.raster import NODATA, ByteArray, FloatArray, Window
 from geocloud.readers import open_scene
@@ -72,16 +74,16 @@ def mask_together(array: Array, given: Given, wanted: Wanted) -> xarray.DataArra
     shape = first.sizes[y], first.sizes[x]
     area = wanted.area(array_georef(first))
     frame = Window(0, 0, *shape) if area is None else area.window
-    limit = find_limit(frame, shape)
+    limit = find_limit(frame, shape, partial(blocks_of, georef=array_georef(first), scorer=scorer))
     planes: list[Any] = [date.planes(bands, limit, wanted, scorer) for date in dates]
+    inner = replace(frame, row=frame.row - limit.row, col=frame.col - limit.col)
     codes: Any
     if first.chunks is None:
-        codes = mask_dates(np.stack(planes), bands, names)
+        codes = mask_dates(np.stack(planes), inner, bands, names)
     else:
         import dask.array
 
-        codes = mask_dates_lazily(dask.array.stack(planes), bands, names)
-    codes = codes[:, *frame.slices((limit.row, limit.col))]
+        codes = mask_dates_lazily(dask.array.stack(planes), bands, names)[:, *inner.slices()]
     if area is not None and area.shape is not None:
         codes = np.where(area.inside(frame), codes, np.uint8(NODATA))
     if wanted.product != "geocloud":
@@ -175,24 +177,26 @@ def _with_alone(data: FloatArray, alone: FloatArray) -> FloatArray:
     return np.concatenate([data, p[None], np.where(shaded, SHADED, LIT)[None]]).astype(np.float32)
 
 
-def mask_dates(planes: FloatArray, bands: Sequence[str], names: Sequence[str]) -> ByteArray:
-    """(date, y, x) codes of a series in memory.
+def mask_dates(planes: FloatArray, frame: Window, bands: Sequence[str], names: Sequence[str]) -> ByteArray:
+    """(date, h, w) codes of a series in memory.
 
     Args:
         planes: (date, plane, y, x), the dates in the order of time; see `to_dates`.
+        frame: the window of them that is masked; all of them tell what sets the dates apart.
         bands: of the planes.
         names: of the dates, for messages.
     """
-    pixels, whole = window_pixels(len(planes), len(bands)), Window(0, 0, *planes.shape[2:])
+    shape = planes.shape[2:]
+    pixels, whole = window_pixels(len(planes), len(bands)), Window(0, 0, *shape)
     samples = [planes[..., *window.slices()] for window in sample_windows(whole, pixels)]
-    usual, codes = _learn(samples, bands, names), np.empty((len(planes), *planes.shape[2:]), dtype=np.uint8)
-    edges = [edges_of(size, pixels) for size in planes.shape[2:]]
+    usual, codes = _learn(samples, bands, names), np.empty((len(planes), *frame.shape), dtype=np.uint8)
+    edges = [edges_of(size, pixels) for size in frame.shape]
     for top, bottom in pairwise(edges[0]):
         for left, right in pairwise(edges[1]):
-            window = Window(top, left, bottom - top, right - left)
-            area = window.grow(REACH).clip(planes.shape[2:])
+            window = Window(frame.row + top, frame.col + left, bottom - top, right - left)
+            area = window.grow(REACH).clip(shape)
             found = _mask_window(planes[..., *area.slices()], usual, bands)
-            codes[:, *window.slices()] = found[:, *window.slices((area.row, area.col))]
+            codes[:, top:bottom, left:right] = found[:, *window.slices((area.row, area.col))]
     return codes
 
 

@@ -132,6 +132,13 @@ def pixels_of(window: Window, factor: int, shape: tuple[int, int]) -> Window:
     return Window(window.row * factor, window.col * factor, window.height * factor, window.width * factor).clip(shape)
 
 
+def blocks_of(window: Window, georef: Georef, scorer: Scorer) -> Window:
+    """The scene's pixels in all blocks that are scored where only a window of it is wanted."""
+    factor = aggregation_factor(georef, scorer)
+    blocks = scored_grid(georef, factor, scorer.card.block).touching(squares_of(window, factor))
+    return pixels_of(blocks, factor, georef.shape)
+
+
 T = TypeVar("T")
 _END = object()
 

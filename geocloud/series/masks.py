@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -28,12 +29,18 @@ def window_pixels(dates: int, bands: int) -> int:
     return max(1, MEMORY // (4 * dates * (3 * bands + 2 * NEAR + 10)))
 
 
-def find_limit(frame: Window, shape: tuple[int, int]) -> Window:
-    """What has to be read to mask a part of a scene: the part with so much round it that dates can be compared."""
-    if frame.shape == shape:
-        return frame
-    margin = max(REACH, (SAMPLES * SAMPLE_SIDE - min(frame.shape) + 1) // 2)
-    return frame.grow(margin).clip(shape)
+def find_limit(frame: Window, shape: tuple[int, int], blocks_of: Callable[[Window], Window]) -> Window:
+    """What is read to mask a part of a scene: the blocks that are scored for it in any case, or more.
+
+    So much that what a pixel depends on is in it, and that dates can be compared.
+
+    Args:
+        frame: the part.
+        shape: (height, width) of the scene.
+        blocks_of: the pixels of the blocks that hold any of a window.
+    """
+    blocks = blocks_of(frame.grow(REACH).clip(shape))
+    return blocks.grow(max(0, (SAMPLES * SAMPLE_SIDE - min(blocks.shape) + 1) // 2)).clip(shape)
 
 
 def sample_windows(limit: Window, pixels: int) -> list[Window]:
@@ -68,10 +75,19 @@ def to_codes(found: Explained) -> ByteArray:
 
 
 def check_different(values: FloatArray, names: Sequence[str]) -> None:
-    """InputError where two dates of samples (date, plane, h, w) hold the same pixels: a cloud would confirm itself."""
-    data = values[:, :-2]
-    for later in range(1, len(data)):
-        both = with_data(data[later]) & with_data(data[later - 1])
-        one, other = data[later][:, both], data[later - 1][:, both]
-        if both.any() and one.std() > 0 and np.array_equal(one, other):
-            raise InputError(f"{names[later - 1]} and {names[later]} hold the same pixels; give each date once")
+    """InputError where two dates of samples (date, plane, h, w) hold the same pixels: a cloud would confirm itself.
+
+    Neighbours in time are the same also where one of them lacks some pixels; ground of one number is no copy.
+    """
+    data, seen = values[:, :-2], with_data(values[:, :-2])
+    firsts: dict[bytes, int] = {}
+    for later, date in enumerate(data):
+        if not seen[later].any() or date[:, seen[later]].std() == 0:
+            continue
+        earlier = firsts.setdefault(hashlib.sha256(np.nan_to_num(date, nan=-1).tobytes()).digest(), later)
+        both = seen[later] & seen[later - 1]
+        one, other = date[:, both], data[later - 1][:, both]
+        if later and both.any() and one.std() > 0 and np.array_equal(one, other):
+            earlier = later - 1
+        if earlier != later:
+            raise InputError(f"{names[earlier]} and {names[later]} hold the same pixels; give each date once")

@@ -17,12 +17,13 @@ from geocloud.pipeline.detection import DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.places import area_files, model_files, scene_files
 from geocloud.progress import Progress, no_progress, tell
-from geocloud.raster import Georef, Window
+from geocloud.raster import Window
 from geocloud.readers import SceneOptions, Source, open_scene
 from geocloud.readers.area import AREA_TAG, AreaSource, Box, find_area, frame_of_window
 from geocloud.readers.masks import MaskFile
 from geocloud.readers.reader import SceneReader, window_georef
 from geocloud.readers.scenes.band_subset import KeptOpen
+from geocloud.readers.scenes.read_once import read_once
 from geocloud.scorers.contract import Scorer
 from geocloud.series.compose import Method
 from geocloud.series.mosaic import MaskPlace, Mosaic, MosaicPart, StackRecipe, make_part, make_part_elsewhere, spool_of
@@ -141,6 +142,8 @@ def composite(
         sources = [named[id(scene)] for scene in stack.scenes]
         check_outputs(outputs, chain.from_iterable(map(scene_files, stack.scenes)), overwrite=options.overwrite)
         staging = files.enter_context(staged(target.stem))
+        if tasks is None:  # elsewhere each process opens the scenes itself
+            stack = replace(stack, scenes=read_once(stack.scenes, partial(staging.scratch, target)))
         days = list(dict.fromkeys(stack.days)) if all(stack.days) else [str(n) for n in range(len(stack.days))]
         dates = [days.index(day) for day in stack.days] if all(stack.days) else list(range(len(stack.days)))
         plan = Mosaic((), tuple(dates), tuple(day_numbers(stack.days, len(days))), options.method, area)
@@ -151,8 +154,8 @@ def composite(
         if options.stac:
             _write_item(outputs[1], target, plan, stack, staging)
         staging.commit(last=target, overwrite=options.overwrite)
-    told = tuple(days) if all(stack.days) else ("",) * len(days)
-    return Composite(target, told, filled, outputs[1] if options.stac else None)
+    told, item = days if all(stack.days) else [""] * len(days), outputs[1] if options.stac else None
+    return Composite(target, tuple(told), filled, item)
 
 
 def _outputs(target: Path, options: CompositeOptions) -> list[Path]:
@@ -334,9 +337,7 @@ def _write_item(path: Path, target: Path, plan: Mosaic, stack: Stack, staging: S
         staging.path(target), target.name, "Cloud-free composite, reflectance", COG, ("data", "reflectance"),
         _product(stack),
     )  # fmt: skip
-    georef: Georef = window_georef(stack.georef, plan.frame(stack))
-    if not stack.georef.located:
-        georef = stack.georef
+    georef = window_georef(stack.georef, plan.frame(stack)) if stack.georef.located else stack.georef
     period = (min(stack.days), max(stack.days)) if all(stack.days) else None
     write_item(
         staging.path(path),

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,7 @@ from geocloud.models.registry import DEFAULT_MODEL, checked, load_scorer
 from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.places import area_files, earlier_products, mask_files, model_files, scene_files
+from geocloud.pipeline.tiling import blocks_of
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import CLEAR, CLOUD, NODATA, FloatArray, Georef, Window
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
@@ -29,6 +31,7 @@ from geocloud.readers.dates import TAKEN_TAG
 from geocloud.readers.masks import MaskFile, ScoreFile
 from geocloud.readers.reader import window_georef
 from geocloud.readers.scenes.band_subset import KeptOpen
+from geocloud.readers.scenes.read_once import read_once
 from geocloud.scorers.contract import Scorer
 from geocloud.series.explain import MIN_DATES, REACH, Dates, explain, learn_usual
 from geocloud.series.masks import (
@@ -134,7 +137,8 @@ def detect_series(
         retired = [path for final in finals for path in earlier_products(final)] if options.overwrite else []
         check_not_read(retired, read)
         staging = files.enter_context(staged("series"))
-        place = _Place.of(stack, area)
+        stack = replace(stack, scenes=read_once(stack.scenes, partial(staging.scratch, finals[0])))
+        place = _Place.of(stack, area, scorer)
         alone = []
         for done, scene in enumerate(stack.scenes):
             progress(done, len(stack.scenes), "inference")
@@ -166,10 +170,11 @@ class _Place:
     """Of the whole grid."""
 
     @classmethod
-    def of(cls, stack: Stack, area: Area | None) -> Self:
+    def of(cls, stack: Stack, area: Area | None, scorer: Scorer) -> Self:
         """All of the grid, or an area with its surroundings."""
         frame = stack.frame if area is None else area.window
-        return cls(area, frame, find_limit(frame, stack.georef.shape), stack.georef)
+        blocks = partial(blocks_of, georef=stack.georef, scorer=scorer)
+        return cls(area, frame, find_limit(frame, stack.georef.shape, blocks), stack.georef)
 
 
 @dataclass(frozen=True, slots=True)

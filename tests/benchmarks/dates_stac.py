@@ -38,8 +38,7 @@ from geocloud import (
     open_scene,
     search,
 )
-from geocloud.pipeline.tiling import aggregation_factor, scored_grid
-from geocloud.raster import Window
+from geocloud.pipeline.tiling import aggregation_factor, blocks_of
 from geocloud.readers.area import find_area
 
 ENLARGED = 4
@@ -90,17 +89,11 @@ def items(data: Path, folder: Path, site: Site) -> list[dict[str, object]]:
 
 
 def own_tiles(folder: Path, url: str) -> int:
-    """Bytes of the tiles of one date that the area's blocks touch."""
+    """Bytes of the tiles of one date that the area's blocks touch, with what the model sees round them."""
     with open_scene(url) as scene:
         area, scorer = find_area(FIELD, None, scene.georef, scene.source), load_scorer()
-        step = aggregation_factor(scene.georef, scorer)
-        grid, window = scored_grid(scene.georef, step, scorer.card.block), area.window
-        scored = Window(
-            window.row // step, window.col // step, -(-window.height // step) + 1, -(-window.width // step) + 1
-        )
-        blocks = grid.touching(scored.clip(grid.shape)).grow(scorer.card.halo)
-        whole = Window(*(step * n for n in (blocks.row, blocks.col, blocks.height, blocks.width)))
-        needed = whole.clip(scene.georef.shape)
+        halo = scorer.card.halo * aggregation_factor(scene.georef, scorer)
+        needed = blocks_of(area.window, scene.georef, scorer).grow(halo).clip(scene.georef.shape)
     total = 0
     for band in ("B02", "B03", "B04", "B08"):
         with rasterio.open(folder / f"{band}.tif") as file:

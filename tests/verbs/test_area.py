@@ -23,7 +23,8 @@ import geocloud
 from geocloud import BatchOptions, DetectOptions, SceneOptions
 from geocloud.cli.main import cli
 from geocloud.errors import InputError, UsageError
-from geocloud.models.registry import DEFAULT_MODEL, model_folder
+from geocloud.models.registry import DEFAULT_MODEL, load_scorer, model_folder
+from geocloud.pipeline.tiling import blocks_of
 from geocloud.readers.area import find_area
 from geocloud.readers.reader import part_of
 from geocloud.scorers.card import read_card
@@ -332,6 +333,43 @@ def test_only_the_tiles_of_the_area_s_blocks_are_fetched(tmp_path: Path) -> None
     tiles = (-(-stop // tile) - first // tile) ** 2
     assert site.sent <= 1.3 * tiles * tile**2 * 2 * bands
     assert site.sent < 0.25 * data.nbytes
+
+
+@pytest.mark.parametrize("verb", ["series", "composite"])
+def test_each_tile_of_the_dates_is_fetched_once(tmp_path: Path, verb: str) -> None:
+    rng, tile, bands = np.random.default_rng(0), 256, 4
+    ground, scene = rng.integers(300, 3000, (bands, 1300, 1300)), SceneOptions(scale=1e-4, nodata=0)
+    bounds = (WEST + 20 * 600, NORTH - 20 * 760, WEST + 20 * 690, NORTH - 20 * 640)
+    options = {"model": "brightness", "scene": scene, "bounds": bounds}
+
+    def run(scenes: list[str], out: Path) -> list[np.ndarray]:
+        if verb == "series":
+            dates = geocloud.detect_series(scenes, out, geocloud.SeriesOptions(**options))
+            return [read(date.mask_path) for date in dates]
+        return [read(geocloud.composite(scenes, out / "clear.tif", geocloud.CompositeOptions(**options)).path)]
+
+    with serve(tmp_path / "served") as site:
+        names = [f"site_2023-08-{day}.tif" for day in (10, 13, 15)]
+        for name in names:
+            data = (ground + rng.integers(0, 60, ground.shape)).astype(np.uint16)
+            write_scene(
+                site.folder / name, data=data, transform=rasterio.Affine(20, 0, WEST, 0, -20, NORTH), driver="COG",
+                blocksize=tile, overviews="NONE", nodata=0,
+            )  # fmt: skip
+        far = run([f"{site.url}/{name}" for name in names], tmp_path / "far")
+        near = run([str(site.folder / name) for name in names], tmp_path / "near")
+        with geocloud.open_scene(site.folder / names[0], scene) as opened:
+            area = find_area(None, bounds, opened.georef, "scene").window
+            blocks = blocks_of(area, opened.georef, load_scorer("brightness"))
+    for one, other in zip(far, near, strict=True):
+        np.testing.assert_array_equal(one, other)
+    rows, cols = (
+        (-(-stop // tile) - first // tile)
+        for first, stop in zip((blocks.row, blocks.col), (blocks.stop_row, blocks.stop_col), strict=True)
+    )
+    own = len(names) * rows * cols * tile**2 * 2 * bands
+    assert own < len(names) * ground.size
+    assert site.sent <= 1.3 * own
 
 
 def test_reading_a_part_is_reading_the_scene(tmp_path: Path) -> None:

@@ -97,8 +97,9 @@ def test_other_grids_the_same_pixels_and_no_common_band(tmp_path: Path) -> None:
     out = tmp_path / "masks"
     refused([*scenes, write_scene(tmp_path / "2023-08-20.tif", shape=(90, 130))], out, "not on the grid", InputError)
     copy = tmp_path / "copy_2023-08-19.tif"
-    copy.write_bytes(scenes[-1].read_bytes())
-    refused([*scenes, copy], out, "hold the same pixels", InputError)
+    for scene in (scenes[-1], scenes[0]):  # of the date before, and of one long ago
+        copy.write_bytes(scene.read_bytes())
+        refused([*scenes, copy], out, f"{scene.name} and .* hold the same pixels", InputError)
 
 
 def test_existing_masks_are_kept(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def assemble(
     padding: float | None = None
     if options.nodata is None:
         notes += [Warn(file.guessed) for file in stored.values() if file.guessed][:1]
-        if not product.fill and not (product.document and all(map(says_nodata, filled))):
+        if not product.fill and not ((product.document or product.item) and all(map(says_nodata, filled))):
             padding, said = sample().padding(set(scales.values()))
             notes += [said] if said else []
     if not grid.located:
