@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from products import assert_twin, band_file, write_item
+from products import assert_twin, band_file, numbers, write_item
+from servers import serve
 
 from geocloud import SceneOptions, open_scene
 from geocloud.errors import InputError
@@ -88,6 +89,17 @@ def test_remote_items_and_assets_are_read(served: tuple[str, Path], tmp_path: Pa
     local, _ = write_item(tmp_path / "local", hrefs={"red": f"{url}/red.tif"})
     with open_scene(local) as scene:
         assert scene.describe()["bands"]["red"]["file"] == f"{url}/red.tif"
+
+
+def test_opening_an_item_that_states_scale_and_nodata_reads_no_pixel(tmp_path: Path) -> None:
+    bands = ("blue", "green", "red", "nir")
+    with serve(tmp_path / "www") as site:
+        path, _ = write_item(site.folder, drop=("swir16",))
+        for number, band in enumerate(bands):
+            band_file(site.folder / f"{band}.tif", numbers(1500, number))
+        with open_scene(f"{site.url}/{path.name}") as scene:
+            assert scene.georef.shape == (1500, 1500)
+        assert site.sent < 0.02 * len(bands) * 1500**2 * 2
 
 
 def test_an_asset_that_a_server_does_not_have_is_left_out_or_named(served: tuple[str, Path]) -> None:
