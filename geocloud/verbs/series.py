@@ -23,7 +23,7 @@ from geocloud.pipeline.detection import Detection, DetectOptions
 from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.places import area_files, earlier_products, mask_files, model_files, scene_files
 from geocloud.pipeline.tiling import blocks_of
-from geocloud.progress import Progress, no_progress
+from geocloud.progress import Progress, Warn, no_progress, tell
 from geocloud.raster import CLEAR, CLOUD, NODATA, FloatArray, Georef, Window
 from geocloud.readers import SceneOptions, SceneReader, Source, open_scene
 from geocloud.readers.area import AREA_TAG, Area, AreaSource, Box, find_area, frame_of_window
@@ -53,6 +53,8 @@ from geocloud.writers.staging import Staging, check_not_read, check_outputs, sta
 from geocloud.writers.tiles import TileWriter
 
 Counts = NDArray[np.int64]
+ALL_CLOUDY = 0.8
+"""Share of cloud on every date from which they may all be overcast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +151,29 @@ def detect_series(
             counts, own = _write_masks(work, finals, staging, progress)
         staging.commit(last=finals[-1], retired=retired, overwrite=options.overwrite)
     valid = np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)
+    _tell_if_all_cloudy(own / valid, counts[:, 1] / valid)
     return tuple(
         SeriesDate(scene.source, day, final, 100 * cloud / n, 100 * shadow / n, 100 * single / n)
         for scene, day, final, cloud, shadow, n, single in zip(
             stack.scenes, stack.days, finals, counts[:, 1], counts[:, 2], valid, own, strict=True
         )
     )
+
+
+def _tell_if_all_cloudy(alone: NDArray[np.float64], together: NDArray[np.float64]) -> None:
+    """Warn where every date by itself is cloudy and the dates together are not: a sky that stays overcast is alike too.
+
+    Args:
+        alone: (date,) share of cloud by the date alone, NaN where it has no data.
+        together: (date,) the same by all dates.
+    """
+    known = np.isfinite(alone)
+    if known.any() and alone[known].min() > ALL_CLOUDY > together[known].mean():
+        note = (
+            f"each by itself is cloudy ({100 * alone[known].min():.0f} % at least), but they look alike, so that what "
+            "they show is taken for ground, such as salt or snow; if the sky was overcast on all of them, add clear dates"
+        )
+        tell("the dates", [Warn(note)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert [date["date"] for date in json.loads(done.stdout)["dates"]] == list(DAYS[:3])
     assert "site_2023-08-10.tif: " in done.stderr  # what was assumed of it
+    assert "each by itself is cloudy (100 % at least), but they look alike" in done.stderr
     assert "masks: " not in done.stderr
 
 
