@@ -171,7 +171,7 @@ def _tell_if_all_cloudy(alone: NDArray[np.float64], together: NDArray[np.float64
     if known.any() and alone[known].min() > ALL_CLOUDY > together[known].mean():
         note = (
             f"each by itself is cloudy ({100 * alone[known].min():.0f} % at least), but they look alike, so that what "
-            "they show is taken for ground, such as salt or snow; if the sky was overcast on all of them, add clear dates"
+            "they show is taken for ground, such as salt or snow; if all of them are overcast, add clear dates"
         )
         tell("the dates", [Warn(note)])
 
