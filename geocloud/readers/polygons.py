@@ -28,6 +28,9 @@ EARTH_RADIUS = 6.37e6
 BEND = 0.02
 """Pixels by which an edge that was straight in its own CRS may be off the bent line it is in the raster's."""
 
+NEAR_METRES = 1e5
+"""Distance, or one degree, from a raster that is near it in any case; for large ones it is their size."""
+
 
 def read_polygons(source: str | os.PathLike[str] | geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
     """The features of a vector file in any format that GDAL reads, or of a frame; all must be polygons.
@@ -110,8 +113,35 @@ def check_grid_on_earth(georef: Georef, name: str, what: str, *, placed: bool) -
         )
 
 
+def cut_to_surroundings(geometry: NDArray[Any], crs: CRS, georef: Georef) -> NDArray[Any]:
+    """(n,) polygons, cut where they reach far beyond a raster: there its projection gives wrong coordinates.
+
+    A polygon that lies wholly near the raster stays as it is; of one that lies wholly far from it nothing is left.
+    Numbers beyond 180 and 90 degrees stay too: longitudes may count from 0 to 360, and what is wrong is told.
+
+    Args:
+        geometry: the polygons.
+        crs: theirs.
+        georef: of the raster; one across the antimeridian has no surroundings in degrees.
+    """
+    change = Transformer.from_crs(CRS.from_wkt(georef.crs_wkt), crs, always_xy=True)
+    west, south, east, north = change.transform_bounds(*georef.bounds)
+    if not np.isfinite([west, south, east, north]).all() or west >= east:
+        return geometry
+    margin = max(east - west, north - south, 1 if crs.is_geographic else NEAR_METRES)
+    near = shapely.box(west - margin, south - margin, east + margin, north + margin)
+    bounds = np.abs(np.nan_to_num(shapely.bounds(geometry)))
+    sane = (bounds <= [180, 90, 180, 90]).all(axis=1) if crs.is_geographic else np.ones(len(geometry), dtype=bool)
+    far = sane & ~shapely.covered_by(geometry, near) & ~shapely.is_empty(geometry)
+    cut = geometry.copy()
+    cut[far] = [_polygons_of(shape) for shape in shapely.intersection(geometry[far], near)]
+    return cut
+
+
 def to_pixel_coordinates(frame: geopandas.GeoDataFrame, georef: Georef, name: str) -> NDArray[Any]:
     """The polygons in pixels (column, row) of a raster; edges are bent as the change of CRS bends them.
+
+    In another CRS than the raster's they are cut to its surroundings.
 
     Raises:
         InputError: the raster has no transform with a CRS, or a polygon reaches where its projection has no values.
@@ -119,6 +149,7 @@ def to_pixel_coordinates(frame: geopandas.GeoDataFrame, georef: Georef, name: st
     check_grid_on_earth(georef, name, "polygons", placed=georef.located)
     geometry, crs = frame.geometry.to_numpy(), CRS.from_wkt(georef.crs_wkt)
     if not crs.equals(frame.crs, ignore_axis_order=True):
+        geometry = cut_to_surroundings(geometry, frame.crs, georef)
         longest = (8 * EARTH_RADIUS * BEND * pixel_area(georef) ** 0.5) ** 0.5  # the rise of an arc is length² / 8 R
         metres = frame.crs.axis_info[0].unit_conversion_factor * (EARTH_RADIUS if frame.crs.is_geographic else 1)
         change = Transformer.from_crs(frame.crs, crs, always_xy=True)

@@ -72,9 +72,11 @@ def make_mosaic(scenes: Sequence[SceneReader]) -> Stack:
     Scenes without a place on the Earth have to be of one size.
 
     Raises:
-        UsageError: one is given twice, or some tell their day and others do not.
+        UsageError: there are none, one is given twice, or some tell their day and others do not.
         InputError: they lie beside each other in a way that no grid covers, or have no band in common.
     """
+    if not scenes:
+        raise UsageError("no scene was given; give one or more dates of one place")
     sources = [scene.source for scene in scenes]
     twice = next((source for source in sources if source and sources.count(source) > 1), None)
     if twice is not None:

@@ -24,7 +24,7 @@ from geocloud.raster import NODATA, Georef, Window
 from geocloud.readers.dates import mask_day
 from geocloud.readers.dispatch import protected_files
 from geocloud.readers.masks import STRIP, MaskFile
-from geocloud.readers.polygons import read_polygons, to_pixel_coordinates
+from geocloud.readers.polygons import cut_to_surroundings, read_polygons, to_pixel_coordinates
 from geocloud.version import __version__
 from geocloud.writers.staging import check_outputs, staged
 from geocloud.writers.tables import check_table_path, write_table
@@ -145,6 +145,8 @@ def _measure(mask: MaskFile, frame: geopandas.GeoDataFrame) -> tuple[Floats, Flo
     pixels = to_pixel_coordinates(frame, mask.georef, str(mask.path))
     in_degrees = CRS.from_wkt(mask.georef.crs_wkt).is_geographic
     whole = _square_metres(pixels, mask.georef) if in_degrees else shapely.area(pixels)
+    times = _beyond(frame, mask.georef)
+    whole = np.where(np.isinf(times), 1, whole) * np.where(np.isinf(times), 1, times)  # of none nothing is valid
     sums: Floats = np.zeros((3, len(pixels)))
     for zone, shape in enumerate(pixels):
         if shapely.is_empty(shape):
@@ -158,6 +160,30 @@ def _measure(mask: MaskFile, frame: geopandas.GeoDataFrame) -> tuple[Floats, Flo
             masks = codes != NODATA, np.isin(codes, COUNTED), codes == SHADOW
             sums[:, zone] += [share[where].sum() for where in masks]
     return sums[0], sums[1], sums[2], whole
+
+
+def _beyond(frame: geopandas.GeoDataFrame, georef: Georef) -> Floats:
+    """(n,) how many times the part of it near the raster each zone is, see `cut_to_surroundings`; 1 for nearly all.
+
+    Infinity where it has no such part.
+    """
+    zones = frame.geometry.to_numpy()
+    times: Floats = np.ones(len(zones))
+    if CRS.from_wkt(georef.crs_wkt).equals(frame.crs, ignore_axis_order=True):
+        return times
+    near = cut_to_surroundings(zones, frame.crs, georef)
+    cut = np.array([n for n, (one, other) in enumerate(zip(zones, near, strict=True)) if one is not other], dtype=int)
+    if frame.crs.is_geographic:  # longitude and the sine of latitude keep areas
+        sines = [shapely.transform(shapes[cut], _to_sines) for shapes in (zones, near)]
+    else:
+        sines = [zones[cut], near[cut]]
+    with np.errstate(divide="ignore"):
+        times[cut] = shapely.area(sines[0]) / shapely.area(sines[1])
+    return times
+
+
+def _to_sines(xy: Floats) -> Floats:
+    return np.column_stack([np.radians(xy[:, 0]), np.sin(np.radians(xy[:, 1]))])
 
 
 def _windows(bounds: Floats, shape: tuple[int, int]) -> Iterator[Window]:

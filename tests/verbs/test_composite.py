@@ -17,7 +17,7 @@ from rasterio.transform import from_origin
 from rio_cogeo import cog_validate
 from testutils import UTM, run_cli, write_scene
 
-from geocloud import CompositeOptions, composite, open_scene
+from geocloud import CompositeOptions, SceneOptions, composite, open_scene
 from geocloud.errors import InputError, UsageError
 
 DAYS = ("2023-08-10", "2023-08-13", "2023-08-15")
@@ -86,6 +86,22 @@ def test_masks_that_are_missing_are_made_and_not_kept(tmp_path: Path) -> None:
     assert np.isnan(bands[0, 30, 50])
     assert bands[4, 70, 30] == 3
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["clear.tif"]
+
+
+def test_scenes_without_a_place_are_composed_pixel_by_pixel(tmp_path: Path) -> None:
+    data = np.full((4, 30, 40), 800, dtype=np.uint16)
+    scenes = [
+        write_scene(tmp_path / f"2023-08-1{day}.tif", data=data + 100 * day, crs=None, transform=None)
+        for day in range(3)
+    ]
+    found = composite(
+        scenes, tmp_path / "out.tif", CompositeOptions(model="brightness", scene=SceneOptions(scale=1e-4))
+    )
+    with rasterio.open(found.path) as dataset:
+        assert dataset.crs is None
+        assert dataset.read(1) == pytest.approx(0.09)
+    with pytest.raises(UsageError, match="no scene was given"):
+        composite([], tmp_path / "none.tif")
 
 
 def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:

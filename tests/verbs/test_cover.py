@@ -166,6 +166,18 @@ def test_bad_zones_are_refused_in_one_sentence(tmp_path: Path, zones: object, wo
         cover([mask], zones)
 
 
+def test_a_zone_of_half_the_earth_is_measured_where_the_mask_is(tmp_path: Path) -> None:
+    mask = write_mask(tmp_path / "m.tif", codes())
+    east, whole, far = shapely.box(0, -90, 180, 90), shapely.box(-180, -90, 180, 90), shapely.box(-170, -80, -10, 80)
+    frame = geopandas.GeoDataFrame(geometry=[east, shapely.union(whole, east), far], crs="EPSG:4326")
+    table = cover([mask], frame)
+    valid = codes() != 255
+    percent = 100 * np.isin(codes(), [1, 2]).sum() / valid.sum()
+    assert table["cloud_percent"][:2].to_list() == pytest.approx([percent] * 2, abs=0.01)
+    assert np.isnan(table["cloud_percent"][2])
+    assert table["valid_percent"].max() < 0.001
+
+
 def test_metres_called_degrees_are_one_sentence(tmp_path: Path) -> None:
     wrong = ZONES.set_crs("EPSG:4326", allow_override=True)
     with pytest.raises(InputError, match=r"polygon 1 reaches where the CRS of .* has no values; .* name their own CRS"):

@@ -36,7 +36,8 @@ class Warp:
         self.shift = _shift(own, grid)
         """(rows, columns) to add to a window of the grid for the raster's own; None: the pixels are others."""
         ratio = [mine / theirs for mine, theirs in zip(own.resolution, grid.resolution, strict=True)]
-        self._scale = {"XSCALE": min(1.0, ratio[0]), "YSCALE": min(1.0, ratio[1])} if self._one_unit() else {}
+        scaled = self.shift is None and self._one_unit()  # pixels that are the same may have no CRS
+        self._scale = {"XSCALE": min(1.0, ratio[0]), "YSCALE": min(1.0, ratio[1])} if scaled else {}
 
     def source_window(self, window: Window) -> Window | None:
         """The raster's pixels that a window of the grid needs; None where the raster has none there."""
