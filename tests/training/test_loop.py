@@ -1,11 +1,14 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 
-from geocloud.errors import ModelError
+from geocloud.errors import Cancelled, ModelError
 from geocloud.models.networks.conv import ConvAutoencoder
 from geocloud.models.networks.dense import DenseAutoencoder
-from geocloud.training.checkpoint import CHECKPOINT_FILE
+from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint
+from geocloud.training.loop import LoopOptions, run_training
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
 from geocloud.training.patches.loop import EpochOptions, TaggedPatches, fit, mean_squared_error
@@ -90,3 +93,44 @@ def test_missing_bands_do_not_enter_the_loss():
     assert mean_squared_error(network, TaggedPatches(x, present, torch.zeros(2))).item() == pytest.approx(
         expected.item()
     )
+
+
+def _steps(folder, *, stop_at=None):
+    """A network that follows random numbers, its running average, and the steps that were reported."""
+    torch.manual_seed(0)
+    network = torch.nn.Linear(2, 1)
+    rng = torch.Generator().manual_seed(3)
+    state = TrainingState(network, torch.optim.AdamW(network.parameters()), deepcopy(network).eval(), rng)
+    if (folder / CHECKPOINT_FILE).exists():
+        load_checkpoint(folder, state, "toy")
+    done = []
+
+    def loss(_):
+        x = torch.rand(4, 2, generator=rng)
+        return {"sum": (network(x) - x.sum(1, keepdim=True)).square().mean(), "size": network.weight.square().sum()}
+
+    def report(step, terms):
+        assert set(terms) == {"sum", "size"}
+        done.append(step)
+        if step == stop_at:
+            raise Cancelled("stopped")
+
+    options = LoopOptions(11, folder, 4, "toy", rate=lambda step: 0.1 / (step + 1), clip=1.0, average=0.9)
+    run_training(state, loss, options, report)
+    return state, done
+
+
+def test_a_training_that_is_killed_between_checkpoints_ends_as_if_it_was_not(tmp_path):
+    (tmp_path / "once").mkdir()
+    (tmp_path / "twice").mkdir()
+    once, every = _steps(tmp_path / "once")
+    with pytest.raises(Cancelled):
+        _steps(tmp_path / "twice", stop_at=7)
+    twice, rest = _steps(tmp_path / "twice")
+    assert (every, rest) == (list(range(1, 12)), list(range(5, 12)))
+    for part, other in ((once.network, twice.network), (once.average, twice.average)):
+        assert torch.equal(part.weight, other.weight)
+    assert not torch.equal(once.network.weight, once.average.weight)
+    assert _steps(tmp_path / "twice")[1] == []  # the last step was saved
+    with pytest.raises(ModelError, match="of a run with other options or data"):
+        load_checkpoint(tmp_path / "once", twice, "another")
