@@ -35,11 +35,11 @@ from geocloud import (
     detect,
     detect_series,
     load_scorer,
-    open_scene,
     search,
 )
 from geocloud.pipeline.tiling import aggregation_factor, blocks_of
 from geocloud.readers.area import find_area
+from geocloud.readers.files.opening import raster_georef
 
 ENLARGED = 4
 FIELD = "15.40,45.60,15.45,45.63"
@@ -88,12 +88,14 @@ def items(data: Path, folder: Path, site: Site) -> list[dict[str, object]]:
     return found
 
 
-def own_tiles(folder: Path, url: str) -> int:
+def own_tiles(folder: Path) -> int:
     """Bytes of the tiles of one date that the area's blocks touch, with what the model sees round them."""
-    with open_scene(url) as scene:
-        area, scorer = find_area(FIELD, None, scene.georef, scene.source), load_scorer()
-        halo = scorer.card.halo * aggregation_factor(scene.georef, scorer)
-        needed = blocks_of(area.window, scene.georef, scorer).grow(halo).clip(scene.georef.shape)
+    with rasterio.open(folder / "B02.tif") as file:
+        georef = raster_georef(file, file.name)
+    scorer = load_scorer()
+    halo = scorer.card.halo * aggregation_factor(georef, scorer)
+    area = find_area(FIELD, None, georef, "the tile").window
+    needed = blocks_of(area, georef, scorer).grow(halo).clip(georef.shape)
     total = 0
     for band in ("B02", "B03", "B04", "B08"):
         with rasterio.open(folder / f"{band}.tif") as file:
@@ -117,7 +119,7 @@ def main() -> None:
                 say(f"found {scene.date} {scene.cloud_percent:5.1f} % {scene.name}")
             urls = [scene.url for scene in found]
             sizes = [sum(file.stat().st_size for file in (www / scene.name).glob("*.tif")) for scene in found]
-            tiles = [own_tiles(www / scene.name, scene.url) for scene in found]
+            tiles = [own_tiles(www / scene.name) for scene in found]
             say("| what | scenes | read, MB | own tiles, MB | ratio | whole files, MB | seconds |")
             say("|---|---|---|---|---|---|---|")
 
@@ -138,6 +140,9 @@ def main() -> None:
             options = CompositeOptions(aoi=FIELD, masks=out / "series", stac=True)
             image = composite(urls, out / "clear.tif", options)
             told("composite --aoi, masks of series", len(urls), begun, before)
+            begun, before = time.perf_counter(), site.sent
+            composite(urls, out / "alone.tif", CompositeOptions(aoi=FIELD))
+            told("composite --aoi, masks made on the way", len(urls), begun, before)
             table = cover([date.mask_path for date in dates], _field())
             say(table[["date", "cloud_percent", "shadow_percent", "valid_percent"]].to_string(index=False))
             say(f"composite: {image.filled_percent:.1f} % filled, of {', '.join(image.dates)}")
