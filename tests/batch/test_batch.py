@@ -218,6 +218,7 @@ def test_the_command_starts_workers_of_its_own(twenty: list[Path], tmp_path: Pat
     assert "distributed" not in result.stderr
 
 
+@pytest.mark.slow  # the same in one process: test_strips.py
 def test_a_raster_in_bands_is_joined_to_the_same_bytes(client: Any, mosaic: Path, tmp_path: Path) -> None:
     small = write_scene(tmp_path / "small.tif", shape=(300, 300))
     plain = DetectOptions(model="brightness", score=True, quicklook=True)

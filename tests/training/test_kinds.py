@@ -115,7 +115,7 @@ def test_detect_and_calibrate_take_every_kind(models, skies, name, tmp_path):
     assert found.cloud_cover > 80
 
 
-@pytest.mark.parametrize("name", ["contrast", "gan", "gmm codes"])
+@pytest.mark.parametrize("name", [pytest.param("contrast", marks=pytest.mark.slow), "gan", "gmm codes"])
 def test_a_resumed_run_ends_with_the_same_weights(few, name, tmp_path):
     whole = train(few, tmp_path / "once", _options(name, epochs=2))
     train(few, tmp_path / "twice", _options(name, epochs=1))
