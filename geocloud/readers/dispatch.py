@@ -178,12 +178,13 @@ def scenes_in(source: str) -> list[str]:
     folder = Path(source)
     if is_virtual(source) or not folder.is_dir() or is_zarr(source):
         return [source]
-    tree = open_tree(folder)
-    if any(SAFE_METADATA.fullmatch(name) or MTL_FILE.fullmatch(name) for name in tree.names()):
+    entries = sorted(entry for entry in folder.iterdir() if not is_litter(entry.name))
+    if any(SAFE_METADATA.fullmatch(entry.name) or MTL_FILE.fullmatch(entry.name) for entry in entries):
         return [source]
-    inner = sorted(entry for entry in folder.iterdir() if not is_litter(entry.name) and _is_product(entry))
-    if inner:
+    inner = [entry for entry in entries if _is_product(entry)]
+    if len(inner) > 1 or (inner and inner[0].suffix.lower() != ".safe"):  # a folder round one SAFE stands for it
         return [str(entry) for entry in inner]
+    tree = open_tree(folder)
     own = [name for name in tree.names() if RASTER.fullmatch(name)]
     names = [name for name in rasters_of(tree) if name in own]
     if len(names) < 2 or join_tiles(names) or is_band_set(names):

@@ -218,3 +218,10 @@ WAVES = {0.4927: "blue", 0.5598: "green", 0.6646: "red", 0.74: "rededge", 0.8328
 )
 def test_sentinel_2_wavelengths(micrometres: float, name: str) -> None:
     assert name_wavelength(micrometres) == name
+
+
+def test_bands_are_given_with_and_without_a_zero() -> None:
+    assert given_bands({"blue": "B02", "nir": "b8a"}, ["B2", "B8", "B8A"], "a").numbers == {"blue": 1, "nir": 3}
+    assert given_bands({"blue": "B2"}, ["B02", "B12"], "a").numbers == {"blue": 1}
+    with pytest.raises(UsageError, match="band blue=B03 is not in a"):
+        given_bands({"blue": "B03"}, ["B2", "B13"], "a")

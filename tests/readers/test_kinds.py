@@ -427,6 +427,18 @@ class TestContainers:
         with open_scene(archive) as scene:
             np.testing.assert_allclose(values(scene)["red"], data["B4"] / 10000 - 0.1, atol=1e-6)
 
+    def test_a_safe_among_other_products_is_not_all_that_is_listed(self, tmp_path: Path) -> None:
+        metadata = {
+            "S2A_1.SAFE": "MTD_MSIL2A.xml",
+            "LC08_1": "LC08_L2SP_044034_20140318_20200911_02_T1_MTL.txt",
+            "LC09_1": "LC09_L2SP_044034_20240318_20240320_02_T1_MTL.json",
+        }
+        for folder, name in metadata.items():
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / name).touch()
+        assert scenes_in(str(tmp_path)) == [str(tmp_path / name) for name in sorted(metadata)]
+        assert scenes_in(str(tmp_path / "LC08_1")) == [str(tmp_path / "LC08_1")]
+
     def test_several_scenes_in_a_folder_are_listed(self, tmp_path: Path) -> None:
         for name in ("a.tif", "b.tif"):
             write_scene(tmp_path / name)

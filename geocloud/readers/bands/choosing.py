@@ -68,14 +68,20 @@ def _given(name: str, value: int | str, labels: Sequence[str], source: str) -> i
             raise UsageError(f"band {name}={value} is not in {source}, which has bands 1 to {len(labels)}")
         return value
     wanted = value.lower()
-    for key in (str.lower, lambda text: text.lower().rpartition(".")[0], lambda text: _last_part(text.lower())):
-        found = [number for number, label in enumerate(labels, start=1) if label and key(label) == wanted]
+    for key in (str.lower, lambda text: text.lower().rpartition(".")[0], lambda text: _last_part(text.lower()), _short):
+        same = _short(wanted) if key is _short else wanted
+        found = [number for number, label in enumerate(labels, start=1) if label and key(label) == same]
         if len(found) == 1:
             return found[0]
     held = [number for number, label in enumerate(labels, start=1) if wanted in re.split(r"[^a-z0-9]+", label.lower())]
     if len(held) == 1:
         return held[0]
     raise UsageError(f"band {name}={value} is not in {source}, whose bands are {_listed(labels)}")
+
+
+def _short(label: str) -> str:
+    """`B02` as `b2`: products name one band in both ways."""
+    return re.sub(r"^b0(?=\d)", "b", label.lower())
 
 
 def _last_part(label: str) -> str:
