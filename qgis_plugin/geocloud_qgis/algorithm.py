@@ -217,5 +217,6 @@ def _help_text(summary: str, parameters: Sequence[tuple[str, str]], outputs: Seq
     for title, entries in ((tr("Parameters"), parameters), (tr("Results"), outputs)):
         if entries:
             parts.append(f"<h3>{title}</h3>")
-            parts += [f"<p><b>{name}</b>: {text}</p>" for name, text in entries]
+            bold = "font-weight: bold"  # a <b> has a colour of its own in QGIS, dark in a dark theme
+            parts += [f"<p><span style='{bold}'>{name}</span>: {text}</p>" for name, text in entries]
     return "\n".join(parts)
