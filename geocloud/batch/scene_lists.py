@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from geocloud.errors import InputError, UsageError
+from geocloud.readers.files.lists import read_lines
 from geocloud.readers.files.paths import resolve
 from geocloud.readers.products.stac_item import is_item, load_document
 
@@ -23,25 +21,18 @@ def read_list(path: str) -> list[str]:
 
     Raises:
         UsageError: it cannot be read, or names no scene.
+        InputError: it is a device, or a pipe that no shell holds open.
     """
     try:
-        text = sys.stdin.read() if path == "-" else _decoded(Path(path).read_bytes())
+        lines = [line.strip() for line in read_lines(path)]
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read as a list of scenes ({error}); give a text file with one scene per line"
         ) from error
-    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]  # Windows begins texts with it
     scenes = [line for line in lines if line and not line.startswith("#")]
     if not scenes:
         raise UsageError(f"{path} names no scene; give a text file with one scene per line")
     return scenes
-
-
-def _decoded(content: bytes) -> str:
-    """A list's text: UTF-16 where it begins so, as Windows PowerShell writes, else UTF-8, bytes of other names kept."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16")
-    return content.decode("utf-8", "surrogateescape")
 
 
 def read_collection(source: str, *, allow_external: bool = False) -> list[str]:

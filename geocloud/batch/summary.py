@@ -56,7 +56,7 @@ def write_summary(folder: Path, records: Sequence[Record]) -> None:
 def _place(folder: Path, record: Record) -> PlacedScene:
     """Outline and time as the scene's item gives them; an item that is damaged gives none."""
     file = record.outputs.get("stac")
-    if file is None:
+    if file is None or not (folder / file.path).is_file():
         return PlacedScene(record, None, None)
     try:
         item = json.loads((folder / file.path).read_bytes())

@@ -342,7 +342,7 @@ def main() -> None:
     try:
         cli(prog_name="geocloud")
     except Exception as error:
-        problem = shortage(error) or unprinted(error)  # while a command's own module was imported, or for --help
+        problem = error if isinstance(error, GeocloudError) else shortage(error) or unprinted(error)  # before its run
         if problem is None:
             raise
         print_error(problem)

@@ -15,6 +15,7 @@ from PIL import Image
 from geocloud.errors import InputError, UsageError
 from geocloud.raster import FloatArray
 from geocloud.readers.bands.radiometry import EIGHT_BIT
+from geocloud.readers.files.lists import read_lines
 from geocloud.readers.reader import Closing
 
 PICTURE_BANDS = ("blue", "green", "red")
@@ -188,8 +189,8 @@ def read_names(path: Path) -> tuple[str, ...]:
         InputError: it cannot be read as text, or names nothing.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(str(path))
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} is no text file of scene names, one per line ({error})") from error
     named = [line.split("#")[0].strip() for line in lines]
     names = tuple(_FILE_SUFFIX.sub("", Path(line).name) for line in named if line)

@@ -106,6 +106,8 @@ def report_files(out: Path, sources: Iterable[str], models: Iterable[str]) -> li
 
 def written_before(out: Path) -> list[Path]:
     """What the evaluation in a folder wrote, by its own summary."""
+    if not (out / SUMMARY).is_file():
+        return []
     try:
         rows = json.loads((out / SUMMARY).read_bytes())
         sources, models = ({str(row[key]) for row in rows} for key in ("source", "model"))

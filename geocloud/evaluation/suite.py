@@ -13,6 +13,7 @@ from typing import Any
 from geocloud.datasets.labels import LabelCodes
 from geocloud.errors import InputError
 from geocloud.evaluation.samples import DataOptions, source_name
+from geocloud.readers.files.paths import check_plain
 from geocloud.scorers.peers import ProductLevel
 
 SUITES = Path(__file__).parent / "suites"
@@ -74,6 +75,7 @@ def read_suite(name: str, root: Path, options: DataOptions) -> Suite:
     """
     shipped = SUITES / f"{name}.toml"
     path = shipped if shipped.is_file() else Path(name)
+    check_plain(str(path))
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
         sources = tuple(_source(entry, root, options) for entry in raw["source"] if (root / entry["data"]).is_dir())

@@ -37,7 +37,7 @@ def mask_day(path: Path, tags: Mapping[str, str]) -> str:
 def _item_day(item: Path) -> str:
     """The day in the `datetime` of a STAC item; empty where there is no such file or it is no item."""
     try:
-        if item.stat().st_size > MAX_ITEM_BYTES:
+        if not item.is_file() or item.stat().st_size > MAX_ITEM_BYTES:
             return ""
         document = json.loads(item.read_text(encoding="utf-8"))
         return day_in(str(document["properties"]["datetime"]))

@@ -91,6 +91,8 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - onnx has no complete annotations
     import onnx
     from google.protobuf.message import DecodeError
 
+    if not path.is_file():
+        raise ModelError(f"{path} is no file; give the path of an ONNX file")
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:

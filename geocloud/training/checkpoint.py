@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,23 @@ class TrainingState:
         return {"network": self.network} | ({} if self.average is None else {"average": self.average})
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write what then takes a file's place whole, so that a killed run leaves the one before.
+
+    What such a run leaves beside it has one name, so that the next one replaces it.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        yield new
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
 def save_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> None:
-    """Write the checkpoint, staged and renamed, so that a killed run leaves the one before.
+    """Write the checkpoint; a killed run leaves the one before.
 
     Args:
         folder: the model folder.
@@ -58,9 +74,9 @@ def save_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> N
             tensors[f"optimizer.{number}.{name}"] = value.cpu().contiguous()
     if state.rng is not None:
         tensors["rng"] = state.rng.get_state()
-    staged = folder / f".{CHECKPOINT_FILE}.{os.getpid()}"
-    save_file(tensors, staged, {"step": str(state.step), "losses": json.dumps(state.losses), "identity": identity})
-    staged.replace(folder / CHECKPOINT_FILE)
+    told = {"step": str(state.step), "losses": json.dumps(state.losses), "identity": identity}
+    with replacing(folder / CHECKPOINT_FILE) as new:
+        save_file(tensors, new, told)
 
 
 def load_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> None:

@@ -138,6 +138,8 @@ class Journal:
     @classmethod
     def read(cls, folder: Path) -> Journal | None:
         """That of a staging folder; None where there is none, or half of one: then nothing was moved yet."""
+        if not (folder / JOURNAL).is_file():
+            return None
         try:
             stored = json.loads((folder / JOURNAL).read_bytes())
             moves = tuple((str(final), str(new), str(old)) for final, new, old in stored["moves"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,11 +18,12 @@ import pytest
 import shapely
 from click import BadParameter
 from faults.bad_scenes import vrt
-from testutils import run_cli, write_scene
+from testutils import PATIENCE, run_cli, run_program, write_scene
 
-from geocloud import SearchOptions, search
+from geocloud import DetectOptions, SearchOptions, detect, open_scene, search
+from geocloud.batch.scene_lists import read_list
 from geocloud.cli.config import _table
-from geocloud.datasets.folder import DataSet
+from geocloud.datasets.folder import DataSet, read_names
 from geocloud.datasets.labels import read_codes
 from geocloud.errors import InputError
 from geocloud.evaluation.samples import DataOptions
@@ -29,6 +32,7 @@ from geocloud.readers.dates import mask_day
 from geocloud.readers.polygons import read_polygons
 from geocloud.training.unmix.trainer import read_recipe
 
+DATA = DataOptions()
 DEEP = "[" * 100_000
 
 
@@ -49,6 +53,62 @@ def test_zones_that_are_a_pipe_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "zones.gpkg")
     with pytest.raises(InputError, match="is a pipe"):
         read_polygons(tmp_path / "zones.gpkg")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in folders")
+@pytest.mark.parametrize("name", ["s.tif.aux.xml", "s.tif.ovr", "s.tfw", "s.IMD", "L_MTL.txt", "METADATA.DIM"])
+def test_a_pipe_beside_a_scene_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    """GDAL and geocloud look there for metadata, and would wait for them for ever."""
+    scene = write_scene(tmp_path / "s.tif")
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=re.escape(name)):
+        open_scene(scene)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in folders")
+def test_a_pipe_that_is_none_of_a_scene_s_files_stops_nothing(tmp_path: Path) -> None:
+    """Of other programs in its folder, and in the folder of the outputs where something of ours could be."""
+    scene = write_scene(tmp_path / "s.tif")
+    os.mkfifo(tmp_path / "control")
+    out = tmp_path / "out"
+    (out / ".geocloud-s-x.partial").mkdir(parents=True)
+    os.mkfifo(out / ".geocloud-s-x.partial" / "journal.json")
+    mask = detect(scene, out, DetectOptions(model="brightness", polygons=None)).mask_path
+    os.mkfifo(mask.with_suffix(".json"))
+    assert not mask_day(mask, {})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in folders")
+def test_a_list_that_is_a_pipe_or_a_device_is_refused_but_for_a_shell_s(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "names")
+    for place in (str(tmp_path / "names"), "/dev/zero"):
+        for read in (read_names, lambda path: read_list(str(path)), lambda path: read_suite(str(path), tmp_path, DATA)):
+            with pytest.raises(InputError, match="is a pipe"):
+                read(Path(place))
+    listed = "<(echo a.tif) <(echo b.tif)"
+    code = (
+        "import sys; from pathlib import Path; from geocloud.datasets.folder import read_names as names;"
+        "from geocloud.batch.scene_lists import read_list; print(*names(Path(sys.argv[1])), *read_list(sys.argv[2]))"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -c "{code}" {listed}'],
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.stdout == "a b.tif\n", done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_of_names_from_windows(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "names.txt").write_text("s1.tif\r\ns2.tif\r\n", encoding)
+    assert read_names(tmp_path / "names.txt") == ("s1", "s2")
+
+
+def test_a_list_that_names_nothing_is_one_sentence(tmp_path: Path) -> None:
+    """Also of an option that is read before the command begins."""
+    (tmp_path / "none.txt").write_text("# nothing\n")
+    done = run_program("evaluate", tmp_path, "--only", tmp_path / "none.txt", "--model", "brightness")
+    assert done.returncode == 1
+    assert done.stderr == f"error: {tmp_path}/none.txt names no scene; write one name per line\n"
 
 
 def test_zones_of_mapinfo_that_are_made_of_other_tables_are_refused(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import os
+import sys
 from copy import deepcopy
 
 import numpy as np
@@ -7,7 +9,7 @@ import torch
 from geocloud.errors import Cancelled, ModelError
 from geocloud.models.networks.conv import ConvAutoencoder
 from geocloud.models.networks.dense import DenseAutoencoder
-from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint
+from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, replacing
 from geocloud.training.loop import LoopOptions, run_training
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
@@ -52,6 +54,30 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path):
     assert resumed == losses
     for hard_scene_boost, other in zip(once.parameters(), twice.parameters(), strict=True):
         assert torch.equal(hard_scene_boost, other)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_a_run_killed_while_it_saves_keeps_the_checkpoint_before_and_its_rest_goes(tmp_path):
+    _run(tmp_path, 2)
+    before = (tmp_path / CHECKPOINT_FILE).read_bytes()
+    child = os.fork()
+    if not child:
+        with replacing(tmp_path / CHECKPOINT_FILE) as new:
+            new.write_bytes(before[:99])
+            os._exit(9)
+    os.waitpid(child, 0)
+    assert (tmp_path / CHECKPOINT_FILE).read_bytes() == before
+    _run(tmp_path, 4, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_FILE]
+
+
+def test_a_disk_that_is_full_while_a_log_is_written_leaves_the_one_before(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("old")
+    with pytest.raises(OSError, match="full"), replacing(path) as new:
+        new.write_text("half")
+        raise OSError("full")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("log.csv", "old")]
 
 
 def test_who_listens_hears_every_epoch_and_the_end(tmp_path):

@@ -23,6 +23,7 @@ from geocloud.geometry.geodesy import geodesic_areas, to_crs_coordinates
 from geocloud.raster import Georef
 from geocloud.readers.files.paths import (
     JOINED,
+    check_beside,
     check_named,
     check_plain,
     is_netcdf3,
@@ -92,6 +93,7 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
     if not is_virtual(source) and Path(source).is_file() and Path(source).stat().st_size == 0:
         raise InputError(f"{source} is empty (0 bytes); fetch it again")
     check_plain(source)
+    check_beside(source)
     named = check_file(source, allow_external=allow_external) if is_vrt(source) else []
     check_remote(source, [member for member in named if is_remote(member)])
     if not allow_external:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -187,6 +189,33 @@ def check_plain(path: str) -> None:
         return
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise InputError(f"{path} is a pipe, a socket or a device and no file; give a file")
+
+
+_METADATA = (
+    *(".xml", ".txt", ".json", ".imd", ".rpb", ".pvl", ".tfw", ".wld", ".prj", ".ovr", ".msk", ".aux", ".rrd", ".hdr"),
+    ".dim",
+)
+"""Suffixes of what GDAL reads beside a raster, in lower case."""
+
+
+def check_beside(path: str) -> None:
+    """InputError where a pipe or a device stands beside a raster of this machine and would be read with it."""
+    here = Path(path)
+    with suppress(OSError, ValueError):
+        for name in _pipes_in(here.parent, here.parent.stat().st_mtime_ns):
+            if name.lower().endswith(_METADATA) or name.startswith(here.stem):
+                raise InputError(f"{here.with_name(name)} is a pipe, a socket or a device beside {path}; move it away")
+
+
+@lru_cache(maxsize=8)
+def _pipes_in(folder: Path, _changed: int) -> tuple[str, ...]:
+    """Names in a folder that are neither files nor folders nor lead to any, but are there."""
+    with os.scandir(folder) as entries:
+        return tuple(
+            entry.name
+            for entry in entries
+            if not entry.is_file() and not entry.is_dir() and os.path.exists(entry.path)  # noqa: PTH110 - no dead link
+        )
 
 
 def _within(path: Path, folder: Path) -> bool:

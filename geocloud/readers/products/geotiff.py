@@ -97,7 +97,7 @@ def _enmap(path: Path) -> Beside:
 
 def _root(path: Path) -> list[Any]:
     """All elements of a metadata file; none where it is too large or no XML."""
-    if path.stat().st_size > MAX_METADATA_BYTES:
+    if not path.is_file() or path.stat().st_size > MAX_METADATA_BYTES:
         return []
     try:
         return list(parse_xml(path.read_bytes(), str(path)).iter())

@@ -106,7 +106,7 @@ def tile_radiometry(source: str, tree: Tree) -> dict[str, Radiometry]:
     above = [folder for folder in list(path.parents)[:LEVELS] if not is_virtual(source) and _PART in path.parts]
     for folder in above:
         for file in sorted(folder.glob("*.xml")):
-            if SAFE_METADATA.fullmatch(file.name):
+            if SAFE_METADATA.fullmatch(file.name) and file.is_file():
                 root = parse_xml(file.read_bytes(), str(file))
                 bands = {name: band for band, name in SENTINEL2.bands.items() if name and band not in _STAND_INS}
                 return {name: safe_radiometry(root, band, str(file)) for name, band in bands.items()}

@@ -22,7 +22,7 @@ from geocloud.models.registry import model_folder
 from geocloud.raster import PATCH, FloatArray
 from geocloud.scorers.card import ModelCard, TrainingRecord, read_card
 from geocloud.training.bf16 import bf16_agreement
-from geocloud.training.checkpoint import CHECKPOINT_FILE
+from geocloud.training.checkpoint import CHECKPOINT_FILE, replacing
 from geocloud.training.options import Listener, Trained, TrainOptions
 from geocloud.training.unmix.recipe import RECIPES, UnmixConfig, load
 from geocloud.training.unmix.scenes import TrainingScene
@@ -194,7 +194,8 @@ def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:
         return
     for name in (CHECKPOINT_FILE, LOG):
         (folder / name).unlink(missing_ok=True)
-    shutil.copyfile(recipe, kept)
+    with replacing(kept) as new:
+        shutil.copyfile(recipe, new)
 
 
 class Log:
@@ -212,7 +213,7 @@ class Log:
         """Append a row, dropping those of this step and later."""
         self.rows = [row for row in self.rows if int(row["step"]) < step]
         self.rows.append({"step": str(step), **terms})
-        with self.path.open("w", newline="", encoding="utf-8") as file:
+        with replacing(self.path) as new, new.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(self.rows[-1]), extrasaction="ignore", restval="")
             writer.writeheader()
             writer.writerows(self.rows)
