@@ -102,6 +102,18 @@ def note_line(text: str, name: str = "") -> str:
     return click.style(f"{before}note: {printable(text)}", dim=True)
 
 
+class StoppableGroup(click.Group):
+    """Commands that a signal ends in the same way from their first moment to the last, also before their own work."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own value
+        """Run the command; exit code 130 where it is stopped."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print_error(Cancelled("cancelled"))
+            sys.exit(Cancelled.exit_code)
+
+
 def print_error(error: Exception | str) -> None:
     """One line on stderr; a cancelled run is no error."""
     if isinstance(error, Cancelled):

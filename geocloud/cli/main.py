@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast, get_args
 import click
 
 from geocloud.cli.common import (
+    StoppableGroup,
     bound_heaps,
     examples,
     lost_stdout,
@@ -126,7 +127,7 @@ Resolved = tuple[str | None, click.Command | None, list[str]]
 """Name, command, and the other words."""
 
 
-class Group(click.Group):
+class Group(StoppableGroup):
     """A group that says which command was meant."""
 
     command_class = Command
@@ -347,4 +348,3 @@ def main() -> None:
             raise
         print_error(problem)
         sys.exit(problem.exit_code)
-    sys.exit(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -44,6 +45,27 @@ def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, signals: list[sign
     assert (run.returncode, contents(out)) == (130, {}), errors
     assert errors.strip().count("\n") == 0, errors
     assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("moment", ["before its module", "as its options are read", "after its work"])
+def test_a_signal_before_and_after_the_work_is_one_word_too(number: signal.Signals, moment: str) -> None:
+    """Where no reporter hears it: click says Aborted! and ends with 1."""
+    before = {
+        "before its module": "main.import_module = lambda name: strike()",
+        "as its options are read": "main.Command.parse_args = lambda *given: strike()",
+        "after its work": "main.lost_stdout = strike",
+    }[moment]
+    code = (
+        "import os, signal, sys; from geocloud.cli import main\n"
+        f"def strike():\n    main._hear_signals(); os.kill(os.getpid(), {int(number)}); return ''\n"
+        f"{before}\nmain.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "version"],
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "cancelled\n")
 
 
 def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
