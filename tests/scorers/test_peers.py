@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from testutils import run_cli, run_program
+from testutils import clean_environment, run_cli, run_program
 
 from geocloud import DetectOptions, ModelError, SceneOptions, detect, load_scorer
-from geocloud.models.registry import installed_scorers
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-models.md"
 FRAMES = "scenes/sentinel2_l1c_13band_frames"
@@ -41,17 +40,14 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_package_s_scorer_is_a_model_in_every_command(
-    sample: Path, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(package)
-    monkeypatch.setenv("PYTHONPATH", str(package), prepend=os.pathsep)  # of the workers of a batch
-    monkeypatch.setattr("geocloud.models.registry.installed_scorers", installed_scorers.__wrapped__)  # asked anew
-    listed = run_cli("models", "list")
+def test_a_package_s_scorer_is_a_model_in_every_command(sample: Path, package: Path, tmp_path: Path) -> None:
+    path = os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH"))))
+    environment = clean_environment(PYTHONPATH=path)
+    listed = run_program("models", "list", env=environment)
     assert re.search(r"whiteness\s+installed\s+of my-package", listed.stdout), listed.stderr
-    for command, run in (("detect", run_cli), ("batch", run_program)):
+    for command in ("detect", "batch"):
         out = tmp_path / command
-        done = run(command, sample, "--model", "whiteness", "--out", out)
+        done = run_program(command, sample, "--model", "whiteness", "--out", out, env=environment)
         assert done.returncode == 0, done.stderr
         (made,) = out.rglob("scene_cloudmask.tif")
         with rasterio.open(made) as mask, rasterio.open(sample) as scene:
@@ -61,11 +57,11 @@ def test_a_package_s_scorer_is_a_model_in_every_command(
             assert 0.01 < (ratio >= 0.6)[sure].mean() < 0.99
             assert ((mask.read(1) == 1) == (ratio >= 0.6))[sure].all()
     for name, sentence in (("broken", "cannot be loaded (OSError: no licence)"), ("nothing", "cannot be loaded")):
-        done = run_cli("detect", sample, "--model", name, "--out", tmp_path / name)
+        done = run_program("detect", sample, "--model", name, "--out", tmp_path / name, env=environment)
         assert done.returncode == 1
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
-    done = run_cli("detect", sample, "--model", "hot", "--out", tmp_path / "hot")
+    done = run_program("detect", sample, "--model", "hot", "--out", tmp_path / "hot", env=environment)
     assert done.returncode == 0  # geocloud's own names are not taken
 
 

@@ -87,7 +87,7 @@ class Samples:
     def without_fill(self) -> Samples:
         """Without padding among the values, which says nothing of their scale; dark ground has 0 too."""
         rest = self.values[self.values != self.fill]
-        return replace(self, values=rest) if self.fill and self.fill_share >= FILL_SHARE and rest.size else self
+        return replace(self, values=rest) if self.fill and self.fill_share >= FILL_SHARE and rest.any() else self
 
     def padding(self, radiometry: Collection[Radiometry]) -> tuple[float | None, str]:
         """The number that pads a scene which does not say so, or None; and what to say of it, empty where nothing.
