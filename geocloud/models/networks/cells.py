@@ -34,15 +34,13 @@ DETAIL = 10.0
 """Logits per reflectance that a pixel outshines its surroundings by, where the coefficient is 1."""
 TEXTURE_WINDOW, TEXTURE_STRIDE = 16, 8
 """Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
-GLARE, DARK = 0.7, 0.12
-"""Visible reflectance above which, and below which, a pixel counts for a share of its window."""
-TEXTURES = 14
-"""Figures of a window."""
-CLEAR_LOGIT, AROUND = -3.6, 17
+GLARE, DARK, TEXTURES = 0.7, 0.12, 14
+"""Visible reflectance above which, and below which, a pixel counts for a share of its window; figures of a window."""
+CLEAR_LOGIT, GROUND_WINDOW = -3.6, 17
 """Logit below which a pixel counts as clear ground, and cells along each side of the window around it, 68 pixels."""
-ALIKE = (0.1, 0.05, 0.03), (0.1, 0.1, 0.1, 0.2)
+LEAST_SPREAD = (0.1, 0.05, 0.03), (0.1, 0.1, 0.1, 0.2)
 """Least spread of the features of ground, in log reflectance: of the visible bands, and of each of the others."""
-USUAL, ENOUGH = 2.0, 0.05
+USUAL_DISTANCE, LEAST_CLEAR = 2.0, 0.05
 """Mean squared distance, in spreads, from which a pixel is unlike the ground; share of a window that must be clear."""
 
 
@@ -206,7 +204,7 @@ def unlikeness(x: Tensor, logit: Tensor, present: Tensor, shown: Tensor | None =
     clear = torch.sigmoid((CLEAR_LOGIT - logit) / 0.3)
     cells = [F.avg_pool2d(clear * power, CELL) for f in features for power in (f, f.square())]
     sums = torch.cat([F.avg_pool2d(clear, CELL), *cells], 1)
-    for high, wide in ((AROUND, 1), (1, AROUND)):
+    for high, wide in ((GROUND_WINDOW, 1), (1, GROUND_WINDOW)):
         sums = F.avg_pool2d(sums, (high, wide), 1, (high // 2, wide // 2), count_include_pad=False)
     share, means = sums[:, :1], sums[:, 1:] / (sums[:, :1] + 1e-4)
     mean, spread = means[:, ::2], (means[:, 1::2] - means[:, ::2].square()).clamp(min=0) + least.square()
@@ -214,9 +212,10 @@ def unlikeness(x: Tensor, logit: Tensor, present: Tensor, shown: Tensor | None =
     distance = torch.full_like(logit, 0.3)
     for i, f in enumerate(features):
         distance = distance + (f - _raise(mean[:, i : i + 1], CELL)).square() * _raise(weight[:, i : i + 1], CELL)
-    unlike = (F.avg_pool2d(distance, 3, 1, 1, count_include_pad=False) / USUAL).log().clamp(-1.9, 1.9)
+    unlike = (F.avg_pool2d(distance, 3, 1, 1, count_include_pad=False) / USUAL_DISTANCE).log().clamp(-1.9, 1.9)
     brighter = torch.sigmoid((features[0] - _raise(mean[:, :1], CELL)) / 0.05)
-    return _raise(torch.sigmoid((share - ENOUGH) / 0.01), CELL) * torch.where(unlike > 0, unlike * brighter, unlike)
+    signed = torch.where(unlike > 0, unlike * brighter, unlike)
+    return signed * _raise(torch.sigmoid((share - LEAST_CLEAR) / 0.01), CELL)
 
 
 def _features(x: Tensor, present: Tensor, shown: Tensor | None) -> tuple[list[Tensor], Tensor, Tensor]:
@@ -224,9 +223,9 @@ def _features(x: Tensor, present: Tensor, shown: Tensor | None) -> tuple[list[Te
     places = range(len(BANDS)) if shown is None else torch.nonzero(shown).flatten().tolist()
     logs = {place: (x[:, i : i + 1].float() + 0.01).log() for i, place in enumerate(places)}
     blue, green, red = logs[0], logs[1], logs[2]
-    planes, least = [(blue + green + red) / 3, blue - red, green - (blue + red) / 2], list(ALIKE[0])
+    planes, least = [(blue + green + red) / 3, blue - red, green - (blue + red) / 2], list(LEAST_SPREAD[0])
     there = [torch.ones_like(present[:, 0])] * 3
-    for place, alike in zip(range(3, len(BANDS)), ALIKE[1], strict=True):
+    for place, alike in zip(range(3, len(BANDS)), LEAST_SPREAD[1], strict=True):
         before = place if BANDS[place] == "cirrus" else place - 1  # it has no neighbour
         if place in logs and before in logs:
             planes.append(logs[place] - logs[before] if before < place else logs[place])

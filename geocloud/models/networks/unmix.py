@@ -57,9 +57,9 @@ GRAINS, GRAINS_ODDS = 0.03, 2.5
 that adds to the log odds by texture; as much brighter it is cloud."""
 PENALTY, DOUBT = 6.0, 5.0
 """Logits taken off where short-wave infrared shows snow, and at most where texture does."""
-HALF_WAY, NEAR, NORMAL, WITH_SWIR = -2.6, 2.0, 1.2, 0.4
-"""Logit half-way between clear and cloud; how far from it doubt reaches; what counts in doubt, of unlikeness to clear
-ground around, and of short-wave infrared, with which simulated cloud begins that much lower."""
+HALF_WAY_LOGIT, DOUBT_WIDTH, GROUND_WEIGHT, SWIR_LOGITS = -2.6, 2.0, 1.2, 0.4
+"""Logit half-way between clear and cloud; how far from it a score is in doubt; then added: unlikeness to clear ground
+times a weight, and with short-wave infrared, where simulated cloud begins lower, some logits."""
 PALE = 0.25
 """Mean visible reflectance from which a window may be a snow field: small clouds over dark ground are as rough."""
 BLANK, UNSURE = 0.003, -2.4
@@ -319,8 +319,8 @@ class UnmixNet(CellNet):
             chance, nothing = self.texture(x, has_nir, fine=fine)
             logit = logit - (1 - has_swir) * DOUBT * chance
         if last:
-            doubt = torch.exp(-((logit - HALF_WAY) / NEAR).square())
-            logit = logit + doubt * (NORMAL * unlikeness(x, logit, present, shown) + WITH_SWIR * has_swir)
+            doubt = torch.exp(-((logit - HALF_WAY_LOGIT) / DOUBT_WIDTH).square())
+            logit = logit + doubt * (GROUND_WEIGHT * unlikeness(x, logit, present, shown) + SWIR_LOGITS * has_swir)
         if nothing is None:
             return logit
         return torch.lerp(logit, torch.full_like(logit, UNSURE), (1 - has_swir) * nothing)
