@@ -19,12 +19,12 @@ from geocloud.writers.cog import RasterFormat
 
 
 def test_the_walk_of_contributing_names_files_that_hold_what_it_says() -> None:
-    root = Path(geocloud.__file__).parent
-    text = (root.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    root, checkout = Path(geocloud.__file__).parent, Path(__file__).parents[1]
+    text = (checkout / "CONTRIBUTING.md").read_text(encoding="utf-8")
     section = text[text.index("## From a scene to a mask") : text.index("## Commands in the manual")]
     paths = set(re.findall(r"`([a-z_]+/[a-z_/]+(?:\.py)?)`", section))
     assert len(paths) > 12
-    assert not [path for path in paths if not (root / path).exists() and not (root.parent / path).exists()]
+    assert not [path for path in paths if not (root / path).exists() and not (checkout / path).exists()]
     block = section[section.index("```text") : section.index("```\n\n1.")]
     steps = [(words[0], words[-1]) for line in block.splitlines()[1:] if (words := line.split())]
     for name, place in steps:
