@@ -16,6 +16,7 @@ from geocloud import CoverOptions, DetectOptions, cover, detect
 from geocloud.batch.batch import detect_many
 from geocloud.batch.options import BatchOptions
 from geocloud.errors import UsageError
+from geocloud.readers.files.paths import files_within
 
 ANEW = DetectOptions(model="brightness", overwrite=True)
 
@@ -83,3 +84,13 @@ def test_a_table_beside_its_zones_is_replaced(scene: Path) -> None:
     mask = detect(scene, scene.with_name("o"), ANEW).mask_path
     for _ in range(2):
         cover([mask], zones, zones.with_suffix(".csv"), CoverOptions(overwrite=True))
+
+
+def test_a_file_of_the_working_folder_is_no_part_of_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "away").mkdir()
+    for name in ("away/a.zip", "scene.tif"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    archive = str(tmp_path / "away" / "a.zip")
+    for name in (f"/vsizip/{archive}/scene.tif", f"/vsizip/{{{archive}}}/scene.tif", f"zip://{archive}!scene.tif"):
+        assert files_within(name) == [archive]

@@ -66,13 +66,18 @@ def local_path(path: str) -> str:
     return plain if os.path.exists(plain) else unquote(plain)  # noqa: PTH110 - any text
 
 
+_GDAL_PREFIXES = re.compile(
+    r"(?:/vsi[a-z_]+(?:/(?:\d+(?:_\d+)?,)?|\?(?:[^&]*&)*?file=)|[a-z+]+://)*\{?(?=.)", re.IGNORECASE
+)
+"""What stands before a file's own path in GDAL's and rasterio's names, one within another."""
+
+
 def files_within(path: str) -> list[str]:
     """The files of this machine that a name of GDAL leads into, as an archive's; any other path itself."""
     if not is_virtual(path) or is_remote(path):
         return [path]
-    starts = [match.start() for match in re.finditer(r"(?<=[/:=,])(?=[^/])|/(?!/)", path)]
-    ends = [match.start() for match in re.finditer(r"[/!,&?]|$", path)]
-    parts = dict.fromkeys(path[start:end] for start in starts for end in ends if start < end)
+    plain = path[match.end() :] if (match := _GDAL_PREFIXES.match(path)) else path
+    parts = (plain[: match.start()] for match in re.finditer(r"[/!,&?}]|$", plain))
     return [part for part in parts if os.path.isfile(part)] or [path]  # noqa: PTH113 - any text
 
 
