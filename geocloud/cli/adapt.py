@@ -11,6 +11,7 @@ from geocloud.cli.common import arrow, check_projections, examples
 from geocloud.cli.main import Command, InputOption, shell
 from geocloud.cli.options import model_option, scene_options, take_scene_options
 from geocloud.cli.reporter import Reporter
+from geocloud.errors import ModelError
 from geocloud.verbs.adapt import Adaptation, AdaptOptions
 from geocloud.verbs.adapt import adapt as adapt_model
 
@@ -68,16 +69,16 @@ def adapt(reporter: Reporter, scenes: tuple[str, ...], out: Path, overcast: Path
     }
     reporter.result(record, _table(made))
     if made.folder is None:
-        reporter.line(f"not written: {made.worse}; give more or other scenes, or --allow-worse")
+        reporter.failure(ModelError(f"not written: {made.worse}; give more or other scenes, or --allow-worse"))
         return 1
     return 0
 
 
-def _table(made: Adaptation) -> str:
+def _table(made: Adaptation) -> list[str]:
     """What a person reads."""
     head = f"held out: {len(made.held_out)} of {len({*made.learned, *made.held_out})} scenes"
     lines = [f"{head:<42}{'before':>24}{'after':>24}", *map(_line, made.rows)]
-    return "\n".join([*lines, *([f"{arrow()} {made.folder}"] if made.folder else [])])
+    return [*lines, *([f"{arrow()} {made.folder}"] if made.folder else [])]
 
 
 def _line(row: AdaptRow) -> str:

@@ -174,6 +174,17 @@ def shortage(error: BaseException, what: str = "this") -> GeocloudError | None:
     return GeocloudError(f"{what} needs more memory than there is; use fewer --threads, or a machine with more")
 
 
+def explained(error: BaseException) -> GeocloudError | None:
+    """The sentence for an error that no verb foresees: too little memory, or a current folder that was deleted."""
+    if problem := shortage(error):
+        return problem
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return GeocloudError("the current folder was deleted; change to one that exists")
+    return None
+
+
 def unprinted(error: BaseException) -> GeocloudError | None:
     """The sentence where a text such as --help cannot be printed, stdout being full; None for any other error."""
     if not isinstance(error, OSError) or error.errno != errno.ENOSPC or error.filename is not None:

@@ -46,7 +46,7 @@ def cover(reporter: Reporter, masks: tuple[str, ...], zones: str, out: Path, **g
     means = [_mean(table[place :: len(masks)]) for place in range(len(masks))]
     record = {"zones": zones, "out": str(out), "zone_count": count, "mask_count": len(masks), "masks": means}
     lines = [f"{count} zones in {len(masks)} masks: {len(table)} rows {arrow()} {out}", *map(_line, means)]
-    reporter.result(record, "\n".join(lines))
+    reporter.result(record, lines)
 
 
 def _mean(rows: geopandas.GeoDataFrame) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from geocloud.cli.common import (
     StoppableGroup,
     bound_heaps,
     examples,
+    explained,
     lost_stdout,
     mend_streams,
     print_error,
     protect_environment,
-    shortage,
     unprinted,
 )
 from geocloud.cli.reporter import DETECT_SHARES, ProgressMode, Shares, Verbosity, make_reporter, scene_notes
@@ -212,7 +212,7 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
                 reporter.failure(Cancelled("cancelled"))
                 code = Cancelled.exit_code
             except Exception as error:
-                problem = error if isinstance(error, GeocloudError) else shortage(error)
+                problem = error if isinstance(error, GeocloudError) else explained(error)
                 if problem is None:
                     raise
                 reporter.failure(problem)
@@ -343,7 +343,7 @@ def main() -> None:
     try:
         cli(prog_name="geocloud")
     except Exception as error:
-        problem = error if isinstance(error, GeocloudError) else shortage(error) or unprinted(error)  # before its run
+        problem = error if isinstance(error, GeocloudError) else explained(error) or unprinted(error)  # before its run
         if problem is None:
             raise
         print_error(problem)

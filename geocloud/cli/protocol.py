@@ -81,7 +81,7 @@ class JsonReporter:
         level = "warning" if isinstance(text, Warn) else "info"
         self.event("log", level=level, text=text, options=options_in(text))
 
-    def result(self, record: dict[str, Any], text: str, details: str = "") -> None:  # noqa: ARG002
+    def result(self, record: dict[str, Any], text: str | Sequence[str], details: str = "") -> None:  # noqa: ARG002
         """Assumptions as log lines, then the result."""
         for note in record.get("notes", ()):
             self.note(note)

@@ -82,8 +82,8 @@ class Reporter(Protocol):
     def note(self, text: str) -> None:
         """An assumption, or a warning where it is a Warn."""
 
-    def result(self, record: dict[str, Any], text: str, details: str = "") -> None:
-        """One thing is complete: its record for programs, a sentence for people, and more of it with --verbose.
+    def result(self, record: dict[str, Any], text: str | Sequence[str], details: str = "") -> None:
+        """One thing is complete: its record for programs, a line or lines for people, and more of it with --verbose.
 
         `notes` of the record go their own way.
         """
@@ -172,10 +172,10 @@ class TextReporter:
         """Nothing: it is for programs."""
 
     def line(self, text: str) -> None:
-        """On stdout, as the paper's own program has it."""
+        """On stdout, as the paper's own program has it; on stderr where stdout is for JSON."""
         self._bar.clear()
         if self._verbosity != "quiet":
-            say(printable_lines(text))
+            say(printable_lines(text), err=self._as_json)
 
     def note(self, text: str) -> None:
         """A warning in yellow, an assumption dim; for a person the same assumption is said once in a run."""
@@ -188,13 +188,14 @@ class TextReporter:
         # Under its result on a terminal; elsewhere nothing else says which scene is meant.
         say(note_line(text, "" if not self._as_json else self._name), err=True)
 
-    def result(self, record: dict[str, Any], text: str, details: str = "") -> None:
+    def result(self, record: dict[str, Any], text: str | Sequence[str], details: str = "") -> None:
         """The result first, then what had to be assumed."""
         self._bar.clear()
         if self._as_json:
             print_json(record)
         elif self._verbosity != "quiet":
-            say(_emphasized(printable(text)))
+            for line in (text,) if isinstance(text, str) else text:
+                say(_emphasized(printable(line)))
             if details and self._verbosity == "verbose":
                 say(click.style(f"  {printable(details)}", dim=True))
         for note in record.get("notes", ()):

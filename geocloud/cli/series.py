@@ -38,7 +38,7 @@ def series(reporter: Reporter, scenes: tuple[str, ...], out: Path, **given: Any)
         f"{date.shadow_percent:.1f} % shadow {arrow()} {date.mask_path}"
         for date in dates
     ]
-    reporter.result({"out": str(out), "dates": [_record(date) for date in dates]}, "\n".join(lines))
+    reporter.result({"out": str(out), "dates": [_record(date) for date in dates]}, lines)
 
 
 def _record(date: SeriesDate) -> dict[str, Any]:

@@ -40,6 +40,19 @@ def test_quiet_keeps_warnings_alone_and_verbose_adds_details(capsys: pytest.Capt
     assert said("verbose", capsys)[0] == ["a.tif: 50.0 % cloud", "  model x", "b.tif: 20.0 % cloud", "  model x"]
 
 
+def test_a_result_of_several_lines_is_several_lines_and_a_name_stays_on_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_reporter("none").result({}, ["2 dates", "a\nb.tif: 1 % cloud"])
+    assert capsys.readouterr().out == "2 dates\na\\nb.tif: 1 % cloud\n"
+
+
+def test_lines_on_the_way_stand_beside_json_not_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    make_reporter("none", as_json=True).line("Epoch:1")
+    make_reporter("none").line("Epoch:2")
+    assert capsys.readouterr() == ("Epoch:2\n", "Epoch:1\n")
+
+
 def test_json_has_no_null_keys(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": None, "b": float("nan"), "c": {"d": None, "e": 1}, "f": [None, 2]})
     assert capsys.readouterr().out == '{"c": {"e": 1}, "f": [null, 2]}\n'

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from testutils import PATIENCE, clean_environment, write_scene
 
 from geocloud.cli.common import note_line, print_json, printable
+from geocloud.cli.main import cli
 from geocloud.cli.reporter import make_reporter
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full, and a shell")
@@ -31,6 +32,15 @@ def test_a_text_that_cannot_be_printed_is_one_sentence(text: str) -> None:
     result = shell(f"GEOCLOUD {text} > /dev/full")
     assert result.returncode == 1
     assert result.stderr == "error: the text cannot be printed (No space left on device)\n"
+
+
+def test_a_current_folder_that_was_deleted_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "d").mkdir()
+    monkeypatch.chdir(tmp_path / "d")
+    (tmp_path / "d").rmdir()
+    result = CliRunner().invoke(cli, ["evaluate", "x", "--model", "hot"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "error: the current folder was deleted; change to one that exists\n"
 
 
 @pytest.mark.faults
