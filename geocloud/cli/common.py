@@ -200,8 +200,12 @@ def protect_environment() -> None:
     """Drop variables that belong to other programs; must run before rasterio and matplotlib are imported.
 
     Plots are only written to files: a notebook's MPLBACKEND may name a module that this environment does not have.
-    Paths of projection data go where rasterio carries its own.
+    Paths of projection data go where rasterio carries its own. Where Python was told that names are in another encoding
+    than UTF-8, which GDAL takes them for, it is started again in UTF-8.
     """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 # nosec B606 - itself
     os.environ.pop("MPLBACKEND", None)
     spec = find_spec("rasterio")
     if spec is None or spec.origin is None or not (Path(spec.origin).parent / "proj_data").is_dir():

@@ -25,8 +25,9 @@ from geocloud.models.networks.cells import BANDS, BRIGHTEST
 from geocloud.models.networks.unmix import UnmixNet, fine_enough
 from geocloud.pipeline.tiling import pixel_side
 from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
-from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint
+from geocloud.training.checkpoint import TrainingState, begin, load_checkpoint
 from geocloud.training.loop import LoopOptions, Terms, run_training
+from geocloud.training.options import CHECKPOINT_FILE, OLDER
 from geocloud.training.own_scenes import Tile
 from geocloud.training.unmix.batches import CLEAR_OPACITY, CLOUD_OPACITY, CONTRAST
 from geocloud.training.unmix.scenes import TrainingScene, as_shown, crop
@@ -101,7 +102,7 @@ def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
         grounds: tiles; at least one pixel of them is known.
         threshold: the score from which a pixel is cloud, before and after.
         options: how long, how fast.
-        folder: of the checkpoint; where there is one of the same data and options, the training goes on from it.
+        folder: of the training under way; from a checkpoint in it of the same data and options it goes on.
         tell: called after each step with steps done and steps in all; may raise Cancelled.
         anew: whether the checkpoint of another training may go.
 
@@ -146,29 +147,28 @@ def _identity(network: UnmixNet, grounds: list[TrainingTile], threshold: float, 
 def resume(folder: Path, state: TrainingState, identity: str, *, anew: bool) -> None:
     """Take up the steps that an earlier run of the same data and options has taken."""
     path = folder / CHECKPOINT_FILE
-    if not path.exists():
-        return
     try:
-        load_checkpoint(folder, state, identity)
+        if path.exists():
+            load_checkpoint(folder, state, identity)
+            return
     except ModelError as error:  # it is damaged or another's
         if not anew:
             raise UsageError(
                 f"{path} is of another training; pass --overwrite to start anew, or choose another folder"
             ) from error
-        path.unlink()
+    begin(folder)
 
 
 def write_adapted(network: UnmixNet, card: ModelCard, folder: Path, *, overwrite: bool) -> ModelCard:
-    """Weights as halves and the card, which appear together; then the checkpoint goes."""
+    """Weights as halves and the card, which appear together; with `overwrite` nothing else of a model before stays."""
     with staged(card.name) as staging:
         place = staging.path(folder / CARD_FILE).parent
         staging.path(folder / WEIGHTS_FILE)
         with write_errors(folder):
             card = replace(card, sha256=save_weights(network, place, torch.float16))
             write_card(card, place)
-        staging.commit(last=folder / CARD_FILE, overwrite=overwrite)
-    with write_errors(folder):
-        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+        older = [folder / name for name in OLDER] if overwrite else []
+        staging.commit(last=folder / CARD_FILE, retired=older, overwrite=overwrite)
     return card
 
 

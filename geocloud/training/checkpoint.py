@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from geocloud.errors import ModelError
+from geocloud.training.options import CHECKPOINT_FILE, LOG_FILE, RECIPE_FILE
 
-CHECKPOINT_FILE = "checkpoint.safetensors"
 _STATE = re.compile(r"optimizer\.(\d+)\.(.+)")
 
 
@@ -41,6 +41,13 @@ class TrainingState:
         return {"network": self.network} | ({} if self.average is None else {"average": self.average})
 
 
+def begin(folder: Path) -> None:
+    """Make the folder of a training under way, without what one that was broken off left there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Where to write what then takes a file's place whole, so that a killed run leaves the one before.
@@ -60,7 +67,7 @@ def save_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> N
     """Write the checkpoint; a killed run leaves the one before.
 
     Args:
-        folder: the model folder.
+        folder: of the training under way.
         state: what is stored.
         identity: what must be equal for another run to go on from here.
     """

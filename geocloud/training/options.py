@@ -17,6 +17,16 @@ from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
 from geocloud.scorers.card import ModelCard
 
+CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE = "checkpoint.safetensors", "recipe.toml", "log.csv"
+"""Files that a training writes as it goes, so that a run that is stopped can go on."""
+UNDER_WAY = "under-way"
+"""Where they lie until the model is whole: a folder in the model's, whose own files are those of the model before."""
+
+PICTURES = ("loss.png", "errors.png")
+"""Of a training that is done."""
+OLDER = (CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE, *PICTURES)
+"""What of an earlier training goes with its model, beside weights and card."""
+
 EpochReport = Callable[[int, float], None]
 """Called with the epoch, from 1, and its mean loss."""
 
@@ -77,7 +87,7 @@ class TrainOptions:
     scene: SceneOptions = field(default_factory=SceneOptions)
     device: str = "auto"
     resume: bool = False
-    """Go on from the folder's checkpoint."""
+    """Go on from the folder's checkpoint: of a training that was broken off, else of the model that is there."""
     overwrite: bool = False
     """Replace a model that is there."""
     name: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,7 +81,7 @@ def adapt(
 
     Args:
         scenes: paths or URLs, of any bands, sensor and resolution that geocloud reads.
-        out: the model folder. A run that was broken off goes on from the checkpoint in it.
+        out: the model folder. A run that was broken off goes on from its checkpoint there.
         options: what is said of the scenes; defaults where None.
         progress: called as work goes on; may raise Cancelled.
 
@@ -91,11 +92,12 @@ def adapt(
     from geocloud.models.network_scorer import WEIGHTS_FILE
     from geocloud.training import before_after
     from geocloud.training.adapt import write_adapted
+    from geocloud.training.options import OLDER, UNDER_WAY
     from geocloud.training.own_scenes import Truth, read_tiles, scene_names, split, taken_for_clear
 
     options, folder = options or AdaptOptions(), Path(out)
     network, card = _start(options.model)
-    files = [folder / CARD_FILE, folder / WEIGHTS_FILE]
+    files = [folder / name for name in (CARD_FILE, WEIGHTS_FILE, *(OLDER if options.overwrite else ()))]
     check_outputs(files, _inputs(scenes, options), overwrite=options.overwrite)
     truth = Truth.of(options.clear, options.cloudy, options.masks, options.polygons)
     truth.check([scene_name(os.fspath(scene)) for scene in scenes])
@@ -126,6 +128,8 @@ def adapt(
     if worse and not options.allow_worse:
         return Adaptation(None, card, rows, scene_names(learn), scene_names(held), worse)
     card = write_adapted(network, replace(card, name=folder.resolve().name), folder, overwrite=options.overwrite)
+    if labelled or options.overwrite:
+        shutil.rmtree(folder / UNDER_WAY, ignore_errors=True)
     return Adaptation(folder, card, rows, scene_names(learn), scene_names(held), worse)
 
 
@@ -163,11 +167,12 @@ def _trained(
 ) -> UnmixNet:
     """The network after learning."""
     from geocloud.training.adapt import FitOptions, adapted, training_tile
+    from geocloud.training.options import UNDER_WAY
 
     fit = FitOptions(steps=options.steps, seed=options.seed)
     threshold = float(card.calibration.score_threshold)
     grounds, tell = [training_tile(tile) for tile in learn], _part(progress, "training")
-    return adapted(network, grounds, threshold, fit, folder, tell, anew=options.overwrite)
+    return adapted(network, grounds, threshold, fit, folder / UNDER_WAY, tell, anew=options.overwrite)
 
 
 def _described(

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from geocloud.errors import OutputError
+from geocloud.errors import OutputError, UsageError
 from geocloud.models.kinds import KINDS
 from geocloud.pipeline.places import model_files
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import local_files
 from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
-from geocloud.training.options import EpochReport, Listener, TrainOptions, no_report
+from geocloud.training.options import (
+    CHECKPOINT_FILE,
+    LOG_FILE,
+    OLDER,
+    PICTURES,
+    RECIPE_FILE,
+    UNDER_WAY,
+    EpochReport,
+    Listener,
+    TrainOptions,
+    no_report,
+)
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
 if TYPE_CHECKING:
     from geocloud.training.options import Trained
 
 
-WEIGHTS, LOG, PICTURES = "weights.safetensors", "log.csv", ("loss.png", "errors.png")
-UNDER_WAY = ("checkpoint.safetensors", "recipe.toml")
-"""Written while a model is trained, so that a run that is stopped can go on."""
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +76,56 @@ def train(
     from geocloud.models.network_scorer import save_weights
 
     options, folder = options or TrainOptions(), Path(out)
+    options = replace(options, name=options.name or folder.resolve().name)
     _check_folder(folder, Path(data), options)
     with staged(folder.resolve().name) as staging:
         place = staging.path(folder / CARD_FILE).parent
         train_kind = resolve_name(KINDS[options.kind].trainer)
-        trained: Trained = train_kind(Path(data), folder, options, Listener(progress, on_epoch))
+        under_way = UnderWay(folder, resume=options.resume)
+        trained: Trained = train_kind(Path(data), under_way.folder, options, Listener(progress, on_epoch))
         with write_errors(folder):
+            under_way.hand_over(place)
             card = replace(trained.card, sha256=save_weights(trained.network, place, trained.dtype))
             _write_record(place, card, trained)
             write_card(card, place)
-        written = [name for name in (WEIGHTS, LOG, *PICTURES) if staging.path(folder / name).exists()]
-        older = [folder / name for name in PICTURES if name not in written]
+        files = {name: staging.path(folder / name) for name in (WEIGHTS, *OLDER)}
+        older = [folder / name for name, path in files.items() if not path.exists()]
         staging.commit(last=folder / CARD_FILE, retired=older)
+    shutil.rmtree(under_way.folder, ignore_errors=True)
     return TrainResult(folder, card, trained.losses)
+
+
+class UnderWay:
+    """The files of a training that goes on in a folder of its own: what stands in the model's stays until all is."""
+
+    def __init__(self, model: Path, *, resume: bool) -> None:
+        """`resume`: where no training was broken off, the files of the model that is there are gone on from."""
+        self.folder, self._resumed = model / UNDER_WAY, resume
+        if resume and not self.folder.exists() and (model / CHECKPOINT_FILE).is_file():
+            with write_errors(self.folder):
+                self._copy_from(model)
+        self._before = self._times()
+
+    def _copy_from(self, model: Path) -> None:
+        """All files at once: half of them would be another training."""
+        new = self.folder.with_name(f".{UNDER_WAY}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        for name in (CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE):
+            if (model / name).is_file():
+                shutil.copyfile(model / name, new / name)
+        new.rename(self.folder)
+
+    def _times(self) -> dict[str, int]:
+        """Name of a file -> when it was written."""
+        paths = [self.folder / name for name in (CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE)]
+        return {path.name: path.stat().st_mtime_ns for path in paths if path.is_file()}
+
+    def hand_over(self, place: Path) -> None:
+        """Copy what this run wrote or went on from into a folder; kinds that write none leave an earlier run's."""
+        for name, time in self._times().items():
+            if self._resumed or self._before.get(name) != time:
+                shutil.copyfile(self.folder / name, place / name)
 
 
 def _check_folder(folder: Path, data: Path, options: TrainOptions) -> None:
@@ -86,8 +133,12 @@ def _check_folder(folder: Path, data: Path, options: TrainOptions) -> None:
     anew = options.overwrite or options.resume
     if (folder / CARD_FILE).exists() and not anew:
         raise OutputError(f"{folder} already holds a model; give another --out, or --resume or --overwrite")
-    files = [folder / name for name in (CARD_FILE, WEIGHTS, LOG, *PICTURES, *(() if anew else UNDER_WAY))]
+    files = [folder / name for name in (CARD_FILE, WEIGHTS, LOG_FILE, CHECKPOINT_FILE, *PICTURES)]
+    if not anew:
+        files += [folder / RECIPE_FILE, *(folder / UNDER_WAY / name for name in (CHECKPOINT_FILE, RECIPE_FILE))]
     check_outputs(files, _inputs(data, options), overwrite=anew)
+    if (folder / UNDER_WAY).is_symlink():
+        raise UsageError(f"{folder / UNDER_WAY} is a link, and a folder is needed; move it, or choose another --out")
 
 
 def _inputs(data: Path, options: TrainOptions) -> Iterator[str]:
@@ -105,7 +156,7 @@ def _write_record(folder: Path, card: ModelCard, trained: Trained) -> None:
     from geocloud.writers.plots import plot_errors, plot_loss, plot_scores
 
     if not KINDS[card.kind].by_recipe:  # which writes its log as it goes
-        with (folder / LOG).open("w", newline="", encoding="utf-8") as file:
+        with (folder / LOG_FILE).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["epoch", "loss"])
             writer.writerows((epoch, f"{loss:.8g}") for epoch, loss in enumerate(trained.losses, start=1))

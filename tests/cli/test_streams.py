@@ -67,6 +67,16 @@ def test_a_stream_that_is_not_utf8_gets_ascii_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.faults
+def test_names_work_where_python_was_told_of_another_encoding(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "雲 é.tif")
+    told = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = shell(f"GEOCLOUD detect '{scene}' --model brightness --out '{tmp_path}/ö'", **told)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["scene"] == str(scene)
+    assert (tmp_path / "ö" / "雲 é_cloudmask.tif").is_file()
+
+
+@pytest.mark.faults
 def test_a_name_that_is_no_utf8_is_one_sentence(tmp_path: Path) -> None:
     bad = os.fsencode(tmp_path) + b"/bad\xff.tif"
     write_scene(tmp_path / "s.tif").rename(os.fsdecode(bad))

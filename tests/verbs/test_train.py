@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import rasterio
 
-from geocloud.errors import InputError, ModelError, OutputError, UsageError
+from geocloud.errors import Cancelled, InputError, ModelError, OutputError, UsageError
 from geocloud.models.kinds import KINDS, Kind
 from geocloud.models.network_scorer import WEIGHTS_FILE
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.scoring import score_scene
 from geocloud.readers import open_scene
 from geocloud.scorers.contract import score_patches
-from geocloud.training.options import TrainOptions
+from geocloud.training.options import UNDER_WAY, TrainOptions
 from geocloud.verbs.train import train
 
 QUICK = TrainOptions(folders=("field",), epochs=2, batch_size=8, latent=4, widths=(8,))
@@ -63,6 +63,46 @@ def test_a_model_is_never_replaced_unasked(tagged, tmp_path):
     assert after.losses[:2] == before.losses
     with pytest.raises(ModelError, match="other options or data"):
         train(tagged, tmp_path / "m", replace(QUICK, lr=0.5, resume=True))
+
+
+def test_an_older_model_stays_whole_until_the_new_one_is(tagged, tmp_path):
+    out = tmp_path / "m"
+    train(tagged, out, QUICK)
+    (out / "recipe.toml").write_text("of an older training of another kind")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert "checkpoint.safetensors" in before
+
+    def stop(epoch, loss):
+        if epoch == 2:
+            raise Cancelled("cancelled")
+
+    anew = replace(QUICK, seed=1, overwrite=True)
+    with pytest.raises(Cancelled):
+        train(tagged, out, anew, on_epoch=stop)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+    assert [path.name for path in out.iterdir() if path.is_dir()] == [UNDER_WAY]
+    epochs = []
+    resumed = train(
+        tagged, out, replace(anew, overwrite=False, resume=True), on_epoch=lambda epoch, _: epochs.append(epoch)
+    )
+    assert epochs == [2]
+    assert resumed.card.sha256 == train(tagged, tmp_path / "once", replace(QUICK, seed=1, name="m")).card.sha256
+    assert {path.name for path in out.iterdir()} == before.keys() - {"recipe.toml"}
+
+
+def test_a_training_that_was_broken_off_is_not_replaced_unasked(tagged, tmp_path):
+    out = tmp_path / "m"
+    (out / UNDER_WAY).mkdir(parents=True)
+    (out / UNDER_WAY / "checkpoint.safetensors").write_text("of long work")
+    with pytest.raises(UsageError, match="exists; pass --overwrite"):
+        train(tagged, out, QUICK)
+    with pytest.raises(InputError):
+        train(tmp_path / "nowhere", out, replace(QUICK, overwrite=True))
+    assert (out / UNDER_WAY / "checkpoint.safetensors").read_text() == "of long work"
+    (out / UNDER_WAY).rename(tmp_path / "elsewhere")
+    (out / UNDER_WAY).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="is a link"):
+        train(tagged, out, replace(QUICK, overwrite=True))
 
 
 def test_what_cannot_be_trained_is_one_sentence(tagged, tmp_path):

@@ -53,7 +53,7 @@ def train_backbone(data: Path, folder: Path, options: TrainOptions, listener: Li
         len(losses) * -(-len(seen) // options.batch_size),
     )
     card = ModelCard(
-        name=options.name or folder.resolve().name,
+        name=options.name,
         kind="backbone",
         bands=options.bands,
         architecture=architecture,

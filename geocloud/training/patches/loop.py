@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from geocloud.training.checkpoint import TrainingState, load_checkpoint
+from geocloud.training.checkpoint import TrainingState, begin, load_checkpoint
 from geocloud.training.loop import LoopOptions, Terms, run_training
 from geocloud.training.options import Listener
 from geocloud.training.patches.data import Patches
@@ -74,6 +74,8 @@ def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: EpochOptio
     identity = f"{options.identity} patches={len(patches)}"
     if options.resume:
         load_checkpoint(options.folder, state, identity)
+    else:
+        begin(options.folder)
     total = 0.0  # of this epoch: losses of batches, each times its patches
 
     def loss(step: int) -> Terms:

@@ -52,7 +52,7 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
     losses: list[float] = resolve_name(kind.fitter)(network, seen, loop, listener)
     network.eval()
     card = ModelCard(
-        name=options.name or folder.resolve().name,
+        name=options.name,
         kind=options.kind,
         bands=options.bands,
         optional_bands=options.optional_bands,

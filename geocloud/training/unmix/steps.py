@@ -8,8 +8,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from geocloud.models.network_scorer import has_bf16
-from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint
+from geocloud.training.checkpoint import TrainingState, load_checkpoint
 from geocloud.training.loop import LoopOptions, LossOf, Terms, run_training
+from geocloud.training.options import CHECKPOINT_FILE
 from geocloud.training.unmix.recipe import UnmixConfig
 
 LogReport = Callable[[int, int, str], None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,8 @@ from geocloud.models.registry import model_folder
 from geocloud.raster import PATCH, FloatArray
 from geocloud.scorers.card import ModelCard, TrainingRecord, read_card
 from geocloud.training.bf16 import bf16_agreement
-from geocloud.training.checkpoint import CHECKPOINT_FILE, replacing
-from geocloud.training.options import Listener, Trained, TrainOptions
+from geocloud.training.checkpoint import begin, replacing
+from geocloud.training.options import CHECKPOINT_FILE, LOG_FILE, RECIPE_FILE, Listener, Trained, TrainOptions
 from geocloud.training.unmix.recipe import RECIPES, UnmixConfig, load
 from geocloud.training.unmix.scenes import TrainingScene
 from geocloud.training.unmix.shadow import train_shadow
@@ -32,7 +31,6 @@ from geocloud.training.unmix.steps import LogReport
 from geocloud.training.unmix.teacher import opacity_midpoint
 from geocloud.training.unmix.train import train_unmix
 
-RECIPE_FILE, LOG = "recipe.toml", "log.csv"
 CENTRE_SHARE = 512
 """Pixels per side, from each scene, on which bfloat16 is compared with fp32."""
 CREDITS = {
@@ -76,7 +74,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
     try:
         scenes = load(config, data, left_out)
         start_over_or_resume(path, folder, resume=options.resume)
-        log = Log(folder / LOG)
+        log = Log(folder / LOG_FILE)
         say = partial(_say, log, listener)
         network = _train(config, scenes, folder, say, start)
     except (OSError, KeyError, rasterio.errors.RasterioError) as error:
@@ -84,7 +82,7 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
     network.half().float()  # the folder stores halves: what is judged is what is stored
     command = f"geocloud train {data.name} --kind unmix --config {path.name}"
     command += f" ({len(left_out)} scenes left out)" if left_out else ""
-    card = replace(_card(config, scenes, command, start), name=options.name or folder.resolve().name)
+    card = replace(_card(config, scenes, command, start), name=options.name)
     card = replace(card, bf16_agreement=bf16_agreement(network, card, map(middle, scenes)))
     return Trained(network, card, log.totals(), dtype=torch.float16)
 
@@ -185,17 +183,16 @@ def read_start(model: str | os.PathLike[str], widths: tuple[int, ...]) -> Start:
 
 def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:
     """Clear away what an earlier run left, or see that it was of this recipe; then keep a copy of the recipe."""
-    kept = folder / RECIPE_FILE
+    kept, text = folder / RECIPE_FILE, recipe.read_text(encoding="utf-8")
     if resume:
         if not (folder / CHECKPOINT_FILE).is_file():
             raise ModelError(f"{folder} has no {CHECKPOINT_FILE} to resume from; train without --resume")
-        if not kept.is_file() or kept.read_text(encoding="utf-8") != recipe.read_text(encoding="utf-8"):
+        if not kept.is_file() or kept.read_text(encoding="utf-8") != text:
             raise ModelError(f"{folder} holds a run of another recipe; give its {RECIPE_FILE}, or leave out --resume")
         return
-    for name in (CHECKPOINT_FILE, LOG):
-        (folder / name).unlink(missing_ok=True)
+    begin(folder)
     with replacing(kept) as new:
-        shutil.copyfile(recipe, new)
+        new.write_text(text, encoding="utf-8")
 
 
 class Log:
