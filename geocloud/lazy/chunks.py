@@ -20,8 +20,16 @@ from geocloud.pipeline.tiling import Segment
 from geocloud.progress import Warn, tell
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchBatch, PatchGrid, Window, spread
 from geocloud.readers.area import Area
-from geocloud.readers.bands.radiometry import EIGHT_BIT, Samples, ScaleEvidence, most_common
-from geocloud.readers.bands.spec import DigitalNumbers, Radiometry, average, find_valid, is_nodata
+from geocloud.readers.bands.radiometry import EIGHT_BIT, ScaleEvidence
+from geocloud.readers.bands.spec import (
+    DigitalNumbers,
+    Radiometry,
+    Samples,
+    average,
+    find_valid,
+    is_nodata,
+    most_common,
+)
 from geocloud.readers.products.assembly import given_radiometry, with_options
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_scene import array_nodata, stated_radiometry

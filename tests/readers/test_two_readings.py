@@ -25,6 +25,11 @@ def noise(low: float, high: float, count: int = 4) -> np.ndarray:
     return np.random.default_rng(3).uniform(low, high, (count, 60, 60))
 
 
+def land() -> np.ndarray:
+    """(4, 60, 60) reflectance of fields: dark, and bright in near infrared."""
+    return np.concatenate([noise(0.03, 0.1, 3), noise(0.2, 0.4, 1)])
+
+
 class TestScale:
     def test_landsats_numbers_of_dark_ground_are_asked_for(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "a.tif", data=noise(7400, 11000).astype(np.uint16), names=WORDS)
@@ -92,6 +97,37 @@ class TestScale:
         else:
             with pytest.raises(InputError, match=r"--scale 0\.01 \(percent\), --scale 0\.00314"):
                 open_scene(path)
+
+    @pytest.mark.parametrize("scale", [1 / 32768, 1 / 2047, 1 / 255, 1 / 1000])
+    @pytest.mark.parametrize("dtype", ["uint16", "float32"])
+    def test_land_too_bright_or_dark_in_near_infrared_is_asked_for(
+        self, tmp_path: Path, scale: float, dtype: str
+    ) -> None:
+        path = write_scene(tmp_path / "a.tif", data=(land() / scale).astype(dtype), names=WORDS)
+        with pytest.raises(InputError, match=r"does not state its scale.*--scale"):
+            open_scene(path)
+        open_scene(path, SceneOptions(scale=scale)).close()
+
+    @pytest.mark.parametrize(("scale", "dtype"), [(1e-4, "uint16"), (1.0, "float32"), (0.01, "float32")])
+    def test_land_as_bright_as_usual_leaves_no_doubt(self, tmp_path: Path, scale: float, dtype: str) -> None:
+        path = write_scene(tmp_path / "a.tif", data=(land() / scale).astype(dtype), names=WORDS)
+        with open_scene(path) as scene:
+            np.testing.assert_allclose(read_all(scene).data, land(), atol=1e-4)
+            assert not any(isinstance(note, Warn) for note in scene.notes)
+
+    @pytest.mark.parametrize("count", [3, 4])
+    def test_percent_in_bytes_is_asked_for(self, tmp_path: Path, count: int) -> None:
+        data = (100 * land()[:count]).round().astype(np.uint8)
+        data[:, :6] = 70
+        path = write_scene(tmp_path / "a.tif", data=data, names=WORDS[:count])
+        with pytest.raises(InputError, match=r"--scale 0\.01 if they are percent, --scale 0\.00314"):
+            open_scene(path)
+
+    def test_a_dark_picture_is_read_with_a_warning(self, tmp_path: Path) -> None:
+        path = write_scene(tmp_path / "a.tif", data=noise(12, 60, 3).astype(np.uint8), names=WORDS[:3])
+        with open_scene(path) as scene:
+            assert isinstance(scene.notes[0], Warn)
+            assert "may be percent (--scale 0.01)" in scene.notes[0]
 
     def test_the_true_colour_image_of_an_item(self, tmp_path: Path) -> None:
         data = np.full((3, 60, 60), 102, np.uint8)

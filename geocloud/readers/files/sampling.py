@@ -1,10 +1,10 @@
-"""Some pixels of a scene's files, to tell their scale and what is nodata before the scene is read."""
+"""Some pixels of a scene's files or arrays, to tell their scale and what is nodata before the scene is read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,19 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from geocloud.raster import BoolArray
-from geocloud.readers.bands.radiometry import Fill, Samples, common_fill, most_common
-from geocloud.readers.bands.spec import BandSource
+from geocloud.readers.bands.spec import BandSource, Fill, Samples, common_fill, is_nodata, land_level, most_common
 from geocloud.readers.files.opening import open_raster, read_bands, read_errors
+
+if TYPE_CHECKING:
+    import xarray
 
 WINDOWS = 4
 """Along each side of the scene."""
 WINDOW_SIDE = 128
 OVERVIEW_SIDE = 1024
 """Where the windows hold no data, the whole scene is read, decimated to at most this many pixels per side."""
+ARRAY_SIDE = 256
+"""Of arrays every nth pixel is read, so that about this many per side are."""
 LEAST_WITH_MASK = 4
 """Bands from which the last may be a mask that nothing tags."""
 MASK_NAMES = ("datamask", "valid", "validity", "validmask", "validdata", "footprint")
@@ -37,14 +41,35 @@ ALPHA_SHARE = 0.2
 def sample_files(sources: Sequence[BandSource], *, allow_external: bool = False) -> Samples:
     """Valid values of the bands of one or more files."""
     values, dtypes, fills = [], [], []
+    pixels: dict[str, NDArray[np.float64]] = {}
     for path in dict.fromkeys(source.path for source in sources):
         here = [source for source in sources if source.path == path]
         with open_raster(path, allow_external=allow_external) as dataset, read_errors(path):
-            seen, fill = _sample(dataset, here)
+            seen, fill, there = _sample(dataset, here)
             dtypes += [dataset.dtypes[source.index - 1] for source in here]
         values.append(seen)
         fills.append(fill)
-    return Samples(np.concatenate(values), tuple(dtypes), *common_fill(fills)).without_fill()
+        pixels |= there
+    level = land_level(pixels)
+    return Samples(np.concatenate(values), tuple(dtypes), *common_fill(fills), level).without_fill()
+
+
+def sample_arrays(arrays: Mapping[str, xarray.DataArray], nodata: Mapping[str, float | None]) -> Samples:
+    """Some valid values of (y, x) arrays, a band each."""
+    seen: dict[str, NDArray[np.float64]] = {}
+    fills = []
+    for band, array in arrays.items():
+        steps = {dim: slice(None, None, max(1, size // ARRAY_SIDE)) for dim, size in array.sizes.items()}
+        values = array.isel(steps).to_numpy()
+        found = values[~is_nodata(values, nodata[band])]
+        number, share = most_common(found, values.size)
+        fills.append((number, share if number == 0 or number in values[:: len(values) - 1 or 1, 0] else 0.0))
+        if not found.size:  # little data in a large frame: look at all of it
+            whole = array.to_numpy()
+            found = whole[~is_nodata(whole, nodata[band])][: ARRAY_SIDE**2]
+        seen[band] = found.astype(np.float64)
+    dtypes = tuple(str(array.dtype) for array in arrays.values())
+    return Samples(np.concatenate(list(seen.values())), dtypes, *common_fill(fills), land_level(seen)).without_fill()
 
 
 def mask_band(dataset: Any, users: Collection[int] = ()) -> tuple[int, bool]:  # noqa: ANN401 - rasterio is untyped
@@ -93,8 +118,11 @@ def has_data(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is un
     return False
 
 
-def _sample(dataset: Any, sources: Sequence[BandSource]) -> tuple[NDArray[np.float64], Fill]:  # noqa: ANN401
-    """Valid values of some bands of one file, and what may fill it: a number that all of them have in one corner."""
+def _sample(
+    dataset: Any,  # noqa: ANN401 - rasterio is untyped
+    sources: Sequence[BandSource],
+) -> tuple[NDArray[np.float64], Fill, dict[str, NDArray[np.float64]]]:
+    """Valid values of some bands of one file; what may fill it, a number that all have in one corner; each band's."""
     parts = [_part(dataset, sources, window) for window in _windows(dataset)]
     if not any(valid.any() for _, valid in parts):
         side = max(dataset.height, dataset.width)
@@ -109,7 +137,11 @@ def _sample(dataset: Any, sources: Sequence[BandSource]) -> tuple[NDArray[np.flo
     )
     number, share = most_common(alike, looked)
     corner = number == 0 or (_in_corner(dataset, sources, number) and not _saturates(parts, number, share))
-    return np.concatenate(kept).astype(np.float64), (number, share if corner else 0.0)
+    pixels = {
+        source.band: np.concatenate([values[n][valid[n]] for values, valid in parts])
+        for n, source in enumerate(sources)
+    }
+    return np.concatenate(kept).astype(np.float64), (number, share if corner else 0.0), pixels
 
 
 def _saturates(parts: Sequence[tuple[NDArray[Any], BoolArray]], number: float, share: float) -> bool:

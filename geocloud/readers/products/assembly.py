@@ -15,8 +15,8 @@ from geocloud.errors import InputError
 from geocloud.progress import Warn
 from geocloud.raster import Georef
 from geocloud.readers.bands.names import SCORED, VISIBLE, band_order
-from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, choose_radiometry, known_nodata
-from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
+from geocloud.readers.bands.radiometry import ScaleEvidence, choose_radiometry, known_nodata
+from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, Samples, SceneInfo
 from geocloud.readers.files.opening import (
     check_blocks,
     check_place,

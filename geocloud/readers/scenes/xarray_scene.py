@@ -13,10 +13,19 @@ from geocloud.raster import Window
 from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands, nearest_hints
 from geocloud.readers.bands.evidence import BandHint
 from geocloud.readers.bands.names import are_running, name_word, product_token, to_micrometres
-from geocloud.readers.bands.radiometry import Samples, ScaleEvidence, common_fill, known_nodata, most_common
+from geocloud.readers.bands.radiometry import ScaleEvidence, known_nodata
 from geocloud.readers.bands.sensors import BASELINE_KEYS
-from geocloud.readers.bands.spec import BandSource, DigitalNumbers, Radiometry, SceneInfo, find_valid, is_nodata
+from geocloud.readers.bands.spec import (
+    BandSource,
+    DigitalNumbers,
+    Radiometry,
+    Samples,
+    SceneInfo,
+    find_valid,
+    is_nodata,
+)
 from geocloud.readers.files.opening import check_place, check_size
+from geocloud.readers.files.sampling import ARRAY_SIDE, sample_arrays
 from geocloud.readers.products.assembly import understood, with_options
 from geocloud.readers.products.geotiff import unnamed_note
 from geocloud.readers.reader import BaseScene, SceneOptions, SceneReader
@@ -25,8 +34,6 @@ from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
 if TYPE_CHECKING:
     import xarray
 
-SAMPLE = 256
-"""The scale of values is found from every nth pixel, so that at most this many per side are read."""
 Cube = TypeVar("Cube", bound="xarray.DataArray | xarray.Dataset")
 _PER_BAND = (
     *(("scales", "scale_factor"), ("offsets", "add_offset"), ("nodatavals", "_FillValue")),
@@ -59,7 +66,7 @@ class ArrayScene(BaseScene):
 
         def sample() -> Samples:
             if not sampled:
-                sampled.append(sample_arrays(list(self._arrays.values()), list(nodata.values())))
+                sampled.append(sample_arrays(self._arrays, nodata))
             return sampled[0]
 
         scales = with_options(known, evidence, options, sample)
@@ -183,7 +190,7 @@ def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOption
 def _has_data(array: xarray.DataArray) -> bool:
     """True where any of the looked-at pixels is finite, not nodata and not 0."""
     y, x = plane_of(array)
-    steps = {dim: slice(None, None, max(1, array.sizes[dim] // SAMPLE)) for dim in (y, x)}
+    steps = {dim: slice(None, None, max(1, array.sizes[dim] // ARRAY_SIDE)) for dim in (y, x)}
     seen = array.isel(steps).to_numpy()
     return bool((~is_nodata(seen, nodata_value(array)) & (seen != 0)).any())
 
@@ -323,24 +330,6 @@ def stated_radiometry(array: xarray.DataArray) -> Radiometry | None:
     if (scale, offset) != (1.0, 0.0):
         return Radiometry(scale, offset, "the array's attributes")
     return Radiometry(0.01, 0.0, "its unit, percent") if str(array.attrs.get("units")) in ("%", "percent") else None
-
-
-def sample_arrays(arrays: Sequence[xarray.DataArray], nodata: Sequence[float | None]) -> Samples:
-    """Some of their valid values."""
-    seen, fills = [], []
-    for array, empty in zip(arrays, nodata, strict=True):
-        y, x = plane_of(array)
-        steps = {dim: slice(None, None, max(1, array.sizes[dim] // SAMPLE)) for dim in (y, x)}
-        values = array.isel(steps).to_numpy()
-        found = values[~is_nodata(values, empty)]
-        if not found.size:  # little data in a large frame: look at all of it
-            whole = array.to_numpy()
-            found = whole[~is_nodata(whole, empty)][: SAMPLE**2]
-        seen.append(found.astype(np.float64))
-        number, share = most_common(values[~is_nodata(values, empty)], values.size)
-        fills.append((number, share if number == 0 or number in values[:: len(values) - 1 or 1, 0] else 0.0))
-    dtypes = tuple(str(array.dtype) for array in arrays)
-    return Samples(np.concatenate(seen), dtypes, *common_fill(fills)).without_fill()
 
 
 def _scene(scene: ArrayScene) -> SceneReader:
