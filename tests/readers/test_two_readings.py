@@ -118,7 +118,7 @@ class TestScale:
     @pytest.mark.parametrize("count", [3, 4])
     def test_percent_in_bytes_is_asked_for(self, tmp_path: Path, count: int) -> None:
         data = (100 * land()[:count]).round().astype(np.uint8)
-        data[:, :6] = 70
+        data[:, :6] = noise(60, 80, count)[:, :6]
         path = write_scene(tmp_path / "a.tif", data=data, names=WORDS[:count])
         with pytest.raises(InputError, match=r"--scale 0\.01 if they are percent, --scale 0\.00314"):
             open_scene(path)
