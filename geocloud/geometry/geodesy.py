@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,21 +46,27 @@ def to_crs_coordinates(geometry: NDArray[Any], georef: Georef) -> NDArray[Any]:
         return np.asarray(shapely.transform(geometry, locate))
 
 
-def equal_area_crs(georef: Georef) -> CRS:
-    """A Lambert azimuthal equal-area CRS on the WGS 84 ellipsoid, centred on the scene (Snyder 1987, ch. 24).
+@lru_cache(maxsize=16)  # PROJ takes 10 ms to find a transformation, and a scene asks several times
+def to_degrees(crs_wkt: str) -> Transformer:
+    """From a CRS into longitude and latitude, WGS 84. Threads may share it."""
+    return Transformer.from_crs(CRS.from_wkt(crs_wkt), "EPSG:4326", always_xy=True)
+
+
+@lru_cache(maxsize=16)
+def to_equal_area(crs_wkt: str, lon: float, lat: float) -> Transformer:
+    """Into a Lambert azimuthal equal-area CRS on the WGS 84 ellipsoid, centred on a place (Snyder 1987, ch. 24).
 
     Areas in it are areas on the ellipsoid, anywhere: over poles and the antimeridian as well.
     """
-    lon, lat = scene_centre(georef)
-    return CRS.from_dict({"proj": "laea", "lat_0": lat, "lon_0": lon, "ellps": "WGS84", "units": "m"})
+    equal_area = CRS.from_dict({"proj": "laea", "lat_0": lat, "lon_0": lon, "ellps": "WGS84", "units": "m"})
+    return Transformer.from_crs(CRS.from_wkt(crs_wkt), equal_area, always_xy=True)
 
 
 def scene_centre(georef: Georef) -> tuple[float, float]:
     """(longitude, latitude) of the middle of the scene in degrees, WGS 84."""
     height, width = georef.shape
     middle = to_crs_coordinates(np.array([shapely.Point(width / 2, height / 2)]), georef)[0]
-    to_degrees = Transformer.from_crs(CRS.from_wkt(georef.crs_wkt), "EPSG:4326", always_xy=True)
-    lon, lat = to_degrees.transform(middle.x, middle.y)
+    lon, lat = to_degrees(georef.crs_wkt).transform(middle.x, middle.y)
     return float(lon), float(lat)
 
 
@@ -70,13 +77,12 @@ def geodesic_areas(geometry: NDArray[Any], georef: Georef) -> NDArray[np.float64
     """
     if not len(geometry):
         return np.zeros(0)
-    crs = CRS.from_wkt(georef.crs_wkt)
-    to_equal_area = Transformer.from_crs(crs, equal_area_crs(georef), always_xy=True)
+    change = to_equal_area(georef.crs_wkt, *scene_centre(georef))
     west, south, east, north = shapely.total_bounds(geometry)
     longest = max(east - west, north - south) / EDGE_SAMPLES
 
     def project(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(to_equal_area.transform(xy[:, 0], xy[:, 1]))
+        return np.column_stack(change.transform(xy[:, 0], xy[:, 1]))
 
     def areas(some: NDArray[Any]) -> NDArray[np.float64]:
         rings, owner = shapely.get_rings(some, return_index=True)

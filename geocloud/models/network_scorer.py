@@ -80,7 +80,8 @@ def load_weights(network: torch.nn.Module, folder: Path, sha256: str) -> None:
     try:
         tensors = load(content)
         network.load_state_dict(
-            {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+            {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
+            assign=True,
         )
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -110,21 +111,6 @@ def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> tor
         raise ModelError(f"the {kind} network cannot be built from {architecture} ({error})") from error
 
 
-def check_network_size(card: ModelCard, folder: Path) -> None:
-    """ModelError where a card asks for a network larger than its weights; found without taking memory for it."""
-    weights = folder / WEIGHTS_FILE
-    if not weights.is_file():
-        return
-    with torch.device("meta"):
-        network = build_network(card.kind, len(card.channels), card.architecture)
-    values = sum(parameter.numel() for parameter in network.parameters())
-    if values > weights.stat().st_size:
-        raise ModelError(
-            f"{folder} names a network of {values} values in its card, but {WEIGHTS_FILE} cannot hold them; "
-            "fetch or train the model again"
-        )
-
-
 def load_model(folder: Path, device: str = "auto", precision: Precision = "auto") -> Scorer:
     """The scorer of a model folder.
 
@@ -135,7 +121,8 @@ def load_model(folder: Path, device: str = "auto", precision: Precision = "auto"
     place = choose_device(device)
     card = read_card(folder)
     with one_thread():
-        return make_scorer(load_network(folder, card), card, place, bf16=runs_bf16(precision, card, place))
+        network = fold(load_network(folder, card))
+        return _scorer_of(network, card, place, bf16=runs_bf16(precision, card, place))
 
 
 @contextmanager
@@ -150,16 +137,32 @@ def one_thread() -> Iterator[None]:
 
 
 def load_network(folder: Path, card: ModelCard) -> torch.nn.Module:
-    """The network of a model folder as it was trained, on the CPU; ModelError where weights and card disagree."""
-    check_network_size(card, folder)
-    network = build_network(card.kind, len(card.channels), card.architecture)
+    """The network of a model folder as it was trained, on the CPU; ModelError where weights and card disagree.
+
+    It is built without values, which takes neither the time to draw random ones nor the memory that a card asks for:
+    its tensors are those of the file.
+    """
+    with torch.device("meta"):
+        network = build_network(card.kind, len(card.channels), card.architecture)
+    values = sum(parameter.numel() for parameter in network.parameters())
+    weights = folder / WEIGHTS_FILE
+    if weights.is_file() and values > weights.stat().st_size:
+        raise ModelError(
+            f"{folder} names a network of {values} values in its card, but {WEIGHTS_FILE} cannot hold them; "
+            "fetch or train the model again"
+        )
     load_weights(network, folder, card.sha256)
     return network
 
 
 def make_scorer(network: torch.nn.Module, card: ModelCard, device: torch.device, *, bf16: bool) -> NetworkScorer:
     """A scorer of a network with its weights, which is left as it is."""
-    network = folded(network).requires_grad_(requires_grad=False).to(device)
+    return _scorer_of(folded(network), card, device, bf16=bf16)
+
+
+def _scorer_of(network: torch.nn.Module, card: ModelCard, device: torch.device, *, bf16: bool) -> NetworkScorer:
+    """A scorer of a folded network, which becomes a part of it."""
+    network = network.requires_grad_(requires_grad=False).to(device)
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -185,20 +188,25 @@ AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
 def folded(network: AnyNetwork) -> AnyNetwork:
-    """A copy in evaluation mode whose pairs of layers inside ``nn.Sequential`` are one convolution each.
+    """A folded copy of a network, which is left as it is."""
+    return fold(deepcopy(network))
+
+
+def fold(network: AnyNetwork) -> AnyNetwork:
+    """The same network, now in evaluation mode, its pairs of layers inside ``nn.Sequential`` one convolution each.
 
     Pairs are Conv2d and BatchNorm2d, and a doubling Upsample and the 3x3 Conv2d that reads it. Reflecting convolutions
-    pad with zeros in the copy, which costs nothing: what they draw beyond a block's edge reaches no further in than
+    pad with zeros from now on, which costs nothing: what they draw beyond a block's edge reaches no further in than
     the halo, and that is cut off.
     """
-    copy = deepcopy(network).eval()
-    for part in copy.modules():
+    network.eval()
+    for part in network.modules():
         if isinstance(part, nn.Conv2d) and part.padding_mode == "reflect":
             part.padding_mode = "zeros"
-    for part in copy.modules():
+    for part in network.modules():
         if isinstance(part, nn.Sequential):
             _fold_pairs(part)
-    return copy
+    return network
 
 
 def _fold_pairs(part: nn.Sequential) -> None:

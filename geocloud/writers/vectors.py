@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
 
 from geocloud.errors import MissingExtraError, OutputError, UsageError
+from geocloud.geometry.geodesy import to_degrees
 
 if TYPE_CHECKING:
     import geopandas
@@ -304,10 +304,10 @@ def _in_degrees(table: PolygonTable, extents: list[NDArray[np.float64]]) -> Poly
     """
     if table.crs is None or not len(table):
         return table
-    to_degrees = Transformer.from_crs(CRS.from_wkt(table.crs), "EPSG:4326", always_xy=True)
+    change = to_degrees(table.crs)
 
     def project(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(to_degrees.transform(xy[:, 0], xy[:, 1]))
+        return np.column_stack(change.transform(xy[:, 0], xy[:, 1]))
 
     written = []
     for start in range(0, len(table), FEATURES_AT_ONCE):

@@ -233,7 +233,7 @@ class UnmixNet(CellNet):
         self.ground = nn.Conv2d(widths[0], (CELL**2 + 1) * len(BANDS), 1)
         ratio = [[[log(wavelength / REFERENCE_WAVELENGTH)]] for wavelength in WAVELENGTHS]
         self.log_ratio: Tensor
-        self.register_buffer("log_ratio", torch.tensor([ratio]), persistent=False)
+        self.register_buffer("log_ratio", torch.tensor([ratio], device="cpu"), persistent=False)
         self.shadow = None if shadow_widths is None else CellNet(widths=shadow_widths)
         self.texture = SnowTexture()
 
