@@ -212,6 +212,8 @@ def protect_environment() -> None:
         return
     for name in LEAKED:
         os.environ.pop(name, None)
+    if "CPL_DEBUG" not in os.environ:
+        os.environ.setdefault("CPL_LOG", os.devnull)  # what GDAL says beside the errors that it gives back
     for message in ("Dataset has no geotransform", "The given matrix is equal to Affine.identity"):
         warnings.filterwarnings("ignore", message=message)  # the commands say so themselves
 

@@ -21,6 +21,7 @@ from geocloud.readers import open_scene
 from geocloud.readers.reader import SceneReader
 from geocloud.readers.scenes.band_subset import subset_bands
 from geocloud.scorers.contract import Scorer
+from geocloud.writers.plots import save
 
 HIT, ALARM, MISS = (255, 255, 255), (230, 60, 50), (60, 110, 240)
 """Cloud found, clear called cloud, cloud called clear."""
@@ -64,7 +65,7 @@ def write_sheet(cases: Sequence[Case], path: Path, title: str) -> None:
         above.set_title(_short(case.name), fontsize=7)
         below.imshow(verdict(case)[::step, ::step], interpolation="nearest")
         below.set_title(case.said, fontsize=8)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def stretched(picture: FloatArray) -> NDArray[np.uint8]:

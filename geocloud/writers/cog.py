@@ -23,7 +23,7 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.classes import NO_VALUES, Colour, classes_of, written_classes
 from geocloud.errors import OutputError
 from geocloud.raster import Georef
-from geocloud.writers.staging import check_readable, check_stored
+from geocloud.writers.staging import check_readable, check_stored, write_reason
 
 BLOCK, TALL = 512, 128
 """Sides of a COG's tiles; height of a plain file's, as rows come a few at a time."""
@@ -68,8 +68,9 @@ def raster_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (RasterioError, CPLE_BaseError, OSError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise OutputError(f"{path} cannot be written ({reason}); choose another folder or make room") from error
+        raise OutputError(
+            f"{path} cannot be written ({write_reason(path, error)}); choose another folder or make room"
+        ) from error
 
 
 class RowWriter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ def plot_loss(losses: Sequence[float], path: Path) -> None:
     axes.plot(np.arange(1, len(losses) + 1), losses, marker="o", markersize=3)
     if min(losses, default=0) >= 0:
         axes.set_ylim(bottom=0)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str) -> None:
@@ -38,7 +39,7 @@ def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str
     axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.4g}")
     axes.set_title(title)
     axes.legend(loc="upper right")  # finding the best place is slow
-    figure.savefig(path)
+    save(figure, path)
 
 
 def plot_scores(scores: ScoreHistogram, threshold: float, sign: float, path: Path, title: str) -> None:
@@ -50,7 +51,7 @@ def plot_scores(scores: ScoreHistogram, threshold: float, sign: float, path: Pat
     axes.axvline(sign * threshold, color="black", linestyle="--", label=f"threshold {sign * threshold:.4g}")
     axes.set_title(title)
     axes.legend(loc="upper right")  # finding the best place is slow
-    figure.savefig(path)
+    save(figure, path)
 
 
 def plot_roc(curves: Named, path: Path, title: str) -> None:
@@ -58,14 +59,14 @@ def plot_roc(curves: Named, path: Path, title: str) -> None:
     figure, axes = new_figure("false alarms", "recall")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
     _draw(curves, axes, title)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def plot_precision_recall(curves: Named, path: Path, title: str) -> None:
     """Precision against recall, a line per model."""
     figure, axes = new_figure("recall", "precision")
     _draw(curves, axes, title)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def new_figure(x: str, y: str) -> tuple[Figure, Axes]:
@@ -77,6 +78,17 @@ def new_figure(x: str, y: str) -> tuple[Figure, Axes]:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     return figure, axes
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the picture. Names of others are no formulas, and of letters that the font lacks nothing is said."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph ")
+        figure.savefig(path)
 
 
 def _draw(curves: Named, axes: Axes, title: str) -> None:
@@ -128,7 +140,7 @@ def plot_reliability(models: Sequence[tuple[str, Reliability]], path: Path, titl
     axes.set_ylim(-0.02, 1.02)
     axes.set_title(title)
     axes.legend(loc="lower right", fontsize="small")
-    figure.savefig(path)
+    save(figure, path)
 
 
 def plot_sweep(scores: ScoreHistogram, threshold: float, sign: float, path: Path, title: str) -> None:
@@ -150,4 +162,4 @@ def plot_sweep(scores: ScoreHistogram, threshold: float, sign: float, path: Path
     axes.set_ylim(0, 1.02)
     axes.set_title(title)
     axes.legend(loc="lower left", fontsize="small")  # finding the best place is slow
-    figure.savefig(path)
+    save(figure, path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mmap
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -178,6 +180,8 @@ _BESIDE = {
     ".gpkg": ("-wal", "-shm", "-journal"),
 }
 """Suffix of a file -> what GDAL and SQLite add to its name."""
+FULL_BYTES = 1 << 20
+"""A disk with less room, on which a file could not be written, is full."""
 LABEL_BYTES = 80
 """Of a run's name in that of its staging folder: no longer than the outputs' own names."""
 
@@ -226,6 +230,13 @@ class Staging:
         folders = {parent: folder for parent, (folder, _) in self._folders.items()}
         commit([(path, final) for _, path, final in written], folders, retired=gone, overwrite=overwrite)
 
+    def as_asked(self, text: str) -> str:
+        """A text that names staged files, with the paths that were asked for in their stead."""
+        for parent, (folder, _) in self._folders.items():
+            text = re.sub(re.escape(f"{folder}{os.sep}scratch-") + r"[\w.-]*", str(parent).replace("\\", r"\\"), text)
+            text = text.replace(f"{folder}{os.sep}", f"{parent}{os.sep}")
+        return text
+
     def close(self) -> None:
         """Remove the staging folders with all that is left in them, but for old outputs that could not be put back."""
         for folder, lock in self._folders.values():
@@ -258,9 +269,21 @@ def staged(stem: str) -> Iterator[Staging]:
     staging = Staging(stem)
     try:
         yield staging
+    except OutputError as error:
+        raise OutputError(staging.as_asked(str(error))) from error
     finally:
         with signals_wait():
             staging.close()
+
+
+def write_reason(path: Path, error: Exception) -> str:
+    """Why a file cannot be written, in a few words; of a full disk libraries say only what they were doing."""
+    if reason := getattr(error, "strerror", None):
+        return str(reason)
+    with suppress(OSError):
+        if shutil.disk_usage(path if path.is_dir() else path.parent).free < FULL_BYTES:
+            return os.strerror(errno.ENOSPC)
+    return str(error.__cause__ or error).splitlines()[0]
 
 
 @contextmanager
@@ -269,7 +292,7 @@ def write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = write_reason(path, error)
         raise OutputError(f"{path} cannot be written ({reason}); choose another folder or make room") from error
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from geocloud.errors import MissingExtraError, OutputError, UsageError
 from geocloud.geometry.geodesy import to_degrees
+from geocloud.writers.staging import write_reason
 
 if TYPE_CHECKING:
     import geopandas
@@ -192,7 +193,9 @@ def _written(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        raise OutputError(f"{path} cannot be written ({error}); choose another folder or make room") from error
+        raise OutputError(
+            f"{path} cannot be written ({write_reason(path, error)}); choose another folder or make room"
+        ) from error
 
 
 def _check_written(path: Path, count: int) -> None:

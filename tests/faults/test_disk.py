@@ -66,6 +66,7 @@ def test_files_that_may_not_grow_are_whole_or_absent(scene: Path, tmp_path: Path
             assert found == expected, f"limit {limit}: {[name for name in found if found[name] != expected[name]]}"
         else:
             assert_one_sentence(result, "cannot be written")
+            assert ".partial" not in result.stderr
             assert not found, f"limit {limit}"
         shutil.rmtree(out, ignore_errors=True)
 
@@ -79,6 +80,8 @@ def test_a_full_disk_leaves_nothing_and_the_old_output(scene: Path, full_disk: P
     small.write_bytes(scene.read_bytes())
     result = detect(small, full_disk, "--overwrite", "--score")
     assert_one_sentence(result, "cannot be written")
+    assert ".partial" not in result.stderr
+    assert "ERROR" not in result.stderr, "GDAL's own lines"
     (full_disk / "ballast").unlink()
     assert contents(full_disk) == before
 

@@ -24,3 +24,11 @@ def test_every_plot_is_a_picture_with_something_drawn(tmp_path, size):
         picture = np.asarray(Image.open(path).convert("L"))
         assert picture.size > 100_000
         assert 0.001 < (picture < 200).mean() < 0.5
+
+
+def test_names_that_are_no_formula_and_letters_that_no_font_has_are_drawn(tmp_path, recwarn):
+    scores = histogram(np.arange(9, dtype=np.float32), np.arange(9) > 5)
+    plot_errors(scores, 3.0, tmp_path / "e.png", "a $\\frac$ 雲🛰")
+    plot_roc([("$\\bad{$", roc(scores))], tmp_path / "r.png", "roc")
+    assert Image.open(tmp_path / "e.png").size == Image.open(tmp_path / "r.png").size
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
