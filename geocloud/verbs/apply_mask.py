@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from geocloud.readers.files.opening import (
 )
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.reader import SceneReader
-from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog
+from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog, raster_errors
 from geocloud.writers.copying import copy_description, copy_profile, has_domains
 from geocloud.writers.staging import check_outputs, staged
 
@@ -139,19 +140,34 @@ def _copy_masked(source: Any, mask: MaskFile, path: Path, options: ApplyOptions,
     internal = internal or (nodata is None and not any(alpha))
     profile = copy_profile(source) | {"nodata": nodata}
     fill = np.where(alpha, 0, 0 if nodata is None else nodata).astype(profile["dtype"])
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as target:
-        copy_description(source, target)
-        target.update_tags(**{**mask.provenance, "GEOCLOUD_SOURCE": without_secrets(source.name)})
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), _created(path, profile) as target:
+        with raster_errors(path):
+            copy_description(source, target)
+            target.update_tags(**{**mask.provenance, "GEOCLOUD_SOURCE": without_secrets(source.name)})
         for row, codes in mask.strips():
             window = RasterioWindow(0, row, source.width, len(codes))
             data, cloud = read_bands(source, source.indexes, window), _clouds(codes, options.classes)
             data[:, cloud] = fill[:, None]
-            target.write(data, window=window)
-            if internal:
-                target.write_mask((source.dataset_mask(window=window) > 0) & ~cloud, window=window)
+            clear = (source.dataset_mask(window=window) > 0) & ~cloud if internal else None
+            with raster_errors(path):
+                target.write(data, window=window)
+                if clear is not None:
+                    target.write_mask(clear, window=window)
             removed += int(cloud.sum())
             progress(row + len(codes), source.height, "write")
     return removed
+
+
+@contextmanager
+def _created(path: Path, profile: dict[str, Any]) -> Iterator[Any]:
+    """A new raster; OutputError where it cannot be made or closed, which is no fault of what is read meanwhile."""
+    with raster_errors(path):
+        target = rasterio.open(path, "w", **profile)
+    try:
+        yield target
+    finally:
+        with raster_errors(path):
+            target.close()
 
 
 def _has_palette(source: Any) -> bool:  # noqa: ANN401 - rasterio is untyped

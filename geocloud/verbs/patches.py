@@ -123,9 +123,10 @@ def _copy_patch(source: Any, area: RasterioWindow, path: Path, scene: str) -> No
         "nodata": source.nodata, "height": area.height, "width": area.width, "crs": source.crs,
         "transform": source.window_transform(area), "compress": "deflate",
     }  # fmt: skip
+    data = read_bands(source, source.indexes, area)
     with raster_errors(path):
         with rasterio.open(path, "w", **profile) as target:
-            target.write(read_bands(source, source.indexes, area))
+            target.write(data)
             target.descriptions = source.descriptions
             target.scales, target.offsets = source.scales, source.offsets
             target.update_tags(GEOCLOUD_VERSION=__version__, GEOCLOUD_SOURCE=without_secrets(scene))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import mmap
 import os
@@ -341,11 +342,7 @@ def _clear_leftovers(folder: Path, label: str) -> None:
         with suppress(OSError):
             if time.time() - fresh.stat().st_mtime > FRESH_SECONDS:
                 shutil.rmtree(fresh)
-    for leftover in folder.glob(f"{PREFIX}{_glob_escape(label)}-*.partial"):
+    for leftover in folder.glob(f"{PREFIX}{glob.escape(label)}-*.partial"):
         with suppress(OSError):
             if not is_alive(leftover) and Journal.read(leftover) is None:
                 shutil.rmtree(leftover)
-
-
-def _glob_escape(text: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)

@@ -86,6 +86,31 @@ def test_a_full_disk_leaves_nothing_and_the_old_output(scene: Path, full_disk: P
     assert contents(full_disk) == before
 
 
+@pytest.mark.parametrize("room", [0, 20_000, 120_000])
+@pytest.mark.parametrize("command", ["apply-mask", "patches", "polygonize", "composite"])
+def test_a_full_disk_is_named_as_one(scene: Path, full_disk: Path, command: str, room: int) -> None:
+    """Not as a damaged scene."""
+    out = scene.parent / "masked"
+    assert detect(scene, out, "--overwrite").returncode == 0
+    mask = out / "scene_cloudmask.tif"
+    arguments = {
+        "apply-mask": (scene, mask, "--out", full_disk / "a.tif"),
+        "patches": (scene, "--out", full_disk),
+        "polygonize": (mask, "--out", full_disk / "a.gpkg"),
+        "composite": (
+            scene,
+            speckled(scene.with_name("b.tif"), 400),
+            "--model",
+            "brightness",
+            "--out",
+            full_disk / "c.tif",
+        ),
+    }[command]
+    (full_disk / "ballast").write_bytes(bytes(max(0, shutil.disk_usage(full_disk).free - room)))
+    assert_one_sentence(run_program(command, *arguments), str(full_disk), "cannot be written")
+    assert [path.name for path in full_disk.iterdir()] == ["ballast"]
+
+
 @pytest.mark.parametrize("command", ["detect", "apply-mask", "patches", "polygonize"])
 def test_a_folder_that_may_not_be_written(scene: Path, tmp_path: Path, command: str) -> None:
     mask = tmp_path / "mask"
