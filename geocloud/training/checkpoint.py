@@ -14,8 +14,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from geocloud.errors import ModelError
+from geocloud.errors import ModelError, OutputError
 from geocloud.training.options import CHECKPOINT_FILE, LOG_FILE, RECIPE_FILE
+from geocloud.writers.staging import make_folder, write_errors, write_reason
 
 _STATE = re.compile(r"optimizer\.(\d+)\.(.+)")
 
@@ -43,9 +44,10 @@ class TrainingState:
 
 def begin(folder: Path) -> None:
     """Make the folder of a training under way, without what one that was broken off left there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE):
-        (folder / name).unlink(missing_ok=True)
+    make_folder(folder)
+    with write_errors(folder):
+        for name in (CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE):
+            (folder / name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -53,11 +55,18 @@ def replacing(path: Path) -> Iterator[Path]:
     """Where to write what then takes a file's place whole, so that a killed run leaves the one before.
 
     What such a run leaves beside it has one name, so that the next one replaces it.
+
+    Raises:
+        OutputError: it cannot be written.
     """
     new = path.with_name(f".{path.name}.new")
     try:
         yield new
         new.replace(path)
+    except (OSError, SafetensorError) as error:
+        new.unlink(missing_ok=True)
+        reason = write_reason(path, error)
+        raise OutputError(f"{path} cannot be written ({reason}); make room, or choose another folder") from error
     except BaseException:
         new.unlink(missing_ok=True)
         raise

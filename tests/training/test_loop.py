@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from geocloud.errors import Cancelled, ModelError
+from geocloud.errors import Cancelled, ModelError, OutputError
 from geocloud.models.networks.conv import ConvAutoencoder
 from geocloud.models.networks.dense import DenseAutoencoder
 from geocloud.training.checkpoint import CHECKPOINT_FILE, TrainingState, load_checkpoint, replacing
@@ -74,10 +74,26 @@ def test_a_run_killed_while_it_saves_keeps_the_checkpoint_before_and_its_rest_go
 def test_a_disk_that_is_full_while_a_log_is_written_leaves_the_one_before(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("old")
-    with pytest.raises(OSError, match="full"), replacing(path) as new:
+    with pytest.raises(OutputError, match=r"log\.csv cannot be written \(full\)"), replacing(path) as new:
         new.write_text("half")
         raise OSError("full")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("log.csv", "old")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits as Unix has them")
+def test_a_checkpoint_that_finds_no_room_is_one_sentence_and_leaves_the_one_before(tmp_path):
+    import resource
+
+    _run(tmp_path, 1)
+    before = (tmp_path / CHECKPOINT_FILE).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OutputError, match=r"checkpoint\.safetensors cannot be written"):
+            _run(tmp_path, 2, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(CHECKPOINT_FILE, before)]
 
 
 def test_who_listens_hears_every_epoch_and_the_end(tmp_path):
