@@ -105,6 +105,13 @@ class TestSpectrometers:
         assert 2.75 < abs(found["swir16"] - 1610) < 9
         assert bands["red"]["from"] == "EnMAP L2A"
 
+    def test_radiance_of_level_1_needs_a_scale(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path, 1)
+        for end in ("SPECTRAL_IMAGE.TIF", "METADATA.XML"):
+            (tmp_path / f"{ENMAP}-{end}").rename(tmp_path / f"{ENMAP.replace('L2A', 'L1C')}-{end}")
+        with pytest.raises(InputError, match=r"is radiance of EnMAP or DESIS.*--scale and --offset"):
+            open_scene(tmp_path / path.name.replace("L2A", "L1C"))
+
     def test_without_the_metadata_file_it_is_asked_for(self, tmp_path: Path) -> None:
         path = self.write(tmp_path, 1)
         (tmp_path / f"{ENMAP}-METADATA.XML").unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from products import read_all
+from products import band_file, read_all
 from testutils import write_scene
 
 from geocloud import open_scene
@@ -67,13 +67,41 @@ def test_what_holds_no_raster_says_so_first(tmp_path: Path, make: Callable[[Path
         open_scene(make(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["dop20_cir_33_600.tif", "IRRG-5.tif", "a_false_colour.tif"])
+@pytest.mark.parametrize(
+    "name", ["dop20_cir_33.tif", "dop20cir_32.tif", "IRRG-5.tif", "a_false_colour.tif", "a_0M20-IRC-E080.tif"]
+)
 def test_pictures_in_false_colour_are_known_by_their_names(tmp_path: Path, name: str) -> None:
     data = np.random.default_rng(0).integers(1, 255, (3, 40, 40)).astype(np.uint8)
     path = write_scene(tmp_path / name, data=data, names=(), photometric="RGB")
     with pytest.raises(InputError, match=r"is in false colour by its name: .*--bands red=1,green=2,blue=3 if"):
         open_scene(path)
     open_scene(write_scene(tmp_path / "circle.tif", data=data, names=(), photometric="RGB")).close()
+
+
+@pytest.mark.parametrize(
+    ("name", "product"),
+    [
+        ("IMG_PNEO3_202301011012_MS-FS_ORT_NED_R1C1.TIF", "Pléiades Neo's file of near infrared"),
+        ("SPOT5_HRG2_XS_20050101/IMAGERY.TIF", "SPOT 1 to 5"),
+        ("LC08_L1TP_190024_20240103_20240104_02_T1_refl.tif", "LandsatLook's natural colour"),
+    ],
+)
+def test_products_without_blue_that_look_like_pictures(tmp_path: Path, name: str, product: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    data = np.random.default_rng(0).integers(1, 255, (3, 40, 40)).astype(np.uint8)
+    path = write_scene(tmp_path / name, data=data, names=(), photometric="RGB")
+    with pytest.raises(InputError, match=f"is of {product}.*has no blue band"):
+        open_scene(path)
+
+
+def test_resourcesat_by_the_metadata_beside_its_bands(tmp_path: Path) -> None:
+    """Its BAND2 to BAND5 are green to short-wave infrared; Landsat 8's are blue to near infrared."""
+    for number in range(2, 6):
+        band_file(tmp_path / f"BAND{number}.tif", np.full((40, 40), 1000, np.uint16))
+    open_scene(tmp_path).close()
+    (tmp_path / "BAND_META.txt").write_text("SatID= IRS-R2\nSensor= L3\n")
+    with pytest.raises(InputError, match="Resourcesat's LISS or AWiFS, which has no blue band"):
+        open_scene(tmp_path)
 
 
 def test_arrays_that_are_no_scene() -> None:

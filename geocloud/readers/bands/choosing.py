@@ -27,7 +27,15 @@ _EXAMPLES = {
         "--bands red=1,green=2,blue=3,nir=4 (aerial)",
     ),
     5: ("--bands blue=1,green=2,red=3,nir=5 (RapidEye, MicaSense)", "--bands blue=1,green=2,red=3,nir=4"),
+    6: ("--bands blue=1,green=2,red=3,nir=4,swir16=5,swir22=6 (Landsat, HLS)",),
+    7: (
+        "--bands blue=2,green=3,red=4,nir=5,swir16=6,swir22=7 (Landsat 8-9)",
+        "--bands blue=1,green=2,red=3,nir=4,swir16=5,swir22=7 (Landsat 4-7)",
+    ),
     8: ("--bands blue=2,green=4,red=6,nir=8 (SuperDove)", "--bands blue=2,green=3,red=5,nir=7 (WorldView)"),
+    10: ("--bands blue=1,green=2,red=3,nir=7,swir16=9,swir22=10 (Sentinel-2, bands of 10 and 20 m)",),
+    12: ("--bands blue=2,green=3,red=4,nir=8,swir16=11,swir22=12 (Sentinel-2 L2A, B8A after B8)",),
+    13: ("--bands blue=2,green=3,red=4,nir=8,cirrus=11,swir16=12,swir22=13 (Sentinel-2 L1C, B8A after B8)",),
 }
 """Number of bands -> lines of products that have so many."""
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")

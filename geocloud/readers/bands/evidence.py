@@ -34,7 +34,7 @@ from geocloud.readers.bands.names import (
     wavelength_in,
     within,
 )
-from geocloud.readers.bands.sensors import SENSORS, SHARED_FAMILIES, Order, Sensor, foreign_signs, stated_sensors
+from geocloud.readers.bands.sensors import SENSORS, SHARED_FAMILIES, Order, Sensor, stated_sensors
 
 _COUNTED = re.compile(r"(.*[a-z])[ _.-](\d+)", re.IGNORECASE)
 _BRACKETED = re.compile(r"(?:b|band|layer|channel|ch)?[ _#.-]*\d+ ?\((.*)\)", re.IGNORECASE)
@@ -148,7 +148,7 @@ def _readings(
     fitting = [
         sensor
         for sensor in SENSORS
-        if _fits(sensor, tokens, named, stated, alone=alone) and not foreign_signs(sensor, layers)
+        if _fits(sensor, tokens, named, stated, alone=alone) and not _foreign_signs(sensor, layers)
     ]
     by_statement = [sensor for sensor in fitting if sensor in stated]
     candidates = by_statement or [sensor for sensor in fitting if not sensor.only_stated]
@@ -186,6 +186,19 @@ def _without_counter(hints: Sequence[BandHint]) -> Sequence[BandHint]:
 def order_hints(order: Order) -> list[BandHint]:
     """What a product's document says of bands that have no names in the file."""
     return [BandHint(common=band or "-") for band in order.bands]
+
+
+def _foreign_signs(sensor: Sensor, layers: Sequence[str]) -> bool:
+    """True where a layer beside the bands belongs to the products of other sensors and not to this one's."""
+    others = [other.signs for other in SENSORS if other.signs]
+    return any(
+        any(_is_sign(signs, layer) for signs in others) and not (sensor.signs and _is_sign(sensor.signs, layer))
+        for layer in layers
+    )
+
+
+def _is_sign(signs: str, layer: str) -> bool:
+    return re.search(rf"(?:^|[^a-z0-9])(?:{signs})(?:$|[^a-z0-9])", layer, re.IGNORECASE) is not None
 
 
 def _own_names(hints: Sequence[BandHint]) -> list[NamedBand | None]:

@@ -44,23 +44,23 @@ RANGES = {
     "swir22": (2.05, 2.35),
 }
 """Common name -> (from, to) central wavelength in micrometres; of two that overlap a name decides, else the first."""
-NARROW_WORDS = ("nir08", "narrownir", "nirnarrow", "nir2")
+NARROW_WORDS = ("nir08", "narrownir", "nirnarrow", "nir2", "broadnir")
 
 _WORDS = {
     "coastal": "coastal coastalblue coastalaerosol aerosol deepblue ultrablue costalblue violet",
     "blue": "blue b blu blau bleu bleue azul blauw",
-    "green": "green g grn greenii grün gruen vert verte verde groen",
-    "red": "red r rot rouge rojo vermelho rosso rood",
+    "green": "green xs1 g grn greenii grün gruen vert verte verde groen",
+    "red": "red xs2 r rot rouge rojo vermelho rosso rood",
     "rededge": "rededge rededge1 vegetationrededge vegetationrededge1 re re1",
-    "nir": "nir n nir1 nir08 nearinfrared nearinfrared1 infrared nearir nir08m widenir nirwide narrownir nirnarrow "
-    "vnir nearinfra nearinfrarouge infrarouge procheinfrarouge infrarougeproche pir infrarrojo infrarrojocercano "
-    "infrarosso infrarossovicino vicinoinfrarosso infravermelho infravermelhopróximo infravermelhoproximo infrarot "
-    "nahesinfrarot nahinfrarot infrarood nabijinfrarood",
+    "nir": "nir broadnir xs3 n nir1 nir08 nearinfrared nearinfrared1 infrared nearir nir08m widenir nirwide narrownir "
+    "nirnarrow vnir nearinfra nearinfrarouge infrarouge procheinfrarouge infrarougeproche pir infrarrojo "
+    "infrarrojocercano infrarosso infrarossovicino vicinoinfrarosso infravermelho infravermelhopróximo "
+    "infravermelhoproximo infrarot nahesinfrarot nahinfrarot infrarood nabijinfrarood",
     "swir16": "swir16 swir1 shortwaveinfrared1 shortwaveinfrared16 swirone shortinfrared1 shortwaveir1",
     "swir22": "swir22 swir2 shortwaveinfrared2 shortwaveinfrared22 swirtwo shortinfrared2 shortwaveir2",
     "cirrus": "cirrus cirrusband",
     "": "yellow greeni green1 farred nir2 nearinfrared2 nir09 watervapour watervapor rededge2 rededge3 rededge4 "
-    "vegetationrededge2 vegetationrededge3 re2 re3 thermalinfrared thermal infra broadnir shortwaveinfrared "
+    "vegetationrededge2 vegetationrededge3 re2 re3 thermalinfrared thermal infra shortwaveinfrared "
     "swir alpha thermalir midinfrared cloudmask mask notred lwir pan panchromatic",
 }
 WORDS = {word: common for common, words in _WORDS.items() for word in words.split()}

@@ -158,7 +158,7 @@ def other_reading(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
     low = _lowest(samples)
     tall = guess.scale == SENTINEL2_BEFORE_04.scale
     doubts = (
-        ("they may be bytes", guess.scale == PERCENT, EIGHT_BIT.scale),
+        ("they may be bytes or radiance", guess.scale == PERCENT, guess.scale),
         (
             "so bright, they may be over 32768 or 65535 instead",
             tall and high * guess.scale > OFTEN_BRIGHTEST,

@@ -7,7 +7,7 @@ to add a file whose bands have an order but no names, an `Order` to ORDERS. Noth
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 FAMILIES = {
@@ -171,11 +171,14 @@ SENSORS = (
 WITHOUT_BLUE = {
     "Landsat's Multispectral Scanner (MSS)": r"(?:^|[^a-z0-9])LM0[1-5]_",
     "ASTER": r"(?:^|[^a-z0-9])AST_(?:L1|0[79])",
-    "Resourcesat's LISS or AWiFS": r"(?:^|[^a-z0-9])(?:LISS[-_ ]?(?:[34]|III|IV)|AWIFS)(?:$|[^a-z0-9])",
+    "Resourcesat's LISS or AWiFS": r"(?:^|[^a-z0-9])(?:LISS[-_ ]?(?:[34]|III|IV)|AWIFS|BAND_META\.txt)(?:$|[^a-z0-9])",
+    "SPOT 1 to 5": r"(?:^|[^a-z0-9])SPOT[-_ ]?[1-5](?:$|[-_ ])",
+    "Pléiades Neo's file of near infrared, red edge and deep blue": r"PNEO\d_.*_NED(?:$|[^a-z])",
+    "LandsatLook's natural colour (both infrareds and red)": r"L[COTE]0[4-9]_L1\w\w_\d{6}_.*_refl\.",
     "CBERS's PAN10M": r"CBERS_4A?_PAN10M",
 }
 """Sensors that have no blue band -> regular expression, case ignored, found in names of their products."""
-FALSE_COLOUR = r"(?:^|[^a-z0-9])(?:cir|irrg|irg|nrg|false_?colou?r)(?:$|[^a-z0-9])"
+FALSE_COLOUR = r"(?:^|[^a-z])(?:f?cir|irc|irf|irrg|irg|nrg|nir[-_]?rg|false[-_ ]?colou?r)(?:$|[^a-z0-9])"
 """Regular expression, case ignored, found in names of pictures whose three bands are near infrared, red and green."""
 
 
@@ -196,7 +199,7 @@ ORDERS = (
         r"_AnalyticMS(?:_SR|_DN)?_8b",
         ("coastal", "blue", "", "green", "", "red", "rededge", "nir"),
     ),
-    Order("PlanetScope, 4 bands", r"_3[AB]_AnalyticMS", ("blue", "green", "red", "nir")),
+    Order("PlanetScope, 4 bands", r"_[13][AB]_AnalyticMS", ("blue", "green", "red", "nir")),
     Order("RapidEye", r"_3A_Analytic(?:_SR)?(?:_|\.|$)", ("blue", "green", "red", "rededge", "nir")),
     Order("SkySat", r"_ssc?\d?.*_analytic|ssc\d+d\d.*analytic", ("blue", "green", "red", "nir")),
     Order("Planet's normalised mosaics", r"_normalized_analytic_", ("blue", "green", "red", "nir")),
@@ -268,6 +271,11 @@ PRODUCTS = (
         dtypes=("uint16", "int16", "float32", "float64"),
         way_out="turn it into reflectance first, as SNAP's Rad2Refl does for OLCI, or give --scale and --offset",
     ),
+    Product(
+        *("radiance of EnMAP or DESIS", float("nan"), 0.0, None),
+        file_name=r"(?:ENMAP|DESIS).*[-_]L1[ABC]",
+        way_out="take its Level 2A, or turn it into reflectance first, or give --scale and --offset",
+    ),
     Product("Digital Earth Australia", 1e-4, 0.0, -999, file_name=r"ga_(?:ls[5-9][tec]|s2[abc]m?)_"),
     Product(
         "MODIS surface reflectance", 1e-4, 0.0, -28672, file_name=r"M[OYC]D(?:09|43)|sur_refl_b|Nadir_Reflectance_Band"
@@ -288,7 +296,8 @@ PRODUCTS = (
 )
 """Products that are known by the names of their files or folders; the first that fits counts."""
 DETECTOR_NUMBERS = (
-    r"(?:^|[/\\_])(?:IMG_|DIM_)?(?:PHR1[AB]|PNEO\d|SPOT[67]|GF[-_]?\d(?=[-_])|CBERS|AMAZONIA_1|WV0[1-4]|QB02|GE01)"
+    r"(?:^|[/\\_])(?:(?:IMG_|DIM_)?(?:PHR1[AB]|PNEO\d|SPOT[67])|GF[-_]?\d(?=[-_])|CBERS|AMAZONIA_1|WV0[1-4]|QB02|GE01"
+    r"|\d\d[A-Z]{3}\d{8}-[MS]\d[A-Z]{2}[-_])"
 )
 """Names of products that come as reflectance or as detector numbers (12 bits or fewer), with the same names."""
 DETECTOR_BITS_MAX = 4096
@@ -324,19 +333,6 @@ def lacks_blue(texts: str) -> str:
     """The sensor that file names or ids speak of and that has no blue band; empty where they speak of none."""
     found = (name for name, known in WITHOUT_BLUE.items() if re.search(known, texts, re.IGNORECASE))
     return next(found, "")
-
-
-def foreign_signs(sensor: Sensor, layers: Sequence[str]) -> bool:
-    """True where a layer beside the bands belongs to the products of other sensors and not to this one's."""
-    others = [other.signs for other in SENSORS if other.signs]
-    return any(
-        any(_is_sign(signs, layer) for signs in others) and not (sensor.signs and _is_sign(sensor.signs, layer))
-        for layer in layers
-    )
-
-
-def _is_sign(signs: str, layer: str) -> bool:
-    return re.search(rf"(?:^|[^a-z0-9])(?:{signs})(?:$|[^a-z0-9])", layer, re.IGNORECASE) is not None
 
 
 def named_product(texts: str) -> Product | None:

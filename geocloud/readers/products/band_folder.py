@@ -79,6 +79,8 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneInfo
     """
     allow = options.allow_external
     names = rasters_of(tree)
+    if not options.bands:
+        check_blue(source, "/".join(tree.names()))
     files = {name: path for name in names if (path := tree.find(name))}
     chosen = choose_files(files, source, options)
     from_item, taken = read_items_beside(tree)
@@ -133,8 +135,8 @@ def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -
     stems = [_stem(name) for name in names]
     if options.bands:
         return given_bands(options.bands, [name.rpartition("/")[2] for name in names], source)
-    hints = [BandHint(stem) for stem in stems]
     texts = "/".join((*source.replace("\\", "/").split("/")[-4:], *names))
+    hints = _hints(stems, texts)
     check_blue(source, texts)
     evidence = read_evidence(hints, texts, numbers_mean_bands=_all_prefixed(stems))
     found = named_at_all(hints, texts)
@@ -154,6 +156,16 @@ def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -
     read = set(numbers.values())
     left = tuple(f"{name}: not read" for number, name in enumerate(names, start=1) if number not in read)
     return ChosenBands(numbers, chosen.why, chosen.sensor, chosen.guess, left, chosen.unnamed)
+
+
+def _hints(stems: Sequence[str], texts: str) -> list[BandHint]:
+    """The names of files; without the words that all share where they tell no more: `blue_patch_1`, `red_patch_1`."""
+    words = [re.split(r"[-_. ]+", stem) for stem in stems]
+    shared = set(words[0]).intersection(*words) if words else set()
+    apart = [BandHint("_".join(word for word in name if word not in shared)) for name in words]
+    plain = [BandHint(stem) for stem in stems]
+    one, other = (set(VISIBLE) <= named_at_all(hints, texts) for hints in (plain, apart))
+    return apart if other and not one else plain
 
 
 def join_tiles(names: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from geocloud.readers.files.tree import MAX_METADATA_BYTES, local_name, parse_xm
 from geocloud.readers.products.assembly import ProductDescription, assemble
 from geocloud.readers.reader import SceneOptions
 
-_PLANET = re.compile(r"(.*?)_3[AB]_(?:Analytic|Visual|Basic|Pansharp).*", re.IGNORECASE)
+_PLANET = re.compile(r"(.*?)_[13][AB]_(?:Analytic|Visual|Basic|Pansharp).*", re.IGNORECASE)
 _SURFACE = re.compile(r"_SR|_toar", re.IGNORECASE)
 
 
@@ -87,12 +87,13 @@ def _planet(path: Path) -> Beside:
 
 
 def _enmap(path: Path) -> Beside:
-    """EnMAP's `bandCharacterisation`: centres in nanometres."""
+    """`bandCharacterisation` of EnMAP and DESIS: centres in nanometres."""
     centres = [element.text for element in _root(path) if local_name(element) == "wavelengthCenterOfBand"]
     waves = {n: value for n, text in enumerate(centres, start=1) if (value := to_micrometres(text, "nm"))}
     level = "L2A" if "L2A" in path.name.upper() else "L1"
-    scale = {n: Radiometry(1e-4, 0.0, "EnMAP L2A") for n in waves} if level == "L2A" else {}
-    return Beside(scale, waves, texts=f"EnMAP {level}")
+    mission = "DESIS" if path.name.upper().startswith("DESIS") else "EnMAP"
+    scale = {n: Radiometry(1e-4, 0.0, f"{mission} L2A") for n in waves} if level == "L2A" else {}
+    return Beside(scale, waves, texts=f"{mission} {level}")
 
 
 def _root(path: Path) -> list[Any]:
