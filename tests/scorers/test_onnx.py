@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from testutils import clean_environment, run_cli, run_program, write_scene
+from testutils import run_cli, run_program, write_scene
 
 from geocloud import DetectOptions, detect, load_scorer, mask, open_scene
 from geocloud.errors import ModelError
@@ -191,16 +191,16 @@ def test_the_exported_default_gives_the_default_s_mask(sample: Path, tmp_path: P
     assert theirs.files["quicklook"].exists()
 
 
-def test_lazy_arrays_batch_and_the_list_of_models(tmp_path: Path) -> None:
+def test_lazy_arrays_batch_and_the_list_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     xarray, dask = pytest.importorskip("xarray"), pytest.importorskip("dask.array")
     pytest.importorskip("distributed")
     (tmp_path / "models").mkdir()
     blur(tmp_path / "models" / "mine.onnx")
     scene = write_scene(tmp_path / "scene.tif", shape=(256, 256))
-    environment = clean_environment(GEOCLOUD_MODELS=str(tmp_path / "models"))
-    listed = run_program("models", "list", "--json", env=environment)
+    monkeypatch.setenv("GEOCLOUD_MODELS", str(tmp_path / "models"))
+    listed = run_cli("models", "list", "--json")
     assert "mine" in {one["name"] for one in json.loads(listed.stdout)["models"]}
-    done = run_program("batch", scene, "--model", "mine", "--out", tmp_path / "out", "--workers", 1, env=environment)
+    done = run_program("batch", scene, "--model", "mine", "--out", tmp_path / "out", "--workers", 1)
     assert done.returncode == 0, done.stderr
     (made,) = (tmp_path / "out").rglob("scene_cloudmask.tif")
     with rasterio.open(scene) as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from testutils import clean_environment, run_cli, run_program
+from testutils import run_cli, run_program
 
 from geocloud import DetectOptions, ModelError, SceneOptions, detect, load_scorer
 
@@ -40,14 +40,16 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_package_s_scorer_is_a_model_in_every_command(sample: Path, package: Path, tmp_path: Path) -> None:
-    path = os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH"))))
-    environment = clean_environment(PYTHONPATH=path)
-    listed = run_program("models", "list", env=environment)
+def test_a_package_s_scorer_is_a_model_in_every_command(
+    sample: Path, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(package)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH")))))
+    listed = run_cli("models", "list")
     assert re.search(r"whiteness\s+installed\s+of my-package", listed.stdout), listed.stderr
-    for command in ("detect", "batch"):
+    for command, run, more in (("detect", run_cli, ()), ("batch", run_program, ("--workers", 1))):
         out = tmp_path / command
-        done = run_program(command, sample, "--model", "whiteness", "--out", out, env=environment)
+        done = run(command, sample, "--model", "whiteness", "--out", out, *more)
         assert done.returncode == 0, done.stderr
         (made,) = out.rglob("scene_cloudmask.tif")
         with rasterio.open(made) as mask, rasterio.open(sample) as scene:
@@ -57,11 +59,11 @@ def test_a_package_s_scorer_is_a_model_in_every_command(sample: Path, package: P
             assert 0.01 < (ratio >= 0.6)[sure].mean() < 0.99
             assert ((mask.read(1) == 1) == (ratio >= 0.6))[sure].all()
     for name, sentence in (("broken", "cannot be loaded (OSError: no licence)"), ("nothing", "cannot be loaded")):
-        done = run_program("detect", sample, "--model", name, "--out", tmp_path / name, env=environment)
+        done = run_cli("detect", sample, "--model", name, "--out", tmp_path / name)
         assert done.returncode == 1
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
-    done = run_program("detect", sample, "--model", "hot", "--out", tmp_path / "hot", env=environment)
+    done = run_cli("detect", sample, "--model", "hot", "--out", tmp_path / "hot")
     assert done.returncode == 0  # geocloud's own names are not taken
 
 

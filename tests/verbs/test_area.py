@@ -354,7 +354,7 @@ def test_each_tile_of_the_dates_is_fetched_once(tmp_path: Path, verb: str) -> No
             data = (ground + rng.integers(0, 60, ground.shape)).astype(np.uint16)
             write_scene(
                 site.folder / name, data=data, transform=rasterio.Affine(20, 0, WEST, 0, -20, NORTH), driver="COG",
-                blocksize=tile, overviews="NONE", nodata=0,
+                blocksize=tile, overviews="NONE", nodata=0, compress="NONE",
             )  # fmt: skip
         far = run([f"{site.url}/{name}" for name in names], tmp_path / "far")
         near = run([str(site.folder / name) for name in names], tmp_path / "near")
