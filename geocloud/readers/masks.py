@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,13 @@ from geocloud.version import __version__
 STRIP = 512
 _WHOLE = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 _FOREIGN = ("binary", "omnicloudmask")
+
+
+def mask_folder(path: str | os.PathLike[str]) -> Path:
+    """A folder of masks; InputError where there is none."""
+    if not Path(path).is_dir():
+        raise InputError(f"{os.fspath(path)} is no folder of masks; give a folder that holds NAME_cloudmask.tif")
+    return Path(path)
 
 
 class MaskFile:

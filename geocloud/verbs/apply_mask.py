@@ -30,6 +30,7 @@ from geocloud.readers.files.opening import (
     read_errors,
     same_crs,
 )
+from geocloud.readers.files.paths import local_path
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.reader import SceneReader
 from geocloud.writers.cog import RasterFormat, RowWriter, copy_to_cog, raster_errors
@@ -77,7 +78,7 @@ def apply_mask(
         OutputError: the output cannot be written.
         UsageError: the output exists, or the nodata value given does not fit the type.
     """
-    options, target, name = options or ApplyOptions(), Path(out), os.fspath(scene)
+    options, target, name = options or ApplyOptions(), Path(out), local_path(os.fspath(scene))
     if target.suffix.lower() not in (".tif", ".tiff"):
         raise UsageError(f"{target} has the suffix {target.suffix or 'none'}; a GeoTIFF is written: name it .tif")
     with MaskFile(Path(mask), options.encoding) as codes:

@@ -20,7 +20,7 @@ from geocloud.progress import Progress, no_progress, tell
 from geocloud.raster import Window
 from geocloud.readers import SceneOptions, Source, open_scene
 from geocloud.readers.area import AREA_TAG, AreaSource, Box, find_area, frame_of_window
-from geocloud.readers.masks import MaskFile
+from geocloud.readers.masks import MaskFile, mask_folder
 from geocloud.readers.reader import SceneReader, window_georef
 from geocloud.readers.scenes.band_subset import KeptOpen
 from geocloud.readers.scenes.read_once import read_once
@@ -170,7 +170,7 @@ def _outputs(target: Path, options: CompositeOptions) -> list[Path]:
 
 def _mask_files(options: CompositeOptions) -> list[str]:
     """The files of the folder of masks, and of the model."""
-    masks = [] if options.masks is None else [str(path) for path in Path(options.masks).glob("*")]
+    masks = [] if options.masks is None else [str(path) for path in mask_folder(options.masks).glob("*")]
     return [*masks, *model_files(options.model)]
 
 

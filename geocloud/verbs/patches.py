@@ -20,7 +20,7 @@ from geocloud.raster import PATCH, Georef, PatchGrid, Raster, Window
 from geocloud.readers import SceneOptions, open_scene
 from geocloud.readers.dispatch import is_single_raster, local_files
 from geocloud.readers.files.opening import cache_bytes, check_size, open_raster, read_bands, read_errors
-from geocloud.readers.files.paths import scene_name
+from geocloud.readers.files.paths import local_path, scene_name
 from geocloud.readers.reader import SceneReader
 from geocloud.version import __version__
 from geocloud.writers.cog import location, raster_errors
@@ -64,7 +64,7 @@ def write_patches(
         UsageError: a patch exists already and `options.overwrite` is False.
         OutputError: the folder cannot be written.
     """
-    options, source, folder = options or PatchOptions(), os.fspath(scene), Path(out)
+    options, source, folder = options or PatchOptions(), local_path(os.fspath(scene)), Path(out)
     make_folder(folder)
     with staged(scene_name(source)) as staging:
         sink = _Sink(folder, staging, local_files(source), overwrite=options.overwrite)

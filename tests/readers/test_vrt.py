@@ -16,6 +16,7 @@ from testutils import write_scene
 from geocloud import SceneOptions, open_scene
 from geocloud.errors import InputError
 from geocloud.raster import Window
+from geocloud.readers.files.opening import open_raster
 
 WMS = """<GDAL_WMS><Service name="TMS"><ServerUrl>http://127.0.0.1:9/${z}/${x}/${y}.png</ServerUrl></Service>
 <DataWindow><SizeX>256</SizeX><SizeY>256</SizeY></DataWindow><BandsCount>3</BandsCount></GDAL_WMS>"""
@@ -158,9 +159,13 @@ def test_links_in_a_product_lead_nowhere_else(tmp_path: Path, make_safe: Callabl
 def test_a_pipe_or_a_device_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p.tif")
     os.mkfifo(tmp_path / "p.json")
-    for path in (tmp_path / "p.tif", tmp_path / "p.json", "/dev/zero"):
+    names = (f"file://{tmp_path}/p.tif", f"/vsisubfile/0_100,{tmp_path}/p.tif", f"/vsigzip/{tmp_path}/p.tif")
+    for path in (tmp_path / "p.tif", tmp_path / "p.json", "/dev/zero", *names):
         with pytest.raises(InputError, match="is a pipe, a socket or a device"):
             open_scene(path)
+    for path in names:
+        with pytest.raises(InputError, match="is a pipe, a socket or a device"):
+            open_raster(path)
 
 
 def test_names_that_no_file_has_are_one_sentence(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ def read(path: Path) -> tuple[np.ndarray, dict[str, str]]:
         return dataset.read(), dataset.tags()
 
 
+def test_masks_in_no_folder_are_refused(tmp_path: Path) -> None:
+    scenes = write_dates(tmp_path)
+    for masks in (tmp_path / "mask", scenes[0]):
+        with pytest.raises(InputError, match="is no folder of masks"):
+            composite(scenes, tmp_path / "clear.tif", CompositeOptions(masks=masks))
+
+
 def test_values_counts_and_dates(tmp_path: Path) -> None:
     scenes, out = write_dates(tmp_path), tmp_path / "clear.tif"
     made = composite(scenes, out, CompositeOptions(masks=tmp_path / "masks"))

@@ -30,6 +30,7 @@ from geocloud.readers.files.paths import (
     is_remote,
     is_virtual,
     is_vrt,
+    local_path,
     remote_options,
 )
 from geocloud.readers.files.vrt import check_file, check_text
@@ -86,6 +87,7 @@ def open_raster(source: str, *, allow_external: bool = False) -> Any:  # noqa: A
 
     A virtual raster (VRT) is a document that names files: the reading rule of `paths.py` holds for it.
     """
+    source = local_path(source)
     if re.match(r"(?:netcdf|hdf5|zarr|gtiff_dir):", source, re.IGNORECASE):
         raise InputError(f"{source} is GDAL's name for a part of a file; give the file itself")
     if not is_virtual(source) and not path_exists(source):

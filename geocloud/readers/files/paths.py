@@ -74,11 +74,15 @@ _GDAL_PREFIXES = re.compile(
 
 def files_within(path: str) -> list[str]:
     """The files of this machine that a name of GDAL leads into, as an archive's; any other path itself."""
+    return [part for part in _parts_of(path) if os.path.isfile(part)] or [path]  # noqa: PTH113 - any text
+
+
+def _parts_of(path: str) -> list[str]:
+    """What of a name of GDAL may be the path of a file of this machine; any other path itself."""
     if not is_virtual(path) or is_remote(path):
         return [path]
     plain = path[match.end() :] if (match := _GDAL_PREFIXES.match(path)) else path
-    parts = (plain[: match.start()] for match in re.finditer(r"[/!,&?}]|$", plain))
-    return [part for part in parts if os.path.isfile(part)] or [path]  # noqa: PTH113 - any text
+    return [plain[: match.start()] for match in re.finditer(r"[/!,&?}]|$", plain)]
 
 
 def first_bytes(path: str, count: int) -> bytes:
@@ -188,12 +192,13 @@ def check_name(path: str) -> str:
 
 def check_plain(path: str) -> None:
     """InputError for a path of this machine that is a pipe, a socket or a device: reading one may never end."""
-    try:
-        mode = Path(path).stat().st_mode
-    except (OSError, ValueError):  # elsewhere, or absent: opening it will tell
-        return
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise InputError(f"{path} is a pipe, a socket or a device and no file; give a file")
+    for part in _parts_of(path):
+        try:
+            mode = Path(part).stat().st_mode
+        except (OSError, ValueError):  # elsewhere, or absent: opening it will tell
+            continue
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise InputError(f"{path} is a pipe, a socket or a device and no file; give a file")
 
 
 _METADATA = (
