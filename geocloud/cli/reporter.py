@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from geocloud.cli.common import arrow, note_line, print_error, print_json, printable, printable_lines, say, short_name
 from geocloud.errors import Cancelled
 from geocloud.progress import Warn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 
 def can_draw(console: Console) -> bool:
@@ -24,21 +27,32 @@ def can_draw(console: Console) -> bool:
     return console.is_terminal and not console.is_dumb_terminal and "JPY_PARENT_PID" not in os.environ
 
 
+def _new_bar() -> Progress | None:
+    """A bar on stderr; None where it cannot be drawn, without the tenth of a second that importing rich takes."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not can_draw(console):
+        return None
+    columns = (TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.percentage:3.0f} %"))
+    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+
+
 class ProgressBar:
     """The one bar, on stderr; it clears itself before any text and comes back with the next step."""
 
     def __init__(self, *, wanted: bool) -> None:
         """Nothing is drawn before the first step."""
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.percentage:3.0f} %"))
-        self._drawn = wanted and can_draw(console)
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-        self._task = self._bar.add_task("", total=100)
+        self._bar = _new_bar() if wanted else None
+        self._task = self._bar.add_task("", total=100) if self._bar else None
         self._began = ""
 
     def show(self, percent: float, text: str, part: str = "") -> None:
         """Draw it; the time left is counted anew with each `part`."""
-        if not self._drawn:
+        if self._bar is None or self._task is None:
             return
         if part != self._began:
             self._bar.reset(self._task)
@@ -48,7 +62,7 @@ class ProgressBar:
 
     def clear(self) -> None:
         """Take it away."""
-        if self._drawn:  # rich would write an empty line where none is shown
+        if self._bar is not None:  # rich would write an empty line where none is shown
             self._bar.stop()
 
 

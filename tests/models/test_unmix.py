@@ -23,7 +23,7 @@ from geocloud.training.unmix.train import train_unmix
 
 WIDTHS = (12, 16, 24)
 CONFIG = UnmixConfig(
-    precision="fp32", steps=160, batch=6, size=64, lr=1e-2, average=0.9, teach_from=160, simulated=0.5, widths=WIDTHS
+    precision="fp32", steps=100, batch=6, size=64, lr=1e-2, average=0.9, teach_from=100, simulated=0.5, widths=WIDTHS
 )
 RGB = torch.tensor([[1, 1, 1, 0, 0, 0, 0.0]])
 
