@@ -27,8 +27,8 @@ from geocloud.readers.scenes.band_subset import subset_bands
 from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
 from geocloud.readers.scenes.xarray_scene import choose_layers
 from geocloud.scorers.contract import Scorer
-from geocloud.series.explain import MIN_DATES, REACH, explain, learn_usual
-from geocloud.series.ground import Usual
+from geocloud.series.casts import FARTHEST, Cast, Sky, cut_out, poleward
+from geocloud.series.explain import MIN_DATES, REACH, Usual, explain, learn_usual
 from geocloud.series.masks import (
     LIT,
     SHADED,
@@ -78,12 +78,15 @@ def mask_together(array: Array, given: Given, wanted: Wanted) -> xarray.DataArra
     planes: list[Any] = [date.planes(bands, limit, wanted, scorer) for date in dates]
     inner = replace(frame, row=frame.row - limit.row, col=frame.col - limit.col)
     codes: Any
+    side = poleward(array_georef(first))
     if first.chunks is None:
-        codes = mask_dates(np.stack(planes), inner, bands, names)
+        codes = mask_dates(np.stack(planes), inner, bands, names, side)
     else:
         import dask.array
 
-        codes = mask_dates_lazily(dask.array.stack(planes), bands, names)[:, *inner.slices()]
+        codes = mask_dates_lazily(dask.array.stack(planes), bands, names, poleward(array_georef(first)))[
+            :, *inner.slices()
+        ]
     if area is not None and area.shape is not None:
         codes = np.where(area.inside(frame), codes, np.uint8(NODATA))
     if wanted.product != "geocloud":
@@ -177,7 +180,7 @@ def _with_alone(data: FloatArray, alone: FloatArray) -> FloatArray:
     return np.concatenate([data, p[None], np.where(shaded, SHADED, LIT)[None]]).astype(np.float32)
 
 
-def mask_dates(planes: FloatArray, frame: Window, bands: Sequence[str], names: Sequence[str]) -> ByteArray:
+def mask_dates(planes: FloatArray, frame: Window, bands: Sequence[str], names: Sequence[str], side: int) -> ByteArray:
     """(date, h, w) codes of a series in memory.
 
     Args:
@@ -185,70 +188,101 @@ def mask_dates(planes: FloatArray, frame: Window, bands: Sequence[str], names: S
         frame: the window of them that is masked; all of them tell what sets the dates apart.
         bands: of the planes.
         names: of the dates, for messages.
+        side: where shadows fall, see `poleward`.
     """
     shape = planes.shape[2:]
     pixels, whole = window_pixels(len(planes), len(bands)), Window(0, 0, *shape)
-    samples = [planes[..., *window.slices()] for window in sample_windows(whole, pixels)]
-    usual, codes = _learn(samples, bands, names), np.empty((len(planes), *frame.shape), dtype=np.uint8)
+    windows = sample_windows(whole, pixels)
+    usual, sky = _learn([planes[..., *window.slices()] for window in windows], bands, names, side)
+    around = [window.grow(FARTHEST) for window in windows]
+    clouds = planes[:, -2]
+    casts = [sky.cast(date, [cut_out(own, whole, window) for window in around]) for date, own in enumerate(clouds)]
+    usual = replace(usual, casts=tuple(casts))
+    codes = np.empty((len(planes), *frame.shape), dtype=np.uint8)
     edges = [edges_of(size, pixels) for size in frame.shape]
     for top, bottom in pairwise(edges[0]):
         for left, right in pairwise(edges[1]):
             window = Window(frame.row + top, frame.col + left, bottom - top, right - left)
             area = window.grow(REACH).clip(shape)
-            found = _mask_window(planes[..., *area.slices()], usual, bands)
+            cast = np.stack(
+                [cut_out(own, whole, one.source(area)) for own, one in zip(clouds, usual.casts, strict=True)]
+            )
+            found = to_codes(explain(to_dates(planes[..., *area.slices()], bands, cast), usual))
             codes[:, top:bottom, left:right] = found[:, *window.slices((area.row, area.col))]
     return codes
 
 
-def mask_dates_lazily(planes: dask.array.Array, bands: Sequence[str], names: Sequence[str]) -> dask.array.Array:
+def mask_dates_lazily(
+    planes: dask.array.Array, bands: Sequence[str], names: Sequence[str], side: int
+) -> dask.array.Array:
     """The same of a Dask array: a window needs its own pixels, and the samples."""
     import dask.array
-    from dask.array.overlap import overlap
     from dask.delayed import delayed
 
-    pixels, whole = window_pixels(planes.shape[0], len(bands)), Window(0, 0, *planes.shape[2:])
-    samples = [planes[:, :, *window.slices()] for window in sample_windows(whole, pixels)]
-    usual = delayed(_learn, pure=True)(samples, tuple(bands), tuple(names))
-    edges = [edges_of(size, pixels) for size in planes.shape[2:]]
-    wanted = tuple(tuple(stop - start for start, stop in pairwise(along)) for along in edges)
-    depth = {axis: REACH if len(chunks) > 1 else 0 for axis, chunks in enumerate(wanted, start=2)}
-    chunked = planes.rechunk({0: -1, 1: -1, 2: wanted[0], 3: wanted[1]})
-    wide = overlap(chunked, {0: 0, 1: 0, **depth}, "none", allow_rechunk=False) if any(depth.values()) else chunked
-    codes: dask.array.Array = dask.array.map_blocks(
-        _mask_chunk,
-        wide,
-        usual=usual,
-        bands=tuple(bands),
-        edges=edges,
-        drop_axis=1,
-        chunks=((planes.shape[0],), *wanted),
-        dtype=np.uint8,
-        meta=np.empty((0, 0, 0), np.uint8),
-    )
-    return codes
+    dates, shape = planes.shape[0], planes.shape[2:]
+    pixels, whole = window_pixels(dates, len(bands)), Window(0, 0, *shape)
+    windows = sample_windows(whole, pixels)
+    learned = delayed(_learn, pure=True)([planes[:, :, *window.slices()] for window in windows], bands, names, side)
+    around = [window.grow(FARTHEST) for window in windows]
+    casts = [
+        delayed(_cast, pure=True)(
+            learned, date, [planes[date, -2, *window.clip(shape).slices()] for window in around], around, whole
+        )
+        for date in range(dates)
+    ]
+    usual = delayed(_with_casts, pure=True)(learned, casts)
+    edges = [edges_of(size, pixels) for size in shape]
+    rows = []
+    for top, bottom in pairwise(edges[0]):
+        row = []
+        for left, right in pairwise(edges[1]):
+            window = Window(top, left, bottom - top, right - left)
+            area = window.grow(REACH).clip(shape)
+            far = area.grow(FARTHEST).clip(shape)
+            codes = delayed(_mask_chunk, pure=True)(
+                planes[:, :, *area.slices()], planes[:, -2, *far.slices()], usual, bands, (window, area, far)
+            )
+            row.append(dask.array.from_delayed(codes, (dates, *window.shape), np.uint8))
+        rows.append(row)
+    joined: dask.array.Array = dask.array.block(rows)
+    return joined
 
 
 def _mask_chunk(
-    values: FloatArray,
-    *,
-    usual: Usual,
-    bands: Sequence[str],
-    edges: Sequence[Sequence[int]],
-    block_id: tuple[int, ...] = (0, 0, 0),
+    values: FloatArray, clouds: FloatArray, usual: Usual, bands: Sequence[str], places: tuple[Window, Window, Window]
 ) -> ByteArray:
-    """(date, h, w) codes of a chunk; `values` reach as far beyond it as REACH and the array do."""
-    return np.ascontiguousarray(_mask_window(values, usual, bands)[:, *inner_of(edges, block_id, REACH)])
+    """(date, h, w) codes of a window.
+
+    Args:
+        values: (date, plane, h, w) of the window with REACH pixels round it.
+        clouds: (date, h, w) P(cloud) of the same with FARTHEST pixels more.
+        usual: of the whole array.
+        bands: of the planes.
+        places: of the window, of `values`, and of `clouds`.
+    """
+    window, area, far = places
+    cast = np.stack([cut_out(date, far, one.source(area)) for date, one in zip(clouds, usual.casts, strict=True)])
+    codes = to_codes(explain(to_dates(np.asarray(values), bands, cast), usual))
+    return np.ascontiguousarray(codes[:, *window.slices((area.row, area.col))])
 
 
-def _mask_window(values: FloatArray, usual: Usual, bands: Sequence[str]) -> ByteArray:
-    return to_codes(explain(to_dates(np.asarray(values), bands), usual))
-
-
-def _learn(samples: Sequence[FloatArray], bands: Sequence[str], names: Sequence[str]) -> Usual:
+def _learn(samples: Sequence[FloatArray], bands: Sequence[str], names: Sequence[str], side: int) -> tuple[Usual, Sky]:
     """What sets the dates apart, from windows of all of them."""
     values = np.concatenate([np.asarray(sample) for sample in samples], axis=-1)
     check_different(values, names)
-    return learn_usual(to_dates(values, bands))
+    return learn_usual(to_dates(values, bands), samples[0].shape[-1], side)
+
+
+def _cast(
+    learned: tuple[Usual, Sky], date: int, clouds: Sequence[FloatArray], around: Sequence[Window], whole: Window
+) -> Cast:
+    """Where the shadows of a date fall, from P(cloud) in windows of the array that may reach beyond it."""
+    parts = [cut_out(part, window.clip(whole.shape), window) for part, window in zip(clouds, around, strict=True)]
+    return learned[1].cast(date, parts)
+
+
+def _with_casts(learned: tuple[Usual, Sky], casts: Sequence[Cast]) -> Usual:
+    return replace(learned[0], casts=tuple(casts))
 
 
 def inner_of(edges: Sequence[Sequence[int]], block_id: tuple[int, ...], reach: int) -> tuple[slice, slice]:

@@ -9,8 +9,10 @@ Three explanations compete for every pixel of every date:
 
 What speaks for an explanation is how much of the misfit of the first one it takes away, how much a or s is, and the
 single-date score: as it is, and over what it is on the ground itself, for a detector that is sure of a date can be sure
-of snow. What the date before or after shows as well is ground, although it differs from the rest of the series: fallen
-snow, a harvest, a flood. Where the dates agree on no ground at all, the single date is believed.
+of snow. For shadow also speaks that a cloud stands where it would be cast from, and that there are clouds at all.
+
+What the date before or after shows as well is ground, although it differs from the rest of the series: fallen snow, a
+harvest, a flood. Where the dates agree on no ground at all, the single date is believed.
 
 The idea of a clear reference from near dates is that of MAJA (Hagolle et al. 2010) and Tmask (Zhu and Woodcock 2014);
 the competing explanations are ours. The weights were fitted to simulated cloud over clear dates and rounded; no label
@@ -20,12 +22,13 @@ was read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from geocloud.raster import BoolArray, FloatArray
-from geocloud.series.ground import NEAR, POOL_REACH, Ground, Usual, box_means, find_gains, find_ground, middle_of
+from geocloud.series.casts import Cast, Sky, blurred, find_darkness
+from geocloud.series.ground import NEAR, POOL_REACH, Ground, box_means, find_gains, find_ground, middle_of
 
 Pairs = dict[tuple[int, int], FloatArray]
 """Maps of pairs of dates, the earlier one first."""
@@ -50,7 +53,7 @@ IN_CIRRUS_BAND = 0.03
 MOST_SHADE = np.float32(0.9)
 BOUND = np.float32(4.0)
 """Logit of P(cloud) of a single date beyond which it says no more."""
-CLOUD_BIAS, SHADOW_BIAS = np.float32(-1.5), np.float32(-1.5)
+CLOUD_BIAS, SHADOW_BIAS = np.float32(-1.5), np.float32(-1.8)
 """Logit of cloud and shadow over clear where nothing speaks for either."""
 SINGLE, OVER_GROUND, SINGLE_SHADOW = np.float32(0.4), np.float32(0.2), np.float32(0.55)
 """Weight of the single date's logit, of the same over that of the ground, and of its logit of shadow."""
@@ -58,6 +61,11 @@ PER_OPACITY, PER_SHADE = np.float32(9.5), np.float32(5.0)
 """What an opacity, and a share of light lost, of 1 counts; beyond one half it counts no more."""
 FIT_CLOUD, FIT_SHADOW, SHADOW_NOT_CLOUD, SHADOW_MISFIT = (np.float32(v) for v in (0.4, 1.5, 1.3, 0.45))
 """Weights of the misfit that cloud, and shadow, take away; of the latter against cloud; of what shadow leaves."""
+FROM_CLOUD, FROM_CLEAR, HALF_CAST = np.float32(4.0), np.float32(6.0), np.float32(0.3)
+"""What counts for shadow where P(cloud) is 1 more, and against it where it is 1 less, than the last of these, in the
+place that the shadow would be cast from."""
+USUAL_CLOUD, LEAST_CLOUD = 0.1, 0.003
+"""Share of cloud of a date from which shadow is as likely as it can be, and what is added to it."""
 LASTING = np.float32(8.0)
 """What counts for clear, times how much better a date agrees with the one before or after than with its ground."""
 SURE = np.float32(2.0)
@@ -75,6 +83,20 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
+class Usual:
+    """What sets whole dates apart, whatever they show: sun, view and season; and where their shadows fall."""
+
+    gain: FloatArray
+    """(date, band) brightness of clear ground, about 1."""
+    noise: FloatArray
+    """(date, band) variance of clear ground over what its other dates let expect, 1 or more."""
+    few_clouds: FloatArray
+    """(date,) 0 or less: logarithm of how much less likely shadow is for want of clouds."""
+    casts: tuple[Cast, ...]
+    """Of each date; one that is not trusted where nothing tells it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dates:
     """A window of a series, as the explanations need it."""
 
@@ -86,15 +108,22 @@ class Dates:
     """(date, h, w) logit of P(cloud) of each date by itself, 0 where not seen."""
     shadow: FloatArray
     """(date, h, w) logit of P(shadow) of ground that is not cloud, of each date by itself."""
+    cast: FloatArray
+    """(date, h, w) P(cloud) of each date by itself where a shadow would be cast from; NaN where that is not known."""
     bands: tuple[str, ...]
 
 
 def take_dates(
-    data: FloatArray, valid: BoolArray, cloud: FloatArray, shadow: FloatArray, bands: Sequence[str]
+    data: FloatArray,
+    valid: BoolArray,
+    cloud: FloatArray,
+    shadow: FloatArray,
+    bands: Sequence[str],
+    cast: FloatArray | None = None,
 ) -> Dates:
     """Reflectance (date, band, h, w), its validity, and P(cloud) and P(shadow) of each date by itself (date, h, w).
 
-    P(cloud) is NaN where a date was not scored.
+    P(cloud) is NaN where a date was not scored. `cast` is P(cloud) as moved by `Usual.casts`; None: not known.
     """
     seen = valid & np.isfinite(cloud)
     return Dates(
@@ -102,6 +131,7 @@ def take_dates(
         seen,
         _logits(np.where(seen, cloud, np.float32(0.5))),
         _logits(np.where(seen, shadow, np.float32(0))),
+        np.full_like(cloud, np.nan) if cast is None else np.stack([blurred(date) for date in cast]),
         tuple(bands),
     )
 
@@ -118,24 +148,37 @@ def explain(dates: Dates, usual: Usual) -> Explained:
     return Explained(np.where(dates.seen, cloud, gone), np.where(dates.seen, shadow, gone))
 
 
-def learn_usual(dates: Dates) -> Usual:
-    """What sets the dates apart, from a sample of the scene."""
+def learn_usual(dates: Dates, width: int | None = None, side: int = 0) -> tuple[Usual, Sky]:
+    """What sets the dates apart, from samples of the scene side by side; and what their shadows are looked for in.
+
+    Args:
+        dates: the samples.
+        width: columns of one of them; None: there is one.
+        side: where shadows fall, see `poleward`.
+    """
     shape = dates.data.shape[:2]
+    ones = np.ones(shape, dtype=np.float32)
+    usual = Usual(ones, ones, np.zeros(shape[0], dtype=np.float32), (Cast(),) * shape[0])
     clearness = _single_clearness(dates)
     for _ in range(ROUNDS):
         gain = find_gains(dates.data, clearness)
         even = dates.data / gain[..., None, None]
-        noise = np.ones(shape, dtype=np.float32)
+        noise, grounds = np.ones(shape, dtype=np.float32), []
         for date, clear in enumerate(clearness):
             ground = find_ground(date, even, dates.cloud, clearness, dates.seen)
+            grounds.append(ground.data)
             if clear.sum() >= 50:
                 off = (even[date] - ground.data) ** 2 / ground.variance
                 # the median of chi squared of one degree of freedom is 0.455
                 noise[date] = [np.clip(middle_of(band.ravel(), clear.ravel()) / 0.455, 1, 25) for band in off]
-        usual = Usual(gain, noise)
+        usual = replace(usual, gain=gain, noise=noise)
         cloud, shadow = _weigh(even, dates, usual, _agreement(even, dates.seen), clearness)
         clearness = (1 - cloud) * (1 - shadow) * dates.seen
-    return usual
+    share = ((cloud >= 0.5) & dates.seen).sum(axis=(1, 2)) / np.maximum(dates.seen.sum(axis=(1, 2)), 1)
+    few = np.minimum(np.log((share + LEAST_CLOUD) / USUAL_CLOUD), 0).astype(np.float32)
+    width = width or dates.data.shape[-1]
+    darkness = find_darkness(even, np.stack(grounds), clearness, width)
+    return replace(usual, few_clouds=few), Sky(darkness, (1 - cloud) * dates.seen, width, side)
 
 
 def _single_clearness(dates: Dates) -> FloatArray:
@@ -168,13 +211,21 @@ def _weigh(
             + PER_SHADE * np.minimum(fit.shade, 0.5) - SHADOW_MISFIT * fit.left_by_shadow - LASTING * lasting
         )  # fmt: skip
         alone = dates.shadow[date].clip(-BOUND, BOUND)
+        by_clouds = usual.few_clouds[date] + _for_cast(dates.cast[date], usual.casts[date])
         odds = [
-            np.exp((known * together + (1 - known) * single).clip(-30, 30))
-            for together, single in ((for_cloud, own), (for_shadow, alone))
+            np.exp((known * together + (1 - known) * single + other).clip(-30, 30))
+            for together, single, other in ((for_cloud, own, 0), (for_shadow, alone, by_clouds))
         ]
         total = 1 + odds[0] + odds[1]
         cloud[date], shadow[date] = odds[0] / total, odds[1] / total
     return cloud, shadow
+
+
+def _for_cast(clouds: FloatArray, cast: Cast) -> FloatArray:
+    """(h, w) what counts for shadow, by P(cloud) where it would be cast from; 0 where that is not known."""
+    more = np.where(np.isfinite(clouds), clouds - HALF_CAST, np.float32(0))
+    counts: FloatArray = np.float32(cast.trust) * np.where(more > 0, FROM_CLOUD, FROM_CLEAR) * more
+    return counts
 
 
 @dataclass(frozen=True, slots=True)

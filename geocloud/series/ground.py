@@ -25,16 +25,6 @@ SPREAD_REACH, POOL_REACH = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
-    """What sets whole dates apart, whatever they show: sun, view and season."""
-
-    gain: FloatArray
-    """(date, band) brightness of clear ground, about 1."""
-    noise: FloatArray
-    """(date, band) variance of clear ground over what its other dates let expect, 1 or more."""
-
-
-@dataclass(frozen=True, slots=True)
 class Ground:
     """The ground of one date, as the near clear dates have it."""
 

@@ -56,13 +56,14 @@ def sample_windows(limit: Window, pixels: int) -> list[Window]:
     return [Window(top, left, height, width) for top in tops for left in lefts]
 
 
-def to_dates(values: FloatArray, bands: Sequence[str]) -> Dates:
+def to_dates(values: FloatArray, bands: Sequence[str], cast: FloatArray | None = None) -> Dates:
     """(date, plane, h, w) as the explanations take them.
 
-    Planes are the bands, NaN where not seen; P(cloud) of the date alone, NaN where not scored; and P(shadow).
+    Planes are the bands, NaN where not seen; P(cloud) of the date alone, NaN where not scored; and P(shadow). `cast` is
+    P(cloud) (date, h, w) where shadows would be cast from, NaN where not known.
     """
     data = values[:, :-2]
-    return take_dates(data, with_data(data), values[:, -2], values[:, -1], bands)
+    return take_dates(data, with_data(data), values[:, -2], values[:, -1], bands, cast)
 
 
 def to_codes(found: Explained) -> ByteArray:

@@ -33,7 +33,8 @@ from geocloud.readers.reader import window_georef
 from geocloud.readers.scenes.band_subset import KeptOpen
 from geocloud.readers.scenes.read_once import read_once
 from geocloud.scorers.contract import Scorer
-from geocloud.series.explain import MIN_DATES, REACH, Dates, explain, learn_usual
+from geocloud.series.casts import FARTHEST, Cast, padded, poleward
+from geocloud.series.explain import MIN_DATES, REACH, Usual, explain, learn_usual
 from geocloud.series.masks import (
     LIT,
     SERIES_CODES,
@@ -209,18 +210,31 @@ class _Series:
     def spool(self) -> Spool:
         """How it is taken through memory."""
         dates, bands = len(self.stack.scenes), len(self.stack.bands)
-        return Spool(dates, bands + 2, REACH, self.place.frame, self.place.limit, window_pixels(dates, bands))
+        return Spool(dates, bands + 3, REACH, self.place.frame, self.place.limit, window_pixels(dates, bands))
 
     def read(self, number: int, window: Window) -> FloatArray:
         """(plane, h, w) of a date: its bands, NaN where not seen; P(cloud), NaN where not scored; P(shadow)."""
         row, col = window.row - self.place.limit.row, window.col - self.place.limit.col
-        at = row, window.height, col, window.width
         with MaskFile(self.alone[number].mask_path) as mask:
-            shadow = np.where(mask.read(*at) == SHADOW, SHADED, LIT)
-            score = ScoreFile(self.alone[number].files["score"], mask.georef)
-            cloud = score.read(*at)
-            score.close()
-        return np.concatenate([self.stack.read(number, window), cloud[None], shadow[None]])
+            shadow = np.where(mask.read(row, window.height, col, window.width) == SHADOW, SHADED, LIT)
+        return np.concatenate([self.stack.read(number, window), self.clouds(number, window)[None], shadow[None]])
+
+    def clouds(self, number: int, window: Window) -> FloatArray:
+        """(h, w) P(cloud) of a date by itself, NaN where not scored, as beyond the limit."""
+        with MaskFile(self.alone[number].mask_path) as mask:
+            score, limit = ScoreFile(self.alone[number].files["score"], mask.georef), self.place.limit
+            try:
+                return padded(
+                    lambda part: score.read(part.row - limit.row, part.height, part.col - limit.col, part.width),
+                    window,
+                    limit,
+                )
+            finally:
+                score.close()
+
+    def read_with_casts(self, number: int, window: Window, casts: Sequence[Cast]) -> FloatArray:
+        """The same as `read`, and P(cloud) where shadows would be cast from."""
+        return np.concatenate([self.read(number, window), self.clouds(number, casts[number].source(window))[None]])
 
 
 def _finals(stack: Stack, folder: Path) -> list[Path]:
@@ -255,16 +269,18 @@ def _write_masks(work: _Series, finals: Sequence[Path], staging: Staging, progre
         for date, final in enumerate(finals)
     ]
     counts, own = np.zeros((len(finals), 3), dtype=np.int64), np.zeros(len(finals), dtype=np.int64)
-    usual, parts, scratch = learn_usual(_sample(work)), spool.parts(), staging.scratch(finals[0], "dates")
+    usual, parts, scratch = _learn(work), spool.parts(), staging.scratch(finals[0], "dates")
+    read = partial(work.read_with_casts, casts=usual.casts)
     for done, part in enumerate(parts):
         made = np.full((len(finals), *part.shape), NODATA, dtype=np.uint8)
-        for window, area, values in spool.windows(part, work.read, scratch):
+        for window, area, values in spool.windows(part, read, scratch):
             inner = window.slices((area.row, area.col))
-            codes = np.ascontiguousarray(to_codes(explain(to_dates(values, work.stack.bands), usual))[:, *inner])
+            dates = to_dates(values[:, :-1], work.stack.bands, values[:, -1])
+            codes = np.ascontiguousarray(to_codes(explain(dates, usual))[:, *inner])
             if work.place.area is not None:
                 codes[:, ~work.place.area.inside(window)] = NODATA
             made[:, *window.slices((part.row, part.col))] = codes
-            single = values[:, -2, *inner] >= np.float32(0.5)
+            single = values[:, -3, *inner] >= np.float32(0.5)
             own += (single & (codes != NODATA)).sum(axis=(1, 2))
         place = replace(part, row=part.row - frame.row, col=part.col - frame.col)
         for writer, codes in zip(writers, made, strict=True):
@@ -290,8 +306,8 @@ def _tags(work: _Series, date: int) -> dict[str, str]:
     return tags if work.place.area is None else tags | {AREA_TAG: work.place.area.text}
 
 
-def _sample(work: _Series) -> Dates:
-    """Windows from all over the limit side by side."""
+def _learn(work: _Series) -> Usual:
+    """What sets the dates apart, from windows all over the limit side by side."""
     windows = sample_windows(work.place.limit, work.spool.pixels)
     dates = [
         np.concatenate([in_a_thread(work.read, date, window) for window in windows], axis=-1)
@@ -299,4 +315,9 @@ def _sample(work: _Series) -> Dates:
     ]
     values = np.stack(dates)
     check_different(values, [scene.source for scene in work.stack.scenes])
-    return to_dates(values, work.stack.bands)
+    usual, sky = learn_usual(to_dates(values, work.stack.bands), windows[0].width, poleward(work.stack.georef))
+    casts = [
+        sky.cast(date, [in_a_thread(work.clouds, date, window.grow(FARTHEST)) for window in windows])
+        for date in range(len(work.alone))
+    ]
+    return replace(usual, casts=tuple(casts))

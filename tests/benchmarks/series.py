@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ import torch
 from geocloud.models.registry import load_scorer
 from geocloud.raster import PatchBatch, Window
 from geocloud.readers import SceneOptions, open_scene
-from geocloud.series.explain import explain, learn_usual, take_dates
+from geocloud.series.casts import FARTHEST, cut_out
+from geocloud.series.explain import Explained, explain, learn_usual, take_dates
 from geocloud.series.masks import LIT, SHADED
 from geocloud.training.unmix.simulator import cast_shadow, chance, sharp_clouds, simulate, small_clouds
 
@@ -109,6 +111,15 @@ def alone(scene: np.ndarray, bands: tuple[str, ...], scorer: object) -> tuple[np
     return p, (parts.shadow[0] >= scorer.card.class_thresholds.shadow) & (p < 0.5)
 
 
+def together(x: np.ndarray, p: np.ndarray, dark: np.ndarray, bands: tuple[str, ...]) -> Explained:
+    """What the dates say together: all of the place is one sample."""
+    whole, maps = Window(0, 0, SIDE, SIDE), (x, np.ones(p.shape, dtype=bool), p, np.where(dark, SHADED, LIT), bands)
+    usual, sky = learn_usual(take_dates(*maps))
+    casts = tuple(sky.cast(date, [cut_out(own, whole, whole.grow(FARTHEST))]) for date, own in enumerate(p))
+    moved = np.stack([cut_out(own, whole, cast.source(whole)) for own, cast in zip(p, casts, strict=True)])
+    return explain(take_dates(*maps, moved), replace(usual, casts=casts))
+
+
 def balanced(found: np.ndarray, cloudy: np.ndarray, clear: np.ndarray) -> tuple[float, float, float]:
     """Balanced accuracy, recall of cloud, recall of clear."""
     recall, kept = (found & cloudy).sum() / cloudy.sum(), (~found & clear).sum() / clear.sum()
@@ -132,8 +143,7 @@ def measure(name: str, data: Path, scorer: object) -> str:
     x, opacity, lost = clouded(clear, bands, SEEDS[name])
     singles = [alone(date, bands, scorer) for date in x]
     p, dark = (np.stack(part) for part in zip(*singles, strict=True))
-    dates = take_dates(x, np.ones(p.shape, dtype=bool), p, np.where(dark, SHADED, LIT), bands)
-    told = explain(dates, learn_usual(dates))
+    told = together(x, p, dark, bands)
     cloudy, free = opacity > CLOUDY, opacity < CLEAR
     seen = (np.abs(clear * lost[:, None]).max(axis=1) > SEEN) & (opacity < CLEAR)
     shaded, lit = (lost > SHADED_FROM) & seen, (lost < CLEAR) & (opacity < CLEAR)

@@ -25,7 +25,7 @@ def flat(p: float, dates: int) -> np.ndarray:
 
 def told_by(data: np.ndarray, valid: np.ndarray, cloud: np.ndarray, shadow: float = 0.1) -> Explained:
     dates = take_dates(data, valid, cloud, flat(shadow, len(data)), BANDS)
-    return explain(dates, learn_usual(dates))
+    return explain(dates, learn_usual(dates)[0])
 
 
 def found(data: np.ndarray, cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
