@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from geocloud.progress import Warn
 from geocloud.raster import BoolArray, FloatArray
+from geocloud.readers.bands.radiometry import LAND_NIR
+from geocloud.readers.bands.spec import land_of
 from geocloud.scorers.card import Prototypes, TrainingDomain
 
 LEVEL_STEP = 16
@@ -31,24 +33,24 @@ DARK_GROUND = 0.2
 """Mean visible reflectance up to which the contrast of blue and red is compared: snow and sand have little."""
 MIN_DARK_PIXELS = 100
 """Looked-at pixels below which nothing is said."""
-CONTRAST_LIMIT, MEDIAN_LIMIT, BRIGHTEST_LIMIT = 2.2, 0.015, 0.035
+MEDIAN_LIMIT, BRIGHTEST_LIMIT = 0.015, 0.035
 """A card's limits are not taken to be narrower than these: of ordinary scenes, 1 in 7 crossed the shipped card's, most
 of them open sea and haze (docs/classes-measured.md)."""
 TOO_BRIGHT = 1.1, 1.5
 """Median and 99 % quantile of the visible reflectance that no scene has; ordinary ones reach 1.02 and 1.41."""
-EXCHANGE = 4.0, 5.0, 2.0
-"""Weights of the spread of blue over that of red, in log reflectance and in reflectance, and of the distance as read
-over that with the two exchanged, as logarithms: a linear discriminant of ordinary scenes and the same exchanged."""
-EXCHANGED = 2.1
-"""Their weighted sum from which red and blue are taken to be exchanged."""
+EXCHANGE = {False: ((4.6, 6.1, 0.8, 0.0), 1.1), True: ((4.3, 3.7, 3.9, 3.7), 0.9)}
+"""Whether near infrared is there -> weights of the spread of blue over that of red, in log reflectance and in
+reflectance, of the distance as read over that with the two exchanged, and of blue over red on plants, as logarithms: a
+logistic regression of ordinary scenes and the same exchanged; and their sum from which the two are exchanged."""
+PLANTS, PLANT_SHARE = 0.4, 0.05
+"""Difference of near infrared and green over their sum from which a pixel is of plants, which air makes blue and soil
+red; and the share of such pixels that tells."""
 LEAST_SPREAD = 0.04, 0.005
 """Added to each spread, of logarithms and of reflectance: a bin of the histograms, since less is their noise."""
 LEAST_DISTANCE, MOST_NEARER = 0.02, 2.7
 """Added to each distance, in radii; and what their ratio counts at most: ground of one colour alone must not decide."""
 DISTANCE = 0.95
 """Mean distance of a scene's pixels to the nearest prototype, in radii, from which its colours are strange."""
-EXCHANGED_NEARER = 1.1
-"""How much nearer to the prototypes a scene of such contrast is with red and blue exchanged."""
 DARK_SHARE = 0.5
 """Share of the looked-at pixels that must be dark clear ground for its contrast to be compared: snow leaves shadows."""
 LevelCounts = NDArray[np.int64]
@@ -106,7 +108,7 @@ class DomainStats:
     brightest: float
     contrast: float
     exchanged: float
-    """How much red and blue look exchanged: the sum of EXCHANGE."""
+    """How much red and blue look exchanged: the sum of EXCHANGE above its limit."""
     gaps: float
     distance: float
     """Mean distance to the nearest prototype of either kind, in radii."""
@@ -114,6 +116,8 @@ class DomainStats:
     """The same in each of OTHER_READINGS."""
     rising: float = np.nan
     """Share of pixels that grow brighter through the infrared."""
+    land: float = np.nan
+    """Median of near infrared where it is far above those of blue and red, so that much of the scene is land."""
 
     @property
     def percent(self) -> float | None:
@@ -125,19 +129,17 @@ class DomainStats:
         scale, order = "is its scale (--scale, --offset) right?", "is the order of its bands (--bands) right?"
         dark = self.median < min(seen.median, MEDIAN_LIMIT) or self.brightest < min(seen.brightest, BRIGHTEST_LIMIT)
         bright = self.median > TOO_BRIGHT[0] or self.brightest > TOO_BRIGHT[1]
-        swapped = (
-            self.contrast > max(seen.contrast, CONTRAST_LIMIT)
-            and not self.readings[0] > self.distance / EXCHANGED_NEARER
-        )
         found = {
             f"{100 * self.share:.0f} % of its clear or cloudy pixels have unknown colours: {scale} And {order}": (
                 self.share > seen.share or self.distance > DISTANCE
             ),
             f"it is darker than any scene there (median {self.median:.3f}, 99 % {self.brightest:.3f}): {scale}": dark,
             f"it is brighter than any scene (median {self.median:.2f}, 99 % {self.brightest:.2f}): {scale}": bright,
-            f"its colours would be more like those {OTHER_READINGS[0].text}: {order}": self.exchanged > EXCHANGED,
+            f"its colours would be more like those {OTHER_READINGS[0].text}: {order}": self.exchanged > 0,
             f"{100 * self.rising:.0f} % of it grows brighter through the infrared: {order}": self.rising > RISING,
-            f"blue varies {self.contrast:.2f} times as much as red: {order}": swapped,
+            f"its land is {self.land:.2f} in near infrared, and {LAND_NIR[0]} to {LAND_NIR[1]} elsewhere: {scale}": (
+                self.land < LAND_NIR[0] or self.land > LAND_NIR[1]
+            ),
             **{
                 f"its colours would be more like those {other.text}: {scale if other.factor != 1 else order}": (
                     self.distance > other.distance and self.distance > mean * np.exp(other.gain)
@@ -157,8 +159,9 @@ class DomainCheck:
         self._seen, self._lock = seen, threading.Lock()
         self._sides: LevelCounts = np.zeros((3, 2), dtype=np.int64)  # clear, cloudy x all, unfamiliar; shown, rising
         self._levels: LevelCounts = np.zeros(
-            (5, len(LEVELS) + 1), dtype=np.int64
-        )  # visible, blue, red of all; blue, red of dark ground
+            (6, len(LEVELS) + 1), dtype=np.int64
+        )  # visible, blue, red of all; blue, red of dark ground; near infrared
+        self._plants: LevelCounts = np.zeros(2, dtype=np.int64)  # pixels, thousandths of blue over red added up
         self._edges: LevelCounts = np.zeros(2, dtype=np.int64)  # edges, pairs of neighbours
         self._far: LevelCounts = np.zeros(2 + len(OTHER_READINGS), dtype=np.int64)  # pixels, then sums of distances
 
@@ -187,6 +190,7 @@ class DomainCheck:
         with self._lock:
             self._sides += sides
             self._levels += levels
+            self._plants += _plants(pixels, bands)
             self._far += far
 
     def warnings(self) -> tuple[str, ...]:
@@ -200,17 +204,21 @@ class DomainCheck:
         edges, pairs = self._edges.tolist()
         count, *sums = self._far.tolist()
         means = [one / (PARTS * count) if count >= MIN_DARK_PIXELS else float("nan") for one in sums]
-        blue, red = (_spread(counts) for counts in self._levels[3:])
+        blue, red = (_spread(counts) for counts in self._levels[3:5])
+        infrared = bool(self._levels[5].any())
+        count, hue = self._plants.tolist()
+        plants = hue / (PARTS * count) if count >= PLANT_SHARE * max(self._levels[0].sum(), 1) and count else 0.0
         return DomainStats(
             max(shares) if shares and self._seen is not None else float("nan"),
             _quantile(self._levels[0], 0.5),
             _quantile(self._levels[0], 0.99),
             blue / red if red > 0 and self._levels[4].sum() >= DARK_SHARE * self._levels[0].sum() else float("nan"),
-            _exchanged(self._levels[1], self._levels[2], means[0], means[1]),
+            _exchanged(self._levels, means, plants, infrared=infrared),
             1000 * edges / pairs if pairs else 0.0,
             means[0],
             tuple(means[1:]),
             rising / shown if shown >= MIN_DARK_PIXELS else np.nan,
+            land_of([_quantile(self._levels[row], 0.5) for row in (1, 2, 5)]),
         )
 
 
@@ -248,14 +256,15 @@ def _rising(pixels: FloatArray, bands: Sequence[str]) -> tuple[int, int]:
 
 
 def _levels(pixels: FloatArray, clear: BoolArray, bands: Sequence[str]) -> LevelCounts:
-    """(5, bins) histograms: the visible mean, blue, red, and blue and red on dark clear ground; 0 without these."""
-    counts: LevelCounts = np.zeros((5, len(LEVELS) + 1), dtype=np.int64)
+    """(6, bins) histograms: visible mean, blue, red; blue and red on dark clear ground; near infrared; 0 without."""
+    counts: LevelCounts = np.zeros((6, len(LEVELS) + 1), dtype=np.int64)
     if not {"blue", "green", "red"} <= set(bands):
         return counts
     blue, green, red = (pixels[:, list(bands).index(band)] for band in ("blue", "green", "red"))
     visible = (blue + green + red) / 3
     dark = clear & (visible < DARK_GROUND)
-    shown: tuple[NDArray[Any], ...] = (visible, blue, red, blue[dark], red[dark])
+    infrared = pixels[:, list(bands).index("nir")] if "nir" in bands else pixels[:0, 0]
+    shown: tuple[NDArray[Any], ...] = (visible, blue, red, blue[dark], red[dark], infrared)
     for row, values in enumerate(shown):
         counts[row] = np.bincount(np.digitize(values, LEVELS), minlength=counts.shape[1])
     return counts
@@ -293,13 +302,24 @@ _TOPS: DoubleArray = np.append(LEVELS, LEVELS[-1])
 """Reflectance of each bin of a histogram."""
 
 
-def _exchanged(blue: LevelCounts, red: LevelCounts, distance: float, other: float) -> float:
-    """How much red and blue look exchanged, by their histograms, and distances as read and exchanged."""
+def _exchanged(levels: LevelCounts, means: Sequence[float], plants: float, *, infrared: bool) -> float:
+    """How much red and blue look exchanged, by histograms, distances as read and exchanged, and the hue of plants."""
     units = np.log(_TOPS + LOG_FLOOR), _TOPS
-    spreads = np.array([[_spread(counts, levels) for counts in (blue, red)] for levels in units])
+    spreads = np.array([[_spread(counts, unit) for counts in levels[1:3]] for unit in units])
     blues, reds = (spreads + np.array(LEAST_SPREAD)[:, None]).T
-    nearer = min((distance + LEAST_DISTANCE) / (other + LEAST_DISTANCE), MOST_NEARER)
-    return float(np.array(EXCHANGE) @ np.log([*(blues / reds), nearer]))
+    nearer = min((means[0] + LEAST_DISTANCE) / (means[1] + LEAST_DISTANCE), MOST_NEARER)
+    weights, limit = EXCHANGE[infrared]
+    return float(np.array(weights) @ [*np.log([*(blues / reds), nearer]), plants]) - limit
+
+
+def _plants(pixels: FloatArray, bands: Sequence[str]) -> LevelCounts:
+    """The number of plants' pixels, and thousandths of the logarithm of blue over red on them added up."""
+    if not set(names := ("blue", "green", "red", "nir")) <= set(bands):
+        return np.zeros(2, dtype=np.int64)
+    blue, green, red, nir = (pixels[:, list(bands).index(name)] for name in names)
+    here = nir - green > PLANTS * (nir + green + 2 * LOG_FLOOR)
+    hue = log_reflectance(blue[here]) - log_reflectance(red[here])
+    return np.array([here.sum(), np.rint(PARTS * hue).sum()], dtype=np.int64)
 
 
 def unfamiliar(values: FloatArray, bands: Sequence[str], kinds: Sequence[Prototypes]) -> BoolArray:

@@ -60,6 +60,8 @@ def test_ground_like_that_of_training_is_silent(seen: TrainingDomain) -> None:
         (lambda data: data[[1, 2, 3, 3]], "more like those with green, red and near infrared each one band further"),
         (lambda data: data / 5.6, "more like those if it were 5.6 times as bright"),
         (lambda data: data * 3.2, "more like those if it were a third as bright"),
+        (lambda data: data / 5.6, "its land is 0.0"),
+        (lambda data: data * 3.2, "in near infrared, and 0.1 to 0.55 elsewhere: is its scale"),
     ],
 )
 def test_wrong_scale_and_wrong_order_are_told(seen: TrainingDomain, change: object, sentence: str) -> None:

@@ -226,7 +226,6 @@ SATURATED = 1.7
 
 LAND_RATIO = 1.5
 """Land with any plants is so much brighter in near infrared than in blue and red; water, snow, clouds and sand less."""
-LAND_BANDS = ("blue", "red", "nir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,5 +292,10 @@ def land_level(numbers: Mapping[str, NDArray[Any]]) -> float:
     Args:
         numbers: band -> numbers that are proportional to reflectance.
     """
-    medians = [float(np.median(numbers[band])) if numbers.get(band, np.empty(0)).size else 0.0 for band in LAND_BANDS]
+    seen = (numbers.get(band, np.empty(0)) for band in ("blue", "red", "nir"))
+    return land_of([float(np.median(values)) if values.size else 0.0 for values in seen])
+
+
+def land_of(medians: Sequence[float]) -> float:
+    """The last of the medians of blue, red and near infrared where it is far above the others; else NaN."""
     return medians[-1] if min(medians) > 0 and medians[-1] > LAND_RATIO * max(medians[:-1]) else float("nan")
