@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 from rasterio.crs import CRS
-from rasterio.warp import transform_geom
+from rasterio.warp import transform, transform_geom
 from shapely.affinity import translate
 
 from geocloud.classes import MaskClass
@@ -132,7 +132,10 @@ def require_pystac() -> None:
 
 
 def footprint(georef: Georef) -> dict[str, Any] | None:
-    """The scene's outline as GeoJSON in longitude and latitude, cut at the antimeridian; None without georeference."""
+    """The scene's outline as GeoJSON in longitude and latitude, cut at the antimeridian; None without georeference.
+
+    Exterior rings run counterclockwise (RFC 7946, 3.1.6), which cutting does not keep.
+    """
     if not georef.located:
         return None
     height, width = georef.shape
@@ -141,23 +144,24 @@ def footprint(georef: Georef) -> dict[str, Any] | None:
     ring = np.concatenate([start + np.outer(steps, end - start) for start, end in pairwise(corners)])
     placed = to_crs_coordinates(np.array([shapely.Polygon(ring[::-1])]), georef)[0]
     crs = CRS.from_wkt(georef.crs_wkt)
-    geometry: dict[str, Any] = transform_geom(
-        crs, "EPSG:4326", shapely.geometry.mapping(placed), antimeridian_cutting=True, precision=7
-    )
-    return _cut(geometry) if crs.is_geographic else geometry
+    lons, lats = transform(crs, "EPSG:4326", *shapely.get_coordinates(placed).T)
+    lons = np.unwrap(lons, period=360)
+    if abs(lons[-1] - lons[0]) < 180:
+        outline = _cut(shapely.Polygon(zip(lons, lats, strict=True)))
+    else:  # round a pole
+        outline = shapely.geometry.shape(
+            transform_geom(crs, "EPSG:4326", shapely.geometry.mapping(placed), antimeridian_cutting=True, precision=7)
+        )
+    return dict(shapely.geometry.mapping(shapely.orient_polygons(outline)))
 
 
-def _cut(geometry: dict[str, Any]) -> dict[str, Any]:
-    """Longitudes past 180 or -180, which GDAL leaves where nothing is transformed, brought to the other side."""
-    outline = shapely.geometry.shape(geometry)
+def _cut(outline: shapely.Geometry) -> shapely.Geometry:
+    """With longitudes past 180 or -180 brought to the other side."""
     turns = range(math.floor((outline.bounds[0] + 180) / 360), math.ceil((outline.bounds[2] - 180) / 360) + 1)
-    if turns == range(1):
-        return geometry
     parts = [
         translate(outline & shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90), -360 * turn) for turn in turns
     ]
-    whole = shapely.union_all([part for part in parts if part.area])
-    return dict(shapely.geometry.mapping(shapely.set_precision(whole, 1e-7)))
+    return shapely.set_precision(shapely.union_all([part for part in parts if part.area]), 1e-7)
 
 
 def _bbox(outline: dict[str, Any] | None) -> list[float] | None:
