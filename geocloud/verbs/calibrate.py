@@ -178,7 +178,7 @@ def calibrate(
             if copied:
                 shutil.copyfile(folder / WEIGHTS_FILE, staging.path(target / WEIGHTS_FILE))
             write_card(card, place)
-        staging.commit(last=target / CARD_FILE)
+        staging.commit(last=target / CARD_FILE, retired=_older(target) if copied and options.overwrite else ())
     return card
 
 
@@ -259,5 +259,12 @@ def _check_files(folder: Path, target: Path, data: Path, options: CalibrateOptio
     if target.resolve() == folder.resolve():
         check_outputs([target / CARD_FILE], read, overwrite=True)
     else:
-        files = [target / CARD_FILE, target / WEIGHTS_FILE]
+        files = [target / CARD_FILE, target / WEIGHTS_FILE, *(_older(target) if options.overwrite else ())]
         check_outputs(files, chain(read, model_files(folder)), overwrite=options.overwrite)
+
+
+def _older(folder: Path) -> list[Path]:
+    """The files of a training that stand beside a model, and go with it."""
+    from geocloud.training.options import OLDER
+
+    return [folder / name for name in OLDER]

@@ -33,7 +33,7 @@ from geocloud.verbs.detect import detect
 from geocloud.version import __version__
 from geocloud.writers.cog import RasterFormat
 from geocloud.writers.stac import COG, Asset, ItemRecord, require_pystac, seen_from, write_item
-from geocloud.writers.staging import Staging, check_outputs, staged
+from geocloud.writers.staging import Staging, check_outputs, has_tags, staged
 from geocloud.writers.tiles import TileWriter
 
 MOST_EMPTY = 10
@@ -153,7 +153,8 @@ def composite(
         filled = _write(plan, stack, sources, options, target, tasks, staging, progress)
         if options.stac:
             _write_item(outputs[1], target, plan, stack, staging)
-        staging.commit(last=target, overwrite=options.overwrite)
+        older = [target.with_suffix(".json")] if options.overwrite and has_tags(target.with_suffix(".json")) else []
+        staging.commit(last=target, retired=older, overwrite=options.overwrite)
     told, item = days if all(stack.days) else [""] * len(days), outputs[1] if options.stac else None
     return Composite(target, tuple(told), filled, item)
 

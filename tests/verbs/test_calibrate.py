@@ -30,6 +30,10 @@ def test_the_copy_leaves_the_model_as_it_was_and_keeps_its_threshold_by_name(tag
     assert dict(card.calibration.alternatives)["quantile"] == before.calibration.threshold
     with pytest.raises(OutputError, match="already holds a model"):
         calibrate(tagged, str(clear_model), tmp_path / "copy", CalibrateOptions("paper"))
+    for name in ("log.csv", "loss.png", "checkpoint.safetensors", "my own"):
+        (tmp_path / "copy" / name).write_text("of the model before")
+    calibrate(tagged, str(clear_model), tmp_path / "copy", CalibrateOptions("paper", overwrite=True))
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"card.json", "weights.safetensors", "my own"}
 
 
 @pytest.mark.parametrize(("model", "word"), [("clear_model", "false alarms"), ("cloudy_model", "misses")])

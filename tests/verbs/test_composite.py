@@ -204,6 +204,8 @@ def test_a_stac_item_and_the_tags_say_what_it_is_made_of(tmp_path: Path) -> None
     assert tags["GEOCLOUD_DATES"].split(",") == list(DAYS)
     with pytest.raises(UsageError, match="--overwrite"):
         composite(scenes, out, CompositeOptions(masks=tmp_path / "masks", stac=True))
+    composite(scenes, out, CompositeOptions(masks=tmp_path / "masks", overwrite=True))
+    assert not made.item_path.exists(), "it tells of the composite that was replaced"
 
 
 def test_dask_gives_the_same(tmp_path: Path) -> None:
