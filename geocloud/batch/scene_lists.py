@@ -68,13 +68,14 @@ def _items(source: str, *, allow_external: bool, deep: int) -> Iterator[str]:
 def _pages(source: str, page: dict[str, Any], *, allow_external: bool) -> Iterator[str]:
     """The items of an ItemCollection by their own links, page after page."""
     for _ in range(MAX_PAGES):
-        for feature in page.get("features", []):
+        features = page.get("features") if isinstance(page, dict) else None
+        for feature in features if isinstance(features, list) else ():
             links = _links(feature, "self") if is_item(feature) else []
             if not links:
                 name = feature.get("id") if isinstance(feature, dict) else feature
                 raise InputError(f"{source} holds {name!r} without a link to itself; save items as files of their own")
             yield resolve(source, links[0], allow_external=allow_external)
-        following = _links(page, "next")
+        following = _links(page, "next") if isinstance(page, dict) else []
         if not following:
             return
         source = resolve(source, following[0], allow_external=allow_external)

@@ -14,7 +14,7 @@ from pyproj import CRS, Transformer
 from geocloud.errors import InputError, MissingExtraError
 from geocloud.geometry.geodesy import pixel_area, transform_points
 from geocloud.raster import Georef
-from geocloud.readers.files.paths import check_plain
+from geocloud.readers.files.paths import check_beside, check_plain
 
 if TYPE_CHECKING:
     import geopandas
@@ -24,6 +24,11 @@ DRIVERS = (
     *("OpenFileGDB", "MapInfo File", "Parquet", "TopoJSON", "DGN", "DXF", "Arrow"),
 )
 """GDAL's drivers for files that hold their features themselves; the others may name files or services."""
+OPENING, CLOSING = tuple(b"{["), tuple(b"}]")
+MOST_NESTED = 1000
+"""Brackets of JSON within one another: GDAL's parser ends the program where they go on and on."""
+FARTHEST = 1e9
+"""Coordinates: more than any projection of the Earth has, in feet too."""
 EARTH_RADIUS = 6.37e6
 BEND = 0.02
 """Pixels by which an edge that was straight in its own CRS may be off the bent line it is in the raster's."""
@@ -52,8 +57,13 @@ def read_polygons(source: str | os.PathLike[str] | geopandas.GeoDataFrame) -> ge
     if (flat < 2).any() and not shapely.is_empty(geometry[flat < 2]).all():
         kind = geometry[(flat < 2) & ~shapely.is_empty(geometry)][0].geom_type
         raise InputError(f"{name} holds a {kind}; give polygons, for lines and points cover no area")
+    if (np.abs(np.nan_to_num(shapely.bounds(geometry))) > FARTHEST).any():
+        raise InputError(f"{name} holds coordinates beyond {FARTHEST:g}, which lie nowhere on the Earth; correct them")
     broken = ~shapely.is_valid(geometry)
-    geometry[broken] = [_polygons_of(shape) for shape in shapely.make_valid(geometry[broken])]
+    try:
+        geometry[broken] = [_polygons_of(shape) for shape in shapely.make_valid(geometry[broken])]
+    except shapely.errors.ShapelyError as error:
+        raise InputError(f"{name} holds a polygon that cannot be mended ({error}); correct it") from error
     return frame.set_geometry(shapely.force_2d(geometry), crs=frame.crs)
 
 
@@ -69,17 +79,19 @@ def _read(name: str) -> geopandas.GeoDataFrame:
     if not Path(name).exists():
         raise InputError(f"{name} does not exist; give a vector file of polygons")
     check_plain(name)
+    check_beside(name)
     try:
         if name.lower().endswith((".parquet", ".geoparquet")):
             return geopandas.read_parquet(name)
         _check_table(name)
+        _check_text(name)
         driver = pyogrio.read_info(name)["driver"]
         if driver not in DRIVERS:
             raise InputError(f"{name} is read by GDAL's {driver} driver, which may name other files; give a GeoPackage")
         return geopandas.read_file(name)
     except ImportError as error:
         raise MissingExtraError("pyarrow", "parquet", "GeoParquet") from error
-    except (ValueError, OSError, RuntimeError, pyogrio.errors.DataSourceError) as error:
+    except (ValueError, OSError, RuntimeError, pyogrio.errors.DataSourceError, shapely.errors.ShapelyError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{name} is not a vector file that can be read ({reason}); give a GeoPackage") from error
 
@@ -91,6 +103,25 @@ def _check_table(name: str) -> None:
             text = file.read(1 << 20).lower()
         if b"isseamless" in text or b"create view" in text or b"open table" in text:
             raise InputError(f"{name} is a table of MapInfo that is made of other files; give a GeoPackage")
+
+
+def _check_text(name: str) -> None:
+    """InputError for what GDAL's drivers must not begin to open: documents that name others, endless nesting."""
+    if not Path(name).is_file():
+        return
+    with Path(name).open("rb") as file:
+        head = file.read(1 << 12)
+        if b"<OGR" in head or b"<OGC" in head:
+            raise InputError(f"{name} is a document of GDAL that names other files or a server; give a GeoPackage")
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
+            return
+        depth, part = 0, head
+        while part:
+            letters = np.frombuffer(part, np.uint8)
+            steps = np.isin(letters, OPENING).astype(np.int32) - np.isin(letters, CLOSING)
+            if depth + int(np.cumsum(steps).max()) > MOST_NESTED:
+                raise InputError(f"{name} nests brackets more than {MOST_NESTED} deep; give a GeoPackage")
+            depth, part = depth + int(steps.sum()), file.read(1 << 20)
 
 
 def _polygons_of(shape: Any) -> Any:  # noqa: ANN401 - shapely is untyped

@@ -95,6 +95,20 @@ class TrainingDomain:
     """Most edges between data and nodata for every 1000 pixels along rows and columns."""
 
 
+def check_model_name(name: str) -> None:
+    """ValueError where a card cannot bear a name."""
+    if not name or len(name) > 100 or any(sep in name for sep in "/\\"):
+        raise ValueError(f"name {name[:40]!r} must be 1 to 100 characters without slashes")
+    if not name.isprintable():
+        raise ValueError(f"name {name[:40]!r} must be of characters that can be printed")
+
+
+def name_of_folder(folder: Path) -> str:
+    """The name of a model after its folder: as much of that as a card can bear."""
+    letters = (letter if letter.isprintable() and letter != "\\" else "_" for letter in folder.resolve().name)
+    return "".join(letters)[:100] or "model"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a scorer takes, gives and was trained on: a model without its weights."""
@@ -138,10 +152,7 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         """Bounds that a hostile or mistyped card would break."""
-        if not self.name or len(self.name) > 100 or any(sep in self.name for sep in "/\\"):
-            raise ValueError(f"name {self.name[:40]!r} must be 1 to 100 characters without slashes")
-        if not self.name.isprintable():
-            raise ValueError(f"name {self.name[:40]!r} must be of characters that can be printed")
+        check_model_name(self.name)
         if not 1 <= len(self.bands) <= 64 or len(set(self.channels)) != len(self.channels):
             raise ValueError("bands must be 1 to 64 different names")
         if self.level not in ("patch", "pixel"):

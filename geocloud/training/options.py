@@ -15,7 +15,7 @@ from geocloud.metrics.histogram import ScoreHistogram
 from geocloud.models.kinds import KINDS, LastLayer, On, TrainRule, kind_of
 from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
-from geocloud.scorers.card import ModelCard
+from geocloud.scorers.card import ModelCard, check_model_name
 
 CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE = "checkpoint.safetensors", "recipe.toml", "log.csv"
 """Files that a training writes as it goes, so that a run that is stopped can go on."""
@@ -112,6 +112,10 @@ class TrainOptions:
             raise UsageError(f"--held-out {self.held_out:g} must lie between 0 and 1: a threshold needs unseen files")
         if not 0 < self.quantile < 1:
             raise UsageError(f"--quantile {self.quantile:g} must lie between 0 and 1")
+        try:
+            check_model_name(self.name or "model")
+        except ValueError as error:
+            raise UsageError(f"--{error}") from error
         self._check_kind()
 
     def _check_kind(self) -> None:

@@ -16,7 +16,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.readers import SceneOptions
 from geocloud.readers.dispatch import local_files
 from geocloud.readers.files.paths import scene_name
-from geocloud.scorers.card import CARD_FILE, ModelCard, TrainingRecord, read_card
+from geocloud.scorers.card import CARD_FILE, ModelCard, TrainingRecord, name_of_folder, read_card
 from geocloud.scorers.contract import Scorer
 from geocloud.writers.staging import check_outputs, make_folder
 
@@ -127,7 +127,7 @@ def adapt(
     card = _described(card, learn, rows, options, labelled=labelled)
     if worse and not options.allow_worse:
         return Adaptation(None, card, rows, scene_names(learn), scene_names(held), worse)
-    card = write_adapted(network, replace(card, name=folder.resolve().name), folder, overwrite=options.overwrite)
+    card = write_adapted(network, replace(card, name=name_of_folder(folder)), folder, overwrite=options.overwrite)
     if labelled or options.overwrite:
         shutil.rmtree(folder / UNDER_WAY, ignore_errors=True)
     return Adaptation(folder, card, rows, scene_names(learn), scene_names(held), worse)

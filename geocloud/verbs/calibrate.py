@@ -29,7 +29,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, Georef, Raster, Window
 from geocloud.readers import MemoryScene, open_scene
 from geocloud.readers.dispatch import local_files
-from geocloud.scorers.card import CARD_FILE, ModelCard, read_card, write_card
+from geocloud.scorers.card import CARD_FILE, ModelCard, name_of_folder, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_case
 from geocloud.writers.staging import check_outputs, staged, write_errors
@@ -171,7 +171,7 @@ def calibrate(
     card = replace(card, calibration=calibration)
     copied = target.resolve() != folder.resolve()
     if copied:
-        card = replace(card, name=target.resolve().name)
+        card = replace(card, name=name_of_folder(target))
     with staged(target.resolve().name) as staging:
         place = staging.path(target / CARD_FILE).parent
         with write_errors(target):

@@ -32,7 +32,7 @@ from geocloud.pipeline.tiling import aggregation_factor
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import FloatArray
 from geocloud.readers import SceneOptions, open_scene
-from geocloud.scorers.card import CARD_FILE, read_card, write_card
+from geocloud.scorers.card import CARD_FILE, name_of_folder, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.onnx_card import CARD_SUFFIX, SUFFIX, with_threshold, write_onnx_card
 from geocloud.version import __version__
@@ -239,7 +239,7 @@ def keep_threshold(
     copied = target.resolve() != path.resolve()
     if copied:
         check_outputs([target / name for name in (CARD_FILE, WEIGHTS_FILE)], model_files(path), overwrite=False)
-        card = replace(card, name=target.resolve().name)
+        card = replace(card, name=name_of_folder(target))
     with staged(card.name) as staging, write_errors(target):
         if copied:
             shutil.copyfile(path / WEIGHTS_FILE, staging.path(target / WEIGHTS_FILE))

@@ -16,7 +16,7 @@ from geocloud.models.kinds import KINDS
 from geocloud.pipeline.places import model_files
 from geocloud.progress import Progress, no_progress
 from geocloud.readers.dispatch import local_files
-from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
+from geocloud.scorers.card import CARD_FILE, ModelCard, name_of_folder, write_card
 from geocloud.training.options import (
     CHECKPOINT_FILE,
     LOG_FILE,
@@ -76,7 +76,7 @@ def train(
     from geocloud.models.network_scorer import save_weights
 
     options, folder = options or TrainOptions(), Path(out)
-    options = replace(options, name=options.name or folder.resolve().name)
+    options = replace(options, name=options.name or name_of_folder(folder))
     _check_folder(folder, Path(data), options)
     with staged(folder.resolve().name) as staging:
         place = staging.path(folder / CARD_FILE).parent

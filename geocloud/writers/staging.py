@@ -66,7 +66,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
 def heal_folders(outputs: Iterable[Path]) -> None:
     """Put back what dead runs were replacing in the folders of outputs; OutputError where that cannot be."""
     for folder in {path.parent for path in outputs}:
-        if folder.is_dir():
+        if os.path.isdir(folder):  # noqa: PTH112 - also a name that no file can have
             heal_folder(folder)
 
 
@@ -314,7 +314,8 @@ def clear_leftovers(folder: Path, stem: str) -> None:
 
 
 def _label(stem: str) -> str:
-    """A run's name in its staging folder's: the stem, shortened where it is long."""
+    """A run's name in its staging folder's: the stem, shortened where it is long; SQLite opens no name of two lines."""
+    stem = "".join("_" if unicodedata.category(letter) == "Cc" else letter for letter in stem)
     if len(os.fsencode(stem)) <= LABEL_BYTES:
         return stem
     digest = hashlib.sha256(os.fsencode(stem)).hexdigest()[:16]

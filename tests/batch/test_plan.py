@@ -195,6 +195,9 @@ class TestLists:
         write_json(path, {"type": "FeatureCollection", "features": [feature]})
         with pytest.raises(InputError, match="without a link to itself"):
             read_collection(str(path))
+        write_json(path, {"type": "FeatureCollection", "features": None})
+        with pytest.raises(InputError, match="has no items"):
+            read_collection(str(path))
 
     def test_the_reading_rule_holds(self, tmp_path: Path) -> None:
         item, _ = write_item(tmp_path / "elsewhere")

@@ -127,6 +127,36 @@ def test_zones_of_mapinfo_that_are_made_of_other_tables_are_refused(tmp_path: Pa
             read_polygons(table)
 
 
+ZONE = '{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [[%s]]}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("z.geojson", '{"type": "Polygon", "coordinates": ' + "[" * 300_000, "nests brackets"),
+        ("z.geojson", ZONE % "[1e308, 4], [-1e308, 4], [6, 1e308], [1e308, 4]", "which lie nowhere on the Earth"),
+        ("z.vrt", "<OGRVRTDataSource><OGRVRTLayer name='z'><SrcDataSource>p</SrcDataSource>", "names other files"),
+        ("z.xml", "<OGRWFSDataSource><URL>http://127.0.0.1:9/</URL></OGRWFSDataSource>", "names other files"),
+    ],
+    ids=["brackets", "far away", "of a pipe", "of a server"],
+)
+def test_hostile_zones_are_one_sentence(tmp_path: Path, name: str, content: str, told: str) -> None:
+    """Without a crash of GDAL, without waiting for a pipe, without a word to a server."""
+    os.mkfifo(tmp_path / "p")
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=told):
+        read_polygons(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["dbf", "shx", "prj", "cpg"])
+def test_a_pipe_beside_a_shapefile_is_refused_at_once(tmp_path: Path, suffix: str) -> None:
+    geopandas.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs=4326).to_file(tmp_path / "z.shp")
+    (tmp_path / f"z.{suffix}").unlink()
+    os.mkfifo(tmp_path / f"z.{suffix}")
+    with pytest.raises(InputError, match="is a pipe, a socket or a device beside"):
+        read_polygons(tmp_path / "z.shp")
+
+
 def test_documents_that_nest_without_end_are_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "deep.toml"
     path.write_text(f"a = {DEEP}")

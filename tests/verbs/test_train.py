@@ -90,6 +90,13 @@ def test_an_older_model_stays_whole_until_the_new_one_is(tagged, tmp_path):
     assert {path.name for path in out.iterdir()} == before.keys() - {"recipe.toml"}
 
 
+def test_a_model_has_as_much_of_its_folder_s_name_as_its_card_can_bear(tagged, tmp_path):
+    for name, expected in (("m" * 120, "m" * 100), ("a\nb\\c\x1b", "a_b_c_")):
+        assert train(tagged, tmp_path / name, replace(QUICK, epochs=1)).card.name == expected
+    with pytest.raises(UsageError, match=r"--name 'a/b' must be 1 to 100 characters"):
+        replace(QUICK, name="a/b")
+
+
 def test_a_training_that_was_broken_off_is_not_replaced_unasked(tagged, tmp_path):
     out = tmp_path / "m"
     (out / UNDER_WAY).mkdir(parents=True)
