@@ -107,6 +107,8 @@ def dates_in_order(array: Array) -> tuple[list[int], list[str]]:
         return order, [f"time {number}" for number in order]
     values = array["time"].to_numpy()
     days = [str(value)[:10] for value in values]
+    if "NaT" in days:
+        raise UsageError(f"time {days.index('NaT')} of the array is NaT, no time; leave it out, or give it its time")
     twice = next((day for day in days if days.count(day) > 1), None)
     if twice is not None:
         raise UsageError(
