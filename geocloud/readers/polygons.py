@@ -24,9 +24,6 @@ DRIVERS = (
     *("OpenFileGDB", "MapInfo File", "Parquet", "TopoJSON", "DGN", "DXF", "Arrow"),
 )
 """GDAL's drivers for files that hold their features themselves; the others may name files or services."""
-OPENING, CLOSING = tuple(b"{["), tuple(b"}]")
-MOST_NESTED = 1000
-"""Brackets of JSON within one another: GDAL's parser ends the program where they go on and on."""
 FARTHEST = 1e9
 """Coordinates: more than any projection of the Earth has, in feet too."""
 EARTH_RADIUS = 6.37e6
@@ -106,22 +103,13 @@ def _check_table(name: str) -> None:
 
 
 def _check_text(name: str) -> None:
-    """InputError for what GDAL's drivers must not begin to open: documents that name others, endless nesting."""
+    """InputError for what GDAL's drivers must not begin to open: documents that name others."""
     if not Path(name).is_file():
         return
     with Path(name).open("rb") as file:
         head = file.read(1 << 12)
         if b"<OGR" in head or b"<OGC" in head:
             raise InputError(f"{name} is a document of GDAL that names other files or a server; give a GeoPackage")
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
-            return
-        depth, part = 0, head
-        while part:
-            letters = np.frombuffer(part, np.uint8)
-            steps = np.isin(letters, OPENING).astype(np.int32) - np.isin(letters, CLOSING)
-            if depth + int(np.cumsum(steps).max()) > MOST_NESTED:
-                raise InputError(f"{name} nests brackets more than {MOST_NESTED} deep; give a GeoPackage")
-            depth, part = depth + int(steps.sum()), file.read(1 << 20)
 
 
 def _polygons_of(shape: Any) -> Any:  # noqa: ANN401 - shapely is untyped

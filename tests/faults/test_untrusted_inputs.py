@@ -133,7 +133,7 @@ ZONE = '{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "c
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("z.geojson", '{"type": "Polygon", "coordinates": ' + "[" * 300_000, "nests brackets"),
+        ("z.geojson", '{"type": "Polygon", "coordinates": ' + "[" * 300_000, "is not a vector file that can be read"),
         ("z.geojson", ZONE % "[1e308, 4], [-1e308, 4], [6, 1e308], [1e308, 4]", "which lie nowhere on the Earth"),
         ("z.vrt", "<OGRVRTDataSource><OGRVRTLayer name='z'><SrcDataSource>p</SrcDataSource>", "names other files"),
         ("z.xml", "<OGRWFSDataSource><URL>http://127.0.0.1:9/</URL></OGRWFSDataSource>", "names other files"),
