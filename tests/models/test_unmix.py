@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from geocloud import score
 from geocloud.models.network_scorer import folded, load_network
-from geocloud.models.networks.cells import spectral_indices, unlikeness
+from geocloud.models.networks.cells import ground_features, spectral_indices, unlikeness
 from geocloud.models.networks.unmix import SnowTexture, UnmixNet, find_snow, fine_enough, mix
 from geocloud.models.registry import model_folder
 from geocloud.scorers.card import read_card
@@ -230,7 +230,7 @@ def test_what_is_unlike_the_clear_ground_around_gains_and_what_is_like_it_loses(
 
     for bands in (3, 4, 7):
         present = (torch.arange(7) < bands).float()[None]
-        found = unlikeness(x[:, :bands], logit, present, present[0].bool())
+        found = unlikeness(ground_features(x[:, :bands], present, present[0].bool()), logit)
 
         assert found[..., 60:70, 60:70].mean() > 0.4
         assert found[..., 120:130, 120:130].mean() < -0.3
@@ -239,7 +239,9 @@ def test_what_is_unlike_the_clear_ground_around_gains_and_what_is_like_it_loses(
 def test_without_clear_ground_around_nothing_is_said_of_a_pixel():
     x = torch.rand((1, 7, 128, 128), generator=torch.Generator().manual_seed(0))
 
-    assert unlikeness(x, torch.zeros(1, 1, 128, 128), torch.ones(1, 7)).abs().max() < 0.02
+    features = ground_features(x, torch.ones(1, 7))
+
+    assert unlikeness(features, torch.zeros(1, 1, 128, 128)).abs().max() < 0.02
 
 
 def test_the_raw_score_leaves_absent_bands_out_and_gives_the_same_logit():

@@ -36,21 +36,20 @@ TEXTURE_WINDOW, TEXTURE_STRIDE = 16, 8
 """Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
 GLARE, DARK, TEXTURES = 0.7, 0.12, 14
 """Visible reflectance above which, and below which, a pixel counts for a share of its window; figures of a window."""
-CLEAR_LOGIT, GROUND_WINDOW = -3.6, 17
-"""Logit below which a pixel counts as clear ground, and cells along each side of the window around it, 68 pixels."""
+CLEAR_LOGIT, GROUND_CELL, GROUND_WINDOWS = -3.4, 16, (5, 13)
+"""Logit below which a pixel is clear ground; pixels along each side of the squares that ground is added up in, and of
+these along each side of the windows around a pixel: 80 and 208 pixels."""
 LEAST_SPREAD = (0.1, 0.05, 0.03), (0.1, 0.1, 0.1, 0.2)
 """Least spread of the features of ground, in log reflectance: of the visible bands, and of each of the others."""
-USUAL_DISTANCE, LEAST_CLEAR = 2.0, 0.05
-"""Mean squared distance, in spreads, from which a pixel is unlike the ground; share of a window that must be clear."""
+USUAL_DISTANCE, LEAST_DISTANCE, MOST_UNLIKE, LEAST_CLEAR = 2.0, 0.3, 1.9, 0.02
+"""Squared distance to the ground, in spreads, from which a pixel is unlike it, and what is added to each; bounds of
+unlikeness; share of the windows that must be clear for it to count in full."""
+Features = tuple[list[Tensor], Tensor, Tensor]
+"""Planes (n, 1, h, w) that pixels are compared by, their least spread (f, 1, 1), where each is there (n, f, 1, 1)."""
 
 
 def with_absent(x: Tensor, present: Tensor) -> Tensor:
-    """(n, channels, h, w) with 0 in the bands that are missing.
-
-    Args:
-        x: (n, bands, h, w) the bands that are there, in channel order.
-        present: (channels,) bool, True as often as x has bands.
-    """
+    """(n, channels, h, w) of x (n, bands, h, w), with 0 in the bands that are not `present` (channels,)."""
     if present.all():
         return x
     whole = x.new_zeros(len(x), len(present), *x.shape[2:])
@@ -184,42 +183,43 @@ def _steps(plane: Tensor) -> Tensor:
     return across + F.pad((plane[..., 1:, :] - plane[..., :-1, :]).abs(), (0, 0, 0, 1))
 
 
-def unlikeness(x: Tensor, logit: Tensor, present: Tensor, shown: Tensor | None = None) -> Tensor:
+def unlikeness(features: Features, logit: Tensor) -> Tensor:
     """How unlike the clear ground around it each pixel is: the log of its distance from that, against the usual one.
 
-    What is normal is learned from the scene itself (the idea of INP-Former, Luo et al. 2025), in a window around each
+    What is normal is learned from the scene itself (the idea of INP-Former, Luo et al. 2025), in windows around each
     pixel. It opens gaps between clouds that look like the ground beyond, and finds thin and small clouds that do not.
-
-    Args:
-        x: (n, 7, h, w) reflectance in the order of BANDS, or only the bands that are `shown`.
-        logit: (n, 1, h, w) the score so far.
-        present: (n, 7) 1 where a band is there.
-        shown: (7,) bool; None: x has all seven.
-
-    Returns:
-        (n, 1, h, w) -1.9 to 1.9: below 0 for what is like clear ground, above for what is brighter, as shadow is not.
+    The logit (n, 1, h, w) is the score so far; the result has its shape: below 0 for what is like clear ground, above
+    for what is brighter, as shadow is not, and 0 where no clear ground is near.
     """
-    # Each pixel weighs as it is clear:  weight, weight * f, weight * f^2  -> cells -> windows: mean, spread -> pixels.
-    features, least, there = _features(x, present, shown)
+    # Along a row, for one feature f of a pixel x; c is how clear a pixel is, 0 to 1:
+    #
+    #   squares of 16 pixels   |   |   |   |   |   |   | x |   |   |   |   |   |   |   means of c, c * f and c * f^2
+    #   windows                    [             [ 80 pixels ]    208 pixels     ]     means of squares, then of both
+    #
+    # Their quotients are mean and spread of the clear ground, near ground counting more. Both are interpolated to the
+    # pixels; (f - mean)^2 / spread^2, averaged over features, is the distance.
+    planes, least, there = features
     clear = torch.sigmoid((CLEAR_LOGIT - logit) / 0.3)
-    cells = [F.avg_pool2d(clear * power, CELL) for f in features for power in (f, f.square())]
-    sums = torch.cat([F.avg_pool2d(clear, CELL), *cells], 1)
-    for high, wide in ((GROUND_WINDOW, 1), (1, GROUND_WINDOW)):
-        sums = F.avg_pool2d(sums, (high, wide), 1, (high // 2, wide // 2), count_include_pad=False)
+    squares = [F.avg_pool2d(clear * power, GROUND_CELL) for f in planes for power in (f, f.square())]
+    sums = torch.cat([F.avg_pool2d(clear, GROUND_CELL), *squares], 1)
+    windows = [F.avg_pool2d(sums, side, 1, side // 2, count_include_pad=False) for side in GROUND_WINDOWS]
+    sums = torch.stack(windows).mean(0)
     share, means = sums[:, :1], sums[:, 1:] / (sums[:, :1] + 1e-4)
-    mean, spread = means[:, ::2], (means[:, 1::2] - means[:, ::2].square()).clamp(min=0) + least.square()
-    weight = there / spread / there.sum(1, keepdim=True)
-    distance = torch.full_like(logit, 0.3)
-    for i, f in enumerate(features):
-        distance = distance + (f - _raise(mean[:, i : i + 1], CELL)).square() * _raise(weight[:, i : i + 1], CELL)
-    unlike = (F.avg_pool2d(distance, 3, 1, 1, count_include_pad=False) / USUAL_DISTANCE).log().clamp(-1.9, 1.9)
-    brighter = torch.sigmoid((features[0] - _raise(mean[:, :1], CELL)) / 0.05)
-    signed = torch.where(unlike > 0, unlike * brighter, unlike)
-    return signed * _raise(torch.sigmoid((share - LEAST_CLEAR) / 0.01), CELL)
+    mean, squared = means[:, ::2], (means[:, 1::2] - means[:, ::2].square()).clamp(min=0) + least.square()
+    weight = there / squared / there.sum(1, keepdim=True)
+    ground = _raise(torch.cat([(share / LEAST_CLEAR).clamp(max=1), mean, weight], 1), GROUND_CELL)
+    is_near, mean, weight = torch.split(ground, [1, len(planes), len(planes)], 1)
+    distance = torch.full_like(logit, LEAST_DISTANCE)
+    for i, f in enumerate(planes):
+        distance = distance + (f - mean[:, i : i + 1]).square() * weight[:, i : i + 1]
+    distance = F.avg_pool2d(distance, 3, 1, 1, count_include_pad=False)  # or masks would have three times the specks
+    unlike = (distance / USUAL_DISTANCE).log().clamp(-MOST_UNLIKE, MOST_UNLIKE)
+    brighter = torch.sigmoid((planes[0] - mean[:, :1]) / 0.05)
+    return torch.where(unlike > 0, unlike * brighter, unlike) * is_near
 
 
-def _features(x: Tensor, present: Tensor, shown: Tensor | None) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Log brightness and quotients of bands, (n, 1, h, w) each; least spread (f, 1, 1); (n, f, 1, 1) 1 if there."""
+def ground_features(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Features:
+    """What pixels are compared by: log brightness, colours, quotients of bands; arguments as in `CellNet._encode`."""
     places = range(len(BANDS)) if shown is None else torch.nonzero(shown).flatten().tolist()
     logs = {place: (x[:, i : i + 1].float() + 0.01).log() for i, place in enumerate(places)}
     blue, green, red = logs[0], logs[1], logs[2]

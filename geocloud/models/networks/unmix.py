@@ -35,6 +35,7 @@ from geocloud.models.networks.cells import (
     GLARE,
     TEXTURES,
     CellNet,
+    ground_features,
     over_windows,
     textures,
     to_grid,
@@ -57,13 +58,12 @@ GRAINS, GRAINS_ODDS = 0.03, 2.5
 that adds to the log odds by texture; as much brighter it is cloud."""
 PENALTY, DOUBT = 6.0, 5.0
 """Logits taken off where short-wave infrared shows snow, and at most where texture does."""
-HALF_WAY_LOGIT, DOUBT_WIDTH, GROUND_WEIGHT, SWIR_LOGITS = -2.6, 2.0, 1.2, 0.4
-"""Logit half-way between clear and cloud; how far from it a score is in doubt; then added: unlikeness to clear ground
-times a weight, and with short-wave infrared, where simulated cloud begins lower, some logits."""
-PALE = 0.25
-"""Mean visible reflectance from which a window may be a snow field: small clouds over dark ground are as rough."""
-BLANK, UNSURE = 0.003, -2.4
-"""Mean step between neighbours below which a white window is saturated, and the logit that it gets: P(cloud) 0.57."""
+HALF_WAY_LOGIT, DOUBT_WIDTH, GAIN, LOSS, SWIR_LOGITS, PASSES = -2.6, 2.0, 1.2, 1.5, 0.7, 2
+"""Logit half-way between clear and cloud; how far from it a score is in doubt; weights of unlikeness to clear ground
+and of likeness; logits added where infrared shows more; how often, each time by the ground that is clear then."""
+PALE, BLANK, UNSURE = 0.25, 0.003, -2.4
+"""Mean visible reflectance from which a window may be a snow field: small clouds over dark ground are as rough. Mean
+step between neighbours below which a white window is saturated, and the logit that it gets: P(cloud) 0.57."""
 COARSEST = 80.0
 """Metres along a side of a pixel up to which texture tells alone: it was fitted at 40 and 67 m, and fails at 120 m."""
 
@@ -101,8 +101,7 @@ def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
     """Look for snow in reflectance; arguments as in `unlikeness`."""
     places = range(len(BANDS)) if shown is None else torch.nonzero(shown).flatten().tolist()
     planes = {band: x[:, place : place + 1].float() for place, band in enumerate(places)}
-    nothing = x.new_zeros(1, 1, 1, 1, dtype=torch.float32)
-    green = planes[1]
+    green, nothing = planes[1], x.new_zeros(1, 1, 1, 1, dtype=torch.float32)
     nir, swir, cirrus = (planes.get(band, nothing) for band in (NIR, SWIR, CIRRUS))
     has_nir, has_swir, has_cirrus = (present[:, band, None, None, None].float() for band in (NIR, SWIR, CIRRUS))
     low_cirrus = 1 - has_cirrus + has_cirrus * torch.sigmoid((BRIGHTEST_CIRRUS - cirrus) / 0.004)
@@ -142,7 +141,7 @@ class SnowTexture(nn.Module):
         Args:
             x: (n, 3 or more, h, w) blue, green, red first, then near infrared where there is any.
             has_nir: (n, 1, 1, 1) 1 where there is, else 0; None: nowhere.
-            fine: whether pixels are small enough for texture to tell alone.
+            fine: see `fine_enough`.
 
         Returns:
             (n, 1, h, w) the chance of snow, and how far a pixel lies in a window of white that shows nothing, 0 to 1.
@@ -319,11 +318,12 @@ class UnmixNet(CellNet):
             chance, nothing = self.texture(x, has_nir, fine=fine)
             logit = logit - (1 - has_swir) * DOUBT * chance
         if last:
-            doubt = torch.exp(-((logit - HALF_WAY_LOGIT) / DOUBT_WIDTH).square())
-            logit = logit + doubt * (GROUND_WEIGHT * unlikeness(x, logit, present, shown) + SWIR_LOGITS * has_swir)
-        if nothing is None:
-            return logit
-        return torch.lerp(logit, torch.full_like(logit, UNSURE), (1 - has_swir) * nothing)
+            features, alone = ground_features(x, present, shown), logit
+            doubt = torch.exp(-((alone - HALF_WAY_LOGIT) / DOUBT_WIDTH).square())
+            for _ in range(PASSES):
+                unlike = unlikeness(features, logit)
+                logit = alone + doubt * (unlike * torch.where(unlike > 0, GAIN, LOSS) + SWIR_LOGITS * has_swir)
+        return logit if nothing is None else logit.lerp(torch.full_like(logit, UNSURE), (1 - has_swir) * nothing)
 
     def snow_evidence(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
         """(n, 1, h, w) what speaks for snow, 0 to 1; arguments as in ``forward``."""
