@@ -181,6 +181,8 @@ def _each_time(array: Array, work: Callable[[Array], xarray.DataArray]) -> xarra
 
     if "time" not in array.dims:
         return work(array)
+    if not array.sizes["time"]:
+        raise UsageError("the array's time has no entry; give it one or more, or an array without time")
     parts = [work(array.isel(time=index)) for index in range(array.sizes["time"])]
     along: Any = array["time"] if "time" in array.coords else "time"
     return xarray.concat([part.drop_vars("time", errors="ignore") for part in parts], dim=along, join="override")

@@ -106,6 +106,8 @@ def test_few_dates_and_dates_apart(files: list[Path]) -> None:
     twice = array.isel(time=[0, 1, 2, 2])
     with pytest.raises(UsageError, match="2023-08-15 twice"):
         geocloud.mask(twice, **PLAIN)
+    with pytest.raises(UsageError, match="time has no entry"):
+        geocloud.mask(array.isel(time=[]), **PLAIN)
     unknown = array.assign_coords(time=np.array([*DAYS[:3], "NaT"], dtype="datetime64[ns]"))
     with pytest.raises(UsageError, match="time 3 of the array is NaT"):
         geocloud.mask(unknown, **PLAIN)
