@@ -16,11 +16,15 @@ MAX_PAGES = 100_000
 """More pages of items than this are taken for a server that goes in circles."""
 
 
+LONGEST = 8192
+"""Letters of a path or a URL, signature included: a longer line is of no list of scenes."""
+
+
 def read_list(path: str) -> list[str]:
     """One scene per line; empty lines and those that begin with # are skipped. `-` is standard input.
 
     Raises:
-        UsageError: it cannot be read, or names no scene.
+        UsageError: it cannot be read, names no scene, or has a line that is longer than any path or URL.
         InputError: it is a device, or a pipe that no shell holds open.
     """
     try:
@@ -29,6 +33,11 @@ def read_list(path: str) -> list[str]:
         raise UsageError(
             f"{path} cannot be read as a list of scenes ({error}); give a text file with one scene per line"
         ) from error
+    too_long = next((number for number, line in enumerate(lines, 1) if len(line) > LONGEST), None)
+    if too_long is not None:
+        raise UsageError(
+            f"line {too_long} of {path} has {len(lines[too_long - 1])} letters; a path or URL has at most {LONGEST}"
+        )
     scenes = [line for line in lines if line and not line.startswith("#")]
     if not scenes:
         raise UsageError(f"{path} names no scene; give a text file with one scene per line")

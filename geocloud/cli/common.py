@@ -175,9 +175,12 @@ def shortage(error: BaseException, what: str = "this") -> GeocloudError | None:
 
 
 def explained(error: BaseException) -> GeocloudError | None:
-    """The sentence for an error that no verb foresees: too little memory, or a current folder that was deleted."""
+    """The sentence for an error that no verb foresees: little memory, a deleted current folder, too long a path."""
     if problem := shortage(error):
         return problem
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        path = str(error.filename)
+        return GeocloudError(f"{path[:60]}… has {len(path)} letters, more than a path may have; give a shorter one")
     try:
         Path.cwd()
     except FileNotFoundError:

@@ -175,9 +175,9 @@ def _band_count(path: str, *, allow_external: bool) -> int:
 
 def scenes_in(source: str) -> list[str]:
     """The scenes in a folder that holds several products or rasters of several bands; else the path itself alone."""
-    folder = Path(source)
-    if is_virtual(source) or not folder.is_dir() or is_zarr(source):
+    if is_virtual(source) or not os.path.isdir(source) or is_zarr(source):  # noqa: PTH112 - any text
         return [source]
+    folder = Path(source)
     entries = sorted(entry for entry in folder.iterdir() if not is_litter(entry.name))
     if any(SAFE_METADATA.fullmatch(entry.name) or MTL_FILE.fullmatch(entry.name) for entry in entries):
         return [source]

@@ -20,7 +20,7 @@ from geocloud.batch.cluster import connect
 from geocloud.batch.manifest import Manifest, OutputFile, Record, read_manifest
 from geocloud.batch.scene_lists import read_list
 from geocloud.batch.summary import write_summary
-from geocloud.errors import OutputError
+from geocloud.errors import OutputError, UsageError
 from geocloud.writers.stac import parse_time
 
 pytest.importorskip("distributed")
@@ -54,6 +54,21 @@ def test_a_name_that_is_no_utf8_costs_one_scene(tmp_path: Path) -> None:
     assert [record.status for record in sorted(result.records, key=lambda one: one.scene)] == ["failed", "done", "done"]
     assert read_manifest(tmp_path / "out")[bad].status == "failed"
     assert len((tmp_path / "out" / "summary.csv").read_text(encoding="utf-8").splitlines()) == 4
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(os.name == "nt", reason="other errors there")
+def test_a_name_that_is_too_long_costs_one_scene(tmp_path: Path) -> None:
+    options = BatchOptions(DetectOptions(model="brightness"), workers=1, retries=0)
+    result = detect_many([write_scene(tmp_path / "s.tif"), tmp_path / ("y" * 300)], tmp_path / "out", options)
+    assert {Path(record.scene).name[0]: record.status for record in result.records} == {"s": "done", "y": "failed"}
+
+
+def test_a_list_with_a_line_that_is_no_path_is_refused(tmp_path: Path) -> None:
+    names = tmp_path / "scenes.txt"
+    names.write_text("a.tif\n" + "x" * 9000, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"line 2 of .*scenes.txt has 9000 letters"):
+        read_list(str(names))
 
 
 @pytest.mark.faults

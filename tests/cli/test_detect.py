@@ -46,6 +46,16 @@ def test_one_scene_failing_does_not_stop_the_others(make_scene: Make, tmp_path: 
     assert "3 scenes, mean 9.6 % cloud, 1 with a warning, 1 failed" in result.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="other errors there")
+@pytest.mark.parametrize("option", [(), ("scene.tif", "--model"), ("scene.tif", "--aoi")])
+def test_too_long_a_path_is_one_sentence(option: tuple[str, ...], make_scene: Make, tmp_path: Path) -> None:
+    given = [str(make_scene()) if text == "scene.tif" else text for text in option]
+    result = run_cli("detect", *given, "y" * 300, "--out", tmp_path / "out")
+    assert result.returncode == 1
+    assert "letters, more than a path may have" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_two_scenes_of_one_name_are_refused_before_anything_starts(make_scene: Make, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     one, other = make_scene("same.tif"), write_scene(tmp_path / "sub" / "same.tif")

@@ -6,6 +6,7 @@ names files beside or below itself, or remote ones, unless the user allows more.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -126,7 +127,7 @@ def scene_name(source: str) -> str:
     """
     path = source.split("?", maxsplit=1)[0] if "://" in source else source
     name = re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path
-    if not is_virtual(source) and Path(source).is_dir():
+    if not is_virtual(source) and os.path.isdir(source):  # noqa: PTH112 - any text
         return _without(name, _PRODUCT_SUFFIXES)
     name = _SUFFIX.sub("", name) if not name.startswith(".") else name
     return _without(name, _PRODUCT_SUFFIXES)
@@ -180,13 +181,18 @@ def check_named(document: str, target: str, *, allow_external: bool = False) -> 
 
 
 def check_name(path: str) -> str:
-    """The path itself; InputError for one that no file has, or whose bytes are no text, which GDAL cannot open."""
+    """The path itself; InputError for one that no file has, is too long, or is no text, which GDAL cannot open."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InputError(f"{ascii(path)[1:-1]} has a name that is no UTF-8; rename it") from error
     if "\0" in path:
         raise InputError(f"{ascii(path)[1:-1]} is no path, since it holds a zero byte; correct it")
+    try:
+        Path(path).stat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG and not is_virtual(path):
+            raise InputError(f"{path[:60]}… has {len(path)} letters, more than a path may have; correct it") from error
     return path
 
 
