@@ -84,10 +84,10 @@ class OnnxScorer:
             )
 
     def _run(self, data: FloatArray) -> FloatArray:
-        """(planes, side, side) of a tile (band, h, w) with its halo, filled up at its end by repeating its edge."""
+        """(planes, side, side) of a tile (band, h, w) with its halo, filled up at its end by its mirror image."""
         own = self.own
         short = [(0, 0), *((0, own.patch - size) for size in data.shape[1:])]
-        x = np.pad(data, short, mode="edge") * np.float32(own.scale)
+        x = np.pad(data, short, mode="symmetric") * np.float32(own.scale)
         if own.normalise == "tile":
             x = (x - x.mean(axis=(1, 2), keepdims=True)) / np.maximum(x.std(axis=(1, 2), keepdims=True), 1e-6)
         for numbers, change in ((own.mean, np.subtract), (own.std, np.divide)):

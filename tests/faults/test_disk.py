@@ -111,18 +111,25 @@ def test_a_full_disk_is_named_as_one(scene: Path, full_disk: Path, command: str,
     assert [path.name for path in full_disk.iterdir()] == ["ballast"]
 
 
-@pytest.mark.parametrize("command", ["detect", "apply-mask", "patches", "polygonize"])
+@pytest.mark.parametrize(
+    "command", ["detect", "apply-mask", "patches", "polygonize", "composite", "series", "cover", "batch"]
+)
 def test_a_folder_that_may_not_be_written(scene: Path, tmp_path: Path, command: str) -> None:
     mask = tmp_path / "mask"
-    assert detect(scene, mask, "--polygons", "none").returncode == 0
+    assert detect(scene, mask).returncode == 0
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
-    mask_file = mask / "scene_cloudmask.tif"
+    mask_file, zones = mask / "scene_cloudmask.tif", mask / "scene_clouds.geojson"
+    others = [shutil.copy(scene, tmp_path / f"{number}.tif") for number in range(2)]
     arguments = {
         "detect": (scene, "--out", closed, "--model", "brightness"),
         "apply-mask": (scene, mask_file, "--out", closed / "a.tif"),
         "patches": (scene, "--out", closed),
         "polygonize": (mask_file, "--out", closed / "a.gpkg"),
+        "composite": (scene, "--out", closed / "a.tif", "--model", "brightness"),
+        "series": (scene, *others, "--out", closed, "--model", "brightness"),
+        "cover": (mask_file, "--zones", zones, "--out", closed / "a.csv"),
+        "batch": (scene, "--out", closed, "--model", "brightness", "--workers", 1),
     }[command]
     result = subprocess.run(
         [sys.executable, "-m", "geocloud", command, *map(str, arguments)],

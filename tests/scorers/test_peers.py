@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import rasterio
 from testutils import run_cli, run_program
 
 from geocloud import DetectOptions, ModelError, SceneOptions, detect, load_scorer
+from geocloud.models.registry import installed_scorers
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-models.md"
 FRAMES = "scenes/sentinel2_l1c_13band_frames"
@@ -27,7 +29,7 @@ def examples() -> list[str]:
 
 
 @pytest.fixture
-def package(tmp_path: Path) -> Path:
+def package(tmp_path: Path) -> Iterator[Path]:
     """The page's scorer in a package that is installed as pip leaves it."""
     folder = tmp_path / "site"
     info = folder / "my_package-2.0.dist-info"
@@ -37,7 +39,9 @@ def package(tmp_path: Path) -> Path:
     points = ("whiteness = my_package:Whiteness", "broken = my_package:broken", "nothing = my_package:np.array",
               "default = my_package:broken", "hot = my_package:broken")  # fmt: skip
     (info / "entry_points.txt").write_text("[geocloud.scorers]\n" + "\n".join(points) + "\n")
-    return folder
+    installed_scorers.cache_clear()  # what an earlier test in this process looked up
+    yield folder
+    installed_scorers.cache_clear()
 
 
 def test_a_package_s_scorer_is_a_model_in_every_command(
