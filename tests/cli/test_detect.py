@@ -103,6 +103,9 @@ def test_named_files(make_scene: Make, tmp_path: Path) -> None:
     arguments = [part for flag, name in files.items() for part in (flag, tmp_path / name)]
     assert run_cli("detect", make_scene(), *arguments, *NULL).returncode == 0
     assert all((tmp_path / name).exists() for name in files.values())
+    none = run_cli("detect", make_scene(), "--mask-file", tmp_path / "m.tif", "--polygons", "gpkg", *NULL)
+    assert none.returncode == 2
+    assert "name the file with --polygons-file" in none.stderr
 
 
 def test_the_cloud_free_estimate_as_a_named_file(make_scene: Make, tmp_path: Path) -> None:
