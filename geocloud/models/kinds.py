@@ -136,7 +136,7 @@ KINDS = {
         "the default's kind, by a recipe.",
         "geocloud.models.networks.unmix:UnmixNet",
         trainer="geocloud.training.unmix.trainer:train_by_recipe",
-        halo=32,  # twice as much changes one pixel of 5,000 for a quarter more time
+        halo=32,  # twice as much changes at most one pixel of 500 for a quarter more time
         min_resolution=20.0,  # on chips of 10 m, scoring at 20 m loses a point (docs/ablation.md)
         rules=(),
         by_recipe=True,
