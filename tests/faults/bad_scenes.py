@@ -41,7 +41,8 @@ class BadScene:
 def plain(shape: tuple[int, int] = (80, 90), dtype: str = "uint16", seed: int = 0) -> np.ndarray:
     """Dark ground with a bright square, in three bands."""
     high = min(6000, np.iinfo(dtype).max if np.dtype(dtype).kind in "iu" else 6000)
-    data = np.random.default_rng(seed).integers(1, max(2, high // 8), (3, *shape)).astype(dtype)
+    dark = high // (2 if dtype == "uint8" else 8)  # bytes up to 30 alone could as well be percent, and are refused
+    data = np.random.default_rng(seed).integers(1, max(2, dark), (3, *shape)).astype(dtype)
     data[:, : shape[0] // 3, : shape[1] // 3] = high
     return data
 
