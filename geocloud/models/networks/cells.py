@@ -207,14 +207,14 @@ def unlikeness(features: Features, logit: Tensor) -> Tensor:
     share, means = sums[:, :1], sums[:, 1:] / (sums[:, :1] + 1e-4)
     mean, squared = means[:, ::2], (means[:, 1::2] - means[:, ::2].square()).clamp(min=0) + least.square()
     weight = there / squared / there.sum(1, keepdim=True)
-    ground = _raise(torch.cat([(share / LEAST_CLEAR).clamp(max=1), mean, weight], 1), GROUND_CELL)
-    is_near, mean, weight = torch.split(ground, [1, len(planes), len(planes)], 1)
     distance = torch.full_like(logit, LEAST_DISTANCE)
-    for i, f in enumerate(planes):
-        distance = distance + (f - mean[:, i : i + 1]).square() * weight[:, i : i + 1]
+    for i, f in enumerate(planes):  # one at a time, for at every pixel they are large
+        off = f - _raise(mean[:, i : i + 1], GROUND_CELL)
+        distance += off.square_().mul_(_raise(weight[:, i : i + 1], GROUND_CELL))
     distance = F.avg_pool2d(distance, 3, 1, 1, count_include_pad=False)  # or masks would have three times the specks
     unlike = (distance / USUAL_DISTANCE).log().clamp(-MOST_UNLIKE, MOST_UNLIKE)
-    brighter = torch.sigmoid((planes[0] - mean[:, :1]) / 0.05)
+    brighter = torch.sigmoid((planes[0] - _raise(mean[:, :1], GROUND_CELL)) / 0.05)
+    is_near = _raise((share / LEAST_CLEAR).clamp(max=1), GROUND_CELL)
     return torch.where(unlike > 0, unlike * brighter, unlike) * is_near
 
 
