@@ -84,9 +84,7 @@ def mask_together(array: Array, given: Given, wanted: Wanted) -> xarray.DataArra
     else:
         import dask.array
 
-        codes = mask_dates_lazily(dask.array.stack(planes), bands, names, poleward(array_georef(first)))[
-            :, *inner.slices()
-        ]
+        codes = mask_dates_lazily(dask.array.stack(planes), bands, names, side)[:, *inner.slices()]
     if area is not None and area.shape is not None:
         codes = np.where(area.inside(frame), codes, np.uint8(NODATA))
     if wanted.product != "geocloud":
