@@ -14,8 +14,6 @@ MAX_DEPTH = 16
 """Collections within collections are followed this deep."""
 MAX_PAGES = 100_000
 """More pages of items than this are taken for a server that goes in circles."""
-
-
 LONGEST = 8192
 """Letters of a path or a URL, signature included: a longer line is of no list of scenes."""
 
@@ -36,7 +34,8 @@ def read_list(path: str) -> list[str]:
     too_long = next((number for number, line in enumerate(lines, 1) if len(line) > LONGEST), None)
     if too_long is not None:
         raise UsageError(
-            f"line {too_long} of {path} has {len(lines[too_long - 1])} letters; a path or URL has at most {LONGEST}"
+            f"line {too_long} of {path} has {len(lines[too_long - 1])} letters, a path or URL at most {LONGEST}; give "
+            "a text file with one scene per line"
         )
     scenes = [line for line in lines if line and not line.startswith("#")]
     if not scenes:

@@ -239,8 +239,8 @@ def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str,
 def _named(given: dict[str, Any]) -> dict[str, Path]:
     """Output -> its file, for one scene; UsageError for an output that is asked for and has none."""
     files = {key: given[f"{key}_file"] for key in NAMED}
-    asked = click.get_current_context().get_parameter_source("polygons") is ParameterSource.COMMANDLINE
-    if asked and given["polygons"] != "none" and files["polygons"] is None:
+    format_given = click.get_current_context().get_parameter_source("polygons") is ParameterSource.COMMANDLINE
+    if format_given and given["polygons"] != "none" and files["polygons"] is None:
         raise UsageError("--polygons is the format in --out DIR; beside --mask-file name the file with --polygons-file")
     files["stac"] = given["mask_file"].with_suffix(".json") if given["stac"] else None
     for key, asked in asked_outputs(given).items():
