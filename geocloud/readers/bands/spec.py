@@ -13,6 +13,16 @@ from numpy.typing import NDArray
 from geocloud.progress import Warn
 from geocloud.raster import BoolArray, FloatArray, Georef, Raster
 
+Fill = tuple[float, float]
+"""A number that all bands have at once, and the share of the looked-at pixels that have it."""
+FILL_SHARE, BYTE_MAX, MOST_WHITE = 0.05, 255, 0.5
+"""Share from which it is spoken of. White in a corner, with little nearly white, pads a picture of bytes up to the last
+share: none of the cloud catalogue's 282, and 2 of 742 that are these stretched until a twentieth or more is white."""
+SATURATED = 1.7
+"""Reflectance up to which clouds may fill a scene: Landsat Collection 2 Level 2 ends at 1.602."""
+LAND_RATIO = 1.5
+"""Land with any plants is so much brighter in near infrared than in blue and red; water, snow, clouds and sand less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Radiometry:
@@ -213,19 +223,6 @@ def add_squares(values: NDArray[Any], step: int) -> FloatArray:
 
     rows = reduce(add, [values[row::step] for row in range(step)])
     return reduce(add, [rows[:, column::step] for column in range(step)])
-
-
-Fill = tuple[float, float]
-"""A number that all bands have at once, and the share of the looked-at pixels that have it."""
-FILL_SHARE, BYTE_MAX, MOST_WHITE = 0.05, 255, 0.5
-"""Share from which it is spoken of. White in a corner, with little nearly white, pads a picture of bytes up to the last
-share: none of the cloud catalogue's 282, and 2 of 742 that are these stretched until a twentieth or more is white."""
-SATURATED = 1.7
-"""Reflectance up to which clouds may fill a scene: Landsat Collection 2 Level 2 ends at 1.602."""
-
-
-LAND_RATIO = 1.5
-"""Land with any plants is so much brighter in near infrared than in blue and red; water, snow, clouds and sand less."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,16 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from geocloud.raster import BoolArray
-from geocloud.readers.bands.spec import BandSource, Fill, Samples, common_fill, is_nodata, land_level, most_common
+from geocloud.readers.bands.spec import (
+    BYTE_MAX,
+    BandSource,
+    Fill,
+    Samples,
+    common_fill,
+    is_nodata,
+    land_level,
+    most_common,
+)
 from geocloud.readers.files.opening import open_raster, read_bands, read_errors
 
 if TYPE_CHECKING:
@@ -31,7 +40,7 @@ MASK_NAMES = ("datamask", "valid", "validity", "validmask", "validdata", "footpr
 """What such a band may be called, letters alone (Sentinel Hub: dataMask). A `mask` may as well be of clouds."""
 NO_NUMBER = 1e9
 """Floats beyond this are what fills files, whatever the scale."""
-FULL_COUNT, NEARLY_WHITE, NEARLY_SHARE, MOSTLY_WHITE = 255, 230, 0.03, 0.9
+NEARLY_WHITE, NEARLY_SHARE, MOSTLY_WHITE = 230, 0.03, 0.9
 """Clouds that saturate have at least that share of their white pixels at this level and up to white; a picture that is
 mostly white is overcast or snow."""
 ALPHA_SHARE = 0.2
@@ -146,11 +155,11 @@ def _sample(
 
 def _saturates(parts: Sequence[tuple[NDArray[Any], BoolArray]], number: float, share: float) -> bool:
     """True for the white of clouds in a picture of bytes: much is nearly white there, while padding ends at once."""
-    if number != FULL_COUNT or parts[0][0].dtype != np.uint8:
+    if number != BYTE_MAX or parts[0][0].dtype != np.uint8:
         return False
     looked = sum(valid[0].size for _, valid in parts)
     nearly = sum(
-        int(((values >= NEARLY_WHITE).all(axis=0) & (values < FULL_COUNT).any(axis=0)).sum()) for values, _ in parts
+        int(((values >= NEARLY_WHITE).all(axis=0) & (values < BYTE_MAX).any(axis=0)).sum()) for values, _ in parts
     )
     return share > MOSTLY_WHITE or nearly > NEARLY_SHARE * share * looked
 
