@@ -35,7 +35,7 @@ from geocloud.verbs.survey import survey as survey_model
 def survey(reporter: Reporter, model: str, data: Path, out: Path, without: tuple[str, ...], **options: object) -> None:
     """Measure MODEL's training range and class thresholds on its training DATA, and record them in its card."""
     card = survey_model(data, model, out, SurveyOptions(without=frozenset(without), **options))  # type: ignore[arg-type]
-    limits = ("median", "brightest", "contrast", "share", "gaps")
+    limits = ("median", "brightest", "share", "gaps")
     record = {
         "model": card.name,
         "class_thresholds": asdict(card.class_thresholds) if card.class_thresholds else None,

@@ -29,9 +29,7 @@ LEVEL_STEP = 16
 """One of so many pixels along rows and columns is read."""
 LEVELS = np.geomspace(1e-3, 30, 241)
 """Edges of the histograms of reflectance."""
-DARK_GROUND = 0.2
-"""Mean visible reflectance up to which the contrast of blue and red is compared: snow and sand have little."""
-MIN_DARK_PIXELS = 100
+LEAST_PIXELS = 100
 """Looked-at pixels below which nothing is said."""
 MEDIAN_LIMIT, BRIGHTEST_LIMIT = 0.015, 0.035
 """A card's limits are not taken to be narrower than these: of ordinary scenes, 1 in 7 crossed the shipped card's, most
@@ -51,8 +49,6 @@ LEAST_DISTANCE, MOST_NEARER = 0.02, 2.7
 """Added to each distance, in radii; and what their ratio counts at most: ground of one colour alone must not decide."""
 DISTANCE = 0.95
 """Mean distance of a scene's pixels to the nearest prototype, in radii, from which its colours are strange."""
-DARK_SHARE = 0.5
-"""Share of the looked-at pixels that must be dark clear ground for its contrast to be compared: snow leaves shadows."""
 LevelCounts = NDArray[np.int64]
 DoubleArray = NDArray[np.float64]
 BAND_SETS = (("blue", "green", "red"), ("blue", "green", "red", "nir"), ("green", "red", "nir", "swir16", "swir22"))
@@ -106,7 +102,6 @@ class DomainStats:
     """Share of unfamiliar pixels among the clear or the cloudy ones, whichever is higher."""
     median: float
     brightest: float
-    contrast: float
     exchanged: float
     """How much red and blue look exchanged: the sum of EXCHANGE above its limit."""
     gaps: float
@@ -158,9 +153,7 @@ class DomainCheck:
         """`seen` None: only the figures that need no prototypes."""
         self._seen, self._lock = seen, threading.Lock()
         self._sides: LevelCounts = np.zeros((3, 2), dtype=np.int64)  # clear, cloudy x all, unfamiliar; shown, rising
-        self._levels: LevelCounts = np.zeros(
-            (6, len(LEVELS) + 1), dtype=np.int64
-        )  # visible, blue, red of all; blue, red of dark ground; near infrared
+        self._levels: LevelCounts = np.zeros((4, len(LEVELS) + 1), dtype=np.int64)  # visible, blue, red, near infrared
         self._plants: LevelCounts = np.zeros(2, dtype=np.int64)  # pixels, thousandths of blue over red added up
         self._edges: LevelCounts = np.zeros(2, dtype=np.int64)  # edges, pairs of neighbours
         self._far: LevelCounts = np.zeros(2 + len(OTHER_READINGS), dtype=np.int64)  # pixels, then sums of distances
@@ -184,7 +177,7 @@ class DomainCheck:
                 kinds = self._seen.cloudy if side else self._seen.clear
                 strange = int(unfamiliar(pixels[here], bands, kinds).sum())
             sides[side] = int(here.sum()), strange
-        levels = _levels(pixels, ~cloud, bands)
+        levels = _levels(pixels, bands)
         few = pixels[:: max(1, len(pixels) // TESTED_PIXELS)]
         far = np.zeros_like(self._far) if self._seen is None or not len(few) else _far(few, bands, self._seen)
         with self._lock:
@@ -200,25 +193,23 @@ class DomainCheck:
     def stats(self) -> DomainStats:
         """The scene's figures."""
         *sides, (shown, rising) = self._sides.tolist()
-        shares = [strange / every for every, strange in sides if every >= MIN_DARK_PIXELS]
+        shares = [strange / every for every, strange in sides if every >= LEAST_PIXELS]
         edges, pairs = self._edges.tolist()
         count, *sums = self._far.tolist()
-        means = [one / (PARTS * count) if count >= MIN_DARK_PIXELS else float("nan") for one in sums]
-        blue, red = (_spread(counts) for counts in self._levels[3:5])
-        infrared = bool(self._levels[5].any())
+        means = [one / (PARTS * count) if count >= LEAST_PIXELS else float("nan") for one in sums]
+        infrared = bool(self._levels[3].any())
         count, hue = self._plants.tolist()
         plants = hue / (PARTS * count) if count >= PLANT_SHARE * max(self._levels[0].sum(), 1) and count else 0.0
         return DomainStats(
             max(shares) if shares and self._seen is not None else float("nan"),
             _quantile(self._levels[0], 0.5),
             _quantile(self._levels[0], 0.99),
-            blue / red if red > 0 and self._levels[4].sum() >= DARK_SHARE * self._levels[0].sum() else float("nan"),
             _exchanged(self._levels, means, plants, infrared=infrared),
             1000 * edges / pairs if pairs else 0.0,
             means[0],
             tuple(means[1:]),
-            rising / shown if shown >= MIN_DARK_PIXELS else np.nan,
-            land_of([_quantile(self._levels[row], 0.5) for row in (1, 2, 5)]),
+            rising / shown if shown >= LEAST_PIXELS else np.nan,
+            land_of([_quantile(self._levels[row], 0.5) for row in (1, 2, 3)]),
         )
 
 
@@ -255,16 +246,15 @@ def _rising(pixels: FloatArray, bands: Sequence[str]) -> tuple[int, int]:
     return int(shown.sum()), int((shown & (near < one) & (one < two)).sum())
 
 
-def _levels(pixels: FloatArray, clear: BoolArray, bands: Sequence[str]) -> LevelCounts:
-    """(6, bins) histograms: visible mean, blue, red; blue and red on dark clear ground; near infrared; 0 without."""
-    counts: LevelCounts = np.zeros((6, len(LEVELS) + 1), dtype=np.int64)
+def _levels(pixels: FloatArray, bands: Sequence[str]) -> LevelCounts:
+    """(4, bins) histograms of pixels (n, band): visible mean, blue, red, near infrared; 0 without these."""
+    counts: LevelCounts = np.zeros((4, len(LEVELS) + 1), dtype=np.int64)
     if not {"blue", "green", "red"} <= set(bands):
         return counts
     blue, green, red = (pixels[:, list(bands).index(band)] for band in ("blue", "green", "red"))
     visible = (blue + green + red) / 3
-    dark = clear & (visible < DARK_GROUND)
     infrared = pixels[:, list(bands).index("nir")] if "nir" in bands else pixels[:0, 0]
-    shown: tuple[NDArray[Any], ...] = (visible, blue, red, blue[dark], red[dark], infrared)
+    shown: tuple[NDArray[Any], ...] = (visible, blue, red, infrared)
     for row, values in enumerate(shown):
         counts[row] = np.bincount(np.digitize(values, LEVELS), minlength=counts.shape[1])
     return counts
@@ -282,18 +272,17 @@ def _edges(valid: BoolArray) -> LevelCounts:
 def _quantile(counts: LevelCounts, share: float) -> float:
     """The level below which that share lies."""
     total = int(counts.sum())
-    if total < MIN_DARK_PIXELS:
+    if total < LEAST_PIXELS:
         return float("nan")
     reached = counts.cumsum() >= share * total
     return float(LEVELS[min(int(reached.argmax()), len(LEVELS) - 1)])
 
 
-def _spread(counts: LevelCounts, levels: DoubleArray | None = None) -> float:
-    """Standard deviation of the levels; None: of their logarithms."""
+def _spread(counts: LevelCounts, values: DoubleArray) -> float:
+    """Standard deviation of a histogram whose bins have these values."""
     total = int(counts.sum())
-    if total < MIN_DARK_PIXELS:
+    if total < LEAST_PIXELS:
         return float("nan")
-    values = np.log(_TOPS) if levels is None else levels
     mean = float((counts * values).sum() / total)
     return float(np.sqrt((counts * (values - mean) ** 2).sum() / total))
 

@@ -87,8 +87,6 @@ class TrainingDomain:
     """Least median of a scene's mean visible reflectance."""
     brightest: float
     """Least 99 % quantile of the same."""
-    contrast: float
-    """Largest spread of log blue over that of log red on dark clear ground: air veils blue, so red varies more."""
     share: float = 0.5
     """Largest share of unfamiliar pixels among clear or cloudy ones."""
     gaps: float = 25.0
@@ -250,9 +248,7 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
 def _parse_domain(raw: dict[str, Any]) -> TrainingDomain:
     """What was seen, from JSON values."""
     clear, cloudy = (tuple(_parse_prototypes(kind) for kind in raw[side]) for side in ("clear", "cloudy"))
-    return TrainingDomain(
-        clear, cloudy, *(float(raw[name]) for name in ("median", "brightest", "contrast", "share", "gaps"))
-    )
+    return TrainingDomain(clear, cloudy, *(float(raw[name]) for name in ("median", "brightest", "share", "gaps")))
 
 
 def _parse_prototypes(raw: dict[str, Any]) -> Prototypes:

@@ -106,7 +106,7 @@ def survey(
     _draw(samples, scenes, config, options, progress)
     score_threshold = scorer.card.calibration.score_threshold
     seen = _limits(
-        scorer, TrainingDomain(*samples.prototypes(score_threshold, options.seed), 0.0, 0.0, np.inf), scenes, progress
+        scorer, TrainingDomain(*samples.prototypes(score_threshold, options.seed), 0.0, 0.0), scenes, progress
     )
     agreement = bf16_agreement(load_network(model_folder(model), before), before, map(middle, scenes))
     thresholds = choose_class_thresholds(samples.veils(), samples.shadows(score_threshold), score_threshold)
@@ -252,12 +252,10 @@ def _limits(
         figures.append(_strangeness(scorer, seen, scene))
         progress(number + 1, len(scenes), "scenes")
     median, brightest = (np.array([getattr(one, name) for one in figures]) for name in ("median", "brightest"))
-    contrast = np.array([one.contrast for one in figures])
     return replace(
         seen,
         median=float(0.85 * np.nanmin(median)),
         brightest=float(0.85 * np.nanmin(brightest)),
-        contrast=float(max(1.15, np.nanquantile(contrast, 0.98))),
     )
 
 

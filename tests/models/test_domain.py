@@ -28,7 +28,7 @@ def seen() -> TrainingDomain:
     rng = np.random.default_rng(0)
     known = fit_prototypes(ground(rng, 5000), BANDS)
     cloud = (rng.uniform(0.3, 1, (3000, 1)) * rng.normal(1, 0.03, (3000, 4))).astype(np.float32)
-    return TrainingDomain((known,), (fit_prototypes(cloud, BANDS),), median=0.04, brightest=0.06, contrast=1.15)
+    return TrainingDomain((known,), (fit_prototypes(cloud, BANDS),), median=0.04, brightest=0.06)
 
 
 def strangeness(seen: TrainingDomain, change: object, *, valid: np.ndarray | None = None) -> DomainStats:
