@@ -187,9 +187,8 @@ def unlikeness(features: Features, logit: Tensor) -> Tensor:
     """How unlike the clear ground around it each pixel is: the log of its distance from that, against the usual one.
 
     What is normal is learned from the scene itself (the idea of INP-Former, Luo et al. 2025), in windows around each
-    pixel. It opens gaps between clouds that look like the ground beyond, and finds thin and small clouds that do not.
-    The logit (n, 1, h, w) is the score so far; the result has its shape: below 0 for what is like clear ground, above
-    for what is brighter, as shadow is not, and 0 where no clear ground is near.
+    pixel: gaps between clouds open that look like the ground beyond, and small clouds are found that do not. It has the
+    shape of the logit so far, (n, 1, h, w): below 0 for what is like clear ground, above for what is brighter.
     """
     # Along a row, for one feature f of a pixel x; c is how clear a pixel is, 0 to 1:
     #
@@ -214,12 +213,14 @@ def unlikeness(features: Features, logit: Tensor) -> Tensor:
     distance = F.avg_pool2d(distance, 3, 1, 1, count_include_pad=False)  # or masks would have three times the specks
     unlike = (distance / USUAL_DISTANCE).log().clamp(-MOST_UNLIKE, MOST_UNLIKE)
     brighter = torch.sigmoid((planes[0] - _raise(mean[:, :1], GROUND_CELL)) / 0.05)
-    is_near = _raise((share / LEAST_CLEAR).clamp(max=1), GROUND_CELL)
-    return torch.where(unlike > 0, unlike * brighter, unlike) * is_near
+    return torch.where(unlike > 0, unlike * brighter, unlike) * _raise((share / LEAST_CLEAR).clamp(max=1), GROUND_CELL)
 
 
 def ground_features(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Features:
-    """What pixels are compared by: log brightness, colours, quotients of bands; arguments as in `CellNet._encode`."""
+    """What pixels are compared by: log brightness, colours, quotients of bands.
+
+    Of reflectance x (n, 7, h, w) in the order of BANDS, or of those `shown` (7,) alone; `present` (n, 7) is 1 or 0.
+    """
     places = range(len(BANDS)) if shown is None else torch.nonzero(shown).flatten().tolist()
     logs = {place: (x[:, i : i + 1].float() + 0.01).log() for i, place in enumerate(places)}
     blue, green, red = logs[0], logs[1], logs[2]

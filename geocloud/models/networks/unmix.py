@@ -98,7 +98,7 @@ class Snow(NamedTuple):
 
 
 def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
-    """Look for snow in reflectance; arguments as in `unlikeness`."""
+    """Look for snow in reflectance; arguments as in `ground_features`."""
     places = range(len(BANDS)) if shown is None else torch.nonzero(shown).flatten().tolist()
     planes = {band: x[:, place : place + 1].float() for place, band in enumerate(places)}
     green, nothing = planes[1], x.new_zeros(1, 1, 1, 1, dtype=torch.float32)
