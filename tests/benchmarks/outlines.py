@@ -46,8 +46,8 @@ def clear_scenes(data: Path, only: frozenset[str]) -> dict[str, list[TrainingSce
     return places
 
 
-def cases(places: dict[str, list[TrainingScene]]) -> Iterator[tuple[FloatArray, FloatArray, bool]]:
-    """Reflectance (7, h, w) under a simulated cloud, its opacity (h, w), and whether its outline can be placed."""
+def cases(places: dict[str, list[TrainingScene]]) -> Iterator[tuple[FloatArray, FloatArray, bool, bool]]:
+    """Reflectance (7, h, w) under a simulated cloud, its opacity (h, w), and whether it has an edge, and is small."""
     rng, names = torch.Generator().manual_seed(5), sorted(places)
     for number in range(CASES):
         scenes = places[names[number % len(names)]]
@@ -56,7 +56,7 @@ def cases(places: dict[str, list[TrainingScene]]) -> Iterator[tuple[FloatArray, 
         opacity = veil.opacity[0, :3].mean(0).numpy()
         if (opacity >= EDGE).mean() >= 0.01:
             plain = bool(ground[:, :3].mean() < WHITE) and has_edge(opacity)
-            yield veil.over(ground)[0].clamp(0, 1.5).numpy(), opacity, plain
+            yield veil.over(ground)[0].clamp(0, 1.5).numpy(), opacity, plain, bool(number % 2)
 
 
 def has_edge(opacity: FloatArray) -> bool:
@@ -69,7 +69,7 @@ def measure(model: str, count: int, places: dict[str, list[TrainingScene]]) -> s
     """One line of the table."""
     threshold = load_scorer(model).card.calibration.threshold
     f1, plain, scores, kinds = [], [], [], []
-    for data, opacity, sharp in cases(places):
+    for data, opacity, sharp, _ in cases(places):
         found = score(data[:count], bands=BANDS[:count], scale=1, offset=0, model=model, raw=True)
         f1.append(boundary_f1(found >= threshold, opacity >= EDGE))
         plain.append(sharp)
