@@ -176,20 +176,26 @@ def test_tiles_leave_no_seam_and_do_not_depend_on_threads(side: int, tmp_path: P
     assert np.array_equal(found[0][sure], (wanted >= 0.25)[sure].astype(np.uint8))
 
 
-def test_the_exported_default_gives_the_default_s_mask(tmp_path: Path) -> None:
-    sample = Path(__file__).parents[2] / "sample_data" / "scene.tif"
+def test_the_exported_default_gives_the_default_s_mask(sample: Path, tmp_path: Path) -> None:
     model = export_model("default", tmp_path / "own.onnx", BANDS, side=576)  # blocks of 8 patches and the halo
-    ours, theirs = (
-        detect(sample, tmp_path / name, DetectOptions(model=choice, precision="fp32", score=True, quicklook=True))
-        for name, choice in (("ours", "default"), ("theirs", model))
-    )
-    # the file takes whole blocks alone: windows at the end of a scene see the mirror image that a block is filled with
-    for key, step, least in (("mask", 0, 0.999), ("score", 5, 0.99)):
-        first, second = (rasterio.open(one.files[key]).read(1).astype(int) for one in (ours, theirs))
-        assert (np.abs(first - second) <= step).mean() >= least
-    assert abs(ours.cloud_cover - theirs.cloud_cover) < 0.05
-    assert theirs.polygon_count == pytest.approx(ours.polygon_count, rel=0.05)
-    assert theirs.files["quicklook"].exists()
+    real = Path(__file__).parents[2] / "sample_data" / "scene.tif"
+    # the file takes whole blocks alone: windows at the end of a scene see the mirror image that a block is filled with;
+    # of the synthetic scene that is a nodata edge
+    for scene, alike in ((real, {"mask": 0.999, "score": 0.99}), (sample, {"mask": 0.97, "score": 0.8})):
+        ours, theirs = (
+            detect(
+                scene,
+                tmp_path / scene.parent.name / name,
+                DetectOptions(model=choice, precision="fp32", score=True, quicklook=True),
+            )
+            for name, choice in (("ours", "default"), ("theirs", model))
+        )
+        for key, step in (("mask", 0), ("score", 5)):
+            first, second = (rasterio.open(one.files[key]).read(1).astype(int) for one in (ours, theirs))
+            assert (np.abs(first - second) <= step).mean() >= alike[key]
+        assert abs(ours.cloud_cover - theirs.cloud_cover) < (0.05 if scene == real else 3)
+        assert theirs.polygon_count == pytest.approx(ours.polygon_count, rel=0.05 if scene == real else 0.1)
+        assert theirs.files["quicklook"].exists()
 
 
 def test_lazy_arrays_batch_and_the_list_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
