@@ -86,6 +86,17 @@ def scored(names: list[str], texts: str = "") -> dict[str, int]:
         (["Band 2 Blue", "Band 3 Green", "Band 4 Red", "Band 5 NIR", "Band 6 SWIR 1", "Band 7 SWIR 2"], SIX),
         (["Azul", "Verde", "Rojo", "Infrarrojo cercano", "SWIR 1", "SWIR 2"], SIX),
         (["Bleu", "Vert", "Rouge", "Proche infrarouge", "SWIR1", "SWIR2"], SIX),
+        (
+            ["Blauer Kanal", "Grüner Kanal", "Roter Kanal", "Nahes Infrarot", "Kurzwelliges Infrarot 1"],
+            {**FOUR, "swir16": 5},
+        ),
+        (["Banda azul", "Banda verde", "Banda roja", "Infrarrojo cercano", "Infrarrojo medio"], FOUR),
+        (["Blau", "Grün", "Rot", "Mittleres Infrarot"], {"blue": 1, "green": 2, "red": 3}),
+        (
+            ["Blue-444", "Blue-475", "Green-560", "Red-650", "Red-668", "Red edge-740", "NIR-842"],
+            {"blue": 2, "green": 3, "red": 5, "nir": 7},
+        ),
+        (["blue_2020", "green_2020", "red_2020"], {"blue": 1, "green": 2, "red": 3}),
         (["Blau", "Grün", "Rot", "Nahes Infrarot", "SWIR 1", "SWIR 2"], SIX),
         (["Blu", "Verde", "Rosso", "Infrarosso vicino", "SWIR 1", "SWIR 2"], SIX),
         (["Azul", "Verde", "Vermelho", "Infravermelho próximo", "SWIR 1", "SWIR 2"], SIX),
@@ -155,16 +166,24 @@ def test_bands_without_names_are_refused_with_lines_of_products_that_have_so_man
         choose_bands([BandHint()] * count, [""] * count, "a.tif")
 
 
-def test_a_files_name_tells_the_order_of_planets_bands() -> None:
-    name = "20230101_101112_30_24a1_3B_AnalyticMS_SR_8b_clip.tif"
-    chosen = choose_bands([BandHint()] * 8, [""] * 8, name, file_name=name)
-    assert {band: n for band, n in chosen.numbers.items() if band in FOUR} == {
-        "blue": 2,
-        "green": 4,
-        "red": 6,
-        "nir": 8,
-    }
-    assert "PlanetScope, 8 bands" in chosen.guess
+@pytest.mark.parametrize(
+    ("name", "count", "product", "bands"),
+    [
+        (
+            *("20230101_101112_30_24a1_3B_AnalyticMS_SR_8b_clip.tif", 8, "PlanetScope, 8 bands"),
+            {"blue": 2, "green": 4, "red": 6, "nir": 8},
+        ),
+        ("20170101_101112_0e0e_3B_Analytic.tif", 3, "PlanetScope, 3 bands", {"red": 1, "green": 2, "blue": 3}),
+        (
+            *("S2A2A_20190723_022_Barbados_BOA_10.tif", 11, "sen2r"),
+            {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 10, "swir22": 11},
+        ),
+    ],
+)
+def test_a_files_name_tells_the_order_of_its_bands(name: str, count: int, product: str, bands: dict[str, int]) -> None:
+    chosen = choose_bands([BandHint()] * count, [""] * count, name, file_name=name)
+    assert {band: n for band, n in chosen.numbers.items() if band in SIX} == bands
+    assert product in chosen.guess
 
 
 def test_bands_are_given_by_number_or_by_what_the_scene_calls_them() -> None:

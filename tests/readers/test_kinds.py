@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -190,10 +191,12 @@ class TestScale:
     @pytest.mark.parametrize(("low", "offset"), [(1100, -0.1), (200, 0.0)])
     def test_a_date_alone_is_a_guess_that_is_told(self, tmp_path: Path, low: int, offset: float) -> None:
         names = {f"T33UUP_20240105T101319_B0{n}_10m.jp2": numbers(60, n, low) for n in (2, 3, 4)}
-        with open_scene(write_files(tmp_path, names)) as scene:
-            assert scene.describe()["bands"]["red"]["offset"] == offset
-            assert isinstance(scene.notes[0], Warn) == (offset != 0)
-            assert "--offset" in scene.notes[0]
+        stacked = write_scene(tmp_path / "stack.tif", data=np.stack(list(names.values())), names=[*names])
+        for source in (write_files(tmp_path / "bands", names), stacked):
+            with open_scene(source) as scene:
+                assert scene.describe()["bands"]["red"]["offset"] == offset
+                assert isinstance(scene.notes[0], Warn) == (offset != 0)
+                assert "--offset" in scene.notes[0]
 
     def test_detector_numbers_are_asked_for(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "IMG_PHR1A_MS_20230101_ORT.tif", data=stack(4, 200, 2000))
@@ -415,6 +418,9 @@ class TestContainers:
             assert scene.name == "export"
             assert scene.georef.shape == (60, 60)
             np.testing.assert_allclose(values(scene)["red"], data[2] / 10000, atol=1e-6)
+        shutil.copy(path, tmp_path / f"{path.stem}(1).tif")
+        with pytest.raises(InputError, match="are one tile of an export that was run twice; take one of them away"):
+            open_scene(tmp_path)
 
     def test_what_file_managers_leave_in_archives(self, tmp_path: Path) -> None:
         safe, data = write_safe(tmp_path)

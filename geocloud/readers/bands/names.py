@@ -48,16 +48,20 @@ NARROW_WORDS = ("nir08", "narrownir", "nirnarrow", "nir2", "broadnir")
 
 _WORDS = {
     "coastal": "coastal coastalblue coastalaerosol aerosol deepblue ultrablue costalblue violet",
-    "blue": "blue b blu blau bleu bleue azul blauw",
-    "green": "green xs1 g grn greenii grün gruen vert verte verde groen",
-    "red": "red xs2 r rot rouge rojo vermelho rosso rood",
+    "blue": "blue b blu blau blauer blaue bleu bleue azul blauw blauwe blå",
+    "green": "green xs1 g grn greenii grün grüner grüne gruen gruener vert verte verde groen groene grön grøn",
+    "red": "red xs2 r rot roter rote rouge rojo roja vermelho vermelha rosso rossa rood rode röd rød",
     "rededge": "rededge rededge1 vegetationrededge vegetationrededge1 re re1",
     "nir": "nir broadnir xs3 n nir1 nir08 nearinfrared nearinfrared1 infrared nearir nir08m widenir nirwide narrownir "
     "nirnarrow vnir nearinfra nearinfrarouge infrarouge procheinfrarouge infrarougeproche pir infrarrojo "
     "infrarrojocercano infrarosso infrarossovicino vicinoinfrarosso infravermelho infravermelhopróximo "
-    "infravermelhoproximo infrarot nahesinfrarot nahinfrarot infrarood nabijinfrarood",
-    "swir16": "swir16 swir1 shortwaveinfrared1 shortwaveinfrared16 swirone shortinfrared1 shortwaveir1",
-    "swir22": "swir22 swir2 shortwaveinfrared2 shortwaveinfrared22 swirtwo shortinfrared2 shortwaveir2",
+    "infravermelhoproximo infrarot nahesinfrarot nahinfrarot infrarood nabijinfrarood närainfraröd nærinfrarød",
+    "swir16": "swir16 swir1 shortwaveinfrared1 shortwaveinfrared16 swirone shortinfrared1 shortwaveir1 swiri mir1 "
+    "kurzwelligesinfrarot1 infrarougeàondescourtes1 infrarougeaondescourtes1 infrarrojodeondacorta1 "
+    "infravermelhodeondascurtas1 infrarossoaondecorte1",
+    "swir22": "swir22 swir2 shortwaveinfrared2 shortwaveinfrared22 swirtwo shortinfrared2 shortwaveir2 swirii mir2 "
+    "kurzwelligesinfrarot2 infrarougeàondescourtes2 infrarougeaondescourtes2 infrarrojodeondacorta2 "
+    "infravermelhodeondascurtas2 infrarossoaondecorte2",
     "cirrus": "cirrus cirrusband",
     "": "yellow greeni green1 farred nir2 nearinfrared2 nir09 watervapour watervapor rededge2 rededge3 rededge4 "
     "vegetationrededge2 vegetationrededge3 re2 re3 thermalinfrared thermal infra shortwaveinfrared "
@@ -68,11 +72,17 @@ WORDS = {word: common for common, words in _WORDS.items() for word in words.spli
 _NOISE = {
     *("band", "reflectance", "surface", "sr", "toa", "boa", "mean", "median", "mosaic", "first", "min", "max", "m"),
     *("channel", "layer", "refl", "rho", "the", "value", "values", "nm", "um", "date", "float", "raw"),
+    *("kanal", "banda", "bande", "canal", "kanaal", "couche", "capa"),
 }
+_BARE = {"infrared", "infra", "infrarot", "infrarouge", "infrarrojo", "infrarosso", "infravermelho", "infrarood"}
+"""Words that mean near infrared alone, and anything behind other words: medium infrared, mittleres Infrarot."""
 _NANOMETRES = re.compile(
     r"(?:^|[^0-9.])(?:(\d{3,4})\s*[-–]\s*)?(\d{3,4}(?:\.\d+)?)\s*(?:nm|nanomet\w*)\b"  # noqa: RUF001
     r"|(?:rho[stw]|rrs|refl)_(\d{3,4})(?!\d)"
 )
+_BEHIND_WORD = re.compile(r"([a-z][a-z ]*)[ _-](\d{3})")
+"""`blue-444`, `red edge-705`: a number behind a word, in nanometres where it is near what the word means."""
+_NEAR = 0.06
 _MICROMETRES = re.compile(r"(?:(\d?\.\d+)\s*[-–]\s*)?(\d?\.\d+)\s*(?:um|µm|μm|micromet\w*|microns?)\b")  # noqa: RUF001
 _QUALITY = re.compile(
     r"(?:^|[^a-z])(?:msk_\w+|masks?|qa\d*|fmask|prob(?:ability)?|conf(?:idence)?|flags?|quality)(?:$|[^a-z])",
@@ -111,7 +121,7 @@ def name_word(text: str) -> tuple[str, int] | None:
     for tokens in (digits, words):
         for start in range(1, len(tokens)):
             last = "".join(tokens[start:])
-            if len(last) > 2 and last in WORDS:
+            if len(last) > 2 and last in WORDS and last not in _BARE:
                 return WORDS[last], 1
     return None
 
@@ -136,9 +146,18 @@ def wavelength_in(text: str) -> float | None:
         return (float(nanometres[1] or high) + high) / 2000
     micrometres = _MICROMETRES.search(lower)
     if micrometres is None:
-        return None
+        return _behind_word(lower)
     high = float(micrometres[2])
     return (float(micrometres[1]) + high) / 2 if micrometres[1] else high
+
+
+def _behind_word(text: str) -> float | None:
+    found = _BEHIND_WORD.fullmatch(text)
+    word = name_word(found[1]) if found else None
+    if found is None or not word or not word[0]:
+        return None
+    micrometres = int(found[2]) / 1000
+    return micrometres if abs(micrometres - CENTRES[word[0]]) < _NEAR else None
 
 
 def to_micrometres(value: object, unit: str = "") -> float | None:

@@ -281,9 +281,9 @@ def _sentinel2(samples: Samples, evidence: ScaleEvidence) -> Radiometry | None:
     """Sentinel-2's scale without metadata: the offset by baseline or date and by the lowest numbers."""
     if evidence.sensor is not SENTINEL2 or evidence.offset is not None:
         return None
-    found = _BASELINE.search(evidence.texts)
+    found = _BASELINE.search(evidence.names)
     baseline = evidence.baseline or (found[1] if found else "")
-    named = _DATE.search(evidence.texts)
+    named = _DATE.search(evidence.names)
     date = named[1] if named else evidence.taken[:10].replace("-", "")
     low = _lowest(samples)
     bright = low > OFFSET_LOW / SENTINEL2_FROM_04.scale

@@ -96,13 +96,8 @@ LANDSAT_4_7 = Sensor(
 )
 CBERS_MUX = Sensor("CBERS-4 MUX", _named("B5=blue B6=green B7=red B8=nir"), r"CBERS[-_]?4A?[-_]?MUX", nodata=0)
 CBERS_WFI = Sensor("CBERS-4 WFI", _named("B13=blue B14=green B15=red B16=nir"), r"CBERS[-_]?4A?[-_]?WFI", nodata=0)
-CBERS_WPM = Sensor(
-    "CBERS-4A WPM",
-    _named("B0 B1=blue B2=green B3=red B4=nir"),
-    r"CBERS[-_]?4A[-_]?WPM",
-    nodata=0,
-    only_stated=True,
-)
+_FIRST_FOUR = _named("B0 B1=blue B2=green B3=red B4=nir")
+CBERS_WPM = Sensor("CBERS-4A WPM", _FIRST_FOUR, r"CBERS[-_]?4A[-_]?WPM", nodata=0, only_stated=True)
 AMAZONIA_WFI = Sensor(
     "Amazonia-1 WFI",
     _named("B1=blue B2=green B3=red B4=nir B13=blue B14=green B15=red B16=nir"),
@@ -193,17 +188,24 @@ class Order:
     """Common name by band number from 1; empty for bands that models do not take."""
 
 
+_SEN2R = r"(?:^|[/\\])S2[A-D][12][AC]_\d{8}_\d{3}_[^_]*_[BT]OA_"  # S2A2A_20190723_022_Place_BOA_10.tif
+
+
+def _in_order(text: str) -> tuple[str, ...]:
+    """`blue green . nir` as an order of bands."""
+    return tuple(text.replace(".", "").split(" "))
+
+
 ORDERS = (
-    Order(
-        "PlanetScope, 8 bands",
-        r"_AnalyticMS(?:_SR|_DN)?_8b",
-        ("coastal", "blue", "", "green", "", "red", "rededge", "nir"),
-    ),
-    Order("PlanetScope, 4 bands", r"_[13][AB]_AnalyticMS", ("blue", "green", "red", "nir")),
-    Order("RapidEye", r"_3A_Analytic(?:_SR)?(?:_|\.|$)", ("blue", "green", "red", "rededge", "nir")),
-    Order("SkySat", r"_ssc?\d?.*_analytic|ssc\d+d\d.*analytic", ("blue", "green", "red", "nir")),
-    Order("Planet's normalised mosaics", r"_normalized_analytic_", ("blue", "green", "red", "nir")),
-    Order("NAIP", r"(?:^|[^a-z0-9])m_\d{7}_(?:ne|nw|se|sw)_\d{2}_", ("red", "green", "blue", "nir")),
+    Order("PlanetScope, 8 bands", r"_AnalyticMS(?:_SR|_DN)?_8b", _in_order("coastal blue . green . red rededge nir")),
+    Order("PlanetScope, 4 bands", r"_[13][AB]_AnalyticMS", _in_order("blue green red nir")),
+    Order("PlanetScope, 3 bands", r"_[13][AB]_Analytic(?:_|\.|$)", _in_order("red green blue")),
+    Order("RapidEye", r"_3A_Analytic(?:_SR)?(?:_|\.|$)", _in_order("blue green red rededge nir")),
+    Order("SkySat", r"_ssc?\d?.*_analytic|ssc\d+d\d.*analytic", _in_order("blue green red nir")),
+    Order("Planet's normalised mosaics", r"_normalized_analytic_", _in_order("blue green red nir")),
+    Order("NAIP", r"(?:^|[^a-z0-9])m_\d{7}_(?:ne|nw|se|sw)_\d{2}_", _in_order("red green blue nir")),
+    Order("sen2r", _SEN2R, _in_order("coastal blue green red rededge . . nir . swir16 swir22")),
+    Order("sen2r", _SEN2R, _in_order("coastal blue green red rededge . . nir . cirrus swir16 swir22")),
 )
 """A file must have that number of bands."""
 

@@ -32,7 +32,7 @@ _NO_BAND = re.compile(
 )
 """Files beside the bands: classes, quality, angles, pictures."""
 _LANDSAT_L1 = re.compile(r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_\d\d_\w\w_b", re.IGNORECASE)
-_TILE = re.compile(r"(.*?)-?\d{10}-\d{10}\.tiff?", re.IGNORECASE)
+_TILE = re.compile(r"(.*?)-?(\d{10}-\d{10})(?: ?\(\d\))?\.tiff?", re.IGNORECASE)
 _METRES = re.compile(r"_(\d\d)m\.")
 """Pixel size in names of Sentinel-2's files, of which one resampled to another's grid is not read."""
 _PREFERRED = (("_FRE_", "_SRE_"),)
@@ -169,10 +169,20 @@ def _hints(stems: Sequence[str], texts: str) -> list[BandHint]:
 
 
 def join_tiles(names: Sequence[str]) -> str:
-    """The name that files such as `NAME-0000000000-0000006912.tif` share, as Earth Engine cuts exports; else empty."""
+    """The name that files such as `NAME-0000000000-0000006912.tif` share, as Earth Engine cuts exports; else empty.
+
+    InputError where two have one place, as Google Drive keeps those of an export that was run twice: `... (1).tif`.
+    """
     found = [_TILE.fullmatch(name.rpartition("/")[2]) for name in names]
     stems = {match[1] for match in found if match}
-    return stems.pop() if len(names) > 1 and all(found) and len(stems) == 1 else ""
+    if len(names) < 2 or not all(found) or len(stems) > 1:
+        return ""
+    places: dict[str, str] = {}
+    for name, match in zip(names, found, strict=True):
+        other = places.setdefault(match[2] if match else "", name)
+        if other is not name:
+            raise InputError(f"{other} and {name} are one tile of an export that was run twice; take one of them away")
+    return stems.pop()
 
 
 def _all_prefixed(stems: Sequence[str]) -> bool:

@@ -125,7 +125,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
         beside = read_beside(source)
         labels = [_label(dataset, index) for index in dataset.indexes]
         labels = labels if any(labels) else _sources_of_vrt(dataset)
-        words = "/".join(part for part in (beside.texts, *_last_names(source)) if part)
+        words = "/".join(part for part in (beside.texts, *labels[:SPECTROMETER_BANDS], *_last_names(source)) if part)
         chosen = _bands(dataset, source, labels, words, beside, options)
         stated = {
             band: beside.radiometry.get(number) or tagged_radiometry(dataset, number)

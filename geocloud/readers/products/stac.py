@@ -31,6 +31,9 @@ from geocloud.readers.products.stac_item import (
 )
 from geocloud.readers.reader import SceneOptions
 
+_WAY_OUT = (
+    "if it has them, --bands blue=ASSET,green=ASSET,red=ASSET; if one asset's file holds them all, give that file"
+)
 _QUALITY = re.compile(r"qa_pixel|bqa", re.IGNORECASE)
 
 
@@ -75,7 +78,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneInfo:
     chosen = choose_assets(item, options.bands)
     listed = f"not among its assets {', '.join(list(item['assets'])[:20])}"
     missing = dict.fromkeys(VISIBLE, listed)
-    require_visible(source, tuple(chosen), missing, "if it has them, --bands blue=ASSET,green=ASSET,red=ASSET")
+    require_visible(source, tuple(chosen), missing, _WAY_OUT)
     sources, notes = [], []
     stated: dict[str, Radiometry | None] = {}
     for band, asset in chosen.items():

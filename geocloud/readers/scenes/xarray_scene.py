@@ -40,6 +40,8 @@ _PER_BAND = (
     *(("scale_factor", "scale_factor"), ("add_offset", "add_offset"), ("_FillValue", "_FillValue")),
 )
 """Attributes that may list a number per band -> that of one band: rioxarray's names, and CF's own."""
+_DESCRIBED = ("long_name", "band_names", "descriptions")
+"""Attributes that may name all bands."""
 _LABELS = ("common_name", "eo:common_name", "band_name", "long_name", "name")
 
 
@@ -295,9 +297,9 @@ def _labels(array: xarray.DataArray, dim: Hashable) -> tuple[list[str], list[flo
     for name in ("wavelength", "wavelengths", "center_wavelength", "eo:center_wavelength"):
         if name in array.coords and array.coords[name].size == count:
             waves = [to_micrometres(value) for value in array.coords[name].values]
-    described = array.attrs.get("long_name")
+    described = next((array.attrs[key] for key in _DESCRIBED if key in array.attrs), None)
     candidates = [array.coords[name].values for name in (*_LABELS, dim) if name in array.coords]
-    if isinstance(described, list | tuple):
+    if isinstance(described, list | tuple | np.ndarray):
         candidates.append(np.asarray(described, dtype=object))
     named = [[str(value) for value in np.atleast_1d(values)] for values in candidates]
     named = [labels for labels in named if len(labels) == count]
