@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,7 @@ from geocloud.pipeline.tiling import Segment
 from geocloud.progress import Warn, tell
 from geocloud.raster import CLEAR, CLOUD, NODATA, BoolArray, FloatArray, PatchBatch, PatchGrid, Window, spread
 from geocloud.readers.area import Area
-from geocloud.readers.bands.radiometry import EIGHT_BIT, ScaleEvidence
+from geocloud.readers.bands.radiometry import ScaleEvidence
 from geocloud.readers.bands.spec import (
     DigitalNumbers,
     Radiometry,
@@ -28,6 +28,7 @@ from geocloud.readers.bands.spec import (
     average,
     find_valid,
     is_nodata,
+    land_level,
     most_common,
 )
 from geocloud.readers.products.assembly import given_radiometry, with_options
@@ -95,7 +96,7 @@ def lazy_blocks(
         plan=plan,
         starts=starts,
         nodata=nodata,
-        numbers=_numbers(layers, nodata, options, stack, evidence),
+        numbers=_numbers(dict(zip(plan.bands, layers, strict=True)), nodata, options, stack, evidence),
         drop_axis=0,
         chunks=tuple(wanted),
         dtype=plan.dtype,
@@ -159,14 +160,14 @@ class AloneMaps:
 
 
 def lazy_reflectance(
-    layers: Sequence[xarray.DataArray], options: SceneOptions, evidence: ScaleEvidence
+    layers: Mapping[str, xarray.DataArray], options: SceneOptions, evidence: ScaleEvidence
 ) -> dask.array.Array:
-    """(band, y, x) reflectance of (y, x) layers, NaN where nodata."""
+    """(band, y, x) reflectance of (y, x) layers by band, NaN where nodata."""
     import dask.array
 
-    chunks = layers[0].chunks or ()
-    stack = dask.array.stack([layer.data.rechunk(chunks) for layer in layers]).rechunk({0: -1})
-    nodata = [array_nodata(layer, options, evidence) for layer in layers]
+    chunks = next(iter(layers.values())).chunks or ()
+    stack = dask.array.stack([layer.data.rechunk(chunks) for layer in layers.values()]).rechunk({0: -1})
+    nodata = [array_nodata(layer, options, evidence) for layer in layers.values()]
     numbers = _numbers(layers, nodata, options, stack, evidence)
     found: dask.array.Array = stack.map_blocks(
         _reflect_block, nodata=nodata, numbers=numbers, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
@@ -234,26 +235,29 @@ def _whole_blocks(size: int, chunk: int, plan: BlockPlan) -> tuple[int, ...]:
 
 
 def _numbers(
-    layers: Sequence[xarray.DataArray],
+    layers: Mapping[str, xarray.DataArray],
     nodata: Sequence[float | None],
     options: SceneOptions,
     stack: dask.array.Array,
     evidence: ScaleEvidence,
 ) -> Any:  # noqa: ANN401 - a list, or a delayed one
-    """How numbers are read: as given, by attributes, as 8-bit; else by some chunks once they are computed."""
+    """How numbers are read: as given or by attributes; else by some chunks once they are computed."""
     from dask.delayed import delayed
 
     given = given_radiometry(options)
-    if given is not None:
-        return [given] * len(layers), None
-    found = [stated_radiometry(layer) or (EIGHT_BIT if layer.dtype == np.uint8 else None) for layer in layers]
-    if options.offset is not None:
-        found = [known and replace(known, offset=options.offset) for known in found]
-    if all(found):
-        return found, None
+    found = {band: given or stated_radiometry(layer) for band, layer in layers.items()}
+    if given is None and options.offset is not None:
+        found = {band: known and replace(known, offset=options.offset) for band, known in found.items()}
+    if all(found.values()):
+        if options.nodata is None and None in nodata and stack.dtype.kind in "iu":
+            tell(
+                evidence.source, ["nothing states what is nodata, and no pixel is looked at: if some is, give nodata="]
+            )
+        return list(found.values()), None
     blocks = [stack.blocks[(0, *index)] for index in _spread_out(stack.numblocks[1:])]
-    dtypes = tuple(str(layer.dtype) for layer in layers)
-    return delayed(_probe, pure=True)(blocks, found, nodata, dtypes, evidence, options)
+    corners = stack[:, [0, -1]][:, :, [0, -1]]
+    dtypes = tuple(str(layer.dtype) for layer in layers.values())
+    return delayed(_probe, pure=True)((blocks, corners), found, nodata, dtypes, evidence, options)
 
 
 def _spread_out(counts: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -264,28 +268,45 @@ def _spread_out(counts: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def _probe(
-    blocks: Sequence[NDArray[Any]],
-    found: Sequence[Radiometry | None],
+    probed: tuple[Sequence[NDArray[Any]], NDArray[Any]],
+    found: Mapping[str, Radiometry | None],
     nodata: Sequence[float | None],
     dtypes: tuple[str, ...],
     evidence: ScaleEvidence,
     options: SceneOptions,
 ) -> Numbers:
-    """One scale for all bands that have none, and what pads them, from every nth valid value of some chunks."""
-    seen, alike, looked = [], [], 0
+    """One scale for all bands that have none, and what pads them, from every nth valid value of some chunks.
+
+    The same is asked as of an array in memory: how high and low they are, how bright land is, what fills corners.
+
+    Args:
+        probed: chunks (band, h, w), and the pixels in the four corners (band, 2, 2).
+        found: band -> what is known of its scale.
+        nodata: of each band.
+        dtypes: that bands are stored in.
+        evidence: what may tell the scale.
+        options: the user's word.
+    """
+    blocks, corners = probed
+    seen: dict[str, list[NDArray[np.float64]]] = {band: [] for band in found}
+    alike, looked = [], 0
     for block in blocks:
         step = max(1, max(block.shape[1:]) // MAX_PROBED_SIDE)
         part = block[:, ::step, ::step]
         valid = np.stack([~is_nodata(values, empty) for values, empty in zip(part, nodata, strict=True)])
-        seen.append(part[valid].astype(np.float64))
+        for kept, values, here in zip(seen.values(), part, valid, strict=True):
+            kept.append(values[here].astype(np.float64))
         alike.append(part[0][(part == part[0]).all(axis=0) & valid.all(axis=0)])
         looked += part[0].size
     fill, share = most_common(np.concatenate(alike), looked)
-    samples = Samples(np.concatenate(seen), dtypes, *((fill, share) if fill == 0 else ())).without_fill()
+    numbers = {band: np.concatenate(kept) for band, kept in seen.items()}
+    padded = fill == 0 or bool((corners == fill).all(axis=0).any())
+    every = np.concatenate(list(numbers.values()))
+    samples = Samples(every, dtypes, *((fill, share) if padded else (0.0, 0.0)), land_level(numbers)).without_fill()
     if not samples.values.size:  # nothing but nodata in these chunks: no scale can do harm there, and others are alike
-        return [known or Radiometry(1e-4, 0.0, "read as reflectance x 10000", guessed=True) for known in found], None
-    stated = {str(number): known for number, known in enumerate(found)}
-    scales = with_options(stated, evidence, options, lambda: samples)
+        unknown = Radiometry(1e-4, 0.0, "read as reflectance x 10000", guessed=True)
+        return [known or unknown for known in found.values()], None
+    scales = with_options(found, evidence, options, lambda: samples)
     notes = [Warn(f"reflectance = {scale}") for scale in dict.fromkeys(scales.values()) if scale.guessed]
     padding, said = samples.padding(set(scales.values())) if options.nodata is None else (None, "")
     tell(evidence.source, [*notes, said] if said else notes)

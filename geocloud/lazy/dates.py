@@ -140,7 +140,8 @@ class ArrayDate:
                 raster = scene.read(limit, bands)
             return np.where(raster.valid, raster.data, np.float32(np.nan))
         places = [tuple(self.layers).index(band) for band in bands]
-        return lazy_reflectance(self._ordered(self.layers), self._options, self._evidence)[places][:, *limit.slices()]
+        layers = dict(zip(self.layers, self._ordered(self.layers), strict=True))
+        return lazy_reflectance(layers, self._options, self._evidence)[places][:, *limit.slices()]
 
     def planes(self, bands: Sequence[str], limit: Window, wanted: Wanted, scorer: Scorer) -> Any:  # noqa: ANN401
         """(plane, y, x) of a part, numpy or Dask: see `to_dates`."""

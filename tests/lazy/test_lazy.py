@@ -144,6 +144,37 @@ def test_floats_are_reflectance_or_numbers_by_their_values(big: Path, *, masked:
     np.testing.assert_allclose(reflectance, plain, atol=1e-5)
 
 
+def as_bytes(kind: str) -> Any:
+    """(4, 300, 400) vegetation and clouds: percent, a picture with a white border, or numbers with a high one."""
+    rng = np.random.default_rng(0)
+    ground = np.array([5, 8, 6, 32])[:, None, None] + rng.uniform(0, 4, (4, 300, 400))
+    ground[:, 50:120, 200:300] += 50
+    if kind == "percent":
+        data = ground.astype(np.uint8)
+    elif kind == "border":
+        data = (ground * 2.5).astype(np.uint8)
+        data[:, :, 300:] = 255
+    else:
+        data = (ground * 100).astype(np.uint16)
+        data[:, :, 300:] = 65535
+    return xarray.DataArray(data, {"band": ["blue", "green", "red", "nir"]}, ("band", "y", "x"))
+
+
+@pytest.mark.parametrize("kind", ["percent", "border", "high"])
+def test_numbers_are_taken_alike_in_memory_and_in_chunks(kind: str) -> None:
+    array = as_bytes(kind)
+    chunked = array.chunk({"y": 100, "x": 100})
+    if kind == "percent":
+        for given in (array, chunked):
+            with pytest.raises(InputError, match="if they are percent"):
+                geocloud.mask(given, model="brightness").compute()
+        return
+    at_once, in_chunks = (geocloud.mask(given, model="brightness").values for given in (array, chunked))
+    np.testing.assert_array_equal(at_once, in_chunks)
+    assert (at_once[:, 300:] == 255).all()
+    assert (at_once[:, :300] != 255).all()
+
+
 def test_a_time_dimension_stays(big: Path) -> None:
     array = opened(big, 512).isel(y=slice(0, 600), x=slice(0, 600))
     dates = np.array(["2024-05-01", "2024-05-11"], dtype="datetime64[ns]")

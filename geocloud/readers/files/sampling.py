@@ -72,7 +72,7 @@ def sample_arrays(arrays: Mapping[str, xarray.DataArray], nodata: Mapping[str, f
         values = array.isel(steps).to_numpy()
         found = values[~is_nodata(values, nodata[band])]
         number, share = most_common(found, values.size)
-        fills.append((number, share if number == 0 or number in values[:: len(values) - 1 or 1, 0] else 0.0))
+        fills.append((number, share if number == 0 or number in values[np.ix_((0, -1), (0, -1))] else 0.0))
         if not found.size:  # little data in a large frame: look at all of it
             whole = array.to_numpy()
             found = whole[~is_nodata(whole, nodata[band])][: ARRAY_SIDE**2]
