@@ -1,11 +1,11 @@
 """How often the warning "unlike the training data" is given: ordinary scenes, and the same read wrongly.
 
-GEOCLOUD_DATA=../shared/data python tests/benchmarks/unlike.py [--halves]
+GEOCLOUD_DATA=../shared/data python tests/benchmarks/unlike.py [--parts N]
 
-With --halves it is measured out of sample: prototypes are fitted on one half of the places, and the rates are those of
-the other half, both ways. Of each scene 500 pixels are taken by chance; clear and cloudy ones are told apart at a
-visible reflectance of 0.25 instead of by a model. Prints the percentage of scenes with a warning for each reading, and
-the ordinary scenes that have one; the same of the scenes that were held out of training.
+With --parts it is measured out of sample: the places are split into N parts, prototypes are fitted on all but one of
+them, and the rates are those of the one, in turn. Of each scene 500 pixels are taken by chance; clear and cloudy ones
+are told apart at a visible reflectance of 0.25 instead of by a model. Prints the percentage of scenes with a warning
+for each reading, and the ordinary scenes that have one; the same of the scenes that were held out of training.
 """
 
 from __future__ import annotations
@@ -136,12 +136,12 @@ def main() -> None:
         raise SystemExit("the default model's card does not say what it has seen")
     found: dict[str, list[bool]] = defaultdict(list)
     known = list(looked_at(Path(os.environ["GEOCLOUD_DATA"])))
-    if "--halves" in sys.argv[1:]:
+    if "--parts" in sys.argv[1:-1]:
+        count = int(sys.argv[sys.argv.index("--parts") + 1])
         places = np.random.default_rng(1).permutation(sorted({place(name) for name, _ in known}))
-        first = set(places[::2])
-        halves = [[one for one in known if (place(one[0]) in first) == side] for side in (True, False)]
-        for half, other in (halves, halves[::-1]):
-            measure(fitted(domain, [pixels for _, pixels in half]), other, found)
+        for part in (set(places[start::count]) for start in range(count)):
+            others = [pixels for name, pixels in known if place(name) not in part]
+            measure(fitted(domain, others), [one for one in known if place(one[0]) in part], found)
     else:
         measure(domain, known, found)
         unseen = [one for one in known if one[0].rpartition(".")[0] in HELD_OUT or one[0] in HELD_OUT]

@@ -141,7 +141,7 @@ class TestScale:
         stem = "LC08_L1TP_044034_20140318_20170307_01_T1_sr_band"
         names = {f"{stem}{n}.tif": band for n, band in zip((2, 3, 4, 5), stack(4), strict=True)}
         with open_scene(write_files(tmp_path / "a", names)) as scene:
-            assert scene.describe()["bands"]["nir"]["from"] == "Landsat Collection 1 reflectance on demand"
+            assert "Landsat Collection 1 reflectance on demand; --scale" in scene.notes[0]
 
     def test_planets_radiance_needs_its_metadata(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "20230101_101112_1003_3B_AnalyticMS.tif", data=stack(4), names=None)

@@ -199,7 +199,7 @@ def test_digital_earth_australia_by_the_names_of_its_files(tmp_path: Path, name:
     with open_scene(tmp_path / "a") as scene:
         described = scene.describe()["bands"]
         assert described["red"]["label"] == f"{name}_{red}.tif"
-        assert described["red"]["from"] == "Digital Earth Australia"
+        assert described["red"]["from"].startswith("Digital Earth Australia;")
 
 
 def test_a_sentinel_2_file_of_unknown_date_says_how_its_offset_is_given(tmp_path: Path) -> None:

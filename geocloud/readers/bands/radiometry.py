@@ -110,7 +110,8 @@ def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry
     if product is not None and set(samples.dtypes) & set(product.dtypes):
         return _of_product(product, evidence)
     if _is_landsat_sr(evidence, samples):
-        return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, f"{LANDSAT_C2_L2.product}, by names and values")
+        origin = f"{LANDSAT_C2_L2.product}, by names and values; --scale and --offset if not"
+        return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, origin)
     _check_detector_numbers(samples, evidence)
     guess = from_values(samples, evidence)
     known = _sentinel2(samples, evidence) if guess.scale == SENTINEL2_BEFORE_04.scale else None
@@ -234,7 +235,7 @@ def true_colour(name: str) -> Radiometry | None:
     named = re.findall("L1C|L2A", name.upper())
     level = "L2A" if found["metres"] else (named or ["L1C"])[-1]
     top, white = TRUE_COLOUR[level]
-    origin = f"a true-colour image of Sentinel-2 {level}, 255 read as reflectance {white}"
+    origin = f"a true-colour image of Sentinel-2 {level}, 255 read as reflectance {white}; --scale if not"
     return Radiometry(top / 255, 0.0, origin, beyond=white - top)
 
 
@@ -255,7 +256,8 @@ def _of_product(product: Product, evidence: ScaleEvidence) -> Radiometry:
         raise InputError(
             f"{evidence.source} is {product.product}, whose scale its file does not hold; {product.way_out}"
         )
-    return Radiometry(product.scale, product.offset, product.product, guessed=not product.sure)
+    way = "; --scale and --offset if not" if product.sure else ""  # a guess is told with them
+    return Radiometry(product.scale, product.offset, f"{product.product}{way}", guessed=not product.sure)
 
 
 def _is_landsat_sr(evidence: ScaleEvidence, samples: Samples) -> bool:

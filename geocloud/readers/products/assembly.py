@@ -145,7 +145,11 @@ def assemble(
     known = stated or {source.band: source.radiometry for source in ordered}
     scales = with_options(known, product.scale, options, sample)
     filled = [replace(source, radiometry=scales[source.band]) for source in filled]
-    notes = [understood(filled, product.guess), *product.notes]
+    untold = any(
+        source.nodata is None and stored[source.path].nodata[source.index - 1] is None and options.nodata is None
+        for source in ordered
+    )
+    notes = [understood(filled, product.guess, nodata_told=not untold), *product.notes]
     padding: float | None = None
     if options.nodata is None:
         notes += [Warn(file.guessed) for file in stored.values() if file.guessed][:1]
@@ -192,8 +196,11 @@ def with_options(
     }
 
 
-def understood(sources: Sequence[BandSource], guess: str = "") -> str:
-    """The line on a scene: its bands, scale and nodata; a warning where bands or scale were guessed."""
+def understood(sources: Sequence[BandSource], guess: str = "", *, nodata_told: bool = True) -> str:
+    """The line on a scene: its bands, scale and nodata; a warning where bands or scale were guessed.
+
+    `nodata_told` False: no tag, metadata or user says what is nodata, so a number is known by sensor or product.
+    """
     labels = [source.label for source in sources]
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*labels, strict=False)) if len(labels) > 1 else ()
     shared = re.sub(r"[a-zA-Z0-9]*$", "", "".join(letters[0] for letters in alike))
@@ -207,6 +214,7 @@ def understood(sources: Sequence[BandSource], guess: str = "") -> str:
         f"bands {bands}{f' ({guess}; --bands if not)' if guess else ''}; reflectance = {scale}"
         f"{', which is guessed: if it is wrong, give --scale and --offset' if guessed else ''}; nodata "
         f"{' and '.join(part for part in (values, empty) if part) or 'none'}"
+        f"{' by its sensor or product; --nodata if not' if values and not nodata_told else ''}"
     )
     return Warn(line) if guessed or guess else line
 

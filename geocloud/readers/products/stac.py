@@ -87,7 +87,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneInfo:
         if problem and band in missing:
             raise InputError(f"{problem}; fetch it")
         if problem:
-            notes.append(Warn(f"{problem}; the band is left out"))
+            notes.append(Warn(f"{problem}; the band is left out: fetch it, or name another with --bands"))
             continue
         stated[band] = asset.radiometry or _tags(asset, path, options)
         sources.append(

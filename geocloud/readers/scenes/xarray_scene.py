@@ -81,14 +81,17 @@ class ArrayScene(BaseScene):
             )
             for band in self._arrays
         )
-        notes = [understood(sources, chosen.guess), *unnamed_note(chosen)]
+        told = options.nodata is not None or all(nodata_value(array) is not None for array in self._arrays.values())
+        notes = [understood(sources, chosen.guess, nodata_told=told), *unnamed_note(chosen)]
         lazy = any(array.chunks is not None for array in self._arrays.values())
         padding: float | None = None
         if options.nodata is None and (sampled or not lazy):
             padding, said = sample().padding(set(scales.values()))
             notes += [said] if said else []
-        told, left = tuple(notes), chosen.left_out
-        self._info = SceneInfo(name, source, georef, sources, notes=told, kind="xarray", left_out=left, padding=padding)
+        lines, left = tuple(notes), chosen.left_out
+        self._info = SceneInfo(
+            name, source, georef, sources, notes=lines, kind="xarray", left_out=left, padding=padding
+        )
         self._sources = {found.band: found for found in sources}
 
     @property
