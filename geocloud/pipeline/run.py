@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from geocloud.calibration import Calibration
@@ -114,8 +115,8 @@ def detect_open(
             progress(0, 1, "write")
             _finish(run.outputs)
             progress(1, 1, "write")
-        retired = earlier_products(paths["mask"]) if options.overwrite else ()
-        staging.commit(last=paths["mask"], retired=retired, overwrite=options.overwrite)
+        older = partial(earlier_products, paths["mask"]) if options.overwrite else tuple
+        staging.commit(last=paths["mask"], retired=older, overwrite=options.overwrite)
     return _detection(run, time.perf_counter() - started)
 
 

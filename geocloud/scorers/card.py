@@ -12,7 +12,7 @@ import numpy as np
 
 from geocloud.calibration import Calibration, ThresholdRule
 from geocloud.classes import ClassThresholds
-from geocloud.errors import ModelError
+from geocloud.errors import ModelError, OutputError
 
 CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
@@ -187,6 +187,13 @@ def write_card(card: ModelCard, folder: Path) -> Path:
     path = folder / CARD_FILE
     path.write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def check_unchanged(folder: Path, card: ModelCard) -> tuple[Path, ...]:
+    """Nothing; OutputError where the model of a folder is no longer the one whose card was read."""
+    if repr(read_card(folder)) != repr(card):  # which are equal also where a figure is NaN
+        raise OutputError(f"{folder} was changed by another run in the meantime; run this again on the model there now")
+    return ()
 
 
 def read_card(folder: Path) -> ModelCard:

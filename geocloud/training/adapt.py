@@ -33,7 +33,7 @@ from geocloud.training.unmix.batches import CLEAR_OPACITY, CLOUD_OPACITY, CONTRA
 from geocloud.training.unmix.scenes import TrainingScene, as_shown, crop
 from geocloud.training.unmix.simulator import simulate, uniform
 from geocloud.training.unmix.steps import LARGEST_GRADIENT, weighted_mean
-from geocloud.writers.staging import staged, write_errors
+from geocloud.writers.staging import Staging, write_errors
 
 GAIN, UNCHANGED = 0.08, 0.5
 """Largest change of the log gain of a crop, and share of crops shown as they are."""
@@ -159,16 +159,15 @@ def resume(folder: Path, state: TrainingState, identity: str, *, anew: bool) -> 
     begin(folder)
 
 
-def write_adapted(network: UnmixNet, card: ModelCard, folder: Path, *, overwrite: bool) -> ModelCard:
+def write_adapted(network: UnmixNet, card: ModelCard, folder: Path, staging: Staging, *, overwrite: bool) -> ModelCard:
     """Weights as halves and the card, which appear together; with `overwrite` nothing else of a model before stays."""
-    with staged(card.name) as staging:
-        place = staging.path(folder / CARD_FILE).parent
-        staging.path(folder / WEIGHTS_FILE)
-        with write_errors(folder):
-            card = replace(card, sha256=save_weights(network, place, torch.float16))
-            write_card(card, place)
-        older = [folder / name for name in OLDER] if overwrite else []
-        staging.commit(last=folder / CARD_FILE, retired=older, overwrite=overwrite)
+    place = staging.path(folder / CARD_FILE).parent
+    staging.path(folder / WEIGHTS_FILE)
+    with write_errors(folder):
+        card = replace(card, sha256=save_weights(network, place, torch.float16))
+        write_card(card, place)
+    older = [folder / name for name in OLDER] if overwrite else []
+    staging.commit(last=folder / CARD_FILE, retired=lambda: older, overwrite=overwrite)
     return card
 
 

@@ -19,6 +19,8 @@ from geocloud.scorers.card import ModelCard, check_model_name
 
 CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE = "checkpoint.safetensors", "recipe.toml", "log.csv"
 """Files that a training writes as it goes, so that a run that is stopped can go on."""
+TRAINING = "training"
+"""What a training is called while it goes on: one at a time in a folder."""
 UNDER_WAY = "under-way"
 """Where they lie until the model is whole: a folder in the model's, whose own files are those of the model before."""
 

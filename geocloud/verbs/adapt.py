@@ -18,7 +18,7 @@ from geocloud.readers.dispatch import local_files
 from geocloud.readers.files.paths import scene_name
 from geocloud.scorers.card import CARD_FILE, ModelCard, TrainingRecord, name_of_folder, read_card
 from geocloud.scorers.contract import Scorer
-from geocloud.writers.staging import check_outputs, make_folder
+from geocloud.writers.staging import check_outputs, staged
 
 if TYPE_CHECKING:
     from geocloud.models.networks.unmix import UnmixNet
@@ -92,7 +92,7 @@ def adapt(
     from geocloud.models.network_scorer import WEIGHTS_FILE
     from geocloud.training import before_after
     from geocloud.training.adapt import write_adapted
-    from geocloud.training.options import OLDER, UNDER_WAY
+    from geocloud.training.options import OLDER, TRAINING, UNDER_WAY
     from geocloud.training.own_scenes import Truth, read_tiles, scene_names, split, taken_for_clear
 
     options, folder = options or AdaptOptions(), Path(out)
@@ -111,25 +111,27 @@ def adapt(
         tiles = [taken_for_clear(tile, scorer, options.threads) for tile in tiles]
     learn, held = split(tiles, options.seed)
     measured = before_after.measure_tiles(held, scorer, options.threads, _part(progress, "measuring before"))
-    make_folder(folder)
-    if labelled:
-        seen = before_after.measure_tiles(learn, scorer, options.threads, _part(progress, "measuring before"))
-        network = _trained(network, card, learn, options, folder, progress)
-        calibration = before_after.with_recall(seen, learn, _scorer(network, card), options.threads)
-    else:
-        calibration = before_after.by_simulation(learn, scorer, options.threads)
-    card = replace(card, calibration=calibration)
-    after = before_after.measure_tiles(
-        held, _scorer(network, card), options.threads, _part(progress, "measuring after")
-    )
-    thresholds = float(scorer.card.calibration.score_threshold), float(calibration.score_threshold)
-    rows, worse = before_after.compare(measured, after, thresholds)
-    card = _described(card, learn, rows, options, labelled=labelled)
-    if worse and not options.allow_worse:
-        return Adaptation(None, card, rows, scene_names(learn), scene_names(held), worse)
-    card = write_adapted(network, replace(card, name=name_of_folder(folder)), folder, overwrite=options.overwrite)
-    if labelled or options.overwrite:
-        shutil.rmtree(folder / UNDER_WAY, ignore_errors=True)
+    with staged(TRAINING, alone=True) as staging:
+        staging.path(folder / CARD_FILE)
+        if labelled:
+            seen = before_after.measure_tiles(learn, scorer, options.threads, _part(progress, "measuring before"))
+            network = _trained(network, card, learn, options, folder, progress)
+            calibration = before_after.with_recall(seen, learn, _scorer(network, card), options.threads)
+        else:
+            calibration = before_after.by_simulation(learn, scorer, options.threads)
+        card = replace(card, calibration=calibration)
+        after = before_after.measure_tiles(
+            held, _scorer(network, card), options.threads, _part(progress, "measuring after")
+        )
+        thresholds = float(scorer.card.calibration.score_threshold), float(calibration.score_threshold)
+        rows, worse = before_after.compare(measured, after, thresholds)
+        card = _described(card, learn, rows, options, labelled=labelled)
+        if worse and not options.allow_worse:
+            return Adaptation(None, card, rows, scene_names(learn), scene_names(held), worse)
+        named = replace(card, name=name_of_folder(folder))
+        card = write_adapted(network, named, folder, staging, overwrite=options.overwrite)
+        if labelled or options.overwrite:
+            shutil.rmtree(folder / UNDER_WAY, ignore_errors=True)
     return Adaptation(folder, card, rows, scene_names(learn), scene_names(held), worse)
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -29,7 +30,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, Georef, Raster, Window
 from geocloud.readers import MemoryScene, open_scene
 from geocloud.readers.dispatch import local_files
-from geocloud.scorers.card import CARD_FILE, ModelCard, name_of_folder, read_card, write_card
+from geocloud.scorers.card import CARD_FILE, ModelCard, check_unchanged, name_of_folder, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_case
 from geocloud.writers.staging import check_outputs, staged, write_errors
@@ -168,7 +169,7 @@ def calibrate(
     else:
         scenes = _scenes(model, data, options, progress)
         calibration = _choose(scenes, card.calibration, options, source_name(data))
-    card = replace(card, calibration=calibration)
+    before, card = card, replace(card, calibration=calibration)
     copied = target.resolve() != folder.resolve()
     if copied:
         card = replace(card, name=name_of_folder(target))
@@ -178,7 +179,11 @@ def calibrate(
             if copied:
                 shutil.copyfile(folder / WEIGHTS_FILE, staging.path(target / WEIGHTS_FILE))
             write_card(card, place)
-        staging.commit(last=target / CARD_FILE, retired=_older(target) if copied and options.overwrite else ())
+        staging.commit(
+            last=target / CARD_FILE,
+            retired=partial(_replaced, folder, before, _older(target) if copied and options.overwrite else []),
+            overwrite=options.overwrite or not copied,
+        )
     return card
 
 
@@ -261,6 +266,12 @@ def _check_files(folder: Path, target: Path, data: Path, options: CalibrateOptio
     else:
         files = [target / CARD_FILE, target / WEIGHTS_FILE, *(_older(target) if options.overwrite else ())]
         check_outputs(files, chain(read, model_files(folder)), overwrite=options.overwrite)
+
+
+def _replaced(model: Path, card: ModelCard, older: list[Path]) -> list[Path]:
+    """What goes; OutputError where the model that was calibrated is another by now."""
+    check_unchanged(model, card)
+    return older
 
 
 def _older(folder: Path) -> list[Path]:

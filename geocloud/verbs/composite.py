@@ -153,10 +153,10 @@ def composite(
         filled = _write(plan, stack, sources, options, target, tasks, staging, progress)
         if options.stac:
             _write_item(outputs[1], target, plan, stack, staging)
-        older = [target.with_suffix(".json")] if options.overwrite and has_tags(target.with_suffix(".json")) else []
+        older = partial(filter, has_tags, [target.with_suffix(".json")]) if options.overwrite else tuple
         staging.commit(last=target, retired=older, overwrite=options.overwrite)
-    told, item = days if all(stack.days) else [""] * len(days), outputs[1] if options.stac else None
-    return Composite(target, tuple(told), filled, item)
+    shown, item = days if all(stack.days) else [""] * len(days), outputs[1] if options.stac else None
+    return Composite(target, tuple(shown), filled, item)
 
 
 def _outputs(target: Path, options: CompositeOptions) -> list[Path]:
@@ -312,12 +312,12 @@ def _product(stack: Stack) -> RasterFormat:
 def _tags(plan: Mosaic, stack: Stack) -> dict[str, str]:
     """Provenance: of what, by which masks, how."""
     kept = ("GEOCLOUD_MODEL", "GEOCLOUD_MODEL_SHA256", "GEOCLOUD_THRESHOLD", "GEOCLOUD_CLASSES", "GEOCLOUD_SERIES")
-    told: dict[str, dict[str, None]] = {key: {} for key in kept}
+    found: dict[str, dict[str, None]] = {key: {} for key in kept}
     for place in plan.masks:
         with MaskFile(place.mask) as mask:
             for key in kept:
-                told[key][mask.tags.get(key, "")] = None
-    masks = {key: ",".join(text for text in texts if text) for key, texts in told.items()}
+                found[key][mask.tags.get(key, "")] = None
+    masks = {key: ",".join(text for text in texts if text) for key, texts in found.items()}
     dated = all(stack.days)
     tags = {
         "GEOCLOUD_VERSION": __version__,

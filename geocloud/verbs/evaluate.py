@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -111,12 +112,12 @@ def evaluate(
     own, baselines = _judged(options), _baselines(options)
     if out is None:
         return _measure(suite, own, baselines, options, progress, None)
-    older = written_before(out) if options.overwrite else []
     names = [*(one.name for one in (*own, *baselines)), *options.peers]
     files = report_files(out, [*(source.name for source in suite.sources), *suite.pools], names)
     read = list(_inputs(suite, options))
     check_outputs(files, read, overwrite=options.overwrite)
-    check_not_read(older, read)
+    older = partial(_older, out, read) if options.overwrite else tuple
+    older()
     with staged(out.resolve().name) as staging:
         place = staging.path(out / SUMMARY).parent
         evaluation = _measure(suite, own, baselines, options, progress, place)
@@ -126,6 +127,13 @@ def evaluate(
             staging.path(file)
         staging.commit(last=out / SUMMARY, retired=older, overwrite=options.overwrite)
     return evaluation
+
+
+def _older(out: Path, read: Sequence[str]) -> list[Path]:
+    """The files of an earlier evaluation, which go; UsageError where one is an input."""
+    found = written_before(out)
+    check_not_read(found, read)
+    return found
 
 
 def _measure(

@@ -97,10 +97,15 @@ class _Sink:
         """Move all into place; patches of an earlier run, as of a larger scene, go with what is replaced."""
         if not self.written:
             return
-        older = [path for path in self._out.iterdir() if self._names.fullmatch(path.name)] if self._overwrite else []
-        retired = [path for path in sorted({*older} - {*self.written}) if has_tags(path)]
-        check_not_read(retired, self._inputs)
+        retired = self._older if self._overwrite else tuple
         self._staging.commit(last=self.written[-1], retired=retired, overwrite=self._overwrite)
+
+    def _older(self) -> list[Path]:
+        """Patches of an earlier run that are not made anew; UsageError where one is an input."""
+        older = [path for path in self._out.iterdir() if self._names.fullmatch(path.name)]
+        found = [path for path in sorted({*older} - {*self.written}) if has_tags(path)]
+        check_not_read(found, self._inputs)
+        return found
 
 
 def _copy_patches(scene: str, sink: _Sink, options: SceneOptions, progress: Progress) -> None:

@@ -106,7 +106,7 @@ def search(
             lines = [f"# {line}\n" for line in (f"{api}, geocloud {__version__}", *table_of(found).splitlines())]
             text = "".join([*lines, *(f"{scene.url}\n" for scene in found)])
             staging.path(target).write_text(text, encoding="utf-8")
-            staging.commit(last=target)
+            staging.commit(last=target, overwrite=options.overwrite)
     return tuple(found)
 
 

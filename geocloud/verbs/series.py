@@ -137,8 +137,8 @@ def detect_series(
         read = list(chain(model_files(options.model), area_files(options.aoi), *map(scene_files, stack.scenes)))
         written = [file for final in finals for file in mask_files({"mask": final})]
         check_outputs(written, read, overwrite=options.overwrite)
-        retired = [path for final in finals for path in earlier_products(final)] if options.overwrite else []
-        check_not_read(retired, read)
+        older = partial(_older, finals, read) if options.overwrite else tuple
+        older()
         staging = files.enter_context(staged("series"))
         stack = replace(stack, scenes=read_once(stack.scenes, partial(staging.scratch, finals[0])))
         place = _Place.of(stack, area, scorer)
@@ -150,7 +150,7 @@ def detect_series(
         work = _Series(stack, place, tuple(alone))
         with rasterio.Env(GDAL_CACHEMAX=CACHE):
             counts, own = _write_masks(work, finals, staging, progress)
-        staging.commit(last=finals[-1], retired=retired, overwrite=options.overwrite)
+        staging.commit(last=finals[-1], retired=older, overwrite=options.overwrite)
     valid = np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)
     _tell_if_all_cloudy(own / valid, counts[:, 1] / valid)
     return tuple(
@@ -159,6 +159,13 @@ def detect_series(
             stack.scenes, stack.days, finals, counts[:, 1], counts[:, 2], valid, own, strict=True
         )
     )
+
+
+def _older(finals: Sequence[Path], read: Sequence[str]) -> list[Path]:
+    """What earlier runs left beside the masks, which goes; UsageError where one is an input."""
+    found = [path for final in finals for path in earlier_products(final)]
+    check_not_read(found, read)
+    return found
 
 
 def _tell_if_all_cloudy(alone: NDArray[np.float64], together: NDArray[np.float64]) -> None:

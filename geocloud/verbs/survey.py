@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,15 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import BoolArray, FloatArray, Georef, Parts, PatchBatch, Raster, Window
 from geocloud.readers import MemoryScene
 from geocloud.readers.dispatch import local_files
-from geocloud.scorers.card import CARD_FILE, ModelCard, Prototypes, TrainingDomain, read_card, write_card
+from geocloud.scorers.card import (
+    CARD_FILE,
+    ModelCard,
+    Prototypes,
+    TrainingDomain,
+    check_unchanged,
+    read_card,
+    write_card,
+)
 from geocloud.scorers.contract import Unmixer, require_unmixer
 from geocloud.training.prototypes import fit_prototypes
 from geocloud.writers.staging import check_outputs, staged, write_errors
@@ -92,8 +101,8 @@ def survey(
     options = options or SurveyOptions()
     recipe = recipe_path(options.recipe)
     config = read_recipe(recipe)
-    before, card = read_card(model_folder(model)), read_card(out)
-    if card.sha256 != before.sha256:
+    before, found = read_card(model_folder(model)), read_card(out)
+    if found.sha256 != before.sha256:
         raise InputError(f"{out} holds other weights than {model}; copy the model folder there first")
     read = chain(local_files(str(data)), [str(recipe)])
     check_outputs([out / CARD_FILE], read, overwrite=True)
@@ -110,12 +119,12 @@ def survey(
     )
     agreement = bf16_agreement(load_network(model_folder(model), before), before, map(middle, scenes))
     thresholds = choose_class_thresholds(samples.veils(), samples.shadows(score_threshold), score_threshold)
-    card = replace(card, class_thresholds=thresholds, domain=seen, bf16_agreement=agreement)
+    card = replace(found, class_thresholds=thresholds, domain=seen, bf16_agreement=agreement)
     with staged(out.resolve().name) as staging:
         place = staging.path(out / CARD_FILE)
         with write_errors(out):
             write_card(card, place.parent)
-        staging.commit(last=out / CARD_FILE)
+        staging.commit(last=out / CARD_FILE, retired=partial(check_unchanged, out, found))
     return card
 
 

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -32,7 +33,7 @@ from geocloud.pipeline.tiling import aggregation_factor
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import FloatArray
 from geocloud.readers import SceneOptions, open_scene
-from geocloud.scorers.card import CARD_FILE, name_of_folder, read_card, write_card
+from geocloud.scorers.card import CARD_FILE, check_unchanged, name_of_folder, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.onnx_card import CARD_SUFFIX, SUFFIX, with_threshold, write_onnx_card
 from geocloud.version import __version__
@@ -237,12 +238,13 @@ def keep_threshold(
     others = tuple((name, value) for name, value in kept.items() if name != rule.name)
     calibration = replace(chosen, rule=rule, alternatives=others)
     copied = target.resolve() != path.resolve()
+    new = replace(card, calibration=calibration)
     if copied:
         check_outputs([target / name for name in (CARD_FILE, WEIGHTS_FILE)], model_files(path), overwrite=False)
-        card = replace(card, name=name_of_folder(target))
-    with staged(card.name) as staging, write_errors(target):
+        new = replace(new, name=name_of_folder(target))
+    with staged(new.name) as staging, write_errors(target):
         if copied:
             shutil.copyfile(path / WEIGHTS_FILE, staging.path(target / WEIGHTS_FILE))
-        write_card(replace(card, calibration=calibration), staging.path(target / CARD_FILE).parent)
-        staging.commit(last=target / CARD_FILE, overwrite=not copied)
+        write_card(new, staging.path(target / CARD_FILE).parent)
+        staging.commit(last=target / CARD_FILE, retired=partial(check_unchanged, path, card), overwrite=not copied)
     return calibration

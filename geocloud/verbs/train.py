@@ -23,6 +23,7 @@ from geocloud.training.options import (
     OLDER,
     PICTURES,
     RECIPE_FILE,
+    TRAINING,
     UNDER_WAY,
     EpochReport,
     Listener,
@@ -78,7 +79,7 @@ def train(
     options, folder = options or TrainOptions(), Path(out)
     options = replace(options, name=options.name or name_of_folder(folder))
     _check_folder(folder, Path(data), options)
-    with staged(folder.resolve().name) as staging:
+    with staged(TRAINING, alone=True) as staging:
         place = staging.path(folder / CARD_FILE).parent
         train_kind = resolve_name(KINDS[options.kind].trainer)
         under_way = UnderWay(folder, resume=options.resume)
@@ -90,8 +91,9 @@ def train(
             write_card(card, place)
         files = {name: staging.path(folder / name) for name in (WEIGHTS, *OLDER)}
         older = [folder / name for name, path in files.items() if not path.exists()]
-        staging.commit(last=folder / CARD_FILE, retired=older)
-    shutil.rmtree(under_way.folder, ignore_errors=True)
+        anew = options.overwrite or options.resume
+        staging.commit(last=folder / CARD_FILE, retired=(lambda: older) if anew else tuple, overwrite=anew)
+        shutil.rmtree(under_way.folder, ignore_errors=True)
     return TrainResult(folder, card, trained.losses)
 
 

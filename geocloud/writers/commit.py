@@ -19,7 +19,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ def commit(
     staged: Sequence[tuple[Path, Path]],
     folders: Mapping[Path, Path],
     *,
-    retired: Sequence[Path] = (),
+    retired: Callable[[], Iterable[Path]] = tuple,
     overwrite: bool = True,
 ) -> None:
     """Give staged files their places.
@@ -59,7 +59,8 @@ def commit(
     Args:
         staged: (staged file, final path), the main output last.
         folders: destination folder -> its staging folder, for every final and retired path.
-        retired: files of an earlier run that go, where they exist.
+        retired: the files of an earlier run that go, where they exist; asked when no other run can change them, so
+            that those of one that ended meanwhile are among them.
         overwrite: whether files may stand in the places.
 
     Raises:
@@ -73,12 +74,12 @@ def commit(
     for new, _ in staged:
         _sync(new)
     with ExitStack() as held:
-        for folder in in_order({final.parent for final in (*finals, *retired)}):
+        for folder in in_order(set(folders)):
             held.enter_context(locked(folder))
         held.enter_context(signals_wait())
         for path in finals:
             _check_place(path, overwrite=overwrite)
-        gone = [path for path in retired if path not in finals and path.is_file()]
+        gone = [path for path in dict.fromkeys(retired()) if path not in finals and path.is_file()]
         moves[:0] = [Move(path, None, folders[path.parent] / f"gone-{n}") for n, path in enumerate(gone)]
         _carry_out(moves)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +22,11 @@ from geocloud.errors import OutputError
 
 LOCK = "lock"
 """The file in a staging folder that its run holds a lock on for as long as it lives."""
+PREFIX = ".geocloud-"
+NEW = ".geocloud+new-"
+"""Prefix of a staging folder whose lock is not taken yet."""
+LABEL_BYTES = 80
+"""Of a run's name in that of its staging folder: no longer than the outputs' own names."""
 LOCK_SECONDS = 60.0
 """A commit takes milliseconds: whoever waits longer waits for a run that is stopped."""
 _STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -111,3 +120,27 @@ def signals_wait() -> Iterator[None]:
             signal.signal(number, handler)
         if heard:
             signal.raise_signal(heard[0])
+
+
+def label_of(stem: str) -> str:
+    """A run's name in its staging folder's: the stem, shortened where it is long; SQLite opens no name of two lines."""
+    stem = "".join("_" if unicodedata.category(letter) == "Cc" else letter for letter in stem)
+    if len(os.fsencode(stem)) <= LABEL_BYTES:
+        return stem
+    digest = hashlib.sha256(os.fsencode(stem)).hexdigest()[:16]
+    return f"{os.fsencode(stem)[: LABEL_BYTES - 17].decode(errors='ignore')}-{digest}"
+
+
+def locked_folder(parent: Path, label: str) -> tuple[Path, IO[str]]:
+    """A new staging folder with its lock taken before it gets the name by which other runs find it."""
+    new = Path(tempfile.mkdtemp(prefix=NEW, dir=parent))
+    try:
+        folder = new.with_name(f"{PREFIX}{label}-{new.name.removeprefix(NEW)}.partial")
+        if os.name == "nt":  # an open file keeps its folder's name there
+            new = new.rename(folder)
+        lock = (new / LOCK).open("w")
+        take_lock(lock)
+        return new.rename(folder), lock
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise

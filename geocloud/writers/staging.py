@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import glob
-import hashlib
 import mmap
 import os
 import re
@@ -13,8 +12,8 @@ import stat
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
@@ -23,7 +22,7 @@ from rasterio.errors import RasterioError
 
 from geocloud.errors import OutputError, UsageError
 from geocloud.writers.commit import Journal, commit, heal_folder
-from geocloud.writers.locks import LOCK, is_alive, signals_wait, take_lock
+from geocloud.writers.locks import NEW, PREFIX, is_alive, label_of, locked, locked_folder, signals_wait
 
 Identity = tuple[object, ...]
 _TAGS = (b"GEOCLOUD_VERSION", b"geocloud:version")
@@ -171,9 +170,6 @@ def _read_all(dataset: rasterio.DatasetReader) -> None:
         dataset.read(window=window)
 
 
-PREFIX = ".geocloud-"
-NEW = ".geocloud+new-"
-"""Prefix of a staging folder whose lock is not taken yet."""
 FRESH_SECONDS = 600
 _BESIDE = {
     ".tif": (".aux.xml", ".ovr", ".msk"),
@@ -183,16 +179,15 @@ _BESIDE = {
 """Suffix of a file -> what GDAL and SQLite add to its name."""
 FULL_BYTES = 1 << 20
 """A disk with less room, on which a file could not be written, is full."""
-LABEL_BYTES = 80
-"""Of a run's name in that of its staging folder: no longer than the outputs' own names."""
+_BUSY = "another run is at work in {} (it holds {}); wait for its end, or choose another folder"
 
 
 class Staging:
     """The staging folders of one scene's outputs, one per destination folder."""
 
-    def __init__(self, stem: str) -> None:
-        """`stem` names the run, so that a later run of the same scene finds what a killed one left."""
-        self._label = _label(stem)
+    def __init__(self, stem: str, *, alone: bool = False) -> None:
+        """`stem` names the run, so that a later run of the same scene finds what a killed one left; see `staged`."""
+        self._label, self._alone = label_of(stem), alone
         self._folders: dict[Path, tuple[Path, IO[str]]] = {}
         self._finals: dict[Path, Path] = {}
 
@@ -211,12 +206,13 @@ class Staging:
         """A path for an intermediate file on the same disk as `beside`, gone with the staging folder."""
         return self._folder(beside.parent) / f"scratch-{name}"
 
-    def commit(self, last: Path, *, retired: Sequence[Path] = (), overwrite: bool = True) -> None:
+    def commit(self, last: Path, *, retired: Callable[[], Iterable[Path]] = tuple, overwrite: bool = True) -> None:
         """Give every staged file that was written its place, all or none.
 
         Args:
             last: the main output, a final path: where it is, all are.
-            retired: files of an earlier run that go with its outputs.
+            retired: the files of an earlier run that go with its outputs, in their folders; asked once no other run
+                can change them. It may refuse the commit.
             overwrite: whether files may stand in the places.
 
         Raises:
@@ -224,10 +220,11 @@ class Staging:
         """
         written = sorted((final == last, path, final) for path, final in self._finals.items() if path.exists())
         finals = {final for *_, final in written}
-        beside = [path for final in finals for path in _beside(final) if path not in finals] if overwrite else []
-        gone = [path for path in (*retired, *beside) if path.parent.is_dir()]
-        for path in gone:
-            self._folder(path.parent)
+
+        def gone() -> list[Path]:
+            beside = [path for final in finals for path in _beside(final) if path not in finals] if overwrite else []
+            return [*retired(), *beside]
+
         folders = {parent: folder for parent, (folder, _) in self._folders.items()}
         commit([(path, final) for _, path, final in written], folders, retired=gone, overwrite=overwrite)
 
@@ -252,7 +249,10 @@ class Staging:
             with write_errors(parent):
                 heal_folder(parent)
                 _clear_leftovers(parent, self._label)
-                self._folders[parent] = _locked_folder(parent, self._label)
+                with locked(parent) if self._alone else nullcontext():
+                    if self._alone and (other := next(_runs(parent, self._label), None)):
+                        raise OutputError(_BUSY.format(parent, other.name))
+                    self._folders[parent] = locked_folder(parent, self._label)
         return self._folders[parent][0]
 
 
@@ -265,9 +265,12 @@ def _beside(final: Path) -> list[Path]:
 
 
 @contextmanager
-def staged(stem: str) -> Iterator[Staging]:
-    """A Staging that is cleared away at the end, whatever happens."""
-    staging = Staging(stem)
+def staged(stem: str, *, alone: bool = False) -> Iterator[Staging]:
+    """A Staging that is cleared away at the end, whatever happens.
+
+    `alone`: OutputError where another run of that name is under way in a folder.
+    """
+    staging = Staging(stem, alone=alone)
     try:
         yield staging
     except OutputError as error:
@@ -310,31 +313,7 @@ def make_folder(folder: Path) -> None:
 def clear_leftovers(folder: Path, stem: str) -> None:
     """Put back what a dead run of any scene was replacing, and remove the staging folders of dead runs of `stem`."""
     heal_folder(folder)
-    _clear_leftovers(folder, _label(stem))
-
-
-def _label(stem: str) -> str:
-    """A run's name in its staging folder's: the stem, shortened where it is long; SQLite opens no name of two lines."""
-    stem = "".join("_" if unicodedata.category(letter) == "Cc" else letter for letter in stem)
-    if len(os.fsencode(stem)) <= LABEL_BYTES:
-        return stem
-    digest = hashlib.sha256(os.fsencode(stem)).hexdigest()[:16]
-    return f"{os.fsencode(stem)[: LABEL_BYTES - 17].decode(errors='ignore')}-{digest}"
-
-
-def _locked_folder(parent: Path, label: str) -> tuple[Path, IO[str]]:
-    """A new staging folder with its lock taken before it gets the name by which other runs find it."""
-    new = Path(tempfile.mkdtemp(prefix=NEW, dir=parent))
-    try:
-        folder = new.with_name(f"{PREFIX}{label}-{new.name.removeprefix(NEW)}.partial")
-        if os.name == "nt":  # an open file keeps its folder's name there
-            new = new.rename(folder)
-        lock = (new / LOCK).open("w")
-        take_lock(lock)
-        return new.rename(folder), lock
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
+    _clear_leftovers(folder, label_of(stem))
 
 
 def _clear_leftovers(folder: Path, label: str) -> None:
@@ -343,7 +322,12 @@ def _clear_leftovers(folder: Path, label: str) -> None:
         with suppress(OSError):
             if time.time() - fresh.stat().st_mtime > FRESH_SECONDS:
                 shutil.rmtree(fresh)
-    for leftover in folder.glob(f"{PREFIX}{glob.escape(label)}-*.partial"):
+    for leftover in _runs(folder, label):
         with suppress(OSError):
             if not is_alive(leftover) and Journal.read(leftover) is None:
                 shutil.rmtree(leftover)
+
+
+def _runs(folder: Path, label: str) -> Iterator[Path]:
+    """The staging folders of runs of that label, living and dead."""
+    return folder.glob(f"{PREFIX}{glob.escape(label)}-*.partial")

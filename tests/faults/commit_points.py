@@ -76,7 +76,7 @@ def run(folder: Path) -> None:
         for name, text in NEW.items():
             staging.path(folder / name).write_text(text)
         FAULT.armed = True
-        staging.commit(folder / "a/m.tif", retired=[folder / name for name in RETIRED])
+        staging.commit(folder / "a/m.tif", retired=lambda: [folder / name for name in RETIRED])
 
 
 def in_child(work: Callable[[], None], at: int, strike: str) -> tuple[str, int]:

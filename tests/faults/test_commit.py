@@ -80,7 +80,7 @@ def test_files_of_an_earlier_run_go_with_its_mask(tmp_path: Path) -> None:
         (tmp_path / name).write_text("old")
     with staged("s") as staging:
         staging.path(tmp_path / "mask.tif").write_text("new")
-        staging.commit(tmp_path / "mask.tif", retired=[tmp_path / "clouds.gpkg", tmp_path / "none.json"])
+        staging.commit(tmp_path / "mask.tif", retired=lambda: [tmp_path / "clouds.gpkg", tmp_path / "none.json"])
     assert contents(tmp_path) == {"mask.tif": b"new"}
 
 
