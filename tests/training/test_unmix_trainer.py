@@ -59,10 +59,16 @@ def _recipe(path, steps):
     return path
 
 
-def test_the_folder_is_whole_and_a_resumed_run_ends_alike(few, tmp_path):
-    recipe = _recipe(tmp_path / "toy.toml", 3)
-    result = train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe))
-    names = {path.name for path in (tmp_path / "m").iterdir()}
+@pytest.fixture(scope="module")
+def toy(few, tmp_path_factory):
+    """A model of three steps in the folder `m`, and its recipe beside it."""
+    folder = tmp_path_factory.mktemp("toy")
+    train(few, folder / "m", TrainOptions(kind="unmix", recipe=_recipe(folder / "toy.toml", 3)))
+    return folder
+
+
+def test_the_folder_is_whole_and_a_resumed_run_ends_alike(few, toy, tmp_path):
+    names = {path.name for path in (toy / "m").iterdir()}
     assert {
         "card.json",
         "weights.safetensors",
@@ -71,29 +77,30 @@ def test_the_folder_is_whole_and_a_resumed_run_ends_alike(few, tmp_path):
         "log.csv",
         "loss.png",
     } <= names
-    card = result.card
+    card = read_card(toy / "m")
     assert (card.kind, card.training.supervision, card.training.steps, card.halo) == ("unmix", "W", 3, 32)
     assert card.calibration.rule.name == "half-way"
     assert card.calibration.probability(np.float32([card.calibration.threshold]))[0] == pytest.approx(0.5)
     assert any("CC BY 4.0; 2 scenes" in line for line in card.training.data)
-    log = (tmp_path / "m" / "log.csv").read_text().splitlines()
+    log = (toy / "m" / "log.csv").read_text().splitlines()
     assert log[0].startswith("step,detect")
     assert log[1].startswith("0,")
-    weights = (tmp_path / "m" / "weights.safetensors").stat().st_size
-    parameters = sum(p.numel() for p in load_scorer(str(tmp_path / "m")).network.parameters())
+    weights = (toy / "m" / "weights.safetensors").stat().st_size
+    parameters = sum(p.numel() for p in load_scorer(str(toy / "m")).network.parameters())
     assert weights < 2.5 * parameters + 20_000  # halves
-    again = train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe, resume=True))
+    copy = shutil.copytree(toy / "m", tmp_path / "m")
+    again = train(few, copy, TrainOptions(kind="unmix", recipe=toy / "toy.toml", resume=True))
     assert again.card.sha256 == card.sha256
     assert again.card.calibration == card.calibration
 
 
-def test_another_recipe_is_not_resumed_and_missing_data_are_one_sentence(few, tmp_path):
-    recipe = _recipe(tmp_path / "toy.toml", 1)
+def test_another_recipe_is_not_resumed_and_missing_data_are_one_sentence(few, toy, tmp_path):
+    recipe = toy / "toy.toml"
     with pytest.raises(ModelError, match=r"no checkpoint\.safetensors to resume from"):
-        train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe, resume=True))
-    train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=recipe))
+        train(few, tmp_path / "none", TrainOptions(kind="unmix", recipe=recipe, resume=True))
+    copy = shutil.copytree(toy / "m", tmp_path / "m")
     with pytest.raises(ModelError, match="run of another recipe"):
-        train(few, tmp_path / "m", TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "b.toml", 2), resume=True))
+        train(few, copy, TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "b.toml", 2), resume=True))
     with pytest.raises(InputError, match=r"does not hold what toy\.toml names"):
         train(tmp_path, tmp_path / "n", TrainOptions(kind="unmix", recipe=recipe))
     (tmp_path / "bad.toml").write_text("steps = 3\nbanana = 1\n")
@@ -103,10 +110,9 @@ def test_another_recipe_is_not_resumed_and_missing_data_are_one_sentence(few, tm
         train(few, tmp_path / "n", TrainOptions(kind="unmix", recipe="nosuch"))
 
 
-def test_scenes_left_out_are_not_seen(few, tmp_path):
+def test_scenes_left_out_are_not_seen(few, toy, tmp_path):
     options = TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "toy.toml", 1), without=("dark",))
-    with_all = train(few, tmp_path / "a", TrainOptions(kind="unmix", recipe=tmp_path / "toy.toml")).card
-    without = train(few, tmp_path / "b", options).card
+    with_all, without = read_card(toy / "m"), train(few, tmp_path / "b", options).card
     assert any("; 2 scenes" in line for line in with_all.training.data)
     assert not any("; 2 scenes" in line for line in without.training.data)
     assert "(1 scenes left out)" in without.training.recipe
@@ -133,13 +139,12 @@ def test_the_command_takes_a_recipe_by_name_or_file_and_no_other_number(few, tmp
         assert said in result.stderr
 
 
-def test_a_run_goes_on_from_a_model(few, tmp_path):
-    recipe = _recipe(tmp_path / "toy.toml", 2)
+def test_a_run_goes_on_from_a_model(few, toy, tmp_path):
+    recipe, start = _recipe(tmp_path / "toy.toml", 2), toy / "m"
     (tmp_path / "none.toml").write_text('extends = "toy.toml"\nsteps = 0\n')
-    train(few, tmp_path / "a", TrainOptions(kind="unmix", recipe=recipe))
-    train(few, tmp_path / "b", TrainOptions(kind="unmix", recipe=tmp_path / "none.toml", start=str(tmp_path / "a")))
+    train(few, tmp_path / "b", TrainOptions(kind="unmix", recipe=tmp_path / "none.toml", start=str(start)))
     assert not (tmp_path / "b" / "loss.png").exists()  # there was no step
-    a, b = (load_file(tmp_path / name / "weights.safetensors") for name in "ab")
+    a, b = (load_file(folder / "weights.safetensors") for folder in (start, tmp_path / "b"))
     assert a.keys() == b.keys()
     assert all(np.array_equal(value, a[key]) for key, value in b.items())
     with pytest.raises(ModelError, match="the recipe needs unmix of"):
@@ -183,13 +188,14 @@ def test_what_a_model_says_in_rgb_is_kept_where_a_recipe_asks_for_it(tmp_path):
         train_unmix(replace(config, keep_rgb=True), [wrong], tmp_path, lambda *_: None)
 
 
-def test_half_of_the_start_is_in_what_a_recipe_of_means_hands_over(few, tmp_path):
-    train(few, tmp_path / "start", TrainOptions(kind="unmix", recipe=_recipe(tmp_path / "toy.toml", 2)))
+def test_half_of_the_start_is_in_what_a_recipe_of_means_hands_over(few, toy, tmp_path):
+    _recipe(tmp_path / "toy.toml", 2)
     for name, line in (("whole", ""), ("half", "start_share = 0.5\n")):
         recipe = tmp_path / f"{name}.toml"
         recipe.write_text(f'extends = "toy.toml"\nsteps = 3\n{line}')
-        train(few, tmp_path / name, TrainOptions(kind="unmix", recipe=recipe, start=tmp_path / "start"))
-    start, whole, half = (load_file(tmp_path / name / "weights.safetensors") for name in ("start", "whole", "half"))
+        train(few, tmp_path / name, TrainOptions(kind="unmix", recipe=recipe, start=toy / "m"))
+    folders = toy / "m", tmp_path / "whole", tmp_path / "half"
+    start, whole, half = (load_file(folder / "weights.safetensors") for folder in folders)
 
     for name, weight in half.items():
         if weight.dtype == np.float16:
