@@ -142,12 +142,16 @@ def print_json(record: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Keys without a value left out, NaN and infinities in lists as None, tuples as lists, paths as strings."""
+    """Keys without a value left out, also of lists without any; tuples as lists, paths as strings.
+
+    NaN and infinities in a list with other values are None.
+    """
     if isinstance(value, dict):
         plain = {str(key): _plain(item) for key, item in value.items()}
         return {key: item for key, item in plain.items() if item is not None}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        items = [_plain(item) for item in value]
+        return items if not items or any(item is not None for item in items) else None
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)

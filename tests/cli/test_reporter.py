@@ -54,7 +54,7 @@ def test_lines_on_the_way_stand_beside_json_not_in_it(capsys: pytest.CaptureFixt
 
 
 def test_json_has_no_null_keys(capsys: pytest.CaptureFixture[str]) -> None:
-    print_json({"a": None, "b": float("nan"), "c": {"d": None, "e": 1}, "f": [None, 2]})
+    print_json({"a": None, "b": float("nan"), "c": {"d": None, "e": 1}, "f": [None, 2], "g": [float("nan"), None]})
     assert capsys.readouterr().out == '{"c": {"e": 1}, "f": [null, 2]}\n'
 
 

@@ -62,7 +62,7 @@ def test_masks_do_not_depend_on_the_windows(
     found: list[SeriesDate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenes = write_dates(tmp_path, DAYS)
-    monkeypatch.setattr("geocloud.series.masks.MEMORY", 1 << 19)
+    monkeypatch.setattr("geocloud.series.masks.MEMORY", 1 << 21)
     for first, second in zip(found, detect_series(scenes, tmp_path / "parts", PLAIN), strict=True):
         with rasterio.open(first.mask_path) as a, rasterio.open(second.mask_path) as b:
             np.testing.assert_array_equal(a.read(), b.read())
