@@ -51,7 +51,9 @@ def test_landsat_names_tell_the_scale_and_the_sensor(tmp_path: Path) -> None:
 
 def test_landsat_level_1_without_metadata_asks_for_it(tmp_path: Path) -> None:
     folder_of(tmp_path, {f"LC08_L1TP_016037_20170813_20170814_01_RT_B{n}.TIF": str(n) for n in (2, 3, 4)})
-    with pytest.raises(InputError, match="whose gains stand in an MTL file that is absent"):
+    with pytest.raises(
+        InputError, match=r"Landsat Level 1, whose scale .* its gains stand in its MTL file: fetch that"
+    ):
         open_scene(tmp_path)
 
 

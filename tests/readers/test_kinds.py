@@ -535,3 +535,41 @@ def test_stackstacs_corners_are_no_centres(kind) -> None:
     for array, left in ((cube, 500000), (cube.isel(x=slice(7, None)), 500070)):
         with open_scene(array) as scene:
             assert tuple(scene.georef.transform)[:6] == (10, 0, left, 0, -10, 5000000)
+
+
+class TestLeftOut:
+    def test_bands_of_a_file(self, tmp_path: Path) -> None:
+        path = write_scene(tmp_path / "a.tif", data=stack(6), names=["B2", "B3", "B4", "B8", "B8A", "SCL"])
+        with open_scene(path) as scene:
+            assert scene.describe()["left_out"] == [
+                "band 5 'B8A': nir, of which band 4 is read",
+                "band 6 'SCL': none that models take",
+            ]
+        with open_scene(path, SceneOptions(bands={"blue": 1, "green": 2, "red": 3})) as scene:
+            assert scene.describe()["left_out"][0] == "band 4 'B8': not named by --bands"
+
+    def test_files_of_a_folder_and_bands_of_a_product(self, tmp_path: Path) -> None:
+        names = ("B02", "B03", "B04", "B08", "B8A", "QX", "TCI")
+        files = {f"T33UUP_20190105T101319_{name}_10m.tif": numbers(60, n) for n, name in enumerate(names)}
+        with open_scene(write_files(tmp_path / "a", files)) as scene:
+            assert scene.describe()["left_out"] == [
+                "T33UUP_20190105T101319_B8A_10m.tif: nir, of which T33UUP_20190105T101319_B08_10m.tif is read",
+                "T33UUP_20190105T101319_QX_10m.tif: nothing says which band it is",
+                "T33UUP_20190105T101319_TCI_10m.tif: a mask, a picture or a layer beside the bands",
+            ]
+        safe, _ = write_safe(tmp_path, bands=("B2", "B3", "B4", "B8", "B8A"))
+        with open_scene(safe) as scene:
+            assert "B8A: nir, of which B8 is read" in scene.describe()["left_out"]
+
+    def test_assets_of_an_item(self, tmp_path: Path) -> None:
+        assets = {}
+        for n, name in enumerate(("blue", "green", "red", "nir", "nir08", "scl")):
+            band_file(tmp_path / f"{name}.tif", numbers(60, n))
+            assets[name] = {"href": f"./{name}.tif", "eo:bands": [{"name": name}]}
+        item = {"type": "Feature", "stac_version": "1.0.0", "id": "a", "links": [], "properties": {}, "assets": assets}
+        (tmp_path / "a.json").write_text(json.dumps(item))
+        with open_scene(tmp_path / "a.json") as scene:
+            assert scene.describe()["left_out"] == [
+                "nir08: nir, of which nir is read",
+                "scl: no band that models take, or nothing says which",
+            ]

@@ -42,6 +42,8 @@ _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 _TOP = re.compile(r"(?:^|[^a-z0-9])(?:TOA|L1[A-Z]{0,2}|RADIANCE)(?:$|[^a-z0-9])", re.IGNORECASE)
 """Words of names that say that numbers are of the top of the atmosphere."""
 _NANOMETRES = (350.0, 2600.0)
+_FARTHER = BandHint("-")
+"""Of a spectrometer's bands all that are not the nearest to a centre."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def given_bands(bands: Mapping[str, int | str], labels: Sequence[str], source: s
     """The user's own bands, by number or by what the scene calls them; UsageError where there is no such band."""
     numbers = {name: _given(name, value, labels, source) for name, value in bands.items()}
     ordered = dict(sorted(numbers.items(), key=lambda item: band_order(item[0])))
-    return ChosenBands(ordered, dict.fromkeys(ordered, "--bands"))
+    left = {n: "not named by --bands" for n in range(1, len(labels) + 1) if n not in numbers.values()}
+    return ChosenBands(ordered, dict.fromkeys(ordered, "--bands"), left_out=_sentences(left, labels))
 
 
 def _given(name: str, value: int | str, labels: Sequence[str], source: str) -> int:
@@ -126,9 +129,8 @@ def choose_bands(
     order = named_order(file_name, sum(hint.text != ALPHA for hint in hints))
     if order is not None and not found.readings and not _covers(numbers, order.bands):
         by_order = read_evidence([*order_hints(order), *hints[len(order.bands) :]])
-        found = BandEvidence(
-            tuple(one or other for one, other in zip(_words_only(found), by_order.bands, strict=True)), found.sensor
-        )
+        evidence = f"order of {order.product} files"
+        found = BandEvidence(tuple(band and replace(band, evidence=evidence) for band in by_order.bands), found.sensor)
         numbers, guess = found.numbers(), f"order of {order.product} files, by the file's name"
     if not set(VISIBLE) <= set(numbers):
         raise InputError(_refusal(found, hints, labels, source, texts))
@@ -137,7 +139,7 @@ def choose_bands(
     why = {name: band.evidence for name, number in numbers.items() if (band := found.bands[number - 1])}
     named = zip(found.bands, labels, strict=True)
     unnamed = tuple(label or f"{n}" for n, (band, label) in enumerate(named, start=1) if band is None)
-    return ChosenBands(numbers, why, found.sensor, guess, _left_out(found, numbers, labels), unnamed)
+    return ChosenBands(numbers, why, found.sensor, guess, _left_out(found, numbers, labels, hints), unnamed)
 
 
 def nearest_hints(hints: Sequence[BandHint], texts: str, has_data: Callable[[int], bool]) -> list[BandHint]:
@@ -166,7 +168,7 @@ def nearest_hints(hints: Sequence[BandHint], texts: str, has_data: Callable[[int
         if name != "cirrus" or top:
             kept |= {next((n for _, n in sorted(near) if has_data(n)), 0)}
     return [
-        replace(hint, wavelength=wave) if n in kept else BandHint("-")
+        replace(hint, wavelength=wave) if n in kept else _FARTHER
         for n, (hint, wave) in enumerate(zip(hints, waves, strict=True), start=1)
     ]
 
@@ -214,10 +216,6 @@ def _check_once(found: BandEvidence, numbers: Mapping[str, int], labels: Sequenc
             )
 
 
-def _words_only(found: BandEvidence) -> list[None]:
-    return [None] * len(found.bands)
-
-
 def _covers(numbers: Mapping[str, int], bands: Sequence[str]) -> bool:
     """True where names tell all that an order would."""
     return {band for band in bands if band in SCORED} <= set(numbers)
@@ -256,21 +254,45 @@ def _refusal(found: BandEvidence, hints: Sequence[BandHint], labels: Sequence[st
     return f"{head}name them by your product's document: {', '.join(examples)}"
 
 
-def _left_out(found: BandEvidence, numbers: Mapping[str, int], labels: Sequence[str]) -> tuple[str, ...]:
-    """Bands that are not read, a sentence each."""
+def _left_out(
+    found: BandEvidence, numbers: Mapping[str, int], labels: Sequence[str], hints: Sequence[BandHint]
+) -> tuple[str, ...]:
+    """Bands that are not read, and why."""
     read = set(numbers.values())
-    left = []
-    for number, (band, label) in enumerate(zip(found.bands, labels, strict=True), start=1):
+    reasons = {}
+    for number, (band, hint) in enumerate(zip(found.bands, hints, strict=True), start=1):
         if number in read:
             continue
-        name = f"band {number}{f' {label!r}' if label else ''}"
-        if band is None:
-            left.append(f"{name}: nothing says which it is")
+        if hint.text == _FARTHER.text:
+            reasons[number] = "others are nearer to the wavelengths that models take"
+        elif band is None:
+            reasons[number] = "nothing says which it is"
         elif not band.band:
-            left.append(f"{name}: none that models take")
+            reasons[number] = "none that models take"
         else:
-            left.append(f"{name}: {band.band}, of which band {numbers[band.band]} is read")
-    return tuple(left)
+            reasons[number] = f"{band.band}, of which band {numbers[band.band]} is read"
+    return _sentences(reasons, labels)
+
+
+def _sentences(reasons: Mapping[int, str], labels: Sequence[str]) -> tuple[str, ...]:
+    """One for each band by its number; where they are many, one for neighbours of one reason."""
+    runs: list[tuple[int, int]] = []
+    for number, reason in reasons.items():
+        joined = runs and runs[-1][1] == number - 1 and reasons[number - 1] == reason
+        if joined and len(reasons) > MAX_LISTED_BANDS:
+            runs[-1] = runs[-1][0], number
+        else:
+            runs.append((number, number))
+
+    def called(number: int) -> str:
+        return f"{number}{f' {labels[number - 1]!r}' if labels[number - 1] else ''}"
+
+    return tuple(
+        f"band {called(first)}: {reasons[first]}"
+        if first == last
+        else f"bands {called(first)} to {called(last)}: {reasons[first]}"
+        for first, last in runs
+    )
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -197,6 +197,11 @@ def _foreign_signs(sensor: Sensor, layers: Sequence[str]) -> bool:
     )
 
 
+def _is_layer(text: str) -> bool:
+    """True for a layer that products have beside their bands, such as SCL."""
+    return any(sensor.signs and _is_sign(sensor.signs, text) for sensor in SENSORS)
+
+
 def _is_sign(signs: str, layer: str) -> bool:
     return re.search(rf"(?:^|[^a-z0-9])(?:{signs})(?:$|[^a-z0-9])", layer, re.IGNORECASE) is not None
 
@@ -223,9 +228,9 @@ def _own_names(hints: Sequence[BandHint]) -> list[NamedBand | None]:
 
 def _own(hint: BandHint) -> NamedBand | None:
     """What a band says without its sensor: by metadata, wavelength or words; names of a family of its own say more."""
-    if is_quality(hint.text) and not hint.common:
-        return NamedBand("", "")
     token = product_token(hint.text)
+    if not hint.common and (is_quality(hint.text) or (token is None and _is_layer(hint.text))):
+        return NamedBand("", "")
     wavelength = hint.wavelength if hint.wavelength is not None else wavelength_in(hint.text)
     word = None if token and token[0] not in SHARED_FAMILIES else name_word(hint.text)
     common = name_word(hint.common) if hint.common else None

@@ -104,11 +104,11 @@ def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry
     samples = sample()
     if not samples.values.size:  # all of it was read: wholly nodata, whatever the scale
         return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, "no pixel has data")
-    if set(samples.dtypes) == {"uint8"}:
-        return true_colour(evidence.texts) or _bytes(samples, evidence)
     product = named_product(evidence.names)
     if product is not None and set(samples.dtypes) & set(product.dtypes):
         return _of_product(product, evidence)
+    if set(samples.dtypes) == {"uint8"}:
+        return true_colour(evidence.texts) or _bytes(samples, evidence)
     if _is_landsat_sr(evidence, samples):
         origin = f"{LANDSAT_C2_L2.product}, by names and values; --scale and --offset if not"
         return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, origin)

@@ -240,10 +240,15 @@ LANDSAT_C2_L2 = Product(
     r"|L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_02_\w\w_(?:sr|toa)_band\d",
 )
 """USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide (LSDS-1619), section 6; ARD and on demand the same."""
-LANDSAT_L1 = Product("Landsat Level 1", float("nan"), float("nan"), 0, fill_bit=0)
+LANDSAT_L1 = Product(
+    *("Landsat Level 1", float("nan"), float("nan"), 0, 0),
+    r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_\d\d_\w\w_b\d",
+    ("uint8", "uint16", "int16"),
+    "its gains stand in its MTL file: fetch that, or give --scale and --offset",
+)
 """USGS, Landsat Collection 1 and 2 Level 1 Data Format Control Books: gains differ by scene and stand in the MTL."""
 PRODUCTS = (
-    LANDSAT_C2_L2,
+    *(LANDSAT_C2_L2, LANDSAT_L1),
     Product(
         *("Landsat Collection 2 ARD, top of atmosphere", 2.75e-5, -0.2, 0),
         file_name=r"L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_TOA?",
@@ -260,8 +265,7 @@ PRODUCTS = (
     Product("Planet's normalised mosaics", 1e-4, 0.0, 0, file_name=r"_normalized_analytic_"),
     Product("Harmonized Landsat Sentinel-2", 1e-4, 0.0, -9999, file_name=r"HLS\.[LS]30\."),
     Product("Copernicus Browser, raw values", 1 / 65535, 0.0, 0, file_name=r"_\(Raw\)", dtypes=("uint16",)),
-    Product("PlanetScope surface reflectance", 1e-4, 0.0, 0, file_name=r"_Analytic(?:MS)?_SR"),
-    Product("PlanetScope top of atmosphere", 1e-4, 0.0, 0, file_name=r"_Analytic(?:MS)?.*_toar"),
+    Product("PlanetScope reflectance", 1e-4, 0.0, 0, file_name=r"_Analytic(?:MS)?(?:_SR|.*_toar)"),
     Product(
         *("PlanetScope radiance", float("nan"), 0.0, 0),
         file_name=r"_Analytic(?:MS)?(?:_8b|_DN)?(?:_harmonized|_clip|_file_format)*\.",
@@ -284,10 +288,7 @@ PRODUCTS = (
     ),
     Product("FORCE", 1e-4, 0.0, -9999, file_name=r"_LEVEL2_(?:SEN2|LND0)\w*_(?:BOA|TOA)"),
     Product(
-        "Theia MAJA",
-        1e-4,
-        0.0,
-        -10000,
+        *("Theia MAJA", 1e-4, 0.0, -10000),
         file_name=r"(?:SENTINEL2[A-DX]|LANDSAT\d\S*)_\d{8}-.*_L[23]A_.*_(?:FRE|SRE|FRC)_B",
     ),
     Product(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from geocloud.errors import InputError
 from geocloud.readers.bands.choosing import ChosenBands, check_blue, choose_bands, given_bands
-from geocloud.readers.bands.evidence import BandHint, named_at_all, read_evidence
+from geocloud.readers.bands.evidence import BandHint, NamedBand, named_at_all, read_evidence
 from geocloud.readers.bands.names import VISIBLE
 from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
 from geocloud.readers.bands.sensors import LANDSAT_L1, QUALITY
@@ -31,7 +30,6 @@ _NO_BAND = re.compile(
     re.IGNORECASE,
 )
 """Files beside the bands: classes, quality, angles, pictures."""
-_LANDSAT_L1 = re.compile(r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_\d\d_\w\w_b", re.IGNORECASE)
 _TILE = re.compile(r"(.*?)-?(\d{10}-\d{10})(?: ?\(\d\))?\.tiff?", re.IGNORECASE)
 _METRES = re.compile(r"_(\d\d)m\.")
 """Pixel size in names of Sentinel-2's files, of which one resampled to another's grid is not read."""
@@ -45,6 +43,11 @@ def rasters_of(tree: Tree) -> list[str]:
     if own:
         return own
     return [name for name in tree.below() if RASTER.fullmatch(name) and not _NO_BAND.fullmatch(name.rpartition("/")[2])]
+
+
+def _beside(tree: Tree) -> list[str]:
+    """Names of the rasters of a folder that are no bands."""
+    return [name for name in tree.names() if RASTER.fullmatch(name) and _NO_BAND.fullmatch(name)]
 
 
 def lone_raster(tree: Tree) -> list[str]:
@@ -91,10 +94,6 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneInfo
     for band, number in chosen.numbers.items():
         name = ordered[number - 1]
         path = files[name]
-        if options.scale is None and _LANDSAT_L1.match(Path(name).name) and from_item.get(_key(name)) is None:
-            raise InputError(
-                f"{name} is a Landsat Level 1 band, whose gains stand in an MTL file that is absent; fetch it"
-            )
         stated[band] = from_item.get(_key(name)) or of_tile.get(band) or of_theia or _tags(path, allow_external=allow)
         sources.append(BandSource(band, path, label=name.rpartition("/")[2], evidence=chosen.why[band]))
     quality = next(
@@ -111,7 +110,10 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneInfo
         notes=unnamed_note(chosen),
         fill=fill,
         scale=ScaleEvidence(source, texts, chosen.sensor, [_stem(name) for name in ordered]),
-        left_out=chosen.left_out,
+        left_out=(
+            *chosen.left_out,
+            *(f"{name}: a mask, a picture or a layer beside the bands" for name in _beside(tree)),
+        ),
         guess=chosen.guess,
     )
     return assemble(product, sources, options, stated)
@@ -154,8 +156,20 @@ def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -
         if band in chosen.numbers
     }
     read = set(numbers.values())
-    left = tuple(f"{name}: not read" for number, name in enumerate(names, start=1) if number not in read)
+    left = tuple(
+        f"{name}: {_why_not(band, numbers, names)}"
+        for number, (name, band) in enumerate(zip(names, evidence.bands, strict=True), start=1)
+        if number not in read
+    )
     return ChosenBands(numbers, chosen.why, chosen.sensor, chosen.guess, left, chosen.unnamed)
+
+
+def _why_not(band: NamedBand | None, numbers: Mapping[str, int], names: Sequence[str]) -> str:
+    """Why a file is not read."""
+    if band is None:
+        return "nothing says which band it is"
+    read = numbers.get(band.band)
+    return f"{band.band}, of which {names[read - 1]} is read" if read else "no band that models take"
 
 
 def _hints(stems: Sequence[str], texts: str) -> list[BandHint]:

@@ -7,7 +7,7 @@ import math
 from geocloud.errors import InputError
 from geocloud.readers.bands.choosing import given_bands
 from geocloud.readers.bands.radiometry import ScaleEvidence
-from geocloud.readers.bands.sensors import LANDSAT_4_7, LANDSAT_8_9, LANDSAT_C2_L2, LANDSAT_L1, Sensor
+from geocloud.readers.bands.sensors import LANDSAT_C2_L2, LANDSAT_FAMILIES, LANDSAT_L1, Sensor, stated_sensors
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.paths import scene_name
 from geocloud.readers.files.tree import Tree
@@ -71,6 +71,7 @@ def describe_landsat(source: str, tree: Tree, options: SceneOptions) -> SceneInf
         fill=fill,
         document=tree.find(metadata) or "",
         scale=ScaleEvidence(source, source, sensor),
+        left_out=tuple(f"{band}: not named by --bands" for band in files if band not in chosen.values()),
     )
     return assemble(product, sources, options, stated)
 
@@ -123,10 +124,10 @@ def _sensor(groups: Groups, source: str) -> Sensor:
             f"{source} is of the Multispectral Scanner (MSS), which has no blue band, and a scene needs "
             "blue, green and red: give one of TM, ETM+ or OLI"
         )
-    number = spacecraft.rpartition("_")[2]
-    if number not in tuple("456789"):
+    found = [sensor for sensor in stated_sensors(spacecraft) if sensor.families == LANDSAT_FAMILIES]
+    if not found:
         raise InputError(f"{source} is of {spacecraft or 'an unknown spacecraft'}; Landsat 4 to 9 are read here")
-    return LANDSAT_8_9 if number in "89" else LANDSAT_4_7
+    return found[0]
 
 
 def _is_level2(groups: Groups) -> bool:

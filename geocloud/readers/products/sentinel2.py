@@ -7,6 +7,7 @@ absent resolutions as zeros without a word.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,8 +91,15 @@ def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneInfo:
         notes=_notes(baseline, chosen),
         document=tree.find(metadata) or "",
         scale=ScaleEvidence(source, source, SENTINEL2),
+        left_out=tuple(_why_not(band, chosen) for band in files if band not in chosen.values()),
     )
     return assemble(product, sources, options, stated)
+
+
+def _why_not(band: str, chosen: Mapping[str, str]) -> str:
+    """Why a band of the product is not read."""
+    name = SENTINEL2.bands[band]
+    return f"{band}: {f'{name}, of which {chosen[name]} is read' if name in chosen else 'none that models take'}"
 
 
 def tile_radiometry(source: str, tree: Tree) -> dict[str, Radiometry]:

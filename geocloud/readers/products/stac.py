@@ -111,8 +111,25 @@ def describe_item(source: str, options: SceneOptions) -> SceneInfo:
             item_baseline(item),
             taken=item_time(item),
         ),
+        left_out=_left_out(item, chosen, options),
     )
     return assemble(product, sources, options, stated)
+
+
+def _left_out(item: Mapping[str, Any], chosen: Mapping[str, AssetBand], options: SceneOptions) -> tuple[str, ...]:
+    """Assets and their bands that are not read, a sentence each."""
+    read = {(band.key, band.index) for band in chosen.values()}
+    known = asset_bands(item, options.bands)
+    left = [
+        f"{band.label}: {band.band}, of which {chosen[band.band].label} is read"
+        for band in known
+        if (band.key, band.index) not in read
+    ]
+    named = {band.key for band in known}
+    return (
+        *left,
+        *(f"{key}: no band that models take, or nothing says which" for key in item["assets"] if key not in named),
+    )
 
 
 def choose_assets(item: Mapping[str, Any], bands: Mapping[str, int | str] | None = None) -> dict[str, AssetBand]:
