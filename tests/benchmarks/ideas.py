@@ -2,7 +2,8 @@
 
 GEOCLOUD_DATA=../shared/data python tests/benchmarks/ideas.py [--model MODEL]
 
-Views: the mean score of a scene and of its mirror images. Own normal (after INP-Former, Luo et al. 2025): pixels that
+Views: the mean score of a scene and of its mirror images. One look: as shipped, but seen once, with the cirrus band if
+there is one; what ships looks a second time, without it. Own normal (after INP-Former, Luo et al. 2025): pixels that
 score far below the threshold are clear ground, and what is unlike that gains on the score. What ships asks the ground
 in a window around each pixel. *Alone* is the network's score without that. *Clusters*: eight clusters of the log
 reflectance of all clear ground of the scene are its normal, and the log of a pixel's Mahalanobis distance to the
@@ -33,6 +34,7 @@ from geocloud.raster import BoolArray, FloatArray
 from geocloud.scorers.card import read_card
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
+ALL = torch.ones(len(BANDS), dtype=torch.bool)
 SURELY_CLEAR, CLUSTERS, SAMPLE = 1.4, 8, 2000
 """Logits below the threshold from which a pixel is clear ground; clusters of it; pixels that they are made of."""
 Scene = tuple[str, FloatArray, BoolArray, BoolArray]
@@ -98,6 +100,17 @@ def alone(shown: FloatArray, network: UnmixNet) -> FloatArray:
     return found
 
 
+def one_look(shown: FloatArray, network: UnmixNet) -> FloatArray:
+    """(h, w) the shipped score of all seven bands, if the network looked only once, with the cirrus band."""
+    second, nothing = network._without_cirrus, lambda x, *_: torch.full_like(x[:, :1], -torch.inf)
+    network._without_cirrus = nothing  # type: ignore[method-assign]
+    given = np.ascontiguousarray(shown)
+    with torch.inference_mode():
+        found: FloatArray = network.raw_score(torch.from_numpy(given)[None], ALL)[0].numpy()
+    network._without_cirrus = second  # type: ignore[method-assign]
+    return found
+
+
 def ways(shown: FloatArray, model: str, network: UnmixNet, threshold: float) -> dict[str, FloatArray]:
     """Name of each way to its score (h, w)."""
 
@@ -108,6 +121,8 @@ def ways(shown: FloatArray, model: str, network: UnmixNet, threshold: float) -> 
     plain, turned, bare = found(shown), found(shown[..., ::-1])[:, ::-1], alone(shown, network)
     strange = own_normal(shown, bare, threshold)
     views = {"as shipped": plain, "two views": (plain + turned) / 2, "alone": bare}
+    if len(shown) == len(BANDS):
+        views["one look"] = one_look(shown, network)
     return views | {f"clusters x {share}": bare + share * strange for share in (0.3, 0.6)}
 
 

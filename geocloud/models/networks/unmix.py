@@ -6,19 +6,19 @@ The encoder reads bands; four heads give the cloud-free ``surface``, the ``opaci
 s and the ``cloud`` colour, whose slope over wavelength tells cloud (flat) from haze and smoke (falling) and dust
 (rising). The mask is read from the opacity alone: its logit is the score.
 
-The idea of a decoder that mixes is that of GAN-CDM (Li et al. 2022) and, for anomalies in general, of DRAEM
-(Zavrtanik et al. 2021): an autoencoder that must repair learns what to repair. Solved for the opacity, the formula
-above is affine in x with coefficients that ground and cloud colour set, and those are smooth: so the network finds the
-coefficients of each cell (`cells.py`), and outlines come out at every pixel for the price of a quarter of the grid.
+A decoder that mixes is the idea of GAN-CDM (Li et al. 2022) and, for anomalies in general, of DRAEM (Zavrtanik et
+al. 2021): an autoencoder that must repair learns what to repair. Solved for the opacity, the formula is affine in x,
+with coefficients that ground and cloud colour set, and those are smooth: so the network finds the coefficients of each
+cell (`cells.py`), and outlines come out at every pixel for the price of a quarter of the grid.
 
-The code of a cell holds next to nothing of shadow: the head's ``shadow`` serves the sum alone. Ground in shadow is
-found by a smaller network beside, of the same make, trained after it.
+The head's ``shadow`` serves the sum alone: ground in shadow is found by a smaller network of the same make.
 
 Where the infrared shows that a pixel is snow, and where texture says so without it, the logit is lowered. Snow absorbs
 at 1.6 micrometres, where clouds of water drops reflect; ice clouds reflect little there, too, but shine in the cirrus
 band, which ground at common heights does not (Hall et al. 1995; Dozier 1989). In near infrared snow is a little darker
 than in red, the more so the coarser its grains, and cloud is not (Wiscombe and Warren 1980).
-Last, a pixel that is neither surely clear nor surely cloud is set against the clear ground around it.
+A pixel that is neither surely clear nor surely cloud is set against the clear ground around it. Where there is a cirrus
+band the network looks twice, once without it, and the higher logit counts: thin low cloud is as dark there as ground.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ GRAINS, GRAINS_ODDS = 0.03, 2.5
 that adds to the log odds by texture; as much brighter it is cloud."""
 PENALTY, DOUBT = 6.0, 5.0
 """Logits taken off where short-wave infrared shows snow, and at most where texture does."""
-HALF_WAY_LOGIT, DOUBT_WIDTH, GAIN, LOSS, SWIR_LOGITS, PASSES = -2.6, 2.0, 1.2, 1.5, 0.7, 2
+HALF_WAY_LOGIT, DOUBT_WIDTH, GAIN, LOSS, SWIR_LOGITS, PASSES = -2.6, 2.0, 1.2, 1.5, 0.5, 2
 """Logit half-way between clear and cloud; how far from it a score is in doubt; weights of unlikeness to clear ground
 and of likeness; logits added where infrared shows more; how often, each time by the ground that is clear then."""
 PALE, BLANK, UNSURE = 0.25, 0.003, -2.4
@@ -120,8 +120,8 @@ class SnowTexture(nn.Module):
         windows of 16x16 cells, one every 8:  their means -> one chance each -> interpolated to every pixel
 
     The weights are fitted by `geocloud.training.unmix.snow`; before that the chance is 0. Near infrared adds to the log
-    odds, by a published property of snow rather than by a fit: too few scenes of snow show it without 1.6 micrometres.
-    In pixels of more than COARSEST metres clouds are as rough as snow: there it takes near infrared to tell.
+    odds, by a published property of snow and not by a fit: too few scenes of snow show it without 1.6 micrometres. In
+    pixels of more than COARSEST metres clouds are as rough as snow: there it takes near infrared to tell.
     """
 
     def __init__(self) -> None:
@@ -172,9 +172,8 @@ def _dullness(x: Tensor) -> Tensor:
     return ((1 - (infrared + 1e-6) / (visible + 1e-6)) / GRAINS).clamp(-1, 1)
 
 
-WAVELENGTHS = tuple(CENTRES[band] for band in BANDS)
-"""Centres of BANDS in micrometres (Sentinel-2 MSI; Landsat's lie within 0.02 of them)."""
-REFERENCE_WAVELENGTH = 0.56
+WAVELENGTHS, REFERENCE_WAVELENGTH = tuple(CENTRES[band] for band in BANDS), 0.56
+"""Centres of BANDS in micrometres (Sentinel-2 MSI; Landsat's lie within 0.02 of them), and of green."""
 SHADOW_BANDS = 4
 """Of BANDS, those that shadow is found with: infrared ones make it worse, for few training scenes have them."""
 
@@ -267,12 +266,7 @@ class UnmixNet(CellNet):
             colour to within its own smoothness.
         """
         # A head gives each cell 16 values, one per pixel, in channels k = 4 * row + column. So one k, and every fourth
-        # pixel of x from (row, column) on, give every fourth pixel of the maps:
-        #
-        #    0  1  2  3
-        #    4 [5] 6  7     corner (1, 1): k = 5
-        #    8  9 10 11
-        #   12 13 14 15
+        # pixel of x from (row, column) on, give every fourth pixel of the maps.
         code, middle, mean = self._encode(x, present)
         logit = self._detect(code, x, present, None, last=False)
         row, column = corner
@@ -285,10 +279,7 @@ class UnmixNet(CellNet):
         return logit, Unmixed(logit[..., row::CELL, column::CELL], surface, cloud, slope, shadow)
 
     def raw_score(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
-        """The contract of a scorer's network: (n, h, w) logit of the opacity, for any height and width.
-
-        What detection needs, without the other heads' cost; absent bands are left out, not carried along as zeros.
-        """
+        """The contract of a scorer's network: (n, h, w) logit of the opacity, of any size; x lacks the absent bands."""
         height, width = x.shape[-2:]
         whole, there = to_grid(x), present.expand(len(x), -1)
         code, _, _ = self._encode(whole, there, present)
@@ -309,9 +300,11 @@ class UnmixNet(CellNet):
     def _detect(
         self, code: Tensor, x: Tensor, present: Tensor, shown: Tensor | None, *, fine: bool = True, last: bool = True
     ) -> Tensor:
-        """(n, 1, h, w) what the cells say, less what speaks for snow; `last`, but in training, against the ground."""
+        """(n, 1, h, w) what the cells say, less what speaks for snow; `last`: all of the score, as not in training."""
         logit, nothing = self._logit(code, x), None
         has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
+        if last and (shown is None or shown[CIRRUS]):
+            logit = torch.maximum(logit, self._without_cirrus(x, present, shown))
         if shown is None or (shown[NIR] and shown[SWIR]):
             logit = logit - find_snow(x, present, shown).correction()
         if shown is None or not shown[SWIR]:
@@ -325,6 +318,12 @@ class UnmixNet(CellNet):
                 logit = alone + doubt * (unlike * torch.where(unlike > 0, GAIN, LOSS) + SWIR_LOGITS * has_swir)
         return logit if nothing is None else logit.lerp(torch.full_like(logit, UNSURE), (1 - has_swir) * nothing)
 
+    def _without_cirrus(self, x: Tensor, present: Tensor, shown: Tensor | None) -> Tensor:
+        """(n, 1, h, w) what the cells say of x, whose last band is cirrus, if they do not see that band."""
+        others = torch.arange(len(BANDS), device=x.device) != CIRRUS
+        code, _, _ = self._encode(x[:, :-1], present * others, others if shown is None else shown & others)
+        return self._logit(code, x)
+
     def snow_evidence(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
         """(n, 1, h, w) what speaks for snow, 0 to 1; arguments as in ``forward``."""
         has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
@@ -335,9 +334,7 @@ class UnmixNet(CellNet):
     def _repair(self, code: Tensor, x: Tensor, mean: Tensor) -> Tensor:
         """(n, 7, h, w) what to add to the input to get the ground: offsets, and a part of its detail."""
         # Per cell and band: an offset for each of the 16 pixels, and one gain for their distance from the cell's mean.
-        # pixel_unshuffle makes the pixels of a cell its channels, and pixel_shuffle turns them back into pixels:
-        #
-        #   (n, 7, h, w)  <->  (n, 7 * 16, h/4, w/4)
+        # The pixels of a cell are its channels, and back: (n, 7, h, w)  <->  (n, 7 * 16, h/4, w/4).
         offset, gain = self.ground(code).split((CELL**2 * len(BANDS), len(BANDS)), 1)
         detail = F.pixel_unshuffle(x, CELL).view(len(x), len(BANDS), CELL**2, *mean.shape[2:]) - mean[:, :, None]
         return F.pixel_shuffle(offset + (gain[:, :, None] * detail).flatten(1, 2), CELL).float()
