@@ -1,4 +1,4 @@
-"""From a raw score to cloud or not: threshold, direction and P(cloud) of one scorer."""
+"""How scores are read: threshold, direction and P(cloud) of one scorer."""
 
 from __future__ import annotations
 
@@ -21,62 +21,63 @@ class ThresholdRule:
     """How a threshold was chosen, so that anyone can judge and repeat it."""
 
     name: str = "given"
-    """`paper`, `quantile`, `conformal`, `synthetic`, `f1`, `equal`, `half-way`, or `given` on the command line."""
+    """Such as `paper`, `quantile`, `conformal`, `synthetic`, `f1`, `half-way`; `given` if the user gave a number."""
     parameter: float | None = None
-    """The rule's own number: a quantile, a false-alarm bound; None where it has none."""
+    """The rule's number, such as a quantile or a false-alarm bound; None if it has none."""
     data: str = ""
-    """The data it was chosen on, in words; empty for none."""
+    """The data that it was chosen on, in words; empty: none."""
     figure: str = ""
-    """What the rule reached on that data, such as `balanced accuracy 0.93`."""
+    """What the rule achieved on these data, such as `balanced accuracy 0.93`."""
 
     def __str__(self) -> str:
-        """The rule as printed: name and parameter."""
+        """Name and parameter of the rule."""
         return self.name if self.parameter is None else f"{self.name} {self.parameter:g}"
 
 
 @dataclass(frozen=True, slots=True)
 class Probability:
-    """A threshold in P(cloud), whatever the unit of the model's raw scores; UsageError outside 0 to 1."""
+    """A threshold in P(cloud), whatever the unit of the model's raw scores."""
 
     value: float
 
     def __post_init__(self) -> None:
-        """At 0 all would be cloud, at 1 nothing."""
+        """UsageError unless 0 < value < 1: at 0 everything would be cloud, at 1 nothing."""
         if not 0 < self.value < 1:
             raise UsageError(f"probability {self.value:g} must be more than 0 and less than 1")
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Reads scores. A *score* is higher for cloudier; a *raw* score keeps the model's own unit and direction."""
+    """Reads scores. A *score* is higher where it is cloudier; a *raw* score has the model's own unit and direction."""
 
     threshold: float
-    """In raw units."""
+    """A raw score."""
     cloud_is: CloudSide = "high"
-    """`high`: raw scores at or above the threshold are cloud. `low`: at or below (an error that clouds keep small)."""
+    """`high`: raw scores at or above the threshold are cloud. `low`: those at or below it, such as small errors of a
+    model of cloud."""
     rule: ThresholdRule = field(default_factory=ThresholdRule)
-    """Where the threshold comes from."""
+    """How the threshold was chosen."""
     curve: tuple[tuple[float, float], ...] = ()
     """Knots (raw, P(cloud)), raw ascending, P monotone towards the cloudy side; empty: a step at the threshold."""
     unit: str = ""
-    """What a raw score is, such as `mean squared error`."""
+    """Unit of a raw score, such as `mean squared error`."""
     alternatives: tuple[tuple[str, float], ...] = ()
     """(rule, raw threshold) of other rules that were tried, for `--threshold RULE`."""
 
     def __post_init__(self) -> None:
-        """The curve must be a monotone function; later code trusts it."""
+        """ValueError for values that are not finite, or a curve that is not monotone."""
         raws, ps = [raw for raw, _ in self.curve], [p for _, p in self.curve]
-        rising = ps if self.cloud_is == "high" else ps[::-1]
+        ascending = ps if self.cloud_is == "high" else ps[::-1]
         if self.cloud_is not in ("high", "low"):
             raise ValueError(f"cloud_is must be 'high' or 'low', not {self.cloud_is!r}")
         if not np.isfinite([self.threshold, *raws, *ps]).all():
-            raise ValueError("threshold and curve must be finite numbers")
-        if raws != sorted(set(raws)) or rising != sorted(rising) or any(not 0 <= p <= 1 for p in ps):
+            raise ValueError(f"threshold ({self.threshold}) and curve must be finite numbers")
+        if raws != sorted(set(raws)) or ascending != sorted(ascending) or any(not 0 <= p <= 1 for p in ps):
             raise ValueError("curve knots must ascend in raw score and be monotone probabilities")
 
     @property
     def sign(self) -> float:
-        """+1 where high raw scores are cloud, -1 where low ones are: score = sign * raw, and back."""
+        """+1 if high raw scores are cloud, -1 if low ones are: score = sign * raw, and raw = sign * score."""
         return 1.0 if self.cloud_is == "high" else -1.0
 
     @property
@@ -85,7 +86,10 @@ class Calibration:
         return np.float32(self.sign * self.threshold)
 
     def probability(self, score: FloatArray) -> FloatArray:
-        """P(cloud) of each score, float32 0..1, NaN where the score is NaN; at least 0.5 exactly where cloud."""
+        """P(cloud) of each score, float32 0..1 in the same shape, NaN where the score is NaN.
+
+        It is at least 0.5 exactly where score >= score_threshold, so that it never contradicts the mask.
+        """
         if not self.curve:
             step = np.where(score >= self.score_threshold, np.float32(1), np.float32(0))
             return np.where(np.isnan(score), np.float32(np.nan), step).astype(np.float32)
@@ -97,31 +101,44 @@ class Calibration:
         return np.where(np.isnan(score), np.float32(np.nan), p).astype(np.float32)
 
     def by_rule(self, rule: str) -> Calibration:
-        """At the threshold of a named rule: the one in force, an alternative, or the paper's; else KeyError."""
+        """The calibration with the threshold of a named rule: its own, an alternative, or `paper`; else KeyError."""
         if rule == self.rule.name:
             return self
         known = {"paper": PAPER_THRESHOLD, **dict(self.alternatives)}
         return self.at(known[rule], ThresholdRule(rule))
 
+    def alternatives_without(self, *names: str) -> tuple[tuple[str, float], ...]:
+        """(rule, raw threshold) of its own rule and its alternatives except `names`: those of its successor."""
+        known = {self.rule.name: self.threshold, **dict(self.alternatives)}
+        return tuple((name, threshold) for name, threshold in known.items() if name not in names)
+
     def at(self, threshold: float, rule: ThresholdRule) -> Calibration:
-        """The same scorer at another threshold; its P(cloud) curve moves with the threshold so that P is 0.5 there."""
+        """The calibration with another raw threshold; the curve moves with it, so that P(cloud) is 0.5 there."""
         shift = threshold - self.threshold
         curve = tuple((raw + shift, p) for raw, p in self.curve)
         return replace(self, threshold=threshold, rule=rule, curve=curve)
 
     def at_probability(self, probability: Probability) -> Calibration:
-        """At the threshold of this P(cloud); UsageError where the curve is missing or does not reach it."""
+        """The calibration with the threshold at this P(cloud); UsageError if the curve is missing or misses it."""
         ps = [p for _, p in self.curve]
-        if not ps or not min(ps) < probability.value < max(ps):
-            reach = f"{min(ps):.4g} to {max(ps):.4g}" if ps else "none"
-            raise UsageError(f"the model's probabilities of cloud are {reach}, not {probability.value:g}")
+        if not ps:
+            raise UsageError(
+                f"the model has no probabilities of cloud, so {probability.value:g} is no threshold; give a raw score"
+            )
+        if not min(ps) < probability.value < max(ps):
+            raise UsageError(
+                f"the model's probabilities of cloud are {min(ps):.4g} to {max(ps):.4g}, not {probability.value:g}"
+            )
         knots = sorted((p, raw) for raw, p in self.curve)
         raw = float(np.interp(probability.value, [p for p, _ in knots], [raw for _, raw in knots]))
         return self.at(raw, ThresholdRule("probability", probability.value))
 
 
 def logistic_curve(threshold: float, spread: float, cloud_is: CloudSide) -> tuple[tuple[float, float], ...]:
-    """Knots of a logistic P(cloud) that is 0.5 at `threshold` and 0.73 one `spread` (raw units) to the cloudy side."""
+    """Knots (raw, P(cloud)) of a logistic curve that is 0.5 at `threshold`, and 0.73 one `spread` to the cloudy side.
+
+    Both `threshold` and `spread` are in raw units.
+    """
     steps = np.linspace(-8, 8, 33)
     slope = 1.0 if cloud_is == "high" else -1.0
     ps: NDArray[np.float64] = 1 / (1 + np.exp(-slope * steps))

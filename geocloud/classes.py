@@ -1,7 +1,7 @@
-"""The classes of a mask, in one list: codes, names, colours, encodings, and how a pixel comes to be of one.
+"""The classes of a mask: their codes, names, colours and encodings, and the rules by which pixels get a class.
 
-A new class is an entry of CLASSES and a threshold of its key in ClassThresholds, and in `metrics/class_thresholds.py`
-how that threshold is measured. Options, files, styles and statistics follow. A rule reads a map of `Parts`.
+To add a class, add an entry to CLASSES, a threshold named by its key to ClassThresholds, and the measurement of that
+threshold to `metrics/class_thresholds.py`. Options, files, styles and statistics follow.
 """
 
 from __future__ import annotations
@@ -21,28 +21,29 @@ from geocloud.raster import CLEAR, CLOUD, NODATA, ByteArray, FloatArray, Parts
 NO_VALUES: Mapping[int, int] = MappingProxyType({})
 Colour = tuple[int, int, int, int]
 ClassName = str
-"""Key of an entry of CLASSES that a user may ask for."""
+"""Key of an entry of CLASSES that a user can ask for: not clear or nodata."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassRule:
-    """Which pixels are of a class: those whose map compares with the model's threshold of that class."""
+    """Which pixels belong to a class: those whose value in a map passes the model's threshold of the class."""
 
     among: Literal["cloud", "ground", "clear"]
-    """Pixels at or above the model's cloud threshold; those below it; or those that no rule before has named."""
+    """`cloud`: pixels at or above the model's cloud threshold; `ground`: those below it; `clear`: those of the ground
+    that no earlier rule has given a class."""
     map: str
-    """A field of Parts."""
+    """Name of the map, a field of Parts."""
     compare: Callable[[Any, Any], Any]
-    """Of the map and the threshold."""
+    """True where compare(map, threshold) means the class."""
     spread: float
-    """Units of the map beyond the threshold where the odds of the class are e to 1."""
+    """Distance from the threshold, in units of the map, at which the odds of the class are e to 1."""
 
     def share(self, values: FloatArray, threshold: float) -> FloatArray:
-        """The chance of the class among the pixels it is looked for in: a half at the threshold, logistic beyond."""
+        """Probability of the class among the pixels that the rule considers: logistic, one half at the threshold."""
         side = 1.0 if self.compare(1, 0) else -1.0
-        beyond = (values - np.float32(threshold)) * np.float32(side / self.spread)
-        chance: FloatArray = 1 / (1 + np.exp(-beyond.clip(-30, 30)))
-        return chance
+        logit = (values - np.float32(threshold)) * np.float32(side / self.spread)
+        share: FloatArray = 1 / (1 + np.exp(-logit.clip(-30, 30)))
+        return share
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +58,19 @@ class MaskClass:
     colour: Colour
     """Red, green, blue, alpha, 0-255."""
     scl: int
-    """What is written for it as Sentinel-2's SCL."""
+    """Value that is written for it as Sentinel-2's SCL."""
     qa_pixel: int
-    """What is written for it as Landsat's QA_PIXEL."""
+    """Value that is written for it as Landsat's QA_PIXEL."""
     scl_values: tuple[int, ...] = ()
-    """Values of the sensor's own SCL files that mean it; what means nothing here is clear."""
+    """Values of the sensor's own SCL files that are read as this class; values of no class are read as clear."""
     qa_bits: tuple[int, ...] = ()
-    """Bits of the sensor's own QA_PIXEL files that mean it."""
+    """Bits of the sensor's own QA_PIXEL files that are read as this class."""
     qa_rank: int = 0
-    """Where bits of several classes are set, the highest of these wins."""
+    """If bits of several classes are set, the class with the highest rank wins."""
     counted: bool = False
     """Whether it counts towards the cloud cover."""
     rule: ClassRule | None = None
-    """None for those that need no parts of pixels: clear, cloud and nodata."""
+    """None for clear, cloud and nodata, which need no map but the score."""
 
 
 CLASSES = (
@@ -100,30 +101,30 @@ CLASSES = (
     ),
     MaskClass(255, "nodata", "nodata", (0, 0, 0, 0), scl=0, qa_pixel=1, scl_values=(0, 1), qa_bits=(0,), qa_rank=5),
 )  # fmt: skip
-"""All codes a mask may hold; clear, cloud and nodata unless more classes are asked for. Where several rules hold, the
-later entry wins. The spreads: thin cloud and shadow are logits; those of the slope are what two classes have whose
-means lie as far apart as simulated dust and cloud; snow's evidence goes from 0 to 1.
+"""All codes that a mask can hold; only clear, cloud and nodata unless more classes are asked for. If several rules hold
+for a pixel, the later entry wins. The spreads: the maps of thin cloud and shadow are logits; the spread of the slope is
+that of two classes whose means are as far apart as those of simulated dust and cloud; snow's evidence is 0 to 1.
 
-The colours show on a white canvas and on ground, sand, snow and cloud, and let the scene through; the QGIS plugin has
-the same.
+The colours are visible on a white canvas and on ground, sand, snow and cloud, and let the scene show through; the QGIS
+plugin has the same.
 
 SCL: ESA, Sentinel-2 L2A Product Definition: 0 no data, 3 shadow, 5 not vegetated, 8-9 cloud, 10 thin cirrus, 11 snow.
-Any clear ground is written as 5, which pipelines everywhere keep; whether it is vegetation is not known.
+All clear ground is written as 5, which other programs keep as clear; whether it is vegetation is not known.
 QA_PIXEL: USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide, table 6-3: the values of clear land, of cloud
 with high confidence, cirrus, cloud shadow, snow or ice with high confidence, and fill; bits 0 fill, 1 dilated cloud,
 2 cirrus, 3 cloud, 4 cloud shadow, 5 snow.
 """
 CODES: Mapping[ClassName, int] = {entry.key: entry.code for entry in CLASSES if entry.key not in ("clear", "nodata")}
-"""Key -> code of those that a user may ask for."""
+"""Key -> code of the classes that a user can ask for."""
 SHADOW = CODES["shadow"]
 COUNTED = tuple(entry.code for entry in CLASSES if entry.counted)
 """Codes that count towards the cloud cover."""
 GROUND = (CLEAR, *(entry.code for entry in CLASSES if entry.rule is not None and entry.rule.among == "clear"))
-"""Codes of ground in the light: neither cloud nor its shadow."""
+"""Codes of sunlit ground: neither cloud nor cloud shadow."""
 CLOUDS = ("cloud", *(entry.key for entry in CLASSES if entry.rule is not None and entry.rule.among == "cloud"))
-"""Keys of the classes that are cloud of some kind."""
+"""Keys of the classes that are some kind of cloud."""
 NO_CLOUD = (*(entry.code for entry in CLASSES if entry.rule is not None and entry.rule.among != "cloud"),)
-"""Codes of further classes that are no kind of cloud."""
+"""Codes of the further classes that are no kind of cloud."""
 
 
 def classes_of(codes: tuple[int, ...]) -> tuple[MaskClass, ...]:
@@ -132,25 +133,25 @@ def classes_of(codes: tuple[int, ...]) -> tuple[MaskClass, ...]:
 
 
 def written_classes(codes: tuple[int, ...], values: Mapping[int, int]) -> tuple[MaskClass, ...]:
-    """The classes of these codes as another encoding writes them: code -> value."""
+    """The classes of these codes, with the code that another encoding writes (`values`: code -> value)."""
     return tuple(replace(entry, code=values.get(entry.code, entry.code)) for entry in classes_of(codes))
 
 
 PERCENT_TAG = "_PERCENT"
-"""End of a mask's tags that count its pixels."""
+"""End of the names of a mask's tags that give shares of its pixels."""
 
 
 def cover_tags(counts: Mapping[int, int], pixels: int) -> dict[str, str]:
-    """Tags of a mask: percent of its valid pixels in each class but clear, and of all its pixels the valid ones.
+    """Tags of a mask: percent of its valid pixels in each class but clear, and percent of its pixels that are valid.
 
     Args:
-        counts: valid pixels by each code that the mask may hold; thin cloud counts as cloud too.
-        pixels: of the mask.
+        counts: code -> number of pixels, for each code that the mask may hold except nodata.
+        pixels: number of pixels of the mask.
     """
     valid = sum(counts.values())
-    found = {name: counts[code] for name, code in CODES.items() if code in counts}
-    found |= {"cloud": sum(counts.get(code, 0) for code in COUNTED)}
-    shares = {name: count / valid for name, count in found.items()} if valid else {}
+    per_class = {name: counts[code] for name, code in CODES.items() if code in counts}
+    per_class["cloud"] = sum(counts.get(code, 0) for code in COUNTED)
+    shares = {name: count / valid for name, count in per_class.items()} if valid else {}
     return {
         f"GEOCLOUD_{name.upper()}{PERCENT_TAG}": f"{100 * share:.3f}"
         for name, share in (*shares.items(), ("valid", valid / pixels))
@@ -159,17 +160,17 @@ def cover_tags(counts: Mapping[int, int], pixels: int) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class ClassThresholds:
-    """The thresholds of the classes' rules; measured once for a model's weights and kept in its card.
+    """The thresholds of the classes' rules, measured once for a model's weights and kept in its card.
 
-    One per class with a rule, by its key; None: the model cannot tell.
+    There is one per class with a rule, named by its key; None: the model cannot detect the class.
     """
 
     thin: float | None = None
     """Score below which cloud is thin."""
     haze: float | None = None
-    """Slope of the cloud's brightness over wavelength up to which it is haze or smoke."""
+    """Slope of a cloud's brightness over wavelength up to which it is haze or smoke."""
     dust: float | None = None
-    """Slope from which it is dust."""
+    """Slope of a cloud's brightness over wavelength from which it is dust."""
     shadow: float | None = None
     """Logit from which ground lies in cloud shadow."""
     snow: float | None = None
@@ -178,20 +179,21 @@ class ClassThresholds:
     """How they were chosen, in words."""
 
     def of(self, name: ClassName) -> float | None:
-        """The threshold of a class; None where it has no rule."""
+        """The threshold of a class; None if it has no rule or the model cannot detect it."""
         value: float | None = getattr(self, name, None)
         return value
 
     def known(self) -> tuple[ClassName, ...]:
-        """The classes that the model can detect, cloud always among them."""
+        """The classes that the model can detect; cloud is always among them."""
         ruled = [entry.key for entry in CLASSES if entry.rule is not None and self.of(entry.key) is not None]
         return ("cloud", *ruled)
 
 
 def wanted_classes(names: str | Iterable[str]) -> tuple[ClassName, ...]:
-    """The classes of these names, or of one text with commas, in order of code; UsageError for an unknown name.
+    """The classes that a user asks for, in order of code, and always cloud; UsageError for an unknown name.
 
-    Cloud is always among them.
+    Args:
+        names: keys of classes, or one text such as "cloud,thin".
     """
     chosen = {name.strip().lower() for name in (names.split(",") if isinstance(names, str) else names)}
     unknown = sorted(chosen - set(CODES))
@@ -201,23 +203,24 @@ def wanted_classes(names: str | Iterable[str]) -> tuple[ClassName, ...]:
 
 
 def mask_codes(classes: Iterable[ClassName]) -> tuple[int, ...]:
-    """All codes that a mask of these classes holds, clear and nodata too."""
+    """All codes that a mask of these classes can hold, clear and nodata among them."""
     return (CLEAR, *sorted(CODES[name] for name in classes), NODATA)
 
 
 def class_codes(
     parts: Parts, cloud_threshold: np.float32, thresholds: ClassThresholds, classes: Container[ClassName]
 ) -> ByteArray:
-    """The code of each pixel.
+    """The code of each pixel, uint8 in the shape of the maps.
 
-    What scores at or above the cloud threshold is cloud of some class, exactly as in a mask without further classes; a
-    class that is not asked for falls to the one before it, in the end to cloud, and below the threshold to clear.
+    A pixel is some kind of cloud exactly where a mask without further classes has cloud. Pixels of a class that is not
+    asked for get the class of an earlier rule, or else are plain cloud, or clear below the cloud threshold.
 
     Args:
-        parts: maps of one shape; a score of NaN = not scored, called clear; a map that is None tells nothing.
+        parts: maps of one shape. Where the score is NaN (not scored), the code is clear. A map that is None finds
+            nothing.
         cloud_threshold: score from which a pixel is cloud.
         thresholds: of the rules.
-        classes: that are asked for.
+        classes: those that are asked for.
     """
     cloud = parts.score >= cloud_threshold
     codes: ByteArray = np.where(cloud, np.uint8(CLOUD), np.uint8(CLEAR))
@@ -234,15 +237,15 @@ def class_codes(
 def share_out(
     cloud: FloatArray, parts: Parts | None, thresholds: ClassThresholds | None
 ) -> dict[ClassName, FloatArray]:
-    """Probability of clear and of each class that the thresholds know, in order of code; they add up to 1.
+    """Probability of clear and of each class that has a threshold, in order of code; together they are 1.
 
-    P(cloud) is shared out among the kinds of cloud, and the rest among kinds of ground, by the rules of `class_codes`:
-    a later class takes its share of what those before it hold.
+    P(cloud) is divided among the kinds of cloud, and the rest among the kinds of ground, by the rules of `class_codes`:
+    each class takes its share of what the classes before it hold.
 
     Args:
-        cloud: (...) P(cloud) of any kind; where it is NaN all are.
-        parts: maps of that shape; None, or a map that is None: no class but cloud is found.
-        thresholds: of the rules.
+        cloud: (...) P(cloud), of any kind of cloud; where it is NaN, all probabilities are.
+        parts: maps of that shape. Without a map, its classes are not found; None: there are no maps.
+        thresholds: of the rules; None: there are none.
     """
     shares: dict[ClassName, FloatArray] = {"clear": 1 - cloud, "cloud": cloud}
     for entry in CLASSES:
@@ -251,9 +254,9 @@ def share_out(
         if entry.rule is None or values is None or threshold is None:
             continue
         kinds = {"cloud": CLOUDS, "ground": set(shares) - {*CLOUDS}, "clear": ("clear",)}[entry.rule.among]
-        chance, taken = entry.rule.share(values, threshold), np.zeros_like(cloud)
+        share, taken = entry.rule.share(values, threshold), np.zeros_like(cloud)
         for key in [key for key in shares if key in kinds]:
-            part = shares[key] * chance
+            part = shares[key] * share
             shares[key], taken = shares[key] - part, taken + part
         shares[entry.key] = taken
     return shares
@@ -261,21 +264,22 @@ def share_out(
 
 EncodingName = Literal["geocloud", "scl", "qa_pixel"]
 MaskEncoding = Literal["geocloud", "scl", "qa_pixel", "binary", "omnicloudmask"]
-"""Codes that masks are read in: those that are written, and those of other programs."""
+"""Encodings of masks that can be read: those that geocloud writes, and those of other programs."""
 OMNICLOUDMASK: Mapping[ClassName, int] = MappingProxyType({"cloud": 1, "thin": 2, "shadow": 3})
-"""What OmniCloudMask writes for the classes that it has."""
+"""Values that OmniCloudMask writes for its classes."""
 TAG = "GEOCLOUD_ENCODING"
-"""Tag of a mask that says which codes it holds."""
+"""Tag of a mask that names its encoding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a mask's codes are written."""
+    """How the codes of a mask are written."""
 
     codes: Mapping[int, int]
-    """Our code -> the written value."""
+    """geocloud's code -> the written value."""
     dtype: str
     nodata: int
+    """The written value of nodata."""
 
 
 ENCODINGS: Mapping[EncodingName, Encoding] = {
@@ -286,7 +290,7 @@ ENCODINGS: Mapping[EncodingName, Encoding] = {
 
 
 def encode(codes: ByteArray, name: EncodingName) -> NDArray[Any]:
-    """Our codes as the encoding writes them, the same shape."""
+    """The codes of geocloud in another encoding, the same shape."""
     if name == "geocloud":
         return codes
     encoding = ENCODINGS[name]
@@ -297,10 +301,11 @@ def encode(codes: ByteArray, name: EncodingName) -> NDArray[Any]:
 
 
 def decode(values: NDArray[Any], name: MaskEncoding) -> ByteArray:
-    """Our codes from an encoding's values, also from the sensors' own SCL and QA_PIXEL files and from other programs.
+    """The codes of geocloud, in the same shape, for values in any encoding.
 
-    Of those, what is neither cloud nor cloud shadow nor snow nor no data is clear: vegetation, water and all else. Of
-    `binary` whatever is not 0 is cloud.
+    It reads the sensors' own SCL and QA_PIXEL files too.
+    Values that are neither cloud, cloud shadow, snow nor nodata, such as vegetation and water, become clear. In
+    `binary`, every value but 0 is cloud.
     """
     if name == "geocloud":
         return values.astype(np.uint8)

@@ -21,7 +21,7 @@ _LOGIN = re.compile(r"(?<=://)[^\s/@'\"]+@")
 
 
 def without_secrets(text: str) -> str:
-    """The text with queries and logins of the URLs in it left out: they hold the keys of signed addresses."""
+    """The text without the queries and logins of its URLs, which may hold keys."""
     return _LOGIN.sub("", _QUERY.sub(r"\1", text)) if "://" in text else text
 
 
@@ -32,12 +32,12 @@ class GeocloudError(Exception):
     code = "internal"
 
     def __str__(self) -> str:
-        """The sentence, without the keys of signed addresses."""
+        """The sentence, without keys that URLs in it may hold."""
         return without_secrets(super().__str__())
 
 
 class UsageError(GeocloudError):
-    """Two options contradict each other or one has a value it cannot have."""
+    """Two options contradict each other, or one has a value that is not allowed."""
 
     exit_code = 2
     code = "input"
@@ -73,12 +73,12 @@ class MissingExtraError(GeocloudError):
     code = "env"
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        """Say which package is missing, what for, and the line that installs it."""
+        """Say that `purpose` needs `package`, which the extra `extra` of geocloud installs."""
         super().__init__(f"{purpose} needs {package}: pip install 'geocloud[{extra}]'")
 
 
 class Cancelled(GeocloudError):  # noqa: N818 - it is no failure
-    """The user stopped the run; nothing half-written is left."""
+    """The user stopped the run; no incomplete output is left."""
 
     exit_code = 130
     code = "cancelled"

@@ -1,4 +1,4 @@
-"""How verbs tell how far they are, and what they had to assume; only the command line turns either into output."""
+"""How functions report their progress and what they had to assume; only the command line prints either."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def no_progress(done: int, total: int, stage: str) -> None:
 
 
 class Warn(str):
-    """A note that says that the result may be wrong; other notes are plain texts and say what was assumed."""
+    """A note that the result may be wrong. Other notes are plain `str` and say what was assumed."""
 
     __slots__ = ()
 
@@ -23,6 +23,6 @@ _LOG = logging.getLogger("geocloud.scenes")
 
 
 def tell(scene: str, notes: Iterable[str]) -> None:
-    """Log what had to be assumed of a scene: a `Warn` as a warning, which Python shows, other notes as information."""
+    """Log the notes on a scene: a `Warn` as a warning, which Python shows by default, other notes as information."""
     for note in notes:
         _LOG.log(logging.WARNING if isinstance(note, Warn) else logging.INFO, "%s: %s", scene, note)

@@ -1,4 +1,4 @@
-"""Where pixels lie (windows, the Earth, patches), and pixels in memory: the vocabulary of all that follows."""
+"""Windows, georeferences, patch grids, and pixels in memory: the vocabulary of all other modules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Window:
     """Columns, at least 1."""
 
     def __post_init__(self) -> None:
-        """Refuse empty rectangles: later code trusts that there is a pixel."""
+        """ValueError for an empty window, so that other code can rely on at least one pixel."""
         if self.height < 1 or self.width < 1:
             raise ValueError(f"a window has at least 1x1 pixels, not {self.height}x{self.width}")
 
@@ -49,7 +49,7 @@ class Window:
         return Window(self.row - pixels, self.col - pixels, self.height + 2 * pixels, self.width + 2 * pixels)
 
     def clip(self, shape: tuple[int, int]) -> Window:
-        """The part inside a scene of (height, width); ValueError where nothing is inside."""
+        """The part inside a scene of (height, width); ValueError if nothing is inside."""
         row, col = max(self.row, 0), max(self.col, 0)
         stop_row, stop_col = min(self.stop_row, shape[0]), min(self.stop_col, shape[1])
         return Window(row, col, stop_row - row, stop_col - col)
@@ -74,15 +74,15 @@ class Georef:
     shape: tuple[int, int]
     """(height, width) in pixels."""
     transform: Affine = _IDENTITY
-    """(column, row) of a pixel's upper left corner -> (x, y) in the CRS; identity where there is none."""
+    """(column, row) of a pixel's upper left corner -> (x, y) in the CRS; identity if there is none."""
     crs_wkt: str = ""
-    """The CRS as WKT 2, of the transform or else of the GCPs; empty where the scene has none."""
+    """The CRS as WKT 2, of the transform or else of the GCPs; empty if the scene has none."""
     gcps: tuple[Gcp, ...] = ()
-    """Ground control points, used where there is no transform."""
+    """Ground control points, used if there is no transform."""
 
     @property
     def located(self) -> bool:
-        """True where pixels can be placed on the Earth: a CRS and either a transform or GCPs."""
+        """True if pixels can be placed on the Earth: there is a CRS, and a transform or GCPs."""
         return bool(self.crs_wkt) and (self.transform != _IDENTITY or bool(self.gcps))
 
     @property
@@ -105,12 +105,12 @@ BoolArray = NDArray[np.bool_]
 ByteArray = NDArray[np.uint8]
 
 CLEAR, CLOUD, NODATA = 0, 1, 255
-"""Codes that every mask holds; `geocloud.classes` has all."""
+"""Codes that every mask can hold; `geocloud.classes` has all codes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raster:
-    """A window of a scene."""
+    """The pixels of a window of a scene."""
 
     data: FloatArray
     """(band, height, width) reflectance, 0 dark to about 1 bright; anything where `valid` is False."""
@@ -118,59 +118,62 @@ class Raster:
     """(height, width); True = data, False = nodata."""
 
     def __post_init__(self) -> None:
-        """Shapes must agree; later code trusts it."""
+        """ValueError if the shapes do not agree."""
         if self.data.ndim != 3 or self.data.shape[1:] != self.valid.shape:
             raise ValueError(f"data {self.data.shape} and valid {self.valid.shape} are not of one window")
 
 
 @dataclass(frozen=True, slots=True)
 class PatchBatch:
-    """Blocks that a scorer is given at once; each with its halo, all of one size."""
+    """Blocks that a scorer is given together, each with its halo, all of one size."""
 
     windows: tuple[Window, ...]
-    """The blocks' windows in the scene, without halo; they may reach beyond its edge."""
+    """The window of each block in the scene, without halo; it may reach beyond the scene's edge."""
     data: FloatArray
     """(n, band, height + 2 halo, width + 2 halo) reflectance; nodata filled with the block's mean, edges reflected."""
     valid: BoolArray
-    """(n, height + 2 halo, width + 2 halo); True = data of the scene or its reflection."""
+    """(n, height + 2 halo, width + 2 halo); True = data of the scene, or their reflection."""
     bands: tuple[str, ...]
     """Names of the bands, in the order of axis 1."""
     pixel_size: float | None = None
-    """Metres along a side of a pixel, as it is scored; None where that is unknown."""
+    """Side in metres of a pixel as it is scored; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a batch's pixels, maps on the blocks without their halo."""
+    """What an Unmixer finds in each pixel of a batch: maps of the blocks without their halo."""
 
     score: FloatArray
     """(n, h, w) exactly what `score` gives for the batch."""
     slope: FloatArray
-    """(n, h, w) exponent of the veiled pixel's brightness over wavelength: 0 flat, below 0 falling, above 0 rising."""
+    """(n, h, w) exponent of the cloud's brightness over wavelength: 0 white, below 0 bluish, above 0 brownish."""
     shadow: FloatArray | None
-    """(n, h, w) logit of lying in cloud shadow, higher = likelier; None: the model has no network that tells."""
+    """(n, h, w) logit of lying in cloud shadow; None: the model has no network for it."""
     snow: FloatArray
-    """(n, h, w) evidence of snow, 0 to 1, where the pixel is no cloud."""
+    """(n, h, w) evidence of snow, 0 to 1; meaningful where the pixel is no cloud."""
     surface: FloatArray
     """(n, band, h, w) reflectance of the ground without cloud and shadow, in the batch's order of bands."""
 
 
 def spread(layer: NDArray[Any], step: int, shape: tuple[int, int]) -> NDArray[Any]:
-    """(..., h, w) of squares as (..., *shape) of pixels: each value step x step times, what is too much cut off."""
+    """Expand a map of squares to pixels: (..., h, w) becomes (..., *shape).
+
+    Each value is repeated step x step times; what goes beyond `shape` is cut off.
+    """
     pixels = np.repeat(np.repeat(layer, step, axis=-1), step, axis=-2) if step > 1 else layer
     return pixels[..., : shape[0], : shape[1]]
 
 
 PATCH = 64
-"""Side of a patch in pixels, the paper's."""
+"""Side of a patch in pixels, as in the paper."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatchGrid:
-    """Blocks of `block` x `block` whole patches, anchored at the scene's first pixel, row-major.
+    """Blocks of `block` x `block` patches, anchored at the scene's first pixel, in row-major order.
 
-    The last block of a row or column is cut short to the patches that hold any of the scene. The last patch may reach
-    beyond it: the tiler fills that part by reflection and the stitcher drops it, so every pixel of the scene lies in
+    The last block of a row or column holds only the patches that touch the scene. The last patch may reach beyond the
+    scene: the tiler fills that part by reflection and the stitcher drops it. So every pixel of the scene lies in
     exactly one block.
     """
 
@@ -179,10 +182,10 @@ class PatchGrid:
     block: int = 1
     """Patches along each side of a block; 1 makes a block one patch."""
     pixel_size: float | None = None
-    """Metres along a side of its pixels; None where that is unknown."""
+    """Side of its pixels in metres; None if unknown."""
 
     def __post_init__(self) -> None:
-        """Validate once; later code trusts it."""
+        """ValueError for an empty scene or block."""
         if min(self.shape) < 1 or self.block < 1:
             raise ValueError(f"a grid needs a scene and a block of at least 1, not {self.shape} and {self.block}")
 
@@ -193,12 +196,12 @@ class PatchGrid:
 
     @property
     def rows(self) -> int:
-        """Number of block rows."""
+        """Number of rows of blocks."""
         return -(-self.shape[0] // self.side)
 
     @property
     def cols(self) -> int:
-        """Number of blocks in a row."""
+        """Number of blocks per row."""
         return -(-self.shape[1] // self.side)
 
     def __len__(self) -> int:
@@ -206,26 +209,30 @@ class PatchGrid:
         return self.rows * self.cols
 
     def window(self, row: int, col: int) -> Window:
-        """The whole patches of block (row, col): a square, but at the scene's last rows and columns."""
+        """The whole patches of block (row, col): a square, except at the scene's last rows and columns."""
         row, col = row * self.side, col * self.side
         height, width = (-(-size // PATCH) * PATCH for size in self.shape)
         return Window(row, col, min(self.side, height - row), min(self.side, width - col))
 
     def __iter__(self) -> Iterator[Window]:
-        """All blocks, row-major."""
+        """All blocks in row-major order."""
         return (self.window(row, col) for row in range(self.rows) for col in range(self.cols))
 
     def touching(self, window: Window) -> Window:
-        """The blocks that hold any of a window of the scene, clipped to the scene."""
+        """The blocks that touch a window of the scene, as one window, clipped to the scene."""
         row, col = window.row // self.side * self.side, window.col // self.side * self.side
         stop_row, stop_col = (-(-stop // self.side) * self.side for stop in (window.stop_row, window.stop_col))
         return Window(row, col, stop_row - row, stop_col - col).clip(self.shape)
 
     def segments(self, max_pixels: int, blocks: Window | None = None) -> Iterator[Window]:
-        """Runs of whole blocks within one block row, row-major, clipped to the scene; of all blocks, or of `touching`.
+        """Runs of neighbouring blocks of one row of blocks, in row-major order, each as a window clipped to the scene.
 
-        Each run holds at most `max_pixels` pixels but at least one block: what is in memory at once then depends
-        neither on the scene's height nor on its width.
+        Each run holds at most `max_pixels` pixels, but at least one block, so that memory depends neither on the
+        scene's height nor on its width.
+
+        Args:
+            max_pixels: per run.
+            blocks: window of whole blocks to go through, from `touching`; None: all blocks.
         """
         run = max(1, max_pixels // self.side**2) * self.side
         area = blocks or Window(0, 0, *self.shape)

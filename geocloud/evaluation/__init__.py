@@ -1,1 +1,1 @@
-"""What evaluate measures, and how it reports."""
+"""Measuring models against labels, and reporting the results."""

@@ -1,4 +1,4 @@
-"""What `evaluate` measures: scorers, each read by a calibration, over the scenes of one source."""
+"""The models that `evaluate` compares, each a scorer with a calibration, measured on the scenes of one source."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ from geocloud.scorers.contract import Scorer
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A scorer under test."""
+    """A model that is measured."""
 
     name: str
     supervision: str
+    """How it was trained, a key of `SUPERVISIONS`."""
     calibration: Calibration
     scorer: Scorer | None = None
-    """None for existing masks."""
+    """None: existing masks are measured."""
     folds: tuple[tuple[Scorer, tuple[str, ...]], ...] = ()
-    """Scorers that stand for it, each for scenes of its own; empty: the scorer for all."""
+    """(scorer, names of the scenes that it scores) of each fold of a cross-validation; empty: `scorer` scores all."""
 
     @classmethod
     def of(cls, scorer: Scorer, calibration: Calibration | None = None) -> Candidate:
-        """A scorer read by its card, or by another calibration."""
+        """A candidate of a scorer, with the calibration of its card or another one."""
         card = scorer.card
         return cls(card.name, card.training.supervision, calibration or card.calibration, scorer)
 
 
 def usable_candidates(source: SuiteSource, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
-    """Those that take the bands of the source's first scene, and a sentence for each of the others."""
+    """The candidates whose bands the source's first scene has, and a sentence for each of the others."""
     with DataSet(source.data) as data:
         first = next(file for file in data.files if file.tag != "labels")
         with subset_bands(open_scene(first.path, source.options.scene), source.options.bands) as scene:
@@ -56,28 +57,35 @@ def usable_candidates(source: SuiteSource, candidates: Sequence[Candidate]) -> t
 def measure_source(
     source: SuiteSource, candidates: Sequence[Candidate], progress: Progress
 ) -> list[list[SceneMetrics]]:
-    """For each scorer the tallies of all scenes of one source."""
-    tallies: list[list[SceneMetrics]] = [[] for _ in candidates]
+    """Measure all scenes of one source.
 
-    def tell(done: int, total: int, stage: str) -> None:
+    Returns:
+        For each candidate, the metrics of each scene that has a labelled pixel.
+
+    Raises:
+        UsageError: no scene has a labelled pixel. As `read_samples` otherwise.
+    """
+    per_candidate: list[list[SceneMetrics]] = [[] for _ in candidates]
+
+    def named_progress(done: int, total: int, stage: str) -> None:
         progress(done, total, f"{stage} {source.name}")
 
     for scorers, options in _passes(source, candidates):
-        for samples in read_samples(source.data, scorers, options, tell):
-            for mine, one, sample in zip(tallies, candidates, samples, strict=True):
+        for samples in read_samples(source.data, scorers, options, named_progress):
+            for scenes, candidate, sample in zip(per_candidate, candidates, samples, strict=True):
                 if sample.score.size:
-                    mine.append(measure(sample, one.calibration))
-    if not tallies[0]:
+                    scenes.append(measure(sample, candidate.calibration))
+    if not per_candidate[0]:
         raise UsageError(f"{source.data} has no labelled pixel; check --ignore-codes")
-    return tallies
+    return per_candidate
 
 
 def _passes(source: SuiteSource, candidates: Sequence[Candidate]) -> Iterator[tuple[list[Scorer], DataOptions]]:
-    """Scorers and scenes of each pass over a source: one of all scenes, or one per fold by the scorer of that fold."""
+    """Scorers and options of each pass over a source: one pass over all scenes, or one per fold over its scenes."""
     folds = next((one.folds for one in candidates if one.folds), ())
     if not folds:
         yield [one.scorer for one in candidates if one.scorer is not None], source.options
-    for own, scenes in folds:
+    for fold_scorer, scenes in folds:
         options = replace(source.options, only=tuple(name for name in scenes if name in source.options.only))
         if options.only and any_left(source.data, options):
-            yield [own if one.folds else one.scorer for one in candidates if one.scorer is not None], options
+            yield [fold_scorer if one.folds else one.scorer for one in candidates if one.scorer is not None], options

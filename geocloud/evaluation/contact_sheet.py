@@ -1,4 +1,4 @@
-"""A sheet of scenes as one PNG: above the picture, below it where a mask is right, misses cloud or sees too much."""
+"""Contact sheets: one PNG of several scenes, each with its picture and, below it, its hits, misses and false alarms."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from geocloud.evaluation.report import file_name
 from geocloud.evaluation.samples import open_data
 from geocloud.evaluation.scene_metrics import SceneMetrics
 from geocloud.evaluation.suite import SuiteSource
+from geocloud.metrics.confusion import ConfusionCounts
 from geocloud.pipeline.scoring import score_scene
 from geocloud.raster import BoolArray, FloatArray, Window
 from geocloud.readers import open_scene
@@ -24,31 +25,30 @@ from geocloud.scorers.contract import Scorer
 from geocloud.writers.plots import save
 
 HIT, ALARM, MISS = (255, 255, 255), (230, 60, 50), (60, 110, 240)
-"""Cloud found, clear called cloud, cloud called clear."""
+"""Colours of cloud that was found, of clear called cloud, and of cloud called clear."""
 COLUMNS = 4
-MOST_PIXELS = 400
-"""A side of a picture on the sheet; larger ones are thinned."""
+MAX_SIDE = 400
+"""Pixels per side of a picture on the sheet; of larger ones only every nth pixel is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One scene."""
+    """One scene of a sheet."""
 
     name: str
-    said: str
-    """A line under it."""
+    caption: str
     picture: FloatArray
-    """(h, w, 3) reflectance red, green, blue, NaN where nodata."""
-    called: BoolArray
-    """(h, w) True = called cloud."""
+    """(h, w, 3) reflectance of red, green and blue, NaN where nodata."""
+    predicted: BoolArray
+    """(h, w) True = predicted cloud."""
     truth: BoolArray
-    """(h, w) True = cloud."""
+    """(h, w) True = cloud in the labels."""
     known: BoolArray
-    """(h, w) True where it was measured."""
+    """(h, w) True where the scene was scored and labelled."""
 
 
 def write_sheet(cases: Sequence[Case], path: Path, title: str) -> None:
-    """Draw them, best read at full size."""
+    """Draw the scenes to a PNG, COLUMNS per row."""
     from matplotlib.figure import Figure
 
     rows = -(-len(cases) // COLUMNS)
@@ -60,27 +60,27 @@ def write_sheet(cases: Sequence[Case], path: Path, title: str) -> None:
     for number, case in enumerate(cases):
         row, column = 2 * (number // COLUMNS), number % COLUMNS
         above, below = axes[row, column], axes[row + 1, column]
-        step = max(1, -(-max(case.truth.shape) // MOST_PIXELS))
+        step = max(1, -(-max(case.truth.shape) // MAX_SIDE))
         above.imshow(stretched(case.picture[::step, ::step]))
         above.set_title(_short(case.name), fontsize=7)
         below.imshow(verdict(case)[::step, ::step], interpolation="nearest")
-        below.set_title(case.said, fontsize=8)
+        below.set_title(case.caption, fontsize=8)
     save(figure, path)
 
 
 def stretched(picture: FloatArray) -> NDArray[np.uint8]:
-    """Reflectance 0..1 as a picture, the same for all scenes so that bright ones look bright; nodata black."""
+    """(h, w, 3) uint8 from reflectance 0..1, stretched alike for all scenes so that bright ones look bright."""
     return (np.clip(np.nan_to_num(picture), 0, 1) ** (1 / 1.8) * 255).astype(np.uint8)
 
 
 def verdict(case: Case) -> NDArray[np.uint8]:
-    """(h, w, 3) the picture in dim grey, with what the mask did laid over."""
+    """(h, w, 3) the picture in dim grey, with hits, false alarms and misses in colour."""
     grey = stretched(case.picture).mean(axis=2, keepdims=True) * 0.45
     drawn = np.broadcast_to(grey, case.picture.shape).astype(np.uint8).copy()
     for where, colour in (
-        (case.called & case.truth, HIT),
-        (case.called & ~case.truth, ALARM),
-        (~case.called & case.truth, MISS),
+        (case.predicted & case.truth, HIT),
+        (case.predicted & ~case.truth, ALARM),
+        (~case.predicted & case.truth, MISS),
     ):
         drawn[where & case.known] = colour
     drawn[~case.known] = 110
@@ -88,7 +88,7 @@ def verdict(case: Case) -> NDArray[np.uint8]:
 
 
 def _short(name: str) -> str:
-    """A long product name in two lines."""
+    """The name; a long product name in two lines."""
     return name if len(name) < 36 else f"{name[: len(name) // 2]}\n{name[len(name) // 2 :]}"
 
 
@@ -96,15 +96,21 @@ def write_sheets(
     source: SuiteSource,
     scorer: Scorer,
     calibration: Calibration,
-    tallies: Sequence[SceneMetrics],
+    scenes: Sequence[SceneMetrics],
     number: int,
     out: Path,
 ) -> None:
-    """Score the worst and the best scenes once more and draw each sheet; tagged pictures have none.
+    """Draw one sheet of the worst and one of the best scenes, by accuracy; they are scored again.
 
-    Scenes are ranked by the share of pixels that were called rightly; `tallies` are those to choose from.
+    Args:
+        source: the data set; one of tagged pictures, without labels, gets no sheets.
+        scorer: scores the scenes.
+        calibration: has the threshold.
+        scenes: the metrics of the scenes to choose from.
+        number: of scenes per sheet.
+        out: folder of the PNGs.
     """
-    ranked = sorted(tallies, key=lambda tally: tally.counts.accuracy)
+    ranked = sorted(scenes, key=lambda scene: scene.counts.accuracy)
     base, title = f"{file_name(source.name)}_{file_name(scorer.card.name)}", f"{scorer.card.name} on {source.name}"
     for word, chosen in (("worst", ranked[:number]), ("best", ranked[::-1][:number])):
         cases = draw_cases(source, scorer, calibration, chosen)
@@ -115,29 +121,29 @@ def write_sheets(
 def draw_cases(
     source: SuiteSource, scorer: Scorer, calibration: Calibration, chosen: Sequence[SceneMetrics]
 ) -> list[Case]:
-    """What the sheet shows of each scene, in the order given."""
+    """Score the chosen scenes and prepare them for the sheet, in the order given; empty if there are no labels."""
     with open_data(source.data, source.options) as opened:
         labels, files = opened.labels, {file.stem: file for file in opened.files}
     if labels is None:
         return []
     cases = []
-    for tally in chosen:
-        file = files[tally.name]
+    for metrics in chosen:
+        file = files[metrics.name]
         truth, known = read_truth(labels[file.name], source.options.codes)
         with subset_bands(open_scene(file.path, source.options.scene), source.options.bands) as scene:
             score, valid = score_scene(scene, scorer, threads=source.options.threads)
             picture = _visible(scene)
         use = known & valid & ~np.isnan(score)
-        right, said, true = 100 * tally.counts.accuracy, _cover(tally, said=True), _cover(tally)
-        words = f"{right:.0f} % right; cover {said:.0f} %, truly {true:.0f} %"
-        cases.append(Case(tally.name, words, picture, score >= calibration.score_threshold, truth, use))
+        caption = _caption(metrics.counts)
+        cases.append(Case(metrics.name, caption, picture, score >= calibration.score_threshold, truth, use))
     return cases
 
 
-def _cover(tally: SceneMetrics, *, said: bool = False) -> float:
-    """Cloud cover in percent, true or as it was said."""
-    counts = tally.counts
-    return 100 * (counts.tp + (counts.fp if said else counts.fn)) / max(counts.total, 1)
+def _caption(counts: ConfusionCounts) -> str:
+    """Accuracy, predicted cloud cover and true cloud cover, in percent."""
+    pixels = max(counts.total, 1)
+    predicted, true = 100 * (counts.tp + counts.fp) / pixels, 100 * (counts.tp + counts.fn) / pixels
+    return f"{100 * counts.accuracy:.0f} % right; cover {predicted:.0f} %, truly {true:.0f} %"
 
 
 def _visible(scene: SceneReader) -> FloatArray:

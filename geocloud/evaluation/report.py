@@ -1,4 +1,4 @@
-"""An evaluation written down: records, Markdown tables and plots."""
+"""Writes an evaluation: records as JSON, tables in Markdown, and plots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OF_MODEL = ("histogram", "sweep", "worst", "best")
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A table, one row per model and source, with the 95 % interval of the balanced accuracy and the AUROC."""
+    """A Markdown table, one row per model and source, with 95 % intervals of balanced accuracy and AUROC."""
     head = (
         "source",
         "model",
@@ -37,12 +37,12 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def condition_table(rows: Sequence[Row]) -> str:
-    """A shorter table, one row per condition and model."""
+    """A shorter Markdown table, one row per condition and model."""
     head = ("source", "scenes", "number", "model", "bal. acc.", "AUROC", "recall", "false alarms", "cover error")
     body = [
         (
             row.source,
-            row.under.condition,
+            row.group.condition,
             str(row.scenes),
             row.model,
             _with_interval(row, "balanced_accuracy"),
@@ -57,13 +57,13 @@ def condition_table(rows: Sequence[Row]) -> str:
 
 
 def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Markdown."""
+    """A Markdown table of a head and rows of cells."""
     lines = [head, ("---",) * len(head), *body]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    """The cells of a row."""
+    """The cells of a row of `markdown`."""
     values = [
         _with_interval(row, name)
         if name in ("balanced_accuracy", "auroc")
@@ -84,7 +84,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _with_interval(row: Row, name: str) -> str:
-    """A metric, and its interval where there is more than one scene."""
+    """A metric, with its interval if there are several scenes."""
     text = figure(row.metrics[name])
     if row.scenes == 1 or text == "-":
         return text
@@ -93,19 +93,19 @@ def _with_interval(row: Row, name: str) -> str:
 
 
 def figure(value: float, digits: int = 3, form: str = "f") -> str:
-    """A number, or a dash where it is none."""
+    """A number as text, a dash for NaN; `form` is a format code such as f or g."""
     return f"{value:.{digits}{form}}" if not math.isnan(value) else "-"
 
 
 def report_files(out: Path, sources: Iterable[str], models: Iterable[str]) -> list[Path]:
-    """All that may be written of sources and models: by `write_report`, and the sheets."""
+    """All files that an evaluation of these sources and models may write: the report and the contact sheets."""
     ends = [*_OF_SOURCE, *(f"{file_name(model)}_{end}" for model in models for end in _OF_MODEL)]
     pictures = [f"{file_name(source)}_{end}.png" for source in sources for end in ends]
     return [out / name for name in dict.fromkeys((SUMMARY, TABLE, *pictures))]
 
 
 def written_before(out: Path) -> list[Path]:
-    """What the evaluation in a folder wrote, by its own summary."""
+    """The files of an earlier evaluation in a folder, by its summary; empty if there is no readable one."""
     if not (out / SUMMARY).is_file():
         return []
     try:
@@ -117,9 +117,9 @@ def written_before(out: Path) -> list[Path]:
 
 
 def write_report(rows: Sequence[Row], conditions: Sequence[Row], out: Path) -> None:
-    """`evaluation.json`, `evaluation.md`, and for each source its plots.
+    """Write `evaluation.json`, `evaluation.md`, and plots of each source to the folder `out`.
 
-    Those are ROC, precision-recall, reliability, and for each model the histogram of scores and the threshold sweep.
+    The plots are ROC, precision-recall and reliability, and for each model its score histogram and threshold sweep.
     """
     records = [{key: _plain(value) for key, value in row.record().items()} for row in (*rows, *conditions)]
     (out / SUMMARY).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
@@ -130,7 +130,7 @@ def write_report(rows: Sequence[Row], conditions: Sequence[Row], out: Path) -> N
 
 
 def _plot(rows: Sequence[Row], source: str, out: Path) -> None:
-    """The pictures of one source."""
+    """Draw the plots of one source."""
     from geocloud.writers.plots import plot_precision_recall, plot_reliability, plot_roc, plot_scores, plot_sweep
 
     name = file_name(source)
@@ -146,7 +146,7 @@ def _plot(rows: Sequence[Row], source: str, out: Path) -> None:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """NaN as None, which JSON has."""
+    """The value with NaN replaced by None, since JSON has no NaN."""
     if isinstance(value, float):
         return None if math.isnan(value) else value
     if isinstance(value, dict):
@@ -155,5 +155,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def file_name(name: str) -> str:
-    """A name as part of a file's."""
+    """A name with characters that a file name should not have replaced by _."""
     return re.sub(r"[^\w.-]+", "_", name)

@@ -1,4 +1,4 @@
-"""The rows of an evaluation: one model on one group of scenes, with its metrics and their intervals."""
+"""The rows of an evaluation: one model on one group of scenes, with its metrics and their 95 % intervals."""
 
 from __future__ import annotations
 
@@ -36,52 +36,55 @@ METRICS = (
     "recall_at_3",
 )
 FEW_ALARMS = 0.03
-"""False alarms of `recall_at_3`."""
+"""Share of false alarms at which `recall_at_3` is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class SceneGroup:
-    """What a row is of."""
+    """The scenes of a row: those of one source, all or under one condition."""
 
     source: str
     condition: str = ""
-    """Empty: all scenes."""
+    """Empty: all scenes of the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One model on one group of scenes."""
 
-    under: SceneGroup
+    group: SceneGroup
     model: str
     supervision: str
+    """How the model was trained, a key of `SUPERVISIONS`."""
     unit: str
     """What was counted: `picture` or `pixel`."""
     scenes: int
+    """Number of scenes."""
     calibration: Calibration
     counts: ConfusionCounts
-    """The confusion matrix."""
+    """The confusion matrix of all scenes together."""
     metrics: dict[str, float]
-    """Keys as METRICS; shares 0..1, cover_error in points (mean absolute, over scenes); NaN where undefined."""
+    """Keys as METRICS; shares 0..1; cover_error is the mean absolute error over scenes, in percentage points; NaN where
+    undefined."""
     intervals: dict[str, Interval]
-    """95 %, over scenes."""
+    """Metric -> its 95 % interval over scenes."""
     oracle: tuple[float, float]
     """The raw threshold with the best balanced accuracy on these very labels, and that balanced accuracy."""
     scores: ScoreHistogram = field(repr=False)
-    """All scenes together."""
+    """Of all scenes together."""
     reliability: Reliability = field(repr=False)
-    """All scenes together."""
+    """Of all scenes together."""
 
     @property
     def source(self) -> str:
-        """The data set."""
-        return self.under.source
+        """Name of the data set."""
+        return self.group.source
 
     def record(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The row as JSON values; NaN is not yet replaced."""
         counts = self.counts
         return {
-            "source": self.source, "condition": self.under.condition, "model": self.model,
+            "source": self.source, "condition": self.group.condition, "model": self.model,
             "supervision": self.supervision, "unit": self.unit,
             "scenes": self.scenes, "threshold": self.calibration.threshold, "rule": str(self.calibration.rule),
             "cloud_is": self.calibration.cloud_is, **self.metrics, "oracle_threshold": self.oracle[0],
@@ -92,17 +95,17 @@ class Row:
 
 
 def make_row(
-    under: SceneGroup,
+    group: SceneGroup,
     model: str,
     supervision: str,
     calibration: Calibration,
-    tallies: Sequence[SceneMetrics],
+    scenes: Sequence[SceneMetrics],
     draws: int,
 ) -> Row:
-    """Add up the scenes of one model in one group."""
-    counts = [tally.counts for tally in tallies]
-    scores = add_up([tally.scores for tally in tallies])
-    reliability = reduce(add, [tally.reliability for tally in tallies])
+    """Add up the scenes of one model in one group; `draws` is the number of bootstrap samples of the intervals."""
+    counts = [scene.counts for scene in scenes]
+    scores = add_up([scene.scores for scene in scenes])
+    reliability = reduce(add, [scene.reliability for scene in scenes])
     total = reduce(add, counts)
     unit = "picture" if all(c.total == 1 for c in counts) else "pixel"
     cover = sum(abs(c.cover_error) for c in counts) / len(counts) if unit == "pixel" else UNDEFINED
@@ -111,11 +114,11 @@ def make_row(
         "recall_at_3": recall_at(scores, FEW_ALARMS),
     }  # fmt: skip
     threshold, best = best_threshold(scores, "balanced_accuracy")
-    spans = intervals(counts, [tally.scores for tally in tallies], draws=draws)
+    spans = intervals(counts, [scene.scores for scene in scenes], draws=draws)
     if unit == "picture":
         spans.pop("cover_error")
     return Row(
-        under=under,
+        group=group,
         model=model,
         supervision=supervision,
         unit=unit,

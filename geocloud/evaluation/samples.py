@@ -1,4 +1,4 @@
-"""Scores beside the truth: what `calibrate` and `evaluate` read, a picture or scene at a time."""
+"""Scores with their labels, as `calibrate` and `evaluate` need them, one picture or scene at a time."""
 
 from __future__ import annotations
 
@@ -27,16 +27,23 @@ from geocloud.scorers.peers import Reference, reference_mask
 
 
 def picture_score(source: DataSet, file: DataFile, scorer: Scorer, fit: Fit, options: SceneOptions) -> float:
-    """Mean score, higher = cloudier: of the picture resized to one patch, or of all its valid pixels.
-
-    Raises:
-        InputError: it cannot be read or is wholly nodata. ModelError: it lacks a band.
-    """
+    """Mean score of a picture or scene, higher = cloudier; arguments and errors as of `picture_scores`."""
     return float(picture_scores(source, file, scorer, fit, options).mean(dtype=np.float64))
 
 
 def picture_scores(source: DataSet, file: DataFile, scorer: Scorer, fit: Fit, options: SceneOptions) -> FloatArray:
-    """(k,) scores of all valid pixels (or patches) of a picture or scene; raises as `picture_score`."""
+    """(k,) scores of all valid pixels (or patches) of a picture or scene.
+
+    Args:
+        source: the data set that holds the file.
+        file: the picture or scene.
+        scorer: scores it.
+        fit: `resize` a picture to one patch, or score it at its own size.
+        options: how a scene is read.
+
+    Raises:
+        InputError: the file cannot be read, or is wholly nodata. ModelError: the scene lacks a band.
+    """
     if source.is_scene(file):
         with open_scene(file.path, options) as scene:
             scores, _ = score_scene(scene, scorer)
@@ -53,72 +60,79 @@ def picture_scores(source: DataSet, file: DataFile, scorer: Scorer, fit: Fit, op
 
 
 BATCH = 64
+"""Pictures that are scored at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """What the data are and which of them to use."""
+    """Where the labels of a data set are, and which of its files to use."""
 
     folders: tuple[str, ...] = ()
     """Subfolders to use; empty: all."""
     cloudy: tuple[str, ...] = ()
-    """Subfolders that show cloud; empty: those whose name begins with `cloud`."""
+    """Subfolders of cloudy pictures; empty: those whose name begins with `cloud`."""
     labels: str | os.PathLike[str] | None = None
-    """Folder of label rasters; None: `labels` beside a folder `images`, else the subfolders are the truth."""
+    """Folder of label rasters; None: `labels` beside a folder `images`; without one, subfolders are the labels."""
     codes: LabelCodes = field(default_factory=LabelCodes)
+    """Which values of label rasters are cloud, and which are ignored."""
     masks: bool = False
     """The data are existing masks, not scenes to score."""
     fit: Fit | None = None
-    """How pictures become patches; None: resized for a patch-level model, cut for a pixel-level one."""
+    """How pictures become patches; None: `resize` for a patch-level model, `cut` for a pixel-level one."""
     only: tuple[str, ...] = ()
     """Names of the scenes to use, without suffix; empty: all."""
     without: tuple[str, ...] = ()
     """Names of scenes to leave out."""
     part: Part = "all"
-    """Only files that a training run with the same `held_out` and `seed` saw, or held out."""
+    """`all`, or only files that a training run with the same `held_out` and `seed` trains on, or holds out."""
     held_out: float = 0.3
+    """Share of the files that a training run holds out; see `part`."""
     seed: int = 0
+    """Of the split; see `part`."""
     scene: SceneOptions = field(default_factory=SceneOptions)
+    """How scenes are read."""
     bands: tuple[str, ...] = ()
-    """Bands of scenes that are shown to the scorers; empty: all."""
+    """Bands of scenes that scorers may use; empty: all."""
     reference: Reference | None = None
-    """A peer whose masks stand in for labels: the figures are then agreement, not accuracy."""
+    """A peer whose masks are used as labels: the figures are then agreement, not accuracy."""
     threads: int | None = None
+    """Scoring threads; None: one per core."""
     per_pixel: bool = False
-    """Of tagged pictures and scenes take every pixel's score, not their mean."""
+    """Use every pixel's score of tagged pictures and scenes, not their mean."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture or scene as one scorer sees it."""
+    """The scores of one scorer for one picture or scene, with the labels."""
 
     name: str
     score: FloatArray
-    """(k,) scores, higher = cloudier: a picture's mean, or those of the labelled valid pixels of a scene."""
+    """(k,) scores, higher = cloudier: the mean of a picture, or the labelled valid pixels of a scene."""
     truth: BoolArray
     """(k,) True = cloud."""
 
     @property
     def bits(self) -> int:
-        """Fineness of its histogram: a picture's score is kept exactly."""
+        """Bits of its histogram; a picture's single score is kept exactly."""
         return EXACT_BITS if self.score.size == 1 else PIXEL_BITS
 
 
 def any_left(data: Path, options: DataOptions) -> bool:
-    """Whether the data hold a file that is among the wanted ones."""
+    """Whether any file of the data is left by `only` and `without`."""
+    only, without = options.only, options.without
     with DataSet(data, options.folders) as source:
-        return any((not options.only or f.stem in options.only) and f.stem not in options.without for f in source.files)
+        return any((not only or file.stem in only) and file.stem not in without for file in source.files)
 
 
 def read_samples(
     data: Path, scorers: Sequence[Scorer], options: DataOptions, progress: Progress = no_progress
 ) -> Iterator[list[Sample]]:
-    """For each picture or scene a sample of every scorer; each file is read once.
+    """For each picture or scene, one sample per scorer; each file is read once.
 
     Args:
-        data: folder or zip of tagged pictures, folder of scenes, or of masks.
-        scorers: what scores; for masks one stand-in entry is given back whatever is here.
-        options: truth and selection.
+        data: folder or zip of tagged pictures, or folder of scenes or masks.
+        scorers: score the files. For masks they are not used, and one sample per mask is given.
+        options: labels and selection.
         progress: called after each file.
 
     Raises:
@@ -158,13 +172,13 @@ def open_data(data: Path, options: DataOptions) -> AbstractContextManager[Labell
 
 
 def source_name(data: Path) -> str:
-    """What a data set is called in tables and cards: its folder or file, or the folder that holds its `images`."""
+    """The name of a data set in tables and cards: that of its folder or file, or of the folder that holds `images`."""
     path = data.resolve()
     return path.parent.name if path.name in ("images", "masks") else path.stem
 
 
 def _truth(label: Path, options: DataOptions) -> tuple[BoolArray, BoolArray]:
-    """Cloud and known, by the label, or by the reference's mask of the scene."""
+    """(h, w) True = cloud, and (h, w) True = known; from the label, or from the reference's mask of the scene."""
     if options.reference is None:
         return read_truth(label, options.codes)
     cloud = reference_mask(label)
@@ -174,7 +188,7 @@ def _truth(label: Path, options: DataOptions) -> tuple[BoolArray, BoolArray]:
 def _labelled(
     pairs: Sequence[tuple[DataFile, Path]], scorers: Sequence[Scorer], options: DataOptions
 ) -> Iterator[list[Sample]]:
-    """Pixels of scenes, or of masks, beside label rasters."""
+    """The labelled pixels of scenes or masks, given with their label rasters."""
     for file, label in pairs:
         truth, known = _truth(label, options)
         if options.masks:
@@ -195,24 +209,24 @@ def _labelled(
 
 
 def _pictures(opened: LabelledData, scorers: Sequence[Scorer], options: DataOptions) -> Iterator[list[Sample]]:
-    """One score per picture; resized ones go through the scorers in batches."""
+    """The scores of tagged pictures; resized ones are scored in batches."""
     source, files = opened.source, opened.files
     fit = options.fit or ("resize" if scorers[0].card.level == "patch" else "cut")
-    means = not options.per_pixel or all(scorer.card.level == "patch" for scorer in scorers)
+    use_means = not options.per_pixel or all(scorer.card.level == "patch" for scorer in scorers)
     for start in range(0, len(files), BATCH):
         batch = files[start : start + BATCH]
-        if means and fit == "resize" and not any(source.is_scene(file) for file in batch):
+        if use_means and fit == "resize" and not any(source.is_scene(file) for file in batch):
             scores = _resized(source, batch, scorers)
         else:
             each = [[picture_scores(source, file, one, fit, options.scene) for one in scorers] for file in batch]
-            scores = [[one.mean(keepdims=True) if means else one for one in row] for row in each]
+            scores = [[one.mean(keepdims=True) if use_means else one for one in row] for row in each]
         for file, row in zip(batch, scores, strict=True):
             truth = file.tag in opened.cloudy
             yield [Sample(file.name, score, np.full(score.shape, truth)) for score in row]
 
 
 def _resized(source: DataSet, files: Sequence[DataFile], scorers: Sequence[Scorer]) -> list[list[FloatArray]]:
-    """(file, scorer) mean scores, (1,) each, of pictures resized to one patch."""
+    """Mean scores, (1,) each, of pictures resized to one patch: a list per file with one entry per scorer."""
     patches = np.stack([source.read(file, PATCH) for file in files])
     maps = [score_patches(scorer, patches, PICTURE_BANDS) for scorer in scorers]
     return [[scores[i].mean(keepdims=True).ravel() for scores in maps] for i in range(len(files))]

@@ -1,4 +1,4 @@
-"""What is kept of a scene that was scored, and how scenes are gathered into groups."""
+"""The metrics of one scored scene, and the grouping of scenes by condition."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from geocloud.metrics.histogram import ScoreHistogram, histogram
 from geocloud.readers.bands.sensors import WHITE
 
 SATURATED = 0.98 * WHITE
-"""Mean visible reflectance that half of an 8-bit picture reaches only where it is saturated white and tells nothing."""
+"""An 8-bit picture whose median visible reflectance reaches this is saturated white and says nothing about cloud."""
 FLAT = 0.98
-"""Share of its brightest pixels' reflectance that half of such a picture reaches: pictures of more bits go on above."""
+"""A picture is saturated only if its median is also this share of its maximum: with more bits, values go higher."""
 WHOLLY_CLEAR = "wholly clear"
 UNSATURATED = "unsaturated"
 
 
 @dataclass(frozen=True, slots=True)
 class SceneMetrics:
-    """One scene by one scorer: all that is kept of it."""
+    """One scene as scored by one scorer: all that is kept of it."""
 
     name: str
     counts: ConfusionCounts
@@ -33,7 +33,7 @@ class SceneMetrics:
 
 
 def measure(sample: Sample, calibration: Calibration) -> SceneMetrics:
-    """Counts at the threshold, histogram and reliability of one scene."""
+    """Confusion counts at the threshold, score histogram and reliability of one scene."""
     return SceneMetrics(
         sample.name,
         count(sample.score >= calibration.score_threshold, sample.truth),
@@ -43,27 +43,27 @@ def measure(sample: Sample, calibration: Calibration) -> SceneMetrics:
 
 
 def saturated(brightness: SceneMetrics) -> bool:
-    """Whether a scene is saturated white, by what the baseline `brightness` scored."""
+    """Whether a scene is saturated white, by its metrics of the baseline `brightness`."""
     scores = brightness.scores
-    both = scores.clear + scores.cloud
-    middle = int(np.searchsorted(np.cumsum(both), both.sum() / 2))
-    brightest = scores.edges[int(both.nonzero()[0][-1])]
-    return bool(scores.edges[middle] >= max(SATURATED, FLAT * brightest))
+    pixels = scores.clear + scores.cloud
+    median = scores.edges[int(np.searchsorted(np.cumsum(pixels), pixels.sum() / 2))]
+    brightest = scores.edges[int(pixels.nonzero()[0][-1])]
+    return bool(median >= max(SATURATED, FLAT * brightest))
 
 
 def conditions_of(brightness: Sequence[SceneMetrics], conditions: Conditions) -> Mapping[str, frozenset[str]]:
-    """Condition to the names of its scenes; saturated ones are in none, wholly clear ones are known by their labels.
+    """Condition -> names of its scenes. Saturated scenes are in no condition; labels say which are wholly clear.
 
     Args:
-        brightness: tallies of the baseline `brightness`, one per scene; without it no scene counts as saturated.
+        brightness: metrics of the baseline `brightness`, one entry per scene.
         conditions: of the source.
     """
-    plain = [tally for tally in brightness if not saturated(tally)]
+    usable = [scene for scene in brightness if not saturated(scene)]
     groups: dict[str, set[str]] = {name: set() for name in conditions.rules}
-    for tally in plain:
-        for name in conditions.of(tally.name):
-            groups[name].add(tally.name)
-    groups[WHOLLY_CLEAR] = {tally.name for tally in plain if not tally.scores.sizes[1]}
-    if len(plain) < len(brightness):
-        groups[UNSATURATED] = {tally.name for tally in plain}
+    for scene in usable:
+        for name in conditions.of(scene.name):
+            groups[name].add(scene.name)
+    groups[WHOLLY_CLEAR] = {scene.name for scene in usable if not scene.scores.sizes[1]}
+    if len(usable) < len(brightness):
+        groups[UNSATURATED] = {scene.name for scene in usable}
     return {name: frozenset(scenes) for name, scenes in groups.items() if scenes}

@@ -1,4 +1,4 @@
-"""A suite: the data sets of a table, how their labels read, and the conditions by which their scenes are grouped."""
+"""A suite: data sets, the meaning of their labels, and the conditions by which their scenes are grouped."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SUITES = Path(__file__).parent / "suites"
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Which scenes show what."""
+    """Conditions such as "snow" or "sea", and which scenes meet them."""
 
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Scene to its row of the tags' table; empty: conditions are patterns of names."""
+    """Scene -> its row of the table of tags, of column -> "0" or "1"; empty: rules are patterns of scene names."""
     rules: Mapping[str, str] = field(default_factory=dict)
-    """Condition to a column, with ! for its opposite, or to a pattern."""
+    """Condition -> a column of the tags, with ! in front for its opposite; or a pattern of scene names."""
 
     def of(self, scene: str) -> tuple[str, ...]:
-        """The conditions of one scene."""
+        """The conditions that a scene meets."""
         return tuple(name for name, rule in self.rules.items() if self._meets(scene, rule))
 
     def _meets(self, scene: str, rule: str) -> bool:
-        """Whether the rule holds; a scene without tags meets none."""
+        """Whether a scene meets a rule; one without tags meets none."""
         if not self.tags:
             return fnmatchcase(scene, rule)
         row = self.tags.get(scene, {})
@@ -43,35 +43,41 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class SuiteSource:
-    """One data set."""
+    """One data set of a suite."""
 
     name: str
     data: Path
+    """Folder or zip of its files."""
     options: DataOptions
     conditions: Conditions = field(default_factory=Conditions)
     product_level: ProductLevel = "l1c"
-    note: str = ""
+    """Of its reflectance, for peers that need to know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """All of them."""
+    """The data sets of an evaluation."""
 
     sources: tuple[SuiteSource, ...]
     pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Name of a pool to the sources whose scenes are counted together."""
+    """Name of a pool -> the sources whose scenes are also counted together under that name."""
 
 
 def plain_suite(paths: Sequence[Path], options: DataOptions) -> Suite:
-    """Folders as they were named on the command line, all read with the same options."""
+    """A suite of folders named on the command line, all read with the same options."""
     return Suite(tuple(SuiteSource(source_name(path), path, options) for path in paths))
 
 
 def read_suite(name: str, root: Path, options: DataOptions) -> Suite:
-    """A suite that ships, by name, or a TOML file; data sets that are not in the root folder are left out.
+    """Read a suite; data sets that are not in the root folder are left out.
+
+    Args:
+        name: of a suite that ships with geocloud, or path of a TOML file.
+        root: folder that holds the data sets.
+        options: for all data sets, where the suite does not say otherwise.
 
     Raises:
-        InputError: it cannot be read, or no data set of it is there.
+        InputError: the suite cannot be read, or none of its data sets is there.
     """
     shipped = SUITES / f"{name}.toml"
     path = shipped if shipped.is_file() else Path(name)
@@ -85,12 +91,12 @@ def read_suite(name: str, root: Path, options: DataOptions) -> Suite:
         raise InputError(f"{name} is no suite that can be read ({error}); give a file or one of {names}") from error
     if not sources:
         wanted = ", ".join(dict.fromkeys(str(entry["data"]) for entry in raw["source"]))
-        raise InputError(f"{root} holds none of the data sets of suite {name} ({wanted})")
+        raise InputError(f"{root} holds none of the data sets of suite {name} ({wanted}); give the folder that does")
     return Suite(sources, pools)
 
 
 def _source(entry: Mapping[str, Any], root: Path, options: DataOptions) -> SuiteSource:
-    """One table of the file."""
+    """A data set from one [[source]] table of the file."""
     cloud, ignore = (tuple(entry.get(key, ())) for key in ("cloud_codes", "ignore_codes"))
     codes = LabelCodes(cloud, ignore, float(entry.get("covers", 1)))
     tags: dict[str, dict[str, str]] = {}
@@ -109,5 +115,4 @@ def _source(entry: Mapping[str, Any], root: Path, options: DataOptions) -> Suite
         ),
         Conditions(tags, {str(k): str(v) for k, v in entry.get("conditions", {}).items()}),
         entry.get("product_level", "l1c"),
-        str(entry.get("note", "")),
     )

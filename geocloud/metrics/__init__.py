@@ -1,1 +1,1 @@
-"""Metrics and rules for thresholds."""
+"""Metrics, and rules that choose thresholds."""

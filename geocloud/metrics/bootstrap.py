@@ -1,4 +1,4 @@
-"""Intervals over scenes: what the figures would be had other scenes of the kind been labelled."""
+"""Bootstrap intervals over scenes: how much the metrics would vary if other scenes of the kind had been labelled."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from geocloud.metrics.histogram import ScoreHistogram, add_up
 DoubleArray = NDArray[np.float64]
 Interval = tuple[float, float]
 COARSE = 1024
-"""Bins of about equal filling that AUROC is redrawn on; the figure itself comes from the fine ones."""
+"""Number of bins, about equally filled, from which AUROC is computed for each draw; AUROC itself uses the fine bins."""
 AT_ONCE = 100
+"""Draws that are computed together; bounds memory."""
 
 
 def intervals(
     counts: Sequence[ConfusionCounts], scores: Sequence[ScoreHistogram], *, draws: int = 1000, seed: int = 0
 ) -> dict[str, Interval]:
-    """95 % percentile intervals of each metric, drawing whole scenes with replacement (Efron 1979).
+    """95 % percentile intervals of each metric, from drawing whole scenes with replacement (Efron 1979).
 
     Args:
-        counts: at the threshold, of each scene.
-        scores: histogram of each scene.
-        draws: how often the scenes are redrawn.
+        counts: confusion counts of each scene at the threshold.
+        scores: score histogram of each scene.
+        draws: number of times that the scenes are drawn.
         seed: of the draws.
 
     Returns:
-        Metric to (2.5th, 97.5th percentile); NaN where fewer than two scenes were given.
+        Metric -> (2.5th, 97.5th percentile); NaN if there are fewer than two scenes.
     """
     table = np.array([(c.tp, c.fp, c.fn, c.tn) for c in counts], dtype=np.float64)  # (scene, 4)
     clear, cloud = _coarse(scores)  # (scene, bin) each
@@ -43,10 +44,17 @@ def intervals(
 
 
 def _metrics(often: DoubleArray, table: DoubleArray, clear: DoubleArray, cloud: DoubleArray) -> dict[str, DoubleArray]:
-    """Metrics of draws; often (draw, scene) says how often each scene was drawn. Formulas: `confusion.py`."""
+    """Name -> (draw,) metric of each draw; formulas as in `confusion.py`.
+
+    Args:
+        often: (draw, scene) how often each scene was drawn.
+        table: (scene, 4) tp, fp, fn, tn.
+        clear: (scene, bin) number of clear pixels.
+        cloud: (scene, bin) number of cloudy pixels.
+    """
     # A draw of whole scenes is a vector of how often each was drawn, so the summed counts of many draws are one matrix
     # product with the table of scenes, and so are their histograms. AUROC is the share of (clear, cloudy) pairs that
-    # are ranked rightly: the cloudy pixels of a bin win against the clear ones below, and half against those in it.
+    # ranked correctly: cloudy pixels of a bin win against all clear ones below it, and half against those in it.
     tp, fp, fn, tn = (often @ table).T
     with np.errstate(invalid="ignore", divide="ignore"):
         recall, specificity = tp / (tp + fn), tn / (tn + fp)
@@ -67,7 +75,7 @@ def _metrics(often: DoubleArray, table: DoubleArray, clear: DoubleArray, cloud: 
 
 
 def _coarse(scores: Sequence[ScoreHistogram]) -> tuple[DoubleArray, DoubleArray]:
-    """(scene, bin) clear and cloudy numbers in bins that hold about equally many of all scenes."""
+    """(scene, bin) numbers of clear and of cloudy pixels, in COARSE bins, about equally filled over all scenes."""
     pooled = add_up(scores)
     rank = np.cumsum(pooled.clear + pooled.cloud)
     group = (rank * (COARSE - 1) // max(int(rank[-1]) if len(rank) else 1, 1)).astype(np.int64)
@@ -80,7 +88,7 @@ def _coarse(scores: Sequence[ScoreHistogram]) -> tuple[DoubleArray, DoubleArray]
 
 
 def _percentiles(values: DoubleArray) -> Interval:
-    """2.5th and 97.5th of those that are numbers."""
+    """2.5th and 97.5th percentile of the finite values; NaN if there are none."""
     numbers = values[np.isfinite(values)]
     if not len(numbers):
         return float("nan"), float("nan")

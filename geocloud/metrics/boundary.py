@@ -1,4 +1,4 @@
-"""How well the outlines of a mask follow those of the truth.
+"""How well the outlines of a mask follow those of the labels.
 
 Formula: the boundary F measure of Csurka et al. 2013, "What is a good evaluation measure for semantic segmentation?".
 """
@@ -10,13 +10,13 @@ import numpy as np
 from geocloud.raster import BoolArray
 
 TOLERANCE = 2
-"""Pixels that an outline may be off by."""
+"""Pixels by which an outline may be off."""
 
 
 def outline(mask: BoolArray) -> BoolArray:
     """(h, w) True on the pixels of a mask that have a neighbour, above, below, left or right, outside it.
 
-    The edge of the picture is no outline: what lies beyond it is taken for more of the same.
+    The edge of the picture is no outline, since the mask is assumed to continue beyond it.
     """
     around = np.pad(mask, 1, mode="edge")
     inside = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
@@ -28,7 +28,7 @@ def boundary_f1(mask: BoolArray, truth: BoolArray, tolerance: int = TOLERANCE) -
 
     Args:
         mask: (h, w) True = cloud.
-        truth: (h, w) the same of the truth.
+        truth: (h, w) True = cloud in the labels.
         tolerance: distance in pixels, from centre to centre, that counts as near.
 
     Returns:
@@ -43,7 +43,7 @@ def boundary_f1(mask: BoolArray, truth: BoolArray, tolerance: int = TOLERANCE) -
 
 
 def _near(line: BoolArray, distance: int) -> BoolArray:
-    """(h, w) True within a disk around any pixel of a line."""
+    """(h, w) True within `distance` pixels of any True pixel of `line`."""
     height, width = line.shape
     around = np.pad(line, distance)
     near = np.zeros_like(line)

@@ -1,13 +1,14 @@
-"""Thresholds of the mask's further classes, chosen on simulated veils and shadows that are known at each pixel.
+"""Thresholds of the mask's further classes, chosen on simulated veils and shadows, whose truth is known per pixel.
 
-Each class has one number that a pixel must pass: thin cloud is what scores below a second threshold, haze what is
-bluer than clouds are, dust what is browner, shadow what its network gives a high logit. Thin and thick are two groups
-of one kind, so the threshold with the best balanced accuracy parts them. The others are rare beside what they are
-mistaken for, so theirs is a quantile of the others: it fixes the share of false positives, and the recall follows.
-A class whose recall, or separation, is too low gets no threshold: the mask then does not offer it.
+Each class has one threshold: thin cloud scores below a second score threshold, haze is bluer than clouds, dust is
+browner, and shadow has a high logit of its network. Thin and thick cloud are two groups of one kind, so the threshold
+with the best balanced accuracy separates them. The other classes are rare compared with what they are mistaken for, so
+their threshold is a quantile of that: it fixes the share of false positives, and the recall follows. A class whose
+recall, or separation, is too low gets no threshold, and masks cannot have it.
 
-Plumes are for tests of the classes, of another generator than that of training: training lays octaves of value noise
-with slopes of -1.8 to -0.5 and 0.5 to 1.3 over whole crops; plumes are sums of Gaussian puffs along a wind direction.
+Plumes are for tests of the classes. They are generated in another way than training data: training lays octaves of
+value noise with slopes of -1.8 to -0.5 and 0.5 to 1.3 over whole crops, plumes are sums of Gaussian puffs along a wind
+direction.
 """
 
 from __future__ import annotations
@@ -23,29 +24,30 @@ from geocloud.raster import BoolArray, FloatArray
 from geocloud.readers.bands.names import CENTRES
 
 SNOW_EVIDENCE = 0.5
-"""Evidence from which ground is snow: half-way, for it stems from published limits of reflectance, not from data."""
+"""Evidence from which ground is snow: one half, since the evidence comes from published limits, not from data."""
 THICK = 0.5
 """Opacity from which a simulated cloud is thick."""
 FLAT, COLOURED = 0.3, 0.4
-"""Slopes up to which a veil is cloud, and from which it is haze, smoke or dust."""
-MAX_FALSE_POSITIVE_RATE = 0.02
-"""Share of cloud that may be called haze or smoke, and as much again dust."""
-MAX_CLOUD_LOST = 0.05
-"""Share of lit ground that may be called shadow: who asks for shadow would rather lose ground than keep shade."""
+"""Absolute slope up to which a veil is cloud, and from which it is haze, smoke or dust."""
+MAX_COLOUR_FALSE_POSITIVES = 0.02
+"""Share of cloud that may be called haze or smoke; the same share may be called dust."""
+MAX_SHADOW_FALSE_POSITIVES = 0.05
+"""Share of lit ground that may be called shadow; higher, since users of shadow rather lose ground than keep shadow."""
 MIN_RECALL = 0.25
-"""Share of a class that must be found, at the threshold, for the class to be offered."""
+"""Share of a class that must be found at the threshold; otherwise the class gets none."""
 MIN_SEPARATION = 0.75
-"""AUROC that the opacity must reach for thin and thick cloud to be separated."""
+"""AUROC with which scores must separate thin from thick cloud; otherwise thin cloud gets no threshold."""
 MIN_CLASS_PIXELS = 200
+"""Pixels of each side below which no threshold is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColourSamples:
-    """Simulated pixels, (n,) each."""
+    """Simulated pixels under veils, (n,) each."""
 
     score: FloatArray
     slope: FloatArray
-    """As the model estimates it."""
+    """Slope of the veil's brightness over wavelength, as the model estimates it."""
     opacity: FloatArray
     """True opacity."""
     colour: FloatArray
@@ -54,35 +56,35 @@ class ColourSamples:
 
 @dataclass(frozen=True, slots=True)
 class ShadowSamples:
-    """Pixels of simulated scenes that the model calls no cloud, (n,) each."""
+    """Pixels of simulated scenes that the model calls clear, (n,) each."""
 
     predicted: FloatArray
     """Logit of lying in cloud shadow."""
     shaded: BoolArray
-    """Whether it does."""
+    """Whether it truly lies in cloud shadow."""
 
 
 def choose_class_thresholds(
     samples: ColourSamples, shadows: ShadowSamples | None, score_threshold: np.float32
 ) -> ClassThresholds:
-    """The thresholds of a model; None for each class that it cannot tell.
+    """The thresholds of a model; None for each class that it cannot detect.
 
     Args:
         samples: pixels under veils.
         shadows: pixels in and out of shadow; None where the model has no network for it.
         score_threshold: score from which a pixel is cloud.
     """
-    found = samples.score >= score_threshold
+    cloud = samples.score >= score_threshold
     thick = samples.opacity >= THICK
-    flat = found & (np.abs(samples.colour) <= FLAT)
+    flat = cloud & (np.abs(samples.colour) <= FLAT)
     thin, thin_figure = _best(samples.score[flat], thick[flat])
-    haze, haze_figure = _coloured(samples, found, sign=-1)
-    dust, dust_figure = _coloured(samples, found, sign=1)
+    haze, haze_figure = _coloured(samples, cloud, sign=-1)
+    dust, dust_figure = _coloured(samples, cloud, sign=1)
     figures = f"thick {thin_figure}; haze {haze_figure}; dust {dust_figure}"
     shadow = None
     if shadows is not None:
         lit, shaded = (shadows.predicted[shadows.shaded == side] for side in (False, True))
-        shadow, shadow_figure = _beyond(lit, shaded, MAX_CLOUD_LOST, "lit ground")
+        shadow, shadow_figure = _beyond(lit, shaded, MAX_SHADOW_FALSE_POSITIVES, "lit ground")
         figures += f"; shadow {shadow_figure}"
     return ClassThresholds(
         thin, haze, dust, shadow, SNOW_EVIDENCE, f"on simulated veils over training scenes: {figures}"
@@ -90,7 +92,7 @@ def choose_class_thresholds(
 
 
 def _best(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
-    """The threshold of best balanced accuracy, and that figure; None where the values hardly differ."""
+    """The threshold with the best balanced accuracy, and its figures in words; None if the values hardly differ."""
     if min(truth.sum(), (~truth).sum()) < MIN_CLASS_PIXELS:
         return None, "too few"
     counted = histogram(values, truth)
@@ -99,10 +101,11 @@ def _best(values: FloatArray, truth: BoolArray) -> tuple[float | None, str]:
     return (where if area >= MIN_SEPARATION else None), f"AUROC {area:.2f}, balanced accuracy {reached:.2f}"
 
 
-def _coloured(samples: ColourSamples, found: BoolArray, *, sign: int) -> tuple[float | None, str]:
-    """The slope that hardly any found cloud exceeds, and the share of coloured veils that does."""
-    slope, colour = sign * samples.slope[found], sign * samples.colour[found]
-    edge, figure = _beyond(slope[np.abs(colour) <= FLAT], slope[colour >= COLOURED], MAX_FALSE_POSITIVE_RATE, "cloud")
+def _coloured(samples: ColourSamples, cloud: BoolArray, *, sign: int) -> tuple[float | None, str]:
+    """The slope that hardly any white cloud exceeds, and its figures in words; `sign` is -1 for haze, 1 for dust."""
+    slope, colour = sign * samples.slope[cloud], sign * samples.colour[cloud]
+    white, coloured = slope[np.abs(colour) <= FLAT], slope[colour >= COLOURED]
+    edge, figure = _beyond(white, coloured, MAX_COLOUR_FALSE_POSITIVES, "cloud")
     return (None if edge is None else sign * edge), figure
 
 
@@ -125,7 +128,7 @@ PLUMES = {"flat cloud": (0.0, 0.7), "haze": (-0.7, 0.45), "smoke": (-1.3, 0.35),
 def plume(
     kind: str, shape: tuple[int, ...], bands: tuple[str, ...], rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Opacity (h, w) 0..0.9 and colour (band, 1, 1) of a plume of a kind in PLUMES; no plume is seen in cirrus."""
+    """Opacity (h, w) 0..0.9 and colour (band, 1, 1) of a plume of a kind in PLUMES; cirrus shows no plume."""
     slope, bright = PLUMES[kind]
     height, width = shape
     y, x = np.mgrid[:height, :width].astype(np.float32)

@@ -22,16 +22,16 @@ Objective = Literal["f1", "balanced_accuracy"]
 
 @dataclass(frozen=True, slots=True)
 class ConfusionCounts:
-    """A confusion matrix; cloud is the positive class. Ratios are NaN where nothing would be divided by nothing."""
+    """A confusion matrix; cloud is the positive class. Ratios are NaN if they would divide by 0."""
 
     tp: int = 0
-    """Cloud called cloud."""
+    """Number of cloudy pixels predicted cloud: hits."""
     fp: int = 0
-    """Clear called cloud: false alarms."""
+    """Number of clear pixels predicted cloud: false alarms."""
     fn: int = 0
-    """Cloud called clear: misses."""
+    """Number of cloudy pixels predicted clear: misses."""
     tn: int = 0
-    """Clear called clear."""
+    """Number of clear pixels predicted clear."""
 
     def __add__(self, other: ConfusionCounts) -> ConfusionCounts:
         """The counts of both."""
@@ -39,27 +39,27 @@ class ConfusionCounts:
 
     @property
     def total(self) -> int:
-        """All."""
+        """Number of pixels."""
         return self.tp + self.fp + self.fn + self.tn
 
     @property
     def precision(self) -> float:
-        """Share of what was called cloud that is cloud."""
+        """Share of predicted cloud that is cloud."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> float:
-        """Share of the cloud that was called cloud."""
+        """Share of cloud that was predicted cloud."""
         return _ratio(self.tp, self.tp + self.fn)
 
     @property
     def false_alarms(self) -> float:
-        """Share of the clear that was called cloud."""
+        """Share of clear pixels that were predicted cloud."""
         return _ratio(self.fp, self.fp + self.tn)
 
     @property
     def accuracy(self) -> float:
-        """Share called rightly."""
+        """Share of pixels that were predicted correctly."""
         return _ratio(self.tp + self.tn, self.total)
 
     @property
@@ -69,17 +69,17 @@ class ConfusionCounts:
 
     @property
     def iou(self) -> float:
-        """Intersection over union of called and true cloud."""
+        """Intersection over union of predicted and true cloud."""
         return _ratio(self.tp, self.tp + self.fp + self.fn)
 
     @property
     def balanced_accuracy(self) -> float:
-        """Mean of recall and of the share of clear called clear."""
+        """Mean of recall and of the share of clear pixels that were predicted clear."""
         return (self.recall + 1 - self.false_alarms) / 2
 
     @property
     def cover_error(self) -> float:
-        """Called less true cloud cover, points (100 = all)."""
+        """Predicted minus true cloud cover, in percentage points."""
         return 100 * _ratio(self.fp - self.fn, self.total)
 
 
@@ -87,19 +87,19 @@ class Curve(NamedTuple):
     """Points of a curve, from the strictest threshold to the loosest."""
 
     x: DoubleArray
-    """False alarms of a ROC, recall of a precision-recall curve."""
+    """False alarms of a ROC curve; recall of a precision-recall curve."""
     y: DoubleArray
-    """Recall of a ROC, precision of the other."""
+    """Recall of a ROC curve; precision of a precision-recall curve."""
 
 
-def count(called: BoolArray, truth: BoolArray) -> ConfusionCounts:
+def count(predicted: BoolArray, truth: BoolArray) -> ConfusionCounts:
     """The confusion matrix of two arrays of one shape, True = cloud."""
-    tp, called_all, true_all = (int(np.count_nonzero(a)) for a in (called & truth, called, truth))
-    return ConfusionCounts(tp, called_all - tp, true_all - tp, truth.size - called_all - true_all + tp)
+    tp, positives, cloudy = (int(np.count_nonzero(array)) for array in (predicted & truth, predicted, truth))
+    return ConfusionCounts(tp, positives - tp, cloudy - tp, truth.size - positives - cloudy + tp)
 
 
 def count_at(scores: ScoreHistogram, threshold: float) -> ConfusionCounts:
-    """Counts where score >= threshold is cloud; exact where the threshold is a bin's edge."""
+    """The confusion matrix with cloud at score >= threshold; exact if the threshold is the edge of a bin."""
     above = scores.edges >= threshold
     tp, fp = int(scores.cloud[above].sum()), int(scores.clear[above].sum())
     clear, cloud = scores.sizes
@@ -107,7 +107,7 @@ def count_at(scores: ScoreHistogram, threshold: float) -> ConfusionCounts:
 
 
 def auroc(scores: ScoreHistogram) -> float:
-    """Chance that a cloudy one scores above a clear one, ties half; NaN without both."""
+    """Probability that a cloudy pixel scores higher than a clear one, ties counted half; NaN without both."""
     clear, cloud = scores.sizes
     below = np.cumsum(scores.clear) - scores.clear
     wins = (scores.cloud * (below + scores.clear / 2)).sum()
@@ -115,7 +115,7 @@ def auroc(scores: ScoreHistogram) -> float:
 
 
 def average_precision(scores: ScoreHistogram) -> float:
-    """Mean precision over recall, as a sum of steps (as scikit-learn does it); NaN without cloud."""
+    """Mean precision over recall, as a sum of steps (as in scikit-learn); NaN without cloud."""
     if not scores.sizes[1]:
         return UNDEFINED
     recall, precision = precision_recall(scores)
@@ -123,17 +123,17 @@ def average_precision(scores: ScoreHistogram) -> float:
 
 
 def roc(scores: ScoreHistogram) -> Curve:
-    """False alarms and recall of every threshold, from (0, 0)."""
+    """False alarms and recall at every threshold, starting at (0, 0)."""
     clear, cloud = scores.sizes
     fp, tp = np.cumsum(scores.clear[::-1]), np.cumsum(scores.cloud[::-1])
     return Curve(np.concatenate([[0], fp / max(clear, 1)]), np.concatenate([[0], tp / max(cloud, 1)]))
 
 
 def recall_at(scores: ScoreHistogram, false_alarms: float) -> float:
-    """Share of the cloud found by the loosest threshold that calls at most that share of clear cloud.
+    """Recall of the loosest threshold with at most this share of false alarms.
 
-    Detectors whose thresholds lie apart can be compared by it. NaN without both truths, and for a mask, which has no
-    other threshold than its own.
+    It compares detectors independently of their thresholds. NaN without both clear and cloud, and for masks, which have
+    only one threshold.
     """
     if not all(scores.sizes) or np.count_nonzero(scores.clear + scores.cloud) <= 2:
         return UNDEFINED
@@ -142,15 +142,15 @@ def recall_at(scores: ScoreHistogram, false_alarms: float) -> float:
 
 
 def precision_recall(scores: ScoreHistogram) -> Curve:
-    """Recall and precision of every threshold."""
+    """Recall and precision at every threshold."""
     fp, tp = np.cumsum(scores.clear[::-1]), np.cumsum(scores.cloud[::-1])
     return Curve(tp / max(scores.sizes[1], 1), tp / np.maximum(fp + tp, 1))
 
 
 def best_threshold(scores: ScoreHistogram, objective: Objective) -> tuple[float, float]:
-    """The threshold (a bin's edge) with the highest F1 or balanced accuracy, and that value; NaN without both truths.
+    """The threshold (a bin's edge) with the highest F1 or balanced accuracy, and that value; NaN without both classes.
 
-    This is the oracle: it has seen the labels it is measured on.
+    This is an oracle: it is chosen on the labels that it is measured on.
     """
     clear, cloud = scores.sizes
     if not clear or not cloud:
@@ -163,27 +163,27 @@ def best_threshold(scores: ScoreHistogram, objective: Objective) -> tuple[float,
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Said against seen: how many got which P(cloud) and how many of them are cloud."""
+    """Predicted P(cloud) against the share that is cloud, in 15 bins of P(cloud)."""
 
     number: DoubleArray
-    """(15,) how many fell in the bin of P(cloud)."""
-    said: DoubleArray
+    """(15,) number of pixels in each bin."""
+    predicted: DoubleArray
     """(15,) sum of their P(cloud)."""
-    seen: DoubleArray
-    """(15,) how many of them are cloud."""
+    observed: DoubleArray
+    """(15,) number of them that are cloud."""
 
     def __add__(self, other: Reliability) -> Reliability:
-        """Both together."""
-        return Reliability(self.number + other.number, self.said + other.said, self.seen + other.seen)
+        """The reliability of both together."""
+        return Reliability(self.number + other.number, self.predicted + other.predicted, self.observed + other.observed)
 
     @property
     def error(self) -> float:
         """Expected calibration error, 0..1 (Naeini et al. 2015)."""
-        return _ratio(float(np.abs(self.said - self.seen).sum()), float(self.number.sum()))
+        return _ratio(float(np.abs(self.predicted - self.observed).sum()), float(self.number.sum()))
 
 
 def reliability(probability: FloatArray, truth: BoolArray) -> Reliability:
-    """Bins of P(cloud) beside the truth; arrays of one shape without NaN."""
+    """The reliability of P(cloud) against the labels, arrays of one shape without NaN."""
     p = probability.ravel().astype(np.float64)
     where = np.minimum((p * RELIABILITY_BINS).astype(np.int64), RELIABILITY_BINS - 1)
     bins = [
@@ -194,5 +194,5 @@ def reliability(probability: FloatArray, truth: BoolArray) -> Reliability:
 
 
 def _ratio(part: float, whole: float) -> float:
-    """Part of whole, NaN of nothing."""
+    """The ratio of part to whole; NaN if the whole is 0."""
     return part / whole if whole else UNDEFINED

@@ -12,42 +12,42 @@ from geocloud.raster import BoolArray, FloatArray
 
 IntArray = NDArray[np.int64]
 PIXEL_BITS = 18
-"""Bits of a float32 that tell bins apart for pixels: sign, exponent and 9 of the mantissa, so 0.2 % of the value."""
+"""Leading bits of a float32 that give the bin of a pixel: sign, exponent, and 9 of the mantissa (0.2 % of a value)."""
 EXACT_BITS = 32
-"""Every float32 its own bin."""
+"""With all bits, every float32 has its own bin."""
 _SIGN = np.uint32(0x8000_0000)
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreHistogram:
-    """How many clear and cloudy pixels (or patches) have which score; only bins that hold any are kept."""
+    """Numbers of clear and cloudy pixels (or patches) by score; only bins that hold any are kept."""
 
     edges: FloatArray
     """(k,) lowest score of each bin, ascending."""
     clear: IntArray
-    """(k,) clear ones in the bin."""
+    """(k,) number of clear pixels in the bin."""
     cloud: IntArray
-    """(k,) cloudy ones."""
+    """(k,) number of cloudy pixels in the bin."""
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Clear and cloudy ones in all."""
+        """Numbers of clear and of cloudy pixels in all bins."""
         return int(self.clear.sum()), int(self.cloud.sum())
 
 
 def histogram(score: FloatArray, truth: BoolArray, bits: int = PIXEL_BITS) -> ScoreHistogram:
-    """The histogram of scores, of any shape and without NaN, beside their truth (True = cloud)."""
+    """The histogram of scores, of any shape and without NaN, and their labels in the same shape (True = cloud)."""
     keys, where = np.unique(_keys(score.ravel()) >> np.uint32(32 - bits), return_inverse=True)
     cloud = np.bincount(where[truth.ravel()], minlength=len(keys))
-    both = np.bincount(where, minlength=len(keys))
-    return ScoreHistogram(_values(keys << np.uint32(32 - bits)), both - cloud, cloud)
+    total = np.bincount(where, minlength=len(keys))
+    return ScoreHistogram(_values(keys << np.uint32(32 - bits)), total - cloud, cloud)
 
 
 def add_up(parts: Sequence[ScoreHistogram]) -> ScoreHistogram:
-    """The histogram of all their scores together."""
+    """The histogram of all scores of several histograms."""
     if not parts:
-        none = np.zeros(0, dtype=np.int64)
-        return ScoreHistogram(np.zeros(0, dtype=np.float32), none, none)
+        empty = np.zeros(0, dtype=np.int64)
+        return ScoreHistogram(np.zeros(0, dtype=np.float32), empty, empty)
     edges, where = np.unique(np.concatenate([part.edges for part in parts]), return_inverse=True)
     clear, cloud = np.zeros(len(edges), dtype=np.int64), np.zeros(len(edges), dtype=np.int64)
     np.add.at(clear, where, np.concatenate([part.clear for part in parts]))
@@ -56,11 +56,13 @@ def add_up(parts: Sequence[ScoreHistogram]) -> ScoreHistogram:
 
 
 def _keys(score: FloatArray) -> NDArray[np.uint32]:
-    """Unsigned integers in the order of the scores: a float32's bits, negative ones turned round."""
+    """Unsigned integers in the same order as the scores."""
+    # The bits of positive floats are ordered like their values, those of negative ones the other way round. So the bits
+    # of negative scores are inverted, and the sign bit of the others is set.
     bits = (score.astype(np.float32) + np.float32(0)).view(np.uint32)  # -0 becomes 0
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)
 
 
 def _values(keys: NDArray[np.uint32]) -> FloatArray:
-    """The scores of such integers."""
+    """The scores that have these keys: the inverse of `_keys`."""
     return np.where(keys & _SIGN, keys ^ _SIGN, ~keys).astype(np.uint32).view(np.float32)

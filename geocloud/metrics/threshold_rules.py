@@ -1,6 +1,6 @@
-"""Rules that choose a threshold, on the score histograms of scenes (or pictures: a scene of one score).
+"""Rules that choose a threshold from the score histograms of scenes (a picture is a scene of one score).
 
-All work on scores, higher = cloudier; cloud is where score >= threshold. Each scene has the same weight, however many
+Scores are higher where it is cloudier; cloud is where score >= threshold. Each scene has the same weight, however many
 pixels it has, since neighbouring pixels are alike.
 """
 
@@ -20,18 +20,18 @@ DoubleArray = NDArray[np.float64]
 
 
 def quantile_threshold(scenes: Sequence[ScoreHistogram], quantile: float, tagged: Tagged) -> float:
-    """The threshold that leaves `quantile` of the data on its own side, scenes weighing alike.
+    """The threshold that leaves at least `quantile` of the data on the correct side.
 
     Args:
-        scenes: of clear data (tagged clear: at most 1 - quantile false alarms) or of cloudy (at most as many misses).
-        quantile: within 0..1.
-        tagged: what the data show; only that side of the histograms is read.
+        scenes: histograms of clear data (at most 1 - quantile are false alarms) or cloudy data (so many are misses).
+        quantile: between 0 and 1.
+        tagged: whether the data are clear or cloudy; only that side of the histograms is used.
 
     Raises:
-        UsageError: the quantile is not within 0..1, or there are no data.
+        UsageError: the quantile is not between 0 and 1, or there are no data.
     """
     if not 0 < quantile < 1:
-        raise UsageError(f"quantile {quantile:g} must lie between 0 and 1, as 0.99")
+        raise UsageError(f"quantile {quantile:g} must lie between 0 and 1, such as 0.99")
     return _bounded_threshold(scenes, 1 - quantile, tagged)
 
 
@@ -43,32 +43,32 @@ def conformal_threshold(scenes: Sequence[ScoreHistogram], bound: float, tagged: 
     (1 + scores at or above) / (n + 1). For data tagged cloudy the bound is on misses.
 
     Raises:
-        UsageError: the bound is not within 0..1, or the scenes are too few for it.
+        UsageError: the bound is not between 0 and 1, or there are too few scenes for it.
     """
     n = sum(bool((scene.clear if tagged == "clear" else scene.cloud).any()) for scene in scenes)
     if not 0 < bound < 1:
-        raise UsageError(f"false-alarm bound {bound:g} must lie between 0 and 1, as 0.05")
+        raise UsageError(f"false-alarm bound {bound:g} must lie between 0 and 1, such as 0.05")
     allowed = bound * (n + 1) / n - 1 / n if n else -1.0
     if allowed < 0:
         raise UsageError(
-            f"{n} scenes are too few for a bound of {bound:g}; it needs {int(np.ceil(1 / bound - 1))} "
+            f"{n} scenes are too few for a bound of {bound:g}; use at least {int(np.ceil(1 / bound - 1))} scenes, "
             "or a higher --parameter"
         )
     return _bounded_threshold(scenes, allowed, tagged)
 
 
 def false_alarms(scenes: Sequence[ScoreHistogram], threshold: float, tagged: Tagged) -> float:
-    """Mean over scenes of the share on the wrong side of the threshold."""
+    """Share of the tagged data on the wrong side of the threshold, as the mean over scenes."""
     edges, weights = _weights(scenes, tagged)
     wrong = edges >= threshold if tagged == "clear" else edges < threshold
     return float(weights[wrong].sum())
 
 
 def fit_spread(scenes: Sequence[ScoreHistogram], threshold: float) -> float:
-    """Spread of the logistic P(cloud) that is 0.5 at the threshold, in score units.
+    """Spread, in score units, of the logistic P(cloud) that is 0.5 at the threshold.
 
-    With clear and cloudy data the likeliest of a range, both weighing alike; with one of them P is 0.02 (or 0.98) at
-    its median.
+    With clear and cloudy data it is the most likely of 40 spreads, both kinds having the same weight. With only one
+    kind, it is chosen so that P(cloud) at the median is 0.02 (clear data) or 0.98 (cloudy data).
     """
     pooled = add_up(scenes)
     clear, cloud = pooled.sizes
@@ -76,32 +76,33 @@ def fit_spread(scenes: Sequence[ScoreHistogram], threshold: float) -> float:
     if not clear or not cloud:
         middle = _median(edges, pooled.clear if clear else pooled.cloud)
         return max(abs(threshold - middle) / 4, abs(threshold) * 1e-3, 1e-9)
-    away = np.abs(edges - threshold)
-    scale = max(float(np.average(away, weights=pooled.clear / clear + pooled.cloud / cloud)), 1e-9)
+    distance = np.abs(edges - threshold)
+    scale = max(float(np.average(distance, weights=pooled.clear / clear + pooled.cloud / cloud)), 1e-9)
     spreads = scale * np.geomspace(0.02, 5, 40)
-    return float(min(spreads, key=lambda spread: _surprise(pooled, (edges - threshold) / spread)))
+    return float(min(spreads, key=lambda spread: _log_loss(pooled, (edges - threshold) / spread)))
 
 
-def _surprise(pooled: ScoreHistogram, steps: DoubleArray) -> float:
-    """Mean negative log-likelihood of the truth under a logistic P(cloud), clear and cloudy weighing alike."""
+def _log_loss(pooled: ScoreHistogram, logits: DoubleArray) -> float:
+    """Negative log-likelihood of the labels if the bins have these logits; clear and cloudy have the same weight."""
     clear, cloud = pooled.sizes
-    return float((np.logaddexp(0, -steps) * pooled.cloud / cloud + np.logaddexp(0, steps) * pooled.clear / clear).sum())
+    loss = np.logaddexp(0, -logits) * pooled.cloud / cloud + np.logaddexp(0, logits) * pooled.clear / clear
+    return float(loss.sum())
 
 
 def _bounded_threshold(scenes: Sequence[ScoreHistogram], allowed: float, tagged: Tagged) -> float:
-    """The threshold nearest to the data that leaves at most a share of `allowed` on the wrong side."""
+    """The threshold closest to the data that leaves at most the share `allowed` on the wrong side."""
     edges, weights = _weights(scenes, tagged)
-    slack = allowed + 1e-12
+    limit = allowed + 1e-12  # sums of weights are not exact
     if tagged == "clear":
         at_or_above = np.cumsum(weights[::-1])[::-1]
-        fine = np.flatnonzero(at_or_above <= slack)
-        return float(edges[fine[0]]) if len(fine) else float(np.nextafter(edges[-1], np.float32(np.inf)))
+        good = np.flatnonzero(at_or_above <= limit)
+        return float(edges[good[0]]) if len(good) else float(np.nextafter(edges[-1], np.float32(np.inf)))
     below = np.cumsum(weights) - weights
-    return float(edges[np.flatnonzero(below <= slack)[-1]])
+    return float(edges[np.flatnonzero(below <= limit)[-1]])
 
 
 def _weights(scenes: Sequence[ScoreHistogram], tagged: Tagged) -> tuple[NDArray[np.float32], DoubleArray]:
-    """All scores of the tagged side, ascending, and their weights, which add up to 1."""
+    """All scores of the tagged side, ascending, and their weights, which add up to 1; UsageError if there are none."""
     sides = [(scene.edges, scene.clear if tagged == "clear" else scene.cloud) for scene in scenes]
     sides = [(edges, numbers) for edges, numbers in sides if numbers.any()]
     if not sides:
@@ -116,5 +117,5 @@ def _weights(scenes: Sequence[ScoreHistogram], tagged: Tagged) -> tuple[NDArray[
 
 
 def _median(edges: DoubleArray, numbers: NDArray[np.int64]) -> float:
-    """The score in the middle."""
+    """The median score of a histogram."""
     return float(edges[np.searchsorted(np.cumsum(numbers), numbers.sum() / 2)])

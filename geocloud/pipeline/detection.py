@@ -1,4 +1,4 @@
-"""Detect: what it is asked for, what it answers, and the tags that its outputs carry."""
+"""The options of a detection, its result, and the tags of its outputs."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     import xarray
 
 MAX_DILATE = 500
-"""Pixels; beyond that a mask says nothing."""
+"""Pixels; a mask grown further no longer follows the clouds."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectOptions:
-    """How to detect; the defaults need nothing."""
+    """How to detect clouds; every option has a default."""
 
     model: str | os.PathLike[str] = DEFAULT_MODEL
     """Name of a model, a model folder, or an ONNX file with its card beside it."""
@@ -52,39 +52,39 @@ class DetectOptions:
     threshold: float | str | Probability | None = None
     """Raw score in the model's unit, the name of a rule in its card, or a `Probability`; None: the card's own."""
     min_area: float = 0.0
-    """Clouds smaller than this many m² (geodesic) are left out of mask and polygons alike."""
+    """Square metres (geodesic): smaller clouds become clear, in the mask and in the polygons."""
     polygons: VectorFormat = "geojson"
     """Format of the polygons file, or `none`."""
     outline: Outline = "pixel"
-    """Of the polygons: along the pixels' edges, equal to the mask, or `smooth`, where P(cloud) crosses one half between
-    the pixels' centres."""
+    """Outline of the polygons. `pixel`: along pixel edges, equal to the mask. `smooth`: where P(cloud), interpolated
+    between pixel centres, crosses one half."""
     pixel_polygons: bool = False
     """Write polygons in pixel coordinates where a scene has no georeference."""
     score: bool = False
-    """Write P(cloud) as a raster too."""
+    """Write a raster of P(cloud)."""
     class_scores: bool = False
-    """Write the probability of each class that the model tells, clear first, a band each, as a raster too."""
+    """Write a raster with the probability of each class that the model can detect, one band per class, clear first."""
     uncertainty: bool = False
-    """Write the standard deviation of P(cloud) over the scene as it is and mirrored left, down and both ways as a
-    raster too: for a model that sees a pixel's surroundings, at four times the cost."""
+    """Write a raster with the standard deviation of P(cloud) over four views of the scene: as it is, and mirrored
+    horizontally, vertically and both ways. Needs a model that sees a pixel's surroundings; takes four times as long."""
     quicklook: bool = False
-    """Write a PNG of scene and mask side by side too."""
+    """Write a PNG of scene and mask side by side."""
     stac: bool = False
-    """Write a STAC item beside the mask too."""
+    """Write a STAC item beside the mask."""
     encoding: EncodingName = "geocloud"
     """Codes of the mask: geocloud's own, Sentinel-2's SCL or Landsat's QA_PIXEL."""
     dilate: int = 0
-    """Pixels by which clouds grow, in mask, polygons and cloud cover alike; min_area then means the grown clouds."""
+    """Pixels by which clouds grow, in mask, polygons and cloud cover; `min_area` is then that of the grown clouds."""
     resolution: float | None = None
-    """Metres: score the scene as if its pixels were this large; outputs stay on its own grid. None: as large as the
-    model's card says that nothing is lost by."""
+    """Metres: score the scene as if its pixels were this large; outputs stay on its own grid. None: the size that the
+    model's card gives as good enough (`min_resolution`)."""
     classes: str | tuple[str, ...] = ("cloud",)
-    """Classes of the mask besides clear, by their keys in `CLASSES`, or one text such as "cloud,thin,shadow": all but
-    cloud need a model that unmixes."""
+    """Classes of the mask besides clear: keys of `CLASSES`, or one text such as "cloud,thin,shadow". Classes other than
+    cloud need a model that detects them."""
     clear_sky: bool = False
-    """Write the cloud-free estimate of a model that unmixes too."""
+    """Write a raster with the model's estimate of the ground without cloud; needs a model that unmixes."""
     overwrite: bool = False
-    """Replace outputs that exist; otherwise they are kept."""
+    """Replace existing outputs; otherwise they are kept."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
     precision: Precision = "auto"
@@ -94,11 +94,12 @@ class DetectOptions:
 
     @property
     def has_maps(self) -> bool:
-        """Whether more than the score is drawn from the model."""
+        """Whether the model must compute more than the score."""
         return any((self.clear_sky, self.class_scores, self.uncertainty)) or len(wanted_classes(self.classes)) > 1
 
     def __post_init__(self) -> None:
-        """Numbers and names a user can mistype."""
+        """Refuse values out of range, unknown classes and contradicting options with a UsageError."""
+        classes = wanted_classes(self.classes)
         if self.min_area < 0 or not np.isfinite(self.min_area):
             raise UsageError(f"min_area {self.min_area} must be 0 or more square metres")
         if self.threads is not None and self.threads < 1:
@@ -107,17 +108,23 @@ class DetectOptions:
             raise UsageError(f"dilate {self.dilate} must be 0 to {MAX_DILATE} pixels")
         if self.resolution is not None and not 0 < self.resolution < float("inf"):
             raise UsageError(f"resolution {self.resolution} must be more than 0 metres")
-        if self.outline == "smooth" and len(wanted_classes(self.classes)) > 1:
-            raise UsageError("smooth outlines are of cloud alone; leave out --outline smooth, or further classes")
-        wanted_classes(self.classes)
+        if self.outline == "smooth" and len(classes) > 1:
+            raise UsageError(
+                f"smooth outlines are drawn of cloud only, not of {', '.join(classes)}; leave out --outline smooth, "
+                "or the other classes"
+            )
         if self.aoi is not None and self.bounds is not None:
             raise UsageError("--aoi and --bounds are two ways to give an area; give one of them")
         if self.bounds is not None:
-            area_text(None, self.bounds)
+            area_text(None, self.bounds)  # refuses a box that is none
 
 
 def choose_threshold(scorer: Scorer, threshold: float | str | Probability | None) -> Calibration:
-    """The scorer's calibration at the user's threshold; UsageError for a rule its card does not know."""
+    """The scorer's calibration at the user's threshold; see `DetectOptions.threshold`.
+
+    Raises:
+        UsageError: the card has no such rule, or the number is not finite.
+    """
     if threshold is None:
         return scorer.card.calibration
     if isinstance(threshold, Probability):
@@ -140,18 +147,18 @@ def choose_threshold(scorer: Scorer, threshold: float | str | Probability | None
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """The result for one scene."""
+    """The result of detecting clouds in one scene."""
 
     scene: str
     """The source as the user named it."""
     files: Mapping[str, Path]
-    """What was written: `mask`, a COG of 0 clear, 1 cloud, 255 nodata, and further codes where classes were asked for,
-    with its sidecars `classes` and `style`; and as asked for `polygons`, `score`,
-    `class_scores`, `uncertainty`, `clear_sky`, `quicklook`, `stac`."""
+    """What was written, by key: `mask`, a COG of 0 clear, 1 cloud, 255 nodata, and further codes if classes were asked
+    for; its sidecars `classes` and `style`; and those asked for of `polygons`, `score`, `class_scores`, `uncertainty`,
+    `clear_sky`, `quicklook`, `stac`."""
     cloud_cover: float
-    """Percent of the valid pixels that are cloud, thick or thin; NaN where there are none."""
+    """Percent of the valid pixels that are cloud, thick or thin; NaN if no pixel is valid."""
     polygon_count: int | None
-    """None where no polygons were made."""
+    """None if no polygons were made."""
     model: str
     threshold: float
     """In the model's raw unit."""
@@ -159,24 +166,25 @@ class Detection:
     """How the threshold was chosen."""
     seconds: float
     notes: tuple[str, ...] = ()
-    """What had to be assumed."""
+    """What had to be assumed, and warnings."""
     class_cover: dict[str, float] | None = None
-    """Percent of the valid pixels by class; None where no further classes were asked for."""
+    """Percent of the valid pixels by class; None if no further classes were asked for."""
     unfamiliar: float | None = None
-    """Percent of unfamiliar pixels among the clear or the cloudy ones; None where the model's card does not say."""
+    """Percent of the pixels whose colours are unlike the training data, among the clear or among the cloudy ones,
+    whichever is higher; None if the model's card has no such data."""
     unlike_training_data: bool = False
-    """True where the scene is unlike what the model has seen: the notes say how."""
+    """True if the scene is unlike the training data of the model; the notes say how."""
     kept: bool = False
-    """True where the outputs existed and were left as they are."""
+    """True if the outputs existed already and were left as they are."""
 
     @property
     def mask_path(self) -> Path:
-        """The mask, which is always written."""
+        """Path of the mask, which is always written."""
         return self.files["mask"]
 
     @property
     def polygons(self) -> geopandas.GeoDataFrame:
-        """The clouds, read from the polygons file when asked for; OutputError where none was written."""
+        """The clouds, read from the polygons file at each access; OutputError if none was written."""
         if "polygons" not in self.files:
             raise OutputError(f"no polygons were written for {self.scene}; ask for a polygon format")
         import geopandas
@@ -185,7 +193,7 @@ class Detection:
         return geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
 
     def to_xarray(self) -> xarray.DataArray:
-        """The mask as (y, x) uint8 at pixel centres; its CRS stands in the attributes as `crs_wkt`."""
+        """The mask as (y, x) uint8; coordinates are pixel centres, the CRS is the attribute `crs_wkt`."""
         import xarray
 
         with rasterio.open(self.mask_path) as dataset:
@@ -222,7 +230,7 @@ class Detection:
 
 
 def read_detection(paths: Mapping[str, Path]) -> Detection:
-    """The detection whose outputs exist already, counted from its mask; OutputError where that is no mask."""
+    """The detection whose outputs exist already, its cover counted from the mask; OutputError if that is no mask."""
     try:
         with MaskFile(paths["mask"]) as mask:
             tags, valid, cloud = mask.tags, 0, 0
@@ -245,7 +253,7 @@ def read_detection(paths: Mapping[str, Path]) -> Detection:
 
 
 def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> dict[str, str]:
-    """Tags every output carries: which model at which threshold, from which bands of which source."""
+    """Tags of every output: model, threshold, bands and source."""
     described = scene.describe()["bands"]
     bands = scorer.choose_bands(scene.bands)
     return {
@@ -265,13 +273,13 @@ def provenance(scene: SceneReader, scorer: Scorer, calibration: Calibration) -> 
 def run_tags(scene: SceneReader, scorer: Scorer, options: DetectOptions) -> dict[str, str]:
     """Tags of a run's outputs: provenance, and each option that changes the mask and is not at its default."""
     tags = provenance(scene, scorer, choose_threshold(scorer, options.threshold))
-    classes, given, area = wanted_classes(options.classes), options.scene, whole_of(scene)[1]
+    classes, reading, area = wanted_classes(options.classes), options.scene, whole_of(scene)[1]
     changed = {
         "GEOCLOUD_CLASSES": ",".join(classes) if len(classes) > 1 else "",
-        "GEOCLOUD_BANDS_GIVEN": ",".join(f"{band}={place}" for band, place in sorted(given.bands.items())),
-        "GEOCLOUD_NODATA": "" if given.nodata is None else f"{given.nodata:g}",
+        "GEOCLOUD_BANDS_GIVEN": ",".join(f"{band}={place}" for band, place in sorted(reading.bands.items())),
+        "GEOCLOUD_NODATA": "" if reading.nodata is None else f"{reading.nodata:g}",
         AREA_TAG: area.text if area else "",
-        "GEOCLOUD_TIME": given.time or "",
+        "GEOCLOUD_TIME": reading.time or "",
         "GEOCLOUD_DILATE": f"{options.dilate}" if options.dilate else "",
         "GEOCLOUD_MIN_AREA": f"{options.min_area:g}" if options.min_area else "",
         "GEOCLOUD_OUTLINE": "" if options.outline == "pixel" else options.outline,

@@ -1,4 +1,4 @@
-"""The mask as it grows: the raster with its counts and polygons, and its encodings."""
+"""The mask while it is made: its raster, pixel counts and polygons; and its other encodings."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from geocloud.writers.staging import write_errors
 
 IntArray = NDArray[np.int64]
 P_STEPS = 50_000
+"""P(cloud) is stored as a whole number of 1/P_STEPS, for smooth outlines."""
 P_FORMAT = RasterFormat("AVERAGE", "NO", "uint16", None)
-"""P(cloud) in so many steps, for smooth outlines."""
 STRIP = 512
-"""Rows handled at once where a written raster is read back."""
+"""Rows read at once when a written raster is read back."""
 
 
 class MaskRaster:
-    """Takes the rows of a mask from the top: writes, counts and traces them."""
+    """Takes the rows of a mask from the top down; writes them, counts their pixels and traces their polygons."""
 
     def __init__(  # noqa: PLR0913 - by keyword
         self,
@@ -54,16 +54,16 @@ class MaskRaster:
         """Create the file.
 
         Args:
-            path: a GeoTIFF for the time of the run.
+            path: a GeoTIFF that is kept only during the run.
             georef: of the mask.
-            codes: all that it may hold.
+            codes: all codes that it may hold.
             tags: of the file.
             dilate: pixels by which clouds grow.
-            traced: whether polygons are wanted.
-            min_area: square metres; what is smaller becomes clear, class borders left aside. Needs `traced`.
-            factor: pixels along each side of what was scored as one pixel.
-            crop: the area that is kept of the rows it is given; None: all of them.
-            outline: of the polygons, where they are wanted.
+            traced: whether polygons are traced.
+            min_area: square metres; smaller clouds, of all their classes together, become clear. Needs `traced`.
+            factor: pixels along each side of a square that was scored as one pixel.
+            crop: the area to keep of the rows that are written; None: all of them.
+            outline: of the polygons, if they are traced.
 
         Raises:
             OutputError: the file cannot be created.
@@ -86,7 +86,7 @@ class MaskRaster:
 
     @property
     def extent(self) -> Extent:
-        """Where it needs P(cloud): for the polygons' mean in clouds, and everywhere if clouds grow or are smooth."""
+        """Where P(cloud) is needed: in clouds for the polygons' mean; everywhere to grow clouds or smooth outlines."""
         if self._p is not None:
             return "all"
         if self._tracer is None:
@@ -95,7 +95,7 @@ class MaskRaster:
 
     @property
     def valid(self) -> int:
-        """Pixels that hold data."""
+        """Number of pixels that hold data."""
         return int(self._pixels[:NODATA].sum())
 
     @property
@@ -109,11 +109,11 @@ class MaskRaster:
         return {code: 100 * int(self._pixels[code]) / valid for code in self.codes if code != NODATA} if valid else {}
 
     def write(self, row: int, codes: ByteArray, p: FloatArray) -> None:
-        """The next rows, of a crop's reach: codes (h, width), and P(cloud) (h, width), needed as `extent` says."""
+        """Take the next rows: codes and P(cloud), each (h, width), of the crop's reach if there is a crop."""
         self._keep(self._dilater.add(codes, p) if self._dilater else [(row, codes, p)])
 
     def end(self) -> None:
-        """There are no more rows: clouds below the least area become clear."""
+        """Finish after the last row: drop small clouds and trace smooth outlines."""
         if self._dilater is not None:
             self._keep(self._dilater.finish())
         if self._min_area:
@@ -123,7 +123,7 @@ class MaskRaster:
             self._shapes = self._outlines(self._p)
 
     def shapes(self) -> ShapeStore:
-        """All polygons; to be taken once."""
+        """All polygons; can be taken only once, after `end`."""
         shapes, self._shapes = self._shapes, None
         if shapes is None:
             if self._tracer is None:
@@ -132,7 +132,7 @@ class MaskRaster:
         return shapes
 
     def close(self) -> None:
-        """Flush the files, the mask with its percentages in the tags."""
+        """Write the percentages of the classes into the tags, and close the files."""
         counts = {code: int(self._pixels[code]) for code in self.codes if code != NODATA}
         self._writer.add_tags(cover_tags(counts, math.prod(self.georef.shape)))
         self._writer.close()
@@ -140,7 +140,7 @@ class MaskRaster:
             self._p.close()
 
     def _keep(self, final: Iterable[Rows]) -> None:
-        """Write, count and trace rows that nothing changes any more but the least area."""
+        """Write, count and trace rows that nothing but the removal of small clouds will change."""
         for rows in final:
             if self._uncut is not None:
                 with write_errors(self.path):
@@ -155,11 +155,11 @@ class MaskRaster:
             for code in self.codes:
                 self._pixels[code] += np.count_nonzero(codes == code)
             if self._tracer is not None:
-                with write_errors(self.path):  # many polygons wait in a file
+                with write_errors(self.path):  # the tracer writes polygons to a scratch file once they are many
                     self._tracer.add(codes, p)
 
     def _outlines(self, p: RowWriter) -> ShapeStore:
-        """Smooth polygons of the mask as it is in the end."""
+        """Smooth polygons of the finished mask; `p` holds P(cloud)."""
         height, width = self.georef.shape
         tracer = OutlineTracer((height, width), self.factor, self.path.parent)
         rows = max(1, STRIP // self.factor) * self.factor
@@ -170,10 +170,10 @@ class MaskRaster:
             return tracer.finish()
 
     def _drop_small(self, shapes: ShapeStore) -> None:
-        """Take small clouds out of the polygons and out of the mask.
+        """Remove small clouds from the polygons and from the mask.
 
-        A cloud is all classes that touch: a thin rim and its thick middle count together, a shadow beside them alone.
-        One that an area cuts counts as it is beyond it too: what the area holds of it goes or stays with it.
+        All classes of cloud that touch are one cloud: a thin rim counts together with its thick middle, a shadow beside
+        them does not. A cloud that extends beyond the area of interest is measured whole, with its part outside.
         """
         clouds = shapes if self._uncut is None else self._uncut.finish()
         small = self._below_least_area(clouds)
@@ -181,9 +181,10 @@ class MaskRaster:
         if self._crop is None:
             shapes.keep(~small)
             return
-        gone = shapely.STRtree(self._moved(clouds.take(small)))
+        # The area's polygons were traced separately: each that lies within a removed cloud is removed too.
+        removed = shapely.STRtree(self._moved(clouds.take(small)))
         points = [shapely.point_on_surface(part.geometry) for part in shapes.chunks()]
-        inside = gone.query(np.concatenate(points), predicate="within")[0]
+        inside = removed.query(np.concatenate(points), predicate="within")[0]
         shapes.keep(~np.isin(np.arange(len(shapes)), inside))
 
     def _below_least_area(self, clouds: ShapeStore) -> NDArray[np.bool_]:
@@ -197,30 +198,33 @@ class MaskRaster:
         return np.asarray(areas < self._min_area)
 
     def _moved(self, shapes: Shapes) -> NDArray[Any]:
-        """Polygons in the mask's pixels, of those of the reach."""
+        """Polygons moved from pixel coordinates of the reach to those of the mask."""
         if self._crop is None:
             return shapes.geometry
         down, right = self._crop.offset
         return np.asarray(shapely.transform(shapes.geometry, lambda xy: xy - [right, down]))
 
-    def _clear(self, clouds: ShapeStore, wanted: NDArray[np.bool_]) -> None:
-        """Write clear where these polygons are, strip by strip."""
+    def _clear(self, clouds: ShapeStore, small: NDArray[np.bool_]) -> None:
+        """Write clear where the polygons marked `small` are, strip by strip, and correct the counts."""
         height, (top, bottom) = self.georef.shape[0], clouds.rows
         down = self._crop.offset[0] if self._crop else 0
         for row in range(0, height, STRIP):
-            here = wanted & (top < row + down + STRIP) & (bottom > row + down)
+            here = small & (top < row + down + STRIP) & (bottom > row + down)
             if here.any():
-                rows, found = self._writer.read(row, min(STRIP, height - row)), clouds.take(here)
-                inside = burn(replace(found, geometry=self._moved(found)), rows.shape, row) & (rows != NODATA)
-                gone = np.bincount(rows[inside], minlength=256)
-                self._pixels -= gone
-                self._pixels[CLEAR] += gone.sum()
+                rows, shapes = self._writer.read(row, min(STRIP, height - row)), clouds.take(here)
+                inside = burn(replace(shapes, geometry=self._moved(shapes)), rows.shape, row) & (rows != NODATA)
+                cleared = np.bincount(rows[inside], minlength=256)
+                self._pixels -= cleared
+                self._pixels[CLEAR] += cleared.sum()
                 rows[inside] = CLEAR
                 self._writer.write(row, rows)
 
 
 def whole_clouds(codes: Iterable[int]) -> ByteArray | None:
-    """(256,) the code that stands for each code's cloud, whatever its class; None where all codes are their own."""
+    """(256,) table that maps all classes of cloud to one code, so that they are traced together.
+
+    None where the table would change nothing, since at most one of the codes is cloud.
+    """
     kinds = np.arange(256, dtype=np.uint8)
     own = [code for code in codes if code not in (CLEAR, NODATA)]
     kinds[[code for code in own if code not in NO_CLOUD]] = CLOUD
@@ -228,7 +232,7 @@ def whole_clouds(codes: Iterable[int]) -> ByteArray | None:
 
 
 def write_encoded(source: Path, target: Path, georef: Georef, encoding: EncodingName) -> None:
-    """A mask of our codes written again in another encoding, row strip by row strip."""
+    """Write a mask of geocloud's codes in another encoding, strip by strip."""
     product = RasterFormat("MODE", "NO", ENCODINGS[encoding].dtype, ENCODINGS[encoding].nodata, names=("cloud mask",))
     with raster_errors(target), rasterio.open(source) as dataset:
         writer = RowWriter(target, georef, product, {**dataset.tags(), TAG: encoding})
@@ -239,7 +243,7 @@ def write_encoded(source: Path, target: Path, georef: Georef, encoding: Encoding
 
 
 def read_every(path: Path, step: int) -> NDArray[np.uint8]:
-    """Every nth pixel of a raster's first band in both directions, read a few rows at a time."""
+    """(h, w) every `step`th pixel, along rows and columns, of a raster's first band; read a few rows at a time."""
     rows = max(step, STRIP // step * step)
     parts = []
     with raster_errors(path), rasterio.open(path) as dataset:

@@ -1,4 +1,4 @@
-"""Where a detection writes, whether it may, and what stands there already."""
+"""Where a detection writes, whether it may write there, and whether its outputs exist already."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from geocloud.writers.vectors import VECTOR_SUFFIXES
 
 
 def output_files(scene: SceneReader, options: DetectOptions, paths: Mapping[str, Path]) -> list[Path]:
-    """Every file that a run of a scene writes, the mask first, sidecars behind it."""
+    """Every file that a run of a scene writes: the mask, its sidecars, then the other outputs."""
     kinds = [kind for kind in OUTPUTS if kind.key in paths and kind.key != "mask" and kind.possible(scene, options)]
     return [*mask_files(paths), *(paths[kind.key] for kind in kinds)]
 
@@ -43,7 +43,7 @@ def mask_files(paths: Mapping[str, Path]) -> tuple[Path, Path, Path]:
 
 
 def earlier_products(mask: Path) -> list[Path]:
-    """What runs of a scene left beside its mask, under the names that runs give: files that hold geocloud's tags."""
+    """Outputs of earlier runs beside a mask: files with the name of an output that hold geocloud's tags."""
     stem = mask.stem.removesuffix(MASK_SUFFIX)
     names = [name for kind in OUTPUTS for name in kind.names(stem)] if stem != mask.stem else []
     names += [f"{mask.stem}{suffix}" for suffix in (".json", *VECTOR_SUFFIXES)]  # beside a mask whose path was given
@@ -52,29 +52,32 @@ def earlier_products(mask: Path) -> list[Path]:
 
 
 def check_places(scene: SceneReader, options: DetectOptions, outputs: list[Path]) -> None:
-    """UsageError where an output is a file of scene, model or area, or two outputs are one; see check_outputs.
+    """Make sure that no output replaces a file of scene, model or area; see check_outputs.
 
     Args:
         scene: open.
-        options: how; with `overwrite` no earlier product, which would go, may be such a file either.
+        options: of the run. With `overwrite`, outputs of earlier runs are removed, so they are checked too.
         outputs: every file of the run, the mask first.
+
+    Raises:
+        UsageError: an output is such a file, or two outputs are the same file.
     """
     read = list(chain(scene_files(scene), model_files(options.model), area_files(options.aoi)))
     check_outputs(outputs, read, overwrite=True)
-    if options.overwrite:  # what goes with the mask
+    if options.overwrite:
         check_not_read(earlier_products(outputs[0]), read)
 
 
-SEVERAL = (".shp", ".tab", ".mif")
-"""Suffixes of vector files that are several files of one stem."""
+MULTI_FILE_SUFFIXES = (".shp", ".tab", ".mif")
+"""Suffixes of vector formats that keep their data in several files of one stem."""
 
 
 def area_files(aoi: AreaSource | None) -> Iterable[str]:
-    """The files that an area is read from, a shapefile's several; none for a box or a frame."""
+    """The files that an area is read from, all those of a shapefile; none for a box or a frame."""
     if not isinstance(aoi, str | os.PathLike):
         return ()
     path = Path(aoi)
-    parts = path.parent.glob(f"{glob_escape(path.stem)}.*") if path.suffix.lower() in SEVERAL else ()
+    parts = path.parent.glob(f"{glob_escape(path.stem)}.*") if path.suffix.lower() in MULTI_FILE_SUFFIXES else ()
     return [*local_files(os.fspath(aoi)), *map(str, parts)]
 
 
@@ -84,29 +87,31 @@ def scene_files(scene: SceneReader) -> Iterator[str]:
     bands = (str(band["file"]) for band in described.values() if isinstance(band, Mapping) and band.get("file"))
     yield from chain.from_iterable(map(files_within, bands))
     if scene.source:
-        yield from _others(protected_files(scene.source), scene.source, scene.name)
+        yield from _without_outputs(protected_files(scene.source), scene.source, scene.name)
 
 
-def _others(files: Iterable[str], source: str, name: str) -> Iterator[str]:
-    """The files of a scene but for what earlier runs wrote into its own folder, under the names that runs give."""
-    made = [made for kind in OUTPUTS for made in kind.names(name)] if Path(source).is_dir() else []
-    ours = {f"{one}{end}" for one in (*made, f"{name}{MASK_SUFFIX}.qml") for end in ("", *BESIDE)}
-    return (file for file in files if not made or Path(file).name not in ours)
+def _without_outputs(files: Iterable[str], source: str, name: str) -> Iterator[str]:
+    """The files of a scene, without those in its own folder that have the name of an output of an earlier run."""
+    if not Path(source).is_dir():
+        return iter(files)
+    names = [f"{name}{MASK_SUFFIX}.qml", *(output for kind in OUTPUTS for output in kind.names(name))]
+    outputs = {f"{output}{end}" for output in names for end in ("", *BESIDE)}
+    return (file for file in files if Path(file).name not in outputs)
 
 
 def model_files(model: str | os.PathLike[str]) -> Iterator[str]:
-    """The files that a model is read from; none of a baseline or a package's scorer."""
+    """The files that a model is read from; none for a baseline or a scorer from another package."""
     with suppress(ModelError, OSError):
         yield from map(str, model_paths(model))
 
 
 def check_scenes(sources: Sequence[str], outputs: Iterable[Path]) -> None:
-    """UsageError where an output of one of several scenes is a file of another, which would be replaced unread."""
+    """UsageError if an output of one of several scenes is a file of another, which would be replaced unread."""
     check_not_read(outputs, (file for source in sources for file in _named_files(source)))
 
 
 def check_stems(scenes: Iterable[tuple[str, str]], folder: Path) -> None:
-    """UsageError where two scenes, given with what their outputs are named after, would write one file."""
+    """UsageError if two scenes would write the same file; `scenes` are (source, stem of its outputs)."""
     listed = list(scenes)
     folded = {stem: unicodedata.normalize("NFC", stem).casefold() for _, stem in listed}
     alike = len({*folded.values()}) < len(folded) and ignores_case(folder)
@@ -121,24 +126,24 @@ def check_stems(scenes: Iterable[tuple[str, str]], folder: Path) -> None:
 
 
 def _named_files(source: str) -> Iterable[str]:
-    """The files of a scene that is not opened yet: of a plain raster itself and what stands beside it."""
+    """The files of a scene that is not opened yet: those of the source, and the sidecars beside them."""
     if is_remote(source):
         return ()
     if is_vrt(source):
         return protected_files(source)
-    files = _others(local_files(source), source, outputs_name(source))
+    files = _without_outputs(local_files(source), source, outputs_name(source))
     return [f"{path}{end}" for path in files for end in ("", *BESIDE)]
 
 
 def outputs_name(source: str) -> str:
-    """What a scene's outputs are named after, as `detect` does: a local STAC item goes by its id."""
+    """The stem of a scene's outputs, as `detect` chooses it: of a local STAC item its id."""
     if is_stac(source) and not is_remote(source):
-        with suppress(Exception):  # whoever opens it will say so
+        with suppress(Exception):  # opening the scene will report the error
             return item_name(load_item(source))
     return scene_name(source)
 
 
-_SAME = {
+_COMPARED_TAGS = {
     "GEOCLOUD_MODEL": "model",
     "GEOCLOUD_MODEL_SHA256": "weights",
     "GEOCLOUD_THRESHOLD": "threshold",
@@ -154,29 +159,30 @@ _SAME = {
     AREA_TAG: "area",
     TAG: "encoding",
 }
-"""Tags in which a mask that is kept must be as asked for, and what they tell."""
+"""Tags in which an existing mask must agree with what is asked for -> the name that messages give them."""
 
 
 def existing_detection(
     scene: SceneReader, scorer: Scorer, options: DetectOptions, paths: Mapping[str, Path]
 ) -> Detection | None:
-    """The detection that stands where it is asked for already, whole and as asked for; None where it is to be made.
+    """The existing detection, if all its outputs exist and agree with the options; None if it has to be made.
 
     Raises:
-        UsageError: an output is an input or another output; or, without `overwrite`, some outputs exist and others do
-            not, or they are of another scene, model or option, or older than the scene.
-        OutputError: what stands in the mask's place is no mask.
+        UsageError: an output is an input or another output. Or, without `overwrite`: some outputs exist and others do
+            not, they were made from another scene, model or options, or they are older than the scene.
+        OutputError: the file in the mask's place is no mask.
     """
     wanted = output_files(scene, options, paths)
     heal_folders(wanted)
     check_places(scene, options, wanted)
-    there = [path for path in wanted if os.path.lexists(path)]
-    if options.overwrite or not there:
+    existing = [path for path in wanted if os.path.lexists(path)]
+    if options.overwrite or not existing:
         return None
-    missing = [path for path in wanted if path not in there]
+    missing = [path for path in wanted if path not in existing]
     if missing:
         raise UsageError(
-            f"{there[0]} exists and {missing[0]} does not; pass --overwrite to make all anew, or choose another folder"
+            f"{existing[0]} exists and {missing[0]} does not; pass --overwrite to make all anew, or choose another "
+            "folder"
         )
     kept = read_detection(paths)
     with MaskFile(paths["mask"]) as mask:
@@ -189,24 +195,27 @@ def existing_detection(
 
 
 def _differences(mask: MaskFile, scene: SceneReader, scorer: Scorer, options: DetectOptions) -> list[str]:
-    """In what a mask that stands there is not the one asked for, a few words each."""
+    """How an existing mask differs from the one asked for, a few words per difference."""
     expected = run_tags(scene, scorer, options)
     expected |= {TAG: options.encoding} if options.encoding != "geocloud" else {}
-    differing = [key for key in _SAME if mask.tags.get(key, "") != expected.get(key, "")]
-    found = [f"{_SAME[key]} {_shown(key, mask.tags)} instead of {_shown(key, expected)}" for key in differing]
-    if isinstance(options.threshold, Probability) and "GEOCLOUD_THRESHOLD" in differing:
-        found[differing.index("GEOCLOUD_THRESHOLD")] = _other_probability(mask.tags, scorer, options.threshold)
-    if _is_of_another(mask.tags.get("GEOCLOUD_SOURCE", ""), scene.source):
-        found.append(f"scene {mask.tags['GEOCLOUD_SOURCE']} instead of {scene.source}")
+    differing = [key for key in _COMPARED_TAGS if mask.tags.get(key, "") != expected.get(key, "")]
+    words = {
+        key: f"{_COMPARED_TAGS[key]} {_shown(key, mask.tags)} instead of {_shown(key, expected)}" for key in differing
+    }
+    if isinstance(options.threshold, Probability) and "GEOCLOUD_THRESHOLD" in words:
+        words["GEOCLOUD_THRESHOLD"] = _other_probability(mask.tags, scorer, options.threshold)
+    differences = list(words.values())
+    if _is_other_scene(mask.tags.get("GEOCLOUD_SOURCE", ""), scene.source):
+        differences.append(f"scene {mask.tags['GEOCLOUD_SOURCE']} instead of {scene.source}")
     elif not _on_one_grid(mask.georef, own_georef(scene)):
-        found.append("another grid than the scene")
+        differences.append("another grid than the scene")
     elif _changed_since(scene, mask.path):
-        found.append("an older state of the scene")
-    return found
+        differences.append("an older state of the scene")
+    return differences
 
 
 def _shown(key: str, tags: Mapping[str, str]) -> str:
-    """A tag's value in a few words: a threshold with the rule that chose it."""
+    """A tag's value as text; a threshold with the rule that chose it."""
     text, rule = tags.get(key) or "none", tags.get("GEOCLOUD_THRESHOLD_RULE", "given")
     if key != "GEOCLOUD_THRESHOLD" or text == "none":
         return text
@@ -214,16 +223,16 @@ def _shown(key: str, tags: Mapping[str, str]) -> str:
 
 
 def _other_probability(tags: Mapping[str, str], scorer: Scorer, asked: Probability) -> str:
-    """The threshold of a mask beside one that is asked for as P(cloud): in P(cloud) too, if the model is the same."""
-    found, card = _shown("GEOCLOUD_THRESHOLD", tags), scorer.card
+    """The difference from a threshold asked for as P(cloud), given in P(cloud) too if the model is the same."""
+    card = scorer.card
     if tags.get("GEOCLOUD_MODEL_SHA256", "") != card.sha256 or tags.get("GEOCLOUD_MODEL") != card.name:
-        return f"threshold {found} instead of probability {asked.value:g}"
+        return f"threshold {_shown('GEOCLOUD_THRESHOLD', tags)} instead of probability {asked.value:g}"
     score = np.array([card.calibration.sign * float(tags["GEOCLOUD_THRESHOLD"])], dtype=np.float32)
     return f"probability {card.calibration.probability(score)[0]:.3g} instead of {asked.value:g}"
 
 
-def _is_of_another(source: str, asked: str) -> bool:
-    """Whether two names of scenes lead to different files; where one leads nowhere, or both are URLs, by the name."""
+def _is_other_scene(source: str, asked: str) -> bool:
+    """Whether two sources are different files; if one of them does not exist here, whether their names differ."""
     if source == asked or not source:
         return False
     try:
@@ -233,14 +242,14 @@ def _is_of_another(source: str, asked: str) -> bool:
 
 
 def _on_one_grid(mask: Georef, scene: Georef) -> bool:
-    """Whether a mask covers the scene's pixels; one without georeference tells its size alone."""
+    """Whether a mask lies on the scene's pixels; without georeference only the sizes can be compared."""
     if mask.shape != scene.shape or mask.located != scene.located:
         return False
     return not scene.located or bool(scene.gcps) or mask.transform.almost_equals(scene.transform, 1e-6)
 
 
 def _changed_since(scene: SceneReader, mask: Path) -> bool:
-    """Whether a file that holds the scene's pixels was written after its mask; not what others put beside it."""
+    """Whether a file that holds the scene's pixels was written after the mask; sidecars do not count."""
     described = scene.describe().get("bands") or {}
     files = {scene.source, *(str(band.get("file")) for band in described.values() if isinstance(band, Mapping))}
     written = [Path(file).stat().st_mtime for file in files if not is_virtual(file) and Path(file).is_file()]

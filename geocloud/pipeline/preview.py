@@ -1,4 +1,4 @@
-"""A small picture of scene and mask side by side."""
+"""The quicklook: a small picture of scene and mask side by side."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from geocloud.raster import CLEAR, NODATA, ByteArray
 
 MAX_SIDE = 900
 _SWATCH, _LETTERS, _LINE = 14, 14, 24
-"""Pixels of a legend's squares, letters and lines."""
+"""Height in pixels of a legend's squares, letters and lines."""
 _NODATA_GREY = 90
 _DIM = 0.35
-"""What is left of the brightness outside an area of interest."""
+"""Share of the brightness that is kept outside an area of interest."""
+_TINT = 0.55
+"""Share of the class's colour in a pixel of the mask; the rest is the scene."""
 
 
 class Preview:
@@ -28,10 +30,13 @@ class Preview:
     def __init__(
         self, shape: tuple[int, int], bands: Sequence[str], factor: int = 1, first: tuple[int, int] = (0, 0)
     ) -> None:
-        """Take red, green and blue of the bands a scorer reads; one it does not read is drawn from its first.
+        """Create an empty picture.
 
-        `shape` is that of the scene, or of the part of it from pixel `first` on, of which segments show squares of
-        `factor` pixels per side.
+        Args:
+            shape: (height, width) in pixels of what is shown, the scene or a part of it.
+            bands: of the segments. Red, green and blue are drawn, and the first band in place of one that is missing.
+            factor: a segment's pixels are the means of squares of so many pixels per side.
+            first: (row, column) in the scene of the first pixel that is shown.
         """
         shape = coarse_shape(shape, factor)
         self._first = first[0] // factor, first[1] // factor
@@ -40,7 +45,7 @@ class Preview:
         self._rgb = np.full((3, *(-(-side // self.step) for side in shape)), np.nan, dtype=np.float32)
 
     def add(self, segment: Segment) -> None:
-        """Take the segment's pixels whose row and column, from the first ones on, are multiples of the step."""
+        """Take the segment's pixels whose row and column, counted from the first ones, are multiples of the step."""
         window = segment.window
         rows, cols = (
             _multiples(start - first, stop - first, self.step, size)
@@ -68,12 +73,12 @@ class Preview:
 
 
 def _multiples(start: int, stop: int, step: int, count: int) -> NDArray[np.intp]:
-    """Numbers below `count`, from 0 on, whose multiples of the step lie in start..stop-1."""
+    """The numbers n in 0..count-1 for which n * step lies in start..stop-1."""
     return np.arange(max(0, -(-start // step)), min(count, -(-stop // step)))
 
 
 def _legend(classes: Sequence[ClassName], width: int) -> NDArray[np.uint8]:
-    """(h, width, 3) a square of each class's colour with its name, in as many lines as they need."""
+    """(h, width, 3) uint8 legend: a square of each class's colour with its name, in as many lines as needed."""
     font, places, left, line = ImageFont.load_default(size=_LETTERS), [], 8, 0
     for entry in (one for one in CLASSES if one.key in classes):
         needed = _SWATCH + 6 + int(font.getlength(entry.name))
@@ -99,16 +104,22 @@ def write_side_by_side(
     *,
     dim: bool = False,
 ) -> None:
-    """Write the scene on the left and on the right the same with its cloud tinted; mask is (h, w) as the picture.
+    """Write a PNG with the scene on the left, and on the right the scene with its mask in colour.
 
-    The tags become the PNG's texts. Of several `classes` a legend stands below. `dim`: both are dark where the mask is
-    nodata, as outside an area of interest.
+    Args:
+        path: of the PNG.
+        picture: (h, w, 3) the scene.
+        mask: (h, w) codes.
+        tags: become the PNG's texts.
+        classes: of the mask; a legend is added if there are several.
+        dim: darken both where the mask is nodata, as outside an area of interest.
     """
     scene = np.where((mask == NODATA)[..., None] & dim, _DIM, 1) * picture.astype(np.float32)
     tinted = scene.copy()
     for entry in CLASSES:
         if entry.code not in (CLEAR, NODATA):
-            tinted[mask == entry.code] = 0.45 * tinted[mask == entry.code] + 0.55 * np.array(entry.colour[:3])
+            inside = mask == entry.code
+            tinted[inside] = (1 - _TINT) * tinted[inside] + _TINT * np.array(entry.colour[:3])
     gap = np.full((picture.shape[0], 6, 3), 255, dtype=np.uint8)
     both = np.concatenate([scene.astype(np.uint8), gap, tinted.astype(np.uint8)], axis=1)
     if len(classes) > 1:

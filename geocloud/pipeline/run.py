@@ -1,4 +1,4 @@
-"""The walk of one scene: scores, layers, outputs."""
+"""Run one scene: score it, compute its maps, write its outputs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from geocloud.writers.staging import Staging, staged, write_errors
 
 @dataclass(slots=True)
 class Run:
-    """One scene on its way through the model: what every output may read."""
+    """The state of the run of one scene, which every output may read."""
 
     scene: SceneReader
     scorer: Scorer
@@ -43,31 +43,34 @@ class Run:
     classes: tuple[ClassName, ...]
     """Of the mask, besides clear."""
     bands: tuple[str, ...]
-    """That the scorer takes."""
+    """The bands that the scorer takes, in its order."""
     factor: int
-    """Squares of so many pixels per side are averaged and scored as one pixel."""
+    """Squares of `factor` x `factor` pixels are averaged and scored as one pixel."""
     score_side: int
-    """Outputs have one value in each square of so many pixels per side."""
+    """Side in pixels of the squares in which outputs have one value."""
     crop: Crop | None
-    """The area of interest; None: the scene is masked whole."""
+    """The area of interest; None: the whole scene."""
     paths: Mapping[str, Path]
-    """Key of each output that is asked for -> where it goes."""
+    """Key of each output that is asked for -> its path."""
     staging: Staging
     tags: dict[str, str]
     mask: MaskRaster
     domain: DomainCheck | None
-    """Counts how unlike the training data the scene is; None where that is unknown."""
+    """Measures how unlike the training data the scene is; None if that cannot be measured."""
     outputs: list[Output] = field(default_factory=list)
 
     def write_cog(self, source: Path, target: Path, product: RasterFormat, squares: int) -> None:
-        """Copy a GeoTIFF to a COG on the grid that the scene's own files have; see copy_to_cog."""
+        """Copy a GeoTIFF to a COG on the grid of the scene's own files; see copy_to_cog.
+
+        A reader may turn a south-up scene over, so that rows run from north to south; here they are turned back.
+        """
         own = own_georef(self.scene)
         if own.transform != self.scene.georef.transform:
             source, squares = turn_over(source, own), 1
         copy_to_cog(source, target, product, squares)
 
     def class_percent(self) -> dict[str, float] | None:
-        """Percent of the valid pixels by class; None where no further classes were asked for."""
+        """Percent of the valid pixels by class name; None if no further classes were asked for."""
         if len(self.classes) == 1:
             return None
         cover = self.mask.cover()
@@ -83,16 +86,22 @@ def detect_open(
     rows: Generator[ScoredRows, None, None] | None = None,
     progress: Progress = no_progress,
 ) -> Detection:
-    """The walk: score the scene, hand its rows to every output, finish the outputs, and let all appear at once.
+    """Score the scene, pass its rows to every output, finish the outputs, and move all of them into place at once.
 
     Args:
         scene: open.
         scorer: loaded.
-        options: how.
-        paths: key -> path of each output that is wanted; the mask among them. With `overwrite` what is
-            there is replaced, and what an earlier run left beside it goes.
-        rows: where they are scored already, the scene's rows with the score alone.
+        options: of the detection.
+        paths: key -> path of each output that is wanted, the mask among them. With `overwrite`, existing outputs are
+            replaced, and other outputs of earlier runs beside the mask are removed.
+        rows: the scene's rows, holding only the score, if they were scored before; None: they are scored now.
         progress: called as work goes on.
+
+    Raises:
+        UsageError: the options do not fit the scene, or an output would replace an input.
+        ModelError: the scorer lacks a band, or cannot compute what the options ask for.
+        InputError: the scene cannot be read to its end.
+        OutputError: an output cannot be written.
     """
     started = time.perf_counter()
     check_options(scene, options)
@@ -121,7 +130,11 @@ def detect_open(
 
 
 def check_options(scene: SceneReader, options: DetectOptions) -> None:
-    """Refuse before anything is written what could only fail at the end."""
+    """Refuse, before anything is written, options that could only fail at the end.
+
+    Raises:
+        UsageError: the scene has no georeference, and an option is in metres. MissingExtraError: pystac is missing.
+    """
     if options.min_area and not scene.georef.located:
         raise UsageError(f"{scene.source} has no georeference, so areas in m² are unknown; leave out --min-area")
     if options.resolution and not scene.georef.located:
@@ -139,7 +152,7 @@ def _prepare(
     *,
     counted: bool,
 ) -> Run:
-    """The run with its mask and outputs begun; `counted`: whether batches are compared with the training data."""
+    """The run, with scratch files of its outputs; `counted`: whether pixels are compared with the training data."""
     calibration, classes = choose_threshold(scorer, options.threshold), wanted_classes(options.classes)
     whole, area = whole_of(scene)
     crop = None if area is None else make_crop(area, whole.georef, options.dilate, options.min_area)
@@ -179,12 +192,12 @@ def _prepare(
 
 
 def _score_side(scorer: Scorer, factor: int, crop: Crop | None) -> int:
-    """Side in pixels of the squares in which a mask has one value; 1 where an area cuts through them."""
+    """Side in pixels of the squares in which a mask has one value; 1 if an area may cut through squares."""
     return 1 if crop else factor * (PATCH if scorer.card.level == "patch" else 1)
 
 
 def _layers(run: Run) -> BatchLayers:
-    """What is computed of each batch: no more than some output needs."""
+    """Computes the maps of each batch that any output needs, and no others."""
     order: tuple[Extent, ...] = ("none", "clouds", "all")
     extent = max((run.mask.extent, *(output.extent for output in run.outputs)), key=order.index)
     return BatchLayers(
@@ -211,7 +224,7 @@ def _scored(run: Run) -> Generator[ScoredRows, None, None]:
 
 
 def _scored_before(run: Run, rows: Generator[ScoredRows, None, None]) -> Generator[ScoredRows, None, None]:
-    """Rows that were scored elsewhere; outputs that need the scene's pixels get them first."""
+    """Rows that were scored elsewhere, with their maps. Outputs that need the scene's pixels are given them first."""
     if any(type(output).see is not Output.see for output in run.outputs):
         see = _see(run)
         grid = scored_grid(run.scene.georef, run.factor, run.scorer.card.block)
@@ -222,7 +235,7 @@ def _scored_before(run: Run, rows: Generator[ScoredRows, None, None]) -> Generat
 
 
 def _see(run: Run) -> Callable[[Segment], None]:
-    """Shows every output a segment."""
+    """A function that shows a segment to every output."""
 
     def see(segment: Segment) -> None:
         for output in run.outputs:
@@ -232,21 +245,21 @@ def _see(run: Run) -> Callable[[Segment], None]:
 
 
 def _finish(outputs: list[Output]) -> None:
-    """Finish all, each in its turn: polygons are made beside the rasters, and the item describes all."""
+    """Finish all outputs in order of `Output.turn`; vector files are written while rasters are copied to COGs."""
     with ThreadPoolExecutor(1, thread_name_prefix="outputs") as pool:
         beside = [pool.submit(output.finish) for output in outputs if output.turn == "beside"]
         for output in outputs:
             if output.turn == "main":
                 output.finish()
-        for waiting in beside:
-            waiting.result()
+        for future in beside:
+            future.result()
     for output in outputs:
         if output.turn == "last":
             output.finish()
 
 
 def _detection(run: Run, seconds: float) -> Detection:
-    """What the run left, as returned to the user."""
+    """The result of the run."""
     scene, warnings = run.scene, () if run.domain is None else run.domain.warnings()
     notes = (*scene.notes, *warnings)
     if run.factor > 1:

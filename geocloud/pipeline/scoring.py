@@ -1,4 +1,4 @@
-"""Scene -> scored rows: segments are read ahead, scored on threads, stitched to rows on the scene's own grid."""
+"""Score a scene: segments are read ahead, scored on several threads, and stitched to rows on the scene's own grid."""
 
 from __future__ import annotations
 
@@ -32,45 +32,45 @@ from geocloud.readers.reader import SceneReader, whole_of
 from geocloud.scorers.contract import Scorer, WholeScorer
 
 Layer = NDArray[Any]
-"""A map of any type: (h, w), or (band, h, w); of batches with a leading n."""
+"""A map of any dtype: (h, w), or (band, h, w); for a batch with a leading axis of its blocks."""
 Layers = Mapping[str, Layer]
-"""Maps by name, SCORE always among them."""
+"""Name -> map; SCORE is always among them."""
 SCORE = "score"
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """Full-width rows of a scene or of a part of it, final."""
+    """Some full-width rows of a scene, or of a part of it, that will not change any more."""
 
     row: int
-    """First row in the scene or part."""
+    """Number of the first row, in the scene or part."""
     score: FloatArray
-    """(rows, width), higher = cloudier, NaN where nodata."""
+    """(rows, width) float32, higher = cloudier, NaN = nodata."""
     valid: BoolArray
     """(rows, width), True = data."""
     own_valid: BoolArray
-    """The same of the scene's own pixels: (rows * f, width * f) where f x f pixels are averaged."""
+    """Validity of the scene's own pixels: (rows * f, width * f) if f x f pixels are averaged."""
     further: Layers = field(default_factory=dict)
-    """Further maps, (rows, width) or (band, rows, width); 0 where nodata. None of them where all rows are nodata."""
+    """Further maps, (rows, width) or (band, rows, width); 0 where nodata. Empty if all rows are nodata."""
 
     def pieces(self, rows: int, factor: int = 1) -> Iterator[ScoredRows]:
-        """Views of at most so many rows each, from the top; `factor` as in `scored_rows`."""
+        """Views of at most `rows` rows each, from the top; `factor` as in `scored_rows`."""
         for start in range(0, len(self.score), rows):
             part, own = slice(start, start + rows), slice(start * factor, (start + rows) * factor)
             further = {name: layer[..., part, :] for name, layer in self.further.items()}
             yield ScoredRows(self.row + start, self.score[part], self.valid[part], self.own_valid[own], further)
 
     def cut(self, rows: slice, cols: slice, first: int) -> ScoredRows:
-        """Views of some rows and columns, the first row numbered `first`; not where pixels are averaged."""
+        """Views of some rows and columns; `first` is the number of the first row. Only for rows on the scene's grid."""
         further = {name: layer[..., rows, cols] for name, layer in self.further.items()}
         return ScoredRows(first, self.score[rows, cols], self.valid[rows, cols], self.own_valid[rows, cols], further)
 
 
 class Stitcher:
-    """Collects one block row at a time; its memory is one block row of the scene."""
+    """Joins segments to rows of blocks; it holds one row of blocks of the scene in memory."""
 
     def __init__(self, grid: PatchGrid, blocks: Window | None = None) -> None:
-        """Start at the first of some whole blocks of the scene; None: of all."""
+        """Prepare for the segments of `blocks`, a window of whole blocks of the scene; None: of all blocks."""
         self.grid, self._blocks = grid, blocks or Window(0, 0, *grid.shape)
         self._own: list[BoolArray] = []
         self._row, self._filled_to = self._blocks.row, self._blocks.col
@@ -85,13 +85,16 @@ class Stitcher:
     def add(
         self, window: Window, layers: Layers, valid: BoolArray, own_valid: BoolArray | None = None
     ) -> ScoredRows | None:
-        """Place a segment's maps, the segments coming row-major; returns the block row once it is complete.
+        """Place a segment's maps; segments must come in row-major order.
 
         Args:
             window: the segment, inside the scene.
-            layers: maps of (…, window.height, window.width), the same ones in each segment.
+            layers: maps of (..., window.height, window.width), the same ones in each segment.
             valid: (window.height, window.width), True = data.
             own_valid: as in ScoredRows, of this segment; None: `valid`.
+
+        Returns:
+            The row of blocks if this segment completes it, else None.
 
         Raises:
             ValueError: the segment is not the next one.
@@ -117,10 +120,10 @@ class Stitcher:
 
 
 def place_blocks(window: Window, blocks: Sequence[tuple[tuple[Window, ...], Layers]]) -> dict[str, Layer]:
-    """Maps of blocks as arrays of (…, window.height, window.width), blank where no block was scored.
+    """Join the maps of blocks to arrays of (..., window.height, window.width); blank where no block was scored.
 
     Args:
-        window: the segment the blocks belong to, inside the scene; what lies beyond it is dropped.
+        window: the segment that the blocks belong to, inside the scene; what lies beyond it is dropped.
         blocks: windows and maps of each batch, per-pixel maps (n, ..., height, width), or
             per-patch maps (n, ..., height / 64, width / 64).
     """
@@ -141,20 +144,20 @@ def place_blocks(window: Window, blocks: Sequence[tuple[tuple[Window, ...], Laye
 
 
 def blank(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layer:
-    """What a map holds where nothing was scored: NaN, or 0 for whole numbers."""
+    """An array of what a map holds where nothing was scored: NaN, or 0 for whole numbers."""
     return np.full(shape, np.nan if dtype.kind == "f" else 0, dtype=dtype)
 
 
 def on_own_grid(rows: ScoredRows, factor: int, width: int) -> ScoredRows:
-    """Rows of averaged pixels as rows of the scene's own, `width` pixels wide; nodata as in the scene."""
+    """Rows of averaged pixels expanded to the scene's own pixels, `width` per row; nodata as in the scene."""
     if factor == 1:
         return rows
     shape = len(rows.own_valid), width
-    every = bool(rows.own_valid.all())
+    all_valid = bool(rows.own_valid.all())
 
     def finer(layer: Layer) -> Layer:
         fine = spread(layer, factor, shape)
-        return fine if every else np.where(rows.own_valid, fine, blank((), layer.dtype))
+        return fine if all_valid else np.where(rows.own_valid, fine, blank((), layer.dtype))
 
     further = {name: finer(layer) for name, layer in rows.further.items()}
     return ScoredRows(rows.row * factor, finer(rows.score), rows.own_valid, rows.own_valid, further)
@@ -163,18 +166,18 @@ def on_own_grid(rows: ScoredRows, factor: int, width: int) -> ScoredRows:
 T = TypeVar("T")
 R = TypeVar("R")
 SEGMENT_PIXELS = 300_000
-"""Pixels read and scored as one piece of work: bounds memory whatever the scene's height and width."""
+"""Pixels that are read and scored as one segment; bounds memory whatever the size of the scene."""
 TRIM_HEAP_PIXELS = 7 * SEGMENT_PIXELS
-"""Scored pixels after which freed memory is given back: it must be fetched again, which costs time."""
+"""Scored pixels after which freed memory is returned to the system; more often would cost time."""
 SCORED_AHEAD = 4
-"""Scored pieces that may wait while the rows before them are traced and written: the scoring threads never wait."""
+"""Scored segments that may wait while earlier rows are traced and written, so that scoring threads are never idle."""
 BATCH_PATCHES = SEGMENT_PIXELS // PATCH**2
-"""Patches given to a network at once, 73: all of a segment, or one block of 8x8 of them, which fits the cache."""
+"""Patches given to a network at once, 73: all of a segment, or one block of 8 x 8 patches, which fits the cache."""
 PIECE_ROWS, PIECE_PIXELS = 128, 3 << 20
-"""Rows and pixels handed on at once at most, or about: bounds what lies in memory between scores and mask."""
+"""Rows, and about how many pixels, are passed on at once at most; bounds memory between scores and mask."""
 Observer = Callable[[Segment], None]
 BatchMaps = Callable[[PatchBatch], Layers]
-"""Maps of a batch on its windows, the score among them. Called from several threads at once."""
+"""Computes the maps of a batch on its windows, the score among them. Called from several threads at once."""
 
 
 def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
@@ -193,19 +196,19 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         read ahead   ->   score      ->   stitch   ->   rows
         one thread        `threads`       the caller's thread
 
-    Each network call runs on one core. The scoring threads go on while the caller works on the rows, up to SCORED_AHEAD
-    pieces. Scores do not depend on `threads`, `segment_pixels` or `part`: blocks are those of the whole scene.
+    Each network call runs on one core. While the caller works on rows, the scoring threads go on for up to SCORED_AHEAD
+    segments. Scores do not depend on `threads`, `segment_pixels` or `part`: blocks are those of the whole scene.
 
     Args:
         scene: what to score.
         scorer: what scores it.
         factor: squares of `factor` x `factor` pixels are averaged and scored as one pixel.
         threads: scoring threads; None: one per core.
-        maps: what is computed of each batch; None: the score alone.
-        observe: called with every segment as it is read, in order, from the reading thread.
-        segment_pixels: the scene's pixels in a piece of work.
-        part: the rows and columns of the scene that are wanted, numbered from its first ones; only blocks that hold
-            any of them are read, with their halo, and scored. None: all.
+        maps: computes the maps of each batch; None: only the score.
+        observe: called with every segment as it is read, in order, on the reading thread.
+        segment_pixels: pixels of the scene per segment.
+        part: the window of the scene that is wanted; rows are then numbered, and columns counted, from its first ones.
+            Only the blocks that it touches are read, with their halo, and scored. None: the whole scene.
 
     Raises:
         ModelError: the scene lacks a band the scorer needs.
@@ -237,11 +240,11 @@ def scored_rows(  # noqa: PLR0913 - by keyword, each with a default
         for rows in stitched:
             for piece in rows.pieces(piece_rows(factor, own.width) // factor, factor):
                 yield from _of_part(on_own_grid(piece, factor, own.width), part, own.col)
-            del rows, piece  # the next rows are being scored
+            del rows, piece  # free them while the next rows are scored
 
 
 def _of_part(rows: ScoredRows, part: Window, left: int) -> Iterator[ScoredRows]:
-    """What of some rows of the scene, whose first column is `left`, is wanted; nothing where they lie beyond."""
+    """The wanted part of some rows, whose first column is column `left` of the scene; nothing if they lie outside."""
     first, stop = max(rows.row, part.row), min(rows.row + len(rows.score), part.stop_row)
     if first < stop:
         cols = slice(part.col - left, part.stop_col - left)
@@ -249,7 +252,7 @@ def _of_part(rows: ScoredRows, part: Window, left: int) -> Iterator[ScoredRows]:
 
 
 class _Scored(NamedTuple):
-    """A segment without its pixels: several wait, and memory is for those that are being scored."""
+    """A scored segment without its pixels, since several of them wait in memory."""
 
     window: Window
     layers: dict[str, Layer]
@@ -258,40 +261,40 @@ class _Scored(NamedTuple):
 
 
 def _stitched(scored: Generator[_Scored, None, None], stitcher: Stitcher) -> Generator[ScoredRows, None, None]:
-    """Whole rows of blocks; freed memory is given back on the way, and before outputs are written."""
-    kept = 0
+    """Whole rows of blocks. Freed memory is returned to the system now and then, and before outputs are written."""
+    since_trim = 0
     with closing(scored):
         for part in scored:
             rows = stitcher.add(part.window, part.layers, part.valid, part.own_valid)
             del part
             if rows is not None:
-                kept += rows.score.size
+                since_trim += rows.score.size
                 yield rows
-                del rows  # the next ones are being collected
-                if kept >= TRIM_HEAP_PIXELS:
+                del rows  # free them while the next rows are collected
+                if since_trim >= TRIM_HEAP_PIXELS:
                     trim_heap()
-                    kept = 0
+                    since_trim = 0
     trim_heap()
 
 
 def score_segment(
     segment: Segment, grid: PatchGrid, scorer: Scorer, bands: tuple[str, ...], maps: BatchMaps | None = None
 ) -> dict[str, Layer]:
-    """Maps (..., height, width) of a segment's window, the score among them; blank in blocks wholly of nodata."""
+    """Name -> map (..., height, width) of a segment's window, the score among them; blank in wholly nodata blocks."""
     batches = cut_blocks(segment, grid, scorer.card.halo, bands, max(1, BATCH_PATCHES // scorer.card.block**2))
     scored = [(batch.windows, maps(batch) if maps else {SCORE: scorer.score(batch)}) for batch in batches]
     return place_blocks(segment.window, scored)
 
 
 def cores() -> int:
-    """Processor cores this process may use."""
+    """Number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def piece_rows(factor: int, width: int) -> int:
-    """Rows of a scene of this width that are handed on at once; a multiple of `factor`."""
+    """Number of rows of a scene of this width that are passed on at once; a multiple of `factor`."""
     return max(1, min(PIECE_ROWS, PIECE_PIXELS // width) // factor) * factor
 
 
@@ -303,9 +306,9 @@ def score_scene(
     factor: int | None = None,
     maps: BatchMaps | None = None,
 ) -> tuple[FloatArray, BoolArray]:
-    """(height, width) scores, NaN where nodata, and valid, of a whole scene in memory: for evaluation.
+    """(height, width) scores, NaN where nodata, and validity of a whole scene in memory, for evaluation.
 
-    Squares of `factor` x `factor` pixels are averaged; None: as `aggregation_factor` says. `maps` as of `scored_rows`.
+    Arguments as of `scored_rows`; `factor` None: as `aggregation_factor` says. A `WholeScorer` tiles it in its own way.
     """
     if isinstance(scorer, WholeScorer) and maps is None:
         bands = scorer.choose_bands(scene.bands)
@@ -324,7 +327,7 @@ def score_scene(
 
 
 def map_ordered(function: Callable[[T], R], items: Iterable[T], threads: int) -> Generator[R, None, None]:
-    """function(item) of each item in order, on `threads` threads, with at most threads + 1 items under way."""
+    """function(item) of each item, in order, computed on `threads` threads, at most threads + 1 items at a time."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="score")
     waiting: deque[Future[R]] = deque()
     try:
@@ -341,7 +344,7 @@ def map_ordered(function: Callable[[T], R], items: Iterable[T], threads: int) ->
 
 
 def trim_heap() -> None:
-    """Return what was freed to the system: else a tall scene, and the writing of outputs, take 100 MB more."""
+    """Return freed memory to the system; without it, tall scenes and the writing of outputs take 100 MB more."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)

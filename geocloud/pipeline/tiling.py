@@ -1,4 +1,4 @@
-"""Scene -> blocks: pixels averaged to the model's size; segments cut into blocks with halo, reflected, filled."""
+"""Cut a scene into blocks: average pixels to the model's size, read segments, cut blocks with halo, fill nodata."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from geocloud.readers.reader import SceneReader
 from geocloud.scorers.contract import Scorer
 
 READ_PIXELS = 1 << 19
-"""Pixels of the scene that are averaged at once: quickest, and small, while they fit the processor's cache."""
+"""Pixels of the scene that are averaged at once: few enough to fit the processor's cache."""
 RESOLUTION_TOLERANCE = 1.05
-"""Averaged pixels may be larger than the finest resolution by this factor: pixels of 10 m are not exactly 10 m."""
+"""Averaged pixels may be larger than the card's `min_resolution` by this factor: 10 m pixels are not exactly 10 m."""
 MAX_DEFAULT_FACTOR = 4
-"""Pixels per side that are averaged without --resolution: the loss of accuracy was measured up to there."""
+"""Most pixels per side that are averaged without --resolution; the loss of accuracy was measured up to this factor."""
 
 
 def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None = None) -> int:
-    """How many of a scene's pixels per side are averaged and scored as one; at least 1.
+    """Number of pixels per side that are averaged and scored as one pixel; at least 1.
 
     Args:
-        georef: the scene's; where a pixel has no size in metres, pixels are scored as they are.
-        scorer: says below which resolution, in metres, it gains little.
-        resolution: metres that the user asks for instead; None: as coarse as the scorer loses little by, and at most
-            MAX_DEFAULT_FACTOR pixels.
+        georef: of the scene; if its pixels have no size in metres, the factor is 1.
+        scorer: its card gives the pixel size, in metres, below which it gains little (`min_resolution`).
+        resolution: pixel size in metres that the user asks for; None: that of the card, but at most MAX_DEFAULT_FACTOR
+            pixels.
 
     Raises:
-        UsageError: a resolution is asked for, and a pixel has no size in metres.
+        UsageError: a resolution is asked for, but pixels have no size in metres.
     """
     side = pixel_side(georef)
     if side is None:
         if resolution is not None and georef.located:
             raise UsageError(
-                f"a pixel of this scene has no size in metres, so {resolution:g} m mean nothing; "
-                "leave out --resolution or mend the georeference"
+                f"the pixels of this scene have no size in metres, so it cannot be scored at {resolution:g} m; "
+                "leave out --resolution or correct the georeference"
             )
         return 1
     if resolution is not None:
@@ -56,7 +56,7 @@ def aggregation_factor(georef: Georef, scorer: Scorer, resolution: float | None 
 
 
 def pixel_side(georef: Georef) -> float | None:
-    """Metres of the middle pixel's side; None where it is unknown: unlocated, off the Earth, or without area."""
+    """Side of the middle pixel in metres; None if the scene has no georeference, or the pixel no area on the Earth."""
     if not georef.located:
         return None
     try:
@@ -78,7 +78,7 @@ def scored_grid(georef: Georef, factor: int, block: int) -> PatchGrid:
 
 
 def coarse_georef(georef: Georef, window: Window, factor: int) -> Georef:
-    """Where a window of squares of `factor` x `factor` pixels lies."""
+    """The georeference of a window of squares of `factor` x `factor` pixels."""
     row, col = window.row * factor, window.col * factor
     gcps = tuple(((r - row) / factor, (c - col) / factor, x, y, z) for r, c, x, y, z in georef.gcps)
     transform = georef.transform
@@ -88,7 +88,7 @@ def coarse_georef(georef: Georef, window: Window, factor: int) -> Georef:
 
 
 def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor: int) -> tuple[Raster, BoolArray]:
-    """A window of squares, each the mean of its valid pixels and valid where any is; and which pixels are valid.
+    """Read a window averaged to squares. A square is the mean of its valid pixels, and valid if any of them is.
 
         the scene, factor 2       the raster    the pixels' validity
         1 3 | 5 .                               T T T .
@@ -96,10 +96,10 @@ def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor
         (. = nodata; the mean of 5, 5 is 5)
 
     Args:
-        scene: what is read.
-        window: in squares.
-        bands: names, in the order wanted.
-        factor: pixels along each side of a square; 1: the scene as it is.
+        scene: open.
+        window: in units of squares.
+        bands: names of the bands, in the order wanted.
+        factor: pixels along each side of a square; 1: pixels are not averaged.
 
     Returns:
         The raster, (band, h, w) and (h, w); and (h * factor, w * factor) validity, cut off at the scene's edge.
@@ -111,7 +111,7 @@ def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor
     valid = np.empty(window.shape, dtype=bool)
     pixels = []
     rows = max(1, READ_PIXELS // (window.width * factor**2))
-    for start in range(0, window.height, rows):  # a few rows at a time stay in the processor's cache
+    for start in range(0, window.height, rows):
         strip = Window(window.row + start, window.col, min(rows, window.height - start), window.width)
         numbers = scene.digital_numbers(pixels_of(strip, factor, scene.georef.shape), bands)
         part = average(numbers, strip.shape, factor).reflectance()
@@ -122,7 +122,7 @@ def read_coarse(scene: SceneReader, window: Window, bands: Sequence[str], factor
 
 
 def squares_of(window: Window, factor: int) -> Window:
-    """The squares of `factor` x `factor` pixels that hold any pixel of a window of the scene."""
+    """The window of squares of `factor` x `factor` pixels that covers a window of the scene."""
     row, col = window.row // factor, window.col // factor
     return Window(row, col, -(-window.stop_row // factor) - row, -(-window.stop_col // factor) - col)
 
@@ -133,7 +133,7 @@ def pixels_of(window: Window, factor: int, shape: tuple[int, int]) -> Window:
 
 
 def blocks_of(window: Window, georef: Georef, scorer: Scorer) -> Window:
-    """The scene's pixels in all blocks that are scored where only a window of it is wanted."""
+    """The window of pixels in all blocks that must be scored if only `window` is wanted."""
     factor = aggregation_factor(georef, scorer)
     blocks = scored_grid(georef, factor, scorer.card.block).touching(squares_of(window, factor))
     return pixels_of(blocks, factor, georef.shape)
@@ -145,16 +145,16 @@ _END = object()
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of blocks of one block row, with the pixels they need."""
+    """Neighbouring blocks of one row of blocks, with the pixels that they need."""
 
     window: Window
-    """The blocks' part of the scene, without halo, clipped to the scene."""
+    """What the blocks cover, without halo, clipped to the scene."""
     origin: tuple[int, int]
     """(row, column) in the scene of the raster's first pixel."""
     raster: Raster
-    """The window and as much of the halo as lies inside the scene."""
+    """The pixels of the window and of the part of its halo that lies inside the scene."""
     own_valid: BoolArray
-    """Which of the scene's own pixels in the window are valid; see ScoredRows."""
+    """Validity of the scene's own pixels in the window; see ScoredRows."""
 
 
 def read_segments(  # noqa: PLR0913, PLR0917 - the last two have defaults
@@ -166,9 +166,16 @@ def read_segments(  # noqa: PLR0913, PLR0917 - the last two have defaults
     blocks: Window | None = None,
     factor: int = 1,
 ) -> Iterator[Segment]:
-    """The scene's segments, row-major, each read once with its halo; of all blocks or of a window of them.
+    """Read the scene's segments in row-major order, each once with its halo.
 
-    Grid, halo and segments are in squares of `factor` x `factor` pixels, each averaged to one.
+    Args:
+        scene: open.
+        bands: names of the bands, in the order wanted.
+        grid: of the blocks, in averaged pixels; so are `halo` and the segments.
+        halo: context around each block.
+        max_pixels: averaged pixels per segment, without halo.
+        blocks: window of whole blocks to read; None: all.
+        factor: squares of `factor` x `factor` pixels of the scene are averaged to one.
     """
     for window in grid.segments(max_pixels, blocks):
         area = window.grow(halo).clip(grid.shape)
@@ -180,7 +187,7 @@ def read_segments(  # noqa: PLR0913, PLR0917 - the last two have defaults
 def cut_blocks(
     segment: Segment, grid: PatchGrid, halo: int, bands: tuple[str, ...], batch_size: int
 ) -> Iterator[PatchBatch]:
-    """Batches of the segment's blocks that hold any valid pixel, of one size each; wholly nodata ones are left out."""
+    """Batches of the segment's blocks. Blocks of a batch have one size; wholly nodata blocks are left out."""
     first = segment.window.col // grid.side
     last = -(-segment.window.stop_col // grid.side)
     row = segment.window.row // grid.side
@@ -194,16 +201,16 @@ def cut_blocks(
 
 
 def batched(items: Iterable[T], most: int) -> Iterator[tuple[T, ...]]:
-    """The items in tuples of at most `most` (itertools has it from Python 3.12 on)."""
+    """The items in tuples of at most `most`; itertools.batched exists from Python 3.12 on."""
     rest = iter(items)
     while batch := tuple(islice(rest, most)):
         yield batch
 
 
 def reflect(start: int, stop: int, size: int) -> NDArray[np.intp]:
-    """Indices start..stop-1 folded into 0..size-1 by reflection without repeating the edge: -1 -> 1.
+    """Indices start..stop-1 folded into 0..size-1 by reflection that does not repeat the edge: -1 -> 1.
 
-    As numpy.pad(mode="reflect"), for any distance beyond the edge.
+    Like numpy.pad(mode="reflect"), for any distance beyond the edge.
     """
     period = max(2 * (size - 1), 1)
     folded = np.arange(start, stop) % period
@@ -223,10 +230,10 @@ def _has_data(window: Window, segment: Segment, shape: tuple[int, int]) -> bool:
 
 
 def _cut(window: Window, segment: Segment, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
-    """One block with halo: (band, h, w) filled data and (h, w) valid; views of the segment where nothing is filled.
+    """One block with halo: (band, h, w) data, nodata filled, and (h, w) validity; views if nothing was filled.
 
-    Reflection never reaches back beyond the block and its own halo, so that a block is the same in any segment; where
-    it would, that line is repeated instead.
+    Reflection never reaches back beyond the block and its own halo, so that a block does not depend on its segment.
+    Where it would, the block's first row or column is repeated instead.
     """
     # Beyond the scene's last column d, columns are reflected. A narrow block would reflect to b, which lies before it,
     # and may not have been read: it repeats its own first column instead.
@@ -246,14 +253,15 @@ def _cut(window: Window, segment: Segment, shape: tuple[int, int]) -> tuple[Floa
 
 
 def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """The parts along a new first axis; a view where there is one."""
+    """The parts stacked along a new first axis; a view if there is only one."""
     return parts[0][None] if len(parts) == 1 else np.stack(parts)
 
 
 def read_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
-    """The items, produced by a thread of their own that stays at most `depth` ahead.
+    """The items, produced on another thread that stays at most `depth` ahead.
 
-    An error in the producer is raised here in its turn; closing the iterator early ends the thread and the items.
+    An error of the producer is raised here, after the items before it. Closing the generator early ends the thread and
+    closes `items`.
     """
     queue: Queue[object] = Queue(depth)
     stop = threading.Event()

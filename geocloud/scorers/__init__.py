@@ -1,1 +1,1 @@
-"""Anything that scores: the contract and the scorers that need no weights."""
+"""Scorers: the contract that all keep, and those that need no weights of geocloud."""

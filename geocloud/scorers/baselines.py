@@ -1,4 +1,4 @@
-"""Baselines: what brightness alone gives. Printed beside every result, and used by tests without weights."""
+"""Baselines: formulas of brightness per pixel. Reported beside every result, and used by tests without weights."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _FIXED = ThresholdRule("fixed", figure="a round reflectance, chosen before any d
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A formula per pixel."""
+    """A scorer that is a formula per pixel."""
 
     card: ModelCard
     formula: Callable[[FloatArray], FloatArray]
-    """Scores (n, h, w) of reflectances (n, band, h, w), whose bands are the card's."""
+    """From reflectance (n, band, h, w), in the card's bands, to scores (n, h, w)."""
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
         """The card's bands; ModelError where one is missing."""
         return require_bands(self.card.name, available, self.card.bands)
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, height, width) float32; nodata included, since the stitcher drops it."""
+        """(n, height, width) float32; nodata pixels are scored too, since the stitcher drops them."""
         return np.asarray(self.formula(batch.data), dtype=np.float32)
 
 
@@ -45,8 +45,8 @@ def hot() -> Scorer:
 
 
 def chroma() -> Scorer:
-    """Greatest less least of blue, green and red; grey, below 0.05 reflectance, is cloud."""
-    card = _card("chroma", RGB, _fixed(0.05, 0.01, "low", "visible reflectance, greatest less least"))
+    """Largest minus smallest of blue, green and red reflectance; below 0.05, which is grey, is cloud."""
+    card = _card("chroma", RGB, _fixed(0.05, 0.01, "low", "visible reflectance, largest minus smallest"))
     return Baseline(card, _greyness)
 
 
@@ -76,4 +76,4 @@ def _weighted(weights: tuple[float, ...], data: FloatArray) -> FloatArray:
 
 
 BASELINES = {"brightness": brightness, "hot": hot, "chroma": chroma}
-"""Names to constructors."""
+"""Name -> constructor."""

@@ -1,4 +1,4 @@
-"""The card: all that is needed to use a scorer rightly; of a network, a JSON file beside its weights."""
+"""The model card: all that is needed to use a scorer correctly; for a network, a JSON file beside its weights."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from geocloud.errors import ModelError, OutputError
 CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
 MAX_ARGUMENTS, MAX_DEPTH, MAX_NUMBER = 64, 4, 1 << 20
-"""Bounds of a network's arguments: values in a list, lists in lists, and the size of a number."""
-FARTHEST = 1e6
-"""Most that a number of a prototype may be: distances stay finite."""
-COARSEST = 1000
-"""Metres: the most that a card may call its finest resolution."""
+"""Limits of a network's arguments: values per list, depth of nested lists, and size of a number."""
+MAX_PROTOTYPE_NUMBER = 1e6
+"""Largest absolute value in a prototype; distances stay finite."""
+MAX_MIN_RESOLUTION = 1000
+"""Metres: the largest `min_resolution` of a card."""
 Supervision = str
 Level = Literal["patch", "pixel"]
-"""A score per patch of 64x64 pixels, or per pixel."""
+"""One score per patch of 64 x 64 pixels, or one per pixel."""
 Precision = Literal["auto", "fp32", "bf16"]
-"""What a network runs in; `auto` decides by card and machine."""
+"""Number format that a network runs in; `auto` decides by card and machine."""
 SUPERVISIONS = {
     "T0": "no tags, no labels",
     "T1": "patches tagged clear",
@@ -38,7 +38,7 @@ SUPERVISIONS = {
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
-    """What a network saw, so that others can judge and repeat it."""
+    """How a network was trained, so that others can judge and repeat it."""
 
     supervision: Supervision = "T1"
     """A key of SUPERVISIONS."""
@@ -48,85 +48,86 @@ class TrainingRecord:
     """The command or configuration that repeats the training."""
     seed: int = 0
     steps: int = 0
-    """Optimiser steps taken."""
+    """Number of optimiser steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prototypes:
-    """Pixels of one kind in one set of bands."""
+    """Typical colours of training pixels of one kind (clear or cloudy), in one set of d bands."""
 
     bands: tuple[str, ...]
     middle: tuple[float, ...]
     """(d,) mean of the log reflectances."""
     whitening: tuple[tuple[float, ...], ...]
-    """(d, d) takes what differs from the middle to unit covariance."""
+    """(d, d) matrix that transforms differences from the middle to unit covariance."""
     centres: tuple[tuple[float, ...], ...]
-    """(k, d) whitened."""
+    """(k, d) the prototypes, whitened."""
     radius: float
     """Distance to the nearest centre beyond which a pixel is unfamiliar."""
 
     def __post_init__(self) -> None:
-        """Shapes must agree, and distances be finite; later code trusts it."""
+        """ValueError if shapes disagree or distances could become infinite."""
         d = len(self.bands)
         if len(self.middle) != d or np.shape(self.whitening) != (d, d) or np.shape(self.centres)[1:] != (d,):
             raise ValueError(f"prototypes of {d} bands need a middle, a whitening and centres of {d} numbers")
         numbers = np.concatenate([np.ravel(part) for part in (self.middle, self.whitening, self.centres)])
-        if not (np.abs(numbers) <= FARTHEST).all() or not 1 / FARTHEST <= self.radius <= FARTHEST:
-            raise ValueError(f"prototypes need numbers up to {FARTHEST:g} and a radius of {1 / FARTHEST:g} or more")
+        most = MAX_PROTOTYPE_NUMBER
+        if not (np.abs(numbers) <= most).all() or not 1 / most <= self.radius <= most:
+            raise ValueError(f"prototypes need numbers up to {most:g} and a radius of {1 / most:g} to {most:g}")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingDomain:
-    """What a model has seen, and how far from it a scene may be."""
+    """What the training data look like, and limits beyond which a scene is called unlike them."""
 
     clear: tuple[Prototypes, ...]
-    """Of pixels that the model calls clear."""
+    """Of pixels that the model calls clear, one entry per set of bands."""
     cloudy: tuple[Prototypes, ...]
-    """Of pixels that it calls cloud."""
+    """Of pixels that the model calls cloud, one entry per set of bands."""
     median: float
-    """Least median of a scene's mean visible reflectance."""
+    """Lowest median of a scene's mean visible reflectance."""
     brightest: float
-    """Least 99 % quantile of the same."""
+    """Lowest 99 % quantile of a scene's mean visible reflectance."""
     share: float = 0.5
-    """Largest share of unfamiliar pixels among clear or cloudy ones."""
+    """Highest share of unfamiliar pixels, among the clear or among the cloudy ones."""
     gaps: float = 25.0
-    """Most edges between data and nodata for every 1000 pixels along rows and columns."""
+    """Highest number of edges between data and nodata per 1000 pixels along rows and columns."""
 
 
 def check_model_name(name: str) -> None:
-    """ValueError where a card cannot bear a name."""
+    """ValueError if a card cannot have this name."""
     if not name or len(name) > 100 or any(sep in name for sep in "/\\"):
         raise ValueError(f"name {name[:40]!r} must be 1 to 100 characters without slashes")
     if not name.isprintable():
-        raise ValueError(f"name {name[:40]!r} must be of characters that can be printed")
+        raise ValueError(f"name {name[:40]!r} must consist of printable characters")
 
 
 def name_of_folder(folder: Path) -> str:
-    """The name of a model after its folder: as much of that as a card can bear."""
+    """The name of a model after its folder, shortened and cleaned so that a card can have it."""
     letters = (letter if letter.isprintable() and letter != "\\" else "_" for letter in folder.resolve().name)
     return "".join(letters)[:100] or "model"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a scorer takes, gives and was trained on: a model without its weights."""
+    """What a scorer takes, what it gives, and how it was trained: a model without its weights."""
 
     name: str
     kind: str
-    """A kind of network; `baseline`, `difference` or `peer` for a scorer without weights of its own."""
+    """A key of `KINDS`; `onnx` for an ONNX file; `baseline`, `difference` or `peer` for a scorer without weights."""
     bands: tuple[str, ...]
-    """Bands the network needs, in channel order."""
+    """Bands that the network needs, in channel order."""
     optional_bands: tuple[str, ...] = ()
-    """Bands it also takes where a scene has them, in channel order after `bands`."""
+    """Bands that it also takes if a scene has them, in channel order after `bands`."""
     architecture: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments of the network's constructor."""
     level: Level = "pixel"
     block: int = 8
-    """Patches along each side of the squares it scores; at a scene's last rows and columns they are fewer."""
+    """Patches of 64 pixels along each side of the blocks that it scores; fewer at a scene's last rows and columns."""
     halo: int = 0
-    """Context pixels round a block."""
+    """Pixels of context around a block."""
     min_resolution: float = 0.0
-    """Metres: finer pixels are averaged up to this size before they are scored; 0: never."""
+    """Metres: finer pixels are averaged to about this size before they are scored; 0: never."""
     calibration: Calibration = field(default_factory=lambda: Calibration(0.0))
     training: TrainingRecord = field(default_factory=TrainingRecord)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -135,13 +136,13 @@ class ModelCard:
     limits: str = ""
     """What the model is known to get wrong."""
     sha256: str = ""
-    """Of the weights file."""
+    """Of the weights file; empty if there is none."""
     bf16_agreement: float | None = None
-    """Share of masks that is the same in bfloat16 as in fp32, by `train` and `survey`; None: not measured."""
+    """Share of mask pixels that are the same in bfloat16 as in fp32, by `train` and `survey`; None: not measured."""
     class_thresholds: ClassThresholds | None = None
-    """Thresholds of the further classes, as `geocloud survey` measures them; None: a mask of cloud and clear only."""
+    """Thresholds of the further classes, measured by `geocloud survey`; None: masks of cloud and clear only."""
     domain: TrainingDomain | None = None
-    """What its training data look like, as `geocloud survey` measures it; None: no scene is ever called unlike it."""
+    """What the training data look like, measured by `geocloud survey`; None: no scene is ever called unlike them."""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -149,37 +150,44 @@ class ModelCard:
         return self.bands + self.optional_bands
 
     def __post_init__(self) -> None:
-        """Bounds that a hostile or mistyped card would break."""
+        """ValueError for values that no scorer can have; a hostile or mistyped card may hold them."""
         check_model_name(self.name)
         if not 1 <= len(self.bands) <= 64 or len(set(self.channels)) != len(self.channels):
-            raise ValueError("bands must be 1 to 64 different names")
+            raise ValueError(f"bands must be 1 to 64 different names, not {', '.join(self.channels)[:200]!r}")
         if self.level not in ("patch", "pixel"):
             raise ValueError(f"level must be patch or pixel, not {self.level!r}")
         if not 1 <= self.block <= 32 or not 0 <= self.halo <= 512:
             raise ValueError(f"block must be 1 to 32 and halo 0 to 512, not {self.block} and {self.halo}")
-        if not 0 <= self.min_resolution <= COARSEST:
-            raise ValueError(f"min_resolution must be 0 to {COARSEST} metres, not {self.min_resolution}")
+        if not 0 <= self.min_resolution <= MAX_MIN_RESOLUTION:
+            raise ValueError(f"min_resolution must be 0 to {MAX_MIN_RESOLUTION} metres, not {self.min_resolution}")
         if self.training.supervision not in SUPERVISIONS:
-            raise ValueError(f"supervision must be one of {', '.join(SUPERVISIONS)}")
+            wanted = ", ".join(SUPERVISIONS)
+            raise ValueError(f"supervision must be one of {wanted}, not {self.training.supervision!r:.40}")
         check_architecture(self.architecture)
         if self.bf16_agreement is not None and not 0 <= self.bf16_agreement <= 1:
             raise ValueError(f"bf16_agreement must be a share from 0 to 1, not {self.bf16_agreement}")
 
 
 def check_architecture(value: object, depth: int = 0) -> None:
-    """ValueError for a network's arguments that are no small plain values: a card fills no memory and names no file."""
+    """ValueError for arguments of a network that are not small plain values.
+
+    A card must not fill the memory or name a file.
+    """
     if isinstance(value, dict | list | tuple):
         if len(value) > MAX_ARGUMENTS or depth > MAX_DEPTH:
             raise ValueError(
-                f"architecture holds a list or table of {len(value)} values, at most {MAX_ARGUMENTS} are read"
+                f"architecture holds a list or table of {len(value)} values at depth {depth}; at most {MAX_ARGUMENTS} "
+                f"values and a depth of {MAX_DEPTH} are allowed"
             )
         for inner in value.values() if isinstance(value, dict) else value:
             check_architecture(inner, depth + 1)
     elif isinstance(value, str):
         if len(value) > 64 or any(sign in value for sign in "/\\\0") or value.startswith("."):
-            raise ValueError(f"architecture holds the text {value[:64]!r}; names of at most 64 letters are read")
+            raise ValueError(
+                f"architecture holds the text {value[:64]!r}; names of at most 64 characters, no paths, are allowed"
+            )
     elif isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
-        raise ValueError(f"architecture holds the number {value}; at most {MAX_NUMBER} is read")
+        raise ValueError(f"architecture holds the number {value}; at most {MAX_NUMBER} is allowed")
 
 
 def write_card(card: ModelCard, folder: Path) -> Path:
@@ -197,12 +205,15 @@ def check_unchanged(folder: Path, card: ModelCard) -> tuple[Path, ...]:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The card of a model folder; ModelError where there is none or it is no valid card."""
+    """The card of a model folder; ModelError if there is no card or it is not valid."""
     path = folder / CARD_FILE
     if not path.is_file():
         raise ModelError(f"{folder} is no model folder: it has no {CARD_FILE}; make one with geocloud train")
     if path.stat().st_size > MAX_CARD_BYTES:
-        raise ModelError(f"{path} has {path.stat().st_size} bytes, a card has at most {MAX_CARD_BYTES}")
+        raise ModelError(
+            f"{path} has {path.stat().st_size} bytes, a card has at most {MAX_CARD_BYTES}; "
+            "train or fetch the model again"
+        )
     try:
         return _parse(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -212,7 +223,7 @@ def read_card(folder: Path) -> ModelCard:
 def require_bands(
     name: str, available: Sequence[str], required: Sequence[str], optional: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """The required bands and those optional ones the scene has; ModelError names what is missing."""
+    """The required bands, then the optional ones that the scene has; ModelError if a required one is missing."""
     missing = [band for band in required if band not in available]
     if missing:
         raise ModelError(
@@ -223,13 +234,13 @@ def require_bands(
 
 
 def _parse(raw: dict[str, Any]) -> ModelCard:
-    """A card from JSON values; raises the dataclasses' own errors."""
+    """A card from JSON values; raises the errors of the dataclasses, and KeyError or TypeError for other shapes."""
     calibration = dict(raw["calibration"])
     calibration["rule"] = ThresholdRule(**calibration.get("rule", {}))
     if not isinstance(calibration["rule"].name, str) or not isinstance(
         calibration["rule"].parameter, float | int | None
     ):
-        raise TypeError("the threshold's rule must be a name and a number")
+        raise TypeError("the rule of the threshold must be a name, and its parameter a number")
     calibration["curve"] = tuple((float(x), float(p)) for x, p in calibration.get("curve", ()))
     calibration["alternatives"] = tuple((str(k), float(v)) for k, v in calibration.get("alternatives", ()))
     calibration["threshold"] = float(calibration["threshold"])
@@ -253,7 +264,7 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
 
 
 def _parse_domain(raw: dict[str, Any]) -> TrainingDomain:
-    """What was seen, from JSON values."""
+    """The training domain, from JSON values."""
     clear, cloudy = (tuple(_parse_prototypes(kind) for kind in raw[side]) for side in ("clear", "cloudy"))
     return TrainingDomain(clear, cloudy, *(float(raw[name]) for name in ("median", "brightest", "share", "gaps")))
 

@@ -1,4 +1,4 @@
-"""The contract every scorer keeps, whether two lines of numpy or a network."""
+"""The contract that every scorer keeps, whether it is two lines of numpy or a network."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ class Scorer(Protocol):
 
     @property
     def card(self) -> ModelCard:
-        """Name, bands, block, halo, level and calibration; of a scorer without weights, its sha256 is empty."""
+        """Name, bands, block, halo, level and calibration."""
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
-        """The bands it takes of those a scene has, in its own order; ModelError where one it needs is missing."""
+        """Those of the available bands that it takes, in its own order; ModelError if one that it needs is missing."""
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, height, width), or at patch level (n, height/64, width/64); float32, NaN = not scored."""
+        """Scores of the blocks without their halo; float32, NaN = not scored.
+
+        (n, height, width) at pixel level, (n, height/64, width/64) at patch level.
+        """
 
 
 @runtime_checkable
@@ -37,23 +40,24 @@ class WholeScorer(Scorer, Protocol):
     """A scorer that takes a whole scene and tiles it in its own way; only for scenes that fit in memory."""
 
     def score_whole(self, raster: Raster, bands: tuple[str, ...]) -> FloatArray:
-        """(h, w) scores of a scene in these bands; the caller drops those of nodata."""
+        """(h, w) scores of a scene in these bands, float32; the caller drops those of nodata pixels."""
 
 
 def score_patches(scorer: Scorer, data: FloatArray, bands: tuple[str, ...], *, batch: int = 64) -> FloatArray:
-    """Scores of patches, each with a halo of its own reflection.
+    """Score patches, each with its own reflection as halo.
 
     Args:
         scorer: any scorer.
         data: (n, band, side, side) reflectance, side a multiple of 64.
-        bands: names of the bands; those the scorer does not take are left out.
-        batch: patches scored at once; it changes the memory needed, never the scores.
+        bands: names of the bands; those that the scorer does not take are ignored.
+        batch: patches scored at once; changes the memory needed, never the scores.
 
     Returns:
-        (n, side, side) of a pixel-level scorer, (n, side/64, side/64) of a patch-level one; float32, NaN = not scored.
+        (n, side, side) from a pixel-level scorer, (n, side/64, side/64) from a patch-level one; float32, NaN = not
+        scored.
 
     Raises:
-        ModelError: a band the scorer needs is missing.
+        ModelError: a band that the scorer needs is missing.
     """
     taken = scorer.choose_bands(bands)
     chosen = data[:, [bands.index(band) for band in taken]]
@@ -69,40 +73,40 @@ def score_patches(scorer: Scorer, data: FloatArray, bands: tuple[str, ...], *, b
 
 @runtime_checkable
 class Unmixer(Scorer, Protocol):
-    """A pixel-level scorer that also takes pixels apart.
+    """A pixel-level scorer that also separates cloud from the ground below it.
 
-    Behaviour: as `score`, `unmix` is a pure function of the batch, and it costs more: it is called only where its maps
-    are asked for.
+    Behaviour: like `score`, `unmix` is a pure function of the batch. It costs more, so it is called only if its maps
+    are needed.
     """
 
     def unmix(self, batch: PatchBatch) -> Parts:
-        """Score and parts of a batch."""
+        """What `score` gives, and the parts of each pixel."""
 
 
 @runtime_checkable
 class Classifier(Scorer, Protocol):
-    """A pixel-level scorer that tells classes apart itself.
+    """A pixel-level scorer that predicts classes itself.
 
-    Behaviour: as `score`, `score_classes` is a pure function of the batch.
+    Behaviour: like `score`, `score_classes` is a pure function of the batch.
     """
 
     @property
     def classes(self) -> tuple[ClassName, ...]:
-        """Keys of those of geocloud's classes that it tells: cloud, thin, haze, dust, shadow, snow."""
+        """Keys of geocloud's classes that it predicts: of cloud, thin, haze, dust, shadow and snow."""
 
     def score_classes(self, batch: PatchBatch) -> tuple[FloatArray, Mapping[ClassName, FloatArray]]:
-        """What `score` gives, and (n, height, width) the probability of each class; what they leave over is clear."""
+        """What `score` gives, and for each class its probability (n, height, width); the rest to 1 is clear."""
 
 
 def require_unmixer(scorer: Scorer, wish: str) -> Unmixer:
-    """The scorer as an Unmixer; ModelError, naming what was wished for, where it is none."""
+    """The scorer as an Unmixer; if it is none, ModelError, which names what was asked for (`wish`)."""
     if not isinstance(scorer, Unmixer):
-        raise ModelError(f"model {scorer.card.name} gives a score alone, so no {wish}; take a model of kind unmix")
+        raise ModelError(f"model {scorer.card.name} gives only a score, so no {wish}; take a model of kind unmix")
     return scorer
 
 
 def require_class_thresholds(card: ModelCard, classes: Iterable[ClassName]) -> ClassThresholds:
-    """The card's thresholds; ModelError where it has none, or none for a class."""
+    """The card's thresholds; ModelError if it has none, or none for one of the classes."""
     thresholds = card.class_thresholds
     if thresholds is None:
         raise ModelError(
@@ -111,22 +115,24 @@ def require_class_thresholds(card: ModelCard, classes: Iterable[ClassName]) -> C
     known = thresholds.known()
     missing = [name for name in classes if name not in known]
     if missing:
-        raise ModelError(f"model {card.name} cannot tell {', '.join(missing)}: by its card it tells {', '.join(known)}")
+        raise ModelError(
+            f"model {card.name} cannot detect {', '.join(missing)}: by its card it detects {', '.join(known)}"
+        )
     return thresholds
 
 
 def require_classifier(scorer: Scorer, classes: Iterable[ClassName]) -> Classifier | None:
-    """The scorer where it tells classes itself; ModelError where a class is not among them."""
+    """The scorer as a Classifier, None if it is none; ModelError if it is one that lacks a class."""
     if not isinstance(scorer, Classifier):
         return None
     known = detectable_classes(scorer)
     if missing := [name for name in classes if name not in known]:
-        raise ModelError(f"model {scorer.card.name} cannot tell {', '.join(missing)}: it tells {', '.join(known)}")
+        raise ModelError(f"model {scorer.card.name} cannot detect {', '.join(missing)}: it detects {', '.join(known)}")
     return scorer
 
 
 def detectable_classes(scorer: Scorer) -> tuple[ClassName, ...]:
-    """The classes that a scorer tells apart, in order of code, cloud always among them."""
+    """The classes that a scorer can detect, in order of code; cloud is always among them."""
     if isinstance(scorer, Classifier):
         return wanted_classes(scorer.classes)
     thresholds = scorer.card.class_thresholds

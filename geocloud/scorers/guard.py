@@ -1,4 +1,4 @@
-"""A scorer that is not geocloud's own, its answers checked: a mistake in it is a sentence, and no wrong mask."""
+"""Checks the results of scorers from other packages, so that a mistake in one is an error and not a wrong mask."""
 
 from __future__ import annotations
 
@@ -16,118 +16,129 @@ from geocloud.scorers.card import ModelCard
 from geocloud.scorers.contract import Classifier, Scorer, Unmixer, WholeScorer
 
 SLACK = 1e-3
-"""By which probabilities may lie outside 0 to 1: networks round."""
+"""By how much probabilities may lie outside 0 to 1, since networks round."""
 
 
 class GuardedScorer:
-    """Calls the scorer it holds, and raises ModelError for whatever breaks the contract."""
+    """Wraps a scorer, and raises ModelError for whatever breaks the contract."""
 
-    def __init__(self, scorer: Any, card: ModelCard) -> None:  # noqa: ANN401 - what others give
-        """Hold it."""
+    def __init__(self, scorer: Any, card: ModelCard) -> None:  # noqa: ANN401 - another package's object
+        """Wrap `scorer`, which has this card."""
         self.scorer, self.card = scorer, card
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
-        """The scorer's, of those available."""
+        """The scorer's choice; ModelError unless it is some of the available bands, each once."""
         with self._calling("choose_bands"):
             bands = self.scorer.choose_bands(available)
         chosen = tuple(bands) if isinstance(bands, Sequence) and not isinstance(bands, str) else ()
         if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(available):
             raise ModelError(
                 f"model {self.card.name} chooses the bands {bands!r:.80} of {', '.join(available)}; "
-                "choose_bands gives some of these names, each once"
+                "choose_bands must return some of these names, each once"
             )
         return chosen
 
     def score(self, batch: PatchBatch) -> FloatArray:
-        """(n, height, width) float32 of the scorer."""
+        """The scorer's scores, checked; see Scorer."""
         with self._calling("score"):
-            found = self.scorer.score(_copy(batch))
-        return self._checked("score", found, batch)
+            result = self.scorer.score(_copy(batch))
+        return self._checked("score", result, batch)
 
-    def _checked(self, what: str, found: Any, batch: PatchBatch) -> FloatArray:  # noqa: ANN401
-        """The array as float32; ModelError where shape or values are not the contract's."""
+    def _checked(self, method: str, result: Any, batch: PatchBatch) -> FloatArray:  # noqa: ANN401
+        """The result as float32; ModelError if its shape, dtype or values break the contract."""
         step = PATCH if self.card.level == "patch" else 1
         window = batch.windows[0]
-        wanted = len(batch.data), window.height // step, window.width // step
-        if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub" or found.shape != wanted:
-            given = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+        expected = len(batch.data), window.height // step, window.width // step
+        if not isinstance(result, np.ndarray) or result.dtype.kind not in "fiub" or result.shape != expected:
+            actual = f"{result.dtype} {result.shape}" if isinstance(result, np.ndarray) else type(result).__name__
             raise ModelError(
-                f"model {self.card.name} gives {given} by {what} for a batch whose scores are float32 {wanted}; "
-                f"it cuts off the halo of {self.card.halo} pixels and nothing else"
+                f"model {self.card.name} returns {actual} from {method}, where float32 {expected} is expected; it must "
+                f"cut off the halo of {self.card.halo} pixels and nothing else"
             )
-        array = np.asarray(found, dtype=np.float32)
+        array = np.asarray(result, dtype=np.float32)
         if np.isnan(array).any():
             halo = self.card.halo
             inner = batch.valid[:, halo : halo + window.height, halo : halo + window.width]
             if step > 1 or np.isnan(array[inner]).any():
-                raise ModelError(f"model {self.card.name} gives values that are no numbers by {what}; check its scale")
+                raise ModelError(
+                    f"model {self.card.name} returns values that are not numbers (NaN) from {method} for valid pixels; "
+                    "check its scale"
+                )
         return array
 
     @contextmanager
-    def _calling(self, what: str) -> Iterator[None]:
-        """ModelError for what it raises."""
+    def _calling(self, method: str) -> Iterator[None]:
+        """ModelError for any error that the scorer raises, except geocloud's own and lack of memory."""
         try:
             yield
         except (GeocloudError, MemoryError):
             raise
         except (Exception, SystemExit) as error:
             reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"model {self.card.name} fails in {what} ({type(error).__name__}: {reason})") from error
+            raise ModelError(f"model {self.card.name} fails in {method} ({type(error).__name__}: {reason})") from error
 
 
-class _Classes(GuardedScorer):
-    """Of a Classifier."""
+class _GuardedClassifier(GuardedScorer):
+    """Wraps a Classifier."""
 
     @property
     def classes(self) -> tuple[ClassName, ...]:
-        """The scorer's, checked when it was taken."""
+        """The scorer's classes; `guarded` has checked them."""
         return wanted_classes(self.scorer.classes)
 
     def score_classes(self, batch: PatchBatch) -> tuple[FloatArray, Mapping[ClassName, FloatArray]]:
-        """The scorer's."""
+        """The scorer's scores and probabilities, checked; see Classifier."""
         with self._calling("score_classes"):
-            score, found = self.scorer.score_classes(_copy(batch))
-            every = {name: found[name] for name in self.scorer.classes}
-        checked = {name: self._checked(f"score_classes[{name!r}]", one, batch) for name, one in every.items()}
-        for name, one in checked.items():
-            if (one < -SLACK).any() or (one > 1 + SLACK).any():
+            score, probabilities = self.scorer.score_classes(_copy(batch))
+            probabilities = {name: probabilities[name] for name in self.scorer.classes}
+        checked = {name: self._checked(f"score_classes[{name!r}]", p, batch) for name, p in probabilities.items()}
+        for name, p in checked.items():
+            if (p < -SLACK).any() or (p > 1 + SLACK).any():
                 raise ModelError(
-                    f"model {self.card.name} gives probabilities of {name} that are not 0 to 1; score_classes gives "
-                    "what softmax or sigmoid makes of the network's output"
+                    f"model {self.card.name} returns probabilities of {name} from {p.min():.3g} to {p.max():.3g}; "
+                    "score_classes must return 0 to 1, as softmax or sigmoid do"
                 )
         return self._checked("score_classes", score, batch), checked
 
 
-class _Unmixing(GuardedScorer):
-    """Of an Unmixer."""
+class _GuardedUnmixer(GuardedScorer):
+    """Wraps an Unmixer."""
 
     def unmix(self, batch: PatchBatch) -> Parts:
-        """The scorer's."""
+        """The scorer's parts, their score checked; see Unmixer."""
         with self._calling("unmix"):
             parts: Parts = self.scorer.unmix(_copy(batch))
             return replace(parts, score=self._checked("unmix", parts.score, batch))
 
 
-class _Whole(GuardedScorer):
-    """Of a WholeScorer."""
+class _GuardedWhole(GuardedScorer):
+    """Wraps a WholeScorer."""
 
     def score_whole(self, raster: Raster, bands: tuple[str, ...]) -> FloatArray:
-        """The scorer's."""
+        """The scorer's scores, their shape checked; see WholeScorer."""
         with self._calling("score_whole"):
-            found: FloatArray = self.scorer.score_whole(raster, bands)
-        if found.shape != raster.valid.shape:
+            scores: FloatArray = self.scorer.score_whole(raster, bands)
+        if scores.shape != raster.valid.shape:
             raise ModelError(
-                f"model {self.card.name} gives {found.shape} by score_whole for {raster.valid.shape} pixels; "
-                "it gives one score per pixel"
+                f"model {self.card.name} returns {scores.shape} from score_whole for {raster.valid.shape} pixels; "
+                "it must return one score per pixel"
             )
-        return found
+        return scores
 
 
-_KINDS = ((Classifier, _Classes), (Unmixer, _Unmixing), (WholeScorer, _Whole))
+_GUARDS = ((Classifier, _GuardedClassifier), (Unmixer, _GuardedUnmixer), (WholeScorer, _GuardedWhole))
 
 
-def guarded(scorer: Any, source: str) -> Scorer:  # noqa: ANN401 - anything a package gives
-    """The scorer with its answers checked; ModelError, naming its source, where it is no scorer."""
+def guarded(scorer: Any, source: str) -> Scorer:  # noqa: ANN401 - any object of another package
+    """The scorer, wrapped so that its results are checked.
+
+    Args:
+        scorer: what another package gave.
+        source: where it came from, for messages.
+
+    Raises:
+        ModelError: it is no scorer, or it names classes that geocloud does not have.
+    """
     if isinstance(scorer, GuardedScorer):
         return scorer
     try:
@@ -135,16 +146,18 @@ def guarded(scorer: Any, source: str) -> Scorer:  # noqa: ANN401 - anything a pa
         if isinstance(scorer, Classifier):
             wanted_classes(scorer.classes)
     except UsageError as error:
-        raise ModelError(f"{source} names classes that there are not: {error}") from error
+        raise ModelError(f"{source} names classes that do not exist: {error}") from error
     except Exception as error:
         raise ModelError(f"{source} cannot be used ({type(error).__name__}: {error})") from error
     if not is_scorer:
         raise ModelError(f"{source} is no scorer: it needs card, choose_bands and score")
-    bases = tuple(guard for kind, guard in _KINDS if isinstance(scorer, kind)) or (GuardedScorer,)
+    # A scorer may be of several kinds. The wrapper has the methods of those kinds and no others, since callers ask by
+    # isinstance what a scorer can do.
+    bases = tuple(guard for kind, guard in _GUARDS if isinstance(scorer, kind)) or (GuardedScorer,)
     made: Scorer = type("Guarded", bases, {})(scorer, scorer.card)
     return made
 
 
 def _copy(batch: PatchBatch) -> PatchBatch:
-    """Its own pixels: what it writes into them is lost."""
+    """The batch with its own copy of the pixels, so that a scorer that writes into them does no harm."""
     return replace(batch, data=batch.data.copy())

@@ -1,1 +1,1 @@
-"""One function a user verb. They print nothing: the command line does."""
+"""One function per command. They print nothing; the command line does."""

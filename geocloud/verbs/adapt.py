@@ -1,4 +1,4 @@
-"""`adapt`: the default model, made to fit a user's own scenes, measured on scenes that it did not see."""
+"""`adapt`: fit a model to a user's own scenes, and measure it on scenes that were left out."""
 
 from __future__ import annotations
 
@@ -28,46 +28,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AdaptOptions:
-    """What is said of the scenes, and how long to learn. Without any truth only the threshold adapts."""
+    """What is known about the scenes, and how long to train. Without any labels, only the threshold is adapted."""
 
     model: str | os.PathLike[str] = DEFAULT_MODEL
-    """What to start from: a model of kind unmix."""
+    """The model to start from, of kind unmix."""
     clear: str | os.PathLike[str] | None = None
-    """Text file of names of scenes that are wholly clear, one per line."""
+    """Text file with the names of scenes that are wholly clear, one per line."""
     cloudy: str | os.PathLike[str] | None = None
-    """The same of scenes that are wholly cloud."""
+    """Text file with the names of scenes that are wholly cloudy, one per line."""
     masks: str | os.PathLike[str] | None = None
-    """Folder of corrected masks: NAME.tif or NAME_cloudmask.tif of a scene NAME."""
+    """Folder of corrected masks: NAME.tif or NAME_cloudmask.tif for a scene NAME."""
     polygons: str | os.PathLike[str] | None = None
-    """Vector file of corrected clouds; its column `scene` says of which scenes it tells all."""
+    """Vector file of corrected clouds; its column `scene` names the scenes that it labels completely."""
     scene: SceneOptions = field(default_factory=SceneOptions)
+    """How scenes are read."""
     steps: int = 400
+    """Optimiser steps, 1 to 10000."""
     seed: int = 0
+    """Of the choice of scenes to hold out, and of training."""
     threads: int | None = None
+    """Scoring threads; None: one per core."""
     allow_worse: bool = False
-    """Write the model also where it is worse on the scenes held out."""
+    """Write the model even if it is worse on the held-out scenes."""
     overwrite: bool = False
-    """Replace a model that is there under `out`."""
+    """Replace a model in `out`."""
 
     def __post_init__(self) -> None:
-        """Numbers a user can mistype."""
+        """UsageError for a number of steps out of range."""
         if not 1 <= self.steps <= 10_000:
             raise UsageError(f"steps {self.steps} must be 1 to 10000")
 
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """What `adapt` made."""
+    """The result of `adapt`."""
 
     folder: Path | None
-    """None: it was worse, and was not written."""
+    """The model folder; None if the model was worse and was not written."""
     card: ModelCard
     rows: tuple[AdaptRow, ...]
+    """Figures before and after, on the held-out scenes."""
     learned: tuple[str, ...]
-    """Names of the scenes it learned from."""
+    """Names of the scenes that it was trained on."""
     held_out: tuple[str, ...]
+    """Names of the scenes that it was measured on."""
     worse: str
-    """What got worse, in words; empty: nothing."""
+    """What got worse, in words; empty if nothing did."""
 
 
 def adapt(
@@ -77,17 +83,19 @@ def adapt(
     *,
     progress: Progress = no_progress,
 ) -> Adaptation:
-    """Go on from a model on a user's scenes; measure it on scenes left out; write it unless it is worse.
+    """Train a model further on a user's scenes, measure it on held-out scenes, and write it unless it is worse.
 
     Args:
         scenes: paths or URLs, of any bands, sensor and resolution that geocloud reads.
-        out: the model folder. A run that was broken off goes on from its checkpoint there.
-        options: what is said of the scenes; defaults where None.
+        out: the model folder. An interrupted run continues from its checkpoint there.
+        options: what is known about the scenes; None: the defaults.
         progress: called as work goes on; may raise Cancelled.
 
     Raises:
-        UsageError: too few scenes, or options that do not fit them.
-        InputError, ModelError, OutputError: a file cannot be read, a model of another kind, a folder that holds one.
+        UsageError: there are too few scenes, or the options do not fit them.
+        InputError: a scene, list, mask or vector file cannot be read.
+        ModelError: the model is not of kind unmix.
+        OutputError: the folder holds a model already, or cannot be written.
     """
     from geocloud.models.network_scorer import WEIGHTS_FILE
     from geocloud.training import before_after
@@ -110,21 +118,23 @@ def adapt(
     if not labelled:
         tiles = [taken_for_clear(tile, scorer, options.threads) for tile in tiles]
     learn, held = split(tiles, options.seed)
-    measured = before_after.measure_tiles(held, scorer, options.threads, _part(progress, "measuring before"))
+    before = before_after.measure_tiles(held, scorer, options.threads, _stage(progress, "measuring before"))
     with staged(TRAINING, alone=True) as staging:
         staging.path(folder / CARD_FILE)
         if labelled:
-            seen = before_after.measure_tiles(learn, scorer, options.threads, _part(progress, "measuring before"))
+            learn_before = before_after.measure_tiles(
+                learn, scorer, options.threads, _stage(progress, "measuring before")
+            )
             network = _trained(network, card, learn, options, folder, progress)
-            calibration = before_after.with_recall(seen, learn, _scorer(network, card), options.threads)
+            calibration = before_after.with_recall(learn_before, learn, _scorer(network, card), options.threads)
         else:
             calibration = before_after.by_simulation(learn, scorer, options.threads)
         card = replace(card, calibration=calibration)
         after = before_after.measure_tiles(
-            held, _scorer(network, card), options.threads, _part(progress, "measuring after")
+            held, _scorer(network, card), options.threads, _stage(progress, "measuring after")
         )
         thresholds = float(scorer.card.calibration.score_threshold), float(calibration.score_threshold)
-        rows, worse = before_after.compare(measured, after, thresholds)
+        rows, worse = before_after.compare(before, after, thresholds)
         card = _described(card, learn, rows, options, labelled=labelled)
         if worse and not options.allow_worse:
             return Adaptation(None, card, rows, scene_names(learn), scene_names(held), worse)
@@ -136,14 +146,14 @@ def adapt(
 
 
 def _inputs(scenes: Sequence[str | os.PathLike[str]], options: AdaptOptions) -> Iterator[str]:
-    """The files that are read."""
+    """The files that `adapt` reads."""
     yield from model_files(options.model)
     for path in (*scenes, options.clear, options.cloudy, options.masks, options.polygons):
         yield from () if path is None else local_files(os.fspath(path))
 
 
 def _start(model: str | os.PathLike[str]) -> tuple[UnmixNet, ModelCard]:
-    """Network and card of a model that unmixes; ModelError for another."""
+    """Network and card of the model to start from; ModelError unless it is of kind unmix."""
     from geocloud.models.network_scorer import load_network
     from geocloud.models.networks.unmix import UnmixNet
 
@@ -151,12 +161,14 @@ def _start(model: str | os.PathLike[str]) -> tuple[UnmixNet, ModelCard]:
     card = read_card(folder)
     network = load_network(folder, card) if card.kind == "unmix" else None
     if not isinstance(network, UnmixNet):
-        raise ModelError(f"model {card.name} is of kind {card.kind}; only models of kind unmix adapt, such as default")
+        raise ModelError(
+            f"model {card.name} is of kind {card.kind}; only models of kind unmix can be adapted, such as default"
+        )
     return network.eval(), card
 
 
 def _scorer(network: UnmixNet, card: ModelCard) -> Scorer:
-    """In fp32 on the CPU: the figures are the same on every processor, but for rounding."""
+    """The scorer, in fp32 on the CPU, so that figures are the same on every machine except for rounding."""
     import torch
 
     from geocloud.models.network_scorer import make_scorer
@@ -167,20 +179,20 @@ def _scorer(network: UnmixNet, card: ModelCard) -> Scorer:
 def _trained(
     network: UnmixNet, card: ModelCard, learn: Sequence[Tile], options: AdaptOptions, folder: Path, progress: Progress
 ) -> UnmixNet:
-    """The network after learning."""
+    """The network after training; its checkpoints are kept in `folder` until the model is written."""
     from geocloud.training.adapt import FitOptions, adapted, training_tile
     from geocloud.training.options import UNDER_WAY
 
     fit = FitOptions(steps=options.steps, seed=options.seed)
     threshold = float(card.calibration.score_threshold)
-    grounds, tell = [training_tile(tile) for tile in learn], _part(progress, "training")
-    return adapted(network, grounds, threshold, fit, folder / UNDER_WAY, tell, anew=options.overwrite)
+    tiles, report = [training_tile(tile) for tile in learn], _stage(progress, "training")
+    return adapted(network, tiles, threshold, fit, folder / UNDER_WAY, report, anew=options.overwrite)
 
 
 def _described(
     card: ModelCard, learn: Sequence[Tile], rows: Sequence[AdaptRow], options: AdaptOptions, *, labelled: bool
 ) -> ModelCard:
-    """The card: what the model saw, and how well it did on what it did not see."""
+    """The card, with the training record and the figures on the held-out scenes."""
     from geocloud.training.own_scenes import describe_tiles, scene_names
 
     labels = any((tile.truth[tile.known] == 1).any() for tile in learn)
@@ -197,10 +209,10 @@ def _described(
     }
     return replace(
         card, training=record, metrics=figures, bf16_agreement=None if labelled else card.bf16_agreement,
-        description=f"{card.description} Adapted to the user's scenes: elsewhere take the model it comes from.",
+        description=f"{card.description} Adapted to the user's scenes: elsewhere use the model that it comes from.",
     )  # fmt: skip
 
 
-def _part(progress: Progress, stage: str) -> Callable[[int, int], None]:
-    """A stage of the work."""
+def _stage(progress: Progress, stage: str) -> Callable[[int, int], None]:
+    """A callback (done, total) that reports the progress of one stage."""
     return lambda done, total: progress(done, total, stage)

@@ -1,4 +1,4 @@
-"""Apply a mask: the scene with its clouds as nodata, all else kept."""
+"""`apply-mask`: write a scene with its clouds as nodata and all else kept."""
 
 from __future__ import annotations
 
@@ -43,14 +43,16 @@ class ApplyOptions:
     """How to apply a mask."""
 
     scene: SceneOptions = field(default_factory=SceneOptions)
-    """For products: bands, scale and offset where they do not say."""
+    """How products of several files are read: bands, scale and offset where they do not say."""
     nodata: float | None = None
-    """Value to write in clouds; None: the scene's own, else one that no pixel has, else an internal mask says it."""
+    """Value to write in clouds; None: the scene's nodata value, or else a value that no pixel has, or else an internal
+    mask."""
     classes: tuple[int, ...] = ()
-    """Mask codes that become nodata; empty: all but clear and nodata."""
+    """Mask codes that become nodata; empty: all but clear ground, snow and nodata."""
     encoding: MaskEncoding | None = None
-    """The mask's codes; None: as its tags say."""
+    """Encoding of the mask; None: as its tags say."""
     overwrite: bool = False
+    """Replace the output if it exists."""
 
 
 def apply_mask(
@@ -61,26 +63,29 @@ def apply_mask(
     *,
     progress: Progress = no_progress,
 ) -> float:
-    """Write a scene as a COG with its clouds as nodata in every band; returns the percent of pixels removed.
+    """Write a scene as a COG with its clouds as nodata in every band.
 
-    A single raster keeps type, scales, tags, names and colours, and has overviews. A product of several files becomes
-    one float32 raster of reflectance, nodata NaN, a band for each that was recognised.
+    A single raster keeps type, scales, tags, names and colours, and gets overviews. A product of several files becomes
+    one float32 raster of reflectance with nodata NaN and one band for each band that was recognised.
 
     Args:
         scene: path or URL.
         mask: its mask, on the same grid.
         out: the GeoTIFF to write.
-        options: how; defaults where None.
+        options: how; None: the defaults.
         progress: called after each strip; may raise Cancelled.
 
+    Returns:
+        Percent of the pixels that were removed.
+
     Raises:
-        InputError: scene or mask cannot be used, or they are not on one grid.
+        InputError: scene or mask cannot be read, or they are not on one grid.
         OutputError: the output cannot be written.
-        UsageError: the output exists, or the nodata value given does not fit the type.
+        UsageError: the output exists or has another suffix, or the nodata value does not fit the type.
     """
     options, target, name = options or ApplyOptions(), Path(out), local_path(os.fspath(scene))
     if target.suffix.lower() not in (".tif", ".tiff"):
-        raise UsageError(f"{target} has the suffix {target.suffix or 'none'}; a GeoTIFF is written: name it .tif")
+        raise UsageError(f"{target} must end in .tif or .tiff, since a GeoTIFF is written")
     with MaskFile(Path(mask), options.encoding) as codes:
         check_outputs([target], [*local_files(name), *protected_files(os.fspath(mask))], overwrite=options.overwrite)
         removed = _apply(name, codes, target, options, progress)
@@ -89,7 +94,7 @@ def apply_mask(
 
 
 def _apply(name: str, codes: MaskFile, target: Path, options: ApplyOptions, progress: Progress) -> int:
-    """Write the masked scene; returns how many pixels were removed."""
+    """Write the masked scene; returns the number of pixels that were removed."""
     with staged(target.stem) as staging:
         scratch, final = staging.scratch(target, "masked.tif"), staging.path(target)
         if is_single_raster(name):
@@ -111,7 +116,7 @@ def _apply(name: str, codes: MaskFile, target: Path, options: ApplyOptions, prog
 
 
 def check_grid(scene: str, georef: Georef, mask: MaskFile) -> None:
-    """InputError where a mask does not lie on the scene's pixels."""
+    """InputError unless the mask lies on the scene's pixels."""
     if not same_crs(georef, mask.georef):
         raise InputError(
             f"{mask.path} lies in {crs_name(mask.georef)}, {scene} in {crs_name(georef)}; "
@@ -126,13 +131,16 @@ def check_grid(scene: str, georef: Georef, mask: MaskFile) -> None:
 
 
 def _clouds(codes: NDArray[np.uint8], classes: Sequence[int]) -> BoolArray:
-    """True where a mask's codes become nodata."""
+    """(h, w) True where a mask's codes become nodata; see `ApplyOptions.classes`."""
     cloud: BoolArray = np.isin(codes, classes) if classes else ~np.isin(codes, (*GROUND, NODATA))
     return cloud
 
 
 def _copy_masked(source: Any, mask: MaskFile, path: Path, options: ApplyOptions, progress: Progress) -> int:  # noqa: ANN401
-    """A copy of a raster with nodata in clouds, alpha and internal masks 0 there; returns how many pixels those are."""
+    """Copy a raster with nodata in clouds; returns the number of cloud pixels.
+
+    A raster with an alpha band or an internal mask gets 0 there instead of a nodata value.
+    """
     removed = 0
     alpha = [ColorInterp.alpha is colour for colour in source.colorinterp]
     flags = source.mask_flag_enums[0]
@@ -161,7 +169,7 @@ def _copy_masked(source: Any, mask: MaskFile, path: Path, options: ApplyOptions,
 
 @contextmanager
 def _created(path: Path, profile: dict[str, Any]) -> Iterator[Any]:
-    """A new raster; OutputError where it cannot be made or closed, which is no fault of what is read meanwhile."""
+    """A new raster to write; OutputError if it cannot be created or closed. Errors of reading meanwhile pass."""
     with raster_errors(path):
         target = rasterio.open(path, "w", **profile)
     try:
@@ -172,19 +180,23 @@ def _created(path: Path, profile: dict[str, Any]) -> Iterator[Any]:
 
 
 def _has_palette(source: Any) -> bool:  # noqa: ANN401 - rasterio is untyped
-    """True for indexes into a palette, of which no mean may be taken."""
+    """True if values are indexes into a palette, so that overviews must not average them."""
     return ColorInterp.palette in source.colorinterp
 
 
 def _nodata_value(source: Any, options: ApplyOptions) -> float | None:  # noqa: ANN401 - rasterio is untyped
-    """The value for clouds: as given, as the file has it, NaN for floats, else one that no pixel has.
+    """The value to write in clouds: the user's, the file's, NaN for floats, or 0 or the highest if no pixel has it.
 
-    None where the type's first and last value are both taken: an internal mask says it then.
+    None if pixels have both 0 and the highest value of the type; then an internal mask is needed.
+
+    Raises:
+        UsageError: the user's value does not fit the type.
     """
     kind = np.result_type(*source.dtypes)
     if options.nodata is not None:
         if kind.kind in "iu" and not np.iinfo(kind).min <= options.nodata <= np.iinfo(kind).max:
-            raise UsageError(f"--nodata {options.nodata:g} does not fit the scene's type {kind}; give one that does")
+            low, high = np.iinfo(kind).min, np.iinfo(kind).max
+            raise UsageError(f"--nodata {options.nodata:g} does not fit the scene's type {kind}; give {low} to {high}")
         return options.nodata
     if source.nodata is not None:
         return float(source.nodata)
@@ -201,7 +213,11 @@ def _nodata_value(source: Any, options: ApplyOptions) -> float | None:  # noqa: 
 def _write_bands(
     scene: SceneReader, mask: MaskFile, scratch: Path, options: ApplyOptions, progress: Progress
 ) -> tuple[int, RasterFormat]:
-    """All recognised bands of a product as reflectance, NaN in clouds and where there is no data."""
+    """Write all recognised bands of a product as reflectance, NaN in clouds and where there is no data.
+
+    Returns:
+        The number of cloud pixels, and the format of the raster.
+    """
     product = RasterFormat("AVERAGE", "YES", "float32", float("nan"), len(scene.bands), names=scene.bands)
     writer = RowWriter(scratch, scene.georef, product, {**mask.provenance, "GEOCLOUD_SOURCE": scene.source})
     removed = 0

@@ -1,4 +1,4 @@
-"""`calibrate`: a model's threshold and P(cloud) curve, chosen by a rule on data."""
+"""`calibrate`: choose a model's threshold and P(cloud) curve by a rule on data."""
 
 from __future__ import annotations
 
@@ -36,45 +36,49 @@ from geocloud.training.unmix.synthetic import TaggedScene, patch_tags, simulate_
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
 DRAWS = 2
-"""Simulated clouds per scene."""
+"""Simulated clouds per clear scene."""
 
 
 def synthetic_scores(
     scorer: Scorer, scenes: Iterable[TaggedScene], *, seed: int = 0, threads: int | None = None
 ) -> Iterator[ScoreHistogram]:
-    """Scores beside the simulated truth, one histogram per scene; scenes without a tag are skipped."""
+    """Histograms of scores with the simulated truth, one per scene; scenes without tags are skipped."""
     for scene in scenes:
         parts = []
-        for posed in simulate_case(scene, DRAWS, seed):
-            raster = Raster(posed.data, np.ones(posed.truth.shape, dtype=bool))
-            memory = MemoryScene(raster, posed.bands, Georef(posed.truth.shape), scene.name)
+        for case in simulate_case(scene, DRAWS, seed):
+            raster = Raster(case.data, np.ones(case.truth.shape, dtype=bool))
+            memory = MemoryScene(raster, case.bands, Georef(case.truth.shape), scene.name)
             score, _ = score_scene(memory, scorer, threads=threads)
-            use = posed.known & ~np.isnan(score)
-            parts.append(histogram(score[use], posed.truth[use]))
+            use = case.known & ~np.isnan(score)
+            parts.append(histogram(score[use], case.truth[use]))
         if parts:
             yield add_up(parts)
 
 
 def threshold_on_synthetic(scenes: Sequence[ScoreHistogram], before: Calibration, data: str) -> Calibration:
-    """The calibration by the rule.
+    """The calibration with the best balanced accuracy on simulated cloud.
+
+    Args:
+        scenes: from `synthetic_scores`.
+        before: the model's present calibration, which keeps its direction and unit.
+        data: name of the data, for the card.
 
     Raises:
-        UsageError: no clear patch to lay a cloud over, or no cloud at all.
+        UsageError: there is no clear patch to simulate cloud over.
     """
-    score_threshold, reached = best_threshold(add_up(scenes), "balanced_accuracy")
+    score_threshold, accuracy = best_threshold(add_up(scenes), "balanced_accuracy")
     if math.isnan(score_threshold):
-        raise UsageError("rule synthetic needs clear patches to lay simulated cloud over; name --folders or --labels")
+        raise UsageError("rule synthetic needs clear patches to simulate cloud over; name --folders or --labels")
     threshold = score_threshold * before.sign
     words = f"simulated cloud over patches tagged clear, and patches tagged cloudy, of {len(scenes)} scenes of {data}"
-    rule = ThresholdRule("synthetic", None, words, f"balanced accuracy {reached:.3f}")
+    rule = ThresholdRule("synthetic", None, words, f"balanced accuracy {accuracy:.3f}")
     curve = logistic_curve(threshold, fit_spread(scenes, score_threshold), before.cloud_is)
-    kept = {before.rule.name: before.threshold, **dict(before.alternatives)}
-    others = tuple((name, value) for name, value in kept.items() if name not in ("synthetic", "given"))
+    others = before.alternatives_without(rule.name, "given")
     return Calibration(threshold, before.cloud_is, rule, curve, before.unit, others)
 
 
 def read_tagged(data: Path, options: DataOptions, progress: Progress = no_progress) -> Iterator[TaggedScene]:
-    """Every picture or scene with the tags of its patches: by its label, its subfolder, or all clear without either.
+    """Every picture or scene with tags of its pixels: from its label or its subfolder; without either, all are clear.
 
     Raises:
         InputError: data or labels cannot be read. UsageError: options do not fit the data.
@@ -90,7 +94,7 @@ def read_tagged(data: Path, options: DataOptions, progress: Progress = no_progre
 def _scene(
     source: DataSet, file: DataFile, label: Path | None, options: DataOptions, *, is_cloudy: bool
 ) -> TaggedScene:
-    """One of them."""
+    """One picture or scene with its tags; nodata is filled with the mean of each band."""
     if file.zipped:
         data = source.read(file)
         bands: tuple[str, ...] = ("blue", "green", "red")
@@ -111,26 +115,28 @@ def _scene(
 
 Rule = Literal["paper", "quantile", "conformal", "synthetic", "f1"]
 DEFAULTS = {"quantile": 0.99, "conformal": 0.05}
-"""The parameters of the rules that have one."""
+"""Default parameters of the rules that have one."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrateOptions:
-    """Which rule, on what."""
+    """By which rule to choose the threshold, and on which data."""
 
     rule: Rule
     parameter: float | None = None
-    """quantile: the share of the data on its own side (0.99). conformal: the bound on false alarms (0.05)."""
+    """quantile: the share of the data on the correct side (0.99). conformal: the bound on false alarms (0.05)."""
     normal: Tagged | None = None
-    """For quantile and conformal, the data the rule looks at; None: clear, or cloudy for a model whose low scores are
+    """For quantile and conformal, the data that the rule uses; None: clear, or cloudy for a model whose low scores are
     cloud."""
     data: DataOptions = field(default_factory=DataOptions)
+    """Labels and selection of the data."""
     overwrite: bool = False
-    """Replace a model that is there under `out`."""
+    """Replace a model in `out`."""
     device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
 
     def __post_init__(self) -> None:
-        """Only two rules take a number."""
+        """UsageError for a parameter of a rule that takes none."""
         if self.parameter is not None and self.rule not in DEFAULTS:
             raise UsageError(f"rule {self.rule} takes no parameter; {' and '.join(DEFAULTS)} do")
 
@@ -143,20 +149,24 @@ def calibrate(
     *,
     progress: Progress = no_progress,
 ) -> ModelCard:
-    """Choose the threshold and write it into the card, or into the card of a copy.
+    """Choose the threshold and write it into the card of the model, or of a copy.
 
-    The threshold that was in force stays in the card as an alternative, by the name of its rule.
+    The former threshold stays in the card as an alternative, under the name of its rule.
 
     Args:
         data: tagged pictures or labelled scenes.
         model: name or folder.
-        out: folder of the copy; None: the model's own folder, refused for a shipped model.
-        options: the rule.
+        out: folder of the copy; None: the model's own folder, which is refused for a shipped model.
+        options: the rule, and the selection of the data.
         progress: called after each scene.
 
+    Returns:
+        The card that was written.
+
     Raises:
-        OutputError: a shipped model without `out`, or `out` holds a model. UsageError: the data do not fit the rule.
-        InputError, ModelError: data or model cannot be read.
+        OutputError: the model is a shipped one and `out` is None, or `out` holds a model already.
+        UsageError: the data do not fit the rule.
+        InputError: the data cannot be read. ModelError: the model cannot be loaded.
     """
     folder, data = model_folder(model), Path(data)
     card = read_card(folder)
@@ -174,11 +184,10 @@ def calibrate(
     if copied:
         card = replace(card, name=name_of_folder(target))
     with staged(target.resolve().name) as staging:
-        place = staging.path(target / CARD_FILE).parent
         with write_errors(target):
             if copied:
                 shutil.copyfile(folder / WEIGHTS_FILE, staging.path(target / WEIGHTS_FILE))
-            write_card(card, place)
+            write_card(card, staging.path(target / CARD_FILE).parent)
         staging.commit(
             last=target / CARD_FILE,
             retired=partial(_replaced, folder, before, _older(target) if copied and options.overwrite else []),
@@ -188,7 +197,7 @@ def calibrate(
 
 
 def _choose(scenes: list[ScoreHistogram], before: Calibration, options: CalibrateOptions, name: str) -> Calibration:
-    """The calibration by the rule."""
+    """The calibration by any rule but synthetic; `name` is that of the data."""
     tagged: Tagged = options.normal or ("clear" if before.cloud_is == "high" else "cloudy")
     parameter = options.parameter if options.parameter is not None else DEFAULTS.get(options.rule)
     score_threshold = _score_threshold(scenes, before, options.rule, parameter, tagged)
@@ -196,16 +205,15 @@ def _choose(scenes: list[ScoreHistogram], before: Calibration, options: Calibrat
     rule = ThresholdRule(
         options.rule, parameter, f"{len(scenes)} files of {name}", _figure(scenes, score_threshold, options, tagged)
     )
-    kept = {before.rule.name: before.threshold, **dict(before.alternatives)}
-    others = tuple((rule_name, value) for rule_name, value in kept.items() if rule_name != options.rule)
     curve = logistic_curve(threshold, fit_spread(scenes, score_threshold), before.cloud_is)
+    others = before.alternatives_without(rule.name)
     return Calibration(threshold, before.cloud_is, rule, curve, before.unit, others)
 
 
 def _score_threshold(
     scenes: list[ScoreHistogram], before: Calibration, rule: Rule, parameter: float | None, tagged: Tagged
 ) -> float:
-    """The score at and above which is cloud."""
+    """The score from which a pixel is cloud, by any rule but synthetic."""
     if rule == "paper":
         return PAPER_THRESHOLD * before.sign
     if rule == "f1":
@@ -218,26 +226,26 @@ def _score_threshold(
 
 
 def _figure(scenes: list[ScoreHistogram], score_threshold: float, options: CalibrateOptions, tagged: Tagged) -> str:
-    """What the threshold reaches on the data."""
+    """What the threshold achieves on the data, in words."""
     pooled = add_up(scenes)
     if options.rule == "f1":
         return f"F1 {count_at(pooled, score_threshold).f1:.3f}"
     sides: list[tuple[Tagged, str]] = [("clear", "false alarms"), ("cloudy", "misses")]
-    there = [
+    figures = [
         f"{word} {100 * false_alarms(scenes, score_threshold, side):.2f} %"
         for (side, word), size in zip(sides, pooled.sizes, strict=True)
         if size
     ]
     if options.rule == "conformal":
         bound = options.parameter if options.parameter is not None else DEFAULTS["conformal"]
-        there.append(f"expected {dict(sides)[tagged]} in a new scene at most {100 * bound:g} %")
-    return ", ".join(there)
+        figures.append(f"expected {dict(sides)[tagged]} in a new scene at most {100 * bound:g} %")
+    return ", ".join(figures)
 
 
 def _scenes(
     model: str | os.PathLike[str], data: Path, options: CalibrateOptions, progress: Progress
 ) -> list[ScoreHistogram]:
-    """A histogram of each file: of every pixel, but for f1 of what carries the truth, pixels or whole pictures."""
+    """One histogram per file: of all its pixels; for f1 of what has a label, pixels of scenes or whole pictures."""
     scorer = load_scorer(model, options.device)
     chosen = replace(options.data, per_pixel=options.rule != "f1")
     samples = (row[0] for row in read_samples(data, [scorer], chosen, progress))
@@ -248,7 +256,7 @@ def _scenes(
 
 
 def _target(folder: Path, out: Path | None, options: CalibrateOptions) -> Path:
-    """Where the card goes, checked before the work."""
+    """The folder of the card that is written; OutputError if it must not be written."""
     if out is None:
         if SHIPPED.resolve() in folder.resolve().parents:
             raise OutputError(f"{folder.name} is a shipped model and is never rewritten; give --out for a copy")
@@ -259,7 +267,7 @@ def _target(folder: Path, out: Path | None, options: CalibrateOptions) -> Path:
 
 
 def _check_files(folder: Path, target: Path, data: Path, options: CalibrateOptions) -> None:
-    """UsageError where a file of the copy is there already, or card and weights would replace what is read."""
+    """UsageError if a file of the copy exists already, or card or weights would replace a file that is read."""
     read = (file for path in (data, options.data.labels) if path is not None for file in local_files(os.fspath(path)))
     if target.resolve() == folder.resolve():
         check_outputs([target / CARD_FILE], read, overwrite=True)
@@ -275,7 +283,7 @@ def _replaced(model: Path, card: ModelCard, older: list[Path]) -> list[Path]:
 
 
 def _older(folder: Path) -> list[Path]:
-    """The files of a training that stand beside a model, and go with it."""
+    """The files of a training beside a model, which are removed when the model is replaced."""
     from geocloud.training.options import OLDER
 
     return [folder / name for name in OLDER]

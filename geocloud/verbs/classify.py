@@ -1,4 +1,4 @@
-"""`classify`: the paper's statement, cloudy or not cloudy, a picture."""
+"""`classify`: call a picture cloudy or not cloudy, as the paper does."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ Statement = Literal["cloudy", "not cloudy"]
 
 @dataclass(frozen=True, slots=True)
 class ClassifyOptions:
-    """How a picture is read."""
+    """How a picture is read and scored."""
 
     fit: Fit | None = None
-    """Resized to one patch or scored at its own pixels; None: resized for a patch-level model, as the paper."""
+    """`resize` to one patch, or `cut`: scored at its own pixels; None: `resize` for a patch-level model, as in the
+    paper, else `cut`."""
     scene: SceneOptions = field(default_factory=SceneOptions)
+    """How a scene is read."""
     device: str = "auto"
-    """Where a model that is named is loaded: `auto`, `cpu`, `cuda` or `mps`."""
+    """Device to load a named model on: `auto`, `cpu`, `cuda` or `mps`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What is said of one picture."""
+    """The result for one picture."""
 
     path: Path
     statement: Statement
     score: float
     """Mean raw score, in the model's unit."""
     threshold: float
-    """In the same unit."""
+    """Raw, in the model's unit."""
     p_cloud: float
-    """P(cloud), at least 0.5 for cloudy."""
+    """P(cloud) of the mean score; at least 0.5 if cloudy."""
 
 
 def classify(
@@ -52,16 +54,17 @@ def classify(
     *,
     progress: Progress = no_progress,
 ) -> Classification:
-    """Cloudy or not cloudy: the mean score of the picture against the model's threshold.
+    """Compare the mean score of a picture with the model's threshold.
 
     Args:
-        picture: a picture, or a scene.
-        model: its name or folder; for many pictures, what `load_scorer` gives.
-        options: how pictures are read.
+        picture: path of a picture or a scene.
+        model: name or folder; for many pictures, load it once with `load_scorer`.
+        options: how the picture is read; None: the defaults.
         progress: called before and after; may raise Cancelled.
 
     Raises:
-        InputError: it cannot be read. ModelError: there is no such model, or the picture lacks a band it needs.
+        InputError: the picture cannot be read, or is wholly nodata.
+        ModelError: there is no such model, or the picture lacks a band that it needs.
     """
     options, path = options or ClassifyOptions(), Path(picture)
     progress(0, 1, "load")

@@ -1,4 +1,4 @@
-"""Detect: a scene in, a georeferenced cloud mask and polygons out."""
+"""`detect`: write a georeferenced cloud mask and polygons of a scene."""
 
 from __future__ import annotations
 
@@ -30,19 +30,25 @@ def detect(
     scorer: Scorer | None = None,
     progress: Progress = no_progress,
 ) -> Detection:
-    """Find the clouds of one scene and write mask, polygons and what else is asked for.
+    """Find the clouds of one scene and write the mask, polygons, and other outputs that are asked for.
 
     Args:
-        scene: its path or URL, an xarray object, or a reader.
-        out: folder for the outputs that the options ask for; or the path of each output that is wanted, by key: `mask`,
-            which there must be, `polygons`, `score`, `class_scores`, `uncertainty`, `clear_sky`, `quicklook`,
-            `stac`. Polygons are written by suffix.
-        options: how; defaults where None.
+        scene: path or URL, an xarray object, or a reader.
+        out: folder for the outputs that the options ask for. Or the path of each output that is wanted, by key: `mask`,
+            which is required, `polygons`, `score`, `class_scores`, `uncertainty`, `clear_sky`, `quicklook`, `stac`.
+            The suffix of `polygons` chooses their format.
+        options: how; None: the defaults.
         scorer: a loaded model to use instead of `options.model`, for many scenes.
         progress: called as work goes on; may raise Cancelled.
 
+    Returns:
+        What was written, and the cloud cover. Outputs that exist already, whole and with the same options, are kept.
+
     Raises:
-        InputError, ModelError, OutputError, UsageError: one sentence each; no output is touched then.
+        UsageError: options contradict each other or do not fit the scene, or an output must not be written.
+        InputError: the scene cannot be read.
+        ModelError: the model cannot be loaded, or does not fit the scene or the options.
+        OutputError: an output cannot be written. After any of these errors no output has changed.
     """
     options = options or DetectOptions()
     started = time.perf_counter()
@@ -60,7 +66,7 @@ def detect(
 def _paths(
     out: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]], stem: str, options: DetectOptions
 ) -> dict[str, Path]:
-    """Key -> path of each output; UsageError for a key that there is not, or no mask."""
+    """Key -> path of each output; UsageError for an unknown key, or if the mask has no path."""
     if not isinstance(out, Mapping):
         return output_paths(Path(out), stem, options)
     known = [kind.key for kind in OUTPUTS]

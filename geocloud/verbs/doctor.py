@@ -1,4 +1,4 @@
-"""Examine: whether this installation works, one check after another."""
+"""`doctor`: check whether this installation works."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 
 NEEDED_DRIVERS = ("GTiff", "COG", "VRT", "JP2OpenJPEG", "PNG", "JPEG")
 SIDE = 128
-"""Pixels of the tiny scene."""
+"""Pixels per side of the test scene."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was tried."""
+    """The result of one check."""
 
     name: str
     passed: bool
     detail: str
-    """What was found; where it failed, why and what to do."""
+    """What was found; if the check failed, why and what to do."""
 
 
 def examine() -> list[Check]:
-    """All checks; none raises, and a later one runs also where an earlier one failed."""
-    tried: dict[str, Callable[[], str]] = {
+    """Run all checks, each even if an earlier one fails; none raises."""
+    checks: dict[str, Callable[[], str]] = {
         "projection data": _projections,
         "GDAL drivers": _drivers,
         "torch": _torch,
@@ -34,18 +34,19 @@ def examine() -> list[Check]:
         "tiny scene": _tiny_scene,
         "polygon formats": _vectors,
     }
-    return [_try(name, work) for name, work in tried.items()]
+    return [_run(name, check) for name, check in checks.items()]
 
 
-def _try(name: str, work: Callable[[], str]) -> Check:
+def _run(name: str, check: Callable[[], str]) -> Check:
+    """The result of a check, which returns what it found or raises."""
     try:
-        return Check(name, passed=True, detail=work())
+        return Check(name, passed=True, detail=check())
     except Exception as error:  # noqa: BLE001 - a broken installation may raise anything
         return Check(name, passed=False, detail=f"{type(error).__name__}: {error}")
 
 
 def _projections() -> str:
-    """EPSG:32633 and back, in rasterio's PROJ and in pyproj's own."""
+    """Transform from EPSG:32633 with rasterio's PROJ and with pyproj's, which may find different data."""
     from pyproj import Transformer
     from rasterio.crs import CRS
     from rasterio.warp import transform
@@ -78,7 +79,7 @@ def _torch() -> str:
 
 
 def _model() -> str:
-    """Card, hash and weights."""
+    """Load the default model, which checks card, hash and weights."""
     from geocloud.models.registry import load_scorer
 
     scorer = load_scorer()
@@ -86,19 +87,20 @@ def _model() -> str:
 
 
 def _tiny_scene() -> str:
-    """A white square on dark ground, scored by the default model, written, read again."""
+    """Detect clouds in a scene of a white square on dark ground, and read the mask."""
     import rasterio
 
     from geocloud.pipeline.detection import DetectOptions
     from geocloud.verbs.detect import detect
 
-    with tempfile.TemporaryDirectory() as place:
-        scene = _write_scene(Path(place) / "tiny.tif")
-        detection = detect(scene, Path(place) / "out", DetectOptions(polygons="none", threads=1))
+    with tempfile.TemporaryDirectory() as folder:
+        scene = _write_scene(Path(folder) / "tiny.tif")
+        detection = detect(scene, Path(folder) / "out", DetectOptions(polygons="none", threads=1))
         with rasterio.open(detection.mask_path) as mask:
             codes = mask.read(1)
     if codes.shape != (SIDE, SIDE) or not set(np.unique(codes).tolist()) <= {0, 1}:
-        raise ValueError("its mask is not as it should be; reinstall geocloud")
+        found = f"{codes.shape} pixels of codes {np.unique(codes).tolist()}"
+        raise ValueError(f"its mask has {found}, not {(SIDE, SIDE)} of 0 and 1; reinstall geocloud")
     return f"{SIDE}x{SIDE} pixels, {detection.cloud_cover:.1f} % cloud in {detection.seconds:.1f} s"
 
 
@@ -125,7 +127,7 @@ def _vectors() -> str:
 
     box = np.array([shapely.box(0, 0, 1, 1)])
     table = PolygonTable({"class": np.array(["cloud"], dtype=object)}, box, pyproj.CRS.from_epsg(4326).to_wkt())
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as folder:
         for kind in ("geojson", "gpkg", "fgb"):
-            write_polygons(lambda: iter([table]), Path(place) / f"a.{kind}")
+            write_polygons(lambda: iter([table]), Path(folder) / f"a.{kind}")
     return "GeoJSON, GeoPackage, FlatGeobuf"

@@ -1,4 +1,4 @@
-"""`evaluate`: models on labelled data, beside baselines and peers."""
+"""`evaluate`: measure models on labelled data, beside baselines and peers."""
 
 from __future__ import annotations
 
@@ -28,38 +28,41 @@ from geocloud.scorers.peers import PEERS
 from geocloud.writers.staging import check_not_read, check_outputs, staged, write_errors
 
 MASKS = Calibration(0.5, rule=ThresholdRule("given"), unit="mask")
+"""Reads existing masks: 0 clear, 1 cloud."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """What to measure and on what."""
+    """Which models to measure, and how."""
 
     models: tuple[str | os.PathLike[str], ...] = ()
-    """Names or folders; none: the default, where there are no folds."""
+    """Names or folders of models; empty: the default model, unless there are folds."""
     baselines: tuple[str, ...] = ("brightness", "hot")
-    """Models without learning that stand beside them."""
+    """Models without training to compare with."""
     folds: tuple[tuple[str | os.PathLike[str], tuple[str, ...]], ...] = ()
-    """Of a cross-validation: models, each with the names of the scenes that it has not seen and is measured on. They
-    count as one model, with the first one's name and threshold."""
+    """A cross-validation: models, each with the names of the scenes that it has not seen and is measured on. Together
+    they are one candidate, with the name and threshold of the first."""
     peers: tuple[str, ...] = ()
-    """Other people's detectors that stand beside them, of geocloud.scorers.peers.PEERS."""
+    """Other people's detectors to compare with, names in geocloud.scorers.peers.PEERS."""
     difference: bool = False
-    """Two models, the first of clear sky and the second of cloud: add their difference as a third."""
+    """Of two models, the first of clear sky and the second of cloud, also measure the difference."""
     threshold: float | str | None = None
     """For the models, as in detect; None: that of each card."""
     suite: str | os.PathLike[str] | None = None
-    """A suite that ships, or a TOML file; the one source is then the folder its paths start at."""
+    """A suite that ships with geocloud, or a TOML file; the data are then the folder that its paths start at."""
     data: DataOptions = field(default_factory=DataOptions)
+    """Labels and selection of the data."""
     draws: int = 1000
-    """Bootstrap draws."""
+    """Bootstrap samples of the intervals."""
     sheets: int = 0
-    """How many of the worst and best scenes to draw, a source and model; 0: none."""
+    """Number of the worst and of the best scenes to draw per source and model; 0: none."""
     overwrite: bool = False
-    """Replace what an earlier evaluation wrote; otherwise files that exist are an error."""
+    """Replace the files of an earlier evaluation; otherwise existing files are an error."""
     device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Refuse values out of range and contradicting options with a UsageError."""
         names = [name for _, scenes in self.folds for name in scenes]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -75,12 +78,12 @@ class EvaluateOptions:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The result."""
+    """The result of an evaluation."""
 
     rows: tuple[Row, ...]
-    """All scenes of each source, then pools: models first, then peers, then baselines."""
+    """One row per source and candidate, then those of pools; candidates are models, then peers, then baselines."""
     conditions: tuple[Row, ...] = ()
-    """The same by condition."""
+    """One row per source, candidate and condition."""
     notes: tuple[str, ...] = ()
     """What was left out, a sentence each."""
 
@@ -94,35 +97,39 @@ def evaluate(
 ) -> Evaluation:
     """Measure models on tagged pictures (one score per picture) or labelled scenes (one score per pixel).
 
-    Only counts and histograms of each scene are kept, so memory does not grow with their size.
+    Only counts and histograms of each scene are kept, so memory does not grow with the size of scenes.
 
     Args:
-        data: a folder or zip, or several, each scored apart, since label styles differ; with a suite its root folder.
-        out: folder for `evaluation.json`, `evaluation.md`, plots and sheets; None: none is written.
-        options: models, truth, selection; defaults where None.
+        data: a folder or zip, or several, which are measured separately; with a suite, the folder its paths start at.
+        out: folder for `evaluation.json`, `evaluation.md`, plots and sheets; None: nothing is written.
+        options: models, labels, selection; None: the defaults.
         progress: called after each scene.
 
     Raises:
-        UsageError: a file that would be written exists without `overwrite`, or is one of the data or of a model; and
-            what does not fit. InputError, ModelError, OutputError, MissingExtraError: one sentence each.
+        UsageError: a file that would be written exists without `overwrite`, or is one of the data or of a model; or
+            options do not fit the data.
+        InputError: data or labels cannot be read, or nothing could be measured.
+        ModelError: a model cannot be loaded, or a scene lacks a band.
+        OutputError: the report cannot be written.
+        MissingExtraError: a peer or matplotlib is not installed.
     """
     options, out = options or EvaluateOptions(), None if out is None else Path(out)
     sources = [Path(one) for one in ([data] if isinstance(data, str | os.PathLike) else data)]
     suite = _suite(sources, options)
-    own, baselines = _judged(options), _baselines(options)
+    models, baselines = _models(options), _baselines(options)
     if out is None:
-        return _measure(suite, own, baselines, options, progress, None)
-    names = [*(one.name for one in (*own, *baselines)), *options.peers]
+        return _measure(suite, models, baselines, options, progress, None)
+    names = [*(one.name for one in (*models, *baselines)), *options.peers]
     files = report_files(out, [*(source.name for source in suite.sources), *suite.pools], names)
     read = list(_inputs(suite, options))
     check_outputs(files, read, overwrite=options.overwrite)
     older = partial(_older, out, read) if options.overwrite else tuple
     older()
     with staged(out.resolve().name) as staging:
-        place = staging.path(out / SUMMARY).parent
-        evaluation = _measure(suite, own, baselines, options, progress, place)
+        folder = staging.path(out / SUMMARY).parent
+        evaluation = _measure(suite, models, baselines, options, progress, folder)
         with write_errors(out):
-            write_report(evaluation.rows, evaluation.conditions, place)
+            write_report(evaluation.rows, evaluation.conditions, folder)
         for file in files:
             staging.path(file)
         staging.commit(last=out / SUMMARY, retired=older, overwrite=options.overwrite)
@@ -138,47 +145,48 @@ def _older(out: Path, read: Sequence[str]) -> list[Path]:
 
 def _measure(
     suite: Suite,
-    own: Sequence[Candidate],
+    models: Sequence[Candidate],
     baselines: Sequence[Candidate],
     options: EvaluateOptions,
     progress: Progress,
     out: Path | None,
 ) -> Evaluation:
-    """All figures; sheets are drawn into `out`."""
+    """Measure all candidates on all sources; sheets are drawn into the folder `out`."""
     rows: list[Row] = []
-    parts: list[Row] = []
+    condition_rows: list[Row] = []
     notes: list[str] = []
-    kept: dict[str, dict[str, list[SceneMetrics]]] = {}
-    seen: dict[str, Candidate] = {}
+    measured: dict[str, dict[str, list[SceneMetrics]]] = {}  # source -> candidate -> its scenes
+    known: dict[str, Candidate] = {}
     for source in suite.sources:
-        reason = _unwanted(source, options)
+        reason = _reason_to_skip(source, options)
         if reason:
             notes.append(f"{source.name} is left out: {reason}")
             continue
-        candidates = [*own, *_peers(source, options), *baselines]
+        candidates = [*models, *_peers(source, options), *baselines]
         if options.suite is not None:
             candidates, left_out = usable_candidates(source, candidates)
             notes += left_out
         if not candidates:
             continue
-        tallies = measure_source(source, candidates, progress)
-        seen |= {one.name: one for one in candidates}
-        kept[source.name] = {one.name: found for one, found in zip(candidates, tallies, strict=True)}
-        groups = conditions_of(kept[source.name].get("brightness", ()), source.conditions) if options.suite else {}
-        for one, found in zip(candidates, tallies, strict=True):
-            rows.append(_row(SceneGroup(source.name), one, found, options))
-            parts += _by_condition(source.name, one, found, groups, options)
+        per_candidate = measure_source(source, candidates, progress)
+        by_name = {one.name: scenes for one, scenes in zip(candidates, per_candidate, strict=True)}
+        known |= {one.name: one for one in candidates}
+        measured[source.name] = by_name
+        groups = conditions_of(by_name.get("brightness", ()), source.conditions) if options.suite else {}
+        for one, scenes in zip(candidates, per_candidate, strict=True):
+            rows.append(_row(SceneGroup(source.name), one, scenes, options))
+            condition_rows += _by_condition(source.name, one, scenes, groups, options)
         if out is not None and options.sheets:
-            _draw(source, candidates, kept[source.name], options.sheets, out)
+            _draw(source, candidates, by_name, options.sheets, out)
     if not rows:
         what = "the suite" if options.suite is not None else "the data"
         raise InputError(f"nothing of {what} could be measured; {'; '.join(notes)}")
-    rows += [row for name in suite.pools for row in _pooled(name, suite.pools[name], kept, seen, options)]
-    return Evaluation(tuple(rows), tuple(parts), tuple(notes))
+    rows += [row for name, members in suite.pools.items() for row in _pooled(name, members, measured, known, options)]
+    return Evaluation(tuple(rows), tuple(condition_rows), tuple(notes))
 
 
 def _inputs(suite: Suite, options: EvaluateOptions) -> Iterator[str]:
-    """The files that are read: data, labels, models."""
+    """The files that the evaluation reads: data, labels and models."""
     for source in suite.sources:
         labels = source.options.labels or source.data.with_name("labels")
         for path in (source.data, labels):
@@ -187,8 +195,8 @@ def _inputs(suite: Suite, options: EvaluateOptions) -> Iterator[str]:
         yield from model_files(model)
 
 
-def _unwanted(source: SuiteSource, options: EvaluateOptions) -> str:
-    """Why a source is not measured; empty where it is."""
+def _reason_to_skip(source: SuiteSource, options: EvaluateOptions) -> str:
+    """Why a source is not measured; empty if it is."""
     needed = source.options.reference
     if needed is not None and find_spec(needed) is None:
         return f"it needs {needed} (pip install 'geocloud[bench]')"
@@ -198,26 +206,26 @@ def _unwanted(source: SuiteSource, options: EvaluateOptions) -> str:
 
 
 def _suite(sources: Sequence[Path], options: EvaluateOptions) -> Suite:
-    """What is to be measured; in a cross-validation nothing but the scenes of its folds."""
+    """The suite to measure; in a cross-validation only the scenes of its folds."""
     data = options.data
     if not data.only:
         data = replace(data, only=tuple(name for _, scenes in options.folds for name in scenes))
     if options.suite is None:
         return plain_suite(sources, data)
     if len(sources) != 1:
-        raise UsageError(f"a suite takes the one folder that its paths start at, not {len(sources)}")
+        raise UsageError(f"a suite takes one folder, the one that its paths start at, not {len(sources)}")
     return read_suite(os.fspath(options.suite), sources[0], data)
 
 
-def _judged(options: EvaluateOptions) -> list[Candidate]:
-    """Models and their difference."""
+def _models(options: EvaluateOptions) -> list[Candidate]:
+    """The candidates that the user asks for: models, their difference, and the cross-validation; or existing masks."""
     if options.data.masks:
         return [Candidate("masks", "", MASKS)]
     models = options.models or (() if options.folds else (DEFAULT_MODEL,))
     scorers = [load_scorer(name, options.device) for name in models]
     candidates = [Candidate.of(scorer, choose_threshold(scorer, options.threshold)) for scorer in scorers]
     names = [one.name for one in candidates]
-    if len(set(names)) < len(names):  # such as a model and what it was trained on from
+    if len(set(names)) < len(names):  # such as a model and one adapted from it
         candidates = [replace(one, name=os.fspath(model)) for one, model in zip(candidates, models, strict=True)]
     if options.difference:
         candidates.append(Candidate.of(difference(scorers[0], scorers[1])))
@@ -232,7 +240,7 @@ def _judged(options: EvaluateOptions) -> list[Candidate]:
 
 
 def _baselines(options: EvaluateOptions) -> list[Candidate]:
-    """Baselines that are not among the models."""
+    """The baselines that are not among the models."""
     if options.data.masks:
         return []
     baselines = [load_scorer(name) for name in options.baselines if name not in options.models]
@@ -240,55 +248,55 @@ def _baselines(options: EvaluateOptions) -> list[Candidate]:
 
 
 def _peers(source: SuiteSource, options: EvaluateOptions) -> list[Candidate]:
-    """Peers as they are to be used for a source."""
+    """The peers, for the product level of a source."""
     return [Candidate.of(PEERS[name](source.product_level)) for name in options.peers]
 
 
-def _row(under: SceneGroup, one: Candidate, tallies: Sequence[SceneMetrics], options: EvaluateOptions) -> Row:
-    """All of them together."""
-    return make_row(under, one.name, one.supervision, one.calibration, tallies, options.draws)
+def _row(group: SceneGroup, one: Candidate, scenes: Sequence[SceneMetrics], options: EvaluateOptions) -> Row:
+    """The row of a candidate for a group of scenes."""
+    return make_row(group, one.name, one.supervision, one.calibration, scenes, options.draws)
 
 
 def _by_condition(
     source: str,
     one: Candidate,
-    tallies: Sequence[SceneMetrics],
+    scenes: Sequence[SceneMetrics],
     groups: Mapping[str, frozenset[str]],
     options: EvaluateOptions,
 ) -> list[Row]:
-    """One row per condition."""
+    """One row per condition; `groups` are condition -> names of its scenes."""
     return [
-        _row(SceneGroup(source, name), one, [tally for tally in tallies if tally.name in scenes], options)
-        for name, scenes in groups.items()
+        _row(SceneGroup(source, condition), one, [scene for scene in scenes if scene.name in names], options)
+        for condition, names in groups.items()
     ]
 
 
 def _pooled(
     name: str,
     members: Sequence[str],
-    kept: Mapping[str, Mapping[str, Sequence[SceneMetrics]]],
+    measured: Mapping[str, Mapping[str, Sequence[SceneMetrics]]],
     candidates: Mapping[str, Candidate],
     options: EvaluateOptions,
 ) -> list[Row]:
-    """Rows of the scenes of several sources together, for those that could score them all."""
-    there = [kept[member] for member in members if member in kept]
+    """Rows of the scenes of several sources together, one for each candidate that was measured on all of them."""
+    sources = [measured[member] for member in members if member in measured]
     return [
-        _row(SceneGroup(name), candidates[model], [tally for source in there for tally in source[model]], options)
+        _row(SceneGroup(name), candidates[model], [scene for source in sources for scene in source[model]], options)
         for model in candidates
-        if len(there) > 1 and all(model in source for source in there)
+        if len(sources) > 1 and all(model in source for source in sources)
     ]
 
 
 def _draw(
     source: SuiteSource,
     candidates: Sequence[Candidate],
-    tallies: Mapping[str, Sequence[SceneMetrics]],
+    by_name: Mapping[str, Sequence[SceneMetrics]],
     number: int,
     out: Path,
 ) -> None:
-    """Sheets of the worst and best scenes of each single model that learnt; saturated white ones show nothing."""
-    white = {tally.name for tally in tallies.get("brightness", ()) if saturated(tally)}
+    """Draw contact sheets for each trained model, except cross-validated ones; without saturated scenes."""
+    white = {scene.name for scene in by_name.get("brightness", ()) if saturated(scene)}
     for one in candidates:
         if one.scorer is not None and one.supervision != "T0" and not one.folds:
-            seen = [tally for tally in tallies[one.name] if tally.name not in white]
-            write_sheets(source, one.scorer, one.calibration, seen, number, out)
+            scenes = [scene for scene in by_name[one.name] if scene.name not in white]
+            write_sheets(source, one.scorer, one.calibration, scenes, number, out)

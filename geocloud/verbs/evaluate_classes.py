@@ -1,4 +1,4 @@
-"""`evaluate-classes`: what a mask's further classes are worth, on labels, on tags and on simulated plumes."""
+"""`evaluate-classes`: how good a mask's further classes are, on labels, on tags and on simulated plumes."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ from geocloud.scorers.peers import PEERS
 
 CODE_MAP, SHADOW_MAP = "code", "shadow"
 TrueCodes = Mapping[str, tuple[int, ...]]
+"""True class -> its codes in label rasters."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassTable:
-    """How pixels of each true class were written."""
+    """Which class the pixels of each true class got."""
 
     name: str
     counts: dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]
-    """True class -> (256,) pixels by code."""
+    """True class -> (256,) number of pixels by mask code."""
     figures: dict[str, float] = field(default_factory=dict)
+    """Name -> figure, such as an AUROC; shown below the table."""
 
     def markdown(self) -> str:
-        """A table of percents, a row a true class."""
+        """A Markdown table of percents, one row per true class."""
         names = [entry for entry in CLASSES if entry.code in (0, *CODES.values())]
         lines = ["| " + " | ".join([self.name, "pixels", *(entry.name for entry in names)]) + " |"]
         lines.append("|" + " --- |" * (len(names) + 2))
@@ -60,15 +62,15 @@ def evaluate_classes(
     peer: str = "",
     progress: Progress = no_progress,
 ) -> list[ClassTable]:
-    """Tables of one labelled folder (`images` and `labels`).
+    """Measure the classes on a labelled folder with subfolders `images` and `labels`.
 
     Args:
         data: the folder.
-        truth: name -> label codes of each true class; `thin`, `thick`, `shadow` and `clear` get figures of their own,
-            and plumes are simulated over scenes that are wholly `clear`.
+        truth: true class -> its label codes. `thin`, `thick`, `shadow` and `clear` get figures of their own, and plumes
+            are simulated over scenes that are wholly `clear`.
         model: name or folder of a model that unmixes.
-        tag: column of `tags.csv` beside the folders: scenes with a 1 there are counted apart, by all they are.
-        peer: key of geocloud.scorers.peers.PEERS, to stand beside on the labels; it takes them for top of atmosphere.
+        tag: column of `tags.csv` in the folder; all pixels of scenes with a 1 there are counted apart from the others.
+        peer: key of geocloud.scorers.peers.PEERS to compare with; scenes are given to it as top of atmosphere.
         progress: called after each scene.
 
     Raises:
@@ -79,8 +81,8 @@ def evaluate_classes(
         raise UsageError(f"peer {peer!r} is unknown; there are {', '.join(PEERS)}")
     scorer = require_unmixer(load_scorer(model), "classes to measure")
     other = PEERS[peer]("l1c") if peer else None
-    labelled, others, tagged, simulated = _Counts(), _Counts(), _Counts(), _Counts()
-    marked = _tagged(data / "tags.csv", tag) if tag else frozenset()
+    labelled, by_peer, tagged, simulated = _Counts(), _Counts(), _Counts(), _Counts()
+    with_tag = _scenes_with_tag(data / "tags.csv", tag) if tag else frozenset()
     pairs = list(_pairs(data))
     for number, (image, label) in enumerate(pairs):
         labels = read_codes(label)
@@ -93,17 +95,17 @@ def evaluate_classes(
                 bands = other.choose_bands(scene.bands)
                 codes = other.codes_whole(scene.read(Window(0, 0, *scene.georef.shape), bands), bands)
                 for name, where in known.items():
-                    others.add(name, {CODE_MAP: codes}, where)
+                    by_peer.add(name, {CODE_MAP: codes}, where)
             if tag:
-                every = np.ones(labels.shape, dtype=bool)
-                tagged.add(tag if image.stem in marked else "all others", maps, every)
+                everywhere = np.ones(labels.shape, dtype=bool)
+                tagged.add(tag if image.stem in with_tag else "all others", maps, everywhere)
             if known.get("clear", np.zeros(1)).all():
                 for kind in PLUMES:
                     veiled, thick = _veiled(scorer, scene, kind, number)
                     simulated.add(kind, _maps(scorer, veiled), thick)
         progress(number + 1, len(pairs), "scoring")
     tables = [ClassTable("labelled", labelled.counts, labelled.figures())]
-    tables += [ClassTable(f"labelled, by {peer}", others.counts, others.figures())] if peer else []
+    tables += [ClassTable(f"labelled, by {peer}", by_peer.counts, by_peer.figures())] if peer else []
     tables += [ClassTable("tagged", tagged.counts)] if tag else []
     return tables + ([ClassTable("simulated plumes", simulated.counts)] if simulated.counts else [])
 
@@ -124,34 +126,33 @@ class _Counts:
 
     def figures(self) -> dict[str, float]:
         """AUROC of the score for thick against thin, and of the shadow map for shadow against clear; F1 of shadow."""
-        found = {
+        compared = {
             "AUROC of the score, thick against thin": ("thick", "thin", SCORE),
             "AUROC of the shadow map, shadow against clear": ("shadow", "clear", SHADOW_MAP),
         }
-        figures = {text: auroc(self._both(*names)) for text, names in found.items() if self._enough(names)}
-        if SHADOW_MAP in self.counts:
-            called = {name: int(counts[CODES["shadow"]]) for name, counts in self.counts.items()}
-            both = sum(called.values()) + int(self.counts[SHADOW_MAP].sum())
-            figures["F1 of cloud shadow among all that is labelled"] = 2 * called[SHADOW_MAP] / both if both else 0.0
-        if self._enough((SHADOW_MAP, "clear", SHADOW_MAP)):
-            counted = self._both(SHADOW_MAP, "clear", SHADOW_MAP)
-            figures["best F1 at any threshold of the shadow map, shadow against clear"] = best_threshold(counted, "f1")[
-                1
-            ]
+        figures = {text: auroc(self._histogram(*names)) for text, names in compared.items() if self._enough(*names)}
+        if "shadow" in self.counts:
+            predicted = {name: int(counts[CODES["shadow"]]) for name, counts in self.counts.items()}
+            both = sum(predicted.values()) + int(self.counts["shadow"].sum())
+            figures["F1 of cloud shadow among all that is labelled"] = 2 * predicted["shadow"] / both if both else 0.0
+        if self._enough("shadow", "clear", SHADOW_MAP):
+            _, f1 = best_threshold(self._histogram("shadow", "clear", SHADOW_MAP), "f1")
+            figures["best F1 at any threshold of the shadow map, shadow against clear"] = f1
         return figures
 
-    def _enough(self, names: tuple[str, str, str]) -> bool:
-        high, low, layer = names
+    def _enough(self, high: str, low: str, layer: str) -> bool:
+        """Whether both classes have enough pixels with this map."""
         sides = [(name, layer) for name in (high, low)]
         return all(side in self._maps and self.counts[side[0]].sum() >= MIN_CLASS_PIXELS for side in sides)
 
-    def _both(self, high: str, low: str, layer: str) -> ScoreHistogram:
+    def _histogram(self, high: str, low: str, layer: str) -> ScoreHistogram:
+        """Histogram of a map where the class `high` is positive and `low` negative."""
         sides = ((name, np.concatenate(self._maps[name, layer])) for name in (low, high))
         return add_up([histogram(values, np.full(values.shape, name == high)) for name, values in sides])
 
 
 def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
-    """Score, codes in every class the card tells, and the shadow map if there is one, of a whole scene."""
+    """Score, mask codes of all classes that the model detects, and the shadow map if there is one, of a whole scene."""
     thresholds = scorer.card.class_thresholds or ClassThresholds()
 
     def maps(batch: PatchBatch) -> Layers:
@@ -169,7 +170,7 @@ def _maps(scorer: Unmixer, scene: SceneReader) -> Layers:
 def _veiled(
     scorer: Unmixer, scene: SceneReader, kind: str, seed: int
 ) -> tuple[MemoryScene, np.ndarray[tuple[int, int], np.dtype[np.bool_]]]:
-    """A clear scene under a plume of a kind, and where that has an opacity of at least 0.3."""
+    """A clear scene under a simulated plume, and (h, w) True where its opacity is at least 0.3."""
     bands = scorer.choose_bands(scene.bands)
     raster = scene.read(Window(0, 0, *scene.georef.shape), bands)
     opacity, cloud = plume(kind, raster.valid.shape, bands, np.random.default_rng(seed))
@@ -178,20 +179,20 @@ def _veiled(
 
 
 def _pairs(data: Path) -> Iterator[tuple[Path, Path]]:
-    """Images with the label of the same stem."""
+    """(image, label) paths with the same stem; InputError if there are none."""
     if not (data / "images").is_dir() or not (data / "labels").is_dir():
-        raise InputError(f"{data} holds no folders images and labels of one grid each")
+        raise InputError(f"{data} must have the subfolders images and labels")
     labels = {path.stem: path for path in sorted((data / "labels").iterdir()) if path.suffix.lower() in SUFFIXES}
-    found = [path for path in sorted((data / "images").iterdir()) if path.stem in labels]
-    if not found:
-        raise InputError(f"no label in {data / 'labels'} has the name of an image")
-    yield from ((path, labels[path.stem]) for path in found)
+    images = [path for path in sorted((data / "images").iterdir()) if path.stem in labels]
+    if not images:
+        raise InputError(f"no label in {data / 'labels'} has the name of an image; name them alike")
+    yield from ((path, labels[path.stem]) for path in images)
 
 
-def _tagged(path: Path, tag: str) -> frozenset[str]:
-    """Names of the scenes with a 1 in a column."""
+def _scenes_with_tag(path: Path, tag: str) -> frozenset[str]:
+    """Names of the scenes with a 1 in the column `tag`; InputError if there is no such column."""
     if not path.is_file():
-        raise InputError(f"{path} is not there; leave out --tag")
+        raise InputError(f"{path} does not exist; leave out --tag")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows or tag not in rows[0]:

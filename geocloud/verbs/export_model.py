@@ -1,4 +1,4 @@
-"""Export a model's network as an ONNX file, for programs without torch."""
+"""`models export`: write a model's network as an ONNX file, for programs without torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -22,34 +22,40 @@ from geocloud.scorers.onnx_card import CARD_SUFFIX, LARGEST_PATCH, OnnxCard, wri
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from geocloud.models.networks import Network
     from geocloud.scorers.card import ModelCard
 
 ONE_SPREAD = 1 / (1 + math.exp(-1))
+"""P(cloud) of a logistic curve one spread beyond the threshold."""
 
 
 def export_model(
     model: str, out: str | os.PathLike[str], bands: Sequence[str], *, side: int = 512, overwrite: bool = False
 ) -> Path:
-    """Write the network that scores as an ONNX file.
+    """Write the network of a model as an ONNX file.
 
-    Its input `reflectance` is (1, bands, side, side) float32, bands in the order of the card whatever the order of
-    `bands`; its output `raw` is (1, side, side), the raw score per pixel, fp32. The outer pixels of each tile, as many
-    as the `halo` of the metadata, see less context than `detect` gives them. The metadata also hold bands, threshold,
-    side of the threshold that is cloud, and the hash of the weights. A card is written beside it, by which geocloud
-    runs the file as a model.
+    Its input `reflectance` is (1, band, side, side) float32, with bands in the order of the card, whatever the order of
+    `bands`. Its output `raw` is (1, side, side) float32, the raw score of each pixel. The outer pixels of a tile, as
+    many as `geocloud_halo` in the metadata says, have less context than in `detect`. The metadata also hold bands,
+    threshold, the side of the threshold that is cloud, and the hash of the weights. With the card beside it, which is
+    written if a tile is larger than its halo, geocloud can run the file as a model.
 
     Args:
         model: name of a model, or a model folder.
         out: the file.
-        bands: bands that the scenes have: the network is traced for them.
-        side: pixels of a tile, whole patches.
-        overwrite: replace a file that exists.
+        bands: bands that the scenes will have; the network is traced for them.
+        side: pixels per side of a tile, a multiple of 64.
+        overwrite: replace the file if it exists.
+
+    Returns:
+        Path of the file.
 
     Raises:
-        UsageError: a side that is no multiple of a patch, or the file exists or is one of the model's.
-        ModelError: a model without a network or with one result per patch, or bands that are not enough.
-        MissingExtraError: onnx is absent.
+        UsageError: the side is not allowed, or the file exists or is one of the model's.
+        ModelError: the model has no network, scores whole patches, or needs other bands.
+        MissingExtraError: onnx is not installed.
         OutputError: the file cannot be written.
     """
     path = Path(out)
@@ -57,11 +63,8 @@ def export_model(
         raise MissingExtraError("onnx", "onnx", "exporting a model")
     if not PATCH <= side <= LARGEST_PATCH or side % PATCH:
         raise UsageError(f"side {side} must be a multiple of {PATCH} pixels, up to {LARGEST_PATCH}")
-    described = path.with_suffix(CARD_SUFFIX)
-    check_outputs([described, path], model_files(model), overwrite=overwrite)
-    import onnx
-    import torch
-
+    card_path = path.with_suffix(CARD_SUFFIX)
+    check_outputs([card_path, path], model_files(model), overwrite=overwrite)
     from geocloud.models.network_scorer import NetworkScorer
 
     scorer = load_scorer(model, "cpu", "fp32")
@@ -69,11 +72,24 @@ def export_model(
     if not isinstance(scorer, NetworkScorer) or card.level != "pixel":
         raise ModelError(f"model {card.name} has no network that scores pixels; export one that does, such as default")
     chosen = scorer.choose_bands(tuple(bands))
-    network = scorer.network
-    present = torch.tensor([band in chosen for band in card.channels])
+    ordered = tuple(band for band in card.channels if band in chosen)
+    with staged(path.stem) as staging, write_errors(path):
+        _trace(scorer.network, card, ordered, side, staging.path(path))
+        _add_metadata(staging.path(path), card, ordered)
+        if side - 2 * card.halo >= PATCH:
+            write_onnx_card(_card(card, ordered, side), staging.path(card_path))
+        staging.commit(last=path, overwrite=overwrite)
+    return path
 
-    class Score(torch.nn.Module):
-        """The network with the bands fixed."""
+
+def _trace(network: Module, card: ModelCard, bands: tuple[str, ...], side: int, path: Path) -> None:
+    """Write the network's raw score, with its bands fixed, as an ONNX file."""
+    import torch
+
+    present = torch.tensor([band in bands for band in card.channels])
+
+    class RawScore(torch.nn.Module):
+        """The network's raw score as a module, which can be traced."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -83,38 +99,37 @@ def export_model(
             """(1, side, side) raw score."""
             return cast("Network", self.network).raw_score(reflectance, present)
 
-    calibration = card.calibration
-    facts: dict[str, Any] = {
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns that it fixes sizes and bands, which is wanted
+        torch.onnx.export(
+            RawScore().eval(),
+            (torch.rand(1, len(bands), side, side),),
+            str(path),
+            input_names=["reflectance"],
+            output_names=["raw"],
+            dynamo=False,
+        )
+
+
+def _add_metadata(path: Path, card: ModelCard, bands: tuple[str, ...]) -> None:
+    """Add what a program needs to use the network to the metadata of its ONNX file, as JSON values."""
+    import onnx
+
+    metadata = {
         "model": card.name,
-        "bands": [band for band in card.channels if band in chosen],
-        "threshold": calibration.threshold,
-        "cloud_is": calibration.cloud_is,
+        "bands": list(bands),
+        "threshold": card.calibration.threshold,
+        "cloud_is": card.calibration.cloud_is,
         "halo": card.halo,
         "weights_sha256": card.sha256,
     }
-    with staged(path.stem) as staging, write_errors(path):
-        traced = staging.path(path)
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # tracing fixes sizes and bands, as it should here
-            torch.onnx.export(
-                Score().eval(),
-                (torch.rand(1, len(chosen), side, side),),
-                str(traced),
-                input_names=["reflectance"],
-                output_names=["raw"],
-                dynamo=False,
-            )
-        proto = onnx.load(str(traced))
-        onnx.helper.set_model_props(proto, {f"geocloud_{key}": json.dumps(value) for key, value in facts.items()})
-        onnx.save(proto, str(traced))
-        if side - 2 * card.halo >= PATCH:
-            write_onnx_card(_card(card, tuple(facts["bands"]), side), staging.path(described))
-        staging.commit(last=path, overwrite=overwrite)
-    return path
+    proto = onnx.load(str(path))
+    onnx.helper.set_model_props(proto, {f"geocloud_{key}": json.dumps(value) for key, value in metadata.items()})
+    onnx.save(proto, str(path))
 
 
 def _card(card: ModelCard, bands: tuple[str, ...], side: int) -> OnnxCard:
-    """By which geocloud runs the file."""
+    """The card with which geocloud can run the file."""
     calibration = card.calibration
     return OnnxCard(
         name=card.name,
@@ -133,7 +148,7 @@ def _card(card: ModelCard, bands: tuple[str, ...], side: int) -> OnnxCard:
 
 
 def _spread(calibration: Calibration) -> float | None:
-    """How far beyond the threshold P(cloud) is that of a logistic curve one spread away; None: there is no curve."""
+    """Distance beyond the threshold at which P(cloud) is ONE_SPREAD, in raw units; None if there is no curve."""
     if not calibration.curve:
         return None
     knots = sorted((p, raw) for raw, p in calibration.curve)

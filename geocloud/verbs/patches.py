@@ -1,4 +1,4 @@
-"""Patches: a scene's 64x64 patches as small georeferenced GeoTIFFs."""
+"""`patches`: write a scene's patches of 64 x 64 pixels as georeferenced GeoTIFFs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from geocloud.writers.cog import location, raster_errors
 from geocloud.writers.staging import Staging, check_not_read, check_outputs, check_stored, has_tags, make_folder, staged
 
 READ_PIXELS = 1 << 22
-"""Pixels read at once."""
+"""Pixels of a product that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class PatchOptions:
     """How to cut patches."""
 
     scene: SceneOptions = field(default_factory=SceneOptions)
-    """For products: bands, scale and offset where they do not say."""
+    """How products of several files are read: bands, scale and offset where they do not say."""
     overwrite: bool = False
-    """Replace patches that exist."""
+    """Replace existing patches."""
 
 
 def write_patches(
@@ -47,17 +47,20 @@ def write_patches(
     *,
     progress: Progress = no_progress,
 ) -> int:
-    """Write STEM_ROW_COL.tif of every patch that holds any data, ROW and COL counted in patches; returns their number.
+    """Write STEM_ROW_COL.tif for every patch that holds any data; ROW and COL are counted in patches.
 
-    A patch of a single raster keeps its type, bands, descriptions and place; one of a product of several files holds
-    float32 reflectance, nodata NaN, a band for each that was recognised. Those at the right and lower edge are smaller
-    where the scene ends.
+    A patch of a single raster keeps its type, bands and descriptions. A patch of a product of several files holds
+    float32 reflectance, nodata NaN, with one band for each band that was recognised. Patches at the right and lower
+    edge of the scene may be smaller.
 
     Args:
         scene: path or URL.
-        out: folder of the patches; it is made.
-        options: how; defaults where None.
+        out: folder of the patches; it is made if it does not exist.
+        options: how; None: the defaults.
         progress: called after each patch; may raise Cancelled.
+
+    Returns:
+        The number of patches.
 
     Raises:
         InputError: the scene cannot be read.
@@ -77,15 +80,15 @@ def write_patches(
 
 
 class _Sink:
-    """The folder of the patches; they appear all together at the end."""
+    """The folder of the patches, which all appear in it together at the end."""
 
     def __init__(self, out: Path, staging: Staging, inputs: Iterable[str], *, overwrite: bool) -> None:
         self._out, self._staging, self._inputs, self._overwrite = out, staging, list(inputs), overwrite
         self.written: list[Path] = []
-        self._names = re.compile("")
+        self._names = re.compile("")  # of all patches of this scene, known from the first one on
 
     def path(self, stem: str, window: Window) -> Path:
-        """Where to write a patch; UsageError where it exists."""
+        """Where to write a patch; UsageError if it exists or is a file of the scene."""
         final = self._out / f"{stem}_{window.row // PATCH:04d}_{window.col // PATCH:04d}.tif"
         if os.path.lexists(final):
             check_outputs([final], self._inputs, overwrite=self._overwrite)
@@ -94,7 +97,7 @@ class _Sink:
         return self._staging.path(final)
 
     def commit(self) -> None:
-        """Move all into place; patches of an earlier run, as of a larger scene, go with what is replaced."""
+        """Move all patches into place; with `overwrite`, patches that an earlier run left of this scene are removed."""
         if not self.written:
             return
         retired = self._older if self._overwrite else tuple
@@ -109,7 +112,7 @@ class _Sink:
 
 
 def _copy_patches(scene: str, sink: _Sink, options: SceneOptions, progress: Progress) -> None:
-    """The patches of a single raster, as it is stored."""
+    """Write the patches of a single raster with its values as they are stored."""
     with open_raster(scene, allow_external=options.allow_external) as source, read_errors(scene):
         check_size(scene, (source.height, source.width), options.max_pixels)
         grid = PatchGrid((source.height, source.width))
@@ -122,7 +125,7 @@ def _copy_patches(scene: str, sink: _Sink, options: SceneOptions, progress: Prog
 
 
 def _copy_patch(source: Any, area: RasterioWindow, path: Path, scene: str) -> None:  # noqa: ANN401 - rasterio is untyped
-    """One patch with type, bands, names and place of its scene."""
+    """Write one patch with the type, bands, names and georeference of its scene."""
     profile = {
         "driver": "GTiff", "count": source.count, "dtype": str(np.result_type(*source.dtypes)),
         "nodata": source.nodata, "height": area.height, "width": area.width, "crs": source.crs,
@@ -139,18 +142,18 @@ def _copy_patch(source: Any, area: RasterioWindow, path: Path, scene: str) -> No
 
 
 def _write_reflectance(source: str, sink: _Sink, options: SceneOptions, progress: Progress) -> None:
-    """The patches of a product, read in long runs."""
+    """Write the patches of a product as reflectance."""
     with open_scene(source, options) as scene:
         grid = PatchGrid(scene.georef.shape)
         with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene.file_block, grid.shape[1], PATCH)):
             for window, raster in _cut(scene, grid):
                 if raster.valid.any():
-                    _write(sink.path(scene.name, window), raster, _place(scene.georef, window), scene)
+                    _write(sink.path(scene.name, window), raster, _georef_of(scene.georef, window), scene)
                 progress(window.row // PATCH * grid.cols + window.col // PATCH + 1, len(grid), "write")
 
 
 def _cut(scene: SceneReader, grid: PatchGrid) -> Iterator[tuple[Window, Raster]]:
-    """Each patch's window, clipped to the scene, and its pixels."""
+    """The window of each patch, clipped to the scene, and its pixels."""
     for segment in grid.segments(READ_PIXELS):
         raster = scene.read(segment, scene.bands)
         for col in range(0, segment.width, PATCH):
@@ -159,8 +162,8 @@ def _cut(scene: SceneReader, grid: PatchGrid) -> Iterator[tuple[Window, Raster]]
             yield Window(segment.row, segment.col + col, *valid.shape), Raster(data, valid)
 
 
-def _place(georef: Georef, window: Window) -> Georef:
-    """Where a window of a scene lies."""
+def _georef_of(georef: Georef, window: Window) -> Georef:
+    """The georeference of a window of a scene."""
     if georef.gcps:
         moved = tuple((row - window.row, col - window.col, x, y, z) for row, col, x, y, z in georef.gcps)
         return Georef(window.shape, crs_wkt=georef.crs_wkt, gcps=moved)
@@ -170,7 +173,7 @@ def _place(georef: Georef, window: Window) -> Georef:
 
 
 def _write(path: Path, raster: Raster, georef: Georef, scene: SceneReader) -> None:
-    """One patch of reflectance."""
+    """Write one patch of reflectance."""
     profile = {
         "driver": "GTiff", "dtype": "float32", "count": len(scene.bands), "nodata": float("nan"), "compress": "deflate",
         "height": georef.shape[0], "width": georef.shape[1],

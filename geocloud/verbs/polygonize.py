@@ -1,4 +1,4 @@
-"""Polygonize: a mask in, polygons out."""
+"""`polygonize`: write the polygons of a mask."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ from geocloud.writers.vectors import vector_format, write_polygons
 
 @dataclass(frozen=True, slots=True)
 class PolygonizeOptions:
-    """How to make polygons of a mask."""
+    """How to make polygons from a mask."""
 
     min_area: float = 0.0
-    """Polygons smaller than this many m² (geodesic) are left out."""
+    """Square metres (geodesic): smaller polygons are left out."""
     score: str | os.PathLike[str] | None = None
-    """The P(cloud) raster beside the mask, for `mean_score`; without it mean_score is 1."""
+    """Raster of P(cloud) on the mask's grid, for the column `mean_score`; None: it is 1."""
     outline: Outline = "pixel"
-    """Along the pixels' edges, or `smooth`, where P(cloud) of `score` crosses one half between their centres."""
+    """`pixel`: along pixel edges. `smooth`: where P(cloud) of `score`, interpolated, crosses one half."""
     encoding: MaskEncoding | None = None
-    """The mask's codes; None: as its tags say, else geocloud's own."""
+    """Encoding of the mask; None: as its tags say, else geocloud's own."""
     overwrite: bool = False
+    """Replace the output if it exists."""
 
 
 def polygonize(
@@ -46,20 +47,23 @@ def polygonize(
     *,
     progress: Progress = no_progress,
 ) -> int:
-    """Write the polygons of every code but clear and nodata of a mask; returns their number.
+    """Write the polygons of a mask, of every code except clear and nodata.
 
-    The mask is read by strips and never held whole.
+    The mask is read strip by strip, so memory does not grow with its height.
 
     Args:
         mask: a mask that geocloud wrote, or any raster of class codes.
         out: the vector file; its suffix chooses the format: .geojson, .gpkg, .fgb or .parquet.
-        options: how; defaults where None.
+        options: how; None: the defaults.
         progress: called after each strip; may raise Cancelled.
 
+    Returns:
+        The number of polygons.
+
     Raises:
-        InputError: mask or score cannot be used, or they are not on one grid.
-        UsageError: `out` exists, its suffix is unknown, there are no areas without a georeference, or smooth outlines
-            are asked for without a score or of more classes than cloud.
+        InputError: mask or score cannot be read, or they are not on one grid.
+        UsageError: `out` exists or has an unknown suffix; `min_area` is given and the mask has no georeference; or
+            smooth outlines are asked for without a score, or of a mask with more classes than cloud.
         OutputError: `out` cannot be written.
     """
     options, target = options or PolygonizeOptions(), Path(out)
@@ -82,7 +86,7 @@ def polygonize(
 
 
 def _trace(mask: MaskFile, options: PolygonizeOptions, folder: Path, progress: Progress) -> ShapeStore:
-    """All polygons, each with the sum of P(cloud) inside, or of ones without a score; many wait in the folder."""
+    """Trace all polygons; `folder` holds scratch files if they are many."""
     height, width = mask.georef.shape
     score = ScoreFile(Path(options.score), mask.georef) if options.score is not None else None
     try:
@@ -101,7 +105,10 @@ def _trace(mask: MaskFile, options: PolygonizeOptions, folder: Path, progress: P
 
 
 def _square_side(score: ScoreFile, height: int) -> int:
-    """The side of the squares of one value that a score is made of, nodata left aside."""
+    """Side in pixels of the squares of equal value that a score consists of, since averaged pixels were scored.
+
+    It is the greatest common divisor of all rows and columns at which the value changes, nodata aside.
+    """
     side, last = 0, None
     for row in range(0, height, STRIP):
         rows = score.read(row, min(STRIP, height - row))

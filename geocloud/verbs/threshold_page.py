@@ -1,4 +1,4 @@
-"""`threshold`: a page on which a person chooses a threshold by eye, and the card that keeps it."""
+"""`threshold`: write a page on which a person chooses a threshold by eye, and keep the choice in the model's card."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,6 +33,7 @@ from geocloud.pipeline.tiling import aggregation_factor
 from geocloud.progress import Progress, no_progress
 from geocloud.raster import FloatArray
 from geocloud.readers import SceneOptions, open_scene
+from geocloud.readers.reader import SceneReader
 from geocloud.scorers.card import CARD_FILE, check_unchanged, name_of_folder, read_card, write_card
 from geocloud.scorers.contract import Scorer
 from geocloud.scorers.onnx_card import CARD_SUFFIX, SUFFIX, with_threshold, write_onnx_card
@@ -40,10 +41,11 @@ from geocloud.version import __version__
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
 STEPS = 250
-"""Levels of the slider: P(cloud) in steps of 0.004."""
+"""Steps of the slider: P(cloud) in steps of 0.004."""
 NO_DATA = 255
+"""Level of nodata pixels."""
 MAX_SCENES = 24
-"""Scenes on a page: each adds about a megabyte."""
+"""Scenes on a page; each adds about a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,43 +53,48 @@ class ThresholdOptions:
     """Which model, and how scenes are read."""
 
     model: str | os.PathLike[str] = DEFAULT_MODEL
+    """Name of a model, a model folder, or an ONNX file."""
     scene: SceneOptions = field(default_factory=SceneOptions)
+    """How scenes are read."""
     device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
     threads: int | None = None
     """Scoring threads; None: one per core."""
     overwrite: bool = False
-    """Replace a page that exists."""
+    """Replace the page if it exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdPage:
-    """What was written."""
+    """The page that was written."""
 
     path: Path
     option: str
-    """`--probability`, or `--threshold` for a model without a P(cloud) curve."""
+    """The option of `detect` that the slider sets: `--probability`, or `--threshold` for a model without a P(cloud)
+    curve."""
     cover: dict[str, float]
-    """Scene -> percent cloud at the model's own threshold; NaN where all is nodata."""
+    """Scene -> percent cloud at the model's own threshold; NaN if all pixels are nodata."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What the slider's steps mean."""
+    """The values of the slider's steps."""
 
     option: str
+    """As in ThresholdPage."""
     values: tuple[float, ...]
-    """Value of the option at each step, ascending by cloudiness."""
+    """Value of the option at each step; at later steps less is cloud."""
     start: int
     """Step of the model's own threshold."""
 
     def levels(self, score: FloatArray, calibration: Calibration) -> NDArray[np.uint8]:
-        """The highest step at which each score is still cloud; NO_DATA where NaN."""
+        """The last step at which each score is still cloud, in the shape of the scores; NO_DATA where NaN."""
         if self.option == "--probability":
-            found = np.floor(calibration.probability(score) * np.float32(STEPS) + np.float32(1e-4))
+            steps = np.floor(calibration.probability(score) * np.float32(STEPS) + np.float32(1e-4))
         else:
             edges = np.array(self.values, dtype=np.float32) * np.float32(calibration.sign)
-            found = np.searchsorted(edges, score, side="right").astype(np.float32) - 1
-        return np.where(np.isnan(score), np.float32(NO_DATA), np.clip(found, 0, STEPS)).astype(np.uint8)
+            steps = np.searchsorted(edges, score, side="right").astype(np.float32) - 1
+        return np.where(np.isnan(score), np.float32(NO_DATA), np.clip(steps, 0, STEPS)).astype(np.uint8)
 
 
 def threshold_page(
@@ -97,39 +104,41 @@ def threshold_page(
     *,
     progress: Progress = no_progress,
 ) -> ThresholdPage:
-    """Write one HTML file with each scene, its score, and a slider that shows mask and cover at any threshold.
+    """Write one HTML file with each scene and a slider that shows its mask and cloud cover at any threshold.
 
-    The file needs no server and loads nothing. Cover is counted on every pixel; what is seen is every nth of them.
+    The file needs no server and loads nothing. Cover is counted on all pixels; of large scenes every nth is shown.
 
     Args:
         scenes: paths or URLs.
         out: the file, which ends in .html.
-        options: how; defaults where None.
+        options: which model, and how scenes are read; None: the defaults.
         progress: called as work goes on; may raise Cancelled.
 
     Raises:
-        UsageError: too many scenes, or a file that exists. InputError, ModelError, OutputError: one sentence each.
+        UsageError: there are too many scenes, or the file exists or has another suffix.
+        InputError: a scene cannot be read. ModelError: the model cannot be loaded, or a scene lacks a band.
+        OutputError: the file cannot be written.
     """
     options, path = options or ThresholdOptions(), Path(out)
     if not 1 <= len(scenes) <= MAX_SCENES:
-        raise UsageError(f"{len(scenes)} scenes do not go on a page; give 1 to {MAX_SCENES}")
+        raise UsageError(f"{len(scenes)} scenes do not fit on a page; give 1 to {MAX_SCENES}")
     if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"{path} must end in .html, which browsers open")
+        raise UsageError(f"{path} must end in .html or .htm, since a web page is written")
     scorer = load_scorer(options.model, options.device)
-    shown, covers = [], {}
+    described, covers = [], {}
     scale = _scale_of(scorer)
     check_outputs([path], model_files(options.model), overwrite=options.overwrite)
     for number, source in enumerate(scenes):
         with open_scene(source, options.scene) as opened:
             check_outputs([path], scene_files(opened), overwrite=True)
-            seen = _look(opened, scorer, scale, options, lambda done, total: progress(done, total, "inference"))
-        shown.append({"name": opened.name, **seen})
-        counts = np.array(seen["counts"])
+            facts = _describe(opened, scorer, scale, options, lambda done, total: progress(done, total, "inference"))
+        described.append({"name": opened.name, **facts})
+        counts = np.array(facts["counts"])
         covers[os.fspath(source)] = (
             100 * float(counts[scale.start :].sum() / counts.sum()) if counts.sum() else float("nan")
         )
         progress(number + 1, len(scenes), "scenes")
-    text = _page(scorer, scale, shown, os.fspath(options.model))
+    text = _page(scorer, scale, described, os.fspath(options.model))
     with staged(path.stem) as staging, write_errors(path):
         staging.path(path).write_text(text, encoding="utf-8")
         staging.commit(last=path, overwrite=options.overwrite)
@@ -137,7 +146,7 @@ def threshold_page(
 
 
 def _scale_of(scorer: Scorer) -> _Scale:
-    """P(cloud) where the model has a curve, else 250 steps of 1 % around its own threshold."""
+    """Steps of P(cloud) if the model has a curve, else of raw scores around its own threshold."""
     calibration = scorer.card.calibration
     if calibration.curve:
         return _Scale("--probability", tuple(round(step / STEPS, 4) for step in range(STEPS + 1)), STEPS // 2)
@@ -147,8 +156,14 @@ def _scale_of(scorer: Scorer) -> _Scale:
     return _Scale("--threshold", tuple(float(f"{value:.6g}") for value in steps), STEPS // 2)
 
 
-def _look(scene: Any, scorer: Scorer, scale: _Scale, options: ThresholdOptions, tell: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Pictures of a scene and its levels as data, and how many pixels have each level."""
+def _describe(
+    scene: SceneReader,
+    scorer: Scorer,
+    scale: _Scale,
+    options: ThresholdOptions,
+    report: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """What the page needs of a scene, as JSON values: its picture, the level of each pixel shown, pixels per level."""
     factor = aggregation_factor(scene.georef, scorer)
     bands = scorer.choose_bands(scene.bands)
     preview = Preview(scene.georef.shape, bands, factor)
@@ -161,27 +176,27 @@ def _look(scene: Any, scorer: Scorer, scale: _Scale, options: ThresholdOptions, 
             counts += np.bincount(levels[levels != NO_DATA], minlength=STEPS + 1)[: STEPS + 1]
             first = -part.row % step
             kept.append(levels[first::step, ::step])
-            tell(part.row + len(part.score), height)
-    shown = np.concatenate(kept)
+            report(part.row + len(part.score), height)
+    levels = np.concatenate(kept)
     return {
-        "width": shown.shape[1],
-        "height": shown.shape[0],
+        "width": levels.shape[1],
+        "height": levels.shape[0],
         "picture": _data_uri(preview.picture()),
-        "levels": base64.b64encode(zlib.compress(shown.tobytes(), 9)).decode(),
+        "levels": base64.b64encode(zlib.compress(levels.tobytes(), 9)).decode(),
         "counts": counts.tolist(),
     }
 
 
 def _data_uri(pixels: NDArray[np.uint8]) -> str:
-    """A picture inside the page."""
+    """A picture (h, w, 3) as a URI that holds it as JPEG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=88)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _page(scorer: Scorer, scale: _Scale, shown: list[dict[str, Any]], model: str) -> str:
-    """The page's text; names of scenes and models are data, never markup."""
-    low, high = _reach(scorer.card.calibration, scale)
+def _page(scorer: Scorer, scale: _Scale, scenes: list[dict[str, Any]], model: str) -> str:
+    """The text of the page. Names of scenes and models are data, never markup."""
+    low, high = _allowed_steps(scorer.card.calibration, scale)
     facts: Mapping[str, Any] = {
         "model": model,
         "option": scale.option,
@@ -190,15 +205,15 @@ def _page(scorer: Scorer, scale: _Scale, shown: list[dict[str, Any]], model: str
         "low": low,
         "high": high,
         "unit": "P(cloud)" if scale.option == "--probability" else scorer.card.calibration.unit or "score",
-        "scenes": shown,
+        "scenes": scenes,
     }
     data = json.dumps(facts).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     template = (Path(__file__).parent / "threshold_page.html").read_text(encoding="utf-8")
     return Template(template).substitute(data=data, version=__version__)
 
 
-def _reach(calibration: Calibration, scale: _Scale) -> tuple[int, int]:
-    """The first and the last step that `detect` takes."""
+def _allowed_steps(calibration: Calibration, scale: _Scale) -> tuple[int, int]:
+    """The first and the last step whose value `detect` accepts."""
     if scale.option != "--probability":
         return 0, STEPS
     ps = [p for _, p in calibration.curve]
@@ -210,33 +225,35 @@ def keep_threshold(
 ) -> Calibration:
     """Write a threshold into the card of a model, or of a copy.
 
-    The one in force before stays in the card of a model folder as an alternative, by the name of its rule.
+    The former threshold stays in the card of a model folder as an alternative, under the name of its rule.
 
     Args:
-        model: model folder, ONNX file or name.
-        out: the same again, or the folder of a copy, which must hold no model.
-        threshold: in P(cloud), in the model's unit, or a rule of its card.
+        model: model folder, ONNX file, or name.
+        out: the same model folder or ONNX file; or the folder of a copy, which must hold no model.
+        threshold: a P(cloud), a raw score, or a rule of the card.
+
+    Returns:
+        The calibration with that threshold.
 
     Raises:
-        OutputError: it is a shipped model, or cannot be written. ModelError, UsageError: one sentence each.
+        OutputError: `out` is a shipped model, or cannot be written.
+        ModelError: the model cannot be loaded. UsageError: the threshold does not fit it, or `out` is not allowed.
     """
     path, target = model_path(model), Path(out)
     chosen = choose_threshold(load_scorer(path), threshold)
     if path.suffix == SUFFIX:
         if target.resolve() != path.resolve():
             raise UsageError(f"an ONNX file keeps the threshold in its own card: give --keep {path}")
-        described = path.with_suffix(CARD_SUFFIX)
-        with staged(path.stem) as staging, write_errors(described):
-            write_onnx_card(with_threshold(path, chosen.threshold), staging.path(described))
-            staging.commit(last=described)
+        card_path = path.with_suffix(CARD_SUFFIX)
+        with staged(path.stem) as staging, write_errors(card_path):
+            write_onnx_card(with_threshold(path, chosen.threshold), staging.path(card_path))
+            staging.commit(last=card_path)
         return chosen
     if SHIPPED.resolve() in target.resolve().parents:
         raise OutputError(f"{target.name} is a shipped model and is never rewritten; give a folder for a copy")
     card = read_card(path)
-    kept = {**dict(card.calibration.alternatives), card.calibration.rule.name: card.calibration.threshold}
     rule = ThresholdRule("by eye", figure=f"chosen on a page of geocloud threshold ({chosen.rule})")
-    others = tuple((name, value) for name, value in kept.items() if name != rule.name)
-    calibration = replace(chosen, rule=rule, alternatives=others)
+    calibration = replace(chosen, rule=rule, alternatives=card.calibration.alternatives_without(rule.name))
     copied = target.resolve() != path.resolve()
     new = replace(card, calibration=calibration)
     if copied:

@@ -128,15 +128,15 @@ POINTS = 200
 
 
 def plot_reliability(models: Sequence[tuple[str, Reliability]], path: Path, title: str) -> None:
-    """Share that is cloud against P(cloud) that was said; the diagonal is honest. Fuller bins have larger dots."""
-    figure, axes = new_figure("P(cloud) said", "share that is cloud")
+    """Share that is cloud against predicted P(cloud), with the ideal diagonal. Fuller bins have larger dots."""
+    figure, axes = new_figure("predicted P(cloud)", "share that is cloud")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
-    for name, found in models:
-        full = found.number > 0
-        said, seen = found.said[full] / found.number[full], found.seen[full] / found.number[full]
-        (line,) = axes.plot(said, seen, linewidth=1, label=f"{name}, ECE {found.error:.3f}")
-        sizes = 4 + 120 * found.number[full] / found.number.sum()
-        axes.scatter(said, seen, s=sizes, color=line.get_color(), alpha=0.6)
+    for name, reliability in models:
+        full = reliability.number > 0
+        number = reliability.number[full]
+        predicted, observed = reliability.predicted[full] / number, reliability.observed[full] / number
+        (line,) = axes.plot(predicted, observed, linewidth=1, label=f"{name}, ECE {reliability.error:.3f}")
+        axes.scatter(predicted, observed, s=4 + 120 * number / number.sum(), color=line.get_color(), alpha=0.6)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.set_title(title)

@@ -84,7 +84,7 @@ def test_sources_pools_and_conditions_count_their_own_scenes(root):
     ]
     counts = {(row.source, row.model): row.counts for row in found.rows}
     assert counts["both", "hot"] == counts["all bands", "hot"] + counts["rgb", "hot"]
-    parts = {(row.source, row.under.condition): row for row in found.conditions if row.model == "hot"}
+    parts = {(row.source, row.group.condition): row for row in found.conditions if row.model == "hot"}
     assert {key: row.scenes for key, row in parts.items()} == {
         ("all bands", "snow"): 1,
         ("all bands", "no snow"): 2,
@@ -196,7 +196,7 @@ def test_what_is_no_suite_is_one_sentence(root, tmp_path):
         evaluate([root], options=EvaluateOptions(("hot",), suite="nosuch"))
     with pytest.raises(InputError, match="holds none of the data sets of suite accuracy"):
         evaluate([root], options=EvaluateOptions(("hot",), suite="accuracy"))
-    with pytest.raises(UsageError, match="a suite takes the one folder"):
+    with pytest.raises(UsageError, match="a suite takes one folder"):
         evaluate([root, root], options=EvaluateOptions(("hot",), suite="accuracy"))
 
 

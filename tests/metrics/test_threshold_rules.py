@@ -50,7 +50,7 @@ def test_conformal_of_single_scores_is_the_p_value():
 
 
 def test_too_few_scenes_for_the_bound_says_how_many_it_takes():
-    with pytest.raises(UsageError, match=r"5 scenes are too few for a bound of 0\.05; it needs 19"):
+    with pytest.raises(UsageError, match=r"5 scenes are too few for a bound of 0\.05; use at least 19 scenes"):
         conformal_threshold(_scenes(range(5)), 0.05, "clear")
 
 

@@ -67,7 +67,7 @@ def test_changed_weights_are_refused(folder: Path) -> None:
         ({"name": "../../etc/cron.d/x"}, "without slashes"),
         ({"architecture": {"widths": [10**9] * 5}}, "the number 1000000000; at most"),
         ({"architecture": {"widths": [1] * 100}}, "list or table of 100 values"),
-        ({"architecture": {"path": "/etc/passwd"}}, "names of at most 64 letters"),
+        ({"architecture": {"path": "/etc/passwd"}}, "names of at most 64 characters"),
         ({"architecture": {"widths": [4096] * 5, "blocks": [0, 1, 1, 1, 1]}}, "cannot hold them|does not fit"),
         ({"architecture": {"widths": [8] * 5, "blocks": [10**6] * 5}}, "64 blocks in all"),
         ({"architecture": {"nonsense": 1}}, "cannot be built"),

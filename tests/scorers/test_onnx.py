@@ -143,7 +143,7 @@ def test_classes_of_the_network_have_bands_and_codes_of_their_own(output: str, t
     )
     sure = np.abs(cloud - 0.5) > 1e-4
     assert (rasterio.open(found.mask_path).read(1) == codes)[sure].all()
-    with pytest.raises(ModelError, match="cannot tell snow: it tells cloud, thin, shadow"):
+    with pytest.raises(ModelError, match="cannot detect snow: it detects cloud, thin, shadow"):
         detect(scene, tmp_path / "snow", DetectOptions(model=model, classes="snow"))
 
 
@@ -227,7 +227,7 @@ def test_a_threshold_is_stored_and_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"output": "probability", "threshold": None}, "gives 0.* to 9, its card says probabilities: is output"),
+        ({"output": "probability", "threshold": None}, "gives 0.* to 9, but its card says probabilities: is output"),
         ({"output": "classes", "threshold": None, "classes": ["sea", "cloud"]}, "its card names the classes 0 to 1"),
     ],
 )
@@ -438,7 +438,7 @@ HOSTILE = {
         "its card says"),
     "planes that its card does not name": (
         lambda path: card(save(path, [helper.make_node("Identity", ["x"], ["y"])], [], (1, 4, SIDE, SIDE))),
-        "its card means one plane"),
+        "by its card it is one plane"),
 }  # fmt: skip
 
 
@@ -483,7 +483,7 @@ def test_what_is_no_onnx_file(content: bytes, tmp_path: Path) -> None:
         ({"name": "../../evil"}, "without slashes"),
         ({"name": "a\nb"}, "a name is one line of 1 to 60 signs"),
         ({"name": ".."}, "a name is one line of 1 to 60 signs"),
-        ({"name": "a\x1b[31mb"}, "name must be a text without control signs"),
+        ({"name": "a\x1b[31mb"}, "name must be a text without control characters"),
         ({"bands": ["b" * 99, "green", "red", "nir"]}, "a name is one line of 1 to 60 signs"),
         ({"output": ["score"] * 999}, "output .{60} is unknown; there are score"),
         ({"threshold": 10**400}, "threshold must be a number, not 1000"),

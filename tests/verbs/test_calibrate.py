@@ -47,7 +47,7 @@ def test_conformal_says_its_bound_and_how_many_scenes_it_needs(tagged, clear_mod
     options = CalibrateOptions("conformal", 0.2)
     card = calibrate(tagged, str(clear_model), tmp_path / "copy", options)
     assert "expected false alarms in a new scene at most 20 %" in card.calibration.rule.figure
-    with pytest.raises(UsageError, match=r"20 scenes are too few for a bound of 0\.01; it needs 99"):
+    with pytest.raises(UsageError, match=r"20 scenes are too few for a bound of 0\.01; use at least 99 scenes"):
         calibrate(tagged, str(clear_model), tmp_path / "other", CalibrateOptions("conformal", 0.01))
 
 

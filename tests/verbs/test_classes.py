@@ -267,7 +267,7 @@ def test_a_scorer_without_maps_is_refused_and_nothing_is_written(
 def test_a_class_that_a_card_cannot_tell_is_refused(make_scene: Make, tmp_path: Path) -> None:
     path, _ = painted(make_scene)
     scorer = PaintedScorer(ClassThresholds(thin=0.6))
-    with pytest.raises(ModelError, match="cannot tell shadow: by its card it tells cloud, thin"):
+    with pytest.raises(ModelError, match="cannot detect shadow: by its card it detects cloud, thin"):
         geocloud.detect(path, tmp_path, DetectOptions(classes=("thin", "shadow")), scorer=scorer)
     scorer = PaintedScorer(None)
     with pytest.raises(ModelError, match="geocloud survey"):

@@ -39,7 +39,7 @@ def test_a_mask_is_right_about_itself(own: Path) -> None:
 
 
 def test_a_folder_without_labels_or_tags_is_one_sentence(own: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no folders images and labels"):
+    with pytest.raises(InputError, match="must have the subfolders images and labels"):
         evaluate_classes(tmp_path, {"clear": (0,)})
     result = run_cli("evaluate-classes", own, "--truth", "clear=0", "--tag", "haze")
     assert result.returncode == 1

@@ -74,7 +74,7 @@ def test_a_mask_and_its_score_give_the_same_outlines(hills: Path, tmp_path: Path
 
 
 def test_further_classes_are_refused_and_the_command_has_it(hills: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="of cloud alone"):
+    with pytest.raises(UsageError, match="of cloud only"):
         DetectOptions(outline="smooth", classes=("cloud", "shadow"))
     result = run_cli("detect", hills, "--out", tmp_path / "o", "--model", "brightness", "--outline", "smooth")
     assert result.returncode == 0, result.stderr

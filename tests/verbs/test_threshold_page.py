@@ -112,7 +112,7 @@ def test_a_kept_threshold_is_the_model_s_own_from_then_on(sample: Path, tmp_path
         (["SCENE", "--probability", "0.5"], "go with --keep"),
         (["--keep", "m"], "give either --probability or --threshold"),
         (["SCENE", "--keep", "m", "--probability", "0.5"], "leave out the scenes"),
-        (["SCENE"] * 25, "25 scenes do not go on a page"),
+        (["SCENE"] * 25, "25 scenes do not fit on a page"),
         (["--keep", "m", "--probability", "1.5"], "must be more than 0 and less than 1"),
     ],
 )
