@@ -1,1 +1,1 @@
-"""The command line: each command parses, calls one verb, prints."""
+"""The command line: each command parses its options, calls one verb, and prints the result."""

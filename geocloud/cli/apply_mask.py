@@ -28,21 +28,25 @@ from geocloud.verbs.apply_mask import apply_mask as apply
     "--nodata",
     cls=OutputOption,
     type=float,
-    help="Value of clouds; default: the scene's nodata, else one that no pixel has.",
+    help="Value to write in clouds; default: the scene's nodata value, or else one that no pixel has.",
 )
 @click.option(
-    "--codes", "classes", callback=numbers, metavar="N,...", help="Mask codes to remove; default: all but clear."
+    "--codes",
+    "classes",
+    callback=numbers,
+    metavar="N,...",
+    help="Mask codes to remove [all but clear and snow].",
 )
 @click.option(
     "--encoding",
     cls=InputOption,
     type=click.Choice(get_args(MaskEncoding)),
-    help="The mask's codes; default: as it says.",
+    help="Encoding of the mask; default: as its tags say.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @shell(watch=True, shares={})
 def apply_mask(reporter: Reporter, scene: str, mask: str, out: Path, **given: Any) -> None:  # noqa: ANN401
-    """Write SCENE with the clouds of MASK as nodata; bands, type, tags and colours stay."""
+    """Write SCENE with the clouds of MASK as nodata, and keep bands, type, tags and colours."""
     check_projections()
     reporter.start(scene)
     options = ApplyOptions(take_scene_options(given, READING_OPTIONS), **given)

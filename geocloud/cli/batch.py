@@ -23,10 +23,10 @@ _OWN = {
     "scenes", "out", "stac", "threads", "overwrite", "mask_file", "polygons_file", "score_file",
     "clear_sky_file", "progress", "stop_on_stdin_eof", "as_json", "quiet", "verbose",
 }  # fmt: skip
-"""Parameters of `detect` that a batch has no use for, or that mean something else here."""
+"""Parameters of `detect` that a batch does not have, or that mean something else here."""
 
 _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_failed", "split")
-"""Options that BatchOptions has under the same name."""
+"""Options with the same name in BatchOptions."""
 
 
 @click.command(
@@ -41,7 +41,9 @@ _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_
 )
 @click.argument("scenes", metavar="[SCENE]...", nargs=-1)
 @click.option("--list", "list_file", metavar="FILE", help="A text file, one scene per line; - is standard input.")
-@click.option("--stac-collection", metavar="URL_OR_FILE", help="A STAC Collection or saved search: all its items.")
+@click.option(
+    "--stac-collection", metavar="URL_OR_FILE", help="A STAC Collection or a saved search, with all its items."
+)
 @click.option(
     "--out",
     default=DEFAULT_OUT,
@@ -50,12 +52,12 @@ _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_
     help="Folder for the outputs.",
 )
 @click.option("--workers", type=int, help="Workers to start here; default: by cores and free memory.")
-@click.option("--scheduler", metavar="ADDRESS", help="Use the Dask scheduler there, as tcp://host:8786.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use the Dask scheduler at this address, such as tcp://host:8786.")
 @click.option("--scheduler-file", type=click.Path(path_type=Path), help="Use the scheduler that wrote this file.")
 @click.option("--retries", type=int, default=1, show_default=True, help="Further tries for a scene that fails.")
-@click.option("--resume", is_flag=True, help="Go on: skip scenes that are done and unchanged.")
-@click.option("--retry-failed", is_flag=True, help="Run only what failed; without scenes, all that did.")
-@click.option("--overwrite", is_flag=True, help="Start the folder's batch again, replacing outputs.")
+@click.option("--resume", is_flag=True, help="Continue a batch: skip scenes that are done and unchanged.")
+@click.option("--retry-failed", is_flag=True, help="Run only scenes that failed before; without SCENE, all of them.")
+@click.option("--overwrite", is_flag=True, help="Start the batch in --out again, and replace its outputs.")
 @click.option(
     "--split",
     type=int,
@@ -68,10 +70,11 @@ _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_
 def batch(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  # noqa: ANN401 - click's own values
     """Find the clouds of many scenes, on workers of this machine or of a Dask cluster.
 
-    Each SCENE gives what `geocloud detect` writes, and a STAC item. --out also gets manifest.jsonl, one line per scene
-    as it ends, and at the end summary.csv, footprints.gpkg and collection.json. DASK_SCHEDULER_ADDRESS is used.
+    Each SCENE gives what `geocloud detect` writes, and a STAC item. --out also gets manifest.jsonl, with one line per
+    finished scene, and at the end summary.csv, footprints.gpkg and collection.json. If DASK_SCHEDULER_ADDRESS is set,
+    that scheduler is used.
 
-    Exit code 0: all done, 1: some failed, 2: wrong usage, 130: cancelled; go on with --resume.
+    Exit code 0: all done, 1: some failed, 2: wrong usage, 130: cancelled; continue with --resume.
     """
     check_projections()
     view = BatchView(reporter)

@@ -1,4 +1,4 @@
-"""How a batch shows itself: counts on the bar, events for programs, and lines at the end."""
+"""The display of a batch: counts on the progress bar, events for programs, and lines at the end."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from geocloud.cli.common import arrow
 from geocloud.cli.reporter import Reporter
 
 PROGRESS_SECONDS = 1.0
+"""Least time between two progress events."""
 MAX_LISTED = 20
-"""Failures named at the end; all of them stand in summary.csv."""
+"""Failures listed at the end; summary.csv has all of them."""
 
 
 class BatchView:
-    """Tells a reporter of a batch."""
+    """Passes the progress and result of a batch to a reporter."""
 
     def __init__(self, reporter: Reporter) -> None:
-        """Nothing is shown before the first progress."""
+        """Show nothing before the first progress."""
         self._reporter = reporter
         self._last = 0.0
 
-    def progress(self, tally: BatchCounts, record: Record | None) -> None:
-        """A scene event for each record and a progress event at most once a second; the bar with counts."""
-        self._reporter.bar(tally.ended, tally.total, counts(tally))
+    def progress(self, counts: BatchCounts, record: Record | None) -> None:
+        """Show the counts on the bar, an event for each record, and a progress event at most once a second."""
+        self._reporter.bar(counts.ended, counts.total, counts_text(counts))
         if record is not None:
             self._reporter.event("scene", **scene_event(record))
-        if record is None or time.monotonic() - self._last >= PROGRESS_SECONDS or tally.ended == tally.total:
+        if record is None or time.monotonic() - self._last >= PROGRESS_SECONDS or counts.ended == counts.total:
             self._last = time.monotonic()
-            self._reporter.event("progress", **progress_event(tally))
+            self._reporter.event("progress", **progress_event(counts))
 
     def result(self, result: BatchResult) -> None:
-        """The failures, as many as a person reads, then the whole."""
+        """Show the result, and the first MAX_LISTED failures."""
         self._reporter.result(summary(result), sentence(result), details(result))
         for record in result.failed[:MAX_LISTED]:
             self._reporter.listed(named(record))
@@ -42,46 +43,46 @@ class BatchView:
             self._reporter.total(f"… and {more} more failures, in {result.folder / 'summary.csv'}")
 
 
-def counts(tally: BatchCounts) -> str:
-    """`17 of 400 done, 1 failed, 8 running · 35.2 Mpx/s · 0:12:40 left`."""
-    left = tally.seconds_left
-    kept = f", {tally.kept} kept" if tally.kept else ""
+def counts_text(counts: BatchCounts) -> str:
+    """Such as `17 of 400 done, 1 failed, 8 running · 35.2 Mpx/s · 0:12:40 left`."""
+    left = counts.seconds_left
+    kept = f", {counts.kept} kept" if counts.kept else ""
     remaining = "" if left is None else f" · {duration(left)} left"
     return (
-        f"{tally.done} of {tally.total} done, {tally.failed} failed, {tally.running} running{kept} · "
-        f"{tally.mpx_per_second:.1f} Mpx/s{remaining}"
+        f"{counts.done} of {counts.total} done, {counts.failed} failed, {counts.running} running{kept} · "
+        f"{counts.mpx_per_second:.1f} Mpx/s{remaining}"
     )
 
 
 def named(record: Record) -> str:
-    """A failure's sentence, with the scene before it where it does not say which."""
+    """The error of a failed scene, with the scene in front if the error does not name it."""
     error = str(record.error)
     return error if record.scene in error else f"{record.scene}: {error}"
 
 
 def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, as 0:12:40."""
+    """Hours, minutes and seconds, such as 0:12:40."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def progress_event(tally: BatchCounts) -> dict[str, Any]:
-    """JSON values of a tally."""
+def progress_event(counts: BatchCounts) -> dict[str, Any]:
+    """JSON values of a progress event."""
     return {
-        "percent": round(100 * tally.ended / tally.total, 1) if tally.total else 100.0,
+        "percent": round(100 * counts.ended / counts.total, 1) if counts.total else 100.0,
         "stage": "inference",
-        "done": tally.ended,
-        "total": tally.total,
-        "failed": tally.failed,
-        "kept": tally.kept,
-        "running": tally.running,
-        "mpx_per_second": round(tally.mpx_per_second, 2),
-        "seconds_left": None if tally.seconds_left is None else round(tally.seconds_left, 1),
+        "done": counts.ended,
+        "total": counts.total,
+        "failed": counts.failed,
+        "kept": counts.kept,
+        "running": counts.running,
+        "mpx_per_second": round(counts.mpx_per_second, 2),
+        "seconds_left": None if counts.seconds_left is None else round(counts.seconds_left, 1),
     }
 
 
 def scene_event(record: Record) -> dict[str, Any]:
-    """JSON values of a record; files by their path in the folder."""
+    """JSON values of a scene event; paths of outputs are relative to the batch's folder."""
     return {
         "scene": record.scene,
         "status": record.status,
@@ -93,7 +94,7 @@ def scene_event(record: Record) -> dict[str, Any]:
 
 
 def summary(result: BatchResult) -> dict[str, Any]:
-    """JSON values of a whole batch."""
+    """JSON values of the result of a batch."""
     pixels = sum(record.pixels for record in result.done)
     return {
         "out": result.folder,
@@ -109,13 +110,13 @@ def summary(result: BatchResult) -> dict[str, Any]:
 
 
 def mean_cover(result: BatchResult) -> float | None:
-    """Mean cloud % of the scenes done and kept, each scene alike; None where none has any."""
+    """Mean cloud cover in percent of the scenes done and kept, with equal weights; None if no scene has a cover."""
     covers = [record.cloud_percent for record in (*result.done, *result.kept) if record.cloud_percent is not None]
     return round(sum(covers) / len(covers), 3) if covers else None
 
 
 def sentence(result: BatchResult) -> str:
-    """The same for a person."""
+    """The result of a batch as one line for a person."""
     cover = mean_cover(result)
     parts = [f"{len(result.done)} done"]
     parts += [f"{len(result.failed)} failed"] if result.failed else []
@@ -126,7 +127,7 @@ def sentence(result: BatchResult) -> str:
 
 
 def details(result: BatchResult) -> str:
-    """What --verbose adds."""
+    """What --verbose adds to the line."""
     whole = summary(result)
     rate = whole["mpx_per_second"]
     speed = "" if rate is None else f", {rate:.1f} Mpx/s"

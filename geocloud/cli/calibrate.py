@@ -25,18 +25,20 @@ from geocloud.verbs.calibrate import calibrate as calibrate_model
     "--rule",
     type=click.Choice(get_args(Rule)),
     required=True,
-    help="paper: 0.02. quantile: of clear scores, by scene. conformal: a bound on false alarms. synthetic: simulated "
-    "cloud over clear patches. f1: on labels.",
+    help="paper: 0.02. quantile: a quantile of clear scores, per scene. conformal: a bound on false alarms. synthetic: "
+    "best on simulated cloud over clear patches. f1: best F1 on labels.",
 )
-@click.option("--parameter", type=float, default=None, help="quantile: 0.99. conformal: the bound, 0.05.")
+@click.option("--parameter", type=float, default=None, help="Of the rule [quantile: 0.99, conformal: 0.05].")
 @click.option(
     "--normal",
     type=click.Choice(get_args(Tagged)),
     default=None,
     help="Data that the rule uses [clear; cloudy for a model of cloud].",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Write a copy here, not the model itself.")
-@click.option("--overwrite", is_flag=True, help="Replace the model that is under --out.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="Folder for a copy; default: change MODEL itself."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a model in --out.")
 @device_option
 @data_options
 @shell(shares={})

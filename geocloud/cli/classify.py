@@ -26,7 +26,7 @@ from geocloud.verbs.classify import classify as classify_picture
     "--fit",
     type=click.Choice(["resize", "cut"]),
     default=None,
-    help="Resized to one patch, or at its own pixels [by the model].",
+    help="Resize pictures to one patch, or score them at their own size [by the model].",
 )
 @device_option
 @scene_options
@@ -39,20 +39,20 @@ def classify(
     device: str,
     **scene: Any,  # noqa: ANN401 - click's own values
 ) -> int:
-    """Say of each PICTURE whether it is cloudy.
+    """Say for each PICTURE whether it is cloudy.
 
-    A picture that cannot be read gives an error; the others go on, and the exit code is 1.
+    A picture that cannot be read gives an error; the others are still classified, and the exit code is 1.
     """
     options = ClassifyOptions(fit, as_scene_options(**scene), device)
     scorer = load_scorer(model, device)
     failed = False
     for path in pictures:
         try:
-            found = classify_picture(path, scorer, options)
+            result = classify_picture(path, scorer, options)
         except InputError as error:
             failed = True
             reporter.failure(error, str(path))
             continue
-        details = f"score {found.score:.4g}, threshold {found.threshold:.4g}"
-        reporter.result(asdict(found), f"{found.path}: {found.statement}, P(cloud) {found.p_cloud:.2f}", details)
+        details = f"score {result.score:.4g}, threshold {result.threshold:.4g}"
+        reporter.result(asdict(result), f"{result.path}: {result.statement}, P(cloud) {result.p_cloud:.2f}", details)
     return int(failed)

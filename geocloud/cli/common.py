@@ -1,4 +1,4 @@
-"""What the commands share: errors and notes as one line, JSON, and a clean environment."""
+"""Shared by all commands: printing of lines, notes, errors and JSON, and a clean environment."""
 
 from __future__ import annotations
 
@@ -24,16 +24,20 @@ from geocloud.progress import Warn
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help."""
-    return "\b\nExample" + "s" * (len(lines) > 1) + ":\n" + "\n".join(f"  {line}" for line in lines)
+    """The examples at the end of a command's help."""
+    title = "Example" if len(lines) == 1 else "Examples"
+    return f"\b\n{title}:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 _LOST: list[str] = []
-"""Why stdout took no more."""
+"""Why stdout was lost; empty while it works."""
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """A line for a person; colours only on a terminal, and none with NO_COLOR. A stream that fails stops no work."""
+    """Print a line for a person; a stream that fails does not stop the work.
+
+    Colours are printed only on a terminal, and never with NO_COLOR.
+    """
     try:
         click.echo(_harmless(text), err=err, color=False if os.environ.get("NO_COLOR") else None)
         if not err:
@@ -44,30 +48,30 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 _CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
-"""Control characters but for tabs, ends of lines and our own colours."""
+"""Control characters except tabs, line ends and geocloud's own colours."""
 
 
 def _harmless(text: str) -> str:
-    """A text that steers no terminal, whoever made the names in it."""
+    """The text with control characters escaped: names from elsewhere must not control the terminal."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def lose_stdout(reason: str) -> None:
-    """Go on without stdout, which was closed or whose disk is full; the exit code tells in the end."""
+    """Continue without stdout, because it is closed or its disk is full; the exit code will say so."""
     _LOST.append(reason)
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
     with suppress(OSError):
-        os.dup2(sys.stdout.fileno(), 1)  # what the old one still holds would fail once more at the end
+        os.dup2(sys.stdout.fileno(), 1)  # otherwise flushing the old stream fails once more at exit
 
 
 def lost_stdout() -> str:
-    """Why results could not be printed; empty where they could."""
+    """Why results could not be printed; empty if they could."""
     return _LOST[0] if _LOST else ""
 
 
 def mend_streams() -> None:
-    """A stdout that is closed, streams that cannot write every name, and tasks' own tracebacks; call it first."""
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of a damaged Zarr store, beside the sentence that tells
+    """Make stdout and stderr safe to print any name to, also if stdout is closed; call it first."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a damaged Zarr store logs tracebacks besides our error
     if sys.stdout is None:
         lose_stdout("it is closed")
     for stream in (sys.stdout, sys.stderr):
@@ -76,7 +80,7 @@ def mend_streams() -> None:
 
 
 def printable(text: str) -> str:
-    """A text with control characters, and what is no character, as escapes: names of others reach a terminal."""
+    """The text with everything unprintable escaped: names from elsewhere must not control the terminal."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
         for letter in text
@@ -84,29 +88,29 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same of a text of several lines and columns."""
+    """The text with everything unprintable escaped, except line ends and tabs."""
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
 
 
 def short_name(scene: str) -> str:
-    """The last part of a path or an address, without the keys of a signed one."""
+    """The last part of a path or URL, without the query of a signed URL."""
     plain = without_secrets(scene) if "://" in scene else scene
     return os.path.basename(plain.rstrip("/"))  # noqa: PTH119 - also of URLs
 
 
 def note_line(text: str, name: str = "") -> str:
-    """A note as shown: a warning yellow, an assumption dim; under its result, or after the name of its scene."""
-    before = f"{printable(name)}: " if name else "  "
+    """A note as printed, a warning yellow and an assumption dim; indented, or after the `name` of its scene."""
+    prefix = f"{printable(name)}: " if name else "  "
     if isinstance(text, Warn):
-        return before + click.style(f"warning: {printable(text)}", fg="yellow")
-    return click.style(f"{before}note: {printable(text)}", dim=True)
+        return prefix + click.style(f"warning: {printable(text)}", fg="yellow")
+    return click.style(f"{prefix}note: {printable(text)}", dim=True)
 
 
 class StoppableGroup(click.Group):
-    """Commands that a signal ends in the same way from their first moment to the last, also before their own work."""
+    """A group whose commands a signal ends in one way, also while they are still being imported."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own value
-        """Run the command; exit code 130 where it is stopped."""
+        """Run the command; exit code 130 if it is interrupted."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -115,7 +119,7 @@ class StoppableGroup(click.Group):
 
 
 def print_error(error: Exception | str) -> None:
-    """One line on stderr; a cancelled run is no error."""
+    """Print one line to stderr; a cancelled run is not called an error."""
     if isinstance(error, Cancelled):
         say(printable(str(error)), err=True)
         return
@@ -123,7 +127,7 @@ def print_error(error: Exception | str) -> None:
 
 
 def arrow() -> str:
-    """What stands between a scene and its output."""
+    """The arrow between a scene and its output, in ASCII if stdout cannot encode it."""
     try:
         "→".encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
@@ -132,9 +136,9 @@ def arrow() -> str:
 
 
 def print_json(record: dict[str, Any]) -> None:
-    """One JSON object on one line of stdout, flushed; what is unknown (None, NaN) is left out.
+    """Print one JSON object on one line of stdout, and flush; keys without a value (None, NaN) are left out.
 
-    In ASCII where the stream has another encoding than UTF-8; bytes of names that are no UTF-8 become escapes.
+    The line is ASCII unless stdout is UTF-8; bytes of names that are not UTF-8 become escapes.
     """
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     text = json.dumps(_plain(record), ensure_ascii=not utf8).encode("utf-8", "backslashreplace").decode("utf-8")
@@ -142,9 +146,9 @@ def print_json(record: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Keys without a value left out, also of lists without any; tuples as lists, paths as strings.
+    """The value as JSON has it: lists for tuples, text for paths, no keys without a value.
 
-    NaN and infinities in a list with other values are None.
+    A list of nothing but unknown values counts as no value; NaN among others becomes None.
     """
     if isinstance(value, dict):
         plain = {str(key): _plain(item) for key, item in value.items()}
@@ -157,7 +161,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
-_SIGNS = (
+_MEMORY_MESSAGES = (
     "can't allocate memory",
     "cannot allocate memory",
     "failed to map segment",
@@ -168,18 +172,22 @@ _SIGNS = (
     "bad_alloc",
     "memory allocation",
 )
+"""Parts of messages, in lower case, by which libraries report too little memory."""
 
 
 def shortage(error: BaseException, what: str = "this") -> GeocloudError | None:
-    """The sentence for an error that means too little memory, or None for any other."""
+    """The error to show if `error` means too little memory for `what`; None for any other."""
     texts = [str(each).lower() for each in (error, error.__cause__, error.__context__) if each is not None]
-    if not isinstance(error, MemoryError) and not any(sign in text for sign in _SIGNS for text in texts):
+    if not isinstance(error, MemoryError) and not any(part in text for part in _MEMORY_MESSAGES for text in texts):
         return None
-    return GeocloudError(f"{what} needs more memory than there is; use fewer --threads, or a machine with more")
+    return GeocloudError(f"{what} needs more memory than there is; use fewer --threads, or a machine with more memory")
 
 
 def explained(error: BaseException) -> GeocloudError | None:
-    """The sentence for an error that no verb foresees: little memory, a deleted current folder, too long a path."""
+    """The error to show for one that no verb raises: too little memory, a deleted current folder, too long a path.
+
+    None for any other error.
+    """
     if problem := shortage(error):
         return problem
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
@@ -193,7 +201,7 @@ def explained(error: BaseException) -> GeocloudError | None:
 
 
 def unprinted(error: BaseException) -> GeocloudError | None:
-    """The sentence where a text such as --help cannot be printed, stdout being full; None for any other error."""
+    """The error to show if a text such as --help cannot be printed because stdout is full; None for any other."""
     if not isinstance(error, OSError) or error.errno != errno.ENOSPC or error.filename is not None:
         return None
     lose_stdout(error.strerror or "full")
@@ -201,14 +209,15 @@ def unprinted(error: BaseException) -> GeocloudError | None:
 
 
 LEAKED = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH", "GDAL_PAM_PROXY_DIR")
+"""Variables of other GDAL installations that break a rasterio which brings its own data."""
 
 
 def protect_environment() -> None:
     """Drop variables that belong to other programs; must run before rasterio and matplotlib are imported.
 
-    Plots are only written to files: a notebook's MPLBACKEND may name a module that this environment does not have.
-    Paths of projection data go where rasterio carries its own. Where Python was told that names are in another encoding
-    than UTF-8, which GDAL takes them for, it is started again in UTF-8.
+    MPLBACKEND of a notebook may name a module that is not installed here, and plots are only written to files. Paths of
+    projection data are dropped if rasterio brings its own. GDAL takes file names for UTF-8, so if Python uses another
+    encoding for them, it is started again in UTF-8.
     """
     if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
         os.environ["PYTHONUTF8"] = "1"
@@ -220,9 +229,9 @@ def protect_environment() -> None:
     for name in LEAKED:
         os.environ.pop(name, None)
     if "CPL_DEBUG" not in os.environ:
-        os.environ.setdefault("CPL_LOG", os.devnull)  # what GDAL says beside the errors that it gives back
+        os.environ.setdefault("CPL_LOG", os.devnull)  # GDAL prints messages besides the errors that it returns
     for message in ("Dataset has no geotransform", "The given matrix is equal to Affine.identity"):
-        warnings.filterwarnings("ignore", message=message)  # the commands say so themselves
+        warnings.filterwarnings("ignore", message=message)  # the commands have messages of their own for this
 
 
 M_ARENA_MAX = -8
@@ -230,14 +239,14 @@ M_ARENA_MAX = -8
 
 
 def bound_heaps() -> None:
-    """One heap for all threads: glibc otherwise keeps what each thread has freed, some 100 MB here."""
+    """Use one heap for all threads; otherwise glibc keeps the memory that each thread has freed, some 100 MB here."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
 
 
 def check_projections() -> None:
-    """EPSG:32633 must survive a round trip; EnvironmentProblem where projection data are broken."""
+    """EnvironmentProblem if projection data are broken, so that EPSG:32633 is not found."""
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 

@@ -15,7 +15,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a script that completes commands, options and model names with the Tab key in SHELL."""
+    """Print a script for SHELL that completes commands, options and model names with the Tab key."""
     kind = get_completion_class(shell)
     if kind is not None:
         click.echo(kind(context.find_root().command, {}, "geocloud", "_GEOCLOUD_COMPLETE").source())

@@ -21,38 +21,38 @@ from geocloud.verbs.composite import composite as compose_scenes
 @click.argument("scenes", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The GeoTIFF to write.")
 @click.option("--method", type=click.Choice(get_args(Method)), default="median", show_default=True,
-              help="Median or weighted mean of the clear dates, or one date for each pixel.")  # fmt: skip
+              help="Median or weighted mean of the clear dates, or one of them per pixel.")  # fmt: skip
 @click.option("--mask-dir", "masks", type=click.Path(file_okay=False, path_type=Path),
-              help="Folder of NAME_cloudmask.tif; what is missing there is made.")  # fmt: skip
-@click.option("--stac", is_flag=True, help="Write a STAC item beside it too.")
+              help="Folder of masks NAME_cloudmask.tif; those that are missing are made.")  # fmt: skip
+@click.option("--stac", is_flag=True, help="Also write a STAC item beside the image.")
 @model_option
 @scene_options
 @area_options
 @device_option
-@click.option("--workers", type=int, help="Dask workers to start here; default: none, all is done in this process.")
-@click.option("--scheduler", metavar="ADDRESS", help="Use the Dask scheduler there, as tcp://host:8786.")
+@click.option("--workers", type=int, help="Dask workers to start here; default: none, this process does the work.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use the Dask scheduler at this address, as tcp://host:8786.")
 @click.option("--scheduler-file", type=click.Path(path_type=Path), help="Use the scheduler that wrote this file.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @shell(watch=True, shares={})
 def composite(reporter: Reporter, scenes: tuple[str, ...], out: Path, **given: Any) -> None:  # noqa: ANN401
-    """Write one cloud-free image of SCENES: dates of one place, also of several UTM zones.
+    """Write one cloud-free image from SCENES, several dates of one place; they may lie in several UTM zones.
 
-    Reflectance in the bands that all dates have, on the pixels of the first one, then the number of clear dates and the
-    date shown; nodata where no date was clear.
+    Its bands are reflectance in the bands that all dates have, on the pixels of the first scene, then the number of
+    clear dates and the date shown; nodata where no date is clear.
     """
     check_projections()
-    places = {name: given.pop(name) for name in ("workers", "scheduler", "scheduler_file")}
+    cluster_options = {name: given.pop(name) for name in ("workers", "scheduler", "scheduler_file")}
     options = CompositeOptions(scene=take_scene_options(given), **given)
     with ExitStack() as cluster:
         tasks = None
-        if any(place is not None for place in places.values()):
+        if any(value is not None for value in cluster_options.values()):
             from geocloud.batch.cluster import connect, silence_dask, tasks_on
             from geocloud.batch.options import BatchOptions
 
             silence_dask()
-            tasks = tasks_on(cluster.enter_context(connect(BatchOptions(**places))))
-        made = compose_scenes(scenes, out, options, tasks=tasks, progress=reporter.progress)
-    record = {"out": str(out), "dates": list(made.dates), "filled_percent": round(made.filled_percent, 3)}
-    record |= {} if made.item_path is None else {"stac": str(made.item_path)}
-    text = f"{len(made.dates)} dates, {made.filled_percent:.1f} % of the ground seen clear {arrow()} {out}"
+            tasks = tasks_on(cluster.enter_context(connect(BatchOptions(**cluster_options))))
+        result = compose_scenes(scenes, out, options, tasks=tasks, progress=reporter.progress)
+    record = {"out": str(out), "dates": list(result.dates), "filled_percent": round(result.filled_percent, 3)}
+    record |= {} if result.item_path is None else {"stac": str(result.item_path)}
+    text = f"{len(result.dates)} dates, {result.filled_percent:.1f} % of the ground seen clear {arrow()} {out}"
     reporter.result(record, text)

@@ -1,4 +1,4 @@
-"""`--config FILE.toml`: options from a file; those on the command line win."""
+"""`--config FILE.toml`: read options from a file; those on the command line take precedence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import click
 
 
 def read_config(context: click.Context, _option: click.Parameter, path: Path | None) -> None:
-    """Make the file's values the command's defaults; called by click before the other options are read."""
+    """Make the values in the file the command's defaults; click calls it before it reads the other options.
+
+    Options may be at the top level of the file, or in a table with the name of the command.
+    """
     if path is None:
         return
     table = _table(path)
@@ -27,24 +30,27 @@ def read_config(context: click.Context, _option: click.Parameter, path: Path | N
 
 
 def read_recipe_or_config(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """The path of a recipe of unmix, known by `steps` or `extends`, or of a shipped one; else as `read_config`."""
+    """The path of a recipe of unmix; a file of options is read as by `read_config`, and gives None.
+
+    A recipe is a file with `steps` or `extends`, or the name of one that ships with geocloud.
+    """
     from geocloud.errors import InputError
     from geocloud.training.unmix.trainer import recipe_path
 
     if path is None:
         return None
     try:
-        found = recipe_path(path)
+        file = recipe_path(path)
     except InputError as error:
         raise click.BadParameter(f"{path} is neither a TOML file nor a shipped recipe", param=option) from error
-    if {"steps", "extends"} & set(_table(found)):
-        return found
-    read_config(context, option, found)
+    if {"steps", "extends"} & set(_table(file)):
+        return file
+    read_config(context, option, file)
     return None
 
 
 def _table(path: Path) -> dict[str, Any]:
-    """What a TOML file holds; click's usage error where it is none."""
+    """The contents of a TOML file; click's usage error if it cannot be read."""
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
@@ -53,17 +59,17 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _names(parameter: click.Parameter) -> list[str]:
-    """The names a parameter goes by, without dashes."""
+    """The names of a parameter, without leading dashes."""
     return [_plain(name) for name in parameter.opts]
 
 
 def _plain(name: str) -> str:
-    """`--batch-size` and `batch_size` are one name."""
+    """The name without leading dashes and with - for _, so that `--batch-size` and `batch_size` are the same."""
     return name.lstrip("-").replace("_", "-")
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401 - any TOML value
-    """Numbers as text, for click to check; lists stay lists."""
+    """A TOML value as click takes it: numbers as text, which click checks; lists and booleans as they are."""
     return value if isinstance(value, bool | list) else str(value)
 
 
@@ -73,6 +79,6 @@ recipe_option = click.option(
     type=click.Path(path_type=Path),
     callback=read_recipe_or_config,
     is_eager=True,
-    help="unmix: its recipe, a TOML file or the name of one that ships [unmix]. Other kinds: options from a TOML file, "
-    "by their names; the command line wins.",
+    help="unmix: its recipe, a TOML file or the name of a shipped one [unmix]. Other kinds: a TOML file of options, "
+    "by their names; the command line takes precedence.",
 )

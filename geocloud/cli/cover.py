@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 @click.argument("masks", nargs=-1, required=True)
 @click.option("--zones", required=True, metavar="FILE", help="Polygons, in any vector format and CRS.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="Table: .gpkg, .parquet, or .csv without the polygons.")  # fmt: skip
+              help="Table to write: .gpkg, .parquet, or .csv without the polygons.")  # fmt: skip
 @click.option(
     "--encoding",
     cls=InputOption,
     type=click.Choice(get_args(MaskEncoding)),
-    help="The masks' codes; default: as they say.",
+    help="Encoding of the masks; default: as their tags say.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @shell(watch=True, shares={})
 def cover(reporter: Reporter, masks: tuple[str, ...], zones: str, out: Path, **given: Any) -> None:  # noqa: ANN401
-    """Measure the cloud cover of zones in MASKS: a row for each zone and mask.
+    """Measure the cloud cover of zones in MASKS, and write a table with one row per zone and mask.
 
-    Percent of cloud, of cloud shadow and of valid pixels, with the date. Pixels on a zone's border count by their share
-    inside it. Printed is the mean over the zones for each mask.
+    It has the percent of cloud, of cloud shadow and of valid pixels, and the date. Pixels on the border of a zone count
+    by their share inside it. The mean over the zones is printed for each mask.
     """
     check_projections()
     reporter.start(zones)
@@ -50,7 +50,7 @@ def cover(reporter: Reporter, masks: tuple[str, ...], zones: str, out: Path, **g
 
 
 def _mean(rows: geopandas.GeoDataFrame) -> dict[str, Any]:
-    """The figures of one mask: the mean of the zones that it sees, and how many those are."""
+    """The figures of one mask: how many zones have valid pixels in it, and the mean over those."""
     seen = rows["cloud_percent"].dropna()
     mean = round(float(seen.mean()), 3) if len(seen) else None
     first = rows.iloc[0]
@@ -58,7 +58,7 @@ def _mean(rows: geopandas.GeoDataFrame) -> dict[str, Any]:
 
 
 def _line(mean: dict[str, Any]) -> str:
-    """The same for a person."""
+    """The figures of one mask as a line for a person."""
     seen, name = mean["zones_seen"], " ".join(text for text in (mean["date"], mean["mask"]) if text)
-    found = "sees none of the zones" if not seen else f"{mean['mean_cloud_percent']:.1f} % cloud, mean of {seen} zones"
-    return f"  {name}: {found}"
+    cover = "sees none of the zones" if not seen else f"{mean['mean_cloud_percent']:.1f} % cloud, mean of {seen} zones"
+    return f"  {name}: {cover}"

@@ -32,29 +32,29 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def output_flags(function: F) -> F:
-    """A flag for each output that is written on request."""
+    """Add an option for each output that is written on request."""
     for kind in reversed(OUTPUTS):
         if kind.help and not kind.word:
             flag = f"--{kind.key.replace('_', '-')}"
             function = click.option(flag, cls=OutputOption, is_flag=True, help=kind.help)(function)
     words = {kind.word: kind for kind in OUTPUTS if kind.word}
-    what = "; ".join(f"{word}: {kind.help}" for word, kind in words.items())
+    meanings = "; ".join(f"{word}: {kind.help}" for word, kind in words.items())
     return click.option(
         "--score", cls=WordOption, type=click.Choice(list(words)), multiple=True, metavar=f"[{'|'.join(words)}]",
-        help=f"Write scores as a raster too. {what} [{next(iter(words))}].",
+        help=f"Also write a raster of scores. {meanings} [{next(iter(words))}].",
     )(function)  # fmt: skip
 
 
 def asked_outputs(given: dict[str, Any]) -> dict[str, bool]:
-    """Key -> whether it is asked for, of the outputs that are written on request."""
+    """Key of each output that is written on request -> whether the user asks for it."""
     kinds = [kind for kind in OUTPUTS if kind.help]
     return {kind.key: kind.word in given["score"] if kind.word else given.get(kind.key, False) for kind in kinds}
 
 
 DEFAULT_OUT = Path("clouds")
-"""Where outputs go when nothing is said: a folder in the working directory, since a scene may lie on a server."""
+"""Default folder of outputs: in the working directory, since a scene may be on a server."""
 NAMED = ("mask", "polygons", "score", "class_scores", "uncertainty", "clear_sky")
-"""Outputs with an option that names their file."""
+"""Keys of the outputs with an option that names their file."""
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -94,9 +94,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.Choice(get_args(Outline)),
     default="pixel",
     show_default=True,
-    help="Polygons along the pixels' edges, or smooth, between their centres.",
+    help="Outline of the polygons: along pixel edges, or smooth, interpolated between pixel centres.",
 )
-@click.option("--pixel-polygons", is_flag=True, help="Polygons in pixel coordinates where there is no georeference.")
+@click.option("--pixel-polygons", is_flag=True, help="Write polygons in pixel coordinates if there is no georeference.")
 @click.option(
     "--encoding",
     type=click.Choice(get_args(EncodingName)),
@@ -118,12 +118,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=float,
     help="Pixel size in metres to score at; coarser is faster. Default: the coarsest the model was validated for.",
 )
-@click.option("--mask-file", type=_FILE, help="One scene: the mask's path.")
-@click.option("--polygons-file", type=_FILE, help="One scene: the polygons' path.")
-@click.option("--score-file", type=_FILE, help="One scene: the score's path.")
-@click.option("--class-scores-file", type=_FILE, help="One scene: the classes' probabilities' path.")
-@click.option("--uncertainty-file", type=_FILE, help="One scene: the uncertainty's path.")
-@click.option("--clear-sky-file", type=_FILE, help="One scene: the estimate's.")
+@click.option("--mask-file", type=_FILE, help="For one scene: path of the mask.")
+@click.option("--polygons-file", type=_FILE, help="For one scene: path of the polygons.")
+@click.option("--score-file", type=_FILE, help="For one scene: path of the P(cloud) raster.")
+@click.option("--class-scores-file", type=_FILE, help="For one scene: path of the raster of class probabilities.")
+@click.option("--uncertainty-file", type=_FILE, help="For one scene: path of the uncertainty raster.")
+@click.option("--clear-sky-file", type=_FILE, help="For one scene: path of the estimate of the ground.")
 @click.option(
     "--device",
     type=click.Choice(("auto", "cpu", "cuda", "mps")),
@@ -145,7 +145,7 @@ def detect(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  #
     """Find the clouds of one or more scenes.
 
     For each SCENE it writes STEM_cloudmask.tif (0 clear, 1 cloud, 255 nodata) and STEM_clouds.geojson into the folder
-    `clouds` or that of --out, and prints one line; where stdout is a pipe, one JSON object.
+    `clouds`, or that of --out, and prints one line, or one JSON object if stdout is a pipe.
     """
     scenes = tuple(inner for scene in scenes for inner in scenes_in(scene))
     out, options = _outputs(scenes, given), take_detect_options(given)
@@ -156,7 +156,7 @@ def detect(reporter: Reporter, scenes: tuple[str, ...], **given: Any) -> int:  #
 
 
 def take_detect_options(given: dict[str, Any]) -> DetectOptions:
-    """The command's options as the verb takes them."""
+    """The options of the command as DetectOptions."""
     return DetectOptions(
         model=given["model"],
         scene=take_scene_options(given),
@@ -180,16 +180,16 @@ def take_detect_options(given: dict[str, Any]) -> DetectOptions:
 
 
 def _threshold(given: dict[str, Any]) -> float | str | Probability | None:
-    """--threshold or --probability; UsageError for both."""
+    """The value of --threshold or --probability; UsageError for both."""
     if given["probability"] is None:
         return cast("float | str | None", given["threshold"])
     if given["threshold"] is not None:
-        raise UsageError("--threshold and --probability are two ways to say the same; give one of them")
+        raise UsageError("--threshold and --probability both set the threshold; give one of them")
     return Probability(given["probability"])
 
 
 def _run(scenes: tuple[str, ...], out: Path | dict[str, Path], options: DetectOptions, reporter: Reporter) -> int:
-    """All scenes in turn; the exit code. One that fails does not stop the others."""
+    """Detect in all scenes, one after another; returns the exit code. A scene that fails does not stop the others."""
     check_projections()
     scorer: Scorer = load_scorer(options.model, options.device, options.precision)
     done: list[Detection] = []
@@ -197,7 +197,7 @@ def _run(scenes: tuple[str, ...], out: Path | dict[str, Path], options: DetectOp
     for scene in scenes:
         reporter.start(scene)
         try:
-            found = detect_scene(scene, out, options, scorer=scorer, progress=reporter.progress)
+            detection = detect_scene(scene, out, options, scorer=scorer, progress=reporter.progress)
         except Cancelled:
             raise
         except Exception as error:
@@ -207,15 +207,16 @@ def _run(scenes: tuple[str, ...], out: Path | dict[str, Path], options: DetectOp
             reporter.failure(problem, scene)
             failed.append(problem.exit_code)
             continue
-        if any(found.mask_path == earlier.mask_path for earlier in done):  # remote items of one id
-            twice = UsageError(
-                f"{scene} has the name of an earlier scene, {found.mask_path.name}; run it into a folder"
+        if any(detection.mask_path == earlier.mask_path for earlier in done):  # the name of a remote item is its id
+            collision = UsageError(
+                f"{scene} has the same name as an earlier scene, so {detection.mask_path.name} was kept; run it into "
+                "another folder"
             )
-            reporter.failure(twice, scene)
-            failed.append(twice.exit_code)
+            reporter.failure(collision, scene)
+            failed.append(collision.exit_code)
             continue
-        done.append(found)
-        reporter.result(found.summary(), _sentence(scene, found), _details(found))
+        done.append(detection)
+        reporter.result(detection.summary(), _sentence(scene, detection), _details(detection))
     if len(scenes) > 1:
         reporter.total(_total(done, failed))
         return int(bool(failed))
@@ -223,60 +224,60 @@ def _run(scenes: tuple[str, ...], out: Path | dict[str, Path], options: DetectOp
 
 
 def _outputs(scenes: tuple[str, ...], given: dict[str, Any]) -> Path | dict[str, Path]:
-    """The folder, or the named files of one scene; UsageError where neither or both are given, or stems collide."""
+    """The folder of the outputs, or the path of each output of one scene; UsageError if options or names collide."""
     if given["mask_file"] is not None:
         if len(scenes) > 1 or given["out"] is not None:
             raise UsageError("--mask-file names the output of one scene, without --out; for several give --out DIR")
         return _named(given)
     for key in NAMED[1:]:
         if given[f"{key}_file"] is not None:
-            raise UsageError(f"--{key.replace('_', '-')}-file goes with --mask-file; or leave it out")
+            raise UsageError(f"--{key.replace('_', '-')}-file needs --mask-file; give both, or --out DIR instead")
     out = given["out"] or DEFAULT_OUT
     check_stems([(scene, outputs_name(scene)) for scene in scenes], out)
     return cast("Path", out)
 
 
 def _named(given: dict[str, Any]) -> dict[str, Path]:
-    """Output -> its file, for one scene; UsageError for an output that is asked for and has none."""
+    """Key -> path of each output of one scene; UsageError for an output that is asked for and has no path."""
     files = {key: given[f"{key}_file"] for key in NAMED}
-    format_given = click.get_current_context().get_parameter_source("polygons") is ParameterSource.COMMANDLINE
-    if format_given and given["polygons"] != "none" and files["polygons"] is None:
-        raise UsageError("--polygons is the format in --out DIR; beside --mask-file name the file with --polygons-file")
+    has_format = click.get_current_context().get_parameter_source("polygons") is ParameterSource.COMMANDLINE
+    if has_format and given["polygons"] != "none" and files["polygons"] is None:
+        raise UsageError("--polygons is the format in --out DIR; with --mask-file name the file by --polygons-file")
     files["stac"] = given["mask_file"].with_suffix(".json") if given["stac"] else None
     for key, asked in asked_outputs(given).items():
         if asked and key not in files:
-            raise UsageError(f"--{key} is written into --out DIR; leave out --mask-file")
+            raise UsageError(f"--{key} is only written into --out DIR; leave out --mask-file")
         if asked and files[key] is None:
             option = next(f"score {kind.word}" if kind.word else key for kind in OUTPUTS if kind.key == key)
             raise UsageError(
-                f"--{option.replace('_', '-')} is written into --out DIR; beside --mask-file name its file with "
+                f"--{option.replace('_', '-')} is written into --out DIR; with --mask-file name its file by "
                 f"--{key.replace('_', '-')}-file"
             )
     return {key: path for key, path in files.items() if path is not None}
 
 
-def _sentence(scene: str, found: Detection) -> str:
-    """A scene's result for a person."""
-    cover = "no valid pixels" if math.isnan(found.cloud_cover) else f"{found.cloud_cover:.1f} % cloud"
-    if found.class_cover:
-        others = {name: share for name, share in found.class_cover.items() if name not in ("clear", "cloud")}
-        cover += f" ({', '.join(f'{name} {share:.1f}' for name, share in others.items())})"
-    if found.polygon_count is not None:
-        cover += f", {found.polygon_count} polygon" + ("" if found.polygon_count == 1 else "s")
-    if found.kept:
+def _sentence(scene: str, result: Detection) -> str:
+    """The result of a scene as a line for a person."""
+    cover = "no valid pixels" if math.isnan(result.cloud_cover) else f"{result.cloud_cover:.1f} % cloud"
+    if result.class_cover:
+        others = {name: percent for name, percent in result.class_cover.items() if name not in ("clear", "cloud")}
+        cover += f" ({', '.join(f'{name} {percent:.1f}' for name, percent in others.items())})"
+    if result.polygon_count is not None:
+        cover += f", {result.polygon_count} polygon" + ("" if result.polygon_count == 1 else "s")
+    if result.kept:
         cover += ", kept from an earlier run (--overwrite makes it anew)"
-    return f"{short_name(scene)}: {cover} {arrow()} {found.mask_path}"
+    return f"{short_name(scene)}: {cover} {arrow()} {result.mask_path}"
 
 
-def _details(found: Detection) -> str:
-    """What --verbose adds."""
-    more = ", ".join(found.files[kind.key].name for kind in OUTPUTS if kind.key != "mask" and kind.key in found.files)
-    also = f"; also {more}" if more else ""
-    return f"model {found.model}, threshold {found.threshold:.4g} ({found.rule}), {found.seconds:.1f} s{also}"
+def _details(result: Detection) -> str:
+    """What --verbose adds to the line."""
+    files = [result.files[kind.key].name for kind in OUTPUTS if kind.key != "mask" and kind.key in result.files]
+    also = f"; also {', '.join(files)}" if files else ""
+    return f"model {result.model}, threshold {result.threshold:.4g} ({result.rule}), {result.seconds:.1f} s{also}"
 
 
 def _total(done: list[Detection], failed: list[int]) -> str:
-    """The line below several scenes."""
+    """The line below the results of several scenes."""
     covers = [one.cloud_cover for one in done if not math.isnan(one.cloud_cover)]
     warned = sum(any(isinstance(note, Warn) for note in one.notes) for one in done)
     parts = [f"{len(done) + len(failed)} scenes"]

@@ -28,20 +28,20 @@ PACKAGES = (
     "dask",
 )
 SHOWN_VARIABLES = ("GDAL_", "PROJ_", "CPL_", "OMP_", "GEOCLOUD_")
-"""Beginnings of environment variables that change how things work; their values may be secret and are left out."""
+"""Prefixes of environment variables that change how geocloud works; their values may be secret and are not shown."""
 
 
 @click.command(cls=Command, epilog=examples("geocloud doctor", "geocloud doctor --json"))
 @shell(answers=True)
 def doctor(reporter: Reporter) -> int:
-    """Test this installation, and print a report to paste into a bug.
+    """Test this installation, and print a report to paste into a bug report.
 
-    Exit code 1 where a check fails.
+    Exit code 1 if a check fails.
     """
     from geocloud.verbs.doctor import examine
 
     checks = examine()
-    about = {
+    about = {  # what a reader of the bug report needs to know
         "geocloud": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -50,10 +50,10 @@ def doctor(reporter: Reporter) -> int:
         "set": ", ".join(sorted(name for name in os.environ if name.startswith(SHOWN_VARIABLES))) or "nothing",
     }
     passed = all(check.passed for check in checks)
-    listed = [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks]
+    results = [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks]
     lines = [f"{name:16} {text}" for name, text in about.items()]
     lines += [f"{check.name:16} {'ok    ' if check.passed else 'FAILED'} {check.detail}" for check in checks]
-    reporter.table([{**about, "passed": passed, "checks": listed}], "\n".join(lines))
+    reporter.table([{**about, "passed": passed, "checks": results}], "\n".join(lines))
     return 0 if passed else 1
 
 

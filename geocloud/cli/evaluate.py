@@ -21,7 +21,7 @@ from geocloud.verbs.evaluate import evaluate as evaluate_models
 def _read_folds(
     _context: click.Context, _option: click.Parameter, given: tuple[tuple[str, Path], ...]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Each model with the names in its file."""
+    """Each model with the names of scenes in its file."""
     return tuple((model, read_names(path)) for model, path in given)
 
 
@@ -39,7 +39,7 @@ def _read_folds(
     "models",
     type=ModelName(),
     multiple=True,
-    help=f"Name of a model, or a model folder; may be repeated [{DEFAULT_MODEL}, where there is no --fold].",
+    help=f"Name of a model, or a model folder; may be repeated [{DEFAULT_MODEL}, if there is no --fold].",
 )
 @click.option(
     "--fold",
@@ -48,7 +48,7 @@ def _read_folds(
     multiple=True,
     callback=_read_folds,
     metavar="MODEL FILE",
-    help="Cross-validation: a model, and a text file of the scenes, one per line, that it has not seen; repeated.",
+    help="Cross-validation: a model, and a text file of scenes that it has not seen, one per line; may be repeated.",
 )
 @click.option(
     "--baseline",
@@ -72,15 +72,23 @@ def _read_folds(
     "--suite",
     default=None,
     metavar="NAME|FILE",
-    help="Data sets, codes and conditions: accuracy, kinds, or a TOML file. DATA is then the folder that holds them.",
+    help="Data sets with their codes and conditions: accuracy, kinds, places, or a TOML file. DATA is the folder that "
+    "holds them.",
 )
-@click.option("--difference", is_flag=True, help="Add the difference of two models, of clear sky and of cloud.")
-@click.option("--threshold", type=Threshold(), metavar="T|RULE", help="For the models [each card's own].")
-@click.option("--masks", is_flag=True, help="DATA are existing masks: 0 clear, 1 cloud, 255 nodata.")
-@click.option("--draws", type=int, default=1000, show_default=True, help="Bootstrap draws of scenes.")
+@click.option(
+    "--difference", is_flag=True, help="Also measure the difference of two models, of clear sky and of cloud."
+)
+@click.option(
+    "--threshold",
+    type=Threshold(),
+    metavar="T|RULE",
+    help="Threshold of the models, a raw score or a rule [that of each card].",
+)
+@click.option("--masks", is_flag=True, help="DATA holds existing masks: 0 clear, 1 cloud, 255 nodata.")
+@click.option("--draws", type=int, default=1000, show_default=True, help="Bootstrap samples for the intervals.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for JSON, Markdown and plots.")
-@click.option("--overwrite", is_flag=True, help="Replace what an earlier evaluation wrote.")
-@click.option("--sheets", type=int, default=0, help="Draw so many of the worst and of the best scenes (with --out).")
+@click.option("--overwrite", is_flag=True, help="Replace the files of an earlier evaluation.")
+@click.option("--sheets", type=int, default=0, help="Draw this many of the worst and of the best scenes; with --out.")
 @device_option
 @data_options
 @shell(shares={})
@@ -92,8 +100,8 @@ def evaluate(
 ) -> None:
     """Measure models on DATA: tagged pictures, or scenes with labels."""
     data = take_data_options(options, masks=options.pop("masks"))
-    chosen = EvaluateOptions(data=data, **options)
-    found = evaluate_models(sources, out, chosen, progress=reporter.progress)
-    for note in found.notes:
+    evaluation = evaluate_models(sources, out, EvaluateOptions(data=data, **options), progress=reporter.progress)
+    for note in evaluation.notes:
         reporter.note(note)
-    reporter.table([row.record() for row in (*found.rows, *found.conditions)], markdown(found.rows).rstrip())
+    records = [row.record() for row in (*evaluation.rows, *evaluation.conditions)]
+    reporter.table(records, markdown(evaluation.rows).rstrip())

@@ -14,7 +14,7 @@ from geocloud.verbs.evaluate_classes import evaluate_classes as measure
 
 
 class TrueCodesType(click.ParamType):  # type: ignore[type-arg]
-    """`thin=192;thick=255;cloud=192,255` as names and label codes."""
+    """`thin=192;thick=255;cloud=192,255` as a dict of true class -> label codes."""
 
     name = "truth"
 
@@ -24,7 +24,7 @@ class TrueCodesType(click.ParamType):  # type: ignore[type-arg]
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> dict[str, tuple[int, ...]]:
-        """Parse; click's own usage error where it is not of that form."""
+        """Parse the text; click's usage error if it has another form."""
         if isinstance(value, dict):
             return value
         try:
@@ -40,16 +40,21 @@ class TrueCodesType(click.ParamType):  # type: ignore[type-arg]
 )
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
-    "--truth", type=TrueCodesType(), required=True, help="Label codes, as in 'clear=128;thin=192;thick=255;shadow=64'."
+    "--truth",
+    type=TrueCodesType(),
+    required=True,
+    help="Label codes of each true class, such as 'clear=128;thin=192;thick=255;shadow=64'.",
 )
 @model_option
-@click.option("--tag", default="", metavar="COLUMN", help="Count scenes with a 1 in this column of tags.csv apart.")
+@click.option(
+    "--tag", default="", metavar="COLUMN", help="Count scenes with a 1 in this column of tags.csv separately."
+)
 @click.option("--peer", default="", metavar="NAME", help="Another detector to compare with: ukis-csmask.")
 @shell(answers=True)
 def evaluate_classes(
     reporter: Reporter, data: Path, truth: dict[str, tuple[int, ...]], model: str, tag: str, peer: str
 ) -> None:
-    """Measure a mask's further classes on DATA, a folder of `images` and `labels`; prints Markdown."""
+    """Measure a mask's further classes on DATA, a folder with `images` and `labels`, and print Markdown."""
     for table in measure(data, truth, model, tag=tag, peer=peer):
         codes = {
             name: {str(code): int(counts[code]) for code in counts.nonzero()[0]}

@@ -1,4 +1,4 @@
-"""A model's card as text for a person: inputs, threshold, training data, figures, and what it gets wrong."""
+"""A model card as text for a person: inputs, threshold, training data, figures, and known errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES = {
 
 
 def card_text(card: ModelCard) -> str:
-    """The whole card."""
+    """The whole card, in lines of at most WIDTH characters."""
     sections = (
         ("What it reads", _reads(card)),
         ("Threshold", _threshold(card)),
@@ -36,8 +36,8 @@ def _reads(card: ModelCard) -> list[str]:
     optional = f"; also {', '.join(card.optional_bands)} where present" if card.optional_bands else ""
     blocks = f"blocks of {card.block} x {card.block} patches with {card.halo} pixels of context"
     lines = [f"{', '.join(card.bands)}{optional}", f"{blocks}; one score per {card.level}"]
-    alike = card.bf16_agreement
-    return lines if alike is None else [*lines, f"{100 * alike:.2f} % of masks are the same in bfloat16 as in fp32"]
+    same = card.bf16_agreement
+    return lines if same is None else [*lines, f"{100 * same:.2f} % of masks are the same in bfloat16 as in fp32"]
 
 
 def _threshold(card: ModelCard) -> list[str]:
@@ -60,7 +60,7 @@ def _training(card: ModelCard) -> list[str]:
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
-    """A line per data set; notes as they are."""
+    """One line per data set."""
     return [
         f"{name}: {', '.join(_values(value))}" if isinstance(value, Mapping) else f"{name}: {value}"
         for name, value in metrics.items()
@@ -68,7 +68,7 @@ def _figures(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _values(figures: Mapping[str, Any]) -> Iterator[str]:
-    """`F1 0.876`; an interval `NAME_90` goes in brackets behind NAME."""
+    """Each figure as text, such as `F1 0.876`; its interval, under the key NAME_90, follows in brackets."""
     for name, value in figures.items():
         stem, _, level = name.rpartition("_")
         if level.isdigit() and stem in figures:
@@ -78,7 +78,7 @@ def _values(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _interval(figures: Mapping[str, Any], name: str) -> str:
-    """The figure's interval in brackets, where there is one."""
+    """The interval of a figure in brackets; empty if it has none."""
     for other, span in figures.items():
         stem, _, level = other.rpartition("_")
         if stem == name and level.isdigit():
@@ -87,6 +87,6 @@ def _interval(figures: Mapping[str, Any], name: str) -> str:
 
 
 def _wrap(text: str, indent: int) -> list[str]:
-    """Lines no longer than WIDTH, those after the first two further in."""
+    """Lines of at most WIDTH characters; indented ones have a hanging indent of 2."""
     pad = " " * indent
     return textwrap.wrap(text, WIDTH, initial_indent=pad, subsequent_indent=pad + ("  " if indent else ""))

@@ -20,20 +20,20 @@ from geocloud.scorers.card import ModelCard
 
 @click.group(cls=Group, epilog=examples("geocloud models list", "geocloud models show unmix"))
 def models() -> None:
-    """List the models there are, show a model's card, export a network."""
+    """List the models, show a model's card, or export a network."""
 
 
 @models.command("list", cls=Command, epilog=examples("geocloud models list", "geocloud models list --json"))
 @shell(answers=True)
 def list_models(reporter: Reporter) -> None:
-    """The shipped models, installed ones, and those of ~/.geocloud/models; * marks the default."""
-    found = _records()
+    """List the shipped and installed models, and those in ~/.geocloud/models; * marks the default."""
+    records = _records()
     lines = [
         f"{'*' if one['name'] == default_name() else ' '} {one['name']:<14} {one['kind']:<10} "
         f"{one.get('supervision', '  ')}  {one['description']}"
-        for one in found
+        for one in records
     ]
-    reporter.table([{"default": default_name(), "models": found}], "\n".join(lines))
+    reporter.table([{"default": default_name(), "models": records}], "\n".join(lines))
 
 
 def _records() -> list[dict[str, str]]:
@@ -47,13 +47,13 @@ def _records() -> list[dict[str, str]]:
 
 
 def _record(card: ModelCard) -> dict[str, str]:
-    """By its card."""
+    """The record of a model, from its card."""
     row = {"name": card.name, "kind": card.kind, "supervision": card.training.supervision}
     return {**row, "description": card.description}
 
 
 def _own(name: str) -> dict[str, str]:
-    """A model of the user's own, by the name it is known by; of a damaged one, why."""
+    """The record of a model in the user's folder; if it is damaged, the description says why."""
     try:
         return {**_record(card_of(name)), "name": name}
     except ModelError as error:
@@ -64,7 +64,7 @@ def _own(name: str) -> dict[str, str]:
 @click.argument("model", type=ModelName())
 @shell(answers=True)
 def show(reporter: Reporter, model: str) -> None:
-    """A model's card: what it is, what it has seen, its threshold, what it gets wrong."""
+    """Show a model's card: what it is, how it was trained, its threshold, and what it gets wrong."""
     card = card_of(model)
     if card.kind == "baseline":
         calibration = card.calibration
@@ -84,16 +84,16 @@ def show(reporter: Reporter, model: str) -> None:
     show_default=True,
     callback=names,
     metavar="NAME,...",
-    help="Bands that the scenes have.",
+    help="Bands that the scenes will have.",
 )
-@click.option("--side", type=click.IntRange(64), default=512, show_default=True, help="Pixels of a tile's side.")
-@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@click.option("--side", type=click.IntRange(64), default=512, show_default=True, help="Pixels per side of a tile.")
+@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @shell()
 def export(reporter: Reporter, model: str, out: Path, channels: tuple[str, ...], *, side: int, overwrite: bool) -> None:
     """Write a model's network as an ONNX file, for programs without torch.
 
-    Input (1, bands, side, side) reflectance, output (1, side, side) raw score; the file's metadata have bands and
-    threshold. Needs pip install 'geocloud[onnx]'.
+    Its input is reflectance (1, bands, side, side), its output the raw score (1, side, side). The metadata of the file
+    hold bands and threshold. Needs pip install 'geocloud[onnx]'.
     """
     from geocloud.verbs.export_model import export_model
 

@@ -1,4 +1,4 @@
-"""Options that several commands take, and how their texts become values."""
+"""Options that several commands have, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ def names(_context: click.Context, _option: click.Parameter, values: Sequence[st
 
 
 def numbers(_context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """`192,255` as (192, 255); none as ()."""
+    """`192,255` as (192, 255); no value as ()."""
     try:
         return tuple(int(part) for part in (value or "").split(",") if part.strip())
     except ValueError as error:
-        raise click.BadParameter(f"{value!r} must be whole numbers with commas between", param=option) from error
+        raise click.BadParameter(f"{value!r} must be whole numbers separated by commas", param=option) from error
 
 
 READING_OPTIONS = ("bands", "scale", "offset", "allow_external", "max_pixels")
+"""Names of the options of `reading_options`, as in SceneOptions."""
 SCENE_OPTIONS = (*READING_OPTIONS, "nodata", "time")
+"""Names of the options of `scene_options`, as in SceneOptions."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class BandList(click.ParamType):  # type: ignore[type-arg]
-    """`blue=1,green=2,red=3` as a dict of band numbers, or of names where they are none."""
+    """`blue=1,green=2,red=B04` as a dict of band numbers, or of the scene's names of bands."""
 
     name = "bands"
 
@@ -46,7 +48,7 @@ class BandList(click.ParamType):  # type: ignore[type-arg]
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> dict[str, int | str]:
-        """Parse; click's own usage error where it is not of that form."""
+        """Parse the text; click's usage error if it has another form."""
         if isinstance(value, dict):
             return value
         try:
@@ -57,19 +59,19 @@ class BandList(click.ParamType):  # type: ignore[type-arg]
 
 
 def _number_or_name(text: str) -> int | str:
-    """A band's number, or what the scene calls it; ValueError where it is empty."""
+    """The number of a band, or the scene's name of it; ValueError if it is empty."""
     if not text:
         raise ValueError("a band has a number or a name")
     return int(text) if text.isdigit() else text
 
 
 class ModelName(click.ParamType):  # type: ignore[type-arg]
-    """A name, a folder or an ONNX file; the shell's Tab key offers the names."""
+    """Name of a model, a model folder, or an ONNX file; the shell's Tab key completes names."""
 
     name = "model"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        """Names of models, else files."""
+        """Complete names of models, or else paths."""
         names = [name for name in model_names() if name.startswith(incomplete)]
         return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
@@ -80,7 +82,7 @@ class Threshold(click.ParamType):  # type: ignore[type-arg]
     name = "threshold"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:  # noqa: ANN401, ARG002
-        """A float where it reads as one."""
+        """A float if the text is a number, else the text."""
         try:
             return float(value)
         except ValueError:
@@ -97,14 +99,14 @@ model_option = click.option(
 
 
 def scene_options(function: F) -> F:
-    """--bands, --scale, --offset, --nodata, --time, --max-pixels and --allow-external."""
+    """Add --bands, --scale, --offset, --nodata, --time, --max-pixels and --allow-external."""
     nodata = click.option(
-        "--nodata", type=float, help="Digital number without data, in every band; default: what the scene says."
+        "--nodata", type=float, help="Digital number that means no data, in every band; default: as the scene says."
     )
     time = click.option(
         "--time",
         metavar="DATE",
-        help="Which time of a Zarr or netCDF: a date, the beginning of one, or a number from 0.",
+        help="Which time of a Zarr or netCDF: a date, the beginning of one, or its number, counted from 0.",
     )
     return time(nodata(reading_options(function)))
 
@@ -120,7 +122,7 @@ class BoundsText(click.ParamType):  # type: ignore[type-arg]
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> tuple[float, ...]:
-        """Parse; click's own usage error where it is not of that form."""
+        """Parse the text; click's usage error if it has another form."""
         if isinstance(value, tuple):
             return value
         try:
@@ -133,10 +135,10 @@ class BoundsText(click.ParamType):  # type: ignore[type-arg]
 
 
 def area_options(function: F) -> F:
-    """--aoi and --bounds."""
+    """Add --aoi and --bounds."""
     for option in (
         click.option(
-            "--bounds", type=BoundsText(), metavar="MINX,MINY,MAXX,MAXY", help="The same in the scene's own CRS."
+            "--bounds", type=BoundsText(), metavar="MINX,MINY,MAXX,MAXY", help="Only this box, in the scene's own CRS."
         ),
         click.option(
             "--aoi",
@@ -149,7 +151,7 @@ def area_options(function: F) -> F:
 
 
 def reading_options(function: F) -> F:
-    """The same without --nodata and --time, for a command that has one of its own."""
+    """Add --bands, --scale, --offset, --max-pixels and --allow-external, for a command with a --nodata of its own."""
     for option in (
         click.option(
             "--allow-external",
@@ -172,12 +174,12 @@ def reading_options(function: F) -> F:
 
 
 def as_scene_options(**given: Any) -> SceneOptions:  # noqa: ANN401 - click's own values
-    """The options as one value, under their own names; UsageError where they make no sense."""
+    """The values of the scene options as SceneOptions; UsageError if they contradict each other."""
     return SceneOptions(**{**given, "bands": given.get("bands") or {}})
 
 
 def take_scene_options(given: dict[str, Any], names: Sequence[str] = SCENE_OPTIONS) -> SceneOptions:
-    """The same, taken out of a command's other values; `names` READING_OPTIONS where --nodata is its own."""
+    """Take the scene options out of a command's values; `names` is READING_OPTIONS if it has its own --nodata."""
     return as_scene_options(**{name: given.pop(name) for name in names})
 
 
@@ -195,7 +197,7 @@ _TAGS = (
         multiple=True,
         callback=names,
         metavar="NAME,...",
-        help="Subfolders that show cloud [those named cloud...].",
+        help="Subfolders of cloudy pictures [those named cloud...].",
     ),
     click.option(
         "--labels",
@@ -204,12 +206,12 @@ _TAGS = (
         help="Folder of label rasters, matched by stem [`labels` beside `images`].",
     ),
     click.option("--cloud-codes", callback=numbers, metavar="N,...", help="Label codes of cloud [all above 0]."),
-    click.option("--ignore-codes", callback=numbers, metavar="N,...", help="Label codes to leave out of the figures."),
+    click.option("--ignore-codes", callback=numbers, metavar="N,...", help="Label codes to leave out."),
 )
 
 
 def _scene_names(_context: click.Context, _option: click.Parameter, path: Path | None) -> tuple[str, ...]:
-    """The names in a file."""
+    """The names of scenes in a file; () without one."""
     return () if path is None else read_names(path)
 
 
@@ -219,7 +221,7 @@ without_option = click.option(
     type=_FILE,
     callback=_scene_names,
     metavar="FILE",
-    help="Text file of the names of scenes to leave out, one per line.",
+    help="Text file with the names of scenes to leave out, one per line.",
 )
 _OPTIONS = (
     click.option(
@@ -227,7 +229,7 @@ _OPTIONS = (
         type=_FILE,
         callback=_scene_names,
         metavar="FILE",
-        help="Text file of the names of scenes to use [all].",
+        help="Text file with the names of scenes to use, one per line [all].",
     ),
     without_option,
     click.option("--folders", multiple=True, callback=names, metavar="NAME,...", help="Subfolders to use [all]."),
@@ -235,14 +237,14 @@ _OPTIONS = (
         "--fit",
         type=click.Choice(get_args(Fit)),
         default=None,
-        help="Pictures resized to one patch, or at their own pixels [by the model].",
+        help="Resize pictures to one patch, or score them at their own size [by the model].",
     ),
     click.option(
         "--part",
         type=click.Choice(get_args(Part)),
         default="all",
         show_default=True,
-        help="Only the files that a training with the same --held-out and --seed used, or held out.",
+        help="Use only the files that a training with the same --held-out and --seed used, or held out.",
     ),
     click.option("--held-out", type=float, default=0.3, show_default=True, help="See --part."),
     click.option("--seed", type=int, default=0, show_default=True, help="See --part."),
@@ -251,21 +253,21 @@ _OPTIONS = (
 
 
 def tag_options(command: CommandFunction) -> CommandFunction:
-    """What separates clear from cloudy: names of subfolders, or label rasters and their codes."""
+    """Add --cloudy, --labels, --cloud-codes and --ignore-codes, which say what is cloudy."""
     for option in reversed(_TAGS):
         command = option(command)
     return command
 
 
 def data_options(command: CommandFunction) -> CommandFunction:
-    """All of them."""
+    """Add all options of a labelled data set."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return scene_options(tag_options(command))
 
 
 def take_data_options(given: dict[str, Any], *, masks: bool = False) -> DataOptions:
-    """Take them out of a command's values."""
+    """Take the options of `data_options` out of a command's values."""
     codes = LabelCodes(given.pop("cloud_codes"), given.pop("ignore_codes"))
     taken = {
         name: given.pop(name)

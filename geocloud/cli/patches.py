@@ -19,10 +19,10 @@ from geocloud.verbs.patches import PatchOptions, write_patches
 @click.argument("scene")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the patches.")
 @scene_options
-@click.option("--overwrite", is_flag=True, help="Replace patches that exist.")
+@click.option("--overwrite", is_flag=True, help="Replace existing patches.")
 @shell()
 def patches(reporter: Reporter, scene: str, out: Path, *, overwrite: bool, **given: Any) -> None:  # noqa: ANN401
-    """Write a scene's 64x64 patches as georeferenced GeoTIFFs; wholly nodata ones are left out."""
+    """Write the patches of SCENE, 64 x 64 pixels each, as georeferenced GeoTIFFs; wholly nodata ones are left out."""
     count = write_patches(scene, out, PatchOptions(as_scene_options(**given), overwrite))
     record = {"scene": without_secrets(scene), "out": str(out), "patches": count}
     reporter.result(record, f"{short_name(scene)}: {count} patches {arrow()} {out}")

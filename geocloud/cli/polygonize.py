@@ -22,27 +22,27 @@ from geocloud.verbs.polygonize import polygonize as polygonize_mask
 @click.argument("mask")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="Vector file: .geojson, .gpkg, .fgb or .parquet.")  # fmt: skip
-@click.option("--min-area", type=click.FloatRange(0), default=0.0, help="Leave out polygons smaller than this, in m².")
+@click.option("--min-area", type=click.FloatRange(0), default=0.0, help="Leave out polygons smaller than this many m².")
 @click.option(
     "--score-file",
     "score",
     cls=InputOption,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="P(cloud) raster beside the mask, for mean_score.",
+    help="Raster of P(cloud) on the mask's grid, for mean_score.",
 )
 @click.option(
     "--outline",
     type=click.Choice(get_args(Outline)),
     default="pixel",
     show_default=True,
-    help="Along the pixels' edges, or smooth, between their centres; the latter needs --score-file.",
+    help="Along pixel edges, or smooth, interpolated between pixel centres; the latter needs --score-file.",
 )
 @click.option("--encoding", cls=InputOption, type=click.Choice(get_args(MaskEncoding)),
-              help="The mask's codes; default: as it says.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+              help="Encoding of the mask; default: as its tags say.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @shell(watch=True, shares={})
 def polygonize(reporter: Reporter, mask: str, out: Path, **given: Any) -> None:  # noqa: ANN401 - click's own values
-    """Turn a mask into polygons: every code but 0 (clear) and 255 (nodata)."""
+    """Write the polygons of MASK: every code except 0 (clear) and 255 (nodata)."""
     check_projections()
     reporter.start(mask)
     count = polygonize_mask(mask, out, PolygonizeOptions(**given), progress=reporter.progress)

@@ -1,4 +1,4 @@
-"""`rio clouds`: geocloud detect as a command of rasterio's own program."""
+"""`rio clouds`: `geocloud detect` as a command of rasterio's program `rio`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 class _Detect(click.Command):
-    """Imports `geocloud detect` when it is called, not whenever rio starts."""
+    """Imports `geocloud detect` only when it is called, so that `rio` starts quickly."""
 
     def make_context(
         self,

@@ -28,19 +28,21 @@ from geocloud.verbs.threshold_page import ThresholdOptions, keep_threshold, thre
               show_default=True, help="The page.")  # fmt: skip
 @model_option
 @click.option("--keep", type=click.Path(path_type=Path), metavar="MODEL",
-              help="Put the threshold into this model's card, or a copy of --model, and write no page.")  # fmt: skip
+              help="Write the threshold into this model, or into a copy of --model, and no page.")  # fmt: skip
 @click.option("--probability", type=float, metavar="P", help="With --keep: threshold in P(cloud), 0 to 1.")
-@click.option("--threshold", type=Threshold(), help="With --keep: threshold in the model's own unit.")
+@click.option(
+    "--threshold", type=Threshold(), help="With --keep: threshold in the model's own unit, or a rule of its card."
+)
 @scene_options
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="Scoring threads; default: one per core.")
-@click.option("--overwrite", is_flag=True, help="Replace a page that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
 @shell(watch=True, shares={})
 def threshold(reporter: Reporter, scenes: tuple[str, ...], out: Path, keep: Path | None, **given: Any) -> None:  # noqa: ANN401
-    """Choose a threshold by eye: write a page with each SCENE, a slider, and the mask and cover it gives.
+    """Choose a threshold by eye: write a page with each SCENE and a slider that shows its mask and cloud cover.
 
-    The page is one file that needs no server and no network. It prints the option to use, and the line that keeps the
-    threshold in a model of yours.
+    The page is one file that needs no server and no network. It shows the option to use, and the command that keeps the
+    threshold in a model of your own.
     """
     probability, raw = given.pop("probability"), given.pop("threshold")
     if keep is not None:
@@ -49,7 +51,7 @@ def threshold(reporter: Reporter, scenes: tuple[str, ...], out: Path, keep: Path
     if not scenes:
         raise UsageError("no scene is named: give SCENE..., or --keep MODEL with a threshold")
     if probability is not None or raw is not None:
-        raise UsageError("--probability and --threshold go with --keep MODEL; on the page a slider chooses")
+        raise UsageError("--probability and --threshold need --keep MODEL; leave them out, and use the page's slider")
     options = ThresholdOptions(scene=take_scene_options(given), **given)
     page = threshold_page(scenes, out, options, progress=reporter.progress)
     record = {"out": page.path, "model": options.model, "option": page.option, "cloud_percent": page.cover}
@@ -65,7 +67,7 @@ def _keep(
     probability: float | None,
     raw: Any,  # noqa: ANN401
 ) -> None:
-    """Write the threshold into a card."""
+    """Write the threshold into the card of a model."""
     if scenes:
         raise UsageError("--keep writes a threshold and no page; leave out the scenes")
     if (probability is None) == (raw is None):

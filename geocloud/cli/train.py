@@ -52,7 +52,7 @@ from geocloud.verbs.train import train as train_model
     type=click.Choice(get_args(Tag)),
     default="clear",
     show_default=True,
-    help="What the data show; a high error is then cloud (clear) or clear sky (cloudy).",
+    help="Data to train on; a high error then means cloud (clear) or clear sky (cloudy).",
 )
 @click.option(
     "--folders",
@@ -66,13 +66,14 @@ from geocloud.verbs.train import train as train_model
 @click.option("--epochs", type=int, default=10, show_default=True, help="Passes over the data.")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Patches per step.")
 @click.option("--lr", type=float, default=1e-3, show_default=True, help="Step size of Adam.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Fixes weights, batches and the split.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, batches and the split.")
 @click.option("--held-out", type=float, default=0.3, show_default=True, help="Share of files kept from training.")
 @click.option(
     "--rule",
     type=click.Choice(get_args(TrainRule)),
     default=None,
-    help="Threshold: 0.02; a quantile of held-out scores; equal errors [dense: paper, contrast: equal, else quantile].",
+    help="Threshold: 0.02 (paper); a quantile of held-out scores; where both errors are equal [dense: paper, contrast: "
+    "equal, others: quantile].",
 )
 @click.option("--quantile", type=float, default=0.99, show_default=True, help="See --rule.")
 @click.option("--latent", type=int, default=None, help="Size of the code [dense: 128, conv: 16 for each 8x8 pixels].")
@@ -81,7 +82,7 @@ from geocloud.verbs.train import train as train_model
     "--on",
     type=click.Choice(get_args(On)),
     default=None,
-    help="gmm: of band vectors, or of an autoencoder's codes [bands].",
+    help="gmm: fit to band vectors, or to an autoencoder's codes [bands].",
 )
 @click.option("--widths", callback=numbers, metavar="N,...", help="Hidden widths [dense: 512, conv: 24,48,96].")
 @click.option(
@@ -98,23 +99,23 @@ from geocloud.verbs.train import train as train_model
     multiple=True,
     callback=names,
     metavar="NAME,...",
-    help="Bands a scene may lack (conv).",
+    help="conv: bands that a scene may lack.",
 )
 @scene_options
 @click.option(
     "--fit",
     type=click.Choice(get_args(Fit)),
     default=None,
-    help="Pictures resized to one patch, or cut into patches [dense: resize, conv: cut].",
+    help="Resize pictures to one patch, or cut them into patches [dense: resize, conv: cut].",
 )
 @click.option("--max-patches", type=int, default=10_000, show_default=True, help="Most patches kept in memory.")
 @without_option
-@click.option("--start", type=ModelName(), help="unmix: name of a model, or a model folder, to go on from.")
+@click.option("--start", type=ModelName(), help="unmix: name of a model, or a model folder, to start from.")
 @device_option
 @click.option("--name", default="", help="Name on the card [the folder's].")
 @click.option("--licence", default="", help="Licence of the data, for the card.")
-@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
-@click.option("--overwrite", is_flag=True, help="Replace the model that is there.")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
+@click.option("--overwrite", is_flag=True, help="Replace a model in --out.")
 @recipe_option
 @shell(shares={})
 def train(reporter: Reporter, data: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401 - checked by TrainOptions
@@ -124,7 +125,7 @@ def train(reporter: Reporter, data: Path, folder: Path, **options: Any) -> None:
     channels, optional = options.pop("channels") or PICTURE_BANDS, options.pop("optional_channels")
     chosen = TrainOptions(bands=channels, optional_bands=optional, scene=scene, **options)
     if KINDS[chosen.kind].by_recipe:
-        _refuse_what_the_recipe_says()
+        _refuse_options_of_the_recipe()
     result = train_model(
         data,
         folder,
@@ -148,11 +149,11 @@ def train(reporter: Reporter, data: Path, folder: Path, **options: Any) -> None:
     )
 
 
-def _refuse_what_the_recipe_says() -> None:
-    """UsageError for an option on the command line that a recipe would overrule."""
+def _refuse_options_of_the_recipe() -> None:
+    """UsageError for an option on the command line that the recipe sets."""
     context = click.get_current_context()
-    taken = {"data", "folder", "kind", "recipe", "without", "start", "name", "resume", "overwrite"}
-    for name in context.params.keys() - taken:
+    allowed = {"data", "folder", "kind", "recipe", "without", "start", "name", "resume", "overwrite"}
+    for name in context.params.keys() - allowed:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} does not go with --kind unmix, which takes it from its recipe; set it there")

@@ -34,7 +34,7 @@ def version(reporter: Reporter, *, check: bool) -> None:
 
 
 def _checked() -> dict[str, str]:
-    """What can only be known by trying; EnvironmentProblem where projections do not work."""
+    """The results of checks that take seconds; EnvironmentProblem if projections do not work."""
     import torch
 
     from geocloud.cli.common import check_projections

@@ -9,7 +9,7 @@ import pytest
 
 from geocloud.batch.batch import BatchResult
 from geocloud.batch.manifest import BatchCounts, Record
-from geocloud.cli.batch_view import MAX_LISTED, BatchView, counts, details, duration, progress_event, sentence
+from geocloud.cli.batch_view import MAX_LISTED, BatchView, counts_text, details, duration, progress_event, sentence
 from geocloud.cli.reporter import make_reporter
 
 HALF = BatchCounts(total=40, kept=2, done=18, failed=2, running=8, pixels=600_000_000, seconds=60.0)
@@ -18,8 +18,8 @@ BAD = Record("b.tif", "failed", "p", error="b.tif is empty (0 bytes); fetch it a
 
 
 def test_a_line_of_counts() -> None:
-    assert counts(HALF) == "18 of 40 done, 2 failed, 8 running, 2 kept · 10.0 Mpx/s · 0:01:00 left"
-    assert counts(BatchCounts(total=3)) == "0 of 3 done, 0 failed, 0 running · 0.0 Mpx/s"
+    assert counts_text(HALF) == "18 of 40 done, 2 failed, 8 running, 2 kept · 10.0 Mpx/s · 0:01:00 left"
+    assert counts_text(BatchCounts(total=3)) == "0 of 3 done, 0 failed, 0 running · 0.0 Mpx/s"
     assert duration(3 * 3600 + 62.4) == "3:01:02"
 
 

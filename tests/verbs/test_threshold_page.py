@@ -109,7 +109,7 @@ def test_a_kept_threshold_is_the_model_s_own_from_then_on(sample: Path, tmp_path
     [
         ([], "no scene is named"),
         (["SCENE", "--out", "page.txt"], "must end in .html"),
-        (["SCENE", "--probability", "0.5"], "go with --keep"),
+        (["SCENE", "--probability", "0.5"], "need --keep MODEL"),
         (["--keep", "m"], "give either --probability or --threshold"),
         (["SCENE", "--keep", "m", "--probability", "0.5"], "leave out the scenes"),
         (["SCENE"] * 25, "25 scenes do not fit on a page"),
