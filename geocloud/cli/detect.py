@@ -242,7 +242,7 @@ def _named(given: dict[str, Any]) -> dict[str, Path]:
     files = {key: given[f"{key}_file"] for key in NAMED}
     has_format = click.get_current_context().get_parameter_source("polygons") is ParameterSource.COMMANDLINE
     if has_format and given["polygons"] != "none" and files["polygons"] is None:
-        raise UsageError("--polygons is the format in --out DIR; with --mask-file name the file by --polygons-file")
+        raise UsageError("--polygons is the format in --out DIR; beside --mask-file name the file with --polygons-file")
     files["stac"] = given["mask_file"].with_suffix(".json") if given["stac"] else None
     for key, asked in asked_outputs(given).items():
         if asked and key not in files:
@@ -250,7 +250,7 @@ def _named(given: dict[str, Any]) -> dict[str, Path]:
         if asked and files[key] is None:
             option = next(f"score {kind.word}" if kind.word else key for kind in OUTPUTS if kind.key == key)
             raise UsageError(
-                f"--{option.replace('_', '-')} is written into --out DIR; with --mask-file name its file by "
+                f"--{option.replace('_', '-')} is written into --out DIR; beside --mask-file name its file with "
                 f"--{key.replace('_', '-')}-file"
             )
     return {key: path for key, path in files.items() if path is not None}
