@@ -27,20 +27,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from geocloud.raster import BoolArray, FloatArray
+from geocloud.series.agreement import Known, Pairs, find_agreement, find_alike, find_known, find_lasting
 from geocloud.series.casts import Cast, Sky, blurred, find_darkness
-from geocloud.series.ground import NEAR, POOL_REACH, Ground, box_means, find_gains, find_ground, middle_of
+from geocloud.series.ground import POOL_REACH, Ground, box_means, find_gains, find_ground, middle_of
 
-Pairs = dict[tuple[int, int], FloatArray]
-"""Maps of pairs of dates, the earlier one first."""
 MIN_DATES = 3
 """With two, nothing says which of them is cloudy."""
 ROUNDS = 2
 """How often the clear dates are chosen anew by what was found."""
 REACH = 3 * ROUNDS
 """Pixels on each side of a pixel that its answer depends on."""
-ALIKE = np.float32(0.012), np.float32(0.07), 2
-"""Difference at which two dates agree: reflectance, and share of it; pixels on each side that must agree as well, for
-two clouds seldom look alike over many pixels."""
 CLOUD_BRIGHTNESS = 0.3, 0.45, 0.7, 1.0
 """Reflectance of the clouds that are tried."""
 DARK_CLOUD = np.float32(0.45)
@@ -139,10 +135,11 @@ def take_dates(
 def explain(dates: Dates, usual: Usual) -> Explained:
     """Weigh the three explanations for a window; `usual` is of the whole scene, so that windows fit together."""
     even = dates.data / usual.gain[..., None, None]
-    alike = _agreement(even, dates.seen)
+    alike = find_agreement(even, dates.seen)
+    known = find_known(len(even), alike)
     clearness = _single_clearness(dates)
     for _ in range(ROUNDS):
-        cloud, shadow = _weigh(even, dates, usual, alike, clearness)
+        cloud, shadow = _weigh(even, dates, usual, alike, known, clearness)
         clearness = (1 - cloud) * (1 - shadow) * dates.seen
     gone = np.float32(np.nan)
     return Explained(np.where(dates.seen, cloud, gone), np.where(dates.seen, shadow, gone))
@@ -172,7 +169,7 @@ def learn_usual(dates: Dates, width: int | None = None, side: int = 0) -> tuple[
                 # the median of chi squared of one degree of freedom is 0.455
                 noise[date] = [np.clip(middle_of(band.ravel(), clear.ravel()) / 0.455, 1, 25) for band in off]
         usual = replace(usual, gain=gain, noise=noise)
-        cloud, shadow = _weigh(even, dates, usual, _agreement(even, dates.seen), clearness)
+        cloud, shadow = _weigh_once(even, dates, usual, clearness)
         clearness = (1 - cloud) * (1 - shadow) * dates.seen
     share = ((cloud >= 0.5) & dates.seen).sum(axis=(1, 2)) / np.maximum(dates.seen.sum(axis=(1, 2)), 1)
     few = np.minimum(np.log((share + LEAST_CLOUD) / USUAL_CLOUD), 0).astype(np.float32)
@@ -188,16 +185,16 @@ def _single_clearness(dates: Dates) -> FloatArray:
 
 
 def _weigh(
-    even: FloatArray, dates: Dates, usual: Usual, alike: Pairs, clearness: FloatArray
+    even: FloatArray, dates: Dates, usual: Usual, alike: Pairs, grounds: Known, clearness: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """One round: P(cloud) and P(shadow), (date, h, w) each, given how clear each date is; `even` has a gain of 1."""
     cloud, shadow = np.empty_like(dates.cloud), np.empty_like(dates.cloud)
     clouds = _clouds(dates.bands)
     for date in range(len(even)):
         ground = find_ground(date, even, dates.cloud, clearness, dates.seen)
-        expected = _alike(even[date], ground.data, dates.seen[date])
-        lasting = np.maximum(_lasting(date, len(even), alike) - expected, 0)
-        own, known = dates.cloud[date].clip(-BOUND, BOUND), _known_ground(date, len(even), alike)
+        expected = find_alike(even[date], ground.data, dates.seen[date])
+        lasting = np.maximum(find_lasting(date, len(even), alike) - expected, 0)
+        own, known = dates.cloud[date].clip(-BOUND, BOUND), grounds[date]
         fit = _fit(even[date], ground, usual.noise[date], dates.seen[date], clouds)
         over = (dates.cloud[date] - ground.logit).clip(-BOUND, BOUND)
         mistaken = ground.logit.clip(0, BOUND)
@@ -219,6 +216,12 @@ def _weigh(
         total = 1 + odds[0] + odds[1]
         cloud[date], shadow[date] = odds[0] / total, odds[1] / total
     return cloud, shadow
+
+
+def _weigh_once(even: FloatArray, dates: Dates, usual: Usual, clearness: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The same where `even` is of this round alone; what it is compared by does not outlive it."""
+    alike = find_agreement(even, dates.seen)
+    return _weigh(even, dates, usual, alike, find_known(len(even), alike), clearness)
 
 
 def _for_cast(clouds: FloatArray, cast: Cast) -> FloatArray:
@@ -284,42 +287,6 @@ def _clouds(bands: Sequence[str]) -> FloatArray:
         for phase in phases
     ]
     return np.array(rows, dtype=np.float32)
-
-
-def _agreement(even: FloatArray, seen: BoolArray) -> Pairs:
-    """(h, w) 0 to 1 for each pair of dates at most 2 NEAR apart: how well their pixels and surroundings agree."""
-    alike = {}
-    for first in range(len(even)):
-        for second in range(first + 1, min(first + 2 * NEAR + 1, len(even))):
-            alike[first, second] = _alike(even[first], even[second], seen[first] & seen[second])
-    return alike
-
-
-def _alike(one: FloatArray, other: FloatArray, seen: BoolArray) -> FloatArray:
-    """(h, w) 0 to 1: how well the pixels and surroundings of two images (band, h, w) agree."""
-    spread = ALIKE[0] + ALIKE[1] * np.minimum(one, other).clip(min=0)
-    same = np.where(seen, np.exp(-(((one - other) / spread) ** 2).mean(axis=0) / 2), np.float32(0))
-    alike: FloatArray = np.minimum(same, box_means(same, ALIKE[2]))
-    return alike
-
-
-def _lasting(date: int, dates: int, alike: Pairs) -> FloatArray:
-    """(h, w) 0 to 1: agreement with the date before or after."""
-    pairs = [alike[min(date, other), max(date, other)] for other in (date - 1, date + 1) if 0 <= other < dates]
-    return np.maximum(pairs[0], pairs[-1])
-
-
-def _known_ground(date: int, dates: int, alike: Pairs) -> FloatArray:
-    """(h, w) 0 to 1: whether some of the near dates show the same, so that there is a ground to speak of.
-
-    One of them has to agree with a third of all. Dates that are all cloudy agree by chance only.
-    """
-    near = range(max(0, date - NEAR), min(dates, date + NEAR + 1))
-    best = np.zeros_like(next(iter(alike.values())))
-    for one in near:
-        others = np.stack([alike[min(one, other), max(one, other)] for other in near if other != one])
-        best = np.maximum(best, np.sort(others, axis=0)[-max(1, len(near) // 3)])
-    return np.minimum(2 * best, np.float32(1))  # noise keeps clear pairs near one half
 
 
 def _logits(p: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geocloud.raster import FloatArray, Window
+from geocloud.raster import ByteArray, FloatArray, Window
 
 SQUARE = 512
 """Sides of parts are multiples of it, as of the blocks that rasters are written in."""
@@ -41,7 +41,7 @@ class Spool:
     limit: Window
     """The part of the grid that may be read for it: the frame, and what there is round it."""
     pixels: int
-    """Of one window at most."""
+    """Of one window with its reach, at most."""
 
     def parts(self) -> list[Window]:
         """The frame from the top, in squares whose sides are multiples of SQUARE."""
@@ -88,9 +88,14 @@ class Spool:
             scratch.unlink(missing_ok=True)
 
     def _cut(self, part: Window) -> list[Window]:
-        """A part in nearly equal windows of at most so many pixels, from the top."""
+        """A part in nearly equal windows of at most so many pixels with their reach, from the top.
+
+        Where these are few the reach would take nearly all; it takes three quarters at most.
+        """
         side = max(1, int(self.pixels**0.5))
-        counts = [-(-size // side) for size in part.shape] if part.height * part.width > self.pixels else [1, 1]
+        side = max(side - 2 * self.reach, (side + 1) // 2)
+        whole = _within(part.grow(self.reach), self.limit)
+        counts = [-(-size // side) for size in part.shape] if whole.height * whole.width > self.pixels else [1, 1]
         rows, cols = (
             np.linspace(0, size, count + 1).round().astype(int).tolist()
             for size, count in zip(part.shape, counts, strict=True)
@@ -100,6 +105,36 @@ class Spool:
             for top, bottom in pairwise(rows)
             for left, right in pairwise(cols)
         ]
+
+
+class CodesOnDisk:
+    """Codes of a part of the grid: they come with all dates window by window, and go date by date with all windows."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the file to use meanwhile."""
+        self._path, self._places = path, list[tuple[Window, int]]()
+
+    def add(self, window: Window, codes: ByteArray) -> None:
+        """Keep (date, h, w) of a window."""
+        with self._path.open("ab") as file:
+            self._places.append((window, file.tell()))
+            file.write(np.ascontiguousarray(codes).data)
+
+    def of_date(self, date: int, part: Window) -> ByteArray:
+        """(h, w) of a date in the part that the windows fill."""
+        made: ByteArray = np.empty(part.shape, dtype=np.uint8)
+        with self._path.open("rb") as file:
+            for window, start in self._places:
+                size = window.height * window.width
+                file.seek(start + date * size)
+                flat = np.fromfile(file, dtype=np.uint8, count=size)
+                made[window.slices((part.row, part.col))] = flat.reshape(window.shape)
+        return made
+
+    def clear(self) -> None:
+        """Forget all, for the next part."""
+        self._path.unlink(missing_ok=True)
+        self._places.clear()
 
 
 def _within(window: Window, limit: Window) -> Window:

@@ -34,7 +34,7 @@ from geocloud.readers.scenes.band_subset import KeptOpen
 from geocloud.readers.scenes.read_once import read_once
 from geocloud.scorers.contract import Scorer
 from geocloud.series.casts import FARTHEST, Cast, padded, poleward
-from geocloud.series.explain import MIN_DATES, REACH, Usual, explain, learn_usual
+from geocloud.series.explain import MIN_DATES, REACH, Dates, Usual, explain, learn_usual
 from geocloud.series.masks import (
     LIT,
     SERIES_CODES,
@@ -46,7 +46,7 @@ from geocloud.series.masks import (
     to_dates,
     window_pixels,
 )
-from geocloud.series.spool import Spool, in_a_thread
+from geocloud.series.spool import CodesOnDisk, Spool, in_a_thread
 from geocloud.series.stack import CACHE, Stack, make_stack
 from geocloud.verbs.detect import detect
 from geocloud.writers.cog import mask_product, write_attribute_table, write_qgis_style
@@ -278,21 +278,22 @@ def _write_masks(work: _Series, finals: Sequence[Path], staging: Staging, progre
     counts, own = np.zeros((len(finals), 3), dtype=np.int64), np.zeros(len(finals), dtype=np.int64)
     usual, parts, scratch = _learn(work), spool.parts(), staging.scratch(finals[0], "dates")
     read = partial(work.read_with_casts, casts=usual.casts)
+    made = CodesOnDisk(staging.scratch(finals[0], "codes"))
     for done, part in enumerate(parts):
-        made = np.full((len(finals), *part.shape), NODATA, dtype=np.uint8)
         for window, area, values in spool.windows(part, read, scratch):
             inner = window.slices((area.row, area.col))
             dates = to_dates(values[:, :-1], work.stack.bands, values[:, -1])
             codes = np.ascontiguousarray(to_codes(explain(dates, usual))[:, *inner])
             if work.place.area is not None:
                 codes[:, ~work.place.area.inside(window)] = NODATA
-            made[:, *window.slices((part.row, part.col))] = codes
+            made.add(window, codes)
+            counts += [[np.count_nonzero(date == code) for code in SERIES_CODES[:3]] for date in codes]
             single = values[:, -3, *inner] >= np.float32(0.5)
             own += (single & (codes != NODATA)).sum(axis=(1, 2))
         place = replace(part, row=part.row - frame.row, col=part.col - frame.col)
-        for writer, codes in zip(writers, made, strict=True):
-            writer.write(place, codes)
-        counts += [[np.count_nonzero(codes == code) for code in SERIES_CODES[:3]] for codes in made]
+        for date, writer in enumerate(writers):
+            writer.write(place, made.of_date(date, part))
+        made.clear()
         progress(done + 1, len(parts), "series")
     for writer, final, (clear, cloud, shadow) in zip(writers, finals, counts.tolist(), strict=True):
         writer.finish(
@@ -316,15 +317,24 @@ def _tags(work: _Series, date: int) -> dict[str, str]:
 def _learn(work: _Series) -> Usual:
     """What sets the dates apart, from windows all over the limit side by side."""
     windows = sample_windows(work.place.limit, work.spool.pixels)
-    dates = [
-        np.concatenate([in_a_thread(work.read, date, window) for window in windows], axis=-1)
-        for date in range(len(work.alone))
-    ]
-    values = np.stack(dates)
-    check_different(values, [scene.source for scene in work.stack.scenes])
-    usual, sky = learn_usual(to_dates(values, work.stack.bands), windows[0].width, poleward(work.stack.georef))
+    dates = _samples(work, windows)
+    usual, sky = learn_usual(dates, windows[0].width, poleward(work.stack.georef))
+    del dates
     casts = [
         sky.cast(date, [in_a_thread(work.clouds, date, window.grow(FARTHEST)) for window in windows])
         for date in range(len(work.alone))
     ]
     return replace(usual, casts=tuple(casts))
+
+
+def _samples(work: _Series, windows: Sequence[Window]) -> Dates:
+    """Windows of all dates side by side."""
+    height, width = windows[0].shape
+    values: FloatArray = np.empty(
+        (len(work.alone), work.spool.planes - 1, height, width * len(windows)), dtype=np.float32
+    )
+    for date, planes in enumerate(values):
+        for place, window in enumerate(windows):
+            planes[..., place * width : (place + 1) * width] = in_a_thread(work.read, date, window)
+    check_different(values, [scene.source for scene in work.stack.scenes])
+    return to_dates(values, work.stack.bands)
