@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from geocloud.raster import NODATA, BoolArray, FloatArray, Georef, Window
 from geocloud.readers.area import Area
 from geocloud.readers.dispatch import open_silently
 from geocloud.readers.masks import MaskFile, ScoreFile
-from geocloud.readers.reader import SceneOptions
+from geocloud.readers.reader import SceneOptions, SceneReader
+from geocloud.readers.scenes.read_once import Fetched, ReadOnce, Reopened
 from geocloud.readers.scenes.warped import Warp
 from geocloud.series.compose import Method, compose_window, compose_window_pixels
 from geocloud.series.ground import box_means
@@ -63,11 +65,26 @@ class StackRecipe:
     options: SceneOptions
     stack: Stack
     """Without scenes."""
+    fetched: tuple[Fetched | None, ...]
+    """Of each scene what was fetched of it over a network; None of one that is at hand."""
 
     @classmethod
-    def of(cls, stack: Stack, sources: Sequence[str], options: SceneOptions) -> StackRecipe:
-        """The recipe of an open stack; `sources` in its order."""
-        return cls(tuple(sources), options, replace(stack, scenes=()))
+    def of(
+        cls, stack: Stack, sources: Sequence[str], options: SceneOptions, fetched: Sequence[Fetched | None]
+    ) -> StackRecipe:
+        """The recipe of an open stack; `sources` and `fetched` in its order."""
+        return cls(tuple(sources), options, replace(stack, scenes=()), tuple(fetched))
+
+    def open(self, files: ExitStack) -> Stack:
+        """The stack with its scenes, to be closed with `files`."""
+        scenes: list[SceneReader] = []
+        for source, fetched in zip(self.sources, self.fetched, strict=True):
+            again = partial(open_silently, source, self.options)
+            if fetched is None:
+                scenes.append(files.enter_context(again()))
+            else:
+                scenes.append(ReadOnce.of(fetched, files.enter_context(Reopened(fetched.info, again))))
+        return replace(self.stack, scenes=tuple(scenes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +136,7 @@ def make_part(part: Window, plan: Mosaic, stack: Stack) -> MosaicPart:
 def make_part_elsewhere(part: Window, plan: Mosaic, recipe: StackRecipe) -> MosaicPart:
     """The same in another process, which opens the scenes itself."""
     with ExitStack() as files:
-        scenes = tuple(files.enter_context(open_silently(source, recipe.options)) for source in recipe.sources)
-        return make_part(part, plan, replace(recipe.stack, scenes=scenes))
+        return make_part(part, plan, recipe.open(files))
 
 
 def _read_mask(place: MaskPlace, grid: Georef, window: Window) -> tuple[FloatArray, FloatArray]:

@@ -11,6 +11,7 @@ import numpy as np
 from geocloud.errors import InputError, UsageError
 from geocloud.raster import BoolArray, FloatArray, Georef, Window
 from geocloud.readers.dates import scene_day
+from geocloud.readers.files.opening import crs_name, same_crs
 from geocloud.readers.reader import SceneReader
 from geocloud.readers.scenes.warped import common_grid, on_grid
 
@@ -55,7 +56,8 @@ def make_stack(scenes: Sequence[SceneReader], least: int) -> Stack:
         InputError: they are not on one grid, or have no band in common.
     """
     if len(scenes) < least:
-        raise UsageError(f"{len(scenes)} dates are too few: what is ground shows from {least} dates of one place on")
+        count = "1 date is" if len(scenes) == 1 else f"{len(scenes)} dates are"
+        raise UsageError(f"{count} too few: what is ground shows from {least} dates of one place on")
     days = _days(scenes)
     names = [day or scene.source for day, scene in zip(days, scenes, strict=True)]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -113,11 +115,20 @@ def _check_grids(scenes: Sequence[SceneReader]) -> None:
     for scene in scenes[1:]:
         other = scene.georef
         near = first.transform.almost_equals(other.transform, 1e-6 * max(first.resolution))
-        if other.shape != first.shape or not near or other.crs_wkt != first.crs_wkt:
-            raise InputError(
-                f"{scene.source} ({other.shape[1]}x{other.shape[0]} pixels) is not on the grid of {scenes[0].source} "
-                f"({first.shape[1]}x{first.shape[0]}); bring all dates onto one grid, as with gdalwarp -te -tr -t_srs"
-            )
+        alike = same_crs(other, first)
+        if other.shape == first.shape and near and alike:
+            continue
+        if other.shape != first.shape:
+            sizes = [f"{georef.shape[1]}x{georef.shape[0]}" for georef in (other, first)]
+            what = f"{sizes[0]} pixels, not {sizes[1]}"
+        elif not alike:
+            what = f"{crs_name(other)}, not {crs_name(first)}"
+        else:
+            what = "its pixels lie elsewhere"
+        raise InputError(
+            f"{scene.source} is not on the grid of {scenes[0].source}: {what}; "
+            "bring all dates onto one grid, as with gdalwarp -te -tr -t_srs"
+        )
 
 
 def day_numbers(days: Sequence[str], dates: int) -> list[int]:

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Protocol, TypeVar
 
-from geocloud.errors import InputError, ModelError, UsageError
-from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
+from geocloud.errors import InputError, UsageError
+from geocloud.models.registry import DEFAULT_MODEL
 from geocloud.pipeline.detection import DetectOptions
-from geocloud.pipeline.outputs import MASK_SUFFIX
 from geocloud.pipeline.places import area_files, model_files, scene_files
 from geocloud.progress import Progress, no_progress, tell
 from geocloud.raster import Window
 from geocloud.readers import SceneOptions, Source, open_scene
 from geocloud.readers.area import AREA_TAG, AreaSource, Box, find_area, frame_of_window
 from geocloud.readers.masks import MaskFile, mask_folder
-from geocloud.readers.reader import SceneReader, window_georef
-from geocloud.readers.scenes.band_subset import KeptOpen
-from geocloud.readers.scenes.read_once import read_once
+from geocloud.readers.reader import window_georef
+from geocloud.readers.scenes.read_once import Fetched, read_once
 from geocloud.scorers.contract import Scorer
 from geocloud.series.compose import Method
-from geocloud.series.mosaic import MaskPlace, Mosaic, MosaicPart, StackRecipe, make_part, make_part_elsewhere, spool_of
+from geocloud.series.mosaic import Mosaic, MosaicPart, StackRecipe, make_part, make_part_elsewhere, spool_of
 from geocloud.series.stack import Stack, day_numbers, make_mosaic
-from geocloud.verbs.apply_mask import check_grid
-from geocloud.verbs.detect import detect
+from geocloud.verbs.composite_masks import MaskRecipe, TaskMap, prepare
 from geocloud.version import __version__
 from geocloud.writers.cog import RasterFormat
 from geocloud.writers.stac import COG, Asset, ItemRecord, require_pystac, seen_from, write_item
@@ -38,15 +34,6 @@ from geocloud.writers.tiles import TileWriter
 
 MOST_EMPTY = 10
 """Times as many pixels as the scenes have that the grid may have."""
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-class TaskMap(Protocol):
-    """Does work on each of some tasks, here or elsewhere, and gives the results in their order, as `map` does."""
-
-    def __call__(self, work: Callable[[T], R], tasks: Sequence[T], /) -> Iterable[R]:
-        """The results, each as it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +135,16 @@ def composite(
         dates = [days.index(day) for day in stack.days] if all(stack.days) else list(range(len(stack.days)))
         plan = Mosaic((), tuple(dates), tuple(day_numbers(stack.days, len(days))), options.method, area)
         limit = None if area is None else frame_of_window(spool_of(plan, stack).limit, stack.georef)
-        masks = _masks(stack, sources, target, options, limit, scorer, tasks, staging, progress)
-        plan = replace(plan, masks=tuple(masks))
-        filled = _write(plan, stack, sources, options, target, tasks, staging, progress)
+        wish = DetectOptions(
+            model=options.model, scene=options.scene, device=options.device, polygons="none", aoi=limit,
+            score=options.method in ("best", "mean"), classes=("cloud", "shadow"),
+            threads=None if tasks is None else 1,
+        )  # fmt: skip
+        recipe = MaskRecipe(options.masks, wish, partial(staging.scratch, target))
+        prepared = prepare(stack, sources, recipe, spool_of(plan, stack).limit, scorer, tasks, progress)
+        plan = replace(plan, masks=tuple(one.mask for one in prepared))
+        fetched = [one.fetched for one in prepared]
+        filled = _write(plan, stack, sources, fetched, options, target, tasks, staging, progress)
         if options.stac:
             _write_item(outputs[1], target, plan, stack, staging)
         older = partial(filter, has_tags, [target.with_suffix(".json")]) if options.overwrite else tuple
@@ -201,75 +195,11 @@ def _check_near(stack: Stack) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _MaskTask:
-    """A mask to be made."""
-
-    source: Source
-    folder: Path
-    options: DetectOptions
-    bands: tuple[str, ...]
-    """Of the scene."""
-
-
-def _masks(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that it holds
-    stack: Stack,
-    sources: Sequence[Source],
-    target: Path,
-    options: CompositeOptions,
-    limit: AreaSource | None,
-    scorer: Scorer | None,
-    tasks: TaskMap | None,
-    staging: Staging,
-    progress: Progress,
-) -> list[MaskPlace]:
-    """The mask of each scene: as found in the folder, else made into scratch."""
-    found: dict[int, MaskPlace] = {}
-    missing: list[tuple[int, _MaskTask]] = []
-    weighted = options.method in ("best", "mean")
-    for number, scene in enumerate(stack.scenes):
-        path = None if options.masks is None else Path(options.masks) / f"{scene.name}{MASK_SUFFIX}.tif"
-        if path is not None and path.exists():
-            score = path.with_name(f"{scene.name}_cloudscore.tif")
-            found[number] = MaskPlace(path, score if weighted and score.exists() else None)
-            _check_mask(scene, path)
-            continue
-        wish = DetectOptions(
-            model=options.model, scene=options.scene, device=options.device, polygons="none", score=weighted,
-            classes=("cloud", "shadow"), aoi=limit, threads=None if tasks is None else 1,
-        )  # fmt: skip
-        source = sources[number] if tasks is not None else KeptOpen(scene, scene.bands)
-        missing.append((number, _MaskTask(source, staging.scratch(target, f"mask-{number}"), wish, scene.bands)))
-    work = partial(_make_mask, scorer=scorer)
-    for done, (number, place) in enumerate(
-        zip([n for n, _ in missing], (tasks or map)(work, [task for _, task in missing]), strict=True)
-    ):
-        progress(done + 1, len(missing), "inference")
-        found[number] = place
-    return [found[number] for number in range(len(stack.scenes))]
-
-
-def _make_mask(task: _MaskTask, scorer: Scorer | None) -> MaskPlace:
-    """A mask of cloud and shadow; of cloud alone where the model cannot tell shadow."""
-    scorer = scorer or shared_scorer(task.options.model, task.options.device)
-    try:
-        made = detect(task.source, task.folder, task.options, scorer=scorer)
-    except ModelError:
-        made = detect(task.source, task.folder, replace(task.options, classes=("cloud",)), scorer=scorer)
-    return MaskPlace(made.mask_path, made.files.get("score"))
-
-
-def _check_mask(scene: SceneReader, path: Path) -> None:
-    """InputError where a mask is neither of the scene nor of an area of it."""
-    with MaskFile(path) as mask:
-        if AREA_TAG not in mask.tags:
-            check_grid(scene.source, scene.georef, mask)
-
-
 def _write(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that it holds
     plan: Mosaic,
     stack: Stack,
     sources: Sequence[Source],
+    fetched: Sequence[Fetched | None],
     options: CompositeOptions,
     target: Path,
     tasks: TaskMap | None,
@@ -284,7 +214,8 @@ def _write(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that i
     parts = spool_of(plan, stack).parts()
     work: Callable[[Window], MosaicPart] = partial(make_part, plan=plan, stack=stack)
     if tasks is not None:
-        work = partial(make_part_elsewhere, plan=plan, recipe=StackRecipe.of(stack, _names(sources), options.scene))
+        recipe = StackRecipe.of(stack, _names(sources), options.scene, fetched)
+        work = partial(make_part_elsewhere, plan=plan, recipe=recipe)
     filled = seen = 0
     for done, part in enumerate((tasks or map)(work, parts)):
         window = part.window

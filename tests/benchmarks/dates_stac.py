@@ -26,6 +26,7 @@ from servers import Site, serve
 from stac_server import stac_api
 
 from geocloud import (
+    BatchOptions,
     CompositeOptions,
     DetectOptions,
     SearchOptions,
@@ -37,6 +38,7 @@ from geocloud import (
     load_scorer,
     search,
 )
+from geocloud.batch.cluster import connect, tasks_on
 from geocloud.pipeline.tiling import aggregation_factor, blocks_of
 from geocloud.readers.area import find_area
 from geocloud.readers.files.opening import raster_georef
@@ -143,6 +145,10 @@ def main() -> None:
             begun, before = time.perf_counter(), site.sent
             composite(urls, out / "alone.tif", CompositeOptions(aoi=FIELD))
             told("composite --aoi, masks made on the way", len(urls), begun, before)
+            begun, before = time.perf_counter(), site.sent
+            with connect(BatchOptions(workers=2)) as client:
+                composite(urls, out / "dask.tif", CompositeOptions(aoi=FIELD), tasks=tasks_on(client))
+            told("the same with --workers 2", len(urls), begun, before)
             table = cover([date.mask_path for date in dates], _field())
             say(table[["date", "cloud_percent", "shadow_percent", "valid_percent"]].to_string(index=False))
             say(f"composite: {image.filled_percent:.1f} % filled, of {', '.join(image.dates)}")

@@ -21,6 +21,7 @@ from testutils import UTM, write_scene
 
 import geocloud
 from geocloud import BatchOptions, DetectOptions, SceneOptions
+from geocloud.batch.cluster import connect, tasks_on
 from geocloud.cli.main import cli
 from geocloud.errors import InputError, UsageError
 from geocloud.models.registry import DEFAULT_MODEL, load_scorer, model_folder
@@ -335,7 +336,7 @@ def test_only_the_tiles_of_the_area_s_blocks_are_fetched(tmp_path: Path) -> None
     assert site.sent < 0.25 * data.nbytes
 
 
-@pytest.mark.parametrize("verb", ["series", "composite"])
+@pytest.mark.parametrize("verb", ["series", "composite", pytest.param("on workers", marks=pytest.mark.slow)])
 def test_each_tile_of_the_dates_is_fetched_once(tmp_path: Path, verb: str) -> None:
     rng, tile, bands = np.random.default_rng(0), 256, 4
     ground, scene = rng.integers(300, 3000, (bands, 1300, 1300)), SceneOptions(scale=1e-4, nodata=0)
@@ -346,7 +347,11 @@ def test_each_tile_of_the_dates_is_fetched_once(tmp_path: Path, verb: str) -> No
         if verb == "series":
             dates = geocloud.detect_series(scenes, out, geocloud.SeriesOptions(**options))
             return [read(date.mask_path) for date in dates]
-        return [read(geocloud.composite(scenes, out / "clear.tif", geocloud.CompositeOptions(**options)).path)]
+        target, wish = out / "clear.tif", geocloud.CompositeOptions(**options)
+        if verb == "composite":
+            return [read(geocloud.composite(scenes, target, wish).path)]
+        with connect(BatchOptions(workers=2)) as client:  # processes: none has what another fetched
+            return [read(geocloud.composite(scenes, target, wish, tasks=tasks_on(client)).path)]
 
     with serve(tmp_path / "served") as site:
         names = [f"site_2023-08-{day}.tif" for day in (10, 13, 15)]

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from geocloud.raster import Raster, Window
-from geocloud.readers.bands.spec import DigitalNumbers, Radiometry
+from geocloud.readers.bands.spec import DigitalNumbers, Radiometry, SceneInfo
 from geocloud.readers.files.paths import is_remote
-from geocloud.readers.reader import SceneReader
+from geocloud.readers.reader import BaseScene, SceneReader
 from geocloud.readers.scenes.band_subset import KeptOpen
 
 CELL = 512
@@ -35,6 +35,17 @@ class _Kind:
     radiometry: tuple[Radiometry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a ReadOnce has read, to be used by another process that sees its file."""
+
+    info: SceneInfo
+    path: Path
+    places: dict[tuple[Bands, Window], int]
+    """Byte at which a square of some bands begins."""
+    kinds: dict[Bands, _Kind]
+
+
 class ReadOnce(KeptOpen):
     """Any reader; squares of it, as large as its files' tiles, are kept in a file once they are read.
 
@@ -51,6 +62,18 @@ class ReadOnce(KeptOpen):
         self._kinds: dict[Bands, _Kind] = {}
         self._lock = threading.Lock()
 
+    @classmethod
+    def of(cls, fetched: Fetched, scene: SceneReader) -> Self:
+        """What another process has fetched; the rest is read from the scene each time."""
+        made = cls(scene, fetched.path, 0)
+        made._places, made._kinds = dict(fetched.places), dict(fetched.kinds)
+        return made
+
+    @property
+    def fetched(self) -> Fetched:
+        """What was read so far."""
+        return Fetched(self.info, self._path, dict(self._places), dict(self._kinds))
+
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
         """The scene's pixels."""
         return self.digital_numbers(window, bands).reflectance()
@@ -58,11 +81,8 @@ class ReadOnce(KeptOpen):
     def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
         """The scene's, from the file where they are in it."""
         asked, cells = tuple(bands), list(self._cells(window))
-        missing = [cell for cell in cells if (asked, cell) not in self._places]
-        if missing and self._used >= self._room:
+        if not self.fetch(window, asked):
             return self.scene.digital_numbers(window, bands)
-        for together in _rectangles(missing):
-            self._fetch(together, asked)
         kind = self._kinds[asked]
         values = tuple(np.empty(window.shape, dtype=dtype) for dtype in kind.dtypes)
         valid = np.empty(window.shape, dtype=bool)
@@ -71,6 +91,15 @@ class ReadOnce(KeptOpen):
             for canvas, stored in zip((*values, valid), self._stored(asked, cell), strict=True):
                 canvas[here.slices((window.row, window.col))] = stored[here.slices((cell.row, cell.col))]
         return DigitalNumbers(values, valid, kind.radiometry)
+
+    def fetch(self, window: Window, asked: Bands) -> bool:
+        """Keep all squares that a window touches; False where there is no room for more."""
+        missing = [cell for cell in self._cells(window) if (asked, cell) not in self._places]
+        if missing and self._used >= self._room:
+            return False
+        for together in _rectangles(missing):
+            self._fetch(together, asked)
+        return True
 
     def _cells(self, window: Window) -> Iterator[Window]:
         """The squares that a window touches, row by row, cut at the scene's edge."""
@@ -111,16 +140,49 @@ class ReadOnce(KeptOpen):
                 yield np.fromfile(file, dtype=dtype, count=cell.height * cell.width).reshape(cell.shape)
 
 
+class Reopened(BaseScene):
+    """A scene of which all is known but its pixels: its files are opened when one is asked for."""
+
+    def __init__(self, info: SceneInfo, open_again: Callable[[], SceneReader]) -> None:
+        """`info` is of the scene that `open_again` opens."""
+        self._info, self._open = info, open_again
+        self._scene: SceneReader | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def info(self) -> SceneInfo:
+        """As it was when the scene was open."""
+        return self._info
+
+    def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
+        """The scene's."""
+        with self._lock:
+            self._scene = self._scene or self._open()
+        return self._scene.digital_numbers(window, bands)
+
+    def close(self) -> None:
+        """Close the scene, if it was opened."""
+        if self._scene is not None:
+            self._scene.close()
+
+
 def read_once(scenes: Sequence[SceneReader], scratch: Callable[[str], Path]) -> tuple[SceneReader, ...]:
     """The scenes, those on a network as ReadOnce; `scratch` gives the path of a file that goes when the run ends."""
+    return tuple(
+        scene if place is None else ReadOnce(scene, *place)
+        for scene, place in zip(scenes, rooms_of(scenes, scratch), strict=True)
+    )
+
+
+def rooms_of(scenes: Sequence[SceneReader], scratch: Callable[[str], Path]) -> list[tuple[Path, float] | None]:
+    """Of each scene on a network the file it is to be kept in, and the bytes it may take; None for the others."""
     remote = [_is_remote(scene) for scene in scenes]
     if not any(remote):
-        return tuple(scenes)
+        return [None] * len(scenes)
     free = shutil.disk_usage(scratch("fetched").parent).free
-    return tuple(
-        ReadOnce(scene, scratch(f"fetched-{number}"), ROOM * free / sum(remote)) if far else scene
-        for number, (scene, far) in enumerate(zip(scenes, remote, strict=True))
-    )
+    return [
+        (scratch(f"fetched-{number}"), ROOM * free / sum(remote)) if far else None for number, far in enumerate(remote)
+    ]
 
 
 def _is_remote(scene: SceneReader) -> bool:
