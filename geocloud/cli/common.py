@@ -129,10 +129,16 @@ def print_error(error: Exception | str) -> None:
 def arrow() -> str:
     """The arrow between a scene and its output, in ASCII if stdout cannot encode it."""
     try:
-        "→".encode(sys.stdout.encoding or "ascii")
+        "→".encode(_stdout_encoding())
     except UnicodeEncodeError:
         return "->"
     return "→"
+
+
+def _stdout_encoding() -> str:
+    """Of stdout itself: beside a live bar rich's proxy stands in its place, which names none."""
+    stream = getattr(sys.stdout, "rich_proxied_file", sys.stdout)
+    return stream.encoding or "ascii"
 
 
 def print_json(record: dict[str, Any]) -> None:
@@ -140,7 +146,7 @@ def print_json(record: dict[str, Any]) -> None:
 
     The line is ASCII unless stdout is UTF-8; bytes of names that are not UTF-8 become escapes.
     """
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    utf8 = _stdout_encoding().lower().replace("-", "") == "utf8"
     text = json.dumps(_plain(record), ensure_ascii=not utf8).encode("utf-8", "backslashreplace").decode("utf-8")
     say(re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))  # JSON itself escapes those below
 

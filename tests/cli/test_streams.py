@@ -106,7 +106,8 @@ def test_a_hostile_name_steers_no_terminal(tmp_path: Path, command: str) -> None
     terminal, inside = pty.openpty()
     arguments = [sys.executable, "-m", "geocloud", command, str(scene), *more]
     shown = b""
-    with subprocess.Popen(arguments, stdin=inside, stdout=inside, stderr=inside) as run:
+    env = {**os.environ, "TERM": "xterm", "PYTHONUTF8": "1"}  # a bar is drawn, and an arrow can be
+    with subprocess.Popen(arguments, stdin=inside, stdout=inside, stderr=inside, env=env) as run:
         os.close(inside)
         with suppress(OSError):  # the end, on Linux
             while part := os.read(terminal, 4096):
@@ -114,6 +115,7 @@ def test_a_hostile_name_steers_no_terminal(tmp_path: Path, command: str) -> None
     os.close(terminal)
     assert run.returncode == 0
     assert b"pwned" in shown
+    assert command == "info" or " → ".encode() in shown
     assert b"\x1b]" not in shown
     assert b"\x07" not in shown
 
