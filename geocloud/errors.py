@@ -82,3 +82,8 @@ class Cancelled(GeocloudError):  # noqa: N818 - it is no failure
 
     exit_code = 130
     code = "cancelled"
+
+
+def too_long(path: str) -> str:
+    """The sentence for a path that no file can have."""
+    return f"{path[:60]}… has {len(path)} letters, in all or in one name more than the disk takes; give a shorter one"

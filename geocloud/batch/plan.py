@@ -16,7 +16,7 @@ from geocloud.errors import UsageError
 from geocloud.pipeline.outputs import output_paths
 from geocloud.pipeline.places import area_files, check_scenes, check_stems, mask_files, model_files, outputs_name
 from geocloud.readers.files.paths import is_virtual, local_path
-from geocloud.writers.staging import check_not_read
+from geocloud.writers.staging import check_not_read, check_outputs, fold_name
 
 CHECKS_AT_ONCE = 16
 """Threads that check files: on a network each check waits."""
@@ -78,8 +78,9 @@ def make_plan(
     tasks = _tasks(sources, folder, options)
     used = _existing(tasks, folder)
     check_scenes(sources, used)
-    others = chain(area_files(options.detect.aoi), model_files(options.detect.model))
-    check_not_read(used, chain(others, options.lists))
+    others = list(chain(area_files(options.detect.aoi), model_files(options.detect.model), options.lists))
+    check_not_read(used, others)
+    check_outputs([folder / name for name in BATCH_FILES if name != MANIFEST], others, overwrite=True)
     if options.retry_failed:
         return Plan(tuple(task for task in tasks if _failed(known.get(task.source))), ())
     if options.resume:
@@ -126,8 +127,13 @@ def _is_done(task: SceneTask, record: Record | None) -> bool:
 def _existing(tasks: Sequence[SceneTask], folder: Path) -> list[Path]:
     """The files of the batch that exist, by one listing of the folder: on a network each check waits."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    alike = {fold_name(name) for name in names}
     wanted = chain((path for task in tasks for path in task.files), (folder / name for name in BATCH_FILES))
-    return [path for path in wanted if path.name in names]
+    return [
+        path
+        for path in wanted
+        if path.name in names or (fold_name(path.name) in alike and os.path.lexists(path))  # where case is nothing
+    ]
 
 
 def _refuse_used(used: Sequence[Path], folder: Path, known: dict[str, Record]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from geocloud.errors import Cancelled, GeocloudError, without_secrets
+from geocloud.errors import Cancelled, GeocloudError, too_long, without_secrets
 from geocloud.progress import Warn
 
 
@@ -197,8 +197,7 @@ def explained(error: BaseException) -> GeocloudError | None:
     if problem := shortage(error):
         return problem
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-        path = str(error.filename)
-        return GeocloudError(f"{path[:60]}… has {len(path)} letters, more than a path may have; give a shorter one")
+        return GeocloudError(too_long(str(error.filename)))
     try:
         Path.cwd()
     except FileNotFoundError:

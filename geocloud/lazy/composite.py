@@ -78,13 +78,13 @@ def compose(  # noqa: PLR0913 - as `mask`
     first = dates[0].layers[kept[0]]
     frame = Window(0, 0, first.sizes[y], first.sizes[x])
     stacked: list[Any] = [date.reflectance(kept, frame) for date in dates]
-    told = codes.transpose("time", y, x).isel(time=order).data
+    mask_codes = codes.transpose("time", y, x).isel(time=order).data
     made: Any
     if first.chunks is None:
-        cube = np.concatenate([np.stack(stacked), np.asarray(told, dtype=np.float32)[:, None]], axis=1)
+        cube = np.concatenate([np.stack(stacked), np.asarray(mask_codes, dtype=np.float32)[:, None]], axis=1)
         made = _compose_all(cube, method)
     else:
-        made = _compose_lazily(stacked, told, method)
+        made = _compose_lazily(stacked, mask_codes, method)
     coords = coords_of(array.isel(time=0, drop=True), first, (y, x))
     layers = {band: ((y, x), made[place]) for place, band in enumerate(kept)}
     layers["count"] = ((y, x), made[-2].astype(np.int32))
@@ -121,13 +121,13 @@ def _compose_all(cube: FloatArray, method: Method) -> FloatArray:
     return made
 
 
-def _compose_lazily(stacked: Sequence[Any], told: Any, method: Method) -> Any:  # noqa: ANN401 - Dask arrays
+def _compose_lazily(stacked: Sequence[Any], mask_codes: Any, method: Method) -> Any:  # noqa: ANN401 - Dask arrays
     """The same of Dask arrays: (band, y, x) of each date, and (date, y, x) codes."""
     import dask.array
     from dask.array.overlap import overlap
 
     data = dask.array.stack(stacked)
-    codes = dask.array.asarray(told).astype(np.float32)[:, None]
+    codes = dask.array.asarray(mask_codes).astype(np.float32)[:, None]
     shape = data.shape[0], data.shape[1] + 1, *data.shape[2:]
     edges = [edges_of(size, compose_window_pixels(*shape[:2])) for size in shape[2:]]
     wanted = tuple(tuple(stop - start for start, stop in pairwise(along)) for along in edges)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from glob import escape as glob_escape
@@ -26,7 +25,7 @@ from geocloud.readers.masks import MaskFile
 from geocloud.readers.products.stac_item import item_name, load_item
 from geocloud.readers.reader import SceneReader, own_georef
 from geocloud.scorers.contract import Scorer
-from geocloud.writers.staging import check_not_read, check_outputs, has_tags, heal_folders, ignores_case
+from geocloud.writers.staging import check_not_read, check_outputs, fold_name, has_tags, heal_folders, ignores_case
 from geocloud.writers.vectors import VECTOR_SUFFIXES
 
 
@@ -113,7 +112,7 @@ def check_scenes(sources: Sequence[str], outputs: Iterable[Path]) -> None:
 def check_stems(scenes: Iterable[tuple[str, str]], folder: Path) -> None:
     """UsageError if two scenes would write the same file; `scenes` are (source, stem of its outputs)."""
     listed = list(scenes)
-    folded = {stem: unicodedata.normalize("NFC", stem).casefold() for _, stem in listed}
+    folded = {stem: fold_name(stem) for _, stem in listed}
     alike = len({*folded.values()}) < len(folded) and ignores_case(folder)
     owner: dict[str, str] = {}
     for source, stem in listed:

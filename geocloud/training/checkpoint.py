@@ -90,9 +90,9 @@ def save_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> N
             tensors[f"optimizer.{number}.{name}"] = value.cpu().contiguous()
     if state.rng is not None:
         tensors["rng"] = state.rng.get_state()
-    told = {"step": str(state.step), "losses": json.dumps(state.losses), "identity": identity}
+    metadata = {"step": str(state.step), "losses": json.dumps(state.losses), "identity": identity}
     with replacing(folder / CHECKPOINT_FILE) as new:
-        save_file(tensors, new, told)
+        save_file(tensors, new, metadata)
 
 
 def load_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> None:

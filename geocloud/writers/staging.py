@@ -20,7 +20,7 @@ from typing import IO
 import rasterio
 from rasterio.errors import RasterioError
 
-from geocloud.errors import OutputError, UsageError
+from geocloud.errors import OutputError, UsageError, too_long
 from geocloud.writers.commit import Journal, commit, heal_folder
 from geocloud.writers.locks import NEW, PREFIX, is_alive, label_of, locked, locked_folder, signals_wait
 
@@ -111,6 +111,8 @@ def _mode(path: Path) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            raise UsageError(too_long(_readable(path))) from error
         reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
         raise UsageError(f"{_readable(path)} cannot be a file ({reason}); choose another name") from error
 
@@ -132,8 +134,12 @@ def _on_disk(path: str | os.PathLike[str]) -> Identity | None:
 def _place(path: Path) -> Identity:
     """Where a name stands, existing or not: its folder, and the name as file systems without letter case have it."""
     folder = Path(os.path.realpath(path.parent))
-    name = unicodedata.normalize("NFC", path.name).casefold()
-    return _on_disk(folder) or (unicodedata.normalize("NFC", str(folder)).casefold(),), name
+    return _on_disk(folder) or (fold_name(str(folder)),), fold_name(path.name)
+
+
+def fold_name(name: str) -> str:
+    """A name as disks have it to which letter case and the form of accents are nothing: equal ones may be one file."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 _ROOM = "the file is incomplete: make room on the disk, or choose another folder"

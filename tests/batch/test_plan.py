@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,17 @@ class TestRefused:
         monkeypatch.setattr("geocloud.pipeline.places.ignores_case", lambda _folder: True)
         with pytest.raises(UsageError, match=r"would both write A_cloudmask\.tif"):
             make_plan([tmp_path / "a.tif", tmp_path / "A.tif"], tmp_path, FAST, {})
+
+    @pytest.mark.skipif(os.name == "nt", reason="has no named pipes in folders")
+    def test_a_pipe_in_the_place_of_the_summary_before_the_work(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "summary.csv")
+        for options in (FAST, replace(FAST, resume=True)):
+            with pytest.raises(UsageError, match=r"summary\.csv is no plain file"):
+                make_plan([tmp_path / "a.tif"], tmp_path, options, {})
+
+    def test_a_name_in_another_letter_case_is_no_file_where_case_counts(self, tmp_path: Path) -> None:
+        (tmp_path / "a_CLOUDMASK.tif").touch()
+        assert (tmp_path / "a_cloudmask.tif").exists() or len(make_plan(["a.tif"], tmp_path, FAST, {}).todo) == 1
 
     def test_masks_of_others(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "a.tif")

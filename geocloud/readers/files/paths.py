@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-from geocloud.errors import InputError
+from geocloud.errors import InputError, too_long
 
 REMOTE_SCHEMES = ("https", "http", "s3", "gs", "az", "oss", "ftp")
 """Schemes of URLs that rasterio reads over a network."""
@@ -192,7 +192,7 @@ def check_name(path: str) -> str:
         Path(path).stat()
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG and not is_virtual(path):
-            raise InputError(f"{path[:60]}… has {len(path)} letters, more than a path may have; correct it") from error
+            raise InputError(too_long(path)) from error
     return path
 
 

@@ -81,8 +81,8 @@ class ArrayScene(BaseScene):
             )
             for band in self._arrays
         )
-        told = options.nodata is not None or all(nodata_value(array) is not None for array in self._arrays.values())
-        notes = [understood(sources, chosen.guess, nodata_told=told), *unnamed_note(chosen)]
+        is_known = options.nodata is not None or all(nodata_value(array) is not None for array in self._arrays.values())
+        notes = [understood(sources, chosen.guess, nodata_told=is_known), *unnamed_note(chosen)]
         lazy = any(array.chunks is not None for array in self._arrays.values())
         padding: float | None = None
         if options.nodata is None and (sampled or not lazy):
