@@ -2,6 +2,9 @@
 
 GEOCLOUD_DATA=../shared/data python tests/benchmarks/unlike.py [--parts N]
 
+Then the same scenes are read as whole numbers over other scales, through the guess of the scale: how many are refused,
+warned of by the guess or by the check, and read too bright or dark without a word.
+
 With --parts it is measured out of sample: the places are split into N parts, prototypes are fitted on all but one of
 them, and the rates are those of the one, in turn. Of each scene 500 pixels are taken by chance; clear and cloudy ones
 are told apart at a visible reflectance of 0.25 instead of by a model. Prints the percentage of scenes with a warning
@@ -22,8 +25,11 @@ import numpy as np
 import rasterio
 from PIL import Image
 
+from geocloud.errors import InputError
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.domain_check import BAND_SETS, DomainCheck
+from geocloud.readers.bands.radiometry import ScaleEvidence, choose_radiometry
+from geocloud.readers.bands.spec import Samples, land_level
 from geocloud.scorers.card import TrainingDomain
 from geocloud.training.prototypes import fit_prototypes
 from geocloud.training.unmix.recipe import RECIPES
@@ -43,6 +49,8 @@ SETS = {
 PICTURES = ("labelled/s2cmc/images/*.png", "labelled/s2cmc_more/images/*")
 HELD_OUT = set((RECIPES / "held-out.txt").read_text(encoding="utf-8").split())
 """Names of scenes of places that no training and no prototype saw."""
+OVER = (1000, 2047, 4095, 10000, 20000, 32768, 65535)
+"""Numbers that reflectance 1 is stored as: of these, 10000 is read right."""
 SIDE, PIXELS, BRIGHT, LEAST = 64, 500, 0.25, 200
 
 
@@ -129,6 +137,24 @@ def measure(domain: TrainingDomain, known: list[tuple[str, np.ndarray]], found: 
             sys.stdout.write(f"ordinary, yet warned: {name}\n")
 
 
+def read_by_values(domain: TrainingDomain, known: list[tuple[str, np.ndarray]], over: int) -> dict[str, float]:
+    """Outcome -> percent of the scenes whose reflectance is stored times `over`, and nothing says so."""
+    told: list[str] = []
+    for _, pixels in known:
+        numbers = np.round(pixels.astype(np.float64) * over).clip(0, 65535)
+        bands = BANDS[: pixels.shape[1]]
+        land = land_level({band: numbers[:, n] for n, band in enumerate(bands)})
+        samples = Samples(numbers.ravel(), ("uint16",) * len(bands), land=land)
+        try:
+            scale = choose_radiometry({"all": None}, ScaleEvidence("a scene"), lambda found=samples: found)["all"]
+        except InputError:
+            told.append("refused")
+            continue
+        read = (numbers * scale.scale).astype(np.float32)
+        told.append("warned" if scale.guessed or warned(read, domain) else "no word")
+    return {outcome: 100 * told.count(outcome) / len(told) for outcome in ("refused", "warned", "no word")}
+
+
 def main() -> None:
     """Measure and print."""
     domain = load_scorer("default", "cpu").card.domain
@@ -149,6 +175,11 @@ def main() -> None:
         apart: dict[str, list[bool]] = defaultdict(list)
         measure(domain, unseen, apart)
         found |= {f"held out, {reading}": told for reading, told in apart.items()}
+        for over in OVER:
+            shares = ", ".join(
+                f"{outcome} {share:.1f} %" for outcome, share in read_by_values(domain, known, over).items()
+            )
+            sys.stdout.write(f"numbers over {over}: {shares}\n")
     for reading, told in found.items():
         sys.stdout.write(f"{reading}: {100 * np.mean(told):.1f} % of {len(told)}\n")
 

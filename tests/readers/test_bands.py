@@ -96,6 +96,7 @@ def scored(names: list[str], texts: str = "") -> dict[str, int]:
             ["Blue-444", "Blue-475", "Green-560", "Red-650", "Red-668", "Red edge-740", "NIR-842"],
             {"blue": 2, "green": 3, "red": 5, "nir": 7},
         ),
+        (["Gray Index", "Band 2", "Band 3", "Band 4"], {}),
         (["blue_2020", "green_2020", "red_2020"], {"blue": 1, "green": 2, "red": 3}),
         (["Blau", "Grün", "Rot", "Nahes Infrarot", "SWIR 1", "SWIR 2"], SIX),
         (["Blu", "Verde", "Rosso", "Infrarosso vicino", "SWIR 1", "SWIR 2"], SIX),

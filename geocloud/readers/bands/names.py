@@ -90,6 +90,8 @@ _QUALITY = re.compile(
 )
 """Names of layers that say something of pixels instead of measuring: `MSK_CLASSI_CIRRUS` is no cirrus band."""
 _RUNNING = re.compile(r"(?:b|band|bands|layer|channel|ch|raster|raster band|grey|gray)?[ _#.-]*0*(\d+)(?: ?\(.*\))?")
+_COUNTER = re.compile(r"(?:band|layer|channel)[ _#.-]+(\d+)")
+"""Names that count; where each has the number of its place, they say no more."""
 _UNBRACKETED = re.compile(r"^[(\[](.*)[)\]]$")
 _IN_ONE_WORD = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ][a-zà-ÿ])")
 _PRODUCT_STYLE = re.compile(r"b(?:0[1-9]|1\d)")
@@ -194,6 +196,9 @@ def are_running(texts: Sequence[str]) -> bool:
     lower = [_UNBRACKETED.sub(r"\1", text.strip().lower()) for text in texts]
     if any(_PRODUCT_STYLE.fullmatch(text) for text in lower):
         return False
+    counted = {n: int(match[1]) for n, text in enumerate(lower, start=1) if (match := _COUNTER.fullmatch(text))}
+    if len(counted) > 1 and all(n == number for n, number in counted.items()):  # `Gray Index`, `Band 2`, `Band 3`
+        return True
     found = [_RUNNING.fullmatch(text) for text in lower]
     first = next((match for match in found if match), None)
     start = int(first[1]) if first else 1

@@ -7,7 +7,7 @@ all bands together, which is checked: reflectance that no scene has is refused, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from geocloud.errors import InputError
+from geocloud.progress import Warn
 from geocloud.readers.bands.sensors import (
     DETECTOR_BITS_MAX,
     DETECTOR_NUMBERS,
@@ -40,6 +41,8 @@ over 32768, look so."""
 OFFSET_LOW, NEVER_LOWEST = 0.08, 0.6
 """Lowest reflectance from which an offset may be missing, and from which one is, since shadows and water are darker:
 6 % and none of these scenes. Landsat Collection 2 stores 0 as 7273, which would be 0.73."""
+LEAST_STATED, MOST_STATED = 0.01, 5.0
+"""The same by stated numbers, beyond which they are doubted: tags outlive the scaling of a file's numbers."""
 EVEN = 1.1
 """99th percentile over the lowest number up to which a scene is of one brightness, so that its level tells nothing."""
 PERCENT = 0.01
@@ -217,6 +220,18 @@ def _check_levels(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
             f"{evidence.source} does not state its scale, and its values go from {low:g} to {high:g} (read as "
             f"reflectance x 10000 they would be {low * guess.scale:.2g} to {high * guess.scale:.3g}); {_WAYS_OUT}"
         )
+
+
+def implausible(scales: Collection[Radiometry], samples: Samples) -> str:
+    """What to say where one stated scale gives reflectance that no scene has; empty where it does not."""
+    stated = set(scales)
+    scale = next(iter(stated))
+    if len(stated) > 1 or scale.guessed or scale.origin == "given" or not samples.values.size:
+        return ""
+    top = samples.percentile(99) * scale.scale + scale.offset
+    if LEAST_STATED <= top <= MOST_STATED:
+        return ""
+    return Warn(f"reflectance = {scale.formula} ({scale.origin}) goes up to {top:.3g} here: --scale, --offset if not")
 
 
 def _lowest(samples: Samples) -> float:

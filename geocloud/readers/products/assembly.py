@@ -15,7 +15,7 @@ from geocloud.errors import InputError
 from geocloud.progress import Warn
 from geocloud.raster import Georef
 from geocloud.readers.bands.names import SCORED, VISIBLE, band_order
-from geocloud.readers.bands.radiometry import ScaleEvidence, choose_radiometry, known_nodata
+from geocloud.readers.bands.radiometry import ScaleEvidence, choose_radiometry, implausible, known_nodata
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, Samples, SceneInfo
 from geocloud.readers.files.opening import (
     check_blocks,
@@ -155,7 +155,7 @@ def assemble(
         notes += [Warn(file.guessed) for file in stored.values() if file.guessed][:1]
         if not product.fill and not ((product.document or product.item) and all(map(says_nodata, filled))):
             padding, said = sample().padding(set(scales.values()))
-            notes += [said] if said else []
+            notes += [text for text in (implausible(scales.values(), sample()), said) if text]
     if not grid.located:
         notes.append("the scene has no georeference; its mask has none either")
     block = tuple(max(file.block[axis] for file in stored.values()) for axis in (0, 1))

@@ -13,7 +13,7 @@ from geocloud.raster import Window
 from geocloud.readers.bands.choosing import ChosenBands, choose_bands, given_bands, nearest_hints
 from geocloud.readers.bands.evidence import BandHint
 from geocloud.readers.bands.names import are_running, name_word, product_token, to_micrometres
-from geocloud.readers.bands.radiometry import ScaleEvidence, known_nodata
+from geocloud.readers.bands.radiometry import ScaleEvidence, implausible, known_nodata
 from geocloud.readers.bands.sensors import BASELINE_KEYS
 from geocloud.readers.bands.spec import (
     BandSource,
@@ -87,7 +87,7 @@ class ArrayScene(BaseScene):
         padding: float | None = None
         if options.nodata is None and (sampled or not lazy):
             padding, said = sample().padding(set(scales.values()))
-            notes += [said] if said else []
+            notes += [text for text in (implausible(scales.values(), sample()), said) if text]
         lines, left = tuple(notes), chosen.left_out
         self._info = SceneInfo(
             name, source, georef, sources, notes=lines, kind="xarray", left_out=left, padding=padding
