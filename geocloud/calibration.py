@@ -109,8 +109,9 @@ class Calibration:
 
     def alternatives_without(self, *names: str) -> tuple[tuple[str, float], ...]:
         """(rule, raw threshold) of its own rule and its alternatives except `names`: those of its successor."""
-        known = {self.rule.name: self.threshold, **dict(self.alternatives)}
-        return tuple((name, threshold) for name, threshold in known.items() if name not in names)
+        own = (self.rule.name, self.threshold)
+        others = (other for other in self.alternatives if other[0] != self.rule.name)
+        return tuple((name, threshold) for name, threshold in (own, *others) if name not in names)
 
     def at(self, threshold: float, rule: ThresholdRule) -> Calibration:
         """The calibration with another raw threshold; the curve moves with it, so that P(cloud) is 0.5 there."""

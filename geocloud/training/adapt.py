@@ -1,8 +1,8 @@
-"""A short training that goes on from a model that unmixes, on a user's own ground, without forgetting cloud.
+"""A short training that adapts a model of kind unmix to a user's scenes, without forgetting cloud.
 
-Each batch is half the ground as it is, half the same under simulated cloud, in the scene's own bands. Ground that is
-known to be clear should score below the threshold, visible simulated cloud and known cloud above it. What the model
-said before of cloud, and of ground that nobody spoke of, is kept by a penalty. Batch norm stays as it was trained.
+Half of each batch is ground as it is, and half is ground under simulated cloud, in the scene's own bands. Ground known
+to be clear should score below the threshold; visible simulated cloud and known cloud above it. A penalty keeps former
+scores of cloud and of unlabelled pixels. Batch-norm statistics stay as they were trained.
 """
 
 from __future__ import annotations
@@ -36,78 +36,80 @@ from geocloud.training.unmix.steps import LARGEST_GRADIENT, weighted_mean
 from geocloud.writers.staging import Staging, write_errors
 
 GAIN, UNCHANGED = 0.08, 0.5
-"""Largest change of the log gain of a crop, and share of crops shown as they are."""
+"""Largest change of the log gain of a crop, and share of crops that are not changed."""
 GRAIN = 0.012
-"""Largest standard deviation of the noise that hides that simulated cloud is smooth."""
+"""Largest standard deviation of noise, without which simulated cloud would be recognised by its smoothness."""
 SAVE_EVERY = 10
 """Steps between checkpoints."""
 KEEP = 0.3
-"""Weight of the penalty for a lower score where the model saw cloud before."""
+"""Weight of the penalty for forgetting."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """How long, how fast."""
+    """Options of the training."""
 
     steps: int = 400
     batch: int = 6
+    """Crops per step."""
     size: int = 128
     """Pixels along a side of a crop."""
     lr: float = 1e-3
+    """Highest learning rate."""
     average: float = 0.9
-    """Share of the running average of weights that a step keeps: it is the average that is used."""
+    """Share that the running average of weights keeps at each step; the average is the result."""
     seed: int = 0
 
 
 class TrainingTile(NamedTuple):
-    """A tile of a user's scene."""
+    """A tile of a user's scene as tensors."""
 
     scene: TrainingScene
-    """Target 0 clear, 1 cloud; weight 1 where that is known, 0 where not."""
+    """Target 0 clear, 1 cloud; weight 1 where that is known, else 0."""
     present: Tensor
-    """(7,) 1 for the bands that it has."""
+    """(7,) 1 for the bands that it has, else 0."""
     fine: bool
-    """Whether its pixels are so small that texture tells snow; see UnmixNet."""
+    """Whether its pixels are so small that texture distinguishes snow; see UnmixNet."""
 
 
-class _Shown(NamedTuple):
-    """A batch."""
+class _Batch(NamedTuple):
+    """A batch of crops."""
 
     x: Tensor
-    """(n, 7, h, w)"""
+    """(n, 7, h, w) reflectance."""
     present: Tensor
-    """(n, 7)"""
+    """(n, 7) 1 for the bands that a crop has, else 0."""
     target: Tensor
     """(n, 1, h, w) 0 clear, 1 cloud."""
     weight: Tensor
-    """(n, 1, h, w) 1 where the target is asked for, else 0."""
+    """(n, 1, h, w) 1 where the target counts, else 0."""
     fine: bool
-    """Of all of it."""
+    """Of all crops; see TrainingTile."""
 
 
 def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
     network: UnmixNet,
-    grounds: list[TrainingTile],
+    tiles: list[TrainingTile],
     threshold: float,
     options: FitOptions,
     folder: Path,
-    tell: Callable[[int, int], None],
+    report: Callable[[int, int], None],
     *,
     anew: bool = False,
 ) -> UnmixNet:
-    """The network after the training; the one that is given stays as it is.
+    """A network trained further on a user's tiles; the given network is not changed.
 
     Args:
-        network: to go on from.
-        grounds: tiles; at least one pixel of them is known.
-        threshold: the score from which a pixel is cloud, before and after.
-        options: how long, how fast.
-        folder: of the training under way; from a checkpoint in it of the same data and options it goes on.
-        tell: called after each step with steps done and steps in all; may raise Cancelled.
-        anew: whether the checkpoint of another training may go.
+        network: the one to start from.
+        tiles: of which at least one pixel is labelled.
+        threshold: score from which a pixel is cloud, before and after.
+        options: of the training.
+        folder: of the training in progress; a checkpoint in it, of the same data and options, is continued.
+        report: called after each step with (steps done, steps in all); may raise Cancelled.
+        anew: whether the checkpoint of another training may be replaced.
 
     Raises:
-        UsageError: there is one, and it may not.
+        UsageError: there is a checkpoint of another training, which may not be replaced.
     """
     before, student = deepcopy(network).eval(), deepcopy(network).eval()
     average = deepcopy(student)
@@ -119,7 +121,7 @@ def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
         options.steps,
         folder,
         SAVE_EVERY,
-        _identity(network, grounds, threshold, options),
+        _identity(network, tiles, threshold, options),
         rate=lambda step: options.lr * min(1.0, (step + 1) / 10) * (1 - 0.95 * step / options.steps),
         clip=LARGEST_GRADIENT,
         average=options.average,
@@ -127,31 +129,35 @@ def adapted(  # noqa: PLR0913 - one step of `adapt`, with all that it takes
     resume(folder, state, loop.identity, anew=anew)
 
     def loss(_: int) -> Terms:
-        return {"adapt": _loss(student, before, _draw(grounds, options, rng), threshold)}
+        return {"adapt": _loss(student, before, _draw(tiles, options, rng), threshold)}
 
-    run_training(state, loss, loop, lambda done, _: tell(done, options.steps))
+    run_training(state, loss, loop, lambda done, _: report(done, options.steps))
     return average
 
 
-def _identity(network: UnmixNet, grounds: list[TrainingTile], threshold: float, options: FitOptions) -> str:
-    """What tells a training from another: the model that it begins with, its ground, what is known of it, options."""
+def _identity(network: UnmixNet, tiles: list[TrainingTile], threshold: float, options: FitOptions) -> str:
+    """A hash of all that decides the result: the network to start from, the tiles, their labels, and the options."""
     digest = hashlib.sha256(f"{options} {threshold}".encode())
     tensors = [*network.state_dict().values()]
-    for one in grounds:
-        tensors += [one.scene.data, one.scene.target, one.scene.weight, one.present, torch.tensor(one.fine)]
+    for tile in tiles:
+        tensors += [tile.scene.data, tile.scene.target, tile.scene.weight, tile.present, torch.tensor(tile.fine)]
     for tensor in tensors:
         digest.update(tensor.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 
 def resume(folder: Path, state: TrainingState, identity: str, *, anew: bool) -> None:
-    """Take up the steps that an earlier run of the same data and options has taken."""
+    """Continue from the checkpoint of an earlier run of the same data and options, or begin a new training.
+
+    Raises:
+        UsageError: there is another checkpoint, and not `anew`.
+    """
     path = folder / CHECKPOINT_FILE
     try:
         if path.exists():
             load_checkpoint(folder, state, identity)
             return
-    except ModelError as error:  # it is damaged or another's
+    except ModelError as error:  # it is damaged, or of another training
         if not anew:
             raise UsageError(
                 f"{path} is of another training; pass --overwrite to start anew, or choose another folder"
@@ -160,65 +166,70 @@ def resume(folder: Path, state: TrainingState, identity: str, *, anew: bool) -> 
 
 
 def write_adapted(network: UnmixNet, card: ModelCard, folder: Path, staging: Staging, *, overwrite: bool) -> ModelCard:
-    """Weights as halves and the card, which appear together; with `overwrite` nothing else of a model before stays."""
-    place = staging.path(folder / CARD_FILE).parent
+    """Write weights, in half precision, and card; both appear together, and the card is returned.
+
+    With `overwrite`, other files of an earlier model in the folder are removed.
+    """
+    stage = staging.path(folder / CARD_FILE).parent
     staging.path(folder / WEIGHTS_FILE)
     with write_errors(folder):
-        card = replace(card, sha256=save_weights(network, place, torch.float16))
-        write_card(card, place)
+        card = replace(card, sha256=save_weights(network, stage, torch.float16))
+        write_card(card, stage)
     older = [folder / name for name in OLDER] if overwrite else []
     staging.commit(last=folder / CARD_FILE, retired=lambda: older, overwrite=overwrite)
     return card
 
 
-def _loss(student: UnmixNet, before: UnmixNet, shown: _Shown, threshold: float) -> Tensor:
-    """Cross entropy about the threshold, clear and cloud weighing alike, and the penalty for what is forgotten."""
+def _loss(student: UnmixNet, before: UnmixNet, batch: _Batch, threshold: float) -> Tensor:
+    """Cross entropy at the threshold, with equal weights of clear and cloud, plus the penalty for forgetting."""
     with torch.no_grad():
-        old = before.score(shown.x, shown.present, fine=shown.fine)
-    score = student.score(shown.x, shown.present, fine=shown.fine)
-    wrong = F.binary_cross_entropy_with_logits(score - threshold, shown.target, reduction="none")
-    cloud, clear = shown.target * shown.weight, (1 - shown.target) * shown.weight
+        old = before.score(batch.x, batch.present, fine=batch.fine)
+    score = student.score(batch.x, batch.present, fine=batch.fine)
+    entropy = F.binary_cross_entropy_with_logits(score - threshold, batch.target, reduction="none")
+    cloud, clear = batch.target * batch.weight, (1 - batch.target) * batch.weight
     lost = F.relu(old - score) * cloud
-    unspoken = 1 - shown.weight
-    changed = F.smooth_l1_loss(score, old, reduction="none") * unspoken
+    unlabelled = 1 - batch.weight
+    changed = F.smooth_l1_loss(score, old, reduction="none") * unlabelled
     return (
-        weighted_mean(wrong, cloud)
-        + weighted_mean(wrong, clear)
-        + KEEP * (weighted_mean(lost, cloud) + weighted_mean(changed, unspoken))
+        weighted_mean(entropy, cloud)
+        + weighted_mean(entropy, clear)
+        + KEEP * (weighted_mean(lost, cloud) + weighted_mean(changed, unlabelled))
     )
 
 
-def _draw(grounds: list[TrainingTile], options: FitOptions, rng: Generator) -> _Shown:
-    """Crops of random tiles, every second one under simulated cloud."""
+def _draw(tiles: list[TrainingTile], options: FitOptions, rng: Generator) -> _Batch:
+    """A batch of crops of random tiles, every second one under simulated cloud."""
     n, size = options.batch, options.size
-    drawn = [int(i) for i in torch.randint(0, len(grounds), (n,), generator=rng)]
-    alike = [one for one in grounds if one.fine == grounds[drawn[0]].fine]  # a network takes a batch of one kind
-    picked = [grounds[i] if grounds[i].fine == alike[0].fine else alike[i % len(alike)] for i in drawn]
-    scenes, present = [one.scene for one in picked], torch.stack([one.present for one in picked])
-    planes, there = torch.stack([crop(scene, size, rng) for scene in scenes]), present[..., None, None]
-    clean = as_shown(scenes, planes, GAIN, UNCHANGED, rng) * there
+    drawn = [int(i) for i in torch.randint(0, len(tiles), (n,), generator=rng)]
+    # The network takes batches that are all fine or all coarse: the first tile decides, others of its kind fill up.
+    same_kind = [tile for tile in tiles if tile.fine == tiles[drawn[0]].fine]
+    chosen = [tiles[i] if tiles[i].fine == same_kind[0].fine else same_kind[i % len(same_kind)] for i in drawn]
+    scenes, present = [tile.scene for tile in chosen], torch.stack([tile.present for tile in chosen])
+    planes, has_band = torch.stack([crop(scene, size, rng) for scene in scenes]), present[..., None, None]
+    clean = as_shown(scenes, planes, GAIN, UNCHANGED, rng) * has_band
     veil = simulate(n, size, rng)
-    laid = (torch.arange(n) % 2).view(-1, 1, 1, 1).float()
-    veil = veil._replace(opacity=veil.opacity * laid, shadow=veil.shadow * laid)
+    under_cloud = (torch.arange(n) % 2).view(-1, 1, 1, 1).float()
+    veil = veil._replace(opacity=veil.opacity * under_cloud, shadow=veil.shadow * under_cloud)
     x = veil.over(clean)
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
-    seen = (x - clean)[:, :3].abs().mean(1, keepdim=True) >= CONTRAST
-    veiled = (opacity >= CLOUD_OPACITY) & seen
+    visible = (x - clean)[:, :3].abs().mean(1, keepdim=True) >= CONTRAST
+    veiled = (opacity >= CLOUD_OPACITY) & visible
     target, weight = planes[:, 7:8], planes[:, 8:]
+    # Labels that are mixed by interpolation do not count, nor does ground known to be clear under a thin veil.
     sure = (weight > 0.99) & ((target < 0.01) | (target > 0.99))
-    asked = veiled | (sure & ((opacity <= CLEAR_OPACITY) | (target > 0.99)))
+    counts = veiled | (sure & ((opacity <= CLEAR_OPACITY) | (target > 0.99)))
     noise = uniform((n, len(BANDS), 1, 1), -GRAIN, GRAIN, rng) * torch.randn(n, 1, size, size, generator=rng)
-    x = (x + noise).clamp(0, BRIGHTEST) * there
-    return _Shown(x, present, torch.where(veiled, 1.0, (target > 0.5).float()), asked.float(), alike[0].fine)
+    x = (x + noise).clamp(0, BRIGHTEST) * has_band
+    return _Batch(x, present, torch.where(veiled, 1.0, (target > 0.5).float()), counts.float(), same_kind[0].fine)
 
 
 def training_tile(tile: Tile) -> TrainingTile:
-    """A tile as training takes it."""
+    """A tile as tensors of half precision, with a plane for each of BANDS."""
     data = np.zeros((len(BANDS), *tile.valid.shape), dtype=np.float16)
     for band, plane in zip(tile.bands, tile.data, strict=True):
         data[BANDS.index(band)] = plane
     target, weight = (tile.truth == 1).astype(np.float16), tile.known.astype(np.float16)
     present = torch.tensor([float(band in tile.bands) for band in BANDS])
-    half, labels, trust = (torch.from_numpy(plane) for plane in (data, target, weight))
-    scene = TrainingScene(tile.scene, "own", half, labels, trust, (len(tile.bands),))
+    planes = [torch.from_numpy(plane) for plane in (data, target, weight)]
+    scene = TrainingScene(tile.scene, "own", planes[0], planes[1], planes[2], (len(tile.bands),))
     return TrainingTile(scene, present, fine_enough(pixel_side(tile.georef)))

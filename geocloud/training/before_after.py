@@ -1,4 +1,4 @@
-"""What a model gains on tiles of a user's scenes: the table before and after, and the threshold that fits them."""
+"""Figures before and after a model is adapted to a user's scenes, and the threshold of the adapted model."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from geocloud.training.unmix.batches import CONTRAST
 from geocloud.training.unmix.synthetic import SimulatedCase, TaggedScene, simulate_case
 
 NOISE, LOST_RECALL = 0.002, 0.02
-"""Balanced accuracy and recall that a model may lose on held-out scenes and still be no worse."""
+"""Balanced accuracy and recall that a model may lose on held-out scenes without being called worse."""
 LARGEST_MOVE, STEP = 1.5, 0.125
-"""Logits that the threshold moves at most after learning, and at once."""
+"""Logits by which the threshold may be lowered after training, and the step in which it is."""
 MOST_FALSE_ALARMS = 0.75
-"""Of those that there were, beyond which the threshold is not lowered for the sake of recall."""
+"""The threshold is not lowered further once false alarms exceed this share of those before."""
 MIN_CLEAR = 0.05
 """Share of known clear pixels below which no cloud is simulated over a tile."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptRow:
-    """A figure on the scenes held out, before and after, as shares with 95 % intervals over tiles."""
+    """A figure on the held-out scenes before and after, as shares with 95 % intervals over tiles."""
 
     figure: str
     before: float
@@ -43,43 +43,50 @@ class AdaptRow:
 
 
 Histograms = Mapping[str, list[ScoreHistogram]]
+"""`real` and `simulated` -> one histogram per tile, of scores with their labels."""
 
 
 def measure_tiles(
-    tiles: Sequence[Tile], scorer: Scorer, threads: int | None, tell: Callable[[int, int], None] = lambda *_: None
+    tiles: Sequence[Tile], scorer: Scorer, threads: int | None, report: Callable[[int, int], None] = lambda *_: None
 ) -> Histograms:
-    """Scores beside the truth of each tile, as it is (`real`) and under simulated cloud (`simulated`).
+    """Score each tile as it is (`real`) and under simulated cloud (`simulated`).
 
-    `tell` is called after each tile with tiles done and tiles in all.
+    `report` is called after each tile with (tiles done, tiles in all).
     """
-    found: dict[str, list[ScoreHistogram]] = {"real": [], "simulated": []}
+    histograms: dict[str, list[ScoreHistogram]] = {"real": [], "simulated": []}
     for number, tile in enumerate(tiles, start=1):
         clear, cloudy = tile.known & (tile.truth == 0), tile.known & (tile.truth == 1)
         cases = [("real", SimulatedCase(tile.data, tile.bands, cloudy, tile.known))]
         if clear.mean() >= MIN_CLEAR:
-            posed = simulate_case(TaggedScene(f"{tile.scene}{number}", tile.data, tile.bands, clear, cloudy), 2)
-            cases += [("simulated", case) for case in posed[1:]]
+            tagged = TaggedScene(f"{tile.scene}{number}", tile.data, tile.bands, clear, cloudy)
+            cases += [("simulated", case) for case in simulate_case(tagged, 2)[1:]]
         for kind, case in cases:
             raster = Raster(case.data, np.ones(case.truth.shape, dtype=bool))
             scene = MemoryScene(raster, case.bands, tile.georef, tile.scene)
             score, _ = score_scene(scene, scorer, threads=threads, factor=1)
-            use = case.known & ~np.isnan(score) & ~_unseen(case, tile)
+            use = case.known & ~np.isnan(score) & ~_invisible(case, tile)
             if use.any():
-                found[kind].append(histogram(score[use], case.truth[use]))
-        tell(number, len(tiles))
-    return found
+                histograms[kind].append(histogram(score[use], case.truth[use]))
+        report(number, len(tiles))
+    return histograms
 
 
-def _unseen(case: SimulatedCase, tile: Tile) -> BoolArray:
-    """(h, w) where a simulated cloud changes too little to be seen, as white over snow: nobody could find it."""
+def _invisible(case: SimulatedCase, tile: Tile) -> BoolArray:
+    """(h, w) True where a simulated cloud changes the picture too little to be seen, such as white cloud over snow."""
     index = [place for place, band in enumerate(tile.bands) if band in case.bands]
     change = np.abs(case.data - tile.data[index])[: len(VISIBLE)].mean(axis=0)
-    unseen: BoolArray = case.truth & (tile.truth != 1) & (change < CONTRAST)
-    return unseen
+    invisible: BoolArray = case.truth & (tile.truth != 1) & (change < CONTRAST)
+    return invisible
 
 
 def compare(before: Histograms, after: Histograms, thresholds: Sequence[float]) -> tuple[tuple[AdaptRow, ...], str]:
-    """The rows of the table, and what got worse."""
+    """The rows of the table, and what got worse in words (empty if nothing did).
+
+    Args:
+        before: of the held-out tiles, from `measure_tiles`.
+        after: the same with the adapted model.
+        thresholds: score thresholds before and after.
+    """
     rows = []
     for figure, kind, name in (
         ("false alarms on clear ground", "real", "false_alarms"),
@@ -100,15 +107,15 @@ def compare(before: Histograms, after: Histograms, thresholds: Sequence[float]) 
 
 
 def _interval(counts: Sequence[ConfusionCounts], parts: Sequence[ScoreHistogram], name: str) -> Interval:
-    """95 % over tiles; of false alarms by the recall of clear."""
-    if name == "false_alarms":
-        turned = [ConfusionCounts(one.fp, one.tp, one.tn, one.fn) for one in counts]
-        return intervals(turned, parts)["recall"]
+    """The 95 % interval of a metric over tiles."""
+    if name == "false_alarms":  # fp / (fp + tn) is the recall of counts whose labels are inverted
+        inverted = [ConfusionCounts(one.fp, one.tp, one.tn, one.fn) for one in counts]
+        return intervals(inverted, parts)["recall"]
     return intervals(counts, parts)[name]
 
 
 def _loss(row: AdaptRow) -> str:
-    """What a row says got worse; empty for nothing."""
+    """How a figure got worse, in words; empty if it did not."""
     allowed = NOISE if row.figure.startswith("balanced") else LOST_RECALL
     if row.figure.startswith("false") or row.after >= row.before - allowed:
         return ""
@@ -116,28 +123,28 @@ def _loss(row: AdaptRow) -> str:
 
 
 def by_simulation(learn: Sequence[Tile], scorer: Scorer, threads: int | None) -> Calibration:
-    """The threshold by simulated cloud over ground that is surely clear, halfway from the model's own.
+    """The calibration with a threshold halfway between the model's own and the best one on simulated cloud.
 
-    Halfway, for simulated cloud is not the user's: the model's own threshold knows more skies.
+    Cloud is simulated over ground that is surely clear. Halfway, because simulated clouds differ from the user's, and
+    the model's threshold suits more skies.
 
     Raises:
         UsageError: no ground is surely clear.
     """
     before, parts = scorer.card.calibration, measure_tiles(learn, scorer, threads)["simulated"]
-    threshold, reached = best_threshold(add_up(parts), "balanced_accuracy") if parts else (UNDEFINED, 0.0)
+    threshold, accuracy = best_threshold(add_up(parts), "balanced_accuracy") if parts else (UNDEFINED, 0.0)
     if np.isnan(threshold):
         raise UsageError("no ground in these scenes is surely clear; say which scenes are with --clear")
-    figure = f"balanced accuracy {reached:.3f} at {threshold * before.sign:.3f}"
+    figure = f"balanced accuracy {accuracy:.3f} at {threshold * before.sign:.3f}"
     rule = ThresholdRule("adapt", None, f"simulated cloud over {len(parts)} tiles of the user's scenes", figure)
-    kept = {**dict(before.alternatives), before.rule.name: before.threshold}
     moved = before.at((before.threshold + threshold * before.sign) / 2, rule)
-    return replace(moved, alternatives=tuple((name, value) for name, value in kept.items() if name != "adapt"))
+    return replace(moved, alternatives=before.alternatives_without(rule.name))
 
 
 def with_recall(before: Histograms, learn: Sequence[Tile], scorer: Scorer, threads: int | None) -> Calibration:
-    """The calibration, its threshold lowered until as much cloud is found over the learned ground as before.
+    """The calibration with its threshold lowered until the recall on the training tiles is that of `before`.
 
-    By at most LARGEST_MOVE logits, and not beyond MOST_FALSE_ALARMS.
+    It is lowered by at most LARGEST_MOVE logits, and not beyond MOST_FALSE_ALARMS.
     """
     calibration = scorer.card.calibration
     threshold = float(calibration.score_threshold)
@@ -153,12 +160,11 @@ def with_recall(before: Histograms, learn: Sequence[Tile], scorer: Scorer, threa
             break
     if chosen == threshold:
         return calibration
-    kept = {**dict(calibration.alternatives), calibration.rule.name: calibration.threshold}
     rule = ThresholdRule("adapt", None, "cloud of the user's scenes, simulated too", f"recall {old.recall:.3f} wanted")
-    others = tuple((name, value) for name, value in kept.items() if name != "adapt")
+    others = calibration.alternatives_without(rule.name)
     return replace(calibration.at(chosen * calibration.sign, rule), alternatives=others)
 
 
 def _total(scores: Histograms, threshold: float) -> ConfusionCounts:
-    """Of all tiles, simulated cloud too."""
+    """The confusion matrix of all tiles, those under simulated cloud too."""
     return sum((count_at(part, threshold) for kind in scores.values() for part in kind), start=ConfusionCounts())

@@ -1,4 +1,4 @@
-"""Where a training stands, as one safetensors file: weights, optimiser, random numbers. Nothing is pickled."""
+"""Checkpoints: weights, optimiser and random state in one safetensors file, so nothing is pickled."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _STATE = re.compile(r"optimizer\.(\d+)\.(.+)")
 
 @dataclass(slots=True)
 class TrainingState:
-    """What a training changes as it goes; a checkpoint holds all of it."""
+    """All that a training changes; a checkpoint holds all of it."""
 
     network: torch.nn.Module
     optimizer: torch.optim.Optimizer
-    """Its moments are stored, not its settings: a resumed run sets those anew."""
+    """Only its moments are stored; a resumed run sets its settings again."""
     average: torch.nn.Module | None = None
-    """Running average of the network's weights; None where there is none."""
+    """Running average of the network's weights; None if the training has none."""
     rng: torch.Generator | None = None
-    """Random numbers of a training that draws on from step to step; None where each epoch has a seed of its own."""
+    """Random generator that all steps share; None if each epoch has a seed of its own."""
     step: int = 0
-    """Steps taken."""
+    """Number of steps taken."""
     losses: list[float] = field(default_factory=list)
-    """Mean loss of each epoch, where there are epochs."""
+    """Mean loss of each epoch; empty if there are no epochs."""
 
     def networks(self) -> dict[str, torch.nn.Module]:
-        """By the name that their tensors are stored under."""
+        """Prefix of the names of stored tensors -> the network."""
         return {"network": self.network} | ({} if self.average is None else {"average": self.average})
 
 
 def begin(folder: Path) -> None:
-    """Make the folder of a training under way, without what one that was broken off left there."""
+    """Make the folder of a training in progress, and remove what an interrupted training left there."""
     make_folder(folder)
     with write_errors(folder):
         for name in (CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE):
@@ -52,12 +52,12 @@ def begin(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write what then takes a file's place whole, so that a killed run leaves the one before.
+    """A path to write to; afterwards the file there replaces `path` at once, so that a killed run leaves the old file.
 
-    What such a run leaves beside it has one name, so that the next one replaces it.
+    The temporary file always has the same name, so the next run replaces what a killed run left.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     new = path.with_name(f".{path.name}.new")
     try:
@@ -73,12 +73,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def save_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> None:
-    """Write the checkpoint; a killed run leaves the one before.
+    """Write the checkpoint; if the run is killed meanwhile, the checkpoint before stays.
 
     Args:
-        folder: of the training under way.
+        folder: of the training in progress.
         state: what is stored.
-        identity: what must be equal for another run to go on from here.
+        identity: must be equal for another run to continue from it.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     tensors = {
         f"{part}.{name}": value.cpu().contiguous()
@@ -99,7 +102,7 @@ def load_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> N
     """Fill the state from the folder's checkpoint.
 
     Raises:
-        ModelError: there is none, it is damaged, or it is of a run with other options.
+        ModelError: there is no checkpoint, it is damaged, or it is of a run with other options or data.
     """
     path = folder / CHECKPOINT_FILE
     if not path.is_file():
@@ -127,7 +130,7 @@ def load_checkpoint(folder: Path, state: TrainingState, identity: str = "") -> N
 
 
 def _moments(tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, Any]]:
-    """Parameter number → its moments."""
+    """Number of each parameter -> its moments."""
     state: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():
         match = _STATE.fullmatch(name)

@@ -1,6 +1,6 @@
-"""The training loop of every network that is trained by gradients, from its first step to its last.
+"""The training loop of all networks that are trained by gradient descent.
 
-What differs between trainings is passed in: the batches with their loss, the optimiser, the rate, the averaging.
+What differs between trainings is passed in: the loss of a batch, the optimiser, the learning rate, the averaging.
 """
 
 from __future__ import annotations
@@ -16,38 +16,39 @@ from geocloud.errors import ModelError
 from geocloud.training.checkpoint import TrainingState, save_checkpoint
 
 Terms = Mapping[str, Tensor]
-"""Scalars by name: the loss is their sum."""
+"""Name -> scalar term; the loss is their sum."""
 LossOf = Callable[[int], Terms]
-"""The loss of the batch of a step, counted from 0; draws the batch and runs the network."""
+"""From the number of a step, counted from 0, to its loss; draws the batch and runs the network."""
 StepReport = Callable[[int, Terms], None]
-"""Called after each step with the steps done and its loss, before they are saved."""
+"""Called after each step with the number of steps done and the loss, before a checkpoint is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopOptions:
-    """How long a training runs, how fast, and where its checkpoint lies."""
+    """Number of steps, learning rate and checkpoints of a training."""
 
     steps: int
     folder: Path
+    """Of the checkpoint."""
     save_every: int
-    """Steps between checkpoints; one more is written after the last step."""
+    """Steps between checkpoints; another is written after the last step."""
     identity: str = ""
-    """Options and data in words, or a hash of them: a checkpoint of another training is refused."""
+    """Options and data in words, or a hash of them; a checkpoint with another identity is refused."""
     rate: Callable[[int], float] | None = None
-    """Learning rate of each step, counted from 0; None: the optimiser's own throughout."""
+    """From the number of a step, counted from 0, to its learning rate; None: the optimiser's rate throughout."""
     clip: float = float("inf")
-    """Largest norm of the gradient."""
+    """Gradients with a larger norm are scaled down to it."""
     average: float = 0.0
-    """Share of the running average of weights that a step keeps; fewer in the first steps."""
+    """Share that the running average of weights keeps at each step; less in the first steps."""
 
 
 def run_training(state: TrainingState, loss_of: LossOf, options: LoopOptions, report: StepReport) -> None:
-    """Take the steps that the state has not taken yet; it is changed in place and saved.
+    """Take the steps that the state has not taken yet; the state is changed in place and saved.
 
     Raises:
         ModelError: the loss is no longer a number.
     """
-    learned = [value for group in state.optimizer.param_groups for value in group["params"]]
+    parameters = [value for group in state.optimizer.param_groups for value in group["params"]]
     for step in range(state.step, options.steps):
         if options.rate is not None:
             for group in state.optimizer.param_groups:
@@ -63,7 +64,7 @@ def run_training(state: TrainingState, loss_of: LossOf, options: LoopOptions, re
         state.optimizer.zero_grad()
         torch.autograd.backward(loss)
         if options.clip < float("inf"):
-            nn.utils.clip_grad_norm_(learned, options.clip)
+            nn.utils.clip_grad_norm_(parameters, options.clip)
         state.optimizer.step()
         if state.average is not None:
             follow(state.average, state.network, min(options.average, (step + 1) / (step + 10)))
@@ -76,7 +77,7 @@ def run_training(state: TrainingState, loss_of: LossOf, options: LoopOptions, re
 
 @torch.no_grad()
 def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
-    """Move a running average of weights and batch-norm statistics towards a network; `keep` is its own share."""
+    """Move a running average of weights and batch-norm statistics towards a network; `keep` is the share it keeps."""
     for slow, fast in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if slow.is_floating_point():
             slow.mul_(keep).add_(fast, alpha=1 - keep)

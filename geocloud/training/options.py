@@ -1,4 +1,4 @@
-"""Options of a training run, and what comes out of one."""
+"""Options and result of a training run, and the names of its files."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from geocloud.readers import SceneOptions
 from geocloud.scorers.card import ModelCard, check_model_name
 
 CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE = "checkpoint.safetensors", "recipe.toml", "log.csv"
-"""Files that a training writes as it goes, so that a run that is stopped can go on."""
+"""Files that a training writes as it goes, so that an interrupted run can continue."""
 TRAINING = "training"
-"""What a training is called while it goes on: one at a time in a folder."""
+"""Name of the staging of a training; only one can run in a folder."""
 UNDER_WAY = "under-way"
-"""Where they lie until the model is whole: a folder in the model's, whose own files are those of the model before."""
+"""Folder of those files inside the model folder until the model is complete; beside it are the files of the model that
+was there before."""
 
 PICTURES = ("loss.png", "errors.png")
-"""Of a training that is done."""
+"""Plots of a finished training."""
 OLDER = (CHECKPOINT_FILE, RECIPE_FILE, LOG_FILE, *PICTURES)
-"""What of an earlier training goes with its model, beside weights and card."""
+"""Files of a training, besides weights and card, that are removed when its model is replaced."""
 
 EpochReport = Callable[[int, float], None]
 """Called with the epoch, from 1, and its mean loss."""
@@ -39,66 +40,74 @@ def no_report(epoch: int, loss: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """Options of `train`; those that are None take the kind's own value."""
+    """Options of `train`; None means the default of the kind."""
 
     kind: str = "dense"
     """A key of geocloud.models.kinds.KINDS."""
     normal: Tag = "clear"
-    """What the training data show. `clear`: a high error is cloud. `cloudy`: a low error is cloud."""
+    """Tag of the training data. `clear`: a high error is cloud. `cloudy`: a low error is cloud."""
     folders: tuple[str, ...] = ()
-    """Subfolders to use. Empty: with labels all; else those of the normal tag, or all where none is named as cloud."""
+    """Subfolders to use. Empty: all if there are labels; else those of the normal tag, or all if none is cloudy."""
     cloudy: tuple[str, ...] = ()
-    """Subfolders that show cloud; empty: those whose name begins with `cloud`."""
+    """Subfolders of cloudy pictures; empty: those whose name begins with `cloud`."""
     labels: str | os.PathLike[str] | None = None
     """Folder of label rasters that tag the patches of scenes; None: `labels` beside a folder `images`."""
     codes: LabelCodes = field(default_factory=LabelCodes)
+    """Which values of label rasters are cloud, and which are ignored."""
     epochs: int = 10
+    """Passes over the data."""
     batch_size: int = 32
+    """Patches per step."""
     lr: float = 1e-3
-    """Adam's step size."""
+    """Learning rate of Adam."""
     seed: int = 0
-    """Fixes weights, batches, patches and the split."""
+    """Of weights, batches, patches and the split."""
     held_out: float = 0.3
-    """Share of the files that is kept from training, for the threshold and for `evaluate --part held-out`."""
+    """Share of the files that is not used for training but for the threshold, and by `evaluate --part held-out`."""
     rule: TrainRule | None = None
-    """`paper`: 0.02. `quantile`: that quantile of held-out normal scores. `equal`: 0, where both autoencoders of
-    contrast draw alike. None: paper for dense, equal for contrast, quantile for the others."""
+    """Rule of the threshold. `paper`: 0.02. `quantile`: a quantile of held-out normal scores. `equal`: 0, where both
+    autoencoders of contrast have the same error. None: paper for dense, equal for contrast, quantile for the others."""
     quantile: float = 0.99
+    """Of the rule `quantile`."""
     latent: int | None = None
     """Size of the code."""
     widths: tuple[int, ...] = ()
-    """Hidden widths; empty: the network's own."""
+    """Hidden widths; empty: the default of the network."""
     output: LastLayer | None = None
     """Last layer."""
     components: int | None = None
-    """Gaussians of gmm, principal components of features."""
+    """Number of Gaussians of gmm, or of principal components of features."""
     on: On | None = None
-    """What gmm is a mixture of."""
+    """What gmm is fitted to."""
     bands: tuple[str, ...] = PICTURE_BANDS
+    """Bands to train on."""
     optional_bands: tuple[str, ...] = ()
-    """Bands a scene may lack; of kinds that can do without."""
+    """Further bands that a scene may lack; only for kinds that accept missing bands."""
     fit: Fit | None = None
     """How pictures become patches."""
     max_patches: int = 10_000
+    """Patches kept in memory at most."""
     without: tuple[str, ...] = ()
-    """Names of files that are kept from training, and from the threshold, such as those an evaluation is held on."""
+    """Names of files that are used neither for training nor for the threshold, such as those of an evaluation."""
     recipe: str | os.PathLike[str] | None = None
-    """unmix only: a recipe file, or the name of one that ships; None: unmix."""
+    """unmix only: a recipe file, or the name of a shipped one; None: unmix."""
     start: str | os.PathLike[str] | None = None
-    """unmix only: name of a model, or a model folder, to go on from."""
+    """unmix only: name of a model, or a model folder, to start from."""
     scene: SceneOptions = field(default_factory=SceneOptions)
+    """How scenes are read."""
     device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
     resume: bool = False
-    """Go on from the folder's checkpoint: of a training that was broken off, else of the model that is there."""
+    """Continue from the checkpoint of an interrupted training in the folder, or else from that of its model."""
     overwrite: bool = False
-    """Replace a model that is there."""
+    """Replace the folder's model."""
     name: str = ""
-    """The card's name; empty: the folder's."""
+    """Name on the card; empty: that of the folder."""
     licence: str = ""
     """Licence of the data, for the card."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
+        """UsageError for values out of range, and for options that do not fit the kind."""
         positive = {
             "epochs": self.epochs,
             "batch-size": self.batch_size,
@@ -121,12 +130,12 @@ class TrainOptions:
         self._check_kind()
 
     def _check_kind(self) -> None:
-        """UsageError for what the kind does not take."""
+        """UsageError for options that the kind does not take."""
         kind = kind_of(self.kind)
         if kind.whole_bands and self.optional_bands:
             raise UsageError(f"kind {self.kind} needs all its bands; use --kind conv for optional ones")
         if kind.bands and self.bands != kind.bands:
-            raise UsageError(f"kind {self.kind} takes the bands {', '.join(kind.bands)} alone")
+            raise UsageError(f"kind {self.kind} takes the bands {', '.join(kind.bands)} alone; leave out --channels")
         if self.rule and self.rule not in kind.rules:
             fitting = ", ".join(name for name, other in KINDS.items() if self.rule in other.rules)
             raise UsageError(f"rule {self.rule} cannot choose a threshold of kind {self.kind}; it is for {fitting}")
@@ -138,24 +147,24 @@ class TrainOptions:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Whom to tell how far a run is; the library itself prints nothing."""
+    """The callbacks of a training; the library itself prints nothing."""
 
     progress: Progress = no_progress
-    """(done, total, stage)."""
+    """Called after each step with (done, total, stage)."""
     epoch: EpochReport = no_report
-    """After each epoch."""
+    """Called after each epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A network after training."""
+    """The result of a training."""
 
     network: torch.nn.Module
     card: ModelCard
-    """Without the weights' hash."""
+    """Its card, without the hash of the weights."""
     losses: tuple[float, ...]
-    """Mean loss of each epoch, or of each round of a fit without epochs."""
+    """Mean loss of each epoch, or of each iteration of a fit without epochs."""
     errors: ScoreHistogram | None = None
-    """Raw scores of held-out patches: of normal ones all under `clear`; None where there is nothing to draw."""
+    """Raw scores of held-out patches, those of normal ones under `clear`; None if there are none to plot."""
     dtype: torch.dtype = torch.float32
-    """What the weights are stored as."""
+    """The type in which the weights are stored."""

@@ -1,4 +1,4 @@
-"""A user's scenes with what the user says of them: tiles at the size they are scored at, and the truth where given."""
+"""A user's scenes with the user's labels, as tiles at the pixel size at which they are scored."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ if TYPE_CHECKING:
 TILE = 384
 """Pixels along each side of a tile, as they are scored."""
 MAX_TILES = 6
-"""Tiles of a scene, spread over it."""
+"""Tiles per scene, spread over it."""
 CROP = 128
-"""Pixels along each side of what is learned at once: a scene of two of them is cut, so that some can be held out."""
-LEAST = 64
-"""Pixels along a side below which a scene is not used."""
+"""Pixels along each side of a training crop; a scene of at least two crops is cut, so that a part can be held out."""
+MIN_SIDE = 64
+"""Pixels along a side below which a scene is refused."""
 UNKNOWN = 2
+"""Label of pixels that are neither known to be clear nor known to be cloud."""
 HELD_OUT = 4
-"""One scene of so many is held out, at least one of those that are clear and one of the others."""
+"""One scene in so many is held out, at least one of the wholly clear ones and one of the others."""
 SURELY_CLEAR = 2.0
-"""Logits below the threshold from which ground that nobody spoke of is taken for clear."""
+"""Logits below the threshold from which unlabelled ground is assumed to be clear."""
 VEILS = tuple(code for name, code in CODES.items() if name not in ("shadow", "snow"))
 """Codes of a mask that count as cloud here."""
 
@@ -48,18 +49,21 @@ File = str | os.PathLike[str]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What the user says of the scenes, by name or stem."""
+    """The user's labels, by name or stem of the scene."""
 
     clear: frozenset[str] = frozenset()
+    """Names of wholly clear scenes."""
     cloudy: frozenset[str] = frozenset()
+    """Names of wholly cloudy scenes."""
     masks: Mapping[str, Path] = field(default_factory=dict)
+    """Name of a scene -> its corrected mask."""
     polygons: geopandas.GeoDataFrame | None = None
-    """Clouds; its column `scene` says of which scenes it tells all, without one it is every scene that nothing else is
-    said of. A polygon whose scene is empty is cloud in each of them that it lies in."""
+    """Clouds. Its column `scene` names the scenes that it labels completely; without that column, it labels every scene
+    that has no other label. A polygon with an empty scene is cloud in each labelled scene in which it lies."""
 
     @classmethod
     def of(cls, clear: File | None, cloudy: File | None, masks: File | None, polygons: File | None) -> Truth:
-        """As the options name it; InputError for what cannot be read."""
+        """Read the files that the options name; InputError if one cannot be read."""
         return cls(
             frozenset() if clear is None else frozenset(read_names(Path(clear))),
             frozenset() if cloudy is None else frozenset(read_names(Path(cloudy))),
@@ -67,8 +71,8 @@ class Truth:
             None if polygons is None else read_polygons(polygons),
         )
 
-    def given_for(self, name: str) -> str:
-        """How a scene's truth is known: `clear`, `cloudy`, `mask`, `polygons`, or empty."""
+    def kind_for(self, name: str) -> str:
+        """How a scene is labelled: `clear`, `cloudy`, `mask` or `polygons`; empty if it is not."""
         if name in self.clear and name in self.cloudy:
             raise UsageError(f"scene {name} is said to be both clear and cloudy; leave it out of one file")
         if name in self.masks:
@@ -80,7 +84,7 @@ class Truth:
         return ""
 
     def check(self, names: Sequence[str]) -> None:
-        """UsageError where something is said of a scene that is not among those given."""
+        """UsageError if there are labels, but none of them is for one of the scenes with these names."""
         named = {*self.clear, *self.cloudy, *self.masks}
         if self.polygons is not None and "scene" in self.polygons:
             named |= {name for name in self.polygons["scene"].dropna() if name}
@@ -90,9 +94,9 @@ class Truth:
 
 
 def _masks_in(folder: Path) -> dict[str, Path]:
-    """Scene's name -> its mask."""
+    """Name of each scene -> its mask; InputError if there is no such folder."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder of masks")
+        raise InputError(f"{folder} is no folder of masks; give one with NAME.tif or NAME_cloudmask.tif")
     files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in (".tif", ".tiff", ".png")]
     return {path.stem.removesuffix("_cloudmask"): path for path in files}
 
@@ -108,28 +112,29 @@ class Tile:
     truth: ByteArray
     """(h, w) 0 clear, 1 cloud, 2 unknown."""
     valid: BoolArray
-    """(h, w)"""
+    """(h, w) True = data."""
     georef: Georef
-    """Where it lies: models ask how many metres a pixel has."""
+    """Of the tile; models need the size of its pixels in metres."""
 
     @property
     def known(self) -> BoolArray:
-        """(h, w) where the truth is given."""
-        found: BoolArray = self.valid & (self.truth != UNKNOWN)
-        return found
+        """(h, w) True where pixels are labelled and hold data."""
+        known: BoolArray = self.valid & (self.truth != UNKNOWN)
+        return known
 
 
 def read_tiles(source: str | os.PathLike[str], options: SceneOptions, scorer: Scorer, truth: Truth) -> list[Tile]:
-    """The tiles of a scene; InputError where it is too small to learn from."""
+    """The tiles of a scene with their labels; InputError if the scene is too small."""
     with open_scene(source, options) as scene:
         bands = scorer.choose_bands(scene.bands)
         factor = aggregation_factor(scene.georef, scorer)
         height, width = coarse_shape(scene.georef.shape, factor)
-        if min(height, width) < LEAST:
+        if min(height, width) < MIN_SIDE:
             raise InputError(
-                f"{scene.source} has {height} x {width} pixels as it is scored; at least {LEAST} a side are needed"
+                f"{scene.source} has {height} x {width} pixels as it is scored; at least {MIN_SIDE} per side are "
+                "needed: leave it out"
             )
-        name = next((name for name in (scene.name, scene_name(str(source))) if truth.given_for(name)), scene.name)
+        name = next((name for name in (scene.name, scene_name(str(source))) if truth.kind_for(name)), scene.name)
         tiles = []
         for window in _spread(height, width):
             raster, _ = read_coarse(scene, window, bands, factor)
@@ -137,18 +142,18 @@ def read_tiles(source: str | os.PathLike[str], options: SceneOptions, scorer: Sc
                 continue
             means = raster.data.mean(axis=(1, 2), where=raster.valid, keepdims=True)
             data = np.where(raster.valid, raster.data, means).astype(np.float32)
-            given = _truth_of(scene, truth, name, window, factor)
-            place = coarse_georef(scene.georef, window, factor)
-            tiles.append(Tile(scene.name, data, bands, given, raster.valid, place))
+            labels = _truth_of(scene, truth, name, window, factor)
+            georef = coarse_georef(scene.georef, window, factor)
+            tiles.append(Tile(scene.name, data, bands, labels, raster.valid, georef))
         return tiles
 
 
 def _spread(height: int, width: int) -> Iterator[Window]:
-    """At most MAX_TILES windows of at most TILE pixels per side, evenly over a scene."""
-    rows, cols = (max(1 + (size >= 2 * CROP), round(size / TILE)) for size in (height, width))
-    every = [(row, col) for row in range(rows) for col in range(cols)]
-    step = max(1.0, len(every) / MAX_TILES)
-    for row, col in (every[int(n * step)] for n in range(min(len(every), MAX_TILES))):
+    """At most MAX_TILES windows of at most TILE pixels per side, spread evenly over a scene."""
+    rows, cols = (max(2 if size >= 2 * CROP else 1, round(size / TILE)) for size in (height, width))
+    cells = [(row, col) for row in range(rows) for col in range(cols)]
+    step = max(1.0, len(cells) / MAX_TILES)
+    for row, col in (cells[int(n * step)] for n in range(min(len(cells), MAX_TILES))):
         top, left = row * height // rows, col * width // cols
         yield Window(
             top, left, min(TILE, (row + 1) * height // rows - top), min(TILE, (col + 1) * width // cols - left)
@@ -156,19 +161,19 @@ def _spread(height: int, width: int) -> Iterator[Window]:
 
 
 def _truth_of(scene: SceneReader, truth: Truth, name: str, window: Window, factor: int) -> ByteArray:
-    """(h, w) of a window of squares: the truth, UNKNOWN where squares are mixed."""
-    how = truth.given_for(name)
-    if how in ("clear", "cloudy", ""):
-        value = {"clear": CLEAR, "cloudy": CLOUD, "": UNKNOWN}[how]
+    """(h, w) labels of a window of squares, UNKNOWN where a square is mixed; see `Tile.truth`."""
+    kind = truth.kind_for(name)
+    if kind in ("clear", "cloudy", ""):
+        value = {"clear": CLEAR, "cloudy": CLOUD, "": UNKNOWN}[kind]
         return np.full(window.shape, value, dtype=np.uint8)
     shape = scene.georef.shape
     own = Window(window.row * factor, window.col * factor, window.height * factor, window.width * factor).clip(shape)
-    if how == "mask":
+    if kind == "mask":
         with MaskFile(truth.masks[name]) as mask:
             if mask.georef.shape != shape:
                 raise InputError(
                     f"{mask.path} has {mask.georef.shape[0]} x {mask.georef.shape[1]} pixels, its scene {shape[0]} x "
-                    f"{shape[1]}; give the mask that geocloud wrote of it, corrected"
+                    f"{shape[1]}; correct the mask that geocloud wrote of the scene, and give that"
                 )
             codes = mask.read(own.row, own.height, own.col, own.width)
         cloud, known = np.isin(codes, VEILS), codes != NODATA
@@ -178,9 +183,9 @@ def _truth_of(scene: SceneReader, truth: Truth, name: str, window: Window, facto
 
 
 def _burnt(frame: Any, scene: SceneReader, name: str, own: Window) -> BoolArray:  # noqa: ANN401 - a GeoDataFrame
-    """(h, w) of the scene's own pixels: True inside a polygon of cloud."""
-    rows = frame  # a polygon that was drawn by hand often names no scene: it counts where it lies
-    if "scene" in frame:
+    """(h, w) the scene's own pixels, True inside a polygon of cloud."""
+    rows = frame
+    if "scene" in frame:  # a polygon drawn by hand often names no scene
         rows = frame[(frame["scene"] == name) | frame["scene"].isna() | (frame["scene"] == "")]
     if "class" in rows:
         rows = rows[~rows["class"].isin(("cloud shadow", "snow or ice"))]
@@ -190,45 +195,44 @@ def _burnt(frame: Any, scene: SceneReader, name: str, own: Window) -> BoolArray:
         from affine import Affine
 
         rasterize(((shape, 1) for shape in shapes), out=inside, transform=Affine.translation(own.col, own.row))
-    found: BoolArray = inside == 1
-    return found
+    cloud: BoolArray = inside == 1
+    return cloud
 
 
 def _squares(cloud: BoolArray, known: BoolArray, shape: tuple[int, int], factor: int) -> ByteArray:
-    """(h, w) 0, 1 or UNKNOWN of squares of pixels: cloud or clear where all that is known in them agrees."""
-    padded = [(0, size * factor - there) for size, there in zip(shape, cloud.shape, strict=True)]
-    blocks = [
-        np.pad(layer, padded).reshape(shape[0], factor, shape[1], factor).sum(axis=(1, 3))
+    """(h, w) labels of squares of pixels: cloud or clear if all known pixels in a square agree, else UNKNOWN."""
+    padding = [(0, size * factor - pixels) for size, pixels in zip(shape, cloud.shape, strict=True)]
+    cloudy, total = (
+        np.pad(layer, padding).reshape(shape[0], factor, shape[1], factor).sum(axis=(1, 3))
         for layer in (cloud & known, known)
-    ]
-    clouds, every = blocks
-    return np.where(
-        every == 0, UNKNOWN, np.where(clouds == every, CLOUD, np.where(clouds == 0, CLEAR, UNKNOWN))
-    ).astype(np.uint8)
+    )
+    return np.select([total == 0, cloudy == total, cloudy == 0], [UNKNOWN, CLOUD, CLEAR], UNKNOWN).astype(np.uint8)
 
 
 def split(tiles: Sequence[Tile], seed: int) -> tuple[list[Tile], list[Tile]]:
-    """Tiles to learn from, and tiles of other scenes held out; of one or two scenes the last third of their tiles.
+    """Tiles to train on, and tiles of other scenes to hold out.
+
+    Of one or two scenes, the last third of their tiles is held out.
 
     Raises:
-        UsageError: too little to hold any out.
+        UsageError: there are fewer than two labelled tiles.
     """
     known = [tile for tile in tiles if tile.known.any()]
     if len(known) < 2:
-        raise UsageError("there is too little to learn from and to measure on; give two scenes or more, or larger ones")
+        raise UsageError("there is too little to train and to measure on; give two scenes or more, or larger ones")
     clear = {tile.scene for tile in known if not (tile.truth[tile.known] == 1).any()}
-    out: set[str] = set()
+    held: set[str] = set()
     for group in (clear, {tile.scene for tile in known} - clear):
         order = sorted(group, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).hexdigest())
-        out |= set(order[: max(1, len(order) // HELD_OUT)]) if len(order) > 2 else set()
-    if out:
-        return [tile for tile in known if tile.scene not in out], [tile for tile in known if tile.scene in out]
-    cut = max(1, len(known) // 3)
-    return known[:-cut], known[-cut:]
+        held |= set(order[: max(1, len(order) // HELD_OUT)]) if len(order) > 2 else set()
+    if held:
+        return [tile for tile in known if tile.scene not in held], [tile for tile in known if tile.scene in held]
+    third = max(1, len(known) // 3)
+    return known[:-third], known[-third:]
 
 
 def taken_for_clear(tile: Tile, scorer: Scorer, threads: int | None) -> Tile:
-    """A tile of which nothing is said, with what the model is sure of as its truth: ground for simulated cloud."""
+    """An unlabelled tile, labelled clear where the model is sure, so that cloud can be simulated over it."""
     scene = MemoryScene(Raster(tile.data, tile.valid), tile.bands, tile.georef, tile.scene)
     score, _ = score_scene(scene, scorer, threads=threads, factor=1)
     sure = score < scorer.card.calibration.score_threshold - SURELY_CLEAR
@@ -236,7 +240,7 @@ def taken_for_clear(tile: Tile, scorer: Scorer, threads: int | None) -> Tile:
 
 
 def describe_tiles(tiles: Sequence[Tile], *, labelled: bool) -> str:
-    """What a model learned from, a line for its card."""
+    """The training data of an adapted model, as a line for its card."""
     names, bands = scene_names(tiles), ", ".join(dict.fromkeys(band for tile in tiles for band in tile.bands))
     cloud, clear = (sum(int((tile.known & (tile.truth == value)).sum()) for tile in tiles) for value in (1, 0))
     source = "said to be" if labelled else "taken by the model to be"
@@ -245,5 +249,5 @@ def describe_tiles(tiles: Sequence[Tile], *, labelled: bool) -> str:
 
 
 def scene_names(tiles: Sequence[Tile]) -> tuple[str, ...]:
-    """The scenes that tiles are of, each once."""
+    """The names of the tiles' scenes, each once."""
     return tuple(dict.fromkeys(tile.scene for tile in tiles))

@@ -1,4 +1,4 @@
-"""Prototypes of training pixels: what the check of a scene's colours compares with."""
+"""Fits prototypes to training pixels, with which the colours of a scene are compared."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from geocloud.raster import FloatArray
 from geocloud.scorers.card import Prototypes
 
 PROTOTYPES = 48
+"""Number of prototypes."""
 QUANTILE = 0.998
 """Share of the training pixels that count as familiar."""
 
 
 def fit_prototypes(values: FloatArray, bands: Sequence[str], seed: int = 0) -> Prototypes:
-    """Prototypes of training pixels (n, d), n at least a few hundred."""
+    """Prototypes of training pixels, (n, d) reflectance in the d `bands`; n is at least a few hundred."""
     # Whitening turns the cloud of log reflectances into a round one: rotate it onto its main axes, then divide each by
     # its spread. Distances in it are Mahalanobis distances, so an odd ratio of two bands that always go together weighs
     # as much as an odd brightness. A little is added to every variance, for bands that hardly vary.
@@ -31,12 +32,12 @@ def fit_prototypes(values: FloatArray, bands: Sequence[str], seed: int = 0) -> P
 
 
 def _plain(row: DoubleArray) -> tuple[float, ...]:
-    """Numbers as a card keeps them."""
+    """The numbers, rounded as a card keeps them."""
     return tuple(float(f"{value:.5g}") for value in row)
 
 
 def _kmeans(points: DoubleArray, rng: np.random.Generator) -> DoubleArray:
-    """(PROTOTYPES, d) centres by Lloyd's algorithm, each begun on the farthest of a few random points."""
+    """(PROTOTYPES, d) centres by Lloyd's algorithm, each started at the farthest of a few random points."""
     centres = points[rng.integers(len(points), size=1)]
     while len(centres) < min(PROTOTYPES, len(points)):
         some = points[rng.integers(len(points), size=64)]

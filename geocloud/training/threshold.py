@@ -1,4 +1,4 @@
-"""The threshold of a freshly trained kind, from patches it did not see."""
+"""The threshold of a newly trained model, from held-out patches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,13 @@ def held_out_scores(
 
 
 def threshold_by_rule(scenes: list[ScoreHistogram], options: TrainOptions, data: str) -> Calibration:
-    """Threshold and curve: where scores of normal data end; of contrast, where both errors are alike."""
+    """The calibration by the rule: a bound on scores of normal data; for contrast, where both errors are equal.
+
+    Args:
+        scenes: histograms of raw scores of held-out files, from `held_out_scores`.
+        options: the kind, the rule and its quantile.
+        data: name of the data, for the card.
+    """
     kind = KINDS[options.kind]
     if kind.both:
         return _equal(scenes, kind.unit, data)
@@ -54,8 +60,8 @@ def threshold_by_rule(scenes: list[ScoreHistogram], options: TrainOptions, data:
 
 
 def _equal(scenes: list[ScoreHistogram], unit: str, data: str) -> Calibration:
-    """A threshold of 0, whatever the data; they only say how steep P(cloud) is, and how good the threshold."""
-    reached = count_at(add_up(scenes), 0.0).balanced_accuracy
-    figure = f"chosen before any data; balanced accuracy {reached:.3f} on held-out patches"
+    """A calibration with the threshold 0; the data only give the slope of P(cloud) and the accuracy."""
+    accuracy = count_at(add_up(scenes), 0.0).balanced_accuracy
+    figure = f"chosen before any data; balanced accuracy {accuracy:.3f} on held-out patches"
     curve = logistic_curve(0.0, fit_spread(scenes, 0.0), "high")
     return Calibration(0.0, "high", ThresholdRule("equal", None, data, figure), curve, unit)

@@ -292,7 +292,7 @@ def test_mistakes_are_one_sentence(desert: list[Path], tmp_path: Path) -> None:
         adapt(desert, tmp_path / "m", AdaptOptions(clear=listed, cloudy=listed))
     with pytest.raises(ModelError, match="can be run but not changed"):
         adapt(desert, tmp_path / "m", AdaptOptions(model="s2cloudless"))
-    with pytest.raises(UsageError, match="too little to learn from"):
+    with pytest.raises(UsageError, match="too little to train"):
         adapt(desert[:1], tmp_path / "m", AdaptOptions(clear=names(listed, desert[:1])))
 
 
