@@ -107,8 +107,8 @@ class Adapt(GeocloudAlgorithm):
         result = self.run_program(command, [out], feedback)
         for figure, value in result.get("figures", {}).items():
             line = f"{figure}: {100 * value['before']:.1f} % → {100 * value['after']:.1f} %"
-            self.heard.info(line)
-        self.told = tr("the model is in {folder}").format(folder=out)
+            self.listener.info(line)
+        self.outcome = tr("the model is in {folder}").format(folder=out)
         return {"OUTPUT": out}
 
 

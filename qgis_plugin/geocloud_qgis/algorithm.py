@@ -1,4 +1,4 @@
-"""What the algorithms share: running the program, passing on what it says, failing with its sentence once."""
+"""The base class of the algorithms: it runs the program, passes on its messages, and reports its errors once."""
 
 from __future__ import annotations
 
@@ -27,49 +27,49 @@ from .window import main_window
 
 ICON = Path(__file__).parent / "icon.svg"
 OWN_TABLES = {"clouds", "cover"}
-"""Of a GeoPackage: the program writes one of them into a file."""
+"""Tables that the program writes into GeoPackages, one per file."""
 
 
 class FeedbackListener(Listener):
-    """Passes a run on to QGIS's feedback, and keeps what was said."""
+    """Passes the messages of a run to QGIS's feedback, and keeps them."""
 
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
-        """Nothing was said yet."""
+        """Begin without messages."""
         self._feedback = feedback
         self.lines: list[str] = []
         self.warnings: list[str] = []
 
     def progress(self, percent: float) -> None:
-        """The bar."""
+        """Move the progress bar."""
         self._feedback.setProgress(percent)
 
     def stage(self, text: str) -> None:
-        """The line above the bar."""
+        """Show the text above the progress bar."""
         self._feedback.setProgressText(text)
 
     def info(self, text: str) -> None:
-        """A line of the log."""
+        """Add a line to the log."""
         self.lines.append(text)
         self._feedback.pushInfo(text)
 
     def warning(self, text: str) -> None:
-        """A line of the log that stands out."""
+        """Add a highlighted line to the log."""
         self.warnings.append(text)
         self.lines.append(tr("Warning: {text}").format(text=text))
         self._feedback.pushWarning(text)
 
     def cancelled(self) -> bool:
-        """True once the user pressed Cancel."""
+        """True once the user has pressed Cancel."""
         return self._feedback.isCanceled()
 
 
 def fraction(percent: Optional[float]) -> Optional[float]:
-    """Percent as a fraction for models and scripts; None where nothing was measured."""
+    """Percent as a fraction, for models and scripts; None if nothing was measured."""
     return None if percent is None else round(percent / 100, 6)
 
 
 def as_exception(error: ProgramError) -> QgsProcessingException:
-    """The sentence and its hint, as QGIS shows them once."""
+    """The error with its hint, as an exception that QGIS shows once."""
     return QgsProcessingException(f"{error}\n{error.hint}" if error.hint else str(error))
 
 
@@ -78,45 +78,45 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
 
     NAME = TITLE = SUMMARY = HELP = ""
     RESULTS: Sequence[tuple[str, str]] = ()
-    """Outputs that are no layers, and what they tell."""
+    """(title, help) of the outputs that are no layers."""
     TAGS: Sequence[str] = ("cloud", "mask", "satellite", "sentinel", "landsat")
-    told = ""
-    """What a run says in the message bar at its end; nothing where it is empty."""
+    outcome = ""
+    """Text for the message bar at the end of a run; empty: no message."""
 
     def table(self) -> Iterable[Entry]:
-        """The parameters in the order of the dialog; to override."""
+        """The parameters in the order of the dialog; override it."""
         return ()
 
     def numbers(self) -> Sequence[tuple[str, str]]:
-        """Outputs that are numbers, and their titles; to override."""
+        """(name, title) of outputs that are numbers; override it."""
         return ()
 
     def initAlgorithm(self, config: object = None) -> None:  # noqa: ARG002, N802 - QGIS's name
-        """The table, then the numbers."""
+        """Add parameters and outputs, from `table` and `numbers`."""
         for parameter, text, advanced in self.table():
             self.add(parameter, text, advanced=advanced)
         for name, title in self.numbers():
             self.addOutput(QgsProcessingOutputNumber(name, title))
 
     def name(self) -> str:
-        """For scripts and models; never changes."""
+        """Name in scripts and models; it must never change."""
         return self.NAME
 
     def displayName(self) -> str:  # noqa: N802 - QGIS's name
-        """For the toolbox."""
+        """Title in the toolbox."""
         return self.TITLE
 
     def shortDescription(self) -> str:  # noqa: N802 - QGIS's name
-        """For the tooltip."""
+        """Text of the tooltip."""
         return self.SUMMARY
 
     def shortHelpString(self) -> str:  # noqa: N802 - QGIS's name
-        """For the panel beside the parameters: what it does, then a paragraph for each parameter and output."""
+        """Text beside the parameters: what the algorithm does, then a paragraph per parameter and output."""
         parameters = [(one.description(), one.help()) for one in self.parameterDefinitions()]
         return _help_text(self.HELP or self.SUMMARY, parameters, self.RESULTS)
 
     def helpUrl(self) -> str:  # noqa: N802 - QGIS's name
-        """The manual."""
+        """Address of the manual."""
         return "https://github.com/geocloud/geocloud/blob/main/docs/qgis.md"
 
     def tags(self) -> list[str]:
@@ -128,7 +128,7 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
         return QIcon(str(ICON))
 
     def createInstance(self) -> QgsProcessingAlgorithm:  # noqa: N802 - QGIS's name
-        """A new one for each run."""
+        """A new algorithm for each run."""
         return type(self)()
 
     def add(self, parameter: QgsProcessingParameterDefinition, text: str, *, advanced: bool = False) -> None:
@@ -139,7 +139,7 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
         self.addParameter(parameter)
 
     def values(self, parameters: dict, names: Iterable[str], context: Any) -> dict[str, Any]:  # noqa: ANN401
-        """These parameters as the program takes them; None where one is empty."""
+        """Name of each parameter -> its value as the program takes it; None if it is empty."""
         return {name: self._value(parameters, name, context) for name in names}
 
     def _value(self, parameters: dict, name: str, context: Any) -> Any:  # noqa: ANN401
@@ -158,7 +158,7 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
         return self.parameterAsString(parameters, name, context).strip()
 
     def checkParameterValues(self, parameters: dict, context: Any) -> tuple[bool, str]:  # noqa: ANN401, N802
-        """Also that no GeoPackage with other tables would be replaced."""
+        """Refuse to replace a GeoPackage that has other tables, besides QGIS's own checks."""
         for definition in self.destinationParameterDefinitions():
             value = parameters.get(definition.name())
             path = str(value.sink.staticValue() if isinstance(value, QgsProcessingOutputLayerDefinition) else value)
@@ -169,30 +169,31 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
         return super().checkParameterValues(parameters, context)
 
     def prepareAlgorithm(self, parameters: dict, context: Any, feedback: Any) -> bool:  # noqa: ANN401, ARG002, N802
-        """On the main thread: the program's environment, which has QGIS's proxy in it."""
+        """Get the program's environment, with QGIS's proxy; runs on the main thread."""
         self.environ = settings.environment()
         return True
 
     def postProcessAlgorithm(self, context: Any, feedback: Any) -> dict:  # noqa: ANN401, ARG002, N802
-        """On the main thread: the result in the message bar."""
-        if self.told:
-            notify.tell(self.displayName(), self.told, self.heard.warnings, self.heard.lines, feedback)
+        """Show the outcome in the message bar; runs on the main thread."""
+        if self.outcome:
+            notify.show_result(self.displayName(), self.outcome, self.listener.warnings, self.listener.lines, feedback)
         return {}
 
     def run_program(
         self, arguments: Sequence[str], outputs: Sequence[str], feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        """Run the program, which writes `outputs`; its result.
+        """Run the program, which writes `outputs`, and return its result.
 
-        Raises on failure and on cancel, since returning is success.
+        Raises:
+            QgsProcessingException: the program failed, or the user cancelled it.
         """
-        self.heard = FeedbackListener(feedback)
+        self.listener = FeedbackListener(feedback)
         try:
             command = [str(settings.program(self.environ)), *arguments, "--progress", "json", "--stop-on-stdin-eof"]
             line = " ".join(map(shlex.quote, command))
-            self.heard.lines.append(line)
+            self.listener.lines.append(line)
             feedback.pushCommandInfo(line)
-            return run(command, self.environ, self.heard, outputs)
+            return run(command, self.environ, self.listener, outputs)
         except ProgramError as error:
             raise as_exception(error) from error
         except ProgramCancelled as error:
@@ -200,14 +201,14 @@ class GeocloudAlgorithm(QgsProcessingAlgorithm):
 
 
 def _tables(path: str) -> set[str]:
-    """Names of the layers in a file; none where there is no such file."""
+    """Names of the layers in a file; empty if there is no such file."""
     if not Path(path).is_file():
         return set()
     return {layer.name() for layer in QgsProviderRegistry.instance().querySublayers(path)}
 
 
 def _help_text(summary: str, parameters: Sequence[tuple[str, str]], outputs: Sequence[tuple[str, str]]) -> str:
-    """HTML for the window; plain lines for `qgis_process`, which would print the tags."""
+    """The help as HTML in a window, and as plain lines in `qgis_process`, which would print tags."""
     if main_window() is None:
         lines = [summary]
         for title, entries in ((tr("Parameters"), parameters), (tr("Results"), outputs)):

@@ -1,4 +1,4 @@
-"""Questions that the program answers with one JSON value on stdout. Imports no qgis."""
+"""Runs commands of the program that print one JSON value to stdout. Imports no qgis."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .speech import field_titles, in_our_words
 from .texts import tr
 
 SECONDS = 120
-"""A first start after an installation can be slow: torch alone is hundreds of megabytes."""
+"""Time limit; the first start after an installation is slow, since torch alone has hundreds of megabytes."""
 
 
 def ask(program: Path, environ: Mapping[str, str], arguments: Sequence[str], seconds: float = SECONDS) -> Any:  # noqa: ANN401
     """The last JSON value that the program prints.
 
     Raises:
-        ProgramError: it does not start, does not answer in time, or fails: then its own sentence where it says one.
+        ProgramError: the program does not start, does not answer in time, or fails.
     """
     try:
         done = subprocess.run(  # nosec B603 - a list of arguments, never a shell
@@ -47,7 +47,7 @@ def ask(program: Path, environ: Mapping[str, str], arguments: Sequence[str], sec
 
 
 def _sentence(stderr: str, program: Path) -> str:
-    """The program's own sentence, or its last words after a sentence of ours."""
+    """The program's error message; without one, a message of the plugin and the last line of stderr."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     own = [line for line in lines if line.lower().startswith("error: ")]
     if own:
@@ -57,13 +57,13 @@ def _sentence(stderr: str, program: Path) -> str:
 
 
 def _last_value(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    """The last line that is JSON; None where there is none."""
+    """The value of the last line that is JSON; None if there is none."""
     values = (_value(line) for line in reversed(text.splitlines()))
     return next((value for value in values if value is not None), None)
 
 
 def _value(line: str) -> Any:  # noqa: ANN401 - any JSON value
-    """The line's value; None where it is no JSON."""
+    """The value of a line; None if it is not JSON."""
     try:
         return json.loads(line)
     except ValueError:

@@ -10,7 +10,7 @@ from qgis.PyQt.QtWidgets import QComboBox, QGridLayout, QLabel, QVBoxLayout, QWi
 
 from .described import band_numbers, has_band_files, summary
 from .runner import ProgramError
-from .telling import make_label, tell
+from .telling import make_label, show_text
 from .texts import tr
 
 NAMES = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
@@ -94,7 +94,7 @@ class BandsWidget(QWidget):
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """The lines below the boxes."""
-        tell(self.found, text, bad=bad)
+        show_text(self.found, text, bad=bad)
         self.found.setVisible(bool(text))
         self._make_room()
 

@@ -82,7 +82,7 @@ class Series(DatesAlgorithm):
             for date in dates:
                 name = tr("{scene} cloud mask").format(scene=scene_title(date["scene"]))
                 load(context, date["mask"], name, Stylist("mask", run, {SCENE: date["scene"], SCENE_ID: ""}))
-        self.told = tr("{count} masks").format(count=len(dates))
+        self.outcome = tr("{count} masks").format(count=len(dates))
         return {"OUTPUT": folder, "MASK_COUNT": len(dates)}
 
 
@@ -136,5 +136,5 @@ class Composite(DatesAlgorithm):
         result = self.run_dates(out, parameters, context, feedback)
         dress(context, out, tr("Composite"), Stylist("composite"))
         percent, count = result["filled_percent"], len(result["dates"])
-        self.told = tr("{count} dates, {percent} % filled").format(count=count, percent=f"{percent:.1f}")
+        self.outcome = tr("{count} dates, {percent} % filled").format(count=count, percent=f"{percent:.1f}")
         return {"OUTPUT": out, "FILLED_FRACTION": fraction(percent), "DATE_COUNT": count}

@@ -1,4 +1,4 @@
-"""What `geocloud info --json` says of a scene, as a few lines for the dialog. Imports no qgis."""
+"""The output of `geocloud info --json` as a few lines for the dialog. Imports no qgis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .texts import tr
 
 
 def summary(described: Mapping[str, Any]) -> str:
-    """Grid, CRS, reflectance and nodata, one line each; then the notes."""
+    """The grid with its CRS on the first line, then reflectance with nodata, then the notes."""
     lines = [_grid(described)]
     if described.get("taken"):
         lines[0] += f", {str(described['taken'])[:10]}"
@@ -20,7 +20,7 @@ def summary(described: Mapping[str, Any]) -> str:
 
 
 def _grid(described: Mapping[str, Any]) -> str:
-    """Size, resolution and CRS; a resolution without CRS would have no unit."""
+    """Size, resolution and CRS; without a CRS no resolution, since it would have no unit."""
     size = {"width": described.get("width"), "height": described.get("height")}
     if not described.get("crs"):
         return tr("{width} × {height} pixels, without georeference").format(**size)  # noqa: RUF001
@@ -31,7 +31,7 @@ def _grid(described: Mapping[str, Any]) -> str:
 
 
 def band_numbers(described: Mapping[str, Any]) -> dict[str, str]:
-    """Band name -> where it was found: its number in the scene's file, or the product's own name of it, as B4."""
+    """Band name -> its number in the scene's file, or the product's own name of it, such as B4."""
     source, bands = described.get("source"), described.get("bands") or {}
     return {
         name: str(band["number"] if band.get("file") == source else band.get("label") or name)
@@ -40,12 +40,12 @@ def band_numbers(described: Mapping[str, Any]) -> dict[str, str]:
 
 
 def has_band_files(described: Mapping[str, Any]) -> bool:
-    """True for a product whose files say themselves which band they are: no numbers are to be given there."""
+    """True for a product with a file per band, whose bands need no numbers from the user."""
     return any(band.get("file") != described.get("source") for band in (described.get("bands") or {}).values())
 
 
 def _reflectance(described: Mapping[str, Any]) -> str:
-    """Scale, offset and nodata where all bands have the same."""
+    """Scale, offset and nodata as one line; empty if bands differ."""
     bands = list((described.get("bands") or {}).values())
     kinds = {(band.get("scale"), band.get("offset"), band.get("nodata")) for band in bands}
     if len(kinds) != 1:

@@ -83,7 +83,7 @@ class DetectClouds(GeocloudAlgorithm):
         run = Run(source, scene_id, values["CLASSES"] or ("cloud",), {PARAMETERS: json.dumps({**values, **area.given})})
         for name, path in written.items():
             dress(context, path, _layer_name(name, source), Stylist(KINDS[name], run))
-        self.told = f"{source.title}: {notify.result_text(result, self.heard.warnings)}"
+        self.outcome = f"{source.title}: {notify.result_text(result, self.listener.warnings)}"
         return {**written, **_numbers(result)}
 
     def _scene(self, parameters: dict, context: Any) -> tuple[Source, Optional[QgsRasterLayer]]:  # noqa: ANN401

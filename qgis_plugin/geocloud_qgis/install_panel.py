@@ -33,17 +33,17 @@ class _Queued(Listener):
     """In the thread: what is heard goes to the window through a queue."""
 
     def __init__(self) -> None:
-        self.heard: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.messages: queue.Queue[tuple[str, Any]] = queue.Queue()
         self.stop = threading.Event()
 
     def progress(self, percent: float) -> None:
-        self.heard.put(("percent", int(percent)))
+        self.messages.put(("percent", int(percent)))
 
     def stage(self, text: str) -> None:
-        self.heard.put(("stage", text))
+        self.messages.put(("stage", text))
 
     def info(self, text: str) -> None:
-        self.heard.put(("line", text))
+        self.messages.put(("line", text))
 
     def cancelled(self) -> bool:
         return self.stop.is_set()
@@ -163,8 +163,8 @@ class InstallPanel(QGroupBox):
 
     def _poll(self) -> None:
         """Show what was heard."""
-        while self._run is not None and not self._run.heard.empty():
-            kind, value = self._run.heard.get()
+        while self._run is not None and not self._run.messages.empty():
+            kind, value = self._run.messages.get()
             if kind == "percent":
                 self.bar.setValue(value)
             elif kind in ("stage", "line"):
@@ -189,13 +189,13 @@ def _install(run: _Queued, root: Path, environ: dict[str, str], wheels: Optional
     """In the thread: no widget is touched here."""
     try:
         made = install(root, environ, run, wheels)
-        run.heard.put(("end", tr("Installed: {program}").format(program=made.program)))
+        run.messages.put(("end", tr("Installed: {program}").format(program=made.program)))
     except ProgramCancelled:
-        run.heard.put(("end", tr("Cancelled; nothing was installed.")))
+        run.messages.put(("end", tr("Cancelled; nothing was installed.")))
     except ProgramError as error:
-        run.heard.put(("end", f"{error}\n{error.hint}".strip()))
+        run.messages.put(("end", f"{error}\n{error.hint}".strip()))
     except Exception as error:  # noqa: BLE001 - the window must hear of it
-        run.heard.put(("end", f"{type(error).__name__}: {error}"))
+        run.messages.put(("end", f"{type(error).__name__}: {error}"))
 
 
 def _button(text: str, slot: Callable[[], None]) -> QPushButton:

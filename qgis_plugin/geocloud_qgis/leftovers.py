@@ -1,7 +1,7 @@
-"""Clears up after a killed program, which could not do it itself. Imports no qgis.
+"""Removes what a killed program left behind. Imports no qgis.
 
-The program writes into hidden folders beside its outputs. While it lives it holds a lock on a file in each; while files
-are being replaced a journal lies there, with which its next run puts the old ones back.
+The program writes into hidden folders beside its outputs. While it runs, it holds a lock on a file in each of them.
+While it replaces files, there is a journal in the folder, with which its next run restores the old files.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _FOLDERS, _LOCK, _JOURNAL = ".geocloud-*.partial", "lock", "journal.json"
 
 
 def clear_leftovers(outputs: Iterable[str]) -> None:
-    """Remove what dead runs had begun beside `outputs`; what a living run writes, and old files that wait, stay."""
+    """Remove hidden folders of killed runs beside `outputs`, except those of running programs or with a journal."""
     for folder in {Path(output).parent for output in outputs}:
-        for begun in folder.glob(_FOLDERS):
-            if not (begun / _JOURNAL).exists() and not _is_alive(begun):
-                shutil.rmtree(begun, ignore_errors=True)
+        for hidden in folder.glob(_FOLDERS):
+            if not (hidden / _JOURNAL).exists() and not _is_in_use(hidden):
+                shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _is_alive(folder: Path) -> bool:
-    """True where a process holds the folder's lock."""
+def _is_in_use(folder: Path) -> bool:
+    """True if a process holds the lock of the folder."""
     with suppress(OSError), (folder / _LOCK).open("r+") as file:
         try:
             if os.name == "nt":

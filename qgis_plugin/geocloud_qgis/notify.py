@@ -1,4 +1,4 @@
-"""The message bar after a run: the result in one line, and a button that shows the log."""
+"""Shows the result of a run in QGIS's message bar: one line, and a button that shows the log."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from .texts import tr
 from .window import main_window
 
 SECONDS = 30
+"""Time for which the message is shown."""
 DELAY_MS = 700
+"""Time after the run; QGIS's own message "Task complete" would hide an earlier one."""
 
 
 def result_text(result: dict[str, Any], warnings: Sequence[str]) -> str:
-    """`50.2 % cloud, 60 polygons; 1 warning`."""
+    """The result as text, such as `50.2 % cloud, 60 polygons; 1 warning`."""
     percent, count = result.get("cloud_percent"), result.get("polygon_count")
     parts = [tr("no valid pixels") if percent is None else tr("{percent} % cloud").format(percent=f"{percent:.1f}")]
     if count is not None:
@@ -29,12 +31,13 @@ def result_text(result: dict[str, Any], warnings: Sequence[str]) -> str:
     return text
 
 
-def tell(title: str, text: str, warnings: Sequence[str], log: Sequence[str], feedback: QgsProcessingFeedback) -> None:
-    """Show a run's result in QGIS's message bar; nothing in a batch, in a model and without a window."""
+def show_result(
+    title: str, text: str, warnings: Sequence[str], log: Sequence[str], feedback: QgsProcessingFeedback
+) -> None:
+    """Show the result of a run in QGIS's message bar; not in a batch, in a model, or without a window."""
     iface = main_window()
     if iface is None or isinstance(feedback, QgsProcessingMultiStepFeedback):
         return
-    # Later than QGIS's own "Task complete", which would hide it.
     QTimer.singleShot(DELAY_MS, lambda: _push(iface, title, text, warnings, log))
 
 
@@ -50,10 +53,10 @@ def _push(iface: Any, title: str, text: str, warnings: Sequence[str], log: Seque
 
 
 class LogDialog(QDialog):
-    """A run's log, to read and to copy."""
+    """A dialog with the log of a run, to read and to copy."""
 
     def __init__(self, title: str, lines: Sequence[str], parent: Any = None) -> None:  # noqa: ANN401
-        """Filled once."""
+        """Show these lines."""
         super().__init__(parent)
         self.setObjectName("geocloudLogDialog")
         self.setWindowTitle(title)

@@ -1,4 +1,4 @@
-"""What the program says with `--progress json`: protocol 2, one JSON object a line on stdout.
+"""What the program prints with `--progress json`: protocol 2, one JSON object per line on stdout.
 
 Imports no qgis.
 """
@@ -14,7 +14,7 @@ PROTOCOL = 2
 
 
 def stages() -> dict[str, str]:
-    """Stage names of the protocol -> what the user reads."""
+    """Stage of the protocol -> its text for the user."""
     return {
         "load": tr("Opening the scene and the model"),
         "inference": tr("Looking for clouds"),
@@ -30,7 +30,7 @@ def stages() -> dict[str, str]:
 
 
 def parse_line(line: str) -> Optional[dict[str, Any]]:
-    """The event of a line, or None where it is no event."""
+    """The event of a line; None if it is no event."""
     try:
         event = json.loads(line)
     except ValueError:
@@ -39,13 +39,13 @@ def parse_line(line: str) -> Optional[dict[str, Any]]:
 
 
 def stage_text(event: dict[str, Any]) -> str:
-    """A progress event's stage for the user; an unknown stage by its own name."""
+    """The stage of a progress event as text for the user; an unknown stage is shown as it is."""
     stage = str(event.get("stage", ""))
     return stages().get(stage, stage)
 
 
 def percent(event: dict[str, Any]) -> float:
-    """A progress event's percent, 0 to 100 whatever the line says."""
+    """The percent of a progress event, limited to 0 to 100."""
     try:
         return min(100.0, max(0.0, float(event.get("percent", 0))))
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Which scene the dialog opens with: the active layer, the scene of an active result, or the last one."""
+"""The scene with which the dialog opens: the active layer, the scene of an active result, or the last scene."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .layers import SCENE, SCENE_ID, is_result
 _last: dict[str, str] = {}
 
 
-def remember(given: dict[str, str]) -> None:
-    """Keep a run's scene: {"INPUT": layer id} or {"PRODUCT": path}."""
+def remember(scene: dict[str, str]) -> None:
+    """Remember the scene of a run: {"INPUT": layer id} or {"PRODUCT": path}."""
     _last.clear()
-    _last.update(given)
+    _last.update(scene)
 
 
 def scene_for(active: Optional[QgsMapLayer], project: QgsProject) -> dict[str, str]:
-    """The dialog's parameters INPUT or PRODUCT; empty where no scene suggests itself."""
+    """The dialog's parameter INPUT or PRODUCT, as in `remember`; empty if there is no obvious scene."""
     if active is not None and is_result(active):
-        found = _scene_of(active, project)
-        if found:
-            return found
+        scene = _scene_of(active, project)
+        if scene:
+            return scene
     elif isinstance(active, QgsRasterLayer):
         return {"INPUT": active.id()}
     if "PRODUCT" in _last or project.mapLayer(_last.get("INPUT", "")) is not None:
@@ -33,7 +33,7 @@ def scene_for(active: Optional[QgsMapLayer], project: QgsProject) -> dict[str, s
 
 
 def _scene_of(result: QgsMapLayer, project: QgsProject) -> dict[str, Any]:
-    """The scene that a result was made from."""
+    """The scene that a result was made from, as in `remember`; empty if it is unknown."""
     layer_id, scene = result.customProperty(SCENE_ID, ""), result.customProperty(SCENE, "")
     if project.mapLayer(layer_id) is not None:
         return {"INPUT": layer_id}

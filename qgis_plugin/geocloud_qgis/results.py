@@ -1,4 +1,4 @@
-"""Layers out: style, name, and one group a run, beside its scene and never inside another run's group."""
+"""Styles result layers and puts them into one group per run, beside the scene and never inside another run's group."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .texts import tr
 from .window import main_window
 
 RUN = "geocloud/run"
-"""Custom property of a group of results: the run's number."""
+"""Custom property of a group of results: the number of the run."""
 _alive: list = []
-"""Post-processors, one a layer: QGIS keeps no reference, and a collected one would lose the style (QGIS #47533)."""
+"""Post-processors, one per layer: QGIS keeps no reference, and without one the style would be lost (QGIS #47533)."""
 
 
 class Run:
-    """What the layers of one run share: the scene, and the group that the first of them makes."""
+    """What the layers of one run share: the scene, and their group, which the first layer makes."""
 
     def __init__(
         self,
@@ -28,16 +28,23 @@ class Run:
         classes: Sequence[str] = ("cloud",),
         properties: Optional[dict[str, str]] = None,
     ) -> None:
-        """`scene_id` is the input layer's, where the scene is one; `properties` are set on each result."""
+        """Keep what all layers need.
+
+        Args:
+            source: the scene.
+            scene_id: id of the scene's layer; empty if it is no layer.
+            classes: of the mask.
+            properties: custom properties that each result gets.
+        """
         self.source, self.scene_id, self.classes = source, scene_id, classes
         self.properties = {SCENE: source.scene, SCENE_ID: scene_id, **(properties or {})}
         self.number, self._name = 1, ""
 
     def group(self, root: QgsLayerTreeGroup) -> QgsLayerTreeGroup:
-        """This run's group; the first call makes it."""
-        made = root.findGroup(self._name) if self._name else None
-        if made is not None:
-            return made
+        """The group of this run; the first call makes it."""
+        existing = root.findGroup(self._name) if self._name else None
+        if existing is not None:
+            return existing
         parent, at = self._place(root)
         self._name, self.number = _free_name(root, tr("Clouds of {scene}").format(scene=self.source.title))
         group = parent.insertGroup(at, self._name)
@@ -45,7 +52,7 @@ class Run:
         return group
 
     def _place(self, root: QgsLayerTreeGroup) -> tuple[QgsLayerTreeGroup, int]:
-        """Above the scene, at its own level; above the group of results where the scene lies in one."""
+        """(parent, index) of the group: above the scene, or above the group of results that the scene is in."""
         node = root.findLayer(self.scene_id) if self.scene_id else None
         if node is None:
             return root, 0
@@ -58,12 +65,15 @@ class Run:
 
 
 class Stylist(QgsProcessingLayerPostProcessorInterface):
-    """Gives a loaded result its look and its place."""
+    """Gives a loaded result its style and its place among the layers."""
 
     def __init__(self, kind: str, run: Optional[Run] = None, properties: Optional[dict[str, str]] = None) -> None:
-        """`kind` as in styling.py, or an empty text; without a run the layer stays where QGIS puts it.
+        """Keep what the layer will need.
 
-        `properties` stand in for the run's own where its layers come from several scenes.
+        Args:
+            kind: as in styling.py; empty: no style.
+            run: whose group the layer joins; None: it stays where QGIS puts it.
+            properties: custom properties instead of the run's, whose layers may come from several scenes.
         """
         super().__init__()
         self._kind, self._run, self._properties = kind, run, properties
@@ -82,7 +92,7 @@ class Stylist(QgsProcessingLayerPostProcessorInterface):
 
 
 def into_group(root: QgsLayerTreeGroup, layer_id: str, run: Run) -> None:
-    """Move a layer into its run's group."""
+    """Move a layer into the group of its run."""
     node = root.findLayer(layer_id)
     if node is None or node.parent().name() == _results_group():
         return  # not in the project, or where QGIS's own options put results

@@ -1,4 +1,4 @@
-"""Runs the program: passes on what it says, cancels it, and turns its end into a result or one sentence.
+"""Runs the program: passes on its messages, cancels it, and turns its end into a result or one error message.
 
 Imports no qgis.
 """
@@ -20,16 +20,16 @@ from .speech import in_our_words
 from .texts import tr
 
 KILL_SECONDS = 4.0
-"""After cancelling, the time the program has to clear up before it is killed."""
+"""Time that a cancelled program has to clean up before it is killed."""
 _POLL_SECONDS = 0.1
 _STDERR_LINES = 200
 
 
 class ProgramError(Exception):
-    """The program failed; `str(error)` is one sentence for the user, the hint what else may help."""
+    """The program failed; `str(error)` is one sentence for the user, and `hint` says what may help."""
 
     def __init__(self, text: str, hint: str = "") -> None:
-        """Keep both apart."""
+        """Keep the sentence and the hint."""
         super().__init__(text)
         self.hint = hint
 
@@ -39,39 +39,39 @@ class ProgramCancelled(Exception):  # noqa: N818 - it is no failure
 
 
 class Listener:
-    """Who hears of a run; override what is wanted."""
+    """Receives the messages of a run; override the methods that are needed."""
 
     def progress(self, percent: float) -> None:
-        """So much is done, 0 to 100."""
+        """Take the share that is done, 0 to 100."""
 
     def stage(self, text: str) -> None:
-        """A new stage begins."""
+        """Take the text of a new stage."""
 
     def info(self, text: str) -> None:
-        """Something worth a line in the log."""
+        """Take a line for the log."""
 
     def warning(self, text: str) -> None:
-        """Something the user should see."""
+        """Take a warning, which the user should see."""
 
     def cancelled(self) -> bool:
-        """True once the run is no longer wanted."""
+        """True once the user has cancelled the run."""
         return False
 
 
 def run(
     command: Sequence[str], environ: Mapping[str, str], listener: Listener, outputs: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Run `command`, which speaks protocol 2, to its end; its `result` event.
+    """Run `command`, which prints protocol 2, to its end, and return its `result` event.
 
     Args:
-        command: the program and its arguments, as a list: no shell ever sees them.
-        environ: the child's whole environment.
-        listener: hears of progress and is asked whether to go on.
-        outputs: the files it was told to write; what a killed or crashed program leaves beside them is removed.
+        command: the program and its arguments, as a list, which no shell reads.
+        environ: the whole environment of the program.
+        listener: receives messages, and says whether the run is cancelled.
+        outputs: the files that the program writes; what it leaves beside them if it is killed or crashes is removed.
 
     Raises:
-        ProgramError: it could not be started, failed, or ended without a result.
-        ProgramCancelled: the listener cancelled it; it is gone.
+        ProgramError: the program could not be started, failed, or ended without a result.
+        ProgramCancelled: the listener cancelled the run; the program has ended.
     """
     process = start_process(command, environ)
     try:
@@ -88,7 +88,7 @@ def run(
 
 
 def start_process(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen:
-    """The process, in a session of its own, so that killing it takes what it started with it."""
+    """Start the process, in a session of its own, so that its child processes can be killed with it."""
     windows = os.name == "nt"
     try:
         return subprocess.Popen(  # nosec B603 - a list of arguments, never a shell
@@ -107,7 +107,7 @@ def start_process(command: Sequence[str], environ: Mapping[str, str]) -> subproc
 
 
 def kill_process(process: subprocess.Popen) -> None:
-    """End it at once where it still runs, with the processes it started."""
+    """Kill the process, if it still runs, and its child processes."""
     if process.poll() is not None:
         return
     with suppress(OSError):
@@ -120,7 +120,7 @@ def kill_process(process: subprocess.Popen) -> None:
 
 
 class _Run:
-    """One run: two threads read its pipes into a queue, this thread acts on what comes."""
+    """One run: two threads read its pipes into a queue, and the caller's thread handles the lines."""
 
     def __init__(self, process: subprocess.Popen, listener: Listener) -> None:
         self.process, self.listener = process, listener
@@ -133,7 +133,7 @@ class _Run:
         self.last_stage = ""
 
     def to_end(self) -> dict[str, Any]:
-        """Act on lines until the process has ended and all is read; then its result."""
+        """Handle lines until the process has ended and all is read; returns its result."""
         deadline = None
         while self.process.poll() is None or any(reader.is_alive() for reader in self.readers):
             self._act(_POLL_SECONDS)
@@ -151,18 +151,18 @@ class _Run:
         return self._outcome()
 
     def _ask_to_stop(self) -> None:
-        """Close its stdin, which the program watches."""
+        """Close the program's stdin, which it takes as a request to stop."""
         with suppress(OSError):
             self.process.stdin.close()
 
     def _drained(self) -> bool:
-        """True once the readers are done; a process left behind by the program may hold the pipes open for ever."""
+        """Wait a moment for the readers, and return True: a child process may keep the pipes open for ever."""
         for reader in self.readers:
             reader.join(1.0)
         return True
 
     def _act(self, wait: float) -> bool:
-        """Act on one line; False where there is none."""
+        """Handle one line; False if there is none."""
         try:
             handle, line = self.lines.get(timeout=wait) if wait else self.lines.get_nowait()
         except queue.Empty:
@@ -171,7 +171,7 @@ class _Run:
         return True
 
     def _read(self, pipe: IO[bytes], handle: Callable[[str], None]) -> threading.Thread:
-        """A thread that puts the pipe's lines into the queue, in UTF-8 whatever comes."""
+        """Start a thread that puts the lines of a pipe into the queue; bytes that are not UTF-8 are replaced."""
 
         def read() -> None:
             with suppress(OSError, ValueError):
@@ -183,7 +183,7 @@ class _Run:
         return thread
 
     def _out(self, line: str) -> None:
-        """A line of stdout: an event, or free text that belongs in the log."""
+        """Handle a line of stdout: an event, or other text, which goes into the log."""
         event = parse_line(line)
         if event is None:
             if line.strip():
@@ -194,7 +194,7 @@ class _Run:
             handle(event)
 
     def _err(self, line: str) -> None:
-        """A line of stderr, kept for the end: it may be the sentence that the error will be told with."""
+        """Keep a line of stderr for the end, since it may be the error message."""
         if line.strip():
             self.stderr = [*self.stderr, line][-_STDERR_LINES:]
 
@@ -228,7 +228,7 @@ class _Run:
         self.was_cancelled = True
 
     def _outcome(self) -> dict[str, Any]:
-        """Success is exit code 0 and a result; everything else is one sentence."""
+        """The result, if the exit code is 0 and there is one; otherwise an error."""
         code = self.process.returncode
         if self.was_cancelled or code == 130:
             raise ProgramCancelled("cancelled")
@@ -249,7 +249,7 @@ class _Run:
         return self.result
 
     def _from_stderr(self, code: int) -> ProgramError:
-        """The sentence after `error:` where there is one, else how it ended and its last words."""
+        """The error from the line that begins with `error:`; without one, from exit code and last line."""
         for line in self.stderr:
             if line.lower().startswith("error: "):
                 return ProgramError(line[len("error: ") :])
@@ -259,12 +259,12 @@ class _Run:
         return ProgramError(f"{text}{last}")
 
     def _log_stderr(self, without: str = "") -> None:
-        """Put stderr into the log, but not the sentence that is told anyway."""
+        """Put stderr into the log, except the line of the error message."""
         for line in self.stderr:
             if not without or without not in line:
                 self.listener.info(line)
 
 
 def _ending(code: int) -> str:
-    """An exit code for the user; a negative one is a signal's number."""
+    """An exit code as text for the user; a negative one is the number of a signal."""
     return tr("signal {code}").format(code=-code) if code < 0 else tr("exit code {code}").format(code=code)

@@ -29,7 +29,7 @@ from .check_installation import make_report
 from .install_panel import InstallPanel
 from .locate import VARIABLE
 from .runner import ProgramError
-from .telling import make_label, tell
+from .telling import make_label, show_text
 from .texts import tr
 
 POLL_MS = 100
@@ -143,7 +143,7 @@ class SettingsDialog(QDialog):
 
     def _say(self, text: str, *, bad: bool = False) -> None:
         """The line that tells how things stand, red where they do not work."""
-        tell(self.status, text, bad=bad)
+        show_text(self.status, text, bad=bad)
 
     def accept(self) -> None:
         """Keep the path where the program works; where it does not, the window stays and says why."""

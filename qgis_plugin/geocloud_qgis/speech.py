@@ -1,4 +1,4 @@
-"""The program's sentences in the plugin's words: where they name an option, the dialog's field is named. No qgis."""
+"""The program's messages in the plugin's words: names of options become titles of fields. Imports no qgis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .texts import tr
 
 
 def field_titles() -> dict[str, str]:
-    """Option of the program, without dashes -> the field of the dialog, advanced ones with their place."""
+    """Option of the program, without dashes -> title of its field in the dialog, with the place of advanced ones."""
     return {
         "bounds": tr("Area: a part of the scene"),
         "aoi": tr("Area: polygons of a layer"),
@@ -49,19 +49,23 @@ def field_titles() -> dict[str, str]:
 
 
 def in_our_words(text: str, options: Optional[Iterable[str]]) -> str:
-    """The text with each of the named options as its field's title, and its value behind that.
+    """The text with each option replaced by the title of its field, followed by the option's value.
 
-    A part of the sentence, after a semicolon, that speaks of an option without a field is left out. Where the program
-    does not say which options it names, in answers without protocol, `field_titles()` are all there can be.
+    A part of the text between semicolons that names an option without a field is left out.
+
+    Args:
+        text: a message of the program.
+        options: those that the text names, without dashes. The protocol says which; for other messages, give
+            `field_titles()`, which holds all.
     """
     titles, named = field_titles(), sorted(options or (), key=len, reverse=True)
     parts = text.split("; ")
-    without = [option for option in named if option not in titles]
-    kept = [part for part in parts if not any(re.search(_pattern(option), part) for option in without)]
+    without_field = [option for option in named if option not in titles]
+    kept = [part for part in parts if not any(re.search(_pattern(option), part) for option in without_field)]
     text = "; ".join(kept or parts)
     for option in named:
         if option in titles:
-            # A value has a digit or an equals sign in it; else the next word is the sentence's own.
+            # A value has a digit or an equals sign in it; any other word belongs to the sentence.
             pattern = _pattern(option) + r"(?:[ =](?=[^\s;]*[\d=])([\w.=,+-]*[\w.]))?"
             text = re.sub(pattern, lambda found, title=titles[option]: _quoted(title, found.group(1)), text)
     return text

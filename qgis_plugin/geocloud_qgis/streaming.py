@@ -1,4 +1,4 @@
-"""Runs a tool that writes lines for people, such as pip: passes the lines on, and stops it when asked. No qgis."""
+"""Runs a tool that prints lines for people, such as pip: passes the lines on, and can stop it. Imports no qgis."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _POLL_SECONDS = 0.1
 
 
 def stream(command: Sequence[str], environ: Mapping[str, str], listener: Listener) -> None:
-    """Run `command` to its end; each line of stdout and stderr goes to `listener.info`.
+    """Run `command` to its end, and pass each line of stdout and stderr to `listener.info`.
 
     Raises:
-        ProgramError: it cannot be started or fails; the sentence ends with its last error.
-        ProgramCancelled: the listener stopped it; it is gone.
+        ProgramError: it cannot be started or fails; the message ends with its last error line.
+        ProgramCancelled: the listener cancelled the run; the process has ended.
     """
     process, lines = start_process(command, environ), queue.Queue()
     process.stdin.close()
@@ -55,7 +55,7 @@ def _next(lines: queue.Queue) -> Optional[str]:
 
 
 def _read(pipe: IO[bytes], lines: queue.Queue) -> None:
-    """In a thread."""
+    """Put the lines of a pipe into the queue; runs on a thread of its own."""
     with suppress(OSError, ValueError):
         for line in pipe:
             lines.put(line.decode("utf-8", "replace").rstrip())

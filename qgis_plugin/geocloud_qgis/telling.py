@@ -1,4 +1,4 @@
-"""A label that tells how things stand, in red where they do not: a red that can be read in light and dark themes."""
+"""A label for states and errors; errors are red, in a red that is readable in light and in dark themes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ON_LIGHT, ON_DARK = "#c00000", "#ff8a80"
 
 
 def make_label() -> QLabel:
-    """Wraps, can be copied, and shows names as they are."""
+    """A label that wraps its text, lets it be copied, and does not read it as HTML."""
     label = QLabel()
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
@@ -18,8 +18,8 @@ def make_label() -> QLabel:
     return label
 
 
-def tell(label: QLabel, text: str, *, bad: bool = False) -> None:
-    """Show the text; the theme's own colour of letters says whether the ground is light or dark."""
+def show_text(label: QLabel, text: str, *, bad: bool = False) -> None:
+    """Show the text, in red if it is `bad`; the theme's text colour says whether its background is light or dark."""
     label.setStyleSheet("")
     label.ensurePolished()
     is_dark = label.palette().color(QPalette.ColorRole.WindowText).lightness() > 127

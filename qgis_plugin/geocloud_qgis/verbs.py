@@ -1,6 +1,6 @@
-"""The program's verbs that the algorithms run: which option each parameter stands for, and which have none. No qgis.
+"""The program's commands that the algorithms run, with the option of each parameter. Imports no qgis.
 
-A test compares these tables with the options that the program names itself.
+A test compares these tables with the options that the program has.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from typing import Any, Mapping, NamedTuple
 
 
 class Verb(NamedTuple):
-    """A verb of the program, with all its options."""
+    """A command of the program, with all its options."""
 
     name: str
     options: Mapping[str, str]
-    """Parameter -> option."""
+    """Parameter of the algorithm -> option."""
     outputs: Mapping[str, str]
-    """Output -> the option that names its file or folder."""
+    """Output of the algorithm -> the option that names its file or folder."""
     left_out: Mapping[str, str]
-    """Options that no parameter stands for, and why."""
+    """Options without a parameter -> why they have none."""
 
 
 MESSAGES = {
@@ -28,7 +28,7 @@ MESSAGES = {
     "--stop-on-stdin-eof": "the plugin's own",
     "--help": "the panel beside the parameters",
 }
-"""Left out of each verb."""
+"""Options that no algorithm has."""
 REPLACES = {"--overwrite": "always: QGIS has asked already"}
 AREA = {"EXTENT": "--bounds", "AREA": "--aoi"}
 READING = {
@@ -39,7 +39,7 @@ READING = {
     "MAX_PIXELS": "--max-pixels",
     "ALLOW_EXTERNAL": "--allow-external",
 }
-"""How a scene is read."""
+"""Parameters that say how a scene is read."""
 
 DETECT = Verb(
     "detect",
@@ -170,9 +170,9 @@ def as_options(verb: Verb, values: Mapping[str, Any]) -> list[str]:
     """Arguments for the program.
 
     Args:
-        verb: names the options.
-        values: by parameter or output: a text, a number, a list of texts or a flag; None and an empty text leave the
-            choice to the program.
+        verb: the command.
+        values: parameter or output -> a text, a number, a list of texts or a flag; for None, an empty text or an empty
+            list the program uses its default.
     """
     arguments, names = [], {**verb.options, **verb.outputs}
     for name, value in values.items():

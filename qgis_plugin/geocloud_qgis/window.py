@@ -1,4 +1,4 @@
-"""QGIS's window, where there is one: `qgis_process` and scripts have none."""
+"""QGIS's main window, if there is one: `qgis_process` and scripts have none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def main_window() -> Any:  # noqa: ANN401 - QGIS's interface or None
-    """QGIS's interface object; None without a window."""
+    """The QgisInterface; None without a window."""
     from qgis.gui import QgisInterface
     from qgis.utils import iface
 

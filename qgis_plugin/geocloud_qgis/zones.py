@@ -75,5 +75,7 @@ class CloudCover(GeocloudAlgorithm):
         dress(context, out, tr("Cloud cover of zones"), Stylist(""))
         percents = [mask.get("mean_cloud_percent") for mask in result["masks"]]
         percent = percents[0] if len(percents) == 1 else None  # of several dates a mean says nothing
-        self.told = tr("{zones} zones in {masks} masks").format(zones=result["zone_count"], masks=result["mask_count"])
+        self.outcome = tr("{zones} zones in {masks} masks").format(
+            zones=result["zone_count"], masks=result["mask_count"]
+        )
         return {"OUTPUT": out, "CLOUD_FRACTION": fraction(percent)}

@@ -1,7 +1,7 @@
 """Sentences in the plugin's windows."""
 
 import pytest
-from geocloud_qgis.telling import make_label, tell
+from geocloud_qgis.telling import make_label, show_text
 
 
 def luminance(colour):
@@ -19,7 +19,7 @@ def test_an_error_can_be_read_in_dark_and_light_themes(qgis_app, letters, ground
     qgis_app.setStyleSheet(f"QLabel {{color: {letters}; background: {ground}}}")
     try:
         label = make_label()
-        tell(label, "It is not there.", bad=True)
+        show_text(label, "It is not there.", bad=True)
         label.ensurePolished()
         shown = label.palette().color(QPalette.ColorRole.WindowText)
     finally:
@@ -33,5 +33,5 @@ def test_names_are_shown_as_they_are(qgis_app):
     from qgis.PyQt.QtCore import Qt
 
     label = make_label()
-    tell(label, "<b>scene</b> & co")
+    show_text(label, "<b>scene</b> & co")
     assert (label.text(), label.textFormat()) == ("<b>scene</b> & co", Qt.TextFormat.PlainText)
