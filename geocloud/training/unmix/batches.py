@@ -1,4 +1,4 @@
-"""Batches for the unmixing autoencoder: real crops, most of them under a simulated cloud, one target for both."""
+"""Batches for the unmixing autoencoder: real crops, most of them under a simulated cloud, with targets for both."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -14,46 +14,46 @@ from geocloud.training.unmix.scenes import TrainingScene
 from geocloud.training.unmix.simulator import Veil, chance, cloud_phase, no_veil, simulate, uniform
 
 CLEAR_OPACITY, CLOUD_OPACITY = 0.04, 0.12
-"""Simulated opacity up to which a pixel counts as clear, and from which as cloud; between, nothing is asked."""
+"""Simulated opacity up to which a pixel is clear, and from which it is cloud; pixels in between do not count."""
 CONTRAST = 0.06
-"""Change of visible reflectance below which a simulated veil cannot be seen: white over snow, for one."""
+"""Change of visible reflectance below which a simulated veil cannot be seen, such as white over snow."""
 SNOW_BRIGHT, SNOW_COLOUR = 0.45, 0.12
-"""A crop is taken for snow where its mean visible reflectance is above the first and the range of its bands' means, as
-a share of that, below the second: no cloud is laid over it where no short-wave infrared is shown, which would teach
-that snow with a texture is cloud. Sand is as bright and has more colour."""
+"""A crop may be snow if its mean visible reflectance is above the first, and the range of its bands' means, as a share
+of that, is below the second. No cloud is simulated over it without short-wave infrared, since that would teach that
+textured snow is cloud. Sand is as bright, but has more colour."""
 
 
 class UnmixBatch(NamedTuple):
-    """What the network is shown and what it should say."""
+    """The network's input and targets."""
 
     x: Tensor
     """(n, 7, h, w) reflectance, absent bands 0."""
     present: Tensor
-    """(n, 7) 1 where a band is shown."""
+    """(n, 7) 1 for the bands that a crop has, else 0."""
     clean: Tensor
-    """(n, 7, h, w) the same without the simulated cloud and shadow."""
+    """(n, 7, h, w) `x` without the simulated cloud and shadow."""
     veil: Veil
-    """The simulated cloud, opacity and shadow 0 where none was laid."""
+    """The simulated cloud; opacity and shadow are 0 in crops without one."""
     target: Tensor
-    """(n, 1, h, w) 0 clear .. 1 cloud."""
+    """(n, 1, h, w) 0 clear to 1 cloud."""
     weight: Tensor
-    """(n, 1, h, w) trust in the target."""
+    """(n, 1, h, w) weight of the target, 0 to 1."""
     known_clear: Tensor
-    """(n, 1, h, w) 1 where the clean surface is surely clear."""
+    """(n, 1, h, w) 1 where the clean surface is surely clear, else 0."""
 
 
 class UnmixBatches:
     """An endless source of batches."""
 
     def __init__(self, scenes: list[TrainingScene], config: UnmixConfig, rng: Generator) -> None:
-        """Index what can be drawn: scenes by source, overcast windows."""
+        """Compute the odds of the scenes, and find overcast windows in them."""
         self.scenes, self.config, self.rng = scenes, config, rng
         self.overcast = surfaces.overcast(scenes, config.size)
         self.shares = place_shares(scenes, config.weights or {})
         self.odds = self.shares
 
     def draw(self) -> UnmixBatch:
-        """One batch."""
+        """Draw a batch of random crops."""
         n, size, rng = self.config.batch, self.config.size, self.rng
         picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
         planes = torch.stack([surfaces.crop(scene, size, rng) for scene in picked])
@@ -64,9 +64,9 @@ class UnmixBatches:
         return _join(clean, present, self._veil(present, laid), planes[:, 7:], rng)
 
     def _veil(self, present: Tensor, laid: Tensor) -> Veil:
-        """Clouds over the crops whose numbers are given, none over the others; small ones where more than RGB is shown.
+        """Clouds over the crops with the numbers `laid`, none over the others.
 
-        In RGB alone small clouds look like snow in patches.
+        Small clouds are only simulated in crops with more bands than RGB, since in RGB they look like patches of snow.
         """
         size, veil = self.config.size, no_veil(len(present), self.config.size)
         if len(laid):
@@ -78,9 +78,9 @@ class UnmixBatches:
         return veil
 
     def _texture(self, dimming: Tensor, size: int) -> Tensor | None:
-        """(n, 7, size, size) real overcast skies; bands that a sky lacks are made from its visible brightness.
+        """(n, 7, size, size) reflectance of real overcast skies; None if the scenes have none.
 
-        `dimming`: (n, 7, 1, 1) share of that which is left in each band.
+        Bands that a sky lacks are made from its visible brightness times `dimming` (n, 7, 1, 1).
         """
         if not self.overcast:
             return None
@@ -93,7 +93,7 @@ class UnmixBatches:
 
 
 def place_shares(scenes: list[TrainingScene], weights: dict[str, float]) -> Tensor:
-    """(scene,) odds of each scene: a source has its weight, which its places share alike, and a place its scenes."""
+    """(scene,) odds of each scene: the weight of its source is divided equally among places, then among scenes."""
     places: dict[str, Counter[str]] = {}
     for scene in scenes:
         places.setdefault(scene.source, Counter())[scene.place or scene.name] += 1
@@ -105,14 +105,14 @@ def place_shares(scenes: list[TrainingScene], weights: dict[str, float]) -> Tens
 
 
 def looks_like_snow(x: Tensor) -> Tensor:
-    """(n,) True where a crop (n, 7, h, w) is bright and white on the whole: snow, ice, or overcast sky."""
+    """(n,) True for crops (n, 7, h, w) that are bright and white on average: snow, ice, or overcast sky."""
     means = x[:, :3].mean((2, 3))
     bright = means.mean(1)
     return (bright > SNOW_BRIGHT) & ((means.amax(1) - means.amin(1)) < SNOW_COLOUR * bright)
 
 
 def _join(clean: Tensor, present: Tensor, veil: Veil, known: Tensor, rng: Generator) -> UnmixBatch:
-    """Lay the veil, and join what is known (target and weight, (n, 2, h, w)) with what was simulated."""
+    """A batch of the crops under the veil; `known` (n, 2, h, w) is target and weight of the crops without it."""
     target, weight = known[:, :1], known[:, 1:]
     opacity = veil.opacity[:, :3].mean(1, keepdim=True)
     x = veil.over(clean)
@@ -131,7 +131,7 @@ def _join(clean: Tensor, present: Tensor, veil: Veil, known: Tensor, rng: Genera
 
 
 def _blank(x: Tensor, teacher_weight: Tensor, known_clear: Tensor, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """In a tenth of crops fill a slanting collar with the mean of the rest, as the tiler fills nodata."""
+    """In a tenth of the crops, fill a slanting edge with the mean of the rest, as the tiler fills nodata."""
     n, size = len(x), x.shape[-1]
     if torch.rand(1, generator=rng) < 0.5:
         return x, teacher_weight, known_clear

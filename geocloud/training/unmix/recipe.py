@@ -1,4 +1,4 @@
-"""A recipe of the unmixing autoencoder: every number of its training, as a TOML file has it."""
+"""Recipes of the unmixing autoencoder: all settings of a training, in a TOML file."""
 
 import tomllib
 from dataclasses import dataclass
@@ -14,67 +14,75 @@ RECIPES = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True, slots=True)
 class UnmixConfig:
-    """A recipe, as its TOML file has it."""
+    """The settings of a recipe; keys of the TOML file are the names of the fields."""
 
     supervision: LabelUse = "tags"
+    """Whether labels are used as tags of patches, or per pixel."""
     seed: int = 0
     precision: Literal["auto", "fp32"] = "auto"
-    """`auto` trains in bfloat16 where the processor has instructions for it; fp32 gives the same on every processor."""
+    """`auto` trains in bfloat16 if the processor has instructions for it; fp32 gives the same on every processor."""
     realign_labels: bool = False
-    """Put the catalogue's tags where they belong in its pictures, rather than as they are delivered."""
+    """Shift the catalogue's labels to where they belong in its pictures; False: use them as they are delivered."""
     steps: int = 6000
+    """Optimiser steps."""
     batch: int = 6
+    """Crops per step."""
     size: int = 256
+    """Pixels per side of a crop."""
     lr: float = 2e-3
+    """Highest learning rate."""
     lr_decay_steps: int = 0
-    """Steps over which the rate falls, where they are more than there are: the rate stays high. 0: `steps`."""
+    """Steps over which the learning rate falls; if they are more than `steps`, it stays high. 0: `steps`."""
     decay: float = 0.02
+    """Weight decay."""
     average: float = 0.998
-    """Share of the running average kept at each step."""
+    """Share that the running average of weights keeps at each step."""
     simulated: float = 0.6
     """Share of crops under a simulated cloud."""
     small: float = 0.0
-    """Share of those, where more than RGB is shown, that are small clouds, 1 to some 20 pixels across."""
+    """Share of simulated clouds that are small, 1 to about 20 pixels across; only in crops with more bands than RGB."""
     batch_norm_steps: int = 1000
-    """Steps that normalise by the batch, as batch norm does at first; from then on by the running statistics, as
-    detection does. Batches are small and of unlike scenes: normalised by them, snow and dark sea look alike."""
+    """Steps that normalise by the statistics of the batch; later steps use the running statistics, as detection does.
+    Batches are small and their scenes differ: normalised by them, snow and dark sea look alike."""
     teach_from: int = 1000
-    """Step from which the teacher's answers are used; at or past ``steps``: never."""
+    """Step from which the teacher's predictions are used; at or beyond `steps`: never."""
     teach_every: int = 500
+    """Steps between two rounds of predictions of the teacher."""
     hard_scene_boost: float = 0.0
-    """Extra sampling weight of a scene whose tags the teacher contradicts completely; 0: all scenes alike."""
+    """Extra sampling weight of a scene whose tags the teacher contradicts completely; 0: all scenes are equal."""
     unaugmented_share: float = 0.0
-    """Share of crops whose radiometry is left as it is: jitter hides the slight colours that tell snow from cloud."""
+    """Share of crops with unchanged radiometry; jitter hides the slight colours that distinguish snow from cloud."""
     gain: float = 0.15
     """Largest change of the log gain of a crop."""
     teacher_weight: float = 0.5
-    """Weight of a teacher's most confident answer; tags weigh 1."""
+    """Weight of the teacher's most confident predictions; tags have the weight 1."""
     weights: dict[str, float] | None = None
-    """Share of crops a source."""
+    """Source -> its sampling weight; None: all sources have the weight 1."""
     widths: tuple[int, ...] = (48, 96, 128, 160, 160)
+    """Channels of the network's levels."""
     shadow_widths: tuple[int, ...] = ()
-    """Of the network that tells shadow: where they are given, the recipe trains that one alone, beside a model that is
-    there already; `small` is then the share of all crops."""
+    """Channels of the network for shadow. If they are given, the recipe trains only that network, for an existing
+    model; `small` is then a share of all crops."""
     keep_rgb: bool = False
-    """Crops that are shown in RGB alone are taught the answers of the network that the training starts from: what it
-    sees there stays as it is, and only scenes of more bands are learned from."""
+    """Teach crops in RGB the predictions of the network that the training starts from, so that its results in RGB stay
+    as they are, and only scenes with more bands are learned from."""
     start_share: float = 0.0
-    """Share of the network that the training starts from in what is handed over. The mean of two networks is surer on
-    unseen scenes than either (model soups, Wortsman et al. 2022)."""
+    """Weight of the network that the training starts from in the mean that is the result. The mean of two networks is
+    more accurate on unseen scenes than either (model soups, Wortsman et al. 2022)."""
     folders: tuple[str, ...] = ("s2cmc", "l8biome", "s2chips")
-    """Folders under ``labelled`` in the data folder whose patches are tagged."""
+    """Folders in `labelled` of the data folder whose patches are tagged."""
     clear: tuple[dict[str, Any], ...] = ()
-    """Images without a cloud: ``source``, ``files`` (a pattern in the data folder), names of its ``cloudy`` ones."""
+    """Cloud-free images: `source`, `files` (a pattern in the data folder), and the names of its `cloudy` ones."""
     snow_texture: bool = False
-    """The recipe fits what tells snow by texture, and that alone, beside a model that is there already."""
+    """The recipe only fits the part that recognises snow by texture, for an existing model."""
     scenes: tuple[dict[str, Any], ...] = ()
-    """Unlabelled scenes: ``files`` in the data folder, ``boxes`` seen to be clear or cloudy, scale, offset, counts."""
+    """Unlabelled scenes: `files` in the data folder, `boxes` that are clear or cloudy by eye, scale, offset, counts."""
 
     @classmethod
     def read(cls, path: Path) -> "UnmixConfig":
-        """The recipe of a TOML file.
+        """Read a TOML file; raises the errors of tomllib and of the dataclass.
 
-        What one does not say that names another by ``extends``, beside it or among those that ship, is that one's.
+        A recipe may name another one by `extends`, beside it or shipped with geocloud, and overrides its settings.
         """
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         seen = {path.resolve()}
@@ -90,7 +98,7 @@ class UnmixConfig:
 
 
 def load(config: UnmixConfig, root: Path, left_out: frozenset[str] = frozenset()) -> list[TrainingScene]:
-    """All training scenes of a recipe but those left out by name."""
+    """All training scenes of a recipe, except those left out by name; `root` is the data folder."""
     scenes: list[TrainingScene] = []
     for folder in config.folders:
         scenes += surfaces.load_folder(root / "labelled" / folder, config.supervision, place=config.realign_labels)

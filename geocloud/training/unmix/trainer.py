@@ -1,4 +1,4 @@
-"""Trains `unmix` by a recipe file into a model folder: resumable, logged, its card filled in."""
+"""Trains a model of kind unmix by a recipe: it can be resumed, writes a log, and fills in the card."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from geocloud.training.unmix.steps import LogReport
 from geocloud.training.unmix.teacher import opacity_midpoint
 from geocloud.training.unmix.train import train_unmix
 
-CENTRE_SHARE = 512
-"""Pixels per side, from each scene, on which bfloat16 is compared with fp32."""
+CENTRE_SIDE = 512
+"""Pixels per side of the part of each scene on which bfloat16 is compared with fp32."""
 CREDITS = {
     "s2cmc": "Sentinel-2 Cloud Mask Catalogue (Francis et al. 2020, doi 10.5281/zenodo.4172871), CC BY 4.0",
     "l8biome": "USGS L8 Biome (doi 10.5066/F7251GDH), public domain",
@@ -43,11 +43,11 @@ CREDITS = {
     "hls": "clear chips of NASA HLS L30, open",
     "scenes": "Contains modified Copernicus Sentinel data, and Landsat data courtesy of the USGS",
 }
-"""Source of a training scene to its credit."""
+"""Source of a training scene -> its credit."""
 
 
 def recipe_path(name: str | os.PathLike[str]) -> Path:
-    """The file of a shipped recipe's name, or the path itself; InputError where there is neither."""
+    """The path of a recipe, given by the name of a shipped one or as a path; InputError if there is no such file."""
     shipped = RECIPES / f"{name}.toml"
     if shipped.is_file():
         return shipped
@@ -58,12 +58,18 @@ def recipe_path(name: str | os.PathLike[str]) -> Path:
 
 
 def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: Listener) -> Trained:
-    """Train on the data folder that the recipe's paths start from, and hand over what the verb writes.
+    """Train a model by a recipe.
 
-    The folder keeps the recipe, the checkpoint and the log, so that a killed run goes on with `resume`.
+    Args:
+        data: the folder that the paths of the recipe start from.
+        folder: gets recipe, checkpoint and log, so that `resume` can continue a killed run.
+        options: recipe, model to start from, names of scenes to leave out.
+        listener: receives the progress.
 
     Raises:
-        InputError: the recipe or its data cannot be read. ModelError: there is nothing of this recipe to resume.
+        InputError: the recipe or its data cannot be read.
+        UsageError: the recipe needs a model to start from.
+        ModelError: there is no run of this recipe to resume, or the model to start from does not fit.
     """
     path = recipe_path(options.recipe or "unmix")
     config = read_recipe(path)
@@ -75,11 +81,11 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
         scenes = load(config, data, left_out)
         start_over_or_resume(path, folder, resume=options.resume)
         log = Log(folder / LOG_FILE)
-        say = partial(_say, log, listener)
-        network = _train(config, scenes, folder, say, start)
+        report = partial(_report, log, listener)
+        network = _train(config, scenes, folder, report, start)
     except (OSError, KeyError, rasterio.errors.RasterioError) as error:
         raise InputError(f"{data} does not hold what {path.name} names ({error})") from error
-    network.half().float()  # the folder stores halves: what is judged is what is stored
+    network.half().float()  # the folder stores half precision, and that is what must be measured
     command = f"geocloud train {data.name} --kind unmix --config {path.name}"
     command += f" ({len(left_out)} scenes left out)" if left_out else ""
     card = replace(_card(config, scenes, command, start), name=options.name)
@@ -88,21 +94,21 @@ def train_by_recipe(data: Path, folder: Path, options: TrainOptions, listener: L
 
 
 def _train(
-    config: UnmixConfig, scenes: list[TrainingScene], folder: Path, say: LogReport, start: Start | None
+    config: UnmixConfig, scenes: list[TrainingScene], folder: Path, report: LogReport, start: Start | None
 ) -> UnmixNet:
-    """What the recipe asks for: all of the network, or what tells shadow or snow beside one that is there."""
+    """Train what the recipe asks for: a whole network, or the part of an existing one that detects shadow or snow."""
     if start and config.shadow_widths:
-        return train_shadow(config, scenes, folder, say, start.network)
+        return train_shadow(config, scenes, folder, report, start.network)
     if start and config.snow_texture:
         start.network.texture, start.network.shadow = fit_snow_texture(scenes), start.shadow
         return start.network
-    network = train_unmix(config, scenes, folder, say, start.network if start else None)
+    network = train_unmix(config, scenes, folder, report, start.network if start else None)
     network.shadow = start.shadow if start else None
     return network
 
 
 def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start: Start | None) -> ModelCard:
-    """The card of what was trained: of a new model, or of the one that a network for shadow was put beside."""
+    """The card of a new model, or that of the model to which a part was added."""
     if start and _beside(config):
         before = start.card
         card = replace(before, training=replace(before.training, recipe=f"{before.training.recipe}; then {command}"))
@@ -133,26 +139,26 @@ def _card(config: UnmixConfig, scenes: list[TrainingScene], command: str, start:
 
 
 def _beside(config: UnmixConfig) -> bool:
-    """Whether a recipe trains no network, but what stands beside one."""
+    """Whether a recipe only adds a part to an existing model."""
     return bool(config.shadow_widths) or config.snow_texture
 
 
 def _shadow_widths(start: Start | None) -> dict[str, object]:
-    """What a card says of a network for shadow that is carried along."""
+    """The entry of the architecture for the network for shadow that `start` has; empty without one."""
     return {"shadow_widths": start.card.architecture["shadow_widths"]} if start and start.shadow else {}
 
 
 def middle(scene: TrainingScene) -> tuple[FloatArray, tuple[str, ...]]:
-    """(1, band, side, side) of the middle of a scene, at most CENTRE_SHARE pixels per side, and its bands."""
+    """(1, band, side, side) the middle of a scene, at most CENTRE_SIDE pixels per side, and the names of its bands."""
     bands, height, width = scene.data.shape
-    side = min(height, width, CENTRE_SHARE) // PATCH * PATCH
+    side = min(height, width, CENTRE_SIDE) // PATCH * PATCH
     top, left = (height - side) // 2, (width - side) // 2
     data = scene.data[None, :, top : top + side, left : left + side].float().numpy()
     return data, BANDS[:bands]
 
 
 def read_recipe(path: Path) -> UnmixConfig:
-    """The recipe; InputError where the file is none."""
+    """Read a recipe; InputError if the file is not a valid one."""
     try:
         return UnmixConfig.read(path)
     except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -160,29 +166,38 @@ def read_recipe(path: Path) -> UnmixConfig:
 
 
 class Start(NamedTuple):
-    """A model to go on from."""
+    """A model to start from."""
 
     network: UnmixNet
-    """Without what tells shadow."""
+    """The network without its part for shadow."""
     card: ModelCard
     shadow: CellNet | None
-    """What tells shadow: it reads the scene alone, so that it goes on beside other weights as it is."""
+    """The part for shadow. It reads only the scene, so it stays valid beside other weights."""
 
 
 def read_start(model: str | os.PathLike[str], widths: tuple[int, ...]) -> Start:
-    """An unmixing model, by name or folder; ModelError where it is of another kind or size."""
+    """The model to start from, by name or folder; ModelError if its kind or size is another."""
     folder = model_folder(model)
     card = read_card(folder)
     size = tuple(card.architecture.get("widths", ()))
     if card.kind != "unmix" or size != widths:
-        raise ModelError(f"{model} is of kind {card.kind} and widths {size}, the recipe needs unmix of {widths}")
+        raise ModelError(
+            f"{model} is of kind {card.kind} with widths {size}, but the recipe needs kind unmix with {widths}; "
+            "name another model with --start"
+        )
     network = cast("UnmixNet", load_network(folder, card))
     shadow, network.shadow = network.shadow, None
     return Start(network, card, shadow)
 
 
 def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:
-    """Clear away what an earlier run left, or see that it was of this recipe; then keep a copy of the recipe."""
+    """Prepare the folder of a training, and keep a copy of the recipe in it.
+
+    Without `resume`, the files of an earlier run are removed.
+
+    Raises:
+        ModelError: with `resume`, there is no checkpoint, or it is of another recipe.
+    """
     kept, text = folder / RECIPE_FILE, recipe.read_text(encoding="utf-8")
     if resume:
         if not (folder / CHECKPOINT_FILE).is_file():
@@ -196,10 +211,10 @@ def start_over_or_resume(recipe: Path, folder: Path, *, resume: bool) -> None:
 
 
 class Log:
-    """Terms of the loss every so many steps, written as they come so that a resumed run continues them."""
+    """The log of a training: terms of the loss by step. A resumed run continues it."""
 
     def __init__(self, path: Path) -> None:
-        """What an earlier run wrote is kept until a step comes again."""
+        """Read what an earlier run wrote."""
         self.path = path
         self.rows: list[dict[str, str]] = []
         if path.is_file():
@@ -207,7 +222,7 @@ class Log:
                 self.rows = list(csv.DictReader(file))
 
     def add(self, step: int, terms: dict[str, str]) -> None:
-        """Append a row, dropping those of this step and later."""
+        """Add a row, drop earlier ones of the same or a later step, and write the file."""
         self.rows = [row for row in self.rows if int(row["step"]) < step]
         self.rows.append({"step": str(step), **terms})
         with replacing(self.path) as new, new.open("w", newline="", encoding="utf-8") as file:
@@ -216,12 +231,12 @@ class Log:
             writer.writerows(self.rows)
 
     def totals(self) -> tuple[float, ...]:
-        """The sum of the terms of each row."""
+        """The loss of each row: the sum of its terms."""
         return tuple(sum(float(value or 0) for name, value in row.items() if name != "step") for row in self.rows)
 
 
-def _say(log: Log, listener: Listener, step: int, steps: int, terms: str) -> None:
-    """Log the terms, as in `detect 0.312 opacity 0.051`, and tell how far it is."""
+def _report(log: Log, listener: Listener, step: int, steps: int, terms: str) -> None:
+    """Log the terms, a text such as `detect 0.312 opacity 0.051`, and report the progress."""
     words = terms.split()
     log.add(step, dict(zip(words[::2], words[1::2], strict=True)))
     listener.progress(step, steps, "training")
