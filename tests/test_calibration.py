@@ -56,7 +56,7 @@ def test_a_probability_that_is_none_is_refused(value: float) -> None:
 def test_a_probability_beyond_the_curve_is_refused() -> None:
     with pytest.raises(UsageError, match=r"0\.0003354 to 0\.9997, not 0\.0001"):
         Calibration(0.3, curve=logistic_curve(0.3, 0.1, "high")).at_probability(Probability(0.0001))
-    with pytest.raises(UsageError, match="none"):
+    with pytest.raises(UsageError, match="no probabilities"):
         Calibration(0.3).at_probability(Probability(0.4))
 
 
