@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
     from geocloud.lazy.given import Array
 
+NO_TIMES = ("NaT", "None", "nan")
+"""What an array holds where a time is not known."""
 LEAST_SIDE = 64
 """Pixels along the side of a chunk in which dates are held against each other."""
 
@@ -105,8 +107,9 @@ def dates_in_order(array: Array) -> tuple[list[int], list[str]]:
         return order, [f"time {number}" for number in order]
     values = array["time"].to_numpy()
     days = [str(value)[:10] for value in values]
-    if "NaT" in days:
-        raise UsageError(f"time {days.index('NaT')} of the array is NaT, no time; leave it out, or give it its time")
+    missing = next((place for place, day in enumerate(days) if day in NO_TIMES), None)
+    if missing is not None:
+        raise UsageError(f"time {missing} of the array is {days[missing]}, no time; leave it out, or give it its time")
     twice = next((day for day in days if days.count(day) > 1), None)
     if twice is not None:
         raise UsageError(

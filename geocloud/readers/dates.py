@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from collections.abc import Mapping
@@ -16,9 +17,18 @@ MAX_ITEM_BYTES = 1 << 20
 
 
 def day_in(text: str) -> str:
-    """The first YYYYMMDD, YYYY-MM-DD or YYYY_MM_DD in a text as YYYY-MM-DD; empty where there is none."""
-    found = _DAY.search(text)
-    return f"{found[1]}-{found[3]}-{found[4]}" if found else ""
+    """The first YYYYMMDD, YYYY-MM-DD or YYYY_MM_DD in a text that is a day, as YYYY-MM-DD; empty where none is."""
+    found = (f"{match[1]}-{match[3]}-{match[4]}" for match in _DAY.finditer(text))
+    return next((day for day in found if _is_day(day)), "")
+
+
+def _is_day(text: str) -> bool:
+    """False for such as 2023-02-30."""
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def scene_day(scene: SceneReader) -> str:

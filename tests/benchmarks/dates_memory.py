@@ -1,4 +1,4 @@
-"""Peak memory of `composite` and `series` over the number of dates.
+"""Peak memory and processor time of `composite` and `series` over the number of dates.
 
     python tests/benchmarks/dates_memory.py [SIDE]
 
@@ -29,7 +29,8 @@ if what == "composite":
     composite(scenes, folder / "out" / f"{count}.tif", CompositeOptions(masks=folder / "masks"))
 else:
     detect_series(scenes, folder / f"series{count}", SeriesOptions(model="brightness", threads=1))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_maxrss // 1024, "|", round(used.ru_utime + used.ru_stime))
 """
 
 
@@ -62,12 +63,12 @@ def main() -> None:
             write(folder / f"{day}.tif", data.astype(np.uint16), 0)
             write(folder / "masks" / f"{day}_cloudmask.tif", codes, 255)
         (folder / "out").mkdir()
-        sys.stdout.write("| dates | composite, MB | series, MB |\n|---|---|---|\n")
+        sys.stdout.write("| dates | composite, MB | seconds | series, MB | seconds |\n|---|---|---|---|---|\n")
         for count in DATES:
             peaks = [
                 subprocess.run(
                     [sys.executable, "-c", RUN, name, what, str(count)], capture_output=True, text=True, check=True
-                ).stdout.split()[-1]
+                ).stdout.splitlines()[-1]
                 for what in ("composite", "series")
             ]
             sys.stdout.write(f"| {count} | {peaks[0]} | {peaks[1]} |\n")

@@ -108,9 +108,15 @@ def test_few_dates_and_dates_apart(files: list[Path]) -> None:
         geocloud.mask(twice, **PLAIN)
     with pytest.raises(UsageError, match="time has no entry"):
         geocloud.mask(array.isel(time=[]), **PLAIN)
-    unknown = array.assign_coords(time=np.array([*DAYS[:3], "NaT"], dtype="datetime64[ns]"))
-    with pytest.raises(UsageError, match="time 3 of the array is NaT"):
-        geocloud.mask(unknown, **PLAIN)
+    days = np.array(DAYS[:3], dtype="datetime64[D]").tolist()
+    unknown = [
+        np.array([*DAYS[:3], "NaT"], dtype="datetime64[ns]"),
+        np.array([*days, None]),
+        np.array([0, 1, 2, np.nan]),
+    ]
+    for times, word in zip(unknown, ("NaT", "None", "nan"), strict=True):
+        with pytest.raises(UsageError, match=f"time 3 of the array is {word}"):
+            geocloud.mask(array.assign_coords(time=times), **PLAIN)
 
 
 @pytest.mark.parametrize("method", ["median", "medoid", "best", "mean"])

@@ -12,6 +12,7 @@ from testutils import run_cli, write_scene
 
 from geocloud import SeriesDate, SeriesOptions, cover, detect_series
 from geocloud.errors import InputError, UsageError
+from geocloud.readers.dates import day_in
 
 PLAIN = SeriesOptions(model="brightness")
 CLOUD = slice(20, 60), slice(30, 80)
@@ -90,6 +91,14 @@ def test_too_few_dates_the_same_date_twice_and_missing_dates(tmp_path: Path) -> 
     refused(scenes[:2], out, "2 dates are too few")
     refused([*scenes, write_scene(tmp_path / "again_20230810.tif")], out, "same date 2023-08-10")
     refused([*scenes, write_scene(tmp_path / "undated.tif", shape=(100, 130))], out, "does not tell its date")
+
+
+@pytest.mark.parametrize(
+    ("name", "day"),
+    [("a_2023-02-30.tif", ""), ("a_2023-02-30_20230301.tif", "2023-03-01"), ("S2A_20240229T101", "2024-02-29")],
+)
+def test_a_day_that_no_calendar_has_is_none(name: str, day: str) -> None:
+    assert day_in(name) == day
 
 
 def test_other_grids_the_same_pixels_and_no_common_band(tmp_path: Path) -> None:
