@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from geocloud import score
 from geocloud.models.network_scorer import folded, load_network
-from geocloud.models.networks.cells import ground_features, spectral_indices, unlikeness
+from geocloud.models.networks.cells import faintness, ground_features, spectral_indices, unlikeness
 from geocloud.models.networks.unmix import SnowTexture, UnmixNet, find_snow, fine_enough, mix
 from geocloud.models.registry import model_folder
 from geocloud.scorers.card import read_card
@@ -236,12 +236,26 @@ def test_what_is_unlike_the_clear_ground_around_gains_and_what_is_like_it_loses(
         assert found[..., 120:130, 120:130].mean() < -0.3
 
 
-def test_without_clear_ground_around_nothing_is_said_of_a_pixel():
+@pytest.mark.parametrize("side", [-6.0, 0.0])
+def test_without_clear_ground_or_without_cloud_around_nothing_is_said_of_a_pixel(side):
     x = torch.rand((1, 7, 128, 128), generator=torch.Generator().manual_seed(0))
+    logit = torch.full((1, 1, 128, 128), side)
 
-    features = ground_features(x, torch.ones(1, 7))
+    assert faintness(x, logit).max() < 0.02
+    if side == 0:
+        assert unlikeness(ground_features(x, torch.ones(1, 7)), logit).abs().max() < 0.02
 
-    assert unlikeness(features, torch.zeros(1, 1, 128, 128)).abs().max() < 0.02
+
+@pytest.mark.parametrize(("opacity", "faint"), [(0.0, True), (0.12, False), (0.3, False)])
+def test_a_rim_is_faint_where_its_opacity_is_what_training_calls_clear(opacity, faint):
+    x, logit = torch.full((1, 7, 192, 192), 0.08), torch.full((1, 1, 192, 192), -6.0)
+    x[..., 64:128, 64:128], logit[..., 64:128, 64:128] = 0.6, 3.0
+    x[..., 128:136, 64:128] += opacity * (0.6 - 0.08)
+    logit[..., 128:136, 64:128] = -2.5
+
+    found = faintness(x, logit)[..., 130:134, 64:128]
+
+    assert (found > 0.5).all() if faint else (found < 0.05).all()
 
 
 def test_a_cirrus_band_that_shows_nothing_hides_no_thin_cloud():

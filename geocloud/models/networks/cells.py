@@ -18,16 +18,11 @@ BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Channel order of every input and output, fixed."""
 OPTIONAL = BANDS[3:]
 """Bands that a scene may lack: filled with 0, and marked as absent by a plane of their own."""
-BRIGHTEST = 1.5
-"""Reflectance to which inputs are clipped, as in training."""
-CELL = 4
-"""Pixels along each side of a cell: what the encoder reads as one."""
-GRID = 64
-"""Heights and widths must be multiples of it: cells, halved four times."""
-BLOCKS = (0, 1, 2, 2, 1)
-"""Residual blocks of each level on the way down."""
-INDICES = 7
-"""Planes that `spectral_indices` makes."""
+BRIGHTEST, CELL, GRID = 1.5, 4, 64
+"""Reflectance to which inputs are clipped, as in training; pixels along each side of a cell, which the encoder reads as
+one; and what heights and widths must be multiples of."""
+BLOCKS, INDICES = (0, 1, 2, 2, 1), 7
+"""Residual blocks of each level on the way down; planes that `spectral_indices` makes."""
 SNOW_BRIGHTNESS, SNOW_COLOUR_RANGE = 0.4, 0.15
 """Visible reflectance from which, and range of its bands as a share of it up to which, a pixel is white."""
 DETAIL = 10.0
@@ -36,14 +31,16 @@ TEXTURE_WINDOW, TEXTURE_STRIDE = 16, 8
 """Cells along each side of the windows whose texture is read, and from one to the next: 64 and 32 pixels."""
 GLARE, DARK, TEXTURES = 0.7, 0.12, 14
 """Visible reflectance above which, and below which, a pixel counts for a share of its window; figures of a window."""
-CLEAR_LOGIT, GROUND_CELL, GROUND_WINDOWS = -3.4, 16, (5, 13)
-"""Logit below which a pixel is clear ground; pixels along each side of the squares that ground is added up in, and of
-these along each side of the windows around a pixel: 80 and 208 pixels."""
+CLEAR_LOGIT, CLOUD_LOGIT, GROUND_CELL, GROUND_WINDOWS = -3.4, -0.5, 16, (5, 13)
+"""Logits below which a pixel is clear ground, and above which cloud; pixels along each side of the squares that these
+are added up in, and squares along each side of the windows around a pixel: 80 and 208 pixels."""
 LEAST_SPREAD = (0.1, 0.05, 0.03), (0.1, 0.1, 0.1, 0.2)
 """Least spread of the features of ground, in log reflectance: of the visible bands, and of each of the others."""
-USUAL_DISTANCE, LEAST_DISTANCE, MOST_UNLIKE, LEAST_CLEAR = 2.0, 0.3, 1.9, 0.02
+USUAL_DISTANCE, LEAST_DISTANCE, MOST_UNLIKE, LEAST_SHARE = 2.0, 0.3, 1.9, 0.02
 """Squared distance to the ground, in spreads, from which a pixel is unlike it, and what is added to each; bounds of
-unlikeness; share of the windows that must be clear for it to count in full."""
+unlikeness; share of the windows that must be clear, or cloud, for it to count in full."""
+LEAST_OPACITY, LEAST_CONTRAST = 0.04, 0.05
+"""Opacity up to which a pixel is clear; reflectance by which cloud outshines ground to tell, twice that: in full."""
 Features = tuple[list[Tensor], Tensor, Tensor]
 """Planes (n, 1, h, w) that pixels are compared by, their least spread (f, 1, 1), where each is there (n, f, 1, 1)."""
 
@@ -112,16 +109,11 @@ def _raise(x: Tensor, factor: int) -> Tensor:
 
 
 def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
-    """Quotients that experts use, so that the network need not learn to divide.
+    """Quotients that experts use, so that the network need not learn to divide: (n, INDICES, h, w).
 
-    Args:
-        mean: (n, 7, h, w) reflectance of cells.
-        spread: (n, 1, h, w) standard deviation of the visible reflectance within cells.
-        present: (n, 7, 1, 1) 1 where a band is there.
-
-    Returns:
-        (n, INDICES, h, w): NDSI (Hall 1995), NDVI, whiteness (Gomez-Chova 2007, here the range over the mean), blue
-        against red, log brightness, texture, cirrus magnified; 0 where a band is missing.
+    NDSI (Hall 1995), NDVI, whiteness (Gomez-Chova 2007, here the range over the mean), blue against red, log
+    brightness, texture, cirrus magnified; 0 where a band is missing. Of the mean reflectance of cells (n, 7, h, w), the
+    standard deviation of the visible within them (n, 1, h, w), and whether a band is there (n, 7, 1, 1).
     """
     blue, green, red, nir, swir, _, cirrus = torch.split(mean, 1, 1)
     visible = mean[:, :3]
@@ -149,9 +141,8 @@ def whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
 
 def over_windows(cells: Tensor) -> Tensor:
     """(n, c, h/8, w/8) means over windows of cells (n, c, h, w)."""
-    return F.avg_pool2d(
-        cells, TEXTURE_WINDOW, TEXTURE_STRIDE, (TEXTURE_WINDOW - TEXTURE_STRIDE) // 2, count_include_pad=False
-    )
+    margin = (TEXTURE_WINDOW - TEXTURE_STRIDE) // 2
+    return F.avg_pool2d(cells, TEXTURE_WINDOW, TEXTURE_STRIDE, margin, count_include_pad=False)
 
 
 def textures(x: Tensor) -> Tensor:
@@ -186,24 +177,22 @@ def _steps(plane: Tensor) -> Tensor:
 def unlikeness(features: Features, logit: Tensor) -> Tensor:
     """How unlike the clear ground around it each pixel is: the log of its distance from that, against the usual one.
 
-    What is normal is learned from the scene itself (the idea of INP-Former, Luo et al. 2025), in windows around each
-    pixel: gaps between clouds open that look like the ground beyond, and small clouds are found that do not. It has the
-    shape of the logit so far, (n, 1, h, w): below 0 for what is like clear ground, above for what is brighter.
+    What is normal is learned from the scene itself (the idea of INP-Former, Luo et al. 2025): gaps between clouds open
+    that look like the ground around, and small clouds are found that do not. It has the shape of the logit so far,
+    (n, 1, h, w): below 0 for what is like clear ground, above for what is brighter.
     """
     # Along a row, for one feature f of a pixel x; c is how clear a pixel is, 0 to 1:
     #
     #   squares of 16 pixels   |   |   |   |   |   |   | x |   |   |   |   |   |   |   means of c, c * f and c * f^2
     #   windows                    [             [ 80 pixels ]    208 pixels     ]     means of squares, then of both
     #
-    # Their quotients are mean and spread of the clear ground, near ground counting more. Both are interpolated to the
-    # pixels; (f - mean)^2 / spread^2, averaged over features, is the distance.
+    # Their quotients are mean and spread of the clear ground. Both are interpolated to the pixels; (f - mean)^2 /
+    # spread^2, averaged over features, is the distance.
     planes, least, there = features
     clear = torch.sigmoid((CLEAR_LOGIT - logit) / 0.3)
     squares = [F.avg_pool2d(clear * power, GROUND_CELL) for f in planes for power in (f, f.square())]
     sums = torch.cat([F.avg_pool2d(clear, GROUND_CELL), *squares], 1)
-    windows = [F.avg_pool2d(sums, side, 1, side // 2, count_include_pad=False) for side in GROUND_WINDOWS]
-    sums = torch.stack(windows).mean(0)
-    share, means = sums[:, :1], sums[:, 1:] / (sums[:, :1] + 1e-4)
+    share, means = _around(sums)
     mean, squared = means[:, ::2], (means[:, 1::2] - means[:, ::2].square()).clamp(min=0) + least.square()
     weight = there / squared / there.sum(1, keepdim=True)
     distance = torch.full_like(logit, LEAST_DISTANCE)
@@ -213,7 +202,33 @@ def unlikeness(features: Features, logit: Tensor) -> Tensor:
     distance = F.avg_pool2d(distance, 3, 1, 1, count_include_pad=False)  # or masks would have three times the specks
     unlike = (distance / USUAL_DISTANCE).log().clamp(-MOST_UNLIKE, MOST_UNLIKE)
     brighter = torch.sigmoid((planes[0] - _raise(mean[:, :1], GROUND_CELL)) / 0.05)
-    return torch.where(unlike > 0, unlike * brighter, unlike) * _raise((share / LEAST_CLEAR).clamp(max=1), GROUND_CELL)
+    return torch.where(unlike > 0, unlike * brighter, unlike) * _raise((share / LEAST_SHARE).clamp(max=1), GROUND_CELL)
+
+
+def _around(squares: Tensor) -> tuple[Tensor, Tensor]:
+    """What the windows around each square hold of a weight, and their means by it, of (n, 1 + c, h, w) weight first."""
+    windows = [F.avg_pool2d(squares, side, 1, side // 2, count_include_pad=False) for side in GROUND_WINDOWS]
+    sums = torch.stack(windows).mean(0)
+    return sums[:, :1], sums[:, 1:] / (sums[:, :1] + 1e-4)
+
+
+def faintness(x: Tensor, logit: Tensor) -> Tensor:
+    """(n, 1, h, w) 1 where the formula of mixing, solved for the opacity, says that a pixel x is clear; 0 where not.
+
+    Cloud is as bright as what is cloud in the windows around; ground as what is clear, less its spread, for it varies.
+    """
+    bright = F.avg_pool2d(_brightness(x).float(), 3, 1, 1, count_include_pad=False)
+    (clear, ground), (cloudy, cloud) = (
+        _around(F.avg_pool2d(torch.cat([weight, weight * bright, weight * bright.square()], 1), GROUND_CELL))
+        for weight in (torch.sigmoid((CLEAR_LOGIT - logit) / 0.3), torch.sigmoid((logit - CLOUD_LOGIT) / 0.3))
+    )
+    mean = ground[:, :1]
+    contrast, dark = cloud[:, :1] - mean, mean - (ground[:, 1:] - mean.square()).clamp(min=0).sqrt()
+    shares = (clear / LEAST_SHARE).clamp(max=1) * (cloudy / LEAST_SHARE).clamp(max=1)
+    per_opacity = 1 / contrast.clamp(min=LEAST_CONTRAST)
+    opacity = bright * _raise(per_opacity, GROUND_CELL) - _raise(dark * per_opacity, GROUND_CELL)
+    counts = _raise(shares * (contrast / LEAST_CONTRAST - 1).clamp(0, 1), GROUND_CELL)
+    return torch.sigmoid((LEAST_OPACITY - opacity) / 0.015) * counts
 
 
 def ground_features(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Features:
@@ -238,8 +253,7 @@ def ground_features(x: Tensor, present: Tensor, shown: Tensor | None = None) -> 
 def to_grid(x: Tensor) -> Tensor:
     """(n, c, h, w) clipped to BRIGHTEST, its last rows and columns repeated up to multiples of GRID."""
     padding = (0, -x.shape[-1] % GRID, 0, -x.shape[-2] % GRID)
-    clipped = x.clamp(0, BRIGHTEST)
-    return F.pad(clipped, padding, mode="replicate") if any(padding) else clipped
+    return F.pad(x.clamp(0, BRIGHTEST), padding, mode="replicate")
 
 
 class CellNet(nn.Module):
@@ -282,28 +296,15 @@ class CellNet(nn.Module):
         self.last = nn.Sequential(_conv(widths[0], widths[0]), exact)
 
     def score(self, x: Tensor, present: Tensor) -> Tensor:
-        """The logit of every pixel.
-
-        Args:
-            x: (n, 7, h, w) reflectance in the order of BANDS, absent bands 0; h and w multiples of GRID.
-            present: (n, 7) 1 where a scene has the band, else 0.
-
-        Returns:
-            (n, 1, h, w).
-        """
+        """(n, 1, h, w) the logit of every pixel of x (n, 7, h, w), absent bands 0; `present` (n, 7) is 1 or 0."""
         code, _, _ = self._encode(x, present)
         return self._logit(code, x)
 
     def _encode(self, x: Tensor, present: Tensor, shown: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """The code of each cell, the level of 4x4 cells that colour is read from, and the mean of each cell.
+        """The code of each cell, the level of 4x4 cells that colour is read from, and the reflectance of each cell.
 
-        Args:
-            x: (n, 7, h, w), or only the bands that are ``shown``.
-            present: (n, 7).
-            shown: (7,) bool; None: x has all seven.
-
-        Returns:
-            code (n, width, h/4, w/4), middle (n, width, h/16, w/16) and mean (n, 7, h/4, w/4) reflectance.
+        Of x (n, 7, h, w), or of the bands ``shown`` (7,) alone; shapes are (n, width, h/4, w/4), (n, width, h/16, w/16)
+        and (n, 7, h/4, w/4).
         """
         # A U-Net, drawn for five levels; numbers are shares of the height:
         #
@@ -342,8 +343,7 @@ class CellNet(nn.Module):
         #
         #   logit = level + DETAIL * coefficient * (brightness of the pixel - brightness of the cells around it)
         #
-        # Where an outline crosses a cell, the level is between clear and cloud, and the last term draws the outline
-        # inside the cell: bright pixels get a higher logit than dark ones.
+        # Where an outline crosses a cell, the last term draws it: bright pixels get a higher logit than dark ones.
         bright = _brightness(x).float()
         cells = torch.cat([self.last(code), F.avg_pool2d(bright, CELL)], 1)
         smooth = _raise(cells, CELL)

@@ -35,6 +35,7 @@ from geocloud.models.networks.cells import (
     GLARE,
     TEXTURES,
     CellNet,
+    faintness,
     ground_features,
     over_windows,
     textures,
@@ -58,9 +59,9 @@ GRAINS, GRAINS_ODDS = 0.03, 2.5
 that adds to the log odds by texture; as much brighter it is cloud."""
 PENALTY, DOUBT = 6.0, 5.0
 """Logits taken off where short-wave infrared shows snow, and at most where texture does."""
-HALF_WAY_LOGIT, DOUBT_WIDTH, GAIN, LOSS, SWIR_LOGITS, PASSES = -2.6, 2.0, 1.2, 1.5, 0.5, 2
+HALF_WAY_LOGIT, DOUBT_WIDTH, GAIN, LOSS, FAINT, SWIR_LOGITS, PASSES = -2.6, 2.0, 1.2, 1.5, 2.0, 0.5, 2
 """Logit half-way between clear and cloud; how far from it a score is in doubt; weights of unlikeness to clear ground
-and of likeness; logits added where infrared shows more; how often, each time by the ground that is clear then."""
+and of likeness; with short-wave infrared, logits taken off what is faint, and added; how often unlikeness is asked."""
 PALE, BLANK, UNSURE = 0.25, 0.003, -2.4
 """Mean visible reflectance from which a window may be a snow field: small clouds over dark ground are as rough. Mean
 step between neighbours below which a white window is saturated, and the logit that it gets: P(cloud) 0.57."""
@@ -313,9 +314,10 @@ class UnmixNet(CellNet):
         if last:
             features, alone = ground_features(x, present, shown), logit
             doubt = torch.exp(-((alone - HALF_WAY_LOGIT) / DOUBT_WIDTH).square())
+            shift = has_swir * (SWIR_LOGITS - FAINT * faintness(x, alone)) if shown is None or shown[SWIR] else 0.0
             for _ in range(PASSES):
                 unlike = unlikeness(features, logit)
-                logit = alone + doubt * (unlike * torch.where(unlike > 0, GAIN, LOSS) + SWIR_LOGITS * has_swir)
+                logit = alone + doubt * (unlike * torch.where(unlike > 0, GAIN, LOSS) + shift)
         return logit if nothing is None else logit.lerp(torch.full_like(logit, UNSURE), (1 - has_swir) * nothing)
 
     def _without_cirrus(self, x: Tensor, present: Tensor, shown: Tensor | None) -> Tensor:
