@@ -38,6 +38,8 @@ def output_files(scene: SceneReader, options: DetectOptions, paths: Mapping[str,
 def mask_files(paths: Mapping[str, Path]) -> tuple[Path, Path, Path]:
     """The mask and its sidecars."""
     mask = paths["mask"]
+    if not mask.name:
+        raise UsageError(f"the mask's path is {os.fspath(mask)!r}, which is no file; give the path of one")
     return mask, mask.with_name(f"{mask.name}.aux.xml"), mask.with_suffix(".qml")
 
 

@@ -23,8 +23,8 @@ from geocloud.readers.files.opening import cache_bytes, check_size, open_raster,
 from geocloud.readers.files.paths import local_path, scene_name
 from geocloud.readers.reader import SceneReader
 from geocloud.version import __version__
-from geocloud.writers.cog import location, raster_errors
-from geocloud.writers.staging import Staging, check_not_read, check_outputs, check_stored, has_tags, make_folder, staged
+from geocloud.writers.cog import check_stored, location, raster_errors
+from geocloud.writers.staging import Staging, check_not_read, check_outputs, has_tags, make_folder, staged
 
 READ_PIXELS = 1 << 22
 """Pixels of a product that are read at once."""

@@ -23,7 +23,7 @@ from rasterio.windows import Window as RasterioWindow
 from geocloud.classes import NO_VALUES, Colour, classes_of, written_classes
 from geocloud.errors import OutputError
 from geocloud.raster import Georef
-from geocloud.writers.staging import check_readable, check_stored, write_reason
+from geocloud.writers.staging import NO_ROOM, check_readable, write_reason
 
 BLOCK, TALL = 512, 128
 """Sides of a COG's tiles; height of a plain file's, as rows come a few at a time."""
@@ -316,3 +316,16 @@ zoomedOutResamplingMethod="nearestNeighbour" maxOversampling="2"/>
   <blendMode>0</blendMode>
 </qgis>
 """
+
+
+def check_stored(path: Path) -> None:
+    """OutputError where a plain GeoTIFF lacks a block, which would be read as nodata, or ends before one does."""
+    size = path.stat().st_size
+    with rasterio.open(path) as dataset:
+        bands = dataset.indexes if str(dataset.profile.get("interleave", "band")).lower() == "band" else [1]
+        for band in bands:
+            for (row, col), _ in dataset.block_windows(band):
+                place = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
+                length = dataset.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=band)
+                if place is None or int(place) + int(length or 0) > size:
+                    raise OutputError(f"{path} cannot be written; {NO_ROOM}")

@@ -12,7 +12,7 @@ import stat
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO
@@ -48,6 +48,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
     if not overwrite:
         heal_folders(outputs)
     modes = {path: _mode(path) for path in outputs}
+    inputs = _not_beside(outputs, inputs)
     check_not_read((*outputs, *(path for output in outputs for path in _beside(output))), inputs)
     written: dict[Identity, Path] = {}
     for path in outputs:
@@ -56,10 +57,29 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
             if identity in written:
                 raise UsageError(f"{written[identity]} and {path} are one file; give each output a path of its own")
             written[identity] = path
-        if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+        if mode is not None and not stat.S_ISREG(mode) and (not stat.S_ISLNK(mode) or _leads_to_stream(path)):
             raise UsageError(f"{path} is no plain file, so no output can take its place; choose another path")
         if mode is not None and not overwrite:
             raise UsageError(f"{path} exists; pass --overwrite to replace it, or choose another path")
+
+
+def _leads_to_stream(link: Path) -> bool:
+    """Whether a link stands for a pipe, device or folder, or is the system's own, as /dev/stdout."""
+    folder = os.path.realpath(link.parent)
+    return folder == "/dev" or folder.startswith("/proc/") or (link.exists() and not link.is_file())
+
+
+def _not_beside(outputs: Sequence[Path], inputs: Iterable[str | os.PathLike[str]]) -> Iterable[str | os.PathLike[str]]:
+    """The inputs; UsageError where an output is named as overviews, mask or metadata of one, or of another output."""
+    for path in outputs:
+        end = next((end for end in _BESIDE[".tif"] if path.name.lower().endswith(end)), "")
+        whole = Path(os.fspath(path)[: -len(end)]) if end else path
+        if not end or (whole in outputs and end == ".aux.xml"):  # a mask's own
+            continue
+        inputs = list(inputs)
+        if whole in outputs or ((at := _on_disk(whole)) and at in map(_on_disk, inputs)):
+            raise UsageError(f"{path} would be read as a part of {whole}; choose another name")
+    return inputs
 
 
 def heal_folders(outputs: Iterable[Path]) -> None:
@@ -101,6 +121,8 @@ def has_tags(path: Path) -> bool:
 
 def _mode(path: Path) -> int | None:
     """What stands at a path, a link taken as it is; None for nothing. UsageError for a name that cannot be."""
+    if _ADDRESS.match(os.fspath(path)) and (path.is_absolute() or not Path(path.parts[0]).is_dir()):
+        raise UsageError(f"{_readable(path)} is no place on a disk of this machine; choose one")
     try:
         os.fspath(path).encode("utf-8")
         if not path.parent.exists():  # where the name is looked at in the folder that the new one comes into
@@ -142,20 +164,9 @@ def fold_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-_ROOM = "the file is incomplete: make room on the disk, or choose another folder"
-
-
-def check_stored(path: Path) -> None:
-    """OutputError where a plain GeoTIFF lacks a block, which would be read as nodata, or ends before one does."""
-    size = path.stat().st_size
-    with rasterio.open(path) as dataset:
-        bands = dataset.indexes if str(dataset.profile.get("interleave", "band")).lower() == "band" else [1]
-        for band in bands:
-            for (row, col), _ in dataset.block_windows(band):
-                place = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
-                length = dataset.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=band)
-                if place is None or int(place) + int(length or 0) > size:
-                    raise OutputError(f"{path} cannot be written; {_ROOM}")
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:[/\\]|/vsi[a-z0-9]+/")
+"""A URL, or a name of GDAL's own."""
+NO_ROOM = "the file is incomplete: make room on the disk, or choose another folder"
 
 
 def check_readable(path: Path) -> None:
@@ -168,7 +179,7 @@ def check_readable(path: Path) -> None:
             with rasterio.open(path, overview_level=level) as dataset:
                 _read_all(dataset)
     except RasterioError as error:
-        raise OutputError(f"{path} cannot be written; {_ROOM}") from error
+        raise OutputError(f"{path} cannot be written; {NO_ROOM}") from error
 
 
 def _read_all(dataset: rasterio.DatasetReader) -> None:

@@ -231,6 +231,23 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
             check_outputs([path], overwrite=True)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="other names there")
+def test_a_stream_an_address_or_a_side_file_is_no_output(scene: Path, tmp_path: Path) -> None:
+    """Refused before the work, also with `overwrite`; a link to a pipe or device is not replaced."""
+    device = tmp_path / "device.tif"
+    device.symlink_to(os.devnull)
+    mask = tmp_path / "m.tif"
+    for paths in (
+        *({"mask": Path("/dev/stdout")}, {"mask": Path("/proc/self/fd/1")}, {"mask": device}, {"mask": Path()}),
+        *({"mask": Path("s3://bucket/m.tif")}, {"mask": Path("/vsimem/m.tif")}, {"mask": Path("file:///tmp/m.tif")}),
+        *({"mask": scene.with_name(f"{scene.name}{end}")} for end in (".aux.xml", ".ovr", ".msk")),
+        *({"mask": mask, "score": tmp_path / f"m.tif{end}"} for end in (".aux.xml", ".ovr", ".msk")),
+    ):
+        with pytest.raises((UsageError, OutputError)):
+            detect(scene, paths, ANEW)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["device.tif", "s.tif"]
+
+
 def test_a_file_where_a_folder_is_needed_is_named_with_a_way_out(scene: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("precious")
