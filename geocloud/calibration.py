@@ -71,7 +71,7 @@ class Calibration:
         if self.cloud_is not in ("high", "low"):
             raise ValueError(f"cloud_is must be 'high' or 'low', not {self.cloud_is!r}")
         if not np.isfinite([self.threshold, *raws, *ps]).all():
-            raise ValueError(f"threshold ({self.threshold}) and curve must be finite numbers")
+            raise ValueError(f"threshold and curve must be finite numbers, and the threshold is {self.threshold}")
         if raws != sorted(set(raws)) or ascending != sorted(ascending) or any(not 0 <= p <= 1 for p in ps):
             raise ValueError("curve knots must ascend in raw score and be monotone probabilities")
 

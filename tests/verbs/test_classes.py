@@ -259,7 +259,7 @@ def test_a_scorer_without_maps_is_refused_and_nothing_is_written(
     make_scene: Make, tmp_path: Path, options: dict
 ) -> None:
     path = make_scene()
-    with pytest.raises(ModelError, match="model brightness gives a score alone, so no"):
+    with pytest.raises(ModelError, match="model brightness gives only a score, so no"):
         geocloud.detect(path, tmp_path / "out", DetectOptions(model="brightness", **options))
     assert not list((tmp_path / "out").rglob("*.tif"))
 
