@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -13,7 +14,14 @@ from geocloud.cli.model_card import card_text
 from geocloud.cli.options import ModelName, names
 from geocloud.cli.reporter import Reporter
 from geocloud.errors import ModelError
-from geocloud.models.registry import card_of, default_name, installed_scorers, own_models, shipped_cards
+from geocloud.models.registry import (
+    ADAPTERS,
+    card_of,
+    default_name,
+    installed_scorers,
+    own_models,
+    shipped_cards,
+)
 from geocloud.scorers.baselines import BASELINES
 from geocloud.scorers.card import ModelCard
 
@@ -29,7 +37,7 @@ def list_models(reporter: Reporter) -> None:
     """List the shipped and installed models, and those in ~/.geocloud/models; * marks the default."""
     records = _records()
     lines = [
-        f"{'*' if one['name'] == default_name() else ' '} {one['name']:<14} {one['kind']:<10} "
+        f"{'*' if one['name'] == default_name() else ' '} {one['name']:<15} {one['kind']:<10} "
         f"{one.get('supervision', '  ')}  {one['description']}"
         for one in records
     ]
@@ -40,10 +48,20 @@ def _records() -> list[dict[str, str]]:
     """Name, kind, supervision and description of each model; a baseline has no supervision."""
     baselines = [{"name": name, "kind": "baseline", "description": "fixed formula, no learning"} for name in BASELINES]
     installed = [
-        {"name": name, "kind": "installed", "description": f"of {point.dist.name if point.dist else 'its own package'}"}
+        {"name": name, "kind": "peer", "description": _peer(name)}
+        if name in ADAPTERS
+        else {"name": name, "kind": "installed", "description": f"of {point.dist.name if point.dist else 'a package'}"}
         for name, point in installed_scorers().items()
     ]
     return [*map(_record, shipped_cards()), *(_own(name) for name in own_models()), *installed, *baselines]
+
+
+def _peer(name: str) -> str:
+    """Whose detector it is, and what to install where its package is missing."""
+    package = name.removesuffix("-l2a")
+    extra = "omnicloudmask" if package == "omnicloudmask" else "bench"
+    missing = find_spec(package.replace("-", "_")) is None
+    return f"detector of the package {package}" + (f"; needs pip install 'geocloud[{extra}]'" if missing else "")
 
 
 def _record(card: ModelCard) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import json
+from importlib.util import find_spec
 
 import pytest
 from click.testing import CliRunner
@@ -37,6 +38,9 @@ def test_the_list_of_models_for_programs():
     found = json.loads(_run("models", "list", "--json").stdout)
     assert found["default"] in [model["name"] for model in found["models"]]
     assert {model["name"] for model in found["models"] if model["kind"] == "baseline"} >= {"brightness", "hot"}
+    peers = {model["name"]: model["description"] for model in found["models"] if model["kind"] == "peer"}
+    needs = "; needs pip install 'geocloud[omnicloudmask]'" if find_spec("omnicloudmask") is None else ""
+    assert peers["omnicloudmask"] == f"detector of the package omnicloudmask{needs}"
 
 
 def test_classify_says_a_json_line_a_picture_and_goes_on_after_a_bad_one(tagged, clear_model, tmp_path):
