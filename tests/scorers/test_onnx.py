@@ -256,7 +256,7 @@ def spoil(graph: Any) -> None:
 
 def test_values_that_are_no_numbers_are_refused(tile: np.ndarray, tmp_path: Path) -> None:
     scorer = load_scorer(edited(tmp_path / "m.onnx", spoil))
-    with pytest.raises(ModelError, match="no numbers"):
+    with pytest.raises(ModelError, match="not finite"):
         scorer.score(batch(tile))
 
 
@@ -481,10 +481,10 @@ def test_what_is_no_onnx_file(content: bytes, tmp_path: Path) -> None:
         ({"output": "logits", "threshold": None, "classes": ["sea", "land"]}, "classes must hold cloud"),
         ({"supervision": "none"}, "supervision must be one of"),
         ({"name": "../../evil"}, "without slashes"),
-        ({"name": "a\nb"}, "a name is one line of 1 to 60 signs"),
-        ({"name": ".."}, "a name is one line of 1 to 60 signs"),
+        ({"name": "a\nb"}, "a name must be one line of 1 to 60 characters"),
+        ({"name": ".."}, "a name must be one line of 1 to 60 characters"),
         ({"name": "a\x1b[31mb"}, "name must be a text without control characters"),
-        ({"bands": ["b" * 99, "green", "red", "nir"]}, "a name is one line of 1 to 60 signs"),
+        ({"bands": ["b" * 99, "green", "red", "nir"]}, "a name must be one line of 1 to 60 characters"),
         ({"output": ["score"] * 999}, "output .{60} is unknown; there are score"),
         ({"threshold": 10**400}, "threshold must be a number, not 1000"),
         ({"mean": [10**400, 0, 0, 0]}, "mean must be a list of numbers"),
@@ -494,7 +494,7 @@ def test_what_is_no_onnx_file(content: bytes, tmp_path: Path) -> None:
         ({"std": [1e-300] * 4}, "std numbers above 0"),
         ({"scale": 1e-320}, "scale must be a number other than 0"),
         ({"threshold": 1e300}, "threshold must be a number of at most"),
-        ({"name": "  "}, "a name is one line of 1 to 60 signs"),
+        ({"name": "  "}, "a name must be one line of 1 to 60 characters"),
         ({"resolution": 1e9}, "min_resolution must be 0 to 1000"),
     ],
 )
