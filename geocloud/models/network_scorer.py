@@ -1,4 +1,4 @@
-"""A network as a scorer: its weights from a model folder, folded into fewer multiplications, on a device."""
+"""Networks as scorers: weights are read from a model folder, layers folded, and batches scored on a device."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from geocloud.scorers.contract import Scorer, Unmixer
 
 CPU = torch.device("cpu")
 LEAST_AGREEMENT = 0.999
-"""Share of a mask that must be the same in bfloat16 as in fp32 for `auto` to choose it."""
+"""Share of a mask's pixels that must be the same in bfloat16 as in fp32 for `auto` to choose bfloat16."""
 
 
 def has_bf16(place: torch.device = CPU) -> bool:
-    """Whether the device has instructions for bfloat16; without them it works too, but many times slower than fp32."""
+    """Whether the device has instructions for bfloat16; without them, bfloat16 is many times slower than fp32."""
     if place.type == "cpu":
-        return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch tells it nowhere else
+        return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch has no public function for it
     return place.type == "cuda"
 
 
 def runs_bf16(precision: Precision, card: ModelCard, place: torch.device) -> bool:
-    """Whether to run in bfloat16: `auto` does where the card allows it and the device has instructions for it."""
+    """Whether to run in bfloat16: `auto` does if the card allows it and the device has instructions for it."""
     if precision != "auto":
         return precision == "bf16"
     return (card.bf16_agreement or 0) >= LEAST_AGREEMENT and has_bf16(place)
@@ -52,7 +52,7 @@ MAX_WEIGHTS_BYTES = 4 << 30
 
 
 def save_weights(network: torch.nn.Module, folder: Path, dtype: torch.dtype = torch.float32) -> str:
-    """Write the network's tensors, floats as `dtype`; returns the file's sha256."""
+    """Write the network's tensors into the folder, those of floats as `dtype`; returns the sha256 of the file."""
     tensors = {
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous().cpu()
         for name, tensor in network.state_dict().items()
@@ -63,7 +63,7 @@ def save_weights(network: torch.nn.Module, folder: Path, dtype: torch.dtype = to
 
 
 def load_weights(network: torch.nn.Module, folder: Path, sha256: str) -> None:
-    """Fill the network from the folder's weights; ModelError where hash, names or shapes do not fit."""
+    """Load the folder's weights into the network; ModelError if hash, names or shapes do not fit."""
     path = folder / WEIGHTS_FILE
     if not path.is_file():
         raise ModelError(f"{folder} has a card but no {WEIGHTS_FILE}; copy the whole model folder")
@@ -89,7 +89,7 @@ def load_weights(network: torch.nn.Module, folder: Path, sha256: str) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes a GPU where there is one; UsageError for one that is not there."""
+    """The device of a name; `auto`: a GPU if there is one, else the CPU. UsageError for a device that is missing."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
@@ -100,7 +100,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> torch.nn.Module:
-    """A network with fresh weights; ModelError for a kind that does not score, or arguments the kind does not take."""
+    """A network with new weights; ModelError for an unknown kind, one that does not score, or unsuitable arguments."""
     if kind not in KINDS or not KINDS[kind].network:
         scoring = ", ".join(name for name, entry in KINDS.items() if entry.network)
         raise ModelError(f"kind {kind!r} is unknown; the kinds that score clouds are {scoring}")
@@ -112,7 +112,7 @@ def build_network(kind: str, channels: int, architecture: dict[str, Any]) -> tor
 
 
 def load_model(folder: Path, device: str = "auto", precision: Precision = "auto") -> Scorer:
-    """The scorer of a model folder.
+    """The scorer of a model folder, on `device`: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
         ModelError: card or weights are missing, damaged or do not fit each other.
@@ -127,7 +127,7 @@ def load_model(folder: Path, device: str = "auto", precision: Precision = "auto"
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Where tensors are small: the threads of one operator cost more processor time than they save."""
+    """Run torch operators on one thread: for small tensors, more threads cost more processor time than they save."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -137,10 +137,10 @@ def one_thread() -> Iterator[None]:
 
 
 def load_network(folder: Path, card: ModelCard) -> torch.nn.Module:
-    """The network of a model folder as it was trained, on the CPU; ModelError where weights and card disagree.
+    """The network of a model folder as it was trained, on the CPU; ModelError if weights and card disagree.
 
-    It is built without values, which takes neither the time to draw random ones nor the memory that a card asks for:
-    its tensors are those of the file.
+    It is built on the meta device, so it takes neither time for random weights nor the memory that a card asks for; its
+    tensors are those of the file.
     """
     with torch.device("meta"):
         network = build_network(card.kind, len(card.channels), card.architecture)
@@ -156,12 +156,12 @@ def load_network(folder: Path, card: ModelCard) -> torch.nn.Module:
 
 
 def make_scorer(network: torch.nn.Module, card: ModelCard, device: torch.device, *, bf16: bool) -> NetworkScorer:
-    """A scorer of a network with its weights, which is left as it is."""
+    """A scorer of a copy of a trained network."""
     return _scorer_of(folded(network), card, device, bf16=bf16)
 
 
 def _scorer_of(network: torch.nn.Module, card: ModelCard, device: torch.device, *, bf16: bool) -> NetworkScorer:
-    """A scorer of a folded network, which becomes a part of it."""
+    """A scorer of a folded network, which it changes and keeps."""
     network = network.requires_grad_(requires_grad=False).to(device)
     for parameter in network.parameters():
         if parameter.ndim == 4:
@@ -170,15 +170,14 @@ def _scorer_of(network: torch.nn.Module, card: ModelCard, device: torch.device, 
         keep_in_bf16(network)
     if not isinstance(network, UnmixNet):
         return NetworkScorer(network, card, device, bf16)
-    if (
-        card.class_thresholds is not None and network.shadow is None
-    ):  # without a network for shadow its threshold is of no use
+    # Without a network for shadow, the threshold of shadow is of no use.
+    if card.class_thresholds is not None and network.shadow is None:
         card = replace(card, class_thresholds=replace(card.class_thresholds, shadow=None))
     return UnmixScorer(network, card, device, bf16)
 
 
 def keep_in_bf16(network: nn.Module) -> None:
-    """Store the weights of the layers that autocast runs in bfloat16 as such: it would cast them at each call."""
+    """Store in bfloat16 the weights of layers that autocast runs in it, which would cast them in each call."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and not isinstance(layer, ExactConv2d):
             layer.to(torch.bfloat16)
@@ -188,16 +187,15 @@ AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
 def folded(network: AnyNetwork) -> AnyNetwork:
-    """A folded copy of a network, which is left as it is."""
+    """A folded copy of a network; see `fold`."""
     return fold(deepcopy(network))
 
 
 def fold(network: AnyNetwork) -> AnyNetwork:
-    """The same network, now in evaluation mode, its pairs of layers inside ``nn.Sequential`` one convolution each.
+    """Change a network to evaluation mode, fold pairs of layers inside ``nn.Sequential`` into one, and return it.
 
-    Pairs are Conv2d and BatchNorm2d, and a doubling Upsample and the 3x3 Conv2d that reads it. Reflecting convolutions
-    pad with zeros from now on, which costs nothing: what they draw beyond a block's edge reaches no further in than
-    the halo, and that is cut off.
+    Pairs are a Conv2d with a BatchNorm2d, and an Upsample by 2 with a 3x3 Conv2d. Convolutions that pad by reflection
+    pad with zeros from now on. That changes no score: padding affects only pixels of the halo, which is cut off.
     """
     network.eval()
     for part in network.modules():
@@ -210,7 +208,7 @@ def fold(network: AnyNetwork) -> AnyNetwork:
 
 
 def _fold_pairs(part: nn.Sequential) -> None:
-    """Put one convolution in the first place of each pair and nothing in the second."""
+    """Replace each pair of layers by one convolution and an identity."""
     for i in range(len(part) - 1):
         first, second = part[i], part[i + 1]
         if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
@@ -220,20 +218,21 @@ def _fold_pairs(part: nn.Sequential) -> None:
 
 
 def _doubles(layer: nn.Module) -> bool:
+    """Whether the layer repeats each pixel 2x2."""
     return isinstance(layer, nn.Upsample) and layer.mode == "nearest" and layer.scale_factor == 2
 
 
 def _keeps_size(conv: nn.Conv2d) -> bool:
-    """Whether it is the plain kind: 3x3, a stride of 1, one pixel of padding."""
-    sides = conv.kernel_size, conv.stride, conv.padding, conv.dilation
-    return sides == ((3, 3), (1, 1), (1, 1), (1, 1)) and conv.groups == 1 and conv.padding_mode == "zeros"
+    """Whether it is a plain 3x3 convolution with a stride of 1 and one pixel of padding."""
+    geometry = conv.kernel_size, conv.stride, conv.padding, conv.dilation
+    return geometry == ((3, 3), (1, 1), (1, 1), (1, 1)) and conv.groups == 1 and conv.padding_mode == "zeros"
 
 
 def doubling(conv: nn.Conv2d) -> nn.ConvTranspose2d:
-    """Each pixel repeated 2x2 and then a 3x3 convolution, as one: 16 multiplications per pixel in place of 36.
+    """One layer that repeats each pixel 2x2 and then applies `conv`: 16 multiplications per pixel instead of 36.
 
-    Repeating is a transposed convolution of stride 2 with a 2x2 kernel of ones, and two convolutions in a row are one
-    by their kernels' convolution, 4x4 here.
+    Repeating is a transposed convolution of stride 2 with a 2x2 kernel of ones. Two convolutions in a row are one,
+    whose kernel is the convolution of their kernels, here 4x4.
     """
     # In one dimension, with the kernel (a, b, c):
     #
@@ -241,15 +240,15 @@ def doubling(conv: nn.Conv2d) -> nn.ConvTranspose2d:
     #   repeated          p   p    q   q
     #   convolved, p's part:  out[-1] = c p, out[0] = (b + c) p, out[1] = (a + b) p, out[2] = a p
     #
-    # So p is spread with the kernel (c, b + c, a + b, a), which is (c, b, a) convolved with (1, 1).
-    sizes, place = (conv.in_channels, conv.out_channels), conv.weight.device
-    one = nn.ConvTranspose2d(*sizes, 4, stride=2, padding=1, bias=conv.bias is not None, device=place)
+    # So the transposed kernel is (c, b + c, a + b, a), which is (c, b, a) convolved with (1, 1).
+    channels, device = (conv.in_channels, conv.out_channels), conv.weight.device
+    layer = nn.ConvTranspose2d(*channels, 4, stride=2, padding=1, bias=conv.bias is not None, device=device)
     with torch.no_grad():
-        turned = conv.weight.flip(2, 3).transpose(0, 1).reshape(-1, 1, 3, 3)
-        one.weight.copy_(F.conv2d(turned, turned.new_ones(1, 1, 2, 2), padding=1).view(*sizes, 4, 4))
-        if conv.bias is not None and one.bias is not None:
-            one.bias.copy_(conv.bias)
-    return one
+        flipped = conv.weight.flip(2, 3).transpose(0, 1).reshape(-1, 1, 3, 3)
+        layer.weight.copy_(F.conv2d(flipped, flipped.new_ones(1, 1, 2, 2), padding=1).view(*channels, 4, 4))
+        if conv.bias is not None and layer.bias is not None:
+            layer.bias.copy_(conv.bias)
+    return layer
 
 
 SURELY_CLEAR = 2.0
@@ -258,22 +257,22 @@ SURELY_CLEAR = 2.0
 
 @dataclass(frozen=True, slots=True)
 class NetworkScorer:
-    """Runs a network over blocks. Threads may share it: it is never changed after loading."""
+    """Runs a network over blocks. Threads can share it: it does not change after loading."""
 
     network: torch.nn.Module
     card: ModelCard
     device: torch.device
     bf16: bool = False
-    """Run in bfloat16 where an operator allows it."""
+    """Whether to run in bfloat16 the operators that allow it."""
 
     def choose_bands(self, available: Sequence[str]) -> tuple[str, ...]:
-        """The card's bands that the scene has; ModelError where a required one is missing."""
+        """The card's bands that the scene has; ModelError if a required one is missing."""
         return require_bands(self.card.name, available, self.card.bands, self.card.optional_bands)
 
     def score(self, batch: PatchBatch) -> FloatArray:
         """(n, height, width) per pixel or per patch, float32, higher = cloudier."""
         if self.device.type == "cpu" and torch.get_num_threads() != 1:
-            torch.set_num_threads(1)  # parallelism is over segments: threads of one operator wait for each other
+            torch.set_num_threads(1)  # segments run in parallel; threads within an operator would wait
         x, present = self._channels(batch)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             raw = self._raw_score(x, present, batch.pixel_size)
@@ -283,11 +282,11 @@ class NetworkScorer:
         return score
 
     def _raw_score(self, x: torch.Tensor, present: torch.Tensor, pixel_size: float | None) -> torch.Tensor:  # noqa: ARG002
-        """What the network says of a batch, whose pixels have that size in metres."""
+        """Raw score of a batch, in the shape of `Network.raw_score`; `pixel_size` in metres."""
         return cast("Network", self.network).raw_score(x, present)
 
     def _channels(self, batch: PatchBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batch's bands in channel order, and which of the channels they are; a view where that is their order."""
+        """(n, band, h, w) data in channel order, a view if possible, and (channel,) bool, which channels they are."""
         present = torch.tensor([band in batch.bands for band in self.card.channels])
         order = [batch.bands.index(band) for band in self.card.channels if band in batch.bands]
         data = batch.data if order == list(range(len(batch.bands))) else batch.data[:, order]
@@ -296,7 +295,7 @@ class NetworkScorer:
 
 @dataclass(frozen=True, slots=True)
 class UnmixScorer(NetworkScorer):
-    """Scores as any network; `unmix` runs all its heads."""
+    """Scores like any network; `unmix` runs all its heads."""
 
     def _raw_score(self, x: torch.Tensor, present: torch.Tensor, pixel_size: float | None) -> torch.Tensor:
         return cast("UnmixNet", self.network).raw_score(x, present, fine=fine_enough(pixel_size))
@@ -305,37 +304,37 @@ class UnmixScorer(NetworkScorer):
         """Score, slope, shadow, snow and surface of a batch; see Unmixer."""
         if self.device.type == "cpu" and torch.get_num_threads() != 1:
             torch.set_num_threads(1)
-        shown, present = self._channels(batch)
-        height, width = shown.shape[-2:]
-        x = with_absent(to_grid(shown), present)
+        data, present = self._channels(batch)
+        height, width = data.shape[-2:]
+        x = with_absent(to_grid(data), present)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            network, there = cast("UnmixNet", self.network), present.to(x.dtype).expand(len(x), -1)
+            network, flags = cast("UnmixNet", self.network), present.to(x.dtype).expand(len(x), -1)
             fine = fine_enough(batch.pixel_size)
-            parts = network(x, there, fine=fine)
-            shadow = network.shadow_logit(x, there)
+            parts = network(x, flags, fine=fine)
+            shadow = network.shadow_logit(x, flags)
         halo = self.card.halo
         inner = slice(halo, height - halo), slice(halo, width - halo)
 
-        def bare(part: torch.Tensor) -> FloatArray:
-            found: FloatArray = part[..., *inner].float().cpu().numpy()
-            return found
+        def without_halo(part: torch.Tensor) -> FloatArray:
+            array: FloatArray = part[..., *inner].float().cpu().numpy()
+            return array
 
-        slope = bare(visible_slope(x))[:, 0]
+        slope = without_halo(visible_slope(x))[:, 0]
         index = [self.card.channels.index(band) for band in batch.bands]
-        score = bare(parts.logit)[:, 0] * np.float32(self.card.calibration.sign)
-        dark = None if shadow is None else bare(shadow)[:, 0]
-        snow = bare(network.snow_evidence(x, there, fine=fine))[:, 0]
+        score = without_halo(parts.logit)[:, 0] * np.float32(self.card.calibration.sign)
+        shadow_logit = None if shadow is None else without_halo(shadow)[:, 0]
+        snow = without_halo(network.snow_evidence(x, flags, fine=fine))[:, 0]
         if not {"nir", "swir16"} & set(batch.bands):
             snow *= score < np.float32(self.card.calibration.score_threshold - SURELY_CLEAR)
-        return Parts(score, slope, dark, snow, bare(parts.surface[:, index]))
+        return Parts(score, slope, shadow_logit, snow, without_halo(parts.surface[:, index]))
 
 
 def visible_slope(x: torch.Tensor) -> torch.Tensor:
-    """(n, 1, h, w) exponent of the colour over wavelength, by least squares on the logarithms of blue, green and red.
+    """(n, 1, h, w) exponent of brightness over wavelength: least squares on the logarithms of blue, green and red.
 
-    It is read from the pixels as they are, means of 5x5 of them, not from the network's own slope: under a veil that a
-    mask finds at all, the veil's light outweighs the ground's, and the network's estimate, learned from few coloured
-    veils, is all but constant.
+    `x` (n, 3 or more, h, w) is reflectance; it is averaged over 5x5 pixels. The exponent is that of the pixels, not the
+    slope that the network predicts: where a mask has cloud, its light outweighs that of the ground, and the network's
+    slope is all but constant, for it was trained on few coloured clouds.
     """
     smooth = F.avg_pool2d(F.pad(x[:, :3].float(), (2, 2, 2, 2), mode="replicate"), 5, stride=1)
     axis = torch.tensor(WAVELENGTHS[:3], device=x.device).log()
@@ -344,5 +343,5 @@ def visible_slope(x: torch.Tensor) -> torch.Tensor:
 
 
 def _kind(scorer: UnmixScorer) -> Unmixer:
-    """Type assertion: an UnmixScorer is an Unmixer."""
+    """For the type checker: an UnmixScorer is an Unmixer."""
     return scorer
