@@ -1,4 +1,4 @@
-"""Which kind of scene a path or URL is, by plain signs; the reader for it; and the files it is made of."""
+"""Recognises the kind of scene at a path or URL, opens it with the right reader, and lists the files of a scene."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ if TYPE_CHECKING:
 
 Describe = Callable[[str, Tree, SceneOptions], SceneInfo]
 Source = Union[str, os.PathLike[str], SceneReader, "xarray.DataArray", "xarray.Dataset"]
-"""What a user may give as a scene: a path or URL, an xarray object, or a reader already open."""
+"""What a user can pass as a scene: a path or URL, an xarray object, or an open reader."""
 _ZARR_SIGNS = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
 
 
 def open_scene(source: Source, options: SceneOptions | None = None) -> SceneReader:
-    """A reader of a scene; only metadata is read yet. A reader that is given is returned as it is.
+    """Open a scene for reading. Only metadata is read; if `source` is a reader, it is returned unchanged.
 
-    `docs/scenes.md` lists the kinds, `open_path` the signs they are recognised by. What had to be assumed is in the
-    reader's `notes`, and is logged (`geocloud.scenes`): guesses as warnings, which Python shows.
+    `docs/scenes.md` lists the kinds of scenes, and `open_path` how each is recognised. All assumptions are in the
+    reader's `notes` and are logged (`geocloud.scenes`); guesses are logged as warnings, which Python shows by default.
 
     Raises:
-        InputError: it cannot be used as a scene; the message says why and what to do.
+        InputError: `source` cannot be used as a scene; the message says why and what to do.
         UsageError: an option does not fit the scene.
-        MissingExtraError: a kind that needs an optional package.
+        MissingExtraError: this kind of scene needs an optional package that is not installed.
     """
     scene = open_silently(source, options)
     if scene is not source:
@@ -77,7 +77,7 @@ def open_scene(source: Source, options: SceneOptions | None = None) -> SceneRead
 
 
 def open_silently(source: Source, options: SceneOptions | None = None) -> SceneReader:
-    """As `open_scene`, for those who pass the notes on themselves."""
+    """Like `open_scene`, but nothing is logged: the caller reports the notes."""
     options = options or SceneOptions()
     if isinstance(source, str | os.PathLike):
         return open_path(local_path(check_name(os.fspath(source))), options)
@@ -89,9 +89,9 @@ def open_silently(source: Source, options: SceneOptions | None = None) -> SceneR
 
 
 def open_path(source: str, options: SceneOptions) -> SceneReader:
-    """A reader of the scene at a path or URL.
+    """Open the scene at a path or URL. The first row of the table that matches decides how it is read.
 
-    | sign | read as |
+    | path or URL | read as |
     |---|---|
     | a folder or archive with MTD_MSIL1C.xml or MTD_MSIL2A.xml, or that file | Sentinel-2 SAFE |
     | a folder or archive with ..._MTL.txt, .xml or .json, or that file | Landsat |
@@ -104,7 +104,7 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
     Raises:
         InputError: it cannot be used as a scene.
         UsageError: an option does not fit the scene.
-        MissingExtraError: Zarr without the extra `xarray`.
+        MissingExtraError: Zarr needs the extra `xarray`.
     """
     if is_zarr(source):
         return open_zarr_scene(source, options)
@@ -121,32 +121,33 @@ def open_path(source: str, options: SceneOptions) -> SceneReader:
 
 
 def _describe_tree(source: str, root: Path, options: SceneOptions) -> SceneInfo:
-    """A product's folder or archive by its metadata; else band files, one raster, or tiles of one."""
+    """Describe a folder or archive: a product with metadata, or band files, one raster, or the tiles of one raster."""
     tree = open_tree(root)
     describe = product_reader(source, tree)
     if describe is not None:
         return describe(str(root), tree, options)
     names = rasters_of(tree) or lone_raster(tree)
     if not names:
-        raise InputError(_no_raster(source, tree))
+        raise InputError(_no_raster_message(source, tree))
     paths = [path for name in names if (path := tree.find(name))]
-    tiles = join_tiles(names)
+    mosaic_name = join_tiles(names)
     allow = options.allow_external
-    if tiles:
-        return _renamed(describe_raster(join(paths, tiles, allow_external=allow), options), str(root), tiles)
+    if mosaic_name:
+        mosaic = join(paths, mosaic_name, allow_external=allow)
+        return replace(describe_raster(mosaic, options), source=str(root), name=mosaic_name)
     if (options.bands and len(names) > 1) or is_band_set(names):
         return describe_folder(str(root), tree, options)
-    whole = [path for path in paths if _band_count(path, allow_external=allow) >= 3]
-    if len(whole) == 1:
-        return _renamed(describe_raster(whole[0], options), str(root), scene_name(str(root)))
-    if not whole:
+    multiband = [path for path in paths if _band_count(path, allow_external=allow) >= 3]
+    if len(multiband) == 1:
+        return replace(describe_raster(multiband[0], options), source=str(root), name=scene_name(str(root)))
+    if not multiband:
         return describe_folder(str(root), tree, options)
-    listed = ", ".join(Path(path).name for path in whole[:4])
-    raise InputError(f"{source} holds {len(whole)} rasters of several bands ({listed}); give one of them")
+    listed = ", ".join(Path(path).name for path in multiband[:4])
+    raise InputError(f"{source} holds {len(multiband)} rasters of several bands ({listed}); give one of them")
 
 
-def _no_raster(source: str, tree: Tree) -> str:
-    """What to say of a folder or archive that holds none, by what it holds instead."""
+def _no_raster_message(source: str, tree: Tree) -> str:
+    """The error message for a folder or archive without rasters, depending on what else it holds."""
     endings = {name.lower().rpartition(".")[2] for name in tree.below()}
     if endings & {"nc", "hdf", "h5", "he5"}:
         return (
@@ -163,38 +164,33 @@ def _no_raster(source: str, tree: Tree) -> str:
     )
 
 
-def _renamed(info: SceneInfo, source: str, name: str) -> SceneInfo:
-    """A raster found in what the user named."""
-    return replace(info, source=source, name=name)
-
-
 def _band_count(path: str, *, allow_external: bool) -> int:
     with open_raster(path, allow_external=allow_external) as dataset:
         return int(dataset.count)
 
 
 def scenes_in(source: str) -> list[str]:
-    """The scenes in a folder that holds several products or rasters of several bands; else the path itself alone."""
+    """The paths of the scenes in a folder of several products or several multi-band rasters; else only `source`."""
     if is_virtual(source) or not os.path.isdir(source) or is_zarr(source):  # noqa: PTH112 - any text
         return [source]
     folder = Path(source)
     entries = sorted(entry for entry in folder.iterdir() if not is_litter(entry.name))
     if any(SAFE_METADATA.fullmatch(entry.name) or MTL_FILE.fullmatch(entry.name) for entry in entries):
         return [source]
-    inner = [entry for entry in entries if _is_product(entry)]
-    if len(inner) > 1 or (inner and inner[0].suffix.lower() != ".safe"):  # a folder round one SAFE stands for it
-        return [str(entry) for entry in inner]
+    products = [entry for entry in entries if _is_product(entry)]
+    if len(products) > 1 or (products and products[0].suffix.lower() != ".safe"):  # open_tree enters one inner SAFE
+        return [str(entry) for entry in products]
     tree = open_tree(folder)
-    own = [name for name in tree.names() if RASTER.fullmatch(name)]
-    names = [name for name in rasters_of(tree) if name in own]
+    top_level = [name for name in tree.names() if RASTER.fullmatch(name)]
+    names = [name for name in rasters_of(tree) if name in top_level]
     if len(names) < 2 or join_tiles(names) or is_band_set(names):
         return [source]
-    whole = [str(folder / name) for name in names if _band_count(str(folder / name), allow_external=True) >= 3]
-    return whole if len(whole) > 1 else [source]
+    multiband = [str(folder / name) for name in names if _band_count(str(folder / name), allow_external=True) >= 3]
+    return multiband if len(multiband) > 1 else [source]
 
 
 def _is_product(path: Path) -> bool:
-    """True for a Sentinel-2 or Landsat product, folder or archive, or a Zarr store, by its name or metadata."""
+    """True if the name or the metadata file says Sentinel-2 or Landsat product (folder or archive) or Zarr store."""
     if path.name.lower().endswith((".safe", ".safe.zip", ".zarr")):
         return True
     if path.is_dir():
@@ -204,7 +200,7 @@ def _is_product(path: Path) -> bool:
 
 
 def is_single_raster(source: str) -> bool:
-    """True for a file that rasterio opens as it is, and not a product, item or store."""
+    """True for a file that rasterio opens directly: no product, STAC item or Zarr store."""
     return not is_zarr(source) and not is_stac(source) and product_root(source) is None
 
 
@@ -217,7 +213,7 @@ def is_zarr(source: str) -> bool:
 
 
 def is_stac(source: str) -> bool:
-    """True for the path or URL of a STAC item; a Landsat MTL.json is none."""
+    """True for the path or URL of a STAC item. Landsat's MTL.json is not one."""
     if MTL_FILE.fullmatch(re.split(r"[/\\]", source)[-1]):
         return False
     path = urlsplit(source).path if is_remote(source) else source
@@ -225,7 +221,11 @@ def is_stac(source: str) -> bool:
 
 
 def product_root(source: str) -> Path | None:
-    """A product's folder or archive, which its metadata file stands for as well; None for a single raster."""
+    """The folder or archive of a product, also if `source` is its metadata file; None for a single raster.
+
+    Raises:
+        InputError: a SAFE or an archive that is not on this machine's disk.
+    """
     path = source.removeprefix("/vsizip/").removeprefix("/vsitar/") if archive_prefix(source) else source
     if is_virtual(path):
         if path.rstrip("/").lower().endswith(".safe") or archive_prefix(path):
@@ -236,15 +236,15 @@ def product_root(source: str) -> Path | None:
 
 
 def _of_metadata_file(path: Path) -> Path:
-    """The product's folder where its metadata file is given; any other path as it is."""
+    """The product's folder if the path is its metadata file; otherwise the path itself."""
     return path.parent if SAFE_METADATA.fullmatch(path.name) or MTL_FILE.fullmatch(path.name) else path
 
 
 def product_reader(source: str, tree: Tree) -> Describe | None:
-    """The reader for a product, by its metadata file; None for a folder without one.
+    """The function that describes this product, chosen by its metadata file; None if there is no such file.
 
     Raises:
-        InputError: it is called SAFE, and holds neither metadata nor bands.
+        InputError: the name ends in `.SAFE`, but there is neither a metadata file nor a set of bands.
     """
     names = tree.names()
     if any(SAFE_METADATA.fullmatch(name) for name in names):
@@ -260,20 +260,20 @@ def product_reader(source: str, tree: Tree) -> Describe | None:
 
 
 MAX_FILES = 100_000
-"""Files of one scene."""
+"""Most files of one scene that `protected_files` lists."""
 BESIDE = (".aux.xml", ".ovr", ".msk")
-"""GDAL's sidecars, by what they add to a raster's name."""
+"""Suffixes that GDAL appends to a raster's name for its sidecar files."""
 
 
 def local_files(source: str) -> list[str]:
-    """The local files a scene is made of, or the path itself."""
-    return [file for path in _parts(local_path(source)) for file in files_within(path)]
+    """The paths on disk of the files that a scene consists of; `source` itself if nothing more is known."""
+    return [file for path in _scene_paths(local_path(source)) for file in files_within(path)]
 
 
-def _parts(source: str) -> Iterable[str]:
-    """The same, of files in archives their names in GDAL."""
+def _scene_paths(source: str) -> Iterable[str]:
+    """The files of a scene; a path can be GDAL's name (`/vsizip/...`) of a file in an archive."""
     if is_stac(source):
-        return [source, *_assets(source)]
+        return [source, *_asset_paths(source)]
     with suppress(GeocloudError):
         root = product_root(source)
         if root is not None and root.is_dir():
@@ -288,39 +288,40 @@ def _parts(source: str) -> Iterable[str]:
     return [source]
 
 
-def _assets(source: str) -> list[str]:
-    """The local files an item names."""
-    found = []
+def _asset_paths(source: str) -> list[str]:
+    """The resolved paths or URLs of a STAC item's assets; assets that cannot be resolved are left out."""
+    paths = []
     with suppress(GeocloudError):
         for asset in load_item(source)["assets"].values():
             with suppress(GeocloudError, KeyError, TypeError):
-                found.append(resolve(source, asset["href"], allow_external=True))
-    return sorted(found)
+                paths.append(resolve(source, asset["href"], allow_external=True))
+    return sorted(paths)
 
 
 def protected_files(source: str) -> list[str]:
-    """The same with what virtual rasters in it name, however deep, and what GDAL reads beside a raster.
+    """All files that reading a scene can touch: those no output may overwrite.
 
-    For a scene that was opened, and thus checked, before.
+    They are `local_files`, the sidecar files that GDAL reads, and the files that VRTs name, at any depth. The scene
+    must have been opened before, because opening checks what its documents name.
     """
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}  # a dict keeps the order
     if is_single_raster(source):
-        _add(local_path(source), found)
+        _collect(local_path(source), files)
     for path in local_files(source):
-        _add(path, found)
-    return list(found)
+        _collect(path, files)
+    return list(files)
 
 
-def _add(path: str, found: dict[str, None]) -> None:
-    """A file, those beside it, and those it names."""
-    if path in found or len(found) > MAX_FILES:
+def _collect(path: str, files: dict[str, None]) -> None:
+    """Add to `files` a file, its sidecar files, and the files that it names."""
+    if path in files or len(files) > MAX_FILES:
         return
-    found[path] = None
-    found.update((f"{path}{end}", None) for end in (*BESIDE, *files_within(path)))
+    files[path] = None
+    files.update((f"{path}{suffix}", None) for suffix in (*BESIDE, *files_within(path)))
     if is_vrt(path):
         with suppress(GeocloudError, OSError):
             for target in named_files(path, Path(path).read_bytes()):
-                _add(target, found)
+                _collect(target, files)
     elif is_single_raster(path) and Path(path).is_file():
         with suppress(RasterioError), open_quietly(path) as dataset:
-            found.update((member, None) for member in dataset.files)
+            files.update((member, None) for member in dataset.files)

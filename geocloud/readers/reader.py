@@ -1,4 +1,4 @@
-"""What a scene reader is, what a user may say that files do not, and a scene's views: a part of it, or north up."""
+"""The interface of scene readers, the options of reading a scene, and two views of a scene: cropped, and north up."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from geocloud.readers.area import Area, AreaSource, Box
 
 MAX_PIXELS = 10**11
-"""316,000 x 316,000 pixels: larger than any mosaic that is scored in one piece."""
+"""Default limit of a scene's size: 316,000 x 316,000 pixels, more than any mosaic that is scored in one piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class SceneOptions:
-    """Overrides for reading one scene."""
+    """Options of reading one scene; they override what its files state."""
 
     bands: Mapping[str, int | str] = field(default_factory=dict)
-    """Common name -> band number from 1, or what the scene calls it: a description, file, asset or variable; empty:
-    found from the scene."""
+    """Common name -> band number from 1, or the scene's own name of the band: its description, file, asset or variable.
+    Empty: the bands are recognised from the scene."""
     scale: float | None = None
-    """Reflectance = DN * scale + offset; None: found from the file."""
+    """Reflectance = DN * scale + offset; None: as the scene states, or guessed."""
     offset: float | None = None
     """See scale."""
     allow_external: bool = False
-    """Let a local document (STAC item, VRT) name files outside its own folder."""
+    """Allow a local document (STAC item, VRT) to name files outside its own folder."""
     max_pixels: int = MAX_PIXELS
-    """A scene that claims more pixels, height times width, is refused: a few bytes can claim any size."""
+    """Scenes of more pixels (height times width) are refused, because a file of a few bytes can claim any size."""
     nodata: float | None = None
-    """The digital number that means no data, in every band; None: found from the file. NaN: none does."""
+    """The digital number that means no data, in every band. None: as the scene states; NaN: no number means it."""
     time: str | None = None
-    """Which time of a store or array that holds several: a date or its beginning, or a number from 0 (-1: the last)."""
+    """Which date to read, in a store or array of several: a date, its beginning, or an index from 0 (-1: the last)."""
 
     def __post_init__(self) -> None:
         """UsageError for numbers that have no meaning."""
@@ -54,47 +54,47 @@ class SceneOptions:
 
 @runtime_checkable
 class SceneReader(Protocol):
-    """A scene that can be read a window at a time.
+    """A scene that can be read one window at a time.
 
-    Behaviour: opening reads metadata only; `read` may be called from several threads at once and returns the same
-    pixels for a window however it is reached; after `close` a read raises ValueError. Closing twice is allowed.
+    Opening reads only metadata. `read` may be called from several threads at once, and returns the same pixels for a
+    window whatever was read before. After `close`, `read` raises ValueError. Closing twice is allowed.
 
-    `BaseScene` has all of it but `info`, `digital_numbers` and `close`.
+    `BaseScene` implements all of it except `info`, `digital_numbers` and `close`.
     """
 
     @property
     def info(self) -> SceneInfo:
-        """All that is known before a pixel is read."""
+        """What is known of the scene before any pixel is read."""
 
     @property
     def name(self) -> str:
-        """The stem that outputs are named after."""
+        """The stem of the outputs' file names."""
 
     @property
     def source(self) -> str:
-        """Where it was read from, as the user named it."""
+        """The path or URL of the scene, as the user gave it."""
 
     @property
     def georef(self) -> Georef:
-        """Grid and reference system."""
+        """Grid and coordinate reference system."""
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Common names of the bands that were recognised, such as blue, green, red, nir, swir16, swir22, cirrus."""
+        """Names of the recognised bands, such as blue, green, red, nir, swir16, swir22, cirrus."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was understood and assumed, a sentence each: a `Warn` where it was guessed."""
+        """What was recognised and assumed, one sentence per entry; those that tell a guess are `Warn`."""
 
     @property
     def file_block(self) -> tuple[int, int, int]:
-        """(height, width, bytes per pixel of all bands) of the blocks the files are stored in, for sizing caches."""
+        """(height, width, bytes per pixel of all bands) of the blocks that the files are stored in, to size caches."""
 
     def describe(self) -> dict[str, Any]:
-        """What was understood, as JSON values: source, size, crs, and of each band file, number, scale, offset."""
+        """What was recognised, as JSON values: source, size, CRS, and per band its file, number, scale and offset."""
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
-        """The window's reflectance in these bands; the window must lie inside the scene.
+        """Reflectance (band, row, column) of these bands in a window, which must lie inside the scene.
 
         Raises:
             InputError: the file cannot be read there (truncated, changed while reading).
@@ -102,87 +102,87 @@ class SceneReader(Protocol):
         """
 
     def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
-        """The same before scale and offset; raises as `read`."""
+        """The pixels of a window before scale and offset are applied; raises the same errors as `read`."""
 
     def close(self) -> None:
         """Close all files."""
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """The reader itself."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close."""
+        """Close all files."""
 
 
 class Closing:
-    """The context manager half of a reader, for classes that have `close`."""
+    """A context manager that calls `close` at its end."""
 
     def close(self) -> None:
         """Close all files."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """The object itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close."""
+        """Close all files."""
         self.close()
 
 
 class BaseScene(Closing):
-    """What all readers share; one of them has `info`, `digital_numbers` and `close` of its own."""
+    """Base class of the readers; a subclass implements `info`, `digital_numbers` and `close`."""
 
     @property
     def info(self) -> SceneInfo:
-        """All that is known before a pixel is read."""
+        """What is known of the scene before any pixel is read."""
         raise NotImplementedError
 
     def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
-        """Digital numbers of a window; see SceneReader."""
+        """The digital numbers of a window; see SceneReader."""
         raise NotImplementedError
 
     @property
     def name(self) -> str:
-        """The stem that outputs are named after."""
+        """The stem of the outputs' file names."""
         return self.info.name
 
     @property
     def source(self) -> str:
-        """As the user named it, without the keys of a signed address: it goes into tags, documents and messages."""
+        """The scene's path or URL as the user gave it, without secrets: it goes into tags, documents and messages."""
         source = self.info.source
         return without_secrets(source) if "://" in source else source
 
     @property
     def georef(self) -> Georef:
-        """Grid and reference system."""
+        """Grid and coordinate reference system."""
         return self.info.georef
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Recognised bands."""
+        """Names of the recognised bands."""
         return tuple(source.band for source in self.info.sources)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was understood and assumed."""
+        """What was recognised and assumed, one sentence per entry."""
         return self.info.notes
 
     @property
     def file_block(self) -> tuple[int, int, int]:
-        """How the files are stored."""
+        """(height, width, bytes per pixel of all bands) of the files' blocks."""
         return self.info.file_block
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
-        """Reflectance and valid pixels of the window; see SceneReader."""
+        """Reflectance and valid pixels of a window; see SceneReader."""
         return self.digital_numbers(window, bands).reflectance()
 
     def describe(self) -> dict[str, Any]:
-        """What was understood; see SceneReader."""
+        """What was recognised, as JSON values; see SceneReader."""
         info, georef = self.info, self.georef
         return {
             "name": info.name,
@@ -217,10 +217,10 @@ class BaseScene(Closing):
 
 
 class ScenePart(BaseScene):
-    """Any reader, cut to an area; closing it closes that one."""
+    """The part of a scene that lies in an area of interest. Closing it closes the scene."""
 
     def __init__(self, scene: SceneReader, area: Area) -> None:
-        """`area` is of the scene's pixels."""
+        """Crop a scene; `area` is on the scene's pixel grid."""
         self.scene, self.area = scene, area
         (height, width), (rows, cols) = scene.georef.shape, area.window.shape
         note = f"area of interest: {cols} x {rows} of {width} x {height} pixels"
@@ -229,40 +229,40 @@ class ScenePart(BaseScene):
 
     @property
     def info(self) -> SceneInfo:
-        """The scene's, on the part's grid."""
+        """The scene's information, with the part's grid."""
         return self._info
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
-        """The scene's pixels; nodata outside the area."""
-        place = self._place(window)
-        raster = self.scene.read(place, bands)
-        return Raster(raster.data, raster.valid & self.area.inside(place))
+        """The scene's reflectance; pixels outside the area are nodata."""
+        scene_window = self._to_scene(window)
+        raster = self.scene.read(scene_window, bands)
+        return Raster(raster.data, raster.valid & self.area.inside(scene_window))
 
     def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
-        """The same in digital numbers."""
-        place = self._place(window)
-        numbers = self.scene.digital_numbers(place, bands)
-        return replace(numbers, valid=numbers.valid & self.area.inside(place))
+        """The scene's digital numbers; pixels outside the area are nodata."""
+        scene_window = self._to_scene(window)
+        numbers = self.scene.digital_numbers(scene_window, bands)
+        return replace(numbers, valid=numbers.valid & self.area.inside(scene_window))
 
     def close(self) -> None:
         """Close the scene."""
         self.scene.close()
 
-    def _place(self, window: Window) -> Window:
-        """A window of the part as one of the scene."""
+    def _to_scene(self, window: Window) -> Window:
+        """A window of this part, in the scene's rows and columns."""
         part = self.area.window
         return Window(part.row + window.row, part.col + window.col, window.height, window.width)
 
 
 def window_georef(georef: Georef, window: Window) -> Georef:
-    """The georeference of a window of a raster that has a transform."""
+    """The georeference of a window of a raster; `georef` must have a transform, not ground control points."""
     return Georef(window.shape, georef.transform @ Affine.translation(window.col, window.row), georef.crs_wkt)
 
 
 def part_of(scene: SceneReader, aoi: AreaSource | None, bounds: Box | None) -> SceneReader:
-    """The part of an open scene in an area, see `find_area`; the scene itself where no area is given.
+    """The part of an open scene inside an area of interest (see `find_area`); the scene itself if none is given.
 
-    Where the area cannot be used the scene is closed.
+    If the area cannot be used, the scene is closed and the error is raised.
     """
     if aoi is None and bounds is None:
         return scene
@@ -276,61 +276,64 @@ def part_of(scene: SceneReader, aoi: AreaSource | None, bounds: Box | None) -> S
 
 
 def whole_of(scene: SceneReader) -> tuple[SceneReader, Area | None]:
-    """The scene that a part was cut from, and its area; a scene that is whole, and None."""
+    """The scene that a part was cropped from and the part's area; for any other scene, that scene and None."""
     return (scene.scene, scene.area) if isinstance(scene, ScenePart) else (scene, None)
 
 
 class NorthUp(BaseScene):
-    """A scene whose first row lies in the south, seen from the north; closing it closes that one.
+    """A view of a scene stored south up, with the rows reversed so that north is up. Closing it closes the scene.
 
-    Its mask is then that of its north-up twin. Blocks begin at the first row, so that scored from the south a few
-    pixels in a thousand would differ.
+    This makes its mask equal to that of the same scene stored north up. Blocks are counted from the first row, so
+    scoring from the south would change a few pixels per thousand.
     """
 
     def __init__(self, scene: SceneReader) -> None:
-        """Show a scene whose rows run from south to north."""
+        """Reverse the rows of a scene that is stored from south to north."""
         self.scene = scene
         self._info = replace(scene.info, georef=upside_down(scene.georef))
 
     @property
     def info(self) -> SceneInfo:
-        """The scene's, on the reversed grid."""
+        """The scene's information, with the reversed grid."""
         return self._info
 
     def read(self, window: Window, bands: Sequence[str]) -> Raster:
-        """The scene's pixels."""
-        raster = self.scene.read(self._place(window), bands)
+        """The scene's reflectance, north up."""
+        raster = self.scene.read(self._to_scene(window), bands)
         return Raster(np.ascontiguousarray(raster.data[:, ::-1]), np.ascontiguousarray(raster.valid[::-1]))
 
     def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
-        """The scene's."""
-        found = self.scene.digital_numbers(self._place(window), bands)
-        return replace(found, values=tuple(values[::-1] for values in found.values), valid=found.valid[::-1])
+        """The scene's digital numbers, north up."""
+        numbers = self.scene.digital_numbers(self._to_scene(window), bands)
+        return replace(numbers, values=tuple(values[::-1] for values in numbers.values), valid=numbers.valid[::-1])
 
     def close(self) -> None:
         """Close the scene."""
         self.scene.close()
 
-    def _place(self, window: Window) -> Window:
-        """A window as one of the scene."""
+    def _to_scene(self, window: Window) -> Window:
+        """A window of this view, in the scene's rows and columns."""
         return Window(self.georef.shape[0] - window.stop_row, window.col, window.height, window.width)
 
 
 def upside_down(georef: Georef) -> Georef:
-    """The georeference of a raster whose rows are reversed."""
+    """The georeference after the order of the rows is reversed."""
     height = georef.shape[0]
     return replace(georef, transform=georef.transform @ Affine(1, 0, 0, 0, -1, height))
 
 
 def north_up(scene: SceneReader) -> SceneReader:
-    """The scene with its first row in the north; as it is where that is so, or where it has no reference system."""
+    """The scene with north up: a view if its rows run from south to north, otherwise the scene itself.
+
+    A scene that has no transform in a CRS, or whose grid is rotated, is returned as it is.
+    """
     transform = scene.georef.transform
-    placed = scene.georef.located and not scene.georef.gcps
-    return NorthUp(scene) if placed and transform.is_rectilinear and transform.e > 0 else scene
+    has_transform = scene.georef.located and not scene.georef.gcps
+    return NorthUp(scene) if has_transform and transform.is_rectilinear and transform.e > 0 else scene
 
 
 def own_georef(scene: SceneReader) -> Georef:
-    """The grid that outputs are written on: with rows as the scene's files have them."""
+    """The grid that outputs are written on: its rows are in the order of the scene's files."""
     whole, area = whole_of(scene)
     if not isinstance(whole, NorthUp):
         return scene.georef

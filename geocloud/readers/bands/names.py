@@ -1,4 +1,4 @@
-"""What one text says of one band: words, wavelengths, and the names that sensors give their bands."""
+"""What the text of one band says: its words, its wavelength, and the name that a sensor gives the band."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ CENTRES = {
     "swir22": 2.2,
     "cirrus": 1.375,
 }
-"""Common name (STAC's) -> centre in micrometres of the bands that geocloud distinguishes, as of Sentinel-2."""
+"""Common name (as in STAC) of each band that geocloud distinguishes -> central wavelength in micrometres, that of
+Sentinel-2."""
 COMMON_NAMES = tuple(CENTRES)
 SCORED = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
-"""Those that a scorer may take, in the order users read them."""
+"""Bands that a scorer can use, in the order in which they are listed for users."""
 VISIBLE = ("blue", "green", "red")
-"""Bands without which nothing can be scored."""
+"""Bands that every scene must have."""
 
 
 def band_order(band: str) -> tuple[int, str]:
-    """A key that sorts bands as users read them: common names first, then a sensor's own."""
+    """Sort key of bands: common names first, in the order of COMMON_NAMES, then a sensor's own names."""
     return COMMON_NAMES.index(band) if band in COMMON_NAMES else len(COMMON_NAMES), band
 
 
@@ -43,7 +44,8 @@ RANGES = {
     "swir16": (1.55, 1.75),
     "swir22": (2.05, 2.35),
 }
-"""Common name -> (from, to) central wavelength in micrometres; of two that overlap a name decides, else the first."""
+"""Common name -> (from, below) central wavelength in micrometres. Where two overlap, the band's name decides; without a
+name, the first entry does."""
 NARROW_WORDS = ("nir08", "narrownir", "nirnarrow", "nir2", "broadnir")
 
 _WORDS = {
@@ -68,37 +70,37 @@ _WORDS = {
     "swir alpha thermalir midinfrared cloudmask mask notred lwir pan panchromatic",
 }
 WORDS = {word: common for common, words in _WORDS.items() for word in words.split()}
-"""Words in descriptions, without spaces -> common name; empty for bands that are none of these."""
+"""Word in a description, without spaces -> common name; empty for a band that is none of the common ones."""
 _NOISE = {
     *("band", "reflectance", "surface", "sr", "toa", "boa", "mean", "median", "mosaic", "first", "min", "max", "m"),
     *("channel", "layer", "refl", "rho", "the", "value", "values", "nm", "um", "date", "float", "raw"),
     *("kanal", "banda", "bande", "canal", "kanaal", "couche", "capa"),
 }
 _BARE = {"infrared", "infra", "infrarot", "infrarouge", "infrarrojo", "infrarosso", "infravermelho", "infrarood"}
-"""Words that mean near infrared alone, and anything behind other words: medium infrared, mittleres Infrarot."""
+"""Words that mean near infrared on their own, but not after other words: medium infrared, mittleres Infrarot."""
 _NANOMETRES = re.compile(
     r"(?:^|[^0-9.])(?:(\d{3,4})\s*[-–]\s*)?(\d{3,4}(?:\.\d+)?)\s*(?:nm|nanomet\w*)\b"  # noqa: RUF001
     r"|(?:rho[stw]|rrs|refl)_(\d{3,4})(?!\d)"
 )
-_BEHIND_WORD = re.compile(r"([a-z][a-z ]*)[ _-](\d{3})")
-"""`blue-444`, `red edge-705`: a number behind a word, in nanometres where it is near what the word means."""
+_AFTER_WORD = re.compile(r"([a-z][a-z ]*)[ _-](\d{3})")
+"""`blue-444`, `red edge-705`: a number after a word; it is nanometres if it is near the wavelength of that word."""
 _NEAR = 0.06
 _MICROMETRES = re.compile(r"(?:(\d?\.\d+)\s*[-–]\s*)?(\d?\.\d+)\s*(?:um|µm|μm|micromet\w*|microns?)\b")  # noqa: RUF001
 _QUALITY = re.compile(
     r"(?:^|[^a-z])(?:msk_\w+|masks?|qa\d*|fmask|prob(?:ability)?|conf(?:idence)?|flags?|quality)(?:$|[^a-z])",
     re.IGNORECASE,
 )
-"""Names of layers that say something of pixels instead of measuring: `MSK_CLASSI_CIRRUS` is no cirrus band."""
+"""Names of masks and quality layers, which are no spectral bands: `MSK_CLASSI_CIRRUS` is no cirrus band."""
 _RUNNING = re.compile(r"(?:b|band|bands|layer|channel|ch|raster|raster band|grey|gray)?[ _#.-]*0*(\d+)(?: ?\(.*\))?")
 _COUNTER = re.compile(r"(?:band|layer|channel)[ _#.-]+(\d+)")
-"""Names that count; where each has the number of its place, they say no more."""
+"""Names with a number; if each number is the band's position, the names say nothing else."""
 _UNBRACKETED = re.compile(r"^[(\[](.*)[)\]]$")
 _IN_ONE_WORD = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ][a-zà-ÿ])")
 _PRODUCT_STYLE = re.compile(r"b(?:0[1-9]|1\d)")
 
 
 def compact(text: str) -> list[str]:
-    """Words of a text in lower case, letters and the digits that follow them together: `BlueMean` is two."""
+    """The words of a text in lower case; digits right after letters belong to the word. `BlueMean` is two words."""
     lower = _IN_ONE_WORD.sub(" ", text).lower()
     return re.findall(r"[a-zà-ÿ]+\d*|\d+", lower.replace("infra-red", "infrared").replace("infra red", "infrared"))
 
@@ -109,13 +111,14 @@ def is_quality(text: str) -> bool:
 
 
 def name_word(text: str) -> tuple[str, int] | None:
-    """(common name, rank) that the words of a text have: rank 0 where it says nothing else, 1 for its last words.
+    """(common name, rank) by the words of a text; None if no word is known.
 
-    The name is empty where the words are those of a band that is none of ours; None where no word is known.
+    The rank is 0 if the whole text means this band, and 1 if only its last words do. The name is empty if the words
+    mean a band that is none of the common ones.
     """
     words = [word for word in compact(text) if word not in _NOISE and not word.isdigit()]
     digits = [word for word in compact(text) if word not in _NOISE]
-    numbered = list(dropwhile(str.isdigit, digits))  # `6 SWIR 1`: the first number counts bands, the last belongs to it
+    numbered = list(dropwhile(str.isdigit, digits))  # `6 SWIR 1`: band number 6, whose name is SWIR 1
     for tokens in (digits, numbered, words):
         whole = "".join(tokens)
         if whole in WORDS and whole:
@@ -129,18 +132,21 @@ def name_word(text: str) -> tuple[str, int] | None:
 
 
 def name_wavelength(micrometres: float) -> str:
-    """The common name of a central wavelength, or an empty string between them."""
+    """The common name for a central wavelength; empty if it is in none of the RANGES."""
     return next((name for name, (low, high) in RANGES.items() if low <= micrometres < high), "")
 
 
 def within(name: str, micrometres: float) -> bool:
-    """True where a band of that common name may have that central wavelength."""
+    """True if a band of this common name can have this central wavelength."""
     low, high = RANGES[name]
     return low <= micrometres < high
 
 
 def wavelength_in(text: str) -> float | None:
-    """A central wavelength in micrometres that a text states with its unit, such as `443 nm` or `rhos_492`."""
+    """The central wavelength in micrometres that a text such as `443 nm` or `rhos_492` states; None if it states none.
+
+    Of a range such as `450-520 nm` it is the middle.
+    """
     lower = text.lower()
     nanometres = _NANOMETRES.search(lower)
     if nanometres:
@@ -148,22 +154,22 @@ def wavelength_in(text: str) -> float | None:
         return (float(nanometres[1] or high) + high) / 2000
     micrometres = _MICROMETRES.search(lower)
     if micrometres is None:
-        return _behind_word(lower)
+        return _wavelength_after_word(lower)
     high = float(micrometres[2])
     return (float(micrometres[1]) + high) / 2 if micrometres[1] else high
 
 
-def _behind_word(text: str) -> float | None:
-    found = _BEHIND_WORD.fullmatch(text)
-    word = name_word(found[1]) if found else None
-    if found is None or not word or not word[0]:
+def _wavelength_after_word(text: str) -> float | None:
+    match = _AFTER_WORD.fullmatch(text)
+    word = name_word(match[1]) if match else None
+    if match is None or not word or not word[0]:
         return None
-    micrometres = int(found[2]) / 1000
+    micrometres = int(match[2]) / 1000
     return micrometres if abs(micrometres - CENTRES[word[0]]) < _NEAR else None
 
 
 def to_micrometres(value: object, unit: str = "") -> float | None:
-    """A stated number in micrometres, whatever unit it is in; None where it is no wavelength."""
+    """A stated wavelength in micrometres; None if it is none. Without a unit, numbers above 100 are nanometres."""
     try:
         number = float(str(value).split()[0])
     except (ValueError, IndexError):
@@ -174,7 +180,10 @@ def to_micrometres(value: object, unit: str = "") -> float | None:
 
 
 def product_token(text: str) -> tuple[str, str] | None:
-    """(family, name) of a band as sensors name it: `T33_B02_60m` is ("numbers", "B2"); None where nothing looks so."""
+    """(family, name) of a band as sensors name it, such as ("numbers", "B2") for `T33_B02_60m`; else None.
+
+    FAMILIES lists the families of names.
+    """
     for family, pattern in FAMILIES.items():
         match = re.search(pattern, text, re.IGNORECASE)
         if match:
@@ -183,15 +192,15 @@ def product_token(text: str) -> tuple[str, str] | None:
 
 
 def product_band(text: str) -> str:
-    """`S2A_..._B02_60m` -> `B2`; empty where nothing looks like one."""
-    found = product_token(text)
-    return found[1] if found and found[0] == "numbers" else ""
+    """The numbered band in a text, such as `B2` for `S2A_..._B02_60m`; empty if there is none."""
+    token = product_token(text)
+    return token[1] if token and token[0] == "numbers" else ""
 
 
 def are_running(texts: Sequence[str]) -> bool:
-    """True for `Band 1`, `Band 2`, ... or `1`, `2`, ...: numbers that say nothing but the order.
+    """True for names such as `Band 1`, `Band 2` or `1`, `2`, whose numbers say nothing but the order.
 
-    `B01`, `B02` with a zero before are names of products.
+    Names with a leading zero, such as `B01`, `B02`, are those that products give their bands.
     """
     lower = [_UNBRACKETED.sub(r"\1", text.strip().lower()) for text in texts]
     if any(_PRODUCT_STYLE.fullmatch(text) for text in lower):
@@ -199,7 +208,7 @@ def are_running(texts: Sequence[str]) -> bool:
     counted = {n: int(match[1]) for n, text in enumerate(lower, start=1) if (match := _COUNTER.fullmatch(text))}
     if len(counted) > 1 and all(n == number for n, number in counted.items()):  # `Gray Index`, `Band 2`, `Band 3`
         return True
-    found = [_RUNNING.fullmatch(text) for text in lower]
-    first = next((match for match in found if match), None)
+    matches = [_RUNNING.fullmatch(text) for text in lower]
+    first = next((match for match in matches if match), None)
     start = int(first[1]) if first else 1
-    return start in (0, 1) and all(match and int(match[1]) == n for n, match in enumerate(found, start=start))
+    return start in (0, 1) and all(match and int(match[1]) == n for n, match in enumerate(matches, start=start))

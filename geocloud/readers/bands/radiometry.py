@@ -1,7 +1,8 @@
-"""One way from digital numbers to reflectance for a whole scene.
+"""Finds scale and offset from digital numbers (DN) to reflectance, for a whole scene.
 
-In this order: what the user says; what files and metadata state; what the names of products tell; at last a guess from
-all bands together, which is checked: reflectance that no scene has is refused, and the ways out are named.
+The sources, in order: the user's options; what files and metadata state; the names of products; at last a guess from
+the values of all bands together. A guess is checked: if it gives an impossible reflectance, the scene is refused with
+a message that says which options to give.
 """
 
 from __future__ import annotations
@@ -34,25 +35,29 @@ from geocloud.readers.bands.spec import Radiometry, Samples
 
 EIGHT_BIT = Radiometry(WHITE / 255, 0.0, f"8-bit values, 255 read as reflectance {WHITE}", guessed=True)
 DARKEST_SCALED, BRIGHTEST_SCALED = 0.05, 2.0
-"""The 99th percentile of all bands of a scene lies between these; clouds reach 1.2, snow under a low sun 1.6."""
+"""Bounds of the 99th percentile of reflectance, all bands together; clouds reach 1.2, snow under a low sun 1.6."""
 OFTEN_DARKEST, OFTEN_BRIGHTEST = 0.15, 1.2
-"""99th percentiles below and above which reflectance x 10000 is rare, 14 and 1.4 % of 287 scenes: numbers over 1000, or
-over 32768, look so."""
+"""The 99th percentile is rarely below or above these: in 14 % and 1.4 % of 287 scenes. DN that are reflectance x 1000,
+or x 32768, look so if they are read as reflectance x 10000."""
 OFFSET_LOW, NEVER_LOWEST = 0.08, 0.6
-"""Lowest reflectance from which an offset may be missing, and from which one is, since shadows and water are darker:
-6 % and none of these scenes. Landsat Collection 2 stores 0 as 7273, which would be 0.73."""
+"""If the lowest reflectance is above the first, an offset may be missing (true of 6 % of these scenes); above the
+second, one is missing (true of none), since shadows and water are darker. Landsat Collection 2 stores 0 as 7273, which
+would be 0.73."""
 LEAST_STATED, MOST_STATED = 0.01, 5.0
-"""The same by stated numbers, beyond which they are doubted: tags outlive the scaling of a file's numbers."""
+"""Bounds of the 99th percentile if the scale is stated; outside them the scale is doubted, because tags are often kept
+when the numbers of a file are rescaled."""
 EVEN = 1.1
-"""99th percentile over the lowest number up to which a scene is of one brightness, so that its level tells nothing."""
+"""If the 99th percentile is at most this many times the lowest number, the scene has one brightness, which tells
+nothing about an offset."""
 PERCENT = 0.01
 PERCENT_MAX, PERCENT_TOP = 130.0, 160.0
-"""99th percentile and highest number up to which numbers with fractions are percent (bytes go on to 255)."""
+"""Numbers with fractions are percent if their 99th percentile and their highest are at most these (bytes reach 255)."""
 PERCENT_BYTES, PERCENT_LOW = 100, 5
-"""Bytes may be percent where none is higher, 12 % of the cloud catalogue's 282 pictures; where some are as low as this
-too, none of these pictures and 77 % of percent, it is asked."""
+"""Bytes can be percent if none is above the first: true of 12 % of the cloud catalogue's 282 pictures. If some are also
+as low as the second, the user is asked: true of none of these pictures, and of 77 % of scenes in percent."""
 LAND_NIR = 0.1, 0.55
-"""Near infrared of land (`land_level`) lies between these: 0.12 to 0.44 in 182 scenes, of 287, that show it."""
+"""Bounds of land's reflectance in near infrared (`land_level`): it is 0.12 to 0.44 in the 182 of 287 scenes that show
+land."""
 _TCI_NAME = re.compile(r"(?:^|[/\\_\s])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
 _BASELINE = re.compile(r"_N(\d{2})\d{2}_", re.IGNORECASE)
 _DATE = re.compile(r"(?:S2[A-D]_|T\d{2}[A-Z]{3}_|S2[A-D]_\d{2}[A-Z]{3}_|MSIL[12][AC]_)(20\d{6})", re.IGNORECASE)
@@ -65,35 +70,40 @@ _WAYS_OUT = (
 
 @dataclass(frozen=True, slots=True)
 class ScaleEvidence:
-    """What may tell a scene's scale beside its pixels."""
+    """What can tell a scene's scale, apart from its pixels."""
 
     source: str
-    """As the user named it, for sentences."""
+    """The scene's path or URL as the user gave it, for messages."""
     texts: str = ""
-    """Names of files, folders and products."""
+    """Names of files, folders and products, joined."""
     sensor: Sensor | None = None
     labels: Sequence[str] = ()
-    """What the scene calls its bands."""
+    """The scene's own names of its bands."""
     baseline: str = ""
-    """Sentinel-2's processing baseline, such as `05.09`, where metadata state it."""
+    """Sentinel-2's processing baseline, such as `05.09`; empty if the metadata do not state it."""
     offset: float | None = None
-    """The user's own, where only that is given."""
+    """The user's offset, if an offset but no scale is given; else None."""
     taken: str = ""
-    """Day of acquisition, ISO 8601; empty where unknown."""
+    """Day of acquisition, ISO 8601; empty if unknown."""
 
     @property
     def names(self) -> str:
-        """All names: of files, folders and products, and of bands."""
+        """All names: those of files, folders and products, then those of the bands."""
         return " ".join((self.texts, *self.labels))
 
 
 def choose_radiometry(
     stated: Mapping[str, Radiometry | None], evidence: ScaleEvidence, sample: Callable[[], Samples]
 ) -> dict[str, Radiometry]:
-    """Band -> scale and offset; bands that state nothing share one, from names or else from pixels.
+    """Band -> scale and offset. Bands for which nothing is stated share one scale: the stated one, or an assumed one.
+
+    Args:
+        stated: band -> scale and offset that files or metadata state; None: they state nothing.
+        evidence: what else can tell the scale.
+        sample: reads some pixels; it is called only if a scale has to be assumed.
 
     Raises:
-        InputError: nothing states it, and no guess gives reflectance; the message names the ways out.
+        InputError: no scale is stated, and no guess gives plausible reflectance; the message says what to give.
     """
     known = {radiometry for radiometry in stated.values() if radiometry is not None}
     if None not in stated.values():
@@ -103,32 +113,32 @@ def choose_radiometry(
 
 
 def assume(evidence: ScaleEvidence, sample: Callable[[], Samples]) -> Radiometry:
-    """One scale for a scene whose files state none; raises as `choose_radiometry`."""
+    """One scale for a scene whose files state none; raises the same errors as `choose_radiometry`."""
     samples = sample()
-    if not samples.values.size:  # all of it was read: wholly nodata, whatever the scale
+    if not samples.values.size:  # the sampling looked at every pixel: all are nodata, so that any scale will do
         return Radiometry(SENTINEL2_BEFORE_04.scale, 0.0, "no pixel has data")
     product = named_product(evidence.names)
     if product is not None and set(samples.dtypes) & set(product.dtypes):
         return _of_product(product, evidence)
     if set(samples.dtypes) == {"uint8"}:
-        return true_colour(evidence.texts) or _bytes(samples, evidence)
+        return true_colour(evidence.texts) or _of_bytes(samples, evidence)
     if _is_landsat_sr(evidence, samples):
         origin = f"{LANDSAT_C2_L2.product}, by names and values; --scale and --offset if not"
         return Radiometry(LANDSAT_C2_L2.scale, LANDSAT_C2_L2.offset, origin)
     _check_detector_numbers(samples, evidence)
     guess = from_values(samples, evidence)
-    known = _sentinel2(samples, evidence) if guess.scale == SENTINEL2_BEFORE_04.scale else None
-    if known is None and evidence.offset is None and not _has_usual_land(samples, guess.scale):
+    sentinel2 = _sentinel2(samples, evidence) if guess.scale == SENTINEL2_BEFORE_04.scale else None
+    if sentinel2 is None and evidence.offset is None and not _has_usual_land(samples, guess.scale):
         level = samples.land * guess.scale
         raise InputError(
             f"{evidence.source} does not state its scale, and {guess.origin.rpartition(', ')[2]} its land would "
             f"be {level:.2g} in near infrared, where {LAND_NIR[0]} to {LAND_NIR[1]} is usual; {_WAYS_OUT}"
         )
-    return known or _doubted(guess, samples, evidence)
+    return sentinel2 or _with_doubt(guess, samples, evidence)
 
 
-def _bytes(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
-    """Pictures of bytes, unless they are darker than any or rather percent; InputError then."""
+def _of_bytes(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
+    """The scale of an 8-bit picture; InputError if it would be too dark, or if the bytes are likely to be percent."""
     high, top, low = samples.percentile(99), samples.values.max(), _lowest(samples)
     _check_level(EIGHT_BIT, high, "8-bit values", evidence.source)
     may_be_percent = top <= PERCENT_BYTES and _has_usual_land(samples, PERCENT)
@@ -142,13 +152,13 @@ def _bytes(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
 
 
 def _has_usual_land(samples: Samples, scale: float) -> bool:
-    """False where land is seen and would be darker or brighter in near infrared than it is anywhere."""
+    """False if the scene shows land whose reflectance in near infrared would be impossible with this scale."""
     level = samples.land * scale
     return isnan(level) or LAND_NIR[0] <= level <= LAND_NIR[1]
 
 
-def _doubted(guess: Radiometry, samples: Samples, evidence: ScaleEvidence) -> Radiometry:
-    """A guess with what else the numbers may be, or as sure where there is nothing."""
+def _with_doubt(guess: Radiometry, samples: Samples, evidence: ScaleEvidence) -> Radiometry:
+    """The guess, with another possible meaning of the numbers in its origin; without one, not marked as guessed."""
     other = other_reading(samples, guess, evidence)
     if not other:
         return replace(guess, origin=f"{guess.origin}; if it is wrong, give --scale and --offset", guessed=False)
@@ -156,16 +166,16 @@ def _doubted(guess: Radiometry, samples: Samples, evidence: ScaleEvidence) -> Ra
 
 
 def other_reading(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) -> str:
-    """How else numbers that give reflectance may be meant; empty where the guess is the only usual reading of them."""
-    seen = samples.values[samples.values > 0]
-    high, top = (float(np.percentile(seen, q)) for q in (99, 99.9))
+    """Another possible meaning of the numbers, in words; empty if the guess is the only usual one."""
+    positive = samples.values[samples.values > 0]
+    high, top = (float(np.percentile(positive, q)) for q in (99, 99.9))
     low = _lowest(samples)
-    tall = guess.scale == SENTINEL2_BEFORE_04.scale
-    doubts = (
+    x10000 = guess.scale == SENTINEL2_BEFORE_04.scale
+    doubts = (  # (doubt, whether it applies, the scale it would mean)
         ("they may be bytes or radiance", guess.scale == PERCENT, guess.scale),
         (
             "so bright, they may be over 32768 or 65535 instead",
-            tall and high * guess.scale > OFTEN_BRIGHTEST,
+            x10000 and high * guess.scale > OFTEN_BRIGHTEST,
             1 / 32768,
         ),
         (
@@ -176,20 +186,20 @@ def other_reading(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
         ("they may be stretched from 0 to 1", guess.scale == 1 and top == 1, guess.scale),
         (
             "so dark, they may be over 1000, 2047 or 4095 instead",
-            tall and high * guess.scale < OFTEN_DARKEST,
+            x10000 and high * guess.scale < OFTEN_DARKEST,
             1 / DETECTOR_BITS_MAX,
         ),
         (
             f"none is above {DETECTOR_BITS_MAX}, so they may be a detector's numbers",
-            tall and evidence.sensor is None and top < DETECTOR_BITS_MAX,
+            x10000 and evidence.sensor is None and top < DETECTOR_BITS_MAX,
             1 / DETECTOR_BITS_MAX,
         ),
     )
-    return next((text for text, true, scale in doubts if true and _has_usual_land(samples, scale)), "")
+    return next((text for text, applies, scale in doubts if applies and _has_usual_land(samples, scale)), "")
 
 
 def from_values(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
-    """The usual scales by how high values go, checked; InputError where none gives reflectance."""
+    """The scale (1, 0.01 or 0.0001) that fits the highest values; InputError if it gives impossible reflectance."""
     source, high = evidence.source, samples.percentile(99)
     floats = all(dtype.startswith("float") for dtype in samples.dtypes)
     if floats and high <= BRIGHTEST_SCALED:
@@ -205,7 +215,7 @@ def from_values(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
 
 
 def _check_level(guess: Radiometry, high: float, read: str, source: str) -> None:
-    """InputError where the 99th percentile would be a reflectance that no scene has."""
+    """InputError if the guess makes the 99th percentile an impossible reflectance; `read` says what it was read as."""
     top = high * guess.scale
     if not DARKEST_SCALED <= top <= BRIGHTEST_SCALED:
         reason = f"read as {read} they would be {top:.3g}" if read else "that is no scene"
@@ -213,7 +223,7 @@ def _check_level(guess: Radiometry, high: float, read: str, source: str) -> None
 
 
 def _check_levels(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) -> None:
-    """InputError where reflectance x 10000 would be of a scene that has nothing dark, as numbers with an offset are."""
+    """InputError if a scene read as reflectance x 10000 would have nothing dark: the numbers have an unknown offset."""
     low, high = _lowest(samples), samples.percentile(99)
     if evidence.offset is None and low * guess.scale > NEVER_LOWEST and high > EVEN * low:
         raise InputError(
@@ -223,10 +233,10 @@ def _check_levels(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
 
 
 def implausible(scales: Collection[Radiometry], samples: Samples) -> str:
-    """What to say where one stated scale gives reflectance that no scene has; empty where it does not."""
-    stated = set(scales)
-    scale = next(iter(stated))
-    if len(stated) > 1 or scale.guessed or scale.origin == "given" or not samples.values.size:
+    """A warning if the bands' one stated scale gives impossible reflectance; else empty."""
+    distinct = set(scales)
+    scale = next(iter(distinct))
+    if len(distinct) > 1 or scale.guessed or scale.origin == "given" or not samples.values.size:
         return ""
     top = samples.percentile(99) * scale.scale + scale.offset
     if LEAST_STATED <= top <= MOST_STATED:
@@ -235,27 +245,27 @@ def implausible(scales: Collection[Radiometry], samples: Samples) -> str:
 
 
 def _lowest(samples: Samples) -> float:
-    """The level below which one in a thousand lies, of those above 0; 0 where none is."""
-    return float(np.percentile(seen, 0.1)) if (seen := samples.values[samples.values > 0]).size else 0.0
+    """The 0.1st percentile of the values above 0; 0 if there are none."""
+    return float(np.percentile(positive, 0.1)) if (positive := samples.values[samples.values > 0]).size else 0.0
 
 
 def true_colour(name: str) -> Radiometry | None:
-    """That of a Sentinel-2 true-colour image by the path of its file; None where it is another.
+    """The scale of a Sentinel-2 true-colour image, recognised by the path of its file; None for any other file.
 
-    Level 2A says its pixel size in the name; else the level that the path names last counts, and Level 1C without any.
+    File names of Level 2A hold the pixel size. Without it, the last level in the path counts, or else it is Level 1C.
     """
-    found = _TCI_NAME.search(name)
-    if not found:
+    match = _TCI_NAME.search(name)
+    if not match:
         return None
-    named = re.findall("L1C|L2A", name.upper())
-    level = "L2A" if found["metres"] else (named or ["L1C"])[-1]
+    levels = re.findall("L1C|L2A", name.upper())
+    level = "L2A" if match["metres"] else (levels or ["L1C"])[-1]
     top, white = TRUE_COLOUR[level]
     origin = f"a true-colour image of Sentinel-2 {level}, 255 read as reflectance {white}; --scale if not"
     return Radiometry(top / 255, 0.0, origin, beyond=white - top)
 
 
 def known_nodata(evidence: ScaleEvidence, dtype: str) -> float | None:
-    """The nodata value of numbers without a tag, by product or sensor; None where nothing tells."""
+    """The nodata value of a file without a nodata tag, by its product or sensor; None if they tell none."""
     if dtype in ("uint8", "int8"):
         return None
     if not dtype.startswith(("int", "uint")):
@@ -271,23 +281,23 @@ def _of_product(product: Product, evidence: ScaleEvidence) -> Radiometry:
         raise InputError(
             f"{evidence.source} is {product.product}, whose scale its file does not hold; {product.way_out}"
         )
-    way = "; --scale and --offset if not" if product.sure else ""  # a guess is told with them
-    return Radiometry(product.scale, product.offset, f"{product.product}{way}", guessed=not product.sure)
+    advice = "; --scale and --offset if not" if product.sure else ""  # the note on a guess names the options anyway
+    return Radiometry(product.scale, product.offset, f"{product.product}{advice}", guessed=not product.sure)
 
 
 def _is_landsat_sr(evidence: ScaleEvidence, samples: Samples) -> bool:
-    """True for bands SR_B... in numbers as USGS stores them, where a reflectance of 0 is 7273."""
+    """True if bands are named SR_B... and their values are as USGS stores them: reflectance 0 is DN 7273."""
     named = any(re.search(r"(?:^|[^a-z0-9])SR_B\d", label, re.IGNORECASE) for label in evidence.labels)
     zero = -LANDSAT_C2_L2.offset / LANDSAT_C2_L2.scale
-    seen = samples.values[samples.values > 0]
-    return named and seen.size > 0 and float(np.percentile(seen, 25)) > 0.9 * zero and seen.max() < 65536
+    positive = samples.values[samples.values > 0]
+    return named and positive.size > 0 and float(np.percentile(positive, 25)) > 0.9 * zero and positive.max() < 65536
 
 
 def _check_detector_numbers(samples: Samples, evidence: ScaleEvidence) -> None:
-    """InputError for a product of which nothing tells whether it holds reflectance or a detector's numbers."""
-    whole = all(dtype.startswith(("int", "uint")) for dtype in samples.dtypes)
+    """InputError for a product that can hold reflectance or a detector's numbers, if its values do not tell which."""
+    integers = all(dtype.startswith(("int", "uint")) for dtype in samples.dtypes)
     named = re.search(DETECTOR_NUMBERS, evidence.texts, re.IGNORECASE)
-    if whole and named and samples.percentile(99.9) < DETECTOR_BITS_MAX:
+    if integers and named and samples.percentile(99.9) < DETECTOR_BITS_MAX:
         raise InputError(
             f"{evidence.source} may hold a detector's numbers instead of reflectance x 10000, since none is above "
             f"{DETECTOR_BITS_MAX}; give --scale, 0.0001 where it is reflectance"
@@ -295,20 +305,20 @@ def _check_detector_numbers(samples: Samples, evidence: ScaleEvidence) -> None:
 
 
 def _sentinel2(samples: Samples, evidence: ScaleEvidence) -> Radiometry | None:
-    """Sentinel-2's scale without metadata: the offset by baseline or date and by the lowest numbers."""
+    """Sentinel-2's scale and offset without metadata, by baseline or date and by the lowest value; None if unknown."""
     if evidence.sensor is not SENTINEL2 or evidence.offset is not None:
         return None
-    found = _BASELINE.search(evidence.names)
-    baseline = evidence.baseline or (found[1] if found else "")
-    named = _DATE.search(evidence.names)
-    date = named[1] if named else evidence.taken[:10].replace("-", "")
+    named_baseline = _BASELINE.search(evidence.names)
+    baseline = evidence.baseline or (named_baseline[1] if named_baseline else "")
+    named_date = _DATE.search(evidence.names)
+    date = named_date[1] if named_date else evidence.taken[:10].replace("-", "")
     low = _lowest(samples)
     bright = low > OFFSET_LOW / SENTINEL2_FROM_04.scale
     late = baseline >= "04" if baseline else date >= SENTINEL2_OFFSET_FROM
     new, old = SENTINEL2_FROM_04, SENTINEL2_BEFORE_04
     if late and bright:
-        told = "baseline" if baseline else "date"
-        origin = f"{new.product}, by its {told} and lowest value {low:g}; --offset 0 if it is not"
+        clue = "baseline" if baseline else "date"
+        origin = f"{new.product}, by its {clue} and lowest value {low:g}; --offset 0 if it is not"
         return Radiometry(new.scale, new.offset, origin, guessed=True)
     if late:
         origin = f"values as low as {low:g}, so without the offset of baseline 04.00; --offset -0.1 if they have it"
@@ -320,7 +330,7 @@ def _sentinel2(samples: Samples, evidence: ScaleEvidence) -> Radiometry | None:
 
 
 def tagged_radiometry(dataset: Any, index: int) -> Radiometry | None:  # noqa: ANN401 - rasterio is untyped
-    """Scale and offset of one band as its tags give them; None where they say nothing."""
+    """Scale and offset that a file's tags state for one band (`index` from 1); None if they state nothing."""
     scale, offset = dataset.scales[index - 1], dataset.offsets[index - 1]
     if (scale, offset) != (1.0, 0.0):
         return Radiometry(scale, offset, "the file's tags")

@@ -1,4 +1,4 @@
-"""What is known of a scene's bands before pixels are read; windows and samples of them in digital numbers (DN)."""
+"""What is known of a scene before its pixels are read, and its pixels as digital numbers (DN): windows and samples."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from geocloud.progress import Warn
 from geocloud.raster import BoolArray, FloatArray, Georef, Raster
 
 Fill = tuple[float, float]
-"""A number that all bands have at once, and the share of the looked-at pixels that have it."""
+"""A number that all bands have at the same pixels, and the share of the sampled pixels that have it."""
 FILL_SHARE, BYTE_MAX, MOST_WHITE = 0.05, 255, 0.5
-"""Share from which it is spoken of. White in a corner, with little nearly white, pads a picture of bytes up to the last
-share: none of the cloud catalogue's 282, and 2 of 742 that are these stretched until a twentieth or more is white."""
+"""From FILL_SHARE on, such a number is reported. In an 8-bit picture, white (BYTE_MAX) in a corner, with little that is
+nearly white, is padding up to MOST_WHITE: true of none of the cloud catalogue's 282 pictures, and of 2 of the 742 made
+by stretching these until a twentieth or more is white."""
 SATURATED = 1.7
-"""Reflectance up to which clouds may fill a scene: Landsat Collection 2 Level 2 ends at 1.602."""
+"""Highest reflectance that clouds can have all over a scene: Landsat Collection 2 Level 2 ends at 1.602."""
 LAND_RATIO = 1.5
-"""Land with any plants is so much brighter in near infrared than in blue and red; water, snow, clouds and sand less."""
+"""Land with any plants is brighter in near infrared than in blue and red by this factor; water, snow, clouds and sand
+are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +33,19 @@ class Radiometry:
     scale: float = 1.0
     offset: float = 0.0
     origin: str = "given"
-    """Where the two numbers come from, in words: `given`, `the file's tags`, `8-bit values`, a metadata file."""
+    """Where scale and offset come from, in words: `given`, `the file's tags`, `8-bit values`, a metadata file."""
     guessed: bool = False
-    """True where nothing states them."""
+    """True if nothing states scale and offset."""
     beyond: float = 0.0
-    """Reflectance that is added at 255, where a picture is saturated: white in it is brighter than its scale says."""
+    """Reflectance added to pixels of 255: where a picture is saturated, the ground is brighter than the scale says."""
 
     @property
     def formula(self) -> str:
-        """Such as `DN * 0.0001 - 0.1`."""
+        """The formula with 6 significant digits, such as `DN * 0.0001 - 0.1`."""
         return self.written(6)
 
     def written(self, digits: int) -> str:
-        """The same with that many significant digits."""
+        """The formula with `digits` significant digits."""
         offset = f" {'-' if self.offset < 0 else '+'} {abs(self.offset):.{digits}g}" if self.offset else ""
         return f"DN * {self.scale:.{digits}g}{offset}"
 
@@ -59,57 +61,57 @@ class BandSource:
     band: str
     """Common name."""
     path: str
-    """A path rasterio opens; for arrays the scene's source."""
+    """A path that rasterio opens; for arrays, the scene's source."""
     index: int = 1
     """Band number in that file, from 1."""
     radiometry: Radiometry = field(default_factory=Radiometry)
     nodata: float | None = None
-    """The value that means no data; None where there is none (NaN never is data)."""
+    """The DN that means no data; None: there is none. NaN always means no data."""
     masked: bool = False
-    """True where the file carries an internal mask that says what is valid."""
+    """True if the file has an internal mask of valid pixels."""
     alpha: int = 0
-    """Number of the file's alpha band, 0 = no data; 0 where it has none."""
+    """Number of the file's alpha band, in which 0 means no data; 0: the file has none."""
     label: str = ""
-    """What the file calls the band."""
+    """The file's own name of the band."""
     evidence: str = ""
     """Why it was taken for that band, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class FillSource:
-    """A quality band whose bits say where there is no data at all."""
+    """A quality band in which one bit marks pixels without data."""
 
     path: str
     bit: int = 0
-    """Set bit = fill (QA_PIXEL and BQA: bit 0)."""
+    """Position of the bit; if it is set, the pixel has no data (QA_PIXEL and BQA: bit 0)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SceneInfo:
-    """All that is known of a scene before a pixel is read."""
+    """What is known of a scene before any pixel is read."""
 
     name: str
-    """The stem that outputs are named after."""
+    """The stem of the outputs' file names."""
     source: str
-    """As the user named it."""
+    """The path or URL of the scene, as the user gave it."""
     georef: Georef
     sources: tuple[BandSource, ...]
     """One per recognised band."""
     file_block: tuple[int, int, int] = (1, 1, 0)
     """(height, width, bytes per pixel of all bands) of the blocks the files are stored in; (1, 1, 0): no file."""
     notes: tuple[str, ...] = ()
-    """What was understood and assumed, a sentence each: a `Warn` where it was guessed."""
+    """What was recognised and assumed, one sentence per entry; those that tell a guess are `Warn`."""
     fill: FillSource | None = None
     kind: str = "raster"
-    """What it was recognised as, in words."""
+    """The kind of product that was recognised, in words."""
     taken: str = ""
-    """Time of acquisition, ISO 8601; empty where unknown."""
+    """Time of acquisition, ISO 8601; empty if unknown."""
     item: str = ""
-    """Path or URL of the STAC item it was read from; empty where it was none."""
+    """Path or URL of the STAC item that the scene was read from; empty: it was not read from one."""
     left_out: tuple[str, ...] = ()
-    """Bands of its files that are not read, and why, a sentence each."""
+    """Bands of the files that are not read, and why, one sentence per entry."""
     padding: float | None = None
-    """A number that all bands have at once where there is no data, though nothing states it; None: there is none."""
+    """A DN that, where all bands have it, is taken to mean no data although nothing states it; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,32 +119,32 @@ class DigitalNumbers:
     """A window of a scene in digital numbers (DN)."""
 
     values: tuple[NDArray[Any], ...]
-    """(height, width) per band, each in the type it is stored in; anything where `valid` is False."""
+    """One (height, width) array per band, in the type it is stored in; undefined where `valid` is False."""
     valid: BoolArray
     """(height, width); True = data, False = nodata."""
     radiometry: tuple[Radiometry, ...]
-    """Of each band."""
+    """Scale and offset of each band."""
 
     def reflectance(self) -> Raster:
-        """Reflectance = DN * scale + offset, in float32; and what lies beyond white where a picture is saturated."""
+        """(band, height, width) float32: DN * scale + offset, and `beyond` added where a picture is saturated."""
         data: FloatArray = np.empty((len(self.values), *self.valid.shape), dtype=np.float32)
         for band, values, radiometry in zip(data, self.values, self.radiometry, strict=True):
             np.multiply(values, np.float32(radiometry.scale), out=band, dtype=np.float32, casting="unsafe")
             if radiometry.offset:
                 np.add(band, np.float32(radiometry.offset), out=band)
-            if radiometry.beyond:  # means of pixels of which some are saturated lie between
+            if radiometry.beyond:  # a mean between 254 and 255 holds some saturated pixels: it gets a part of `beyond`
                 share = (values.astype(np.float32) - np.float32(254)).clip(0, 1)
                 np.add(band, share * np.float32(radiometry.beyond), out=band)
         return Raster(data, self.valid)
 
 
 def as_digital_numbers(raster: Raster) -> DigitalNumbers:
-    """Reflectance as its own DN."""
+    """Reflectance as digital numbers with scale 1 and offset 0."""
     return DigitalNumbers(tuple(raster.data), raster.valid, (Radiometry(),) * len(raster.data))
 
 
 LEAST_REFLECTANCE, MOST_REFLECTANCE = -0.5, 50.0
-"""Reflectance that no ground or cloud has: what fills files is lower or higher (-9999, 3.4e38)."""
+"""No ground or cloud has a reflectance below or above these; numbers that fill files do (-9999, 3.4e38)."""
 
 
 def find_valid(
@@ -151,18 +153,26 @@ def find_valid(
     radiometry: Sequence[Radiometry],
     padding: float | None = None,
 ) -> BoolArray:
-    """(height, width) which pixels hold data, of a (height, width) array, a nodata value and a scale per band.
+    """(height, width) bool: True where a pixel has data in every band.
 
-    A nodata of 0 is special: dark ground takes that value too, so it counts only where all bands that have it are 0.
-    Values that no reflectance can have are never data, nor is what has the `padding` in all bands.
+    A nodata value of 0 is special, because dark ground can have it too: a pixel has no data only where all bands with
+    this nodata value are 0. Numbers that give an impossible reflectance are never data, nor are pixels with the value
+    `padding` in all bands.
+
+    Args:
+        values: one (height, width) array per band.
+        nodata: the nodata value of each band; None: it has none.
+        radiometry: scale and offset of each band.
+        padding: see SceneInfo.
     """
     empty = [
-        is_nodata(numbers, none) | impossible(numbers, scale)
-        for numbers, none, scale in zip(values, nodata, radiometry, strict=True)
+        is_nodata(numbers, value) | impossible(numbers, scale)
+        for numbers, value, scale in zip(values, nodata, radiometry, strict=True)
     ]
-    zeros = [numbers == 0 for numbers, none in zip(values, nodata, strict=True) if none == 0]
+    zeros = [numbers == 0 for numbers, value in zip(values, nodata, strict=True) if value == 0]
     missing = [
-        here if none != 0 else here & (numbers != 0) for here, numbers, none in zip(empty, values, nodata, strict=True)
+        band_empty if value != 0 else band_empty & (numbers != 0)
+        for band_empty, numbers, value in zip(empty, values, nodata, strict=True)
     ]
     if zeros:
         missing.append(reduce(np.logical_and, zeros))
@@ -173,17 +183,20 @@ def find_valid(
 
 
 def is_nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
-    """True where a band holds its nodata value, NaN or infinity."""
+    """True where a band has its nodata value, NaN or infinity; the shape of `values`."""
     whole = values.dtype.kind in "iu"
     if nodata is None or np.isnan(nodata):
         empty: BoolArray = np.zeros(values.shape, dtype=bool)
-    else:  # comparing integers to a float turns them to floats first
+    else:  # comparing integers with a float would convert the whole array to floats first
         empty = values == (int(nodata) if whole and float(nodata).is_integer() else nodata)
     return empty if whole else empty | ~np.isfinite(values)
 
 
 def impossible(values: NDArray[Any], radiometry: Radiometry) -> BoolArray:
-    """True where a number would be a reflectance that nothing has; whole numbers may saturate, so only floats above."""
+    """True where a number would give an impossible reflectance; the shape of `values`.
+
+    Integers are never too high, because an integer type ends where a band saturates.
+    """
     low, high = sorted(
         (limit - radiometry.offset) / radiometry.scale for limit in (LEAST_REFLECTANCE, MOST_REFLECTANCE)
     )
@@ -197,9 +210,9 @@ def impossible(values: NDArray[Any], radiometry: Radiometry) -> BoolArray:
 
 
 def average(numbers: DigitalNumbers, shape: tuple[int, int], step: int) -> DigitalNumbers:
-    """Numbers of `shape`, each pixel the mean of the valid ones among step x step; the last may be of fewer."""
-    short = shape[0] * step - numbers.valid.shape[0], shape[1] * step - numbers.valid.shape[1]
-    valid, *bands = (_lengthen(layer, short) for layer in (numbers.valid, *numbers.values))
+    """Aggregate to `shape`: each pixel is the mean of the valid pixels among step x step, or fewer at the far edges."""
+    missing = shape[0] * step - numbers.valid.shape[0], shape[1] * step - numbers.valid.shape[1]
+    valid, *bands = (_pad(layer, missing) for layer in (numbers.valid, *numbers.values))
     if valid.all():
         means = tuple(add_squares(band, step) / np.float32(step**2) for band in bands)
         return DigitalNumbers(means, np.ones(shape, dtype=bool), numbers.radiometry)
@@ -209,16 +222,16 @@ def average(numbers: DigitalNumbers, shape: tuple[int, int], step: int) -> Digit
     return DigitalNumbers(means, count > 0, numbers.radiometry)
 
 
-def _lengthen(layer: NDArray[Any], more: tuple[int, int]) -> NDArray[Any]:
-    """With more rows below and columns to the right, of zeros."""
-    return np.pad(layer, ((0, more[0]), (0, more[1]))) if any(more) else layer
+def _pad(layer: NDArray[Any], missing: tuple[int, int]) -> NDArray[Any]:
+    """Append (rows, columns) of zeros below and on the right."""
+    return np.pad(layer, ((0, missing[0]), (0, missing[1]))) if any(missing) else layer
 
 
 def add_squares(values: NDArray[Any], step: int) -> FloatArray:
-    """(h, w) to (h/step, w/step) float32: sums of step x step pixels, along columns first, which is the quick way."""
+    """(h, w) to (h/step, w/step) float32: sums of step x step pixels. Rows are added first, which is the faster way."""
 
-    def add(one: NDArray[Any], other: NDArray[Any]) -> FloatArray:
-        total: FloatArray = np.add(one, other, dtype=np.float32, casting="unsafe")
+    def add(first: NDArray[Any], second: NDArray[Any]) -> FloatArray:
+        total: FloatArray = np.add(first, second, dtype=np.float32, casting="unsafe")
         return total
 
     rows = reduce(add, [values[row::step] for row in range(step)])
@@ -227,72 +240,73 @@ def add_squares(values: NDArray[Any], step: int) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Some numbers of all bands of a scene."""
+    """A sample of a scene's pixels, all bands together."""
 
     values: NDArray[np.float64]
-    """(n,) valid ones of all bands together."""
+    """(n,) valid DN of all bands."""
     dtypes: tuple[str, ...]
     """Types that the bands are stored in."""
     fill: float = 0.0
-    """Number that may fill the scene, since every band has it in some pixels that count as data."""
+    """DN that may be padding: the most common of those that all bands have at the same valid pixels."""
     fill_share: float = 0.0
-    """Share of the looked-at pixels that have it."""
+    """Share of the sampled pixels that have it."""
     land: float = float("nan")
-    """How bright land is in near infrared; NaN where the scene hardly shows any, see `land_level`."""
+    """Brightness (DN) of land in near infrared; NaN if the scene shows hardly any, see `land_level`."""
 
     def percentile(self, q: float) -> float:
-        """Of the values, of which there are some."""
+        """The q-th percentile of `values`, which must not be empty."""
         return float(np.percentile(self.values, q))
 
     def without_fill(self) -> Samples:
-        """Without padding among the values, which says nothing of their scale; dark ground has 0 too."""
+        """Leave out padding, which says nothing of the scale; zeros are kept, since dark ground has them too."""
         rest = self.values[self.values != self.fill]
         return replace(self, values=rest) if self.fill and self.fill_share >= FILL_SHARE and rest.any() else self
 
     def padding(self, radiometry: Collection[Radiometry]) -> tuple[float | None, str]:
-        """The number that pads a scene which does not say so, or None; and what to say of it, empty where nothing.
+        """The DN that pads the scene although nothing states it, or None; and a note on it, empty if there is none.
 
-        What fills a scene is padding where it is 0, or a reflectance that nothing has in every band. Of bytes, white
-        up to half of a scene is, with a warning; anything else is only spoken of: there 0 is dark.
+        The number that fills a scene is padding if it is 0 or gives an impossible reflectance in every band. In 8-bit
+        pictures 0 can be dark ground: there white is padding, with a warning, if it covers at most half of the scene,
+        and every other number is only reported.
         """
         if self.fill_share < FILL_SHARE:
             return None, ""
-        said = f"{100 * self.fill_share:.0f} % of it is {self.fill:g} in every band"
-        taken = f"{said} and is read as nodata; --nodata nan if it is data"
+        share_text = f"{100 * self.fill_share:.0f} % of it is {self.fill:g} in every band"
+        note = f"{share_text} and is read as nodata; --nodata nan if it is data"
         levels = [self.fill * scale.scale + scale.offset for scale in radiometry]
-        strange = self.fill == 0 or all(not 0 < level <= SATURATED for level in levels)
-        if strange and "uint8" not in self.dtypes:
-            return self.fill, taken
+        no_reflectance = self.fill == 0 or all(not 0 < level <= SATURATED for level in levels)
+        if no_reflectance and "uint8" not in self.dtypes:
+            return self.fill, note
         if self.fill == BYTE_MAX and set(self.dtypes) == {"uint8"} and self.fill_share <= MOST_WHITE:
-            return self.fill, Warn(taken)
+            return self.fill, Warn(note)
         white = ", and if it is saturated, snow and cloud look alike there" if self.fill > 0 else ""
-        return None, Warn(f"{said}: if that is nodata, give --nodata {self.fill:g}{white}")
+        return None, Warn(f"{share_text}: if that is nodata, give --nodata {self.fill:g}{white}")
 
 
 def most_common(values: NDArray[Any], looked: int) -> Fill:
-    """The number that occurs most, and its share of so many looked-at pixels."""
+    """The most common of the values, and its count divided by `looked`, the number of sampled pixels."""
     if not values.size:
         return 0.0, 0.0
-    found, counts = np.unique(values, return_counts=True)
-    return float(found[counts.argmax()]), float(counts.max()) / max(looked, 1)
+    numbers, counts = np.unique(values, return_counts=True)
+    return float(numbers[counts.argmax()]), float(counts.max()) / max(looked, 1)
 
 
 def common_fill(fills: Sequence[Fill]) -> Fill:
-    """That of a scene of several files: what fills every one of them."""
+    """The fill of a scene of several files: the number that fills every file and its least share; else (0, 0)."""
     numbers = {number for number, _ in fills}
     return (fills[0][0], min(share for _, share in fills)) if len(numbers) == 1 else (0.0, 0.0)
 
 
 def land_level(numbers: Mapping[str, NDArray[Any]]) -> float:
-    """The median of near infrared where it is far above those of blue and red; else NaN.
+    """The median of near infrared if it is far above the medians of blue and red; else NaN.
 
     Args:
         numbers: band -> numbers that are proportional to reflectance.
     """
-    seen = (numbers.get(band, np.empty(0)) for band in ("blue", "red", "nir"))
-    return land_of([float(np.median(values)) if values.size else 0.0 for values in seen])
+    bands = (numbers.get(band, np.empty(0)) for band in ("blue", "red", "nir"))
+    return land_of([float(np.median(values)) if values.size else 0.0 for values in bands])
 
 
 def land_of(medians: Sequence[float]) -> float:
-    """The last of the medians of blue, red and near infrared where it is far above the others; else NaN."""
+    """Of the medians of blue, red and near infrared, the last if it is far above the others; else NaN."""
     return medians[-1] if min(medians) > 0 and medians[-1] > LAND_RATIO * max(medians[:-1]) else float("nan")

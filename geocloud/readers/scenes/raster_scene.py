@@ -1,6 +1,6 @@
-"""Reads a scene from raster files, through rasterio; again where a server failed.
+"""Reads a scene from raster files through rasterio, and tries again if a server fails.
 
-GDAL repeats refused requests, but not one that breaks off in the middle.
+GDAL itself repeats refused requests, but not one that breaks off in the middle.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from geocloud.readers.reader import BaseScene, SceneReader
 
 T = TypeVar("T")
 GDAL_ATTEMPTS = 5
-"""In all; GDAL keeps the half answer it got, and drops it only when a file that may not be kept is closed."""
+"""Attempts in all, the first one included."""
 GDAL_DELAY_SECONDS = 0.25
-"""Before the second attempt; doubled each time."""
-_LASTING = re.compile(r"response code: 40[134]\b|does not exist in the file system|Could not resolve host")
-"""What another attempt does not change, as GDAL says it; a bare number may be part of the address."""
+"""Delay before the second attempt; it doubles each time."""
+_PERMANENT = re.compile(r"response code: 40[134]\b|does not exist in the file system|Could not resolve host")
+"""GDAL's messages on errors that another attempt does not change. A bare status code could be part of a URL."""
 
 
 class RasterScene(BaseScene):
-    """A scene of one file or of a file a band; one handle a thread and file, opened when first read.
+    """A scene of one file, or of one file per band. Each thread opens a file of its own when it first reads it.
 
-    A handle closes when its thread ends, and GDAL's cache of its blocks goes with it.
+    A thread's handles close when the thread ends, and GDAL drops the blocks that it cached for them.
     """
 
     def __init__(self, info: SceneInfo) -> None:
-        """Keep what is known; no file is opened yet."""
+        """Keep the description of the scene; no file is opened yet."""
         self._info = info
         self._sources = {source.band: source for source in info.sources}
         self._local = threading.local()
@@ -54,16 +54,16 @@ class RasterScene(BaseScene):
 
     @property
     def info(self) -> SceneInfo:
-        """What its files say of themselves."""
+        """What is known of the scene before any pixel is read."""
         return self._info
 
     def digital_numbers(self, window: Window, bands: Sequence[str]) -> DigitalNumbers:
-        """The same in digital numbers."""
+        """The digital numbers of a window; see SceneReader."""
         if self._closed:
             raise ValueError(f"scene {self.name} is closed")
         sources = [self._sources[band] for band in bands]
         try:
-            numbers = self._read_patiently(window, sources)
+            numbers = self._read_with_retries(window, sources)
         except RasterioError as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             raise InputError(
@@ -75,34 +75,34 @@ class RasterScene(BaseScene):
             raise InputError(f"{changed[0]} changed while it was read, so its mask would be of no scene; run it again")
         return numbers
 
-    def _read_patiently(self, window: Window, sources: Sequence[BandSource]) -> DigitalNumbers:
-        """Again, with files opened anew, where a server failed in the middle of an answer."""
+    def _read_with_retries(self, window: Window, sources: Sequence[BandSource]) -> DigitalNumbers:
+        """Read; if a remote file fails, reopen this thread's files and try again."""
         try:
             return self._read(window, sources)
         except RasterioError:
             if not any(is_remote(source.path) for source in sources):
                 raise
 
-        def anew() -> DigitalNumbers:
+        def reopen_and_read() -> DigitalNumbers:
             for handle in self._local.__dict__.pop("handles", {}).values():
                 handle.close()
                 if isinstance(handle, WarpedVRT):
                     handle.src_dataset.close()
             return self._read(window, sources)
 
-        return again(anew)
+        return again(reopen_and_read)
 
     def _read(self, window: Window, sources: Sequence[BandSource]) -> DigitalNumbers:
-        """Files in turn: bands of one file are read together, since its blocks hold them together."""
+        """Read file by file: all bands of a file at once, because its blocks can hold them together."""
         area = _rasterio_window(window)
         values: dict[str, NDArray[Any]] = {}
         masked: list[BoolArray] = []
         for path in dict.fromkeys(source.path for source in sources):
-            here, handle = [source for source in sources if source.path == path], self._handle(path)
-            pixels = read_bands(handle, [source.index for source in here], area)
-            values |= {source.band: band for source, band in zip(here, pixels, strict=True)}
-            if here[0].alpha or here[0].masked:
-                masked.append(_masked(handle, here[0], area))
+            in_file, handle = [source for source in sources if source.path == path], self._handle(path)
+            pixels = read_bands(handle, [source.index for source in in_file], area)
+            values |= {source.band: band for source, band in zip(in_file, pixels, strict=True)}
+            if in_file[0].alpha or in_file[0].masked:
+                masked.append(_masked(handle, in_file[0], area))
         if self._info.fill is not None:
             quality = self._handle(self._info.fill.path).read(1, window=area)
             masked.append((quality >> self._info.fill.bit & 1).astype(bool))
@@ -114,7 +114,7 @@ class RasterScene(BaseScene):
         return DigitalNumbers(bands, valid, tuple(source.radiometry for source in sources))
 
     def _handle(self, path: str) -> Any:  # noqa: ANN401 - rasterio is untyped
-        """This thread's handle, on the scene's grid: a file on another grid is read through a warped view."""
+        """This thread's handle of a file; if the file is on another grid, a warped view on the scene's grid."""
         handles: dict[str, Any] = self._local.__dict__.setdefault("handles", {})
         if path not in handles:
             handle = open_quietly(path)
@@ -128,7 +128,7 @@ class RasterScene(BaseScene):
         return handles[path]
 
     def _warped(self, handle: Any, path: str) -> WarpedVRT:  # noqa: ANN401 - rasterio is untyped
-        """A view of a file on the scene's grid: bands bilinear with nodata left out, quality bits nearest."""
+        """A view of a file on the scene's grid: bands bilinear without nodata pixels, quality bits nearest."""
         quality = self._info.fill is not None and path == self._info.fill.path
         first = next((source for source in self._info.sources if source.path == path), None)
         nodata = first.nodata if first else None
@@ -156,14 +156,14 @@ class RasterScene(BaseScene):
 
 
 def stamp(path: str) -> tuple[int, int, int] | None:
-    """What changes when a file of this machine does: inode, size, time; None for what is elsewhere or gone."""
+    """(inode, size, time of change) of a file on disk, which show whether it changed; None if remote or missing."""
     if is_virtual(path):
         return None
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _rasterio_window(window: Window) -> RasterioWindow:
@@ -171,33 +171,36 @@ def _rasterio_window(window: Window) -> RasterioWindow:
 
 
 def _masked(handle: Any, source: BandSource, area: RasterioWindow) -> BoolArray:  # noqa: ANN401 - rasterio is untyped
-    """(h, w) True where alpha or the file's own mask says that there is no data."""
-    if source.alpha or isinstance(handle, WarpedVRT):
-        empty: BoolArray = handle.read(source.alpha or handle.count, window=area) == 0
-        return empty
-    without: BoolArray = handle.read_masks(source.index, window=area) == 0
-    return without
+    """(h, w) bool: True where the alpha band or the file's internal mask says that there is no data."""
+    if source.alpha or isinstance(handle, WarpedVRT):  # a warped view has the mask as an alpha band behind the others
+        transparent: BoolArray = handle.read(source.alpha or handle.count, window=area) == 0
+        return transparent
+    masked: BoolArray = handle.read_masks(source.index, window=area) == 0
+    return masked
 
 
 def _on_grid(handle: Any, georef: Georef) -> bool:  # noqa: ANN401 - rasterio is untyped
-    """True where a file's pixels are the scene's pixels."""
+    """True if the file has the scene's pixel grid, to a millionth of its transform's numbers."""
     if (handle.height, handle.width) != georef.shape:
         return False
     return georef.transform.is_identity or handle.transform.almost_equals(georef.transform, 1e-6)
 
 
 def with_retries(work: Callable[[], T]) -> T:
-    """What `work` returns; it is done again, a few times, where reading a remote file failed, and no other error."""
+    """The result of `work`, which is repeated a few times if reading a remote file fails; other errors are raised."""
     try:
         return work()
     except (RasterioError, InputError) as error:
-        if not _may_pass(error):
+        if not _is_temporary(error):
             raise
     return again(work)
 
 
 def again(work: Callable[[], T]) -> T:
-    """Further attempts after a first that failed; the last one's error is raised."""
+    """Repeat `work`, which has failed once, with growing delays; the error of the last attempt is raised.
+
+    GDAL keeps an incomplete answer in its cache, and drops it only when a file that must not be cached is closed.
+    """
     with rasterio.Env(CPL_VSIL_CURL_NON_CACHED=":".join(REMOTE_VSI)):
         for attempt in range(GDAL_ATTEMPTS - 2):
             time.sleep(GDAL_DELAY_SECONDS * 2**attempt)
@@ -209,12 +212,12 @@ def again(work: Callable[[], T]) -> T:
         return work()
 
 
-def _may_pass(error: Exception) -> bool:
-    """True for a failure to read over a network that is no plain no."""
+def _is_temporary(error: Exception) -> bool:
+    """True for an error of reading a remote file that another attempt may not have."""
     cause = error if isinstance(error, RasterioError) else error.__cause__
     text = f"{error} {cause} {cause.__cause__ if cause else ''}"
     remote = any(f"{scheme}://" in text for scheme in REMOTE_SCHEMES) or any(prefix in text for prefix in REMOTE_VSI)
-    return isinstance(cause, RasterioError) and remote and not _LASTING.search(text)
+    return isinstance(cause, RasterioError) and remote and not _PERMANENT.search(text)
 
 
 def _scene(scene: RasterScene) -> SceneReader:
