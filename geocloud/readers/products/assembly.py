@@ -1,4 +1,4 @@
-"""Band files put together to one scene: one CRS, the finest grid, one radiometry, nodata, and the line that says so."""
+"""Assembles band files into one scene: one CRS, the finest grid, scales, nodata, and the note that tells them."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ from geocloud.readers.files.sampling import mask_band, sample_files
 from geocloud.readers.reader import SceneOptions
 
 SHARED_LETTERS = 8
-"""Letters that all names of bands begin with from which they are left out of the line on a scene."""
+"""If all names of bands begin with more than this many equal letters, the note on a scene leaves these out."""
 TakeSamples = Callable[[], Samples]
 
 
 @dataclass(frozen=True, slots=True)
 class ProductDescription:
-    """What is known of a product apart from its band files."""
+    """What is known of a product apart from its band files; see SceneInfo for fields without a description."""
 
     name: str
     source: str
-    """As the user named it."""
+    """The path or URL, as the user gave it."""
     kind: str
-    """In words, such as `Sentinel-2 L2A SAFE, baseline 04.00`."""
+    """The kind of product, such as `Sentinel-2 L2A SAFE, baseline 04.00`."""
     taken: str = ""
-    """Time of acquisition, ISO 8601; empty where unknown."""
+    """Time of acquisition, ISO 8601; empty if unknown."""
     item: str = ""
-    """Path or URL of the STAC item, where it is one."""
+    """Path or URL of the STAC item; empty if it is none."""
     notes: tuple[str, ...] = ()
     fill: FillSource | None = None
     document: str = ""
-    """Path of the metadata file that names the band files, where there is one: the reading rule holds for it."""
+    """Path of the metadata file that names the band files, empty if none; they must be in its folder unless allowed."""
     scale: ScaleEvidence = field(default_factory=lambda: ScaleEvidence(""))
-    """What may tell the scale, beside what files and metadata state."""
+    """What can tell the scale, apart from what files and metadata state."""
     left_out: tuple[str, ...] = ()
     guess: str = ""
-    """How the bands were guessed, in words; empty where they are stated."""
+    """How the bands were guessed, in words; empty if they are stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +70,33 @@ class _Stored:
     masked: bool
     alpha: int
     guessed: str
-    """What to say where it is a guess that this band masks; empty where it is not."""
+    """The warning to give if the alpha band is a guess; empty if it is stated or there is none."""
 
     @property
     def pixel_area(self) -> float:
-        """Area of a pixel in CRS units."""
+        """Area of a pixel in square CRS units."""
         return abs(self.georef.transform.determinant)
 
     @property
     def pixel_bytes(self) -> int:
-        """Of all its bands."""
+        """Bytes per pixel of all bands of the file."""
         return sum(np.dtype(dtype).itemsize for dtype in self.dtypes)
 
 
 def given_radiometry(options: SceneOptions) -> Radiometry | None:
-    """The user's own scale with its offset, or None; an offset alone changes that of what else is found."""
+    """The user's scale and offset; None without a scale. `with_options` applies an offset that is given alone."""
     return None if options.scale is None else Radiometry(options.scale, options.offset or 0.0)
 
 
 def require_visible(source: str, found: Sequence[str], missing: Mapping[str, str], advice: str = "") -> None:
-    """InputError where blue, green or red is not found; `missing` says of a band what was looked for."""
+    """InputError unless blue, green and red are all found.
+
+    Args:
+        source: as the user named the scene, for the message.
+        found: names of the bands.
+        missing: band -> what was looked for, in words.
+        advice: what the user can do, in words.
+    """
     absent = [band for band in VISIBLE if band not in found]
     if absent:
         sought = "; ".join(f"{band}: {missing[band]}" for band in absent if band in missing)
@@ -105,19 +112,19 @@ def assemble(
     options: SceneOptions,
     stated: Mapping[str, Radiometry | None] | None = None,
 ) -> SceneInfo:
-    """The scene of these band files.
+    """Describe the scene that these band files make up.
 
-    The grid is the finest among the bands that scorers may take; RasterScene reads the others through warped views.
+    Its grid is the finest among the bands that scorers can use; RasterScene reads the others through warped views.
 
     Args:
-        product: what is known beside the files.
-        sources: one per band; a nodata of None is taken from the file itself, or from what is known of the product.
-        options: the user's word goes before all.
-        stated: band -> scale and offset by metadata or tags, None where they say nothing; None: as in `sources`.
+        product: what is known apart from the files.
+        sources: one per band; a nodata of None is replaced by that of the file, or by what is known of the product.
+        options: they override everything else.
+        stated: band -> scale and offset by metadata or tags; None for a band: they state none. None: as in `sources`.
 
     Raises:
-        InputError: a file cannot be opened or may not be named, lies in another CRS, does not overlap the others, or
-            nothing tells the scale.
+        InputError: a file cannot be opened or may not be named by its document, has another CRS, does not overlap the
+            others, or the scale cannot be found.
     """
     allow = options.allow_external
     quality = [product.fill.path] if product.fill else []
@@ -176,14 +183,17 @@ def assemble(
 
 
 def says_nodata(source: BandSource) -> bool:
-    """True where something tells which pixels of a band have no data: sampling a product's files takes time."""
+    """True if nodata, an internal mask or an alpha band tells which pixels have no data: then no sample is needed."""
     return source.nodata is not None or source.masked or bool(source.alpha)
 
 
 def with_options(
     stated: Mapping[str, Radiometry | None], evidence: ScaleEvidence, options: SceneOptions, sample: TakeSamples
 ) -> dict[str, Radiometry]:
-    """Band -> scale and offset: the user's, else as `choose_radiometry`; an offset alone goes with the scale found."""
+    """Band -> scale and offset: the user's, or else those of `choose_radiometry`, whose errors it raises.
+
+    If the user gives only an offset, it replaces the offset that is found.
+    """
     given = given_radiometry(options)
     if given is not None:
         return dict.fromkeys(stated, given)
@@ -197,9 +207,9 @@ def with_options(
 
 
 def understood(sources: Sequence[BandSource], guess: str = "", *, nodata_told: bool = True) -> str:
-    """The line on a scene: its bands, scale and nodata; a warning where bands or scale were guessed.
+    """The note on a scene that tells its bands, scale and nodata: a warning if bands or scale were guessed.
 
-    `nodata_told` False: no tag, metadata or user says what is nodata, so a number is known by sensor or product.
+    `nodata_told` False: no tag, metadata or option states nodata, so that a number is that of the sensor or product.
     """
     labels = [source.label for source in sources]
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*labels, strict=False)) if len(labels) > 1 else ()
@@ -220,13 +230,13 @@ def understood(sources: Sequence[BandSource], guess: str = "", *, nodata_told: b
 
 
 def _called(source: BandSource, shared: int = 0) -> str:
-    """A band with what the scene calls it, without what the names of all begin with, else its number."""
+    """A band's common name and its label, without the first `shared` letters, or its number if it has no label."""
     label = f"…{source.label[shared:]}" if shared > SHARED_LETTERS else source.label or str(source.index)
     return source.band if label.lower() == source.band else f"{source.band} {label}"
 
 
 def inspect(path: str, users: Collection[int] = (), *, allow_external: bool = False) -> _Stored:
-    """How a file is stored; `users` are bands that are read, so none of them is alpha. InputError: not opened."""
+    """How a file is stored; InputError if it cannot be opened. `users`: bands that are read, so that none is alpha."""
     with open_raster(path, allow_external=allow_external) as dataset:
         check_blocks(dataset, path)
         alpha, guessed = mask_band(dataset, users)
@@ -245,7 +255,7 @@ def inspect(path: str, users: Collection[int] = (), *, allow_external: bool = Fa
 
 
 def _with_nodata(source: BandSource, stored: _Stored, product: ProductDescription, options: SceneOptions) -> BandSource:
-    """A band with what says where it has no data: the user's number, the metadata's, the file's, the product's."""
+    """The band with its nodata value, by the options, the metadata, the file or the product, and its mask or alpha."""
     nodata = source.nodata if source.nodata is not None else stored.nodata[source.index - 1]
     alpha = 0 if stored.guessed and options.nodata is not None else stored.alpha
     if options.nodata is not None:
@@ -256,7 +266,7 @@ def _with_nodata(source: BandSource, stored: _Stored, product: ProductDescriptio
 
 
 def _check_alignment(scene: str, source: BandSource, georef: Georef, finest: BandSource, grid: Georef) -> None:
-    """One sentence where a band's file cannot be brought to the scene's grid."""
+    """InputError if a band's file cannot be aligned with the scene's grid."""
     if not same_crs(georef, grid):
         raise InputError(
             f"{scene} mixes reference systems: {finest.band} has {crs_name(grid)}, {source.band} has "
