@@ -1,22 +1,22 @@
-"""Which pixels of a series are cloud or shadow: each date is held against what the others agree on.
+"""Find the cloud and shadow pixels of a time series by comparing each date with its neighbours in time.
 
 Three explanations compete for every pixel of every date:
 
-- clear: it is the ground that the near clear dates show, within the spread that they have between them.
-- cloud: it is that ground under a veil, x = (1 - a) ground + a cloud, for the opacity a and the one of several clouds
-  (dark to bright; of water, or of ice that is dark in the short-wave infrared) that explain it best.
-- shadow: it is that ground with a share s of its light lost, x = (1 - s) ground.
+- clear: the pixel shows the ground that the neighbouring clear dates show, within the spread between those dates.
+- cloud: it shows that ground through a cloud, x = (1 - a) ground + a cloud. The opacity a and the cloud are those that
+  fit best; the clouds tried are dark to bright, of water, or of ice, which is dark in the short-wave infrared.
+- shadow: it shows that ground with a share s of its light lost, x = (1 - s) ground.
 
-What speaks for an explanation is how much of the misfit of the first one it takes away, how much a or s is, and the
-single-date score: as it is, and over what it is on the ground itself, for a detector that is sure of a date can be sure
-of snow. For shadow also speaks that a cloud stands where it would be cast from, and that there are clouds at all.
+The evidence for cloud and for shadow is the reduction of the misfit of `clear`, the size of a or s, and the single-date
+score. The score counts as it is, and also relative to the score of the ground: a detector that is certain of cloud may
+be certain of snow too. Shadow gains evidence from a cloud at the place that would cast it, and from a cloudy date.
 
-What the date before or after shows as well is ground, although it differs from the rest of the series: fallen snow, a
-harvest, a flood. Where the dates agree on no ground at all, the single date is believed.
+If the date before or after shows the same, the pixel is ground, even if it differs from the rest of the series: fallen
+snow, a harvest, a flood. Where the dates do not agree on any ground, the single-date score decides.
 
-The idea of a clear reference from near dates is that of MAJA (Hagolle et al. 2010) and Tmask (Zhu and Woodcock 2014);
-the competing explanations are ours. The weights were fitted to simulated cloud over clear dates and rounded; no label
-was read.
+The idea of a clear reference from neighbouring dates is that of MAJA (Hagolle et al. 2010) and Tmask (Zhu and Woodcock
+2014); the competing explanations are ours. The weights were fitted to simulated clouds over clear dates and rounded; no
+labels were used.
 """
 
 from __future__ import annotations
@@ -32,45 +32,46 @@ from geocloud.series.casts import Cast, Sky, blurred, find_darkness
 from geocloud.series.ground import POOL_REACH, Ground, box_means, find_gains, find_ground, middle_of
 
 MIN_DATES = 3
-"""With two, nothing says which of them is cloudy."""
+"""Two dates do not show which of them is cloudy."""
 ROUNDS = 2
-"""How often the clear dates are chosen anew by what was found."""
+"""Number of iterations; each one weighs the dates by how clear the one before found them."""
 REACH = 3 * ROUNDS
-"""Pixels on each side of a pixel that its answer depends on."""
+"""A pixel's result depends on pixels up to this many rows and columns away."""
 CLOUD_BRIGHTNESS = 0.3, 0.45, 0.7, 1.0
-"""Reflectance of the clouds that are tried."""
+"""Reflectances of the clouds that are tried."""
 DARK_CLOUD = np.float32(0.45)
-"""No cloud is darker than this over ground that is brighter in all bands up to the near infrared, nor than other ground
-is in all of them."""
+"""Every cloud reaches this reflectance, or that of the ground's darkest band up to the near infrared if it is less."""
 ICE = 1.0, 0.6, 0.25
-"""Share of it in the short-wave infrared."""
+"""Reflectance of clouds in the short-wave infrared, as a share of CLOUD_BRIGHTNESS: water first, then ice."""
 IN_CIRRUS_BAND = 0.03
-"""Share of it in the cirrus band, of a cloud under most of the air's water."""
+"""The same in the cirrus band, for a cloud below most of the air's water vapour."""
 MOST_SHADE = np.float32(0.9)
+"""Largest share of light that a shadow takes away."""
 BOUND = np.float32(4.0)
-"""Logit of P(cloud) of a single date beyond which it says no more."""
+"""Logits of a single date are clipped to this size."""
 CLOUD_BIAS, SHADOW_BIAS = np.float32(-1.5), np.float32(-1.8)
-"""Logit of cloud and shadow over clear where nothing speaks for either."""
+"""Logits of cloud and of shadow, each against clear, without any evidence."""
 SINGLE, OVER_GROUND, SINGLE_SHADOW = np.float32(0.4), np.float32(0.2), np.float32(0.55)
-"""Weight of the single date's logit, of the same over that of the ground, and of its logit of shadow."""
+"""Weights of the single date's logit of cloud, of that logit less the ground's, and of its logit of shadow."""
 PER_OPACITY, PER_SHADE = np.float32(9.5), np.float32(5.0)
-"""What an opacity, and a share of light lost, of 1 counts; beyond one half it counts no more."""
+"""Weights of the opacity and of the share of light lost, both of which are clipped at 0.5."""
 FIT_CLOUD, FIT_SHADOW, SHADOW_NOT_CLOUD, SHADOW_MISFIT = (np.float32(v) for v in (0.4, 1.5, 1.3, 0.45))
-"""Weights of the misfit that cloud, and shadow, take away; of the latter against cloud; of what shadow leaves."""
+"""Weights of the reduction of the misfit by cloud (for cloud) and by shadow (for shadow, and against cloud), and of the
+misfit that shadow leaves (against shadow)."""
 FROM_CLOUD, FROM_CLEAR, HALF_CAST = np.float32(4.0), np.float32(6.0), np.float32(0.3)
-"""What counts for shadow where P(cloud) is 1 more, and against it where it is 1 less, than the last of these, in the
-place that the shadow would be cast from."""
+"""Weights of P(cloud) at the place that would cast the shadow, relative to HALF_CAST: for shadow if P(cloud) is higher,
+against it if P(cloud) is lower."""
 USUAL_CLOUD, LEAST_CLOUD = 0.1, 0.003
-"""Share of cloud of a date from which shadow is as likely as it can be, and what is added to it."""
+"""Cloud cover of a date (0 to 1) from which shadow gets no penalty; and what is added to the cover before the log."""
 LASTING = np.float32(8.0)
-"""What counts for clear, times how much better a date agrees with the one before or after than with its ground."""
+"""Weight, against cloud and shadow, of how much better a date agrees with an adjacent date than with its ground."""
 SURE = np.float32(2.0)
-"""Logit of a single date at which agreement counts half against cloud: clouds may look alike."""
+"""Logit of a single date at which LASTING counts half against cloud: two clouds may look alike."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What the dates say together."""
+    """Result of the comparison of the dates."""
 
     cloud: FloatArray
     """(date, h, w) P(cloud), 0 to 1, NaN where nodata."""
@@ -80,33 +81,34 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """What sets whole dates apart, whatever they show: sun, view and season; and where their shadows fall."""
+    """Properties of whole dates, due to sun, view and season, and where their shadows fall."""
 
     gain: FloatArray
-    """(date, band) brightness of clear ground, about 1."""
+    """(date, band) brightness of clear ground relative to the median of all dates, about 1."""
     noise: FloatArray
-    """(date, band) variance of clear ground over what its other dates let expect, 1 or more."""
+    """(date, band) variance of clear ground divided by the variance expected from the other dates, at least 1."""
     few_clouds: FloatArray
-    """(date,) 0 or less: logarithm of how much less likely shadow is for want of clouds."""
+    """(date,) 0 or less: added to the logit of shadow, for dates with few clouds."""
     casts: tuple[Cast, ...]
-    """Of each date; one that is not trusted where nothing tells it."""
+    """Shift of the shadows of each date; its trust is 0 if it could not be found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """A window of a series, as the explanations need it."""
+    """The input for one window of a series."""
 
     data: FloatArray
-    """(date, band, h, w) reflectance in the order of time, the same bands on each date; 0 where not seen."""
+    """(date, band, h, w) reflectance, dates in order of time, the same bands on each date; 0 where not seen."""
     seen: BoolArray
-    """(date, h, w) True = data."""
+    """(date, h, w) True where the pixel has data and was scored."""
     cloud: FloatArray
-    """(date, h, w) logit of P(cloud) of each date by itself, 0 where not seen."""
+    """(date, h, w) logit of the single-date P(cloud), 0 where not seen."""
     shadow: FloatArray
-    """(date, h, w) logit of P(shadow) of ground that is not cloud, of each date by itself."""
+    """(date, h, w) logit of the single-date P(shadow), given that the pixel is not cloud."""
     cast: FloatArray
-    """(date, h, w) P(cloud) of each date by itself where a shadow would be cast from; NaN where that is not known."""
+    """(date, h, w) single-date P(cloud) at the place that would cast a shadow on the pixel; NaN if unknown."""
     bands: tuple[str, ...]
+    """Names of the bands."""
 
 
 def take_dates(
@@ -117,9 +119,15 @@ def take_dates(
     bands: Sequence[str],
     cast: FloatArray | None = None,
 ) -> Dates:
-    """Reflectance (date, band, h, w), its validity, and P(cloud) and P(shadow) of each date by itself (date, h, w).
+    """Prepare the input of `explain` and `learn_usual` for a window.
 
-    P(cloud) is NaN where a date was not scored. `cast` is P(cloud) as moved by `Usual.casts`; None: not known.
+    Args:
+        data: (date, band, h, w) reflectance, dates in order of time.
+        valid: (date, h, w) True = data.
+        cloud: (date, h, w) single-date P(cloud), NaN where a date was not scored.
+        shadow: (date, h, w) single-date P(shadow), given that the pixel is not cloud.
+        bands: names of the bands.
+        cast: (date, h, w) single-date P(cloud) shifted by `Usual.casts`, NaN where unknown; None: all unknown.
     """
     seen = valid & np.isfinite(cloud)
     return Dates(
@@ -133,25 +141,33 @@ def take_dates(
 
 
 def explain(dates: Dates, usual: Usual) -> Explained:
-    """Weigh the three explanations for a window; `usual` is of the whole scene, so that windows fit together."""
-    even = dates.data / usual.gain[..., None, None]
-    alike = find_agreement(even, dates.seen)
-    known = find_known(len(even), alike)
+    """P(cloud) and P(shadow) of all dates in a window.
+
+    Args:
+        dates: at least two.
+        usual: of the whole scene, so that the results of adjacent windows agree.
+    """
+    levelled = dates.data / usual.gain[..., None, None]
+    agreement = find_agreement(levelled, dates.seen)
+    known = find_known(len(levelled), agreement)
     clearness = _single_clearness(dates)
     for _ in range(ROUNDS):
-        cloud, shadow = _weigh(even, dates, usual, alike, known, clearness)
+        cloud, shadow = _weigh(levelled, dates, usual, agreement, known, clearness)
         clearness = (1 - cloud) * (1 - shadow) * dates.seen
-    gone = np.float32(np.nan)
-    return Explained(np.where(dates.seen, cloud, gone), np.where(dates.seen, shadow, gone))
+    nodata = np.float32(np.nan)
+    return Explained(np.where(dates.seen, cloud, nodata), np.where(dates.seen, shadow, nodata))
 
 
 def learn_usual(dates: Dates, width: int | None = None, side: int = 0) -> tuple[Usual, Sky]:
-    """What sets the dates apart, from samples of the scene side by side; and what their shadows are looked for in.
+    """Properties of whole dates, measured on samples of the scene; and the input for the search of their shadows.
 
     Args:
-        dates: the samples.
-        width: columns of one of them; None: there is one.
-        side: where shadows fall, see `poleward`.
+        dates: all samples, side by side along the columns.
+        width: columns of one sample; None: there is only one.
+        side: the direction in which shadows fall, see `poleward`.
+
+    Returns:
+        The properties, without `casts`; and the Sky that finds these.
     """
     shape = dates.data.shape[:2]
     ones = np.ones(shape, dtype=np.float32)
@@ -159,129 +175,151 @@ def learn_usual(dates: Dates, width: int | None = None, side: int = 0) -> tuple[
     clearness = _single_clearness(dates)
     for _ in range(ROUNDS):
         gain = find_gains(dates.data, clearness)
-        even = dates.data / gain[..., None, None]
+        levelled = dates.data / gain[..., None, None]
         noise, grounds = np.ones(shape, dtype=np.float32), []
         for date, clear in enumerate(clearness):
-            ground = find_ground(date, even, dates.cloud, clearness, dates.seen)
+            ground = find_ground(date, levelled, dates.cloud, clearness, dates.seen)
             grounds.append(ground.data)
             if clear.sum() >= 50:
-                off = (even[date] - ground.data) ** 2 / ground.variance
-                # the median of chi squared of one degree of freedom is 0.455
-                noise[date] = [np.clip(middle_of(band.ravel(), clear.ravel()) / 0.455, 1, 25) for band in off]
+                deviation = (levelled[date] - ground.data) ** 2 / ground.variance
+                # 0.455 is the median of the chi-squared distribution with one degree of freedom
+                noise[date] = [np.clip(middle_of(band.ravel(), clear.ravel()) / 0.455, 1, 25) for band in deviation]
         usual = replace(usual, gain=gain, noise=noise)
-        cloud, shadow = _weigh_once(even, dates, usual, clearness)
+        cloud, shadow = _weigh_once(levelled, dates, usual, clearness)
         clearness = (1 - cloud) * (1 - shadow) * dates.seen
     share = ((cloud >= 0.5) & dates.seen).sum(axis=(1, 2)) / np.maximum(dates.seen.sum(axis=(1, 2)), 1)
-    few = np.minimum(np.log((share + LEAST_CLOUD) / USUAL_CLOUD), 0).astype(np.float32)
+    few_clouds = np.minimum(np.log((share + LEAST_CLOUD) / USUAL_CLOUD), 0).astype(np.float32)
     width = width or dates.data.shape[-1]
-    darkness = find_darkness(even, np.stack(grounds), clearness, width)
-    return replace(usual, few_clouds=few), Sky(darkness, (1 - cloud) * dates.seen, width, side)
+    darkness = find_darkness(levelled, np.stack(grounds), clearness, width)
+    return replace(usual, few_clouds=few_clouds), Sky(darkness, (1 - cloud) * dates.seen, width, side)
 
 
 def _single_clearness(dates: Dates) -> FloatArray:
-    """(date, h, w) how clear each date calls itself."""
+    """(date, h, w) 0 to 1: probability of clear by the single-date scores, 0 where not seen."""
     clearness: FloatArray = _probability(-dates.cloud) * _probability(-dates.shadow) * dates.seen
     return clearness
 
 
 def _weigh(
-    even: FloatArray, dates: Dates, usual: Usual, alike: Pairs, grounds: Known, clearness: FloatArray
+    levelled: FloatArray, dates: Dates, usual: Usual, agreement: Pairs, known: Known, clearness: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """One round: P(cloud) and P(shadow), (date, h, w) each, given how clear each date is; `even` has a gain of 1."""
+    """P(cloud) and P(shadow), (date, h, w) each, by one iteration.
+
+    Args:
+        levelled: (date, band, h, w) reflectance divided by the gain.
+        dates: the input.
+        usual: of the whole scene.
+        agreement: of the pairs of dates.
+        known: (h, w) of each date, 0 to 1: whether the dates agree on a ground.
+        clearness: (date, h, w) 0 to 1, by the iteration before.
+    """
     cloud, shadow = np.empty_like(dates.cloud), np.empty_like(dates.cloud)
     clouds = _clouds(dates.bands)
-    for date in range(len(even)):
-        ground = find_ground(date, even, dates.cloud, clearness, dates.seen)
-        expected = find_alike(even[date], ground.data, dates.seen[date])
-        lasting = np.maximum(find_lasting(date, len(even), alike) - expected, 0)
-        own, known = dates.cloud[date].clip(-BOUND, BOUND), grounds[date]
-        fit = _fit(even[date], ground, usual.noise[date], dates.seen[date], clouds)
-        over = (dates.cloud[date] - ground.logit).clip(-BOUND, BOUND)
-        mistaken = ground.logit.clip(0, BOUND)
+    for date in range(len(levelled)):
+        ground = find_ground(date, levelled, dates.cloud, clearness, dates.seen)
+        expected = find_alike(levelled[date], ground.data, dates.seen[date])
+        lasting = np.maximum(find_lasting(date, len(levelled), agreement) - expected, 0)
+        by_itself, known_here = dates.cloud[date].clip(-BOUND, BOUND), known[date]
+        fit = _fit(levelled[date], ground, usual.noise[date], dates.seen[date], clouds)
+        over_ground = (dates.cloud[date] - ground.logit).clip(-BOUND, BOUND)
+        ground_score = ground.logit.clip(0, BOUND)  # false alarm of the detector on clear ground
         for_cloud = (
-            CLOUD_BIAS + SINGLE * (own - mistaken) + OVER_GROUND * over + PER_OPACITY * np.minimum(fit.opacity, 0.5)
-            + FIT_CLOUD * fit.by_cloud - SHADOW_NOT_CLOUD * fit.by_shadow
-            - LASTING * lasting * _probability(SURE - own)
+            CLOUD_BIAS + SINGLE * (by_itself - ground_score) + OVER_GROUND * over_ground
+            + PER_OPACITY * np.minimum(fit.opacity, 0.5) + FIT_CLOUD * fit.by_cloud - SHADOW_NOT_CLOUD * fit.by_shadow
+            - LASTING * lasting * _probability(SURE - by_itself)
         )  # fmt: skip
         for_shadow = (
             SHADOW_BIAS + SINGLE_SHADOW * dates.shadow[date].clip(-BOUND, BOUND) + FIT_SHADOW * fit.by_shadow
             + PER_SHADE * np.minimum(fit.shade, 0.5) - SHADOW_MISFIT * fit.left_by_shadow - LASTING * lasting
         )  # fmt: skip
-        alone = dates.shadow[date].clip(-BOUND, BOUND)
-        by_clouds = usual.few_clouds[date] + _for_cast(dates.cast[date], usual.casts[date])
+        shadow_by_itself = dates.shadow[date].clip(-BOUND, BOUND)
+        from_clouds = usual.few_clouds[date] + _for_cast(dates.cast[date], usual.casts[date])
         odds = [
-            np.exp((known * together + (1 - known) * single + other).clip(-30, 30))
-            for together, single, other in ((for_cloud, own, 0), (for_shadow, alone, by_clouds))
+            np.exp((known_here * combined + (1 - known_here) * single + extra).clip(-30, 30))
+            for combined, single, extra in ((for_cloud, by_itself, 0), (for_shadow, shadow_by_itself, from_clouds))
         ]
         total = 1 + odds[0] + odds[1]
         cloud[date], shadow[date] = odds[0] / total, odds[1] / total
     return cloud, shadow
 
 
-def _weigh_once(even: FloatArray, dates: Dates, usual: Usual, clearness: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The same where `even` is of this round alone; what it is compared by does not outlive it."""
-    alike = find_agreement(even, dates.seen)
-    return _weigh(even, dates, usual, alike, find_known(len(even), alike), clearness)
+def _weigh_once(
+    levelled: FloatArray, dates: Dates, usual: Usual, clearness: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """`_weigh` for a `levelled` that is used once; the maps of agreement are freed on return."""
+    agreement = find_agreement(levelled, dates.seen)
+    return _weigh(levelled, dates, usual, agreement, find_known(len(levelled), agreement), clearness)
 
 
 def _for_cast(clouds: FloatArray, cast: Cast) -> FloatArray:
-    """(h, w) what counts for shadow, by P(cloud) where it would be cast from; 0 where that is not known."""
-    more = np.where(np.isfinite(clouds), clouds - HALF_CAST, np.float32(0))
-    counts: FloatArray = np.float32(cast.trust) * np.where(more > 0, FROM_CLOUD, FROM_CLEAR) * more
-    return counts
+    """(h, w) evidence for shadow (a logit), from P(cloud) at the place that would cast it; 0 where that is NaN."""
+    excess = np.where(np.isfinite(clouds), clouds - HALF_CAST, np.float32(0))
+    evidence: FloatArray = np.float32(cast.trust) * np.where(excess > 0, FROM_CLOUD, FROM_CLEAR) * excess
+    return evidence
 
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """How well cloud and shadow explain a date, (h, w) each."""
+    """How well cloud and shadow fit a date, (h, w) each."""
 
     opacity: FloatArray
+    """Of the best cloud, 0 to 1."""
     shade: FloatArray
+    """Share of light lost, 0 to MOST_SHADE."""
     by_cloud: FloatArray
-    """Logarithm of the misfit of clear ground over that of ground under cloud."""
+    """Reduction of log(1 + misfit) by cloud."""
     by_shadow: FloatArray
+    """Reduction of log(1 + misfit) by shadow."""
     left_by_shadow: FloatArray
-    """Logarithm of 1 + the misfit of ground in shadow."""
+    """log(1 + misfit) of ground in shadow."""
 
 
 def _fit(x: FloatArray, ground: Ground, noise: FloatArray, seen: BoolArray, clouds: FloatArray) -> _Fit:
-    """Least squares over the bands, pixels pooled with their neighbours.
+    """Weighted least squares over the bands, averaged over neighbouring pixels.
 
-    Misfits are means over the bands of squares in units of the variance. With r = x - ground, cloud changes a pixel by
-    a (c - ground), so that misfit(a) = misfit(0) - 2 a <r, c - g> + a² <c - g, c - g>.
+    A misfit is the mean over the bands of squared differences divided by their variance. With r = x - g, g being the
+    ground, a cloud c changes a pixel by a (c - g), so that misfit(a) = misfit(0) - 2 a <r, c - g> + a² <c - g, c - g>.
+
+    Args:
+        x: (band, h, w) reflectance of the date, divided by its gain.
+        ground: of the date.
+        noise: (band,) factors on the variance of the ground.
+        seen: (h, w) True = data.
+        clouds: (n, band) reflectances of the clouds that are tried.
     """
-    own = np.where(seen, x - ground.data, np.float32(0))
-    spread = np.float32(0.5) * np.sqrt(ground.variance)
-    r = np.clip(box_means(own, POOL_REACH), own - spread, own + spread)  # beyond that it is another's cloud
-    precise = 1 / (box_means(ground.variance, POOL_REACH) * noise[:, None, None] * np.float32(len(x)))
+    difference = np.where(seen, x - ground.data, np.float32(0))
+    limit = np.float32(0.5) * np.sqrt(ground.variance)
+    # the mean is kept near the pixel's own value, so that a neighbour's cloud does not spread
+    r = np.clip(box_means(difference, POOL_REACH), difference - limit, difference + limit)
+    precision = 1 / (box_means(ground.variance, POOL_REACH) * noise[:, None, None] * np.float32(len(x)))
     g = ground.data
-    clear = (r * r * precise).sum(axis=0)
-    along_g, g_g = (r * g * precise).sum(axis=0), (g * g * precise).sum(axis=0) + np.float32(1e-6)
-    best, opacity = np.full_like(clear, np.inf), np.zeros_like(clear)
-    projected, grounded = r * precise, g * precise
-    plain = clouds[-1] == clouds[-1].max()  # neither short-wave infrared nor cirrus
-    least = np.minimum(g[plain].min(axis=0), DARK_CLOUD)
+    clear_misfit = (r * r * precision).sum(axis=0)
+    r_g, g_g = (r * g * precision).sum(axis=0), (g * g * precision).sum(axis=0) + np.float32(1e-6)
+    best_misfit, opacity = np.full_like(clear_misfit, np.inf), np.zeros_like(clear_misfit)
+    weighted_r, weighted_g = r * precision, g * precision
+    full_bands = clouds[-1] == clouds[-1].max()  # all but short-wave infrared and cirrus
+    min_cloud = np.minimum(g[full_bands].min(axis=0), DARK_CLOUD)
     for c in clouds:
-        along = np.tensordot(c, projected, 1) - along_g
-        across = np.tensordot(c * c, precise, 1) - 2 * np.tensordot(c, grounded, 1) + g_g
-        a = (along / (across + 1)).clip(0, 1)  # a cloud like the ground tells no opacity
-        left = clear - 2 * a * along + a * a * across
-        better = (left < best) & (c.max() >= least)
-        best, opacity = np.where(better, left, best), np.where(better, a, opacity)
-    shade = (-along_g / g_g).clip(0, MOST_SHADE)
-    shaded = clear + 2 * shade * along_g + shade * shade * g_g
-    left_clear, left_cloud, left_shadow = (np.log1p(np.maximum(part, 0)) for part in (clear, best, shaded))
-    return _Fit(opacity, shade, left_clear - left_cloud, left_clear - left_shadow, left_shadow)
+        r_c = np.tensordot(c, weighted_r, 1) - r_g  # <r, c - g>, and <c - g, c - g> below
+        c_c = np.tensordot(c * c, precision, 1) - 2 * np.tensordot(c, weighted_g, 1) + g_g
+        a = (r_c / (c_c + 1)).clip(0, 1)  # + 1: no opacity from a cloud that looks like the ground
+        misfit = clear_misfit - 2 * a * r_c + a * a * c_c
+        better = (misfit < best_misfit) & (c.max() >= min_cloud)
+        best_misfit, opacity = np.where(better, misfit, best_misfit), np.where(better, a, opacity)
+    shade = (-r_g / g_g).clip(0, MOST_SHADE)
+    shadow_misfit = clear_misfit + 2 * shade * r_g + shade * shade * g_g
+    clear, cloud, shadow = (np.log1p(np.maximum(m, 0)) for m in (clear_misfit, best_misfit, shadow_misfit))
+    return _Fit(opacity, shade, clear - cloud, clear - shadow, shadow)
 
 
 def _clouds(bands: Sequence[str]) -> FloatArray:
-    """(n, band) reflectance of the clouds that are tried."""
+    """(n, band) reflectances of the clouds that are tried."""
     infrared = [band.startswith("swir") for band in bands]
     phases = ICE if any(infrared) else ICE[:1]
     rows = [
         [
-            bright * (phase if dim else IN_CIRRUS_BAND if band == "cirrus" else 1.0)
-            for band, dim in zip(bands, infrared, strict=True)
+            bright * (phase if in_swir else IN_CIRRUS_BAND if band == "cirrus" else 1.0)
+            for band, in_swir in zip(bands, infrared, strict=True)
         ]
         for bright in CLOUD_BRIGHTNESS
         for phase in phases
@@ -290,12 +328,13 @@ def _clouds(bands: Sequence[str]) -> FloatArray:
 
 
 def _logits(p: FloatArray) -> FloatArray:
-    """Logits of probabilities held within 0.002 and 0.998."""
-    held = np.clip(p, np.float32(0.002), np.float32(0.998))
-    logits: FloatArray = np.log(held / (1 - held)).astype(np.float32)
+    """Logits of probabilities, which are first clipped to 0.002 to 0.998."""
+    clipped = np.clip(p, np.float32(0.002), np.float32(0.998))
+    logits: FloatArray = np.log(clipped / (1 - clipped)).astype(np.float32)
     return logits
 
 
 def _probability(logits: FloatArray) -> FloatArray:
+    """Probabilities of logits, float32."""
     p: FloatArray = (1 / (1 + np.exp(-logits))).astype(np.float32)
     return p
