@@ -1,16 +1,16 @@
-"""Outputs take their places together or not at all, whatever stops the run in between.
+"""Move all outputs of a run to their final paths, or none of them, even if the run is killed in between.
 
-Each destination folder has a staging folder beside its files. A commit is, under a lock on the destination folders:
+Each destination folder holds a staging folder. A commit takes these steps, under a lock on the destination folders:
 
-    sync       the new files to the disk
-    journal    what is going to move, in every staging folder; that of the main one decides
-    aside      the old files into the staging folders, the main output (the mask) first
-    in         the new files into their places, the main output last
-    done       the main journal is removed: from here on the new set stands
-    clear      old files and staging folders
+    sync       write the new files through to the disk
+    journal    write down all moves, in every staging folder; the journal of the main one decides
+    aside      move the old files into the staging folders, the main output (the mask) first
+    in         move the new files to their final paths, the main output last
+    done       delete the main journal: from now on the new files are valid
+    clear      delete the old files and the staging folders
 
-While the main journal stands, whoever finds it (this run after an error, or the next run after a kill) moves the new
-files out and the old ones back. So where the main output is, all files beside it are of its run.
+While the main journal exists, whoever finds it (this run after an error, or the next run after a kill) moves the new
+files out and the old files back. So if the main output exists, all files beside it are from the same run.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ STAGING = ".geocloud-*.partial"
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One file's change; all three paths are on one disk."""
+    """The change of one output; all three paths are on the same disk."""
 
     final: Path
     new: Path | None
-    """The staged file; None where an old file goes and none takes its place."""
+    """The staged file; None if the old file is deleted without a successor."""
     old: Path
-    """Where the old file waits, in the staging folder, until all is done."""
+    """Path in the staging folder where the old file is kept until the commit is done."""
 
     @property
     def folder(self) -> Path:
@@ -54,18 +54,18 @@ def commit(
     retired: Callable[[], Iterable[Path]] = tuple,
     overwrite: bool = True,
 ) -> None:
-    """Give staged files their places.
+    """Move staged files to their final paths: all of them, or none.
 
     Args:
         staged: (staged file, final path), the main output last.
         folders: destination folder -> its staging folder, for every final and retired path.
-        retired: the files of an earlier run that go, where they exist; asked when no other run can change them, so
-            that those of one that ended meanwhile are among them.
-        overwrite: whether files may stand in the places.
+        retired: gives files of an earlier run to delete, if they exist. It is called under the locks, when no other run
+            can change them, so that it also finds the files of a run that ended in the meantime.
+        overwrite: whether the final paths may exist.
 
     Raises:
-        OutputError: one file cannot be moved, something that is no file stands in a place, or `overwrite` is False and
-            a file does; all is as it was before then.
+        OutputError: a file cannot be moved, a final path is not a regular file, or it exists and `overwrite` is False;
+            all files are as they were before.
     """
     if not staged:
         return
@@ -73,29 +73,29 @@ def commit(
     moves = [Move(final, new, folders[final.parent] / f"old-{n}") for n, (new, final) in enumerate(staged)]
     for new, _ in staged:
         _sync(new)
-    with ExitStack() as held:
+    with ExitStack() as locks:
         for folder in in_order(set(folders)):
-            held.enter_context(locked(folder))
-        held.enter_context(signals_wait())
+            locks.enter_context(locked(folder))
+        locks.enter_context(signals_wait())
         for path in finals:
             _check_place(path, overwrite=overwrite)
-        gone = [path for path in dict.fromkeys(retired()) if path not in finals and path.is_file()]
-        moves[:0] = [Move(path, None, folders[path.parent] / f"gone-{n}") for n, path in enumerate(gone)]
+        superseded = [path for path in dict.fromkeys(retired()) if path not in finals and path.is_file()]
+        moves[:0] = [Move(path, None, folders[path.parent] / f"gone-{n}") for n, path in enumerate(superseded)]
         _carry_out(moves)
 
 
 def _carry_out(moves: Sequence[Move]) -> None:
-    """The moves, the last one's file being the main output; on any error all is moved back."""
+    """Carry out the moves, of which the last one is the main output; on any error, undo them all."""
     main = moves[-1]
-    at = main.final
+    current = main.final
     try:
         write_journals(moves)
         for move in reversed(moves):
-            at = move.final
+            current = move.final
             if os.path.lexists(move.final):
                 move.final.rename(move.old)
         for move in moves:
-            at = move.final
+            current = move.final
             if move.new is not None:
                 move.new.rename(move.final)
         _sync_folders([move.folder for move in moves])
@@ -105,13 +105,13 @@ def _carry_out(moves: Sequence[Move]) -> None:
         _drop_journals(moves)
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-            raise OutputError(f"{at} cannot be written ({reason}); all outputs are as they were before") from error
+            raise OutputError(f"{current} cannot be written ({reason}); all outputs are as they were before") from error
         raise
     _drop_journals(moves)
 
 
 def _drop_journals(moves: Sequence[Move]) -> None:
-    """Of a commit that is decided."""
+    """Delete the journals of a commit whose outcome is decided."""
     for folder in {move.folder for move in moves}:
         with suppress(OSError):
             (folder / JOURNAL).unlink(missing_ok=True)
@@ -119,17 +119,17 @@ def _drop_journals(moves: Sequence[Move]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What a commit moves in one destination folder; it is read back by runs that know nothing of the commit."""
+    """The moves of a commit in one destination folder, so that a later run can undo them."""
 
     main: str
-    """The main staging folder, relative to this one; empty where this is it."""
+    """The main staging folder, relative to this one; empty in the main one itself."""
     others: tuple[str, ...]
-    """In the main one: the other staging folders, relative to it."""
+    """In the main one, the other staging folders, relative to it; else empty."""
     moves: tuple[tuple[str, str, str], ...]
-    """(name of the final file, of the staged one or empty, of the old one); plain names, so nothing else is moved."""
+    """(final name, staged name or empty, old name); names without folders, so that no other file is ever moved."""
 
     def write(self, folder: Path) -> None:
-        """Write it to the disk."""
+        """Write the journal into a staging folder, through to the disk."""
         with (folder / JOURNAL).open("w", encoding="ascii") as file:
             json.dump(asdict(self), file)
             file.flush()
@@ -138,7 +138,7 @@ class Journal:
 
     @classmethod
     def read(cls, folder: Path) -> Journal | None:
-        """That of a staging folder; None where there is none, or half of one: then nothing was moved yet."""
+        """The journal of a staging folder; None if it is missing or incomplete: then nothing was moved yet."""
         if not (folder / JOURNAL).is_file():
             return None
         try:
@@ -152,12 +152,12 @@ class Journal:
 
 
 def _is_plain(name: str) -> bool:
-    """True for the name of a file in a folder."""
+    """True for a file name without a folder."""
     return name not in ("", ".", "..") and not {"/", os.sep, "\0"} & set(name)
 
 
 def write_journals(moves: Sequence[Move]) -> None:
-    """A journal in every staging folder, of its own files; the main one, which decides, comes last."""
+    """Write a journal of its own files into every staging folder; the main one, which decides, comes last."""
     main = moves[-1].folder
     others = list(dict.fromkeys(move.folder for move in moves if move.folder != main))
     for folder in (*others, main):
@@ -173,30 +173,31 @@ def write_journals(moves: Sequence[Move]) -> None:
 
 
 def heal_folder(destination: Path) -> None:
-    """Put back the outputs of every commit that a dead run left half done in a folder, of whatever scene.
+    """Undo every commit that a dead run left incomplete in a destination folder, whatever its scene.
 
     Raises:
-        OutputError: they cannot be put back.
+        OutputError: a file cannot be moved back.
     """
     for folder in destination.glob(STAGING):
         journal = Journal.read(folder)
         if journal is None or not _is_own(folder) or is_alive(folder):
             continue
         places = [folder / place for place in (journal.main, *journal.others) if place]
-        with ExitStack() as held:
+        with ExitStack() as locks:
             for parent in in_order({destination, *(place.parent for place in places if place.parent.is_dir())}):
-                held.enter_context(locked(parent))
-            held.enter_context(signals_wait())
+                locks.enter_context(locked(parent))
+            locks.enter_context(signals_wait())
             heal(folder)
 
 
 def heal(folder: Path) -> None:
-    """End the commit whose journal is in a staging folder, by putting back what was there before; idempotent.
+    """Undo the commit whose journal is in this staging folder; calling it again does no harm.
 
-    The caller holds the locks on the destinations. A journal moves files between its folder and the one above only.
+    The caller holds the locks on the destination folders. A journal only moves files between its own folder and the
+    parent of that folder.
 
     Raises:
-        OutputError: a file cannot be moved; the journal stays, for the next run.
+        OutputError: a file cannot be moved; the journal stays for the next run.
     """
     journal = Journal.read(folder)
     if journal is None:
@@ -207,16 +208,16 @@ def heal(folder: Path) -> None:
         return
     parts = [(folder, journal)]
     if journal.main:
-        parts = []  # the commit was done, or nothing had been moved
-    for place in map(folder.joinpath, journal.others):
-        found = Journal.read(place)
-        if found is not None and _is_own(place):
-            parts.append((place, found))
+        parts = []  # the main journal is missing: the commit was done, or nothing was moved yet
+    for other in map(folder.joinpath, journal.others):
+        part_journal = Journal.read(other)
+        if part_journal is not None and _is_own(other):
+            parts.append((other, part_journal))
     try:
-        for part, found in parts:
-            _move_out(part, found)
-        for part, found in reversed(parts):
-            _move_back(part, found)
+        for part, part_journal in parts:
+            _move_out(part, part_journal)
+        for part, part_journal in reversed(parts):
+            _move_back(part, part_journal)
         _sync_folders([part for part, _ in parts])
         for part, _ in reversed(parts or [(folder, journal)]):
             (part / JOURNAL).unlink(missing_ok=True)
@@ -228,27 +229,27 @@ def heal(folder: Path) -> None:
 
 
 def _move_out(folder: Path, journal: Journal) -> None:
-    """New files leave their places, the last one's (the main output) first."""
+    """Move the new files back into the staging folder, the last one (the main output) first."""
     for final, new, _ in reversed(journal.moves):
-        place = folder.parent / final
-        if new and not os.path.lexists(folder / new) and os.path.lexists(place):
-            place.rename(folder / new)
+        final_path = folder.parent / final
+        if new and not os.path.lexists(folder / new) and os.path.lexists(final_path):
+            final_path.rename(folder / new)
 
 
 def _move_back(folder: Path, journal: Journal) -> None:
-    """Old files return, the main output last."""
+    """Move the old files back to their final paths, the main output last."""
     for final, _, old in journal.moves:
         if os.path.lexists(folder / old):
             (folder / old).rename(folder.parent / final)
 
 
 def _is_own(folder: Path) -> bool:
-    """True for a staging folder of this user's: another's journal moves nothing of ours."""
+    """True for a staging folder of this user; the journals of other users are ignored."""
     return not folder.is_symlink() and (os.name == "nt" or folder.stat().st_uid == os.geteuid())
 
 
 def _check_place(path: Path, *, overwrite: bool) -> None:
-    """OutputError where no output may take a place."""
+    """OutputError if an output may not take this final path."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -260,7 +261,7 @@ def _check_place(path: Path, *, overwrite: bool) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Bring a file to the disk; some network and Windows file systems cannot. OutputError where it finds no room."""
+    """Write a file through to the disk, if the file system supports it; OutputError if the disk is full."""
     try:
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -273,7 +274,7 @@ def _sync(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the system can."""
+    """Write the entries of a folder through to the disk, if the system supports it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -283,7 +284,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _sync_folders(staging: Sequence[Path]) -> None:
-    """The names in staging folders and in the folders above them."""
+    """`sync_folder` for staging folders and their parents."""
     for folder in dict.fromkeys(staging):
         sync_folder(folder)
         sync_folder(folder.parent)

@@ -1,4 +1,4 @@
-"""May outputs be written where they are asked for? Then into a hidden folder beside that place, until all move."""
+"""Check the paths of outputs, write them into hidden staging folders, and move all to their final paths at once."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ from geocloud.writers.locks import NEW, PREFIX, is_alive, label_of, locked, lock
 
 Identity = tuple[object, ...]
 _TAGS = (b"GEOCLOUD_VERSION", b"geocloud:version")
-"""One of these stands in every file that geocloud writes for a scene, but in a mask's sidecars."""
+"""Every file that geocloud writes for a scene holds one of these, except the sidecars of a mask."""
 
 
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]] = (), *, overwrite: bool) -> None:
-    """Check the paths of all that will be written.
+    """Check the paths of all files that a run will write.
 
-    Files are compared by what they are, not by how they are spelt: links, mounts and letter case lead to one file.
+    Files are compared by identity, not by name: paths that differ by links, mounts or letter case are the same file.
 
     Args:
-        outputs: every file of the run.
-        inputs: every file that is read: the scene's, the mask, the model's; URLs are skipped. They are checked
-            only where an output exists.
-        overwrite: whether outputs may exist; also then none may be an input or stand twice.
+        outputs: every file that the run writes.
+        inputs: every file that it reads; URLs are skipped. They are checked only if an output exists.
+        overwrite: whether outputs may exist. Even so, none may be an input or be listed twice.
 
     Raises:
-        UsageError: one is an input, is named twice, is no plain file, exists without `overwrite`, or has a name that
-            no file can have.
+        UsageError: an output is an input, is listed twice, is no regular file, exists without `overwrite`, or no file
+            can have its name.
+        OutputError: what an interrupted run was replacing cannot be restored.
     """
     outputs = list(outputs)
     if not overwrite:
         heal_folders(outputs)
     modes = {path: _mode(path) for path in outputs}
-    inputs = _not_beside(outputs, inputs)
-    check_not_read((*outputs, *(path for output in outputs for path in _beside(output))), inputs)
+    inputs = _no_sidecar(outputs, inputs)
+    check_not_read((*outputs, *(path for output in outputs for path in _sidecars(output))), inputs)
     written: dict[Identity, Path] = {}
     for path in outputs:
-        mode, at = modes[path], _on_disk(path)
-        for identity in {_place(path), at or _place(path)}:
+        mode, on_disk = modes[path], _on_disk(path)
+        for identity in {_place(path), on_disk or _place(path)}:
             if identity in written:
                 raise UsageError(f"{written[identity]} and {path} are one file; give each output a path of its own")
             written[identity] = path
@@ -64,52 +64,52 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[st
 
 
 def _leads_to_stream(link: Path) -> bool:
-    """Whether a link stands for a pipe, device or folder, or is the system's own, as /dev/stdout."""
+    """Whether a link leads to a pipe, device or folder, or belongs to the system, such as /dev/stdout."""
     folder = os.path.realpath(link.parent)
     return folder == "/dev" or folder.startswith("/proc/") or (link.exists() and not link.is_file())
 
 
-def _not_beside(outputs: Sequence[Path], inputs: Iterable[str | os.PathLike[str]]) -> Iterable[str | os.PathLike[str]]:
-    """The inputs; UsageError where an output is named as overviews, mask or metadata of one, or of another output."""
+def _no_sidecar(outputs: Sequence[Path], inputs: Iterable[str | os.PathLike[str]]) -> Iterable[str | os.PathLike[str]]:
+    """The inputs; UsageError if GDAL would read an output as the overviews, mask or metadata of an input or output."""
     for path in outputs:
-        end = next((end for end in _BESIDE[".tif"] if path.name.lower().endswith(end)), "")
-        whole = Path(os.fspath(path)[: -len(end)]) if end else path
-        if not end or (whole in outputs and end == ".aux.xml"):  # a mask's own
+        suffix = next((suffix for suffix in _SIDECARS[".tif"] if path.name.lower().endswith(suffix)), "")
+        owner = Path(os.fspath(path)[: -len(suffix)]) if suffix else path
+        if not suffix or (owner in outputs and suffix == ".aux.xml"):  # the mask's own sidecar
             continue
         inputs = list(inputs)
-        if whole in outputs or ((at := _on_disk(whole)) and at in map(_on_disk, inputs)):
-            raise UsageError(f"{path} would be read as a part of {whole}; choose another name")
+        if owner in outputs or ((identity := _on_disk(owner)) and identity in map(_on_disk, inputs)):
+            raise UsageError(f"{path} would be read as a part of {owner}; choose another name")
     return inputs
 
 
 def heal_folders(outputs: Iterable[Path]) -> None:
-    """Put back what dead runs were replacing in the folders of outputs; OutputError where that cannot be."""
+    """Restore what interrupted runs were replacing in the folders of these outputs; OutputError if that fails."""
     for folder in {path.parent for path in outputs}:
-        if os.path.isdir(folder):  # noqa: PTH112 - also a name that no file can have
+        if os.path.isdir(folder):  # noqa: PTH112 - also takes names that no file can have
             heal_folder(folder)
 
 
 def check_not_read(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """UsageError where an output is an input."""
-    there = {identity: path for path in outputs if (identity := _on_disk(path)) is not None}
-    for path in inputs if there else ():
-        found = there.get(_on_disk(path) or ())
-        if found is not None:
-            raise UsageError(f"{found} is the input {os.fspath(path)}, which is never replaced; choose another path")
+    """UsageError if an output is also an input."""
+    existing = {identity: path for path in outputs if (identity := _on_disk(path)) is not None}
+    for path in inputs if existing else ():
+        output = existing.get(_on_disk(path) or ())
+        if output is not None:
+            raise UsageError(f"{output} is the input {os.fspath(path)}, which is never replaced; choose another path")
 
 
 def ignores_case(folder: Path) -> bool:
-    """Whether names that differ in letter case alone are one file in a folder, or where it will be made."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    """Whether names that differ only in letter case are the same file in a folder, which need not exist yet."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     try:
-        with tempfile.NamedTemporaryFile(prefix=f"{PREFIX}a", dir=there) as file:
+        with tempfile.NamedTemporaryFile(prefix=f"{PREFIX}a", dir=existing) as file:
             return Path(file.name).with_name(Path(file.name).name.swapcase()).exists()
     except OSError:
         return False
 
 
 def has_tags(path: Path) -> bool:
-    """True for a plain file that holds one of geocloud's tags."""
+    """True for a regular file that holds one of geocloud's tags."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
@@ -120,14 +120,14 @@ def has_tags(path: Path) -> bool:
 
 
 def _mode(path: Path) -> int | None:
-    """What stands at a path, a link taken as it is; None for nothing. UsageError for a name that cannot be."""
+    """`st_mode` of the file or link at a path; None if there is none. UsageError for a name that no file can have."""
     if _ADDRESS.match(os.fspath(path)) and (path.is_absolute() or not Path(path.parts[0]).is_dir()):
         raise UsageError(f"{_readable(path)} is no place on a disk of this machine; choose one")
     try:
         os.fspath(path).encode("utf-8")
-        if not path.parent.exists():  # where the name is looked at in the folder that the new one comes into
-            there = next((folder for folder in path.parents if folder.exists()), Path())
-            (there / path.name).lstat()
+        if not path.parent.exists():  # then check that the disk accepts the name
+            existing = next((folder for folder in path.parents if folder.exists()), Path())
+            (existing / path.name).lstat()
             return None
         return path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -140,37 +140,37 @@ def _mode(path: Path) -> int | None:
 
 
 def _readable(path: Path) -> str:
-    """A path as a text that every stream takes."""
+    """A path as text that every stream can print."""
     return ascii(os.fspath(path))[1:-1] if not str(path).isprintable() else str(path)
 
 
 def _on_disk(path: str | os.PathLike[str]) -> Identity | None:
-    """Device and number of the file that a path leads to; None where there is none."""
+    """Device and inode of the file that a path leads to; None if there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - also texts that are no paths
+        status = os.stat(path)  # noqa: PTH116 - also takes texts that are not paths
     except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _place(path: Path) -> Identity:
-    """Where a name stands, existing or not: its folder, and the name as file systems without letter case have it."""
+    """Identity of a path that need not exist: its folder's, and the name as `fold_name` gives it."""
     folder = Path(os.path.realpath(path.parent))
     return _on_disk(folder) or (fold_name(str(folder)),), fold_name(path.name)
 
 
 def fold_name(name: str) -> str:
-    """A name as disks have it to which letter case and the form of accents are nothing: equal ones may be one file."""
+    """The name without letter case and Unicode form: names with equal results may be the same file on some disks."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 _ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:[/\\]|/vsi[a-z0-9]+/")
-"""A URL, or a name of GDAL's own."""
+"""A URL, or a path in one of GDAL's virtual file systems."""
 NO_ROOM = "the file is incomplete: make room on the disk, or choose another folder"
 
 
 def check_readable(path: Path) -> None:
-    """OutputError where a block of a COG or of its overviews cannot be decoded; deflate's checksums tell."""
+    """OutputError if a block of a COG or of its overviews cannot be decoded; deflate's checksums show damage."""
     try:
         with rasterio.open(path) as dataset:
             levels = len(dataset.overviews(1))
@@ -188,14 +188,15 @@ def _read_all(dataset: rasterio.DatasetReader) -> None:
 
 
 FRESH_SECONDS = 600
-_BESIDE = {
+"""A staging folder that is not locked yet may belong to a living run for so long."""
+_SIDECARS = {
     ".tif": (".aux.xml", ".ovr", ".msk"),
     ".png": (".aux.xml",),
     ".gpkg": ("-wal", "-shm", "-journal"),
 }
-"""Suffix of a file -> what GDAL and SQLite add to its name."""
+"""Suffix of a file -> suffixes that GDAL and SQLite append to its whole name."""
 FULL_BYTES = 1 << 20
-"""A disk with less room, on which a file could not be written, is full."""
+"""If a file could not be written and less space is free, the disk counts as full."""
 _BUSY = "another run is at work in {} (it holds {}); wait for its end, or choose another folder"
 
 
@@ -203,16 +204,16 @@ class Staging:
     """The staging folders of one scene's outputs, one per destination folder."""
 
     def __init__(self, stem: str, *, alone: bool = False) -> None:
-        """`stem` names the run, so that a later run of the same scene finds what a killed one left; see `staged`."""
+        """`stem` names the run, so that a later run of the same scene finds leftovers of a killed one; see `staged`."""
         self._label, self._alone = label_of(stem), alone
         self._folders: dict[Path, tuple[Path, IO[str]]] = {}
         self._finals: dict[Path, Path] = {}
 
     def path(self, final: Path) -> Path:
-        """Where to write what will become `final`; its folder is made.
+        """The path to write to, for a file that will become `final`.
 
         Raises:
-            OutputError: the folder cannot be made or written to.
+            OutputError: the folder of `final` cannot be made or used.
         """
         folder = self._folder(final.parent)
         staged = folder / final.name
@@ -220,40 +221,40 @@ class Staging:
         return staged
 
     def scratch(self, beside: Path, name: str) -> Path:
-        """A path for an intermediate file on the same disk as `beside`, gone with the staging folder."""
+        """A path for an intermediate file on the disk of `beside`; it is deleted with the staging folder."""
         return self._folder(beside.parent) / f"scratch-{name}"
 
     def commit(self, last: Path, *, retired: Callable[[], Iterable[Path]] = tuple, overwrite: bool = True) -> None:
-        """Give every staged file that was written its place, all or none.
+        """Move every staged file that was written to its final path: all of them, or none.
 
         Args:
-            last: the main output, a final path: where it is, all are.
-            retired: the files of an earlier run that go with its outputs, in their folders; asked once no other run
-                can change them. It may refuse the commit.
-            overwrite: whether files may stand in the places.
+            last: final path of the main output, which moves last: if it is there, all outputs are.
+            retired: gives files of an earlier run to delete, in the outputs' folders; it is called under their locks,
+                and may raise to refuse the commit.
+            overwrite: whether the final paths may exist.
 
         Raises:
-            OutputError: they cannot be moved; all is as it was then.
+            OutputError: a file cannot be moved; all files are as they were before.
         """
         written = sorted((final == last, path, final) for path, final in self._finals.items() if path.exists())
         finals = {final for *_, final in written}
 
-        def gone() -> list[Path]:
-            beside = [path for final in finals for path in _beside(final) if path not in finals] if overwrite else []
-            return [*retired(), *beside]
+        def superseded() -> list[Path]:
+            sidecars = [path for final in finals if overwrite for path in _sidecars(final) if path not in finals]
+            return [*retired(), *sidecars]
 
         folders = {parent: folder for parent, (folder, _) in self._folders.items()}
-        commit([(path, final) for _, path, final in written], folders, retired=gone, overwrite=overwrite)
+        commit([(path, final) for _, path, final in written], folders, retired=superseded, overwrite=overwrite)
 
     def as_asked(self, text: str) -> str:
-        """A text that names staged files, with the paths that were asked for in their stead."""
+        """The text, with the paths of staged files replaced by the final paths."""
         for parent, (folder, _) in self._folders.items():
             text = re.sub(re.escape(f"{folder}{os.sep}scratch-") + r"[\w.-]*", str(parent).replace("\\", r"\\"), text)
             text = text.replace(f"{folder}{os.sep}", f"{parent}{os.sep}")
         return text
 
     def close(self) -> None:
-        """Remove the staging folders with all that is left in them, but for old outputs that could not be put back."""
+        """Remove the staging folders and what is left in them; one with old outputs that were not restored stays."""
         for folder, lock in self._folders.values():
             lock.close()
             if Journal.read(folder) is None:
@@ -273,19 +274,19 @@ class Staging:
         return self._folders[parent][0]
 
 
-def _beside(final: Path) -> list[Path]:
-    """What programs keep beside a file and read with it: of the file that goes, it would spoil the one that comes."""
+def _sidecars(final: Path) -> list[Path]:
+    """Sidecars that GDAL and SQLite wrote for the old file at this path: they would be wrong for the new one."""
     if not final.exists():
         return []
-    ends = _BESIDE.get(final.suffix.lower(), ())
-    return [path for end in ends if (path := final.with_name(f"{final.name}{end}")).is_file()]
+    suffixes = _SIDECARS.get(final.suffix.lower(), ())
+    return [path for suffix in suffixes if (path := final.with_name(f"{final.name}{suffix}")).is_file()]
 
 
 @contextmanager
 def staged(stem: str, *, alone: bool = False) -> Iterator[Staging]:
-    """A Staging that is cleared away at the end, whatever happens.
+    """A Staging, which is removed at the end even after an error.
 
-    `alone`: OutputError where another run of that name is under way in a folder.
+    `stem` names the run. `alone`: OutputError if another run of this name is at work in one of the folders.
     """
     staging = Staging(stem, alone=alone)
     try:
@@ -298,7 +299,7 @@ def staged(stem: str, *, alone: bool = False) -> Iterator[Staging]:
 
 
 def write_reason(path: Path, error: Exception) -> str:
-    """Why a file cannot be written, in a few words; of a full disk libraries say only what they were doing."""
+    """Why a file cannot be written, in a few words; it names a full disk, which libraries do not."""
     if reason := getattr(error, "strerror", None):
         return str(reason)
     with suppress(OSError):
@@ -309,7 +310,7 @@ def write_reason(path: Path, error: Exception) -> str:
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError while writing at `path` into one sentence."""
+    """Turn an OSError while writing at `path` into an OutputError."""
     try:
         yield
     except OSError as error:
@@ -318,7 +319,7 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it. OutputError where that cannot be, as where a file stands in its place."""
+    """Make a folder and its parents; OutputError if that fails, for example because a file has its name."""
     with write_errors(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -328,13 +329,13 @@ def make_folder(folder: Path) -> None:
 
 
 def clear_leftovers(folder: Path, stem: str) -> None:
-    """Put back what a dead run of any scene was replacing, and remove the staging folders of dead runs of `stem`."""
+    """Undo what dead runs of any scene left incomplete, and remove the staging folders of dead runs of `stem`."""
     heal_folder(folder)
     _clear_leftovers(folder, label_of(stem))
 
 
 def _clear_leftovers(folder: Path, label: str) -> None:
-    """Remove staging folders of a run that is dead; a living run holds its lock."""
+    """Remove the staging folders of dead runs with this label; living runs hold a lock."""
     for fresh in folder.glob(f"{NEW}*"):
         with suppress(OSError):
             if time.time() - fresh.stat().st_mtime > FRESH_SECONDS:
@@ -346,5 +347,5 @@ def _clear_leftovers(folder: Path, label: str) -> None:
 
 
 def _runs(folder: Path, label: str) -> Iterator[Path]:
-    """The staging folders of runs of that label, living and dead."""
+    """The staging folders of all runs with this label, living and dead."""
     return folder.glob(f"{PREFIX}{glob.escape(label)}-*.partial")
