@@ -1,4 +1,4 @@
-"""detect_many: thousands of scenes on Dask, a task each, with a manifest that any end resumes from."""
+"""detect_many: detect clouds in thousands of scenes on Dask, one task per scene, with a manifest to resume from."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a batch left."""
+    """Result of a batch."""
 
     folder: Path
     records: tuple[Record, ...]
-    """Of the scenes that were run."""
+    """One per scene that was run."""
     kept: tuple[Record, ...]
-    """Of the scenes that were done before and left out."""
+    """One per scene that was left out because it was done before."""
     seconds: float
+    """Duration of the run."""
 
     @property
     def done(self) -> tuple[Record, ...]:
-        """Run, and done."""
+        """Records of the scenes that were run and are done."""
         return tuple(record for record in self.records if record.status == "done")
 
     @property
     def failed(self) -> tuple[Record, ...]:
-        """Run, and failed."""
+        """Records of the scenes that were run and failed."""
         return tuple(record for record in self.records if record.status == "failed")
 
 
@@ -51,25 +52,25 @@ def detect_many(
     client: Client | None = None,
     progress: BatchProgress = tell_nobody,
 ) -> BatchResult:
-    """Find the clouds of many scenes; one that fails, or takes its worker with it, fails nothing else.
+    """Find the clouds of many scenes. A scene that fails, or kills its worker, does not affect the others.
 
-    Into `out` go each scene's outputs as of `detect` with a STAC item, `manifest.jsonl`, and at the end `summary.csv`,
-    `footprints.gpkg` and `collection.json` of all scenes in the manifest. Pixels never pass through the scheduler:
-    workers read scenes and write outputs themselves, so both must be where they can reach them.
+    The outputs of each scene, as from `detect` with a STAC item, and `manifest.jsonl` are written to `out`; at the end
+    also `summary.csv`, `footprints.gpkg` and `collection.json` for all scenes of the manifest. Pixels never pass
+    through the scheduler: workers read scenes and write outputs themselves, so they must have access to both.
 
     Args:
-        scenes: paths and URLs, each as `detect` takes it; may be empty with `options.retry_failed`.
+        scenes: paths and URLs, as for `detect`; may be empty with `options.retry_failed`.
         out: folder of the outputs.
-        options: how; defaults where None.
-        client: a Dask client; None: one of the scheduler that the options name, else of workers started here.
-        progress: called as scenes end.
+        options: how to run; None: the defaults.
+        client: a Dask client; None: a client of the scheduler that the options name, or of new local workers.
+        progress: called whenever a scene ends.
 
     Returns:
-        What was run and what was kept; scenes that failed are in it and raise nothing.
+        The scenes that were run and those that were kept. Failed scenes are among them and raise nothing.
 
     Raises:
         UsageError, ModelError, OutputError, EnvironmentProblem, MissingExtraError: the batch cannot begin or go on.
-        Cancelled: raised by `progress`; the manifest holds what ended until then.
+        Cancelled: raised by `progress`; the manifest holds all scenes that ended before.
     """
     options = options or BatchOptions()
     folder = Path(out).absolute()

@@ -1,4 +1,4 @@
-"""Where a batch runs: workers of its own on this machine, or a Dask scheduler that is there already."""
+"""Connect to the Dask workers of a batch: new ones on this machine, or those of an existing scheduler."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 WORKER_BYTES = 1_250_000_000
-"""What a worker may need: `detect` of a Sentinel-2 tile on one thread peaks below 1 GB, and Dask wants some above."""
+"""Memory of a worker: `detect` of a Sentinel-2 tile on one thread peaks below 1 GB, and Dask needs a margin."""
 CONNECT_SECONDS = 20
 
 
 @contextmanager
 def connect(options: BatchOptions) -> Iterator[Client]:
-    """A Dask client of the scheduler that the options name, else of own workers; closed at the end.
+    """A Dask client of the scheduler that the options name, or else of new local workers; it is closed at the end.
 
-    Where they name neither, Dask's setting `scheduler-address` (DASK_SCHEDULER_ADDRESS) is used.
+    If the options name neither a scheduler nor a number of workers, Dask's setting `scheduler-address`
+    (DASK_SCHEDULER_ADDRESS) is used if it is set.
 
     Raises:
-        UsageError: there is no such scheduler file.
+        UsageError: the scheduler file does not exist.
         EnvironmentProblem: the scheduler does not answer.
         MissingExtraError: dask or distributed is not installed.
     """
@@ -51,7 +52,7 @@ def connect(options: BatchOptions) -> Iterator[Client]:
 
 
 def require_dask() -> None:
-    """MissingExtraError where dask or distributed is not installed."""
+    """MissingExtraError if dask or distributed is not installed."""
     try:
         import distributed  # noqa: F401 - only to say what is missing
     except ImportError as error:
@@ -59,18 +60,20 @@ def require_dask() -> None:
 
 
 def tasks_on(client: Client) -> Callable[[Callable[[T], R], Sequence[T]], Iterator[R]]:
-    """What `composite` takes as `tasks`: work on a client's workers, its results in the order of the tasks.
+    """A function for `tasks` of `composite`: it works on a client's workers and gives results in order of the tasks.
 
-    A few more tasks are under way than there are workers, so that neither side holds all results.
+    At most two tasks per worker are submitted at once, so that results do not pile up on either side.
     """
 
     def run(work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
-        ahead = 2 * max(1, len(client.scheduler_info()["workers"]))
+        limit = 2 * max(1, len(client.scheduler_info()["workers"]))
         waiting: deque[Any] = deque()
-        left = iter(tasks)
+        remaining = iter(tasks)
         try:
             while True:
-                waiting.extend(client.submit(work, task, pure=False) for task in islice(left, ahead - len(waiting)))
+                waiting.extend(
+                    client.submit(work, task, pure=False) for task in islice(remaining, limit - len(waiting))
+                )
                 if not waiting:
                     return
                 yield waiting[0].result()
@@ -83,9 +86,9 @@ def tasks_on(client: Client) -> Callable[[Callable[[T], R], Sequence[T]], Iterat
 
 
 def silence_dask() -> None:
-    """Keep Dask's own log from the terminal: what matters of it comes back as records and errors.
+    """Keep Dask's log off the terminal; what matters is reported as records and errors.
 
-    Dask gives each of its loggers a level of its own as it is imported, so that of their parent says nothing.
+    Dask sets the level of each of its loggers on import, so setting the level of their parent has no effect.
     """
     require_dask()
     names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in ("distributed", "tornado")]
@@ -94,7 +97,7 @@ def silence_dask() -> None:
 
 
 def free_bytes() -> int:
-    """Memory that new processes may take: of the machine, and within this process's own limit."""
+    """Bytes of memory for new processes: what is free on the machine, within the limit of this process."""
     import psutil
     from distributed.system import MEMORY_LIMIT
 
@@ -102,12 +105,13 @@ def free_bytes() -> int:
 
 
 def default_workers() -> int:
-    """As many as there are cores, and as memory has room for; at least one."""
+    """Number of workers that cores and memory allow, at least 1."""
     return max(1, min(cores(), free_bytes() // WORKER_BYTES))
 
 
 @contextmanager
 def _remote(address: str | None, scheduler_file: str | os.PathLike[str] | None) -> Iterator[Client]:
+    """A client of an existing scheduler."""
     from distributed import Client
 
     place = scheduler_file or address
@@ -128,10 +132,10 @@ def _remote(address: str | None, scheduler_file: str | os.PathLike[str] | None) 
 
 @contextmanager
 def _local(workers: int, retries: int) -> Iterator[Client]:
-    """Processes of one thread each; their limit is their share of the memory that is free.
+    """A client of new local workers: processes of one thread, each limited to an equal share of the free memory.
 
-    They talk over TLS with a key that is in the memory of these processes only: any user of the machine can reach the
-    ports, and whom a Dask scheduler listens to runs code as its user.
+    They communicate over TLS, with a key that only these processes have: any user of the machine can reach the ports,
+    and anyone who can talk to a Dask scheduler can run code as its user.
     """
     import dask
     from distributed import Client, LocalCluster
@@ -144,11 +148,11 @@ def _local(workers: int, retries: int) -> Iterator[Client]:
 
     settings = {
         "distributed.scheduler.allowed-failures": retries,
-        "distributed.scheduler.worker-saturation": 1.0,  # a scene that waits is not blamed for a worker's death
-        "distributed.worker.memory.target": False,  # nothing is kept in workers that could be spilt
+        "distributed.scheduler.worker-saturation": 1.0,  # a waiting scene is not blamed when its worker dies
+        "distributed.worker.memory.target": False,  # workers keep nothing that could be spilled
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
-        "distributed.scheduler.http.routes": [],  # pages that tell anyone the scenes' names
+        "distributed.scheduler.http.routes": [],  # no pages, which would show the names of scenes to anyone
         "distributed.worker.http.routes": [],
     }
     with (

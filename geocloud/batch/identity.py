@@ -1,4 +1,4 @@
-"""When two runs of a scene are the same: a fingerprint of its files, a hash of model and options."""
+"""Decide whether two runs of a scene are equal, by a fingerprint of its files and a hash of model and options."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from geocloud.version import __version__
 
 TIMEOUT_SECONDS = 60
 _WITHOUT_EFFECT = ("overwrite", "threads", "stac", "model")
-"""Options that change no pixel; the model enters by its card."""
+"""Options that change no pixel; and `model`, because the hash takes the model's card instead."""
 
 
 def parameter_hash(options: DetectOptions) -> str:
-    """Hash of all that decides what a scene's outputs are but the scene: options, card with weights, version.
+    """Hash of everything but the scene that determines its outputs: options, model card with weights, and version.
 
     Raises:
-        ModelError: there is no such model.
+        ModelError: the model does not exist.
     """
-    plain = replace(options, aoi=None)  # a frame of polygons has no short text
-    chosen = {key: value for key, value in asdict(plain).items() if key not in _WITHOUT_EFFECT}
+    without_area = replace(options, aoi=None)  # a frame of polygons has no short text
+    chosen = {key: value for key, value in asdict(without_area).items() if key not in _WITHOUT_EFFECT}
     chosen["aoi"] = area_text(options.aoi, None)
     return _hash({"options": chosen, "model": identity_of(options.model), "version": __version__})
 
 
 def fingerprint(source: str) -> str:
-    """Hash of names, sizes and times of change of a scene's files; of an http(s) URL, of what its server says of it.
+    """Hash of the names, sizes and modification times of a scene's files, or of the response headers of an http(s) URL.
 
-    Other remote paths (s3://, /vsi…) are taken to stay as they are.
+    Other remote paths (s3://, /vsi…) are assumed not to change.
     """
     if source.lower().startswith(("http://", "https://")):
         return _hash(_head(source))
@@ -46,22 +46,23 @@ def fingerprint(source: str) -> str:
 
 
 def _hash(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """First 32 hexadecimal digits of the SHA-256 of a value as JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def _stat(path: str) -> tuple[str, int, int]:
-    """(name, bytes, time of change); -1 where there is no such local file."""
+    """(name, bytes, modification time in ns); -1 and -1 if there is no such local file."""
     if is_virtual(path):
         return path, -1, -1
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except OSError:
         return path, -1, -1
-    return path, found.st_size, found.st_mtime_ns
+    return path, status.st_size, status.st_mtime_ns
 
 
 def _head(url: str) -> list[str]:
-    """URL without query, and the server's length, tag and time of change, where it answers."""
+    """URL without query, and Content-Length, ETag and Last-Modified if the server answers."""
     bare = url.partition("?")[0]
     with suppress(OSError, ValueError, HTTPException):
         request = Request(url, method="HEAD", headers={"User-Agent": f"geocloud/{__version__}"})  # noqa: S310 - http(s) only

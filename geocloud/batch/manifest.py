@@ -1,4 +1,4 @@
-"""The manifest of a folder: a JSON line per scene that ended, appended and flushed, so that any end resumes."""
+"""The manifest of a folder: one JSON line per scene that ended, flushed at once, so that any stopped run can resume."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ Status = Literal["done", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """A file as it was when it was written."""
+    """State of a file when it was written."""
 
     path: str
-    """Relative to the batch's folder."""
+    """Path relative to the batch's folder."""
     bytes: int
     modified_ns: int
     """Time of the last change, nanoseconds since 1970."""
     sha256: str
 
     def __post_init__(self) -> None:
-        """A manifest may come from anywhere: its paths stay in the batch's folder."""
+        """TypeError or ValueError for a path outside the batch's folder: a manifest may come from anywhere."""
         if not isinstance(self.path, str) or not self.path or "\0" in self.path:
             raise TypeError(f"path {self.path!r} must be a text")
         if Path(self.path).is_absolute() or ".." in Path(self.path).parts:
             raise ValueError(f"path {self.path!r} must be below the batch's folder")
 
     def is_whole(self, folder: Path) -> bool:
-        """True where the file is still the same: by size and time; where only the time differs, by its hash."""
+        """True if size and modification time are still the same, or if only the time differs but not the hash."""
         path = folder / self.path
         try:
-            found = path.stat()
+            status = path.stat()
         except OSError:
             return False
-        if found.st_size != self.bytes:
+        if status.st_size != self.bytes:
             return False
-        return found.st_mtime_ns == self.modified_ns or file_hash(path) == self.sha256
+        return status.st_mtime_ns == self.modified_ns or file_hash(path) == self.sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +61,22 @@ class Record:
     parameters: str
     """Hash of model and options."""
     fingerprint: str = ""
-    """Hash of the scene's files; empty where its worker died."""
+    """Hash of the scene's files; empty if its worker died."""
     cloud_percent: float | None = None
-    """Percent of the valid pixels; None where there are none, or the scene failed."""
+    """Cloud cover in percent of the valid pixels; None if there are none or the scene failed."""
     pixels: int = 0
-    """Height times width."""
+    """Number of pixels: height times width."""
     seconds: float = 0.0
-    """In the tasks, summed over the bands of a raster that was split."""
+    """Duration of the task, or the sum over all tasks of a raster that was split."""
     outputs: Mapping[str, OutputFile] = field(default_factory=dict)
     """`mask`, `polygons`, `stac`, … -> file."""
     error: str | None = None
-    """One sentence; None where done."""
+    """One sentence; None if the scene is done."""
     notes: tuple[str, ...] = ()
-    """What had to be assumed."""
+    """Assumptions that had to be made."""
 
     def __post_init__(self) -> None:
-        """Fields by which records are found and compared."""
+        """TypeError for fields of a wrong type: a manifest may come from anywhere."""
         if not all(isinstance(text, str) for text in (self.scene, self.status, self.parameters, self.fingerprint)):
             raise TypeError("scene, status, parameters and fingerprint must be texts")
         numbers = (self.pixels, self.seconds, 0.0 if self.cloud_percent is None else self.cloud_percent)
@@ -86,89 +86,90 @@ class Record:
             raise TypeError("error and notes must be texts")
 
     def is_whole(self, folder: Path) -> bool:
-        """True where all outputs are."""
+        """True if there are outputs and all are still the same."""
         return bool(self.outputs) and all(file.is_whole(folder) for file in self.outputs.values())
 
     def to_json(self) -> str:
-        """One line."""
+        """The record as one line of JSON, without a line break."""
         line = json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
-        return line.encode("utf-8", "backslashreplace").decode("utf-8")  # names that are no UTF-8, as JSON escapes
+        return line.encode("utf-8", "backslashreplace").decode("utf-8")  # bytes that are not UTF-8, as escapes
 
     @classmethod
     def from_json(cls, line: str) -> Record:
-        """Of `to_json`; ValueError, TypeError or KeyError where the line is no record."""
+        """The inverse of `to_json`; ValueError, TypeError or KeyError if the line is not a record."""
         raw: dict[str, Any] = json.loads(line)
         outputs = {key: OutputFile(**file) for key, file in raw["outputs"].items()}
         return cls(**{**raw, "outputs": outputs, "notes": tuple(raw["notes"])})
 
 
 def written_files(detection: Detection, folder: Path) -> dict[str, OutputFile]:
-    """All files that a detection left, as they are now."""
+    """The current state of all files of a detection."""
     return {key: _written(path, folder) for key, path in detection.files.items()}
 
 
 def _written(path: Path, folder: Path) -> OutputFile:
-    found = path.stat()
-    return OutputFile(path.relative_to(folder).as_posix(), found.st_size, found.st_mtime_ns, file_hash(path))
+    """The current state of a file below `folder`."""
+    status = path.stat()
+    return OutputFile(path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns, file_hash(path))
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file, read a piece at a time."""
+    """SHA-256 of a file, in hexadecimal; the file is read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """Counts of scenes, and what follows from them."""
+    """Progress of a batch."""
 
     total: int
-    """Scenes to run; those kept from an earlier run are not among them."""
+    """Number of scenes to run, without those that are kept from an earlier run."""
     kept: int = 0
     done: int = 0
     failed: int = 0
     running: int = 0
-    """At most: scenes handed to workers that have a thread for them."""
+    """Upper bound of the number of scenes that are running."""
     pixels: int = 0
-    """Of scenes done."""
+    """Number of pixels of the scenes that are done."""
     seconds: float = 0.0
-    """Since the first was handed on."""
+    """Time since the start of the batch."""
 
     @property
     def ended(self) -> int:
-        """Done or failed."""
+        """Number of scenes that are done or failed."""
         return self.done + self.failed
 
     @property
     def mpx_per_second(self) -> float:
-        """Millions of pixels done per second, all workers together."""
+        """Million pixels per second, of all workers together."""
         return self.pixels / 1e6 / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """By the pace so far; None before the first scene has ended."""
+        """Estimate of the remaining time, from the speed so far; None before the first scene has ended."""
         return self.seconds / self.ended * (self.total - self.ended) if self.ended else None
 
 
 BatchProgress = Callable[[BatchCounts, Record | None], None]
-"""Called with each record as it comes, and with None about once a second. It may raise Cancelled to stop the batch."""
+"""Called with each new record, and with None about once per second. It may raise Cancelled to stop the batch."""
 
 
 def tell_nobody(tally: BatchCounts, record: Record | None) -> None:
-    """No progress."""
+    """Report no progress."""
 
 
 MANIFEST = "manifest.jsonl"
 CSV, FOOTPRINTS, COLLECTION = "summary.csv", "footprints.gpkg", "collection.json"
 BATCH_FILES = (MANIFEST, CSV, FOOTPRINTS, COLLECTION)
-"""What a batch writes besides its scenes' outputs."""
+"""Files that a batch writes in addition to the outputs of its scenes."""
 
 
 class Manifest:
-    """The manifest open for appending; one batch at a time holds it."""
+    """The manifest, open for appending by one batch at a time."""
 
     def __init__(self, folder: Path, *, anew: bool = False) -> None:
-        """Open, or begin anew, the manifest of a folder, which is made.
+        """Open the manifest of a folder, which is made if needed; `anew`: empty the manifest.
 
         Raises:
             OutputError: it cannot be written.
@@ -176,7 +177,7 @@ class Manifest:
         """
         self.path = folder / MANIFEST
         make_folder(folder)
-        _give_own_file(self.path)
+        _copy_if_linked(self.path)
         with write_errors(self.path):
             self._file = self.path.open("a+", encoding="utf-8")
         if not take_lock(self._file):
@@ -189,7 +190,7 @@ class Manifest:
                 self._file.write("\n")
 
     def _is_torn(self) -> bool:
-        """True where a killed run left half a line."""
+        """True if the last line is incomplete, as a killed run leaves it."""
         with self.path.open("rb") as file:
             content_end = file.seek(0, 2)
             if not content_end:
@@ -198,17 +199,17 @@ class Manifest:
             return file.read(1) != b"\n"
 
     def add(self, record: Record) -> None:
-        """Append a line and flush it; OutputError where the disk is full."""
+        """Append a line and flush it; OutputError if it cannot be written."""
         with write_errors(self.path):
             self._file.write(record.to_json() + "\n")
             self._file.flush()
 
     def close(self) -> None:
-        """Let others write."""
+        """Close the file, so that another batch can write it."""
         self._file.close()
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """The manifest itself."""
         return self
 
     def __exit__(
@@ -218,10 +219,11 @@ class Manifest:
         self.close()
 
 
-def _give_own_file(path: Path) -> None:
-    """A manifest that is a link, or has a second name elsewhere, is copied: lines are added in place.
+def _copy_if_linked(path: Path) -> None:
+    """Replace a manifest that is a link, or has several hard links, by a copy: lines are appended in place.
 
-    OutputError where something that is no file stands there.
+    Raises:
+        OutputError: there is something other than a file at this path.
     """
     if not os.path.lexists(path):
         return
@@ -235,14 +237,14 @@ def _give_own_file(path: Path) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Record]:
-    """Scene -> its last record; half a line, as a killed run leaves it, is ignored. Empty where there is none."""
-    found: dict[str, Record] = {}
+    """Scene -> its last record; empty without a manifest. Lines that are not records, or incomplete, are ignored."""
+    records: dict[str, Record] = {}
     path = folder / MANIFEST
     if not path.is_file():
-        return found
+        return records
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 record = Record.from_json(line)
-                found[record.scene] = record
-    return found
+                records[record.scene] = record
+    return records

@@ -1,4 +1,4 @@
-"""How a batch runs."""
+"""Options of a batch."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from geocloud.errors import UsageError
 from geocloud.pipeline.detection import DetectOptions
 
 SPLIT_SIDE = 50_000
+"""Pixels; see `BatchOptions.split`."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """How to detect many scenes; the defaults need nothing."""
+    """How to detect many scenes; the defaults work without any choice."""
 
     detect: DetectOptions = field(default_factory=DetectOptions)
-    """How each scene is detected. STAC items are always written and each task scores on one thread, so `stac` and
-    `threads` have no effect here; `overwrite` begins a folder's batch anew."""
+    """How each scene is detected. STAC items are always written, and each task scores on one thread, so `stac` and
+    `threads` have no effect here. `overwrite` starts the batch of a folder anew."""
     workers: int | None = None
-    """Workers of one thread to start on this machine; None: as many as cores and memory allow."""
+    """Number of workers, of one thread each, to start on this machine; None: as many as cores and memory allow."""
     scheduler: str | None = None
     """Address of a Dask scheduler to use instead, such as tcp://host:8786."""
     scheduler_file: str | os.PathLike[str] | None = None
-    """File that a Dask scheduler wrote, to use it instead."""
+    """File that a Dask scheduler wrote, to use this scheduler instead."""
     retries: int = 1
-    """How often a scene is tried again after an error that may pass; also after its worker died, where geocloud starts
-    the workers itself. A scheduler of the user's own keeps its `allowed-failures`."""
+    """How often a scene is repeated after an error that may be temporary, and after its worker died. A scheduler that
+    geocloud did not start uses its own `allowed-failures` for workers that died."""
     resume: bool = False
-    """Leave out what the manifest calls done with the same fingerprint and parameters and whose files are whole."""
+    """Leave out scenes that are done by the manifest, with the same fingerprint and parameters and unchanged files."""
     retry_failed: bool = False
-    """Run only the scenes that the manifest calls failed."""
+    """Run only the scenes that failed by the manifest."""
     split: int = SPLIT_SIDE
     """Rasters with more pixels than this along a side are scored in strips of rows, one task each."""
     lists: tuple[str | os.PathLike[str], ...] = ()
-    """Files that the scenes were named in: no output replaces one, also with `overwrite`."""
+    """Files that listed the scenes; no output may replace one of them, even with `overwrite`."""
 
     def __post_init__(self) -> None:
-        """Numbers a user can mistype, and wishes that contradict."""
+        """UsageError for values that are not allowed, and for options that exclude each other."""
         if self.retries < 0:
             raise UsageError(f"retries {self.retries} must be 0 or more")
         if self.split < 1:
@@ -52,5 +53,5 @@ class BatchOptions:
             raise UsageError("--overwrite begins anew; leave it out with --resume and --retry-failed")
 
     def of_scene(self) -> DetectOptions:
-        """What each task is given: whether a scene runs at all is the manifest's to say, not the files'."""
+        """Options of each task. It always overwrites: the manifest decides whether a scene runs, not existing files."""
         return replace(self.detect, threads=1, overwrite=True, stac=True)

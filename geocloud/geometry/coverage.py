@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 def polygon_edges(geometry: Any) -> Floats:  # noqa: ANN401 - shapely is untyped
-    """(n, 2, 2) directed edges of a polygon or multipolygon, as (start, end) of (x, y): outer rings turn left."""
+    """(n, 2, 2) edges (start, end) of (x, y) of a polygon or multipolygon, exterior rings turning left."""
     rings = shapely.get_rings(shapely.get_parts(shapely.orient_polygons(geometry)))
     points, owner = shapely.get_coordinates(rings, return_index=True)
     edges: Floats = np.stack([points[:-1], points[1:]], axis=1)[np.diff(owner) == 0]
@@ -24,40 +24,42 @@ def polygon_edges(geometry: Any) -> Floats:  # noqa: ANN401 - shapely is untyped
 def coverage(edges: Floats, window: Window) -> Floats:
     """(height, width) share, 0 to 1, of each pixel of a window that lies inside a polygon.
 
-    Exact but for rounding: the area of a polygon within a pixel is the integral of x dy along its edges, with x clamped
-    to the pixel (Green's theorem). An edge therefore adds its height to all pixels on its left, and part of it to
-    the pixels it runs through; holes subtract, because they turn the other way.
+    The result is exact except for rounding. The area of a polygon within a pixel is the integral of x dy along its
+    edges, with x clamped to the pixel (Green's theorem). So an edge adds its height to all pixels on its left, and a
+    part of its height to the pixels that it crosses. Holes subtract, because they run the other way.
 
     Args:
-        edges: (n, 2, 2) of `polygon_edges`, in pixels (column, row) of the raster.
-        window: the pixels asked for.
+        edges: (n, 2, 2) from `polygon_edges`, in pixel coordinates (column, row) of the raster.
+        window: the pixels to compute.
     """
     height, width = window.shape
     moved = edges - [window.col, window.row]
     pieces = _split(_split(moved, 1, height), 0, width)
     middle, rise = pieces.mean(axis=1), pieces[:, 1, 1] - pieces[:, 0, 1]
-    # Columns -1 (left of the window) to width (right of it) are stored from 0 on.
+    # Column -1 (left of the window) is stored at index 0, and column `width` (right of it) at index width + 1.
     row = np.clip(np.floor(middle[:, 1]), -1, height).astype(np.intp)
     col = np.clip(np.floor(middle[:, 0]), -1, width).astype(np.intp) + 1
-    inside = (row >= 0) & (row < height)
-    row, col, rise, x = row[inside], col[inside], rise[inside], middle[inside, 0]
+    in_rows = (row >= 0) & (row < height)
+    row, col, rise, x = row[in_rows], col[in_rows], rise[in_rows], middle[in_rows, 0]
     cell, cells = row * (width + 2) + col, height * (width + 2)
-    whole = np.bincount(cell, rise, cells).reshape(height, width + 2)
-    partly = np.bincount(cell, rise * (x - np.floor(x)), cells).reshape(height, width + 2)
-    on_the_left = whole[:, ::-1].cumsum(axis=1)[:, ::-1][:, 2:]  # of column c: all edges in columns beyond c
-    share: Floats = np.clip(partly[:, 1:-1] + on_the_left, 0, 1)
-    share[share < 1e-9] = 0  # what rounding leaves of sums that cancel
+    full_rise = np.bincount(cell, rise, cells).reshape(height, width + 2)
+    partial_rise = np.bincount(cell, rise * (x - np.floor(x)), cells).reshape(height, width + 2)
+    on_the_left = full_rise[:, ::-1].cumsum(axis=1)[:, ::-1][
+        :, 2:
+    ]  # for each column: the edges in all columns to the right of it
+    share: Floats = np.clip(partial_rise[:, 1:-1] + on_the_left, 0, 1)
+    share[share < 1e-9] = 0  # rounding errors of sums that cancel
     return share
 
 
 def _split(edges: Floats, axis: int, size: int) -> Floats:
-    """Edges cut where they cross a line between pixels, or the window's border, along x (0) or y (1).
+    """Edges (n, 2, 2), cut into pieces wherever they cross a border between pixels along x (`axis` 0) or y (1).
 
-    What lies before pixel 0 or beyond pixel `size` - 1 is not cut further.
+    The parts before pixel 0 and after pixel `size` - 1 are not cut further.
     """
-    # An edge from 0.5 to 2.5 lies in pixels 0, 1 and 2, so it becomes three pieces, all edges at once:
+    # An edge from 0.5 to 2.5 lies in pixels 0, 1 and 2, so it becomes three pieces. For all edges at once:
     #
-    #   first = 0, last = 2, counts = 3    owner: the edge of each piece, pixel: first, first + 1, ... last
+    #   first = 0, last = 2, counts = 3    owner: the edge of each piece; pixel: first, first + 1, ... last
     #   pieces: 0.5 to 1, 1 to 2, 2 to 2.5, each as a share of the edge's length (from_low, to_high)
     start, end = edges[:, 0], edges[:, 1]
     low, high = np.minimum(start[:, axis], end[:, axis]), np.maximum(start[:, axis], end[:, axis])
@@ -72,8 +74,8 @@ def _split(edges: Floats, axis: int, size: int) -> Floats:
     from_low = (begin - low[owner]) / length
     to_high = np.where(pixel == last[owner], 1.0, (stop - low[owner]) / length)
     rising = (end[:, axis] >= start[:, axis])[owner]
-    # A falling edge starts at its high end: the piece's place along it is counted from there.
-    early = np.where(rising, from_low, 1 - to_high)[:, None]
-    late = np.where(rising, to_high, 1 - from_low)[:, None]
-    way = (end - start)[owner]
-    return np.stack([start[owner] + early * way, start[owner] + late * way], axis=1)
+    # A falling edge starts at its high end, so the position of its pieces is counted from there.
+    piece_start = np.where(rising, from_low, 1 - to_high)[:, None]
+    piece_end = np.where(rising, to_high, 1 - from_low)[:, None]
+    vector = (end - start)[owner]
+    return np.stack([start[owner] + piece_start * vector, start[owner] + piece_end * vector], axis=1)

@@ -1,4 +1,4 @@
-"""From pixel coordinates to the Earth, and areas on the ellipsoid."""
+"""Convert pixel coordinates to the CRS of a scene, and compute areas on the ellipsoid."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from rasterio.transform import GCPTransformer
 from geocloud.raster import Georef
 
 EDGE_SAMPLES = 16
-"""A long straight edge is bent by a change of projection: it is cut into pieces of 1/16 of the scene's extent."""
+"""Straight edges become curves in another projection, so they are cut into pieces of 1/16 of the extent."""
 BATCH = 1_000
-"""Polygons that are copied at once: memory does not grow by several times their vertices."""
+"""Number of polygons that are projected at once, because that takes several times the memory of their vertices."""
 
 
 def transform_points(transform: Affine, xy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 2) points x, y through an affine transform.
+    """(n, 2) points (x, y) after an affine transform.
 
-    By element, not by a matrix product: that may round a point differently by its place in the array, and then the
-    first and last point of a ring are no longer the same.
+    It is not computed as a matrix product: that may round a point differently depending on its position in the array,
+    and then the first and the last point of a ring differ.
     """
     a, b, c, d, e, f = tuple(transform)[:6]
     x, y = xy[:, 0], xy[:, 1]
@@ -33,7 +33,7 @@ def transform_points(transform: Affine, xy: NDArray[np.float64]) -> NDArray[np.f
 
 
 def to_crs_coordinates(geometry: NDArray[Any], georef: Georef) -> NDArray[Any]:
-    """Polygons from pixel coordinates (column, row) into the scene's CRS, by its transform or else its GCPs."""
+    """Convert polygons from pixel coordinates (column, row) to the scene's CRS, by its GCPs if it has any."""
     if not georef.gcps:
         return np.asarray(shapely.transform(geometry, lambda xy: transform_points(georef.transform, xy)))
     points = [GroundControlPoint(row=r, col=c, x=x, y=y, z=z) for r, c, x, y, z in georef.gcps]
@@ -48,22 +48,23 @@ def to_crs_coordinates(geometry: NDArray[Any], georef: Georef) -> NDArray[Any]:
 
 @lru_cache(maxsize=16)  # PROJ takes 10 ms to find a transformation, and a scene asks several times
 def to_degrees(crs_wkt: str) -> Transformer:
-    """From a CRS into longitude and latitude, WGS 84. Threads may share it."""
+    """The transformation from a CRS to (longitude, latitude), WGS 84. Threads may share it."""
     return Transformer.from_crs(CRS.from_wkt(crs_wkt), "EPSG:4326", always_xy=True)
 
 
 @lru_cache(maxsize=16)
 def to_equal_area(crs_wkt: str, lon: float, lat: float) -> Transformer:
-    """Into a Lambert azimuthal equal-area CRS on the WGS 84 ellipsoid, centred on a place (Snyder 1987, ch. 24).
+    """The transformation from a CRS to a Lambert azimuthal equal-area projection (Snyder 1987, ch. 24), in metres.
 
-    Areas in it are areas on the ellipsoid, anywhere: over poles and the antimeridian as well.
+    It is centred on (`lon`, `lat`), in degrees. Areas in it equal those on the WGS 84 ellipsoid everywhere, also across
+    poles and the antimeridian.
     """
     equal_area = CRS.from_dict({"proj": "laea", "lat_0": lat, "lon_0": lon, "ellps": "WGS84", "units": "m"})
     return Transformer.from_crs(CRS.from_wkt(crs_wkt), equal_area, always_xy=True)
 
 
 def scene_centre(georef: Georef) -> tuple[float, float]:
-    """(longitude, latitude) of the middle of the scene in degrees, WGS 84."""
+    """(longitude, latitude) of the centre of the scene in degrees, WGS 84."""
     height, width = georef.shape
     middle = to_crs_coordinates(np.array([shapely.Point(width / 2, height / 2)]), georef)[0]
     lon, lat = to_degrees(georef.crs_wkt).transform(middle.x, middle.y)
@@ -71,32 +72,33 @@ def scene_centre(georef: Georef) -> tuple[float, float]:
 
 
 def geodesic_areas(geometry: NDArray[Any], georef: Georef) -> NDArray[np.float64]:
-    """Areas in m² on the WGS 84 ellipsoid of polygons given in the scene's CRS.
+    """(n,) areas in m², on the WGS 84 ellipsoid, of polygons (n,) in the scene's CRS.
 
-    Ring by ring, for GEOS mends each polygon that it adds vertices to, which takes seconds where one has many holes.
+    The areas of rings are added and subtracted, because GEOS repairs each polygon to which it adds vertices: that takes
+    seconds if the polygon has many holes.
     """
     if not len(geometry):
         return np.zeros(0)
-    change = to_equal_area(georef.crs_wkt, *scene_centre(georef))
+    transformer = to_equal_area(georef.crs_wkt, *scene_centre(georef))
     west, south, east, north = shapely.total_bounds(geometry)
     longest = max(east - west, north - south) / EDGE_SAMPLES
 
     def project(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(change.transform(xy[:, 0], xy[:, 1]))
+        return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
 
-    def areas(some: NDArray[Any]) -> NDArray[np.float64]:
-        rings, owner = shapely.get_rings(some, return_index=True)
-        bent = shapely.segmentize(rings, longest) if longest > 0 else rings
-        inside = shapely.area(shapely.polygons(shapely.transform(bent, project)))
+    def areas(polygons: NDArray[Any]) -> NDArray[np.float64]:
+        rings, owner = shapely.get_rings(polygons, return_index=True)
+        segmented = shapely.segmentize(rings, longest) if longest > 0 else rings
+        ring_areas = shapely.area(shapely.polygons(shapely.transform(segmented, project)))
         outer = np.diff(owner, prepend=-1) > 0
-        return np.bincount(owner, np.where(outer, inside, -inside), len(some)).astype(np.float64)
+        return np.bincount(owner, np.where(outer, ring_areas, -ring_areas), len(polygons)).astype(np.float64)
 
     return np.concatenate([areas(geometry[start : start + BATCH]) for start in range(0, len(geometry), BATCH)])
 
 
 def pixel_area(georef: Georef) -> float:
-    """Area in m² of the middle pixel on the ellipsoid."""
+    """Area of the scene's middle pixel in m², on the WGS 84 ellipsoid."""
     height, width = georef.shape
-    corner = Affine.translation(width // 2, height // 2)
-    square = shapely.Polygon([corner @ xy for xy in ((0, 0), (1, 0), (1, 1), (0, 1))])
+    to_pixel = Affine.translation(width // 2, height // 2)
+    square = shapely.Polygon([to_pixel @ xy for xy in ((0, 0), (1, 0), (1, 1), (0, 1))])
     return float(geodesic_areas(to_crs_coordinates(np.array([square]), georef), georef)[0])

@@ -1,4 +1,4 @@
-"""What masks of a series are made by, whether its dates are files or arrays: samples, windows, codes."""
+"""Steps of masking a series that are the same for files and for arrays: windows, samples, input and codes."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ from geocloud.series.stack import with_data
 
 SERIES_CODES = (CLEAR, CLOUD, SHADOW, NODATA)
 SHADED, LIT = np.float32(0.8), np.float32(0.1)
-"""P(shadow) of a single date where its mask says shadow, and elsewhere."""
+"""P(shadow) of a single date: where its mask has shadow, and elsewhere."""
 MEMORY = 256 << 20
-"""Bytes of one window of all dates, about, with what is computed of it."""
+"""Bytes of one window of all dates, about, including intermediate results."""
 SAMPLES, SAMPLE_SIDE = 4, 64
-"""Windows along each side of the scene, and their pixels, from which what sets the dates apart is learned."""
+"""Number of sample windows along each side of the scene, and the side of each in pixels; see `learn_usual`."""
 
 
 def window_pixels(dates: int, bands: int) -> int:
-    """Pixels of one window of all dates, at most."""
+    """Maximum number of pixels of one window of all dates."""
     return max(1, MEMORY // (4 * dates * (3 * bands + 2 * NEAR + 10)))
 
 
 def find_limit(frame: Window, shape: tuple[int, int], blocks_of: Callable[[Window], Window]) -> Window:
-    """What is read to mask a part of a scene: the blocks that are scored for it in any case, or more.
+    """The window to read for masking a part of a scene.
 
-    So much that what a pixel depends on is in it, and that dates can be compared.
+    It holds the blocks that are scored for the part and for the pixels on which its result depends, and is large enough
+    to sample the dates.
 
     Args:
         frame: the part.
         shape: (height, width) of the scene.
-        blocks_of: the pixels of the blocks that hold any of a window.
+        blocks_of: gives the window of all blocks that overlap a window.
     """
     blocks = blocks_of(frame.grow(REACH).clip(shape))
     return blocks.grow(max(0, (SAMPLES * SAMPLE_SIDE - min(blocks.shape) + 1) // 2)).clip(shape)
 
 
 def sample_windows(limit: Window, pixels: int) -> list[Window]:
-    """Windows from all over the limit, of one size, that have at most so many pixels together; all of a small one."""
+    """Windows of one size, spread over `limit`, with about `pixels` pixels together; all of `limit` if it is small."""
     side = max(2 * REACH, min(SAMPLE_SIDE, math.isqrt(pixels // SAMPLES**2)))
     if max(limit.shape) <= SAMPLES * side:
         return [limit]
@@ -57,28 +58,31 @@ def sample_windows(limit: Window, pixels: int) -> list[Window]:
 
 
 def to_dates(values: FloatArray, bands: Sequence[str], cast: FloatArray | None = None) -> Dates:
-    """(date, plane, h, w) as the explanations take them.
+    """Prepare the input of `explain` from stacked planes.
 
-    Planes are the bands, NaN where not seen; P(cloud) of the date alone, NaN where not scored; and P(shadow). `cast` is
-    P(cloud) (date, h, w) where shadows would be cast from, NaN where not known.
+    Args:
+        values: (date, plane, h, w). The planes are the bands, NaN where not seen; single-date P(cloud), NaN where not
+            scored; and single-date P(shadow).
+        bands: names of the bands.
+        cast: (date, h, w) P(cloud) at the place that would cast a shadow, NaN where unknown; None: all unknown.
     """
     data = values[:, :-2]
     return take_dates(data, with_data(data), values[:, -2], values[:, -1], bands, cast)
 
 
-def to_codes(found: Explained) -> ByteArray:
-    """(date, h, w) codes of what the dates say together."""
+def to_codes(explained: Explained) -> ByteArray:
+    """(date, h, w) mask codes, by the probabilities of cloud and shadow."""
     with np.errstate(invalid="ignore"):
-        codes = np.where(found.shadow >= 0.5, np.uint8(SHADOW), np.uint8(CLEAR))
-        codes[found.cloud >= 0.5] = CLOUD
-    codes[np.isnan(found.cloud)] = NODATA
+        codes = np.where(explained.shadow >= 0.5, np.uint8(SHADOW), np.uint8(CLEAR))
+        codes[explained.cloud >= 0.5] = CLOUD
+    codes[np.isnan(explained.cloud)] = NODATA
     return codes
 
 
 def check_different(values: FloatArray, names: Sequence[str]) -> None:
-    """InputError where two dates of samples (date, plane, h, w) hold the same pixels: a cloud would confirm itself.
+    """InputError if two dates of samples (date, plane, h, w) hold the same pixels: a cloud would confirm itself.
 
-    Neighbours in time are the same also where one of them lacks some pixels; ground of one number is no copy.
+    Adjacent dates are also compared on just the pixels that both have. Dates with a single value are not compared.
     """
     data, seen = values[:, :-2], with_data(values[:, :-2])
     firsts: dict[bytes, int] = {}
@@ -86,9 +90,9 @@ def check_different(values: FloatArray, names: Sequence[str]) -> None:
         if not seen[later].any() or date[:, seen[later]].std() == 0:
             continue
         earlier = firsts.setdefault(hashlib.sha256(np.nan_to_num(date, nan=-1).tobytes()).digest(), later)
-        both = seen[later] & seen[later - 1]
-        one, other = date[:, both], data[later - 1][:, both]
-        if later and both.any() and one.std() > 0 and np.array_equal(one, other):
+        in_both = seen[later] & seen[later - 1]
+        this, before = date[:, in_both], data[later - 1][:, in_both]
+        if later and in_both.any() and this.std() > 0 and np.array_equal(this, before):
             earlier = later - 1
         if earlier != later:
             raise InputError(f"{names[earlier]} and {names[later]} hold the same pixels; give each date once")

@@ -1,4 +1,4 @@
-"""Scenes of one place in the order of time on one grid, and windows of them."""
+"""Bring scenes of one place onto one grid, in order of time, and read windows of them."""
 
 from __future__ import annotations
 
@@ -16,44 +16,48 @@ from geocloud.readers.reader import SceneReader
 from geocloud.readers.scenes.warped import common_grid, on_grid
 
 CACHE = 32 << 20
-"""Bytes of GDAL's block cache while many dates are read; its default, a share of the machine's memory, fills."""
+"""Bytes of GDAL's block cache while many dates are read; they fill its default, a share of the machine's memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Scenes on one grid, the earliest first."""
+    """Scenes with a common grid, the earliest first."""
 
     scenes: tuple[SceneReader, ...]
-    """As they are; `on_grid` shows those that lie on another grid."""
+    """The scenes on their own grids; `read` resamples those that differ from the common one."""
     days: tuple[str, ...]
-    """YYYY-MM-DD of each; all empty where no scene tells its day and the given order is kept."""
+    """Date of each scene, YYYY-MM-DD; all are empty if no scene has a date, and then the given order is kept."""
     bands: tuple[str, ...]
-    """Those that all scenes have, in the order of the first scene."""
+    """Bands that all scenes have, in the order of the first scene."""
     georef: Georef
-    """The grid."""
+    """The common grid."""
 
     @property
     def frame(self) -> Window:
-        """All of the grid."""
+        """The whole grid as a window."""
         return Window(0, 0, *self.georef.shape)
 
     def read(self, number: int, window: Window) -> FloatArray:
-        """(band, h, w) reflectance of a scene, NaN where it has no data."""
+        """(band, h, w) reflectance of a scene, by its index, in a window of the grid; NaN where it has no data."""
         raster = on_grid(self.scenes[number], self.georef).read(window, self.bands)
         return np.where(raster.valid, raster.data, np.float32(np.nan))
 
 
 def with_data(values: FloatArray) -> BoolArray:
-    """(..., h, w) True where all bands of (..., band, h, w) have a value."""
+    """(..., h, w) True where all bands of `values` (..., band, h, w) are finite."""
     return np.asarray(np.isfinite(values).all(axis=-3), dtype=bool)
 
 
 def make_stack(scenes: Sequence[SceneReader], least: int) -> Stack:
-    """Scenes of different days that lie on one grid, in the order of time.
+    """A stack of scenes of different days that are on the same grid.
+
+    Args:
+        scenes: in any order if they have dates.
+        least: minimum number of scenes.
 
     Raises:
-        UsageError: fewer than `least`, one given twice, or some tell their day and others do not.
-        InputError: they are not on one grid, or have no band in common.
+        UsageError: there are fewer than `least`, two are of the same date, or only some have a date.
+        InputError: they are not on the same grid, or have no band in common.
     """
     if len(scenes) < least:
         count = "1 date is" if len(scenes) == 1 else f"{len(scenes)} dates are"
@@ -69,13 +73,14 @@ def make_stack(scenes: Sequence[SceneReader], least: int) -> Stack:
 
 
 def make_mosaic(scenes: Sequence[SceneReader]) -> Stack:
-    """Scenes of any grids, of one day also several, on the pixels of the first: the grid covers all of them.
+    """A stack of scenes on any grids, also with several scenes of one day.
 
-    Scenes without a place on the Earth have to be of one size.
+    Its grid continues the pixels of the first scene and covers all scenes. Scenes without georeference, or with GCPs,
+    must all be on the same grid.
 
     Raises:
-        UsageError: there are none, one is given twice, or some tell their day and others do not.
-        InputError: they lie beside each other in a way that no grid covers, or have no band in common.
+        UsageError: there are no scenes, one is given twice, or only some have a date.
+        InputError: no grid can cover all scenes, or they have no band in common.
     """
     if not scenes:
         raise UsageError("no scene was given; give one or more dates of one place")
@@ -91,7 +96,7 @@ def make_mosaic(scenes: Sequence[SceneReader]) -> Stack:
 
 
 def _days(scenes: Sequence[SceneReader]) -> list[str]:
-    """The day of each; UsageError where only some tell theirs."""
+    """Date of each scene, YYYY-MM-DD or empty; UsageError if only some have one."""
     days = [scene_day(scene) for scene in scenes]
     if any(days) and not all(days):
         name = scenes[days.index("")].source
@@ -100,39 +105,39 @@ def _days(scenes: Sequence[SceneReader]) -> list[str]:
 
 
 def _ordered(scenes: Sequence[SceneReader], days: Sequence[str], georef: Georef) -> Stack:
-    """The stack; InputError where the scenes have no band in common."""
+    """The stack, sorted by date; InputError if the scenes have no band in common."""
     order = np.argsort(days, kind="stable") if all(days) else range(len(days))
-    ordered = tuple(scenes[place] for place in order)
+    ordered = tuple(scenes[index] for index in order)
     bands = tuple(band for band in ordered[0].bands if all(band in scene.bands for scene in ordered))
     if not bands:
         raise InputError(f"{ordered[0].source} and the other scenes have no band in common; name them with --bands")
-    return Stack(ordered, tuple(days[place] for place in order), bands, georef)
+    return Stack(ordered, tuple(days[index] for index in order), bands, georef)
 
 
 def _check_grids(scenes: Sequence[SceneReader]) -> None:
-    """InputError where a scene's pixels are not those of the first."""
+    """InputError if a scene is not on the grid of the first one."""
     first = scenes[0].georef
     for scene in scenes[1:]:
         other = scene.georef
-        near = first.transform.almost_equals(other.transform, 1e-6 * max(first.resolution))
-        alike = same_crs(other, first)
-        if other.shape == first.shape and near and alike:
+        same_transform = first.transform.almost_equals(other.transform, 1e-6 * max(first.resolution))
+        same_crs_as_first = same_crs(other, first)
+        if other.shape == first.shape and same_transform and same_crs_as_first:
             continue
         if other.shape != first.shape:
             sizes = [f"{georef.shape[1]}x{georef.shape[0]}" for georef in (other, first)]
-            what = f"{sizes[0]} pixels, not {sizes[1]}"
-        elif not alike:
-            what = f"{crs_name(other)}, not {crs_name(first)}"
+            difference = f"{sizes[0]} pixels, not {sizes[1]}"
+        elif not same_crs_as_first:
+            difference = f"{crs_name(other)}, not {crs_name(first)}"
         else:
-            what = "its pixels lie elsewhere"
+            difference = "its pixels lie elsewhere"
         raise InputError(
-            f"{scene.source} is not on the grid of {scenes[0].source}: {what}; "
+            f"{scene.source} is not on the grid of {scenes[0].source}: {difference}; "
             "bring all dates onto one grid, as with gdalwarp -te -tr -t_srs"
         )
 
 
 def day_numbers(days: Sequence[str], dates: int) -> list[int]:
-    """Days since 1970-01-01 of each date, or 1, 2, 3 where there are no days."""
+    """Days since 1970-01-01 of each different day, or 1, 2, 3... for `dates` dates if there are no days."""
     if not all(days):
         return list(range(1, dates + 1))
     epoch = datetime.date(1970, 1, 1)

@@ -33,34 +33,35 @@ from geocloud.writers.staging import Staging, check_outputs, has_tags, staged
 from geocloud.writers.tiles import TileWriter
 
 MOST_EMPTY = 10
-"""Times as many pixels as the scenes have that the grid may have."""
+"""Maximum number of pixels of the grid, as a multiple of the number of pixels of all scenes."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompositeOptions:
-    """How to compose; the defaults need nothing."""
+    """How to compose; the defaults work without any choice."""
 
     method: Method = "median"
     """`median`, `medoid`, `best` or `mean`; see geocloud.series.compose."""
     masks: str | os.PathLike[str] | None = None
-    """Folder of masks, NAME_cloudmask.tif of each scene, and NAME_cloudscore.tif where there is one; masks that are
-    missing, or all where None, are made first and not kept."""
+    """Folder of masks: NAME_cloudmask.tif of each scene, and optionally NAME_cloudscore.tif. Missing masks are made
+    first and not kept; None: all are."""
     aoi: AreaSource | None = None
-    """As of `detect`: the result is cut to the area, and what lies outside its polygons is nodata."""
+    """The area to compose, as in `detect`; pixels outside its polygons are nodata. None: everything."""
     bounds: Box | None = None
-    """The same as (west, south, east, north) in the CRS of the first scene."""
+    """The area as (west, south, east, north) in the CRS of the first scene; None: see `aoi`."""
     model: str | os.PathLike[str] = DEFAULT_MODEL
-    """For masks that are made."""
+    """The model for masks that are made."""
     scene: SceneOptions = field(default_factory=SceneOptions)
-    """Bands, scale and offset where the scenes do not say."""
+    """Bands, scale and offset, if the scenes do not define them."""
     stac: bool = False
-    """Write a STAC item beside the result too."""
+    """Also write a STAC item beside the result."""
     overwrite: bool = False
+    """Replace an existing result; otherwise it is an error."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
 
     def __post_init__(self) -> None:
-        """Wishes that contradict."""
+        """UsageError if both `aoi` and `bounds` are given."""
         if self.aoi is not None and self.bounds is not None:
             raise UsageError("--aoi and --bounds are two ways to give an area; give one of them")
 
@@ -72,11 +73,11 @@ class Composite:
     path: Path
     """float32 COG: the scenes' bands as reflectance, then `count` and `date`; NaN where no date was clear."""
     dates: tuple[str, ...]
-    """The scenes' days, the earliest first, each once; empty texts where no scene tells its day."""
+    """Different days of the scenes, YYYY-MM-DD, the earliest first; empty texts if no scene has a date."""
     filled_percent: float
-    """Of the pixels that hold data on any date, those that were clear on one or more; NaN where none hold data."""
+    """Percent of the pixels with data on any date that are clear on at least one; NaN if no pixel has data."""
     item_path: Path | None = None
-    """The STAC item, where it was asked for."""
+    """The STAC item, if one was written."""
 
 
 def composite(
@@ -90,26 +91,26 @@ def composite(
 ) -> Composite:
     """Write one image of several dates of one place, each pixel from dates on which it is clear.
 
-    Clear is what a mask calls clear or snow. The result lies on the pixels of the first scene and covers all of them:
-    scenes on other grids, as of another UTM zone, are resampled (bilinear, masks by the nearest pixel). The band
-    `count` says how many dates were clear, `date` which one is shown, or is nearest to what is: days since 1970-01-01,
-    or the scene's number from 1 where no scene tells its date. Memory grows neither with the scenes nor with their
-    number.
+    A pixel is clear where the mask is clear or snow. The grid of the result continues the pixels of the first scene and
+    covers all scenes. Scenes on other grids, such as another UTM zone, are resampled: bilinearly, masks by the nearest
+    pixel. The band `count` is the number of clear dates. The band `date` is the date that is shown, or is closest to
+    the value shown: days since 1970-01-01, or the scene's number from 1 if no scene has a date. Memory depends neither
+    on the size of the scenes nor on their number.
 
     Args:
-        scenes: one or more, of any grids; of one day also several, as neighbouring tiles.
+        scenes: one or more, on any grids; several may be of the same day, such as adjacent tiles.
         out: the GeoTIFF to write.
-        options: how; defaults where None.
+        options: how to compose; None: the defaults.
         scorer: a loaded model to use instead of `options.model`; not with `tasks`.
-        tasks: where the work is done, as `geocloud.batch.cluster.tasks_on` of a Dask client; None: here. Scenes are
-            named by paths or URLs then.
-        progress: called as work goes on; may raise Cancelled.
+        tasks: runs the work elsewhere, as `geocloud.batch.cluster.tasks_on` does for a Dask client; scenes must then be
+            paths or URLs. None: the work is done here.
+        progress: called with the work done so far; may raise Cancelled.
 
     Raises:
-        UsageError: a scene is given twice, or `out` exists or is no .tif.
-        InputError: a mask is not on its scene's grid, no scene has data in the area, or the scenes lie far apart and
+        UsageError: a scene is given twice, or `out` exists or does not end with .tif or .tiff.
+        InputError: a mask is not on its scene's grid, no scene has data in the area, or the scenes are far apart and
             no area is given.
-        ModelError, OutputError: as detect.
+        ModelError, OutputError: as in detect.
     """
     options, target = options or CompositeOptions(), Path(out)
     outputs = _outputs(target, options)
@@ -118,43 +119,43 @@ def composite(
     check_outputs(outputs, chain(_mask_files(options), area_files(options.aoi)), overwrite=options.overwrite)
     with ExitStack() as files:
         opened = [files.enter_context(open_scene(scene, options.scene)) for scene in scenes]
-        named = {id(reader): source for reader, source in zip(opened, scenes, strict=True)}
+        source_of = {id(reader): source for reader, source in zip(opened, scenes, strict=True)}
         stack = make_mosaic(opened)
         area = None
         if options.aoi is not None or options.bounds is not None:
             area = find_area(options.aoi, options.bounds, stack.georef, "the composite")
-            stack = _touching(stack, area.window)
+            stack = _only_overlapping(stack, area.window)
         else:
             _check_near(stack)
-        sources = [named[id(scene)] for scene in stack.scenes]
+        sources = [source_of[id(scene)] for scene in stack.scenes]
         check_outputs(outputs, chain.from_iterable(map(scene_files, stack.scenes)), overwrite=options.overwrite)
         staging = files.enter_context(staged(target.stem))
-        if tasks is None:  # elsewhere each process opens the scenes itself
+        if tasks is None:  # other processes open the scenes themselves
             stack = replace(stack, scenes=read_once(stack.scenes, partial(staging.scratch, target)))
         days = list(dict.fromkeys(stack.days)) if all(stack.days) else [str(n) for n in range(len(stack.days))]
         dates = [days.index(day) for day in stack.days] if all(stack.days) else list(range(len(stack.days)))
         plan = Mosaic((), tuple(dates), tuple(day_numbers(stack.days, len(days))), options.method, area)
         limit = None if area is None else frame_of_window(spool_of(plan, stack).limit, stack.georef)
-        wish = DetectOptions(
+        detect_options = DetectOptions(
             model=options.model, scene=options.scene, device=options.device, polygons="none", aoi=limit,
             score=options.method in ("best", "mean"), classes=("cloud", "shadow"),
             threads=None if tasks is None else 1,
         )  # fmt: skip
-        recipe = MaskRecipe(options.masks, wish, partial(staging.scratch, target))
+        recipe = MaskRecipe(options.masks, detect_options, partial(staging.scratch, target))
         prepared = prepare(stack, sources, recipe, spool_of(plan, stack).limit, scorer, tasks, progress)
-        plan = replace(plan, masks=tuple(one.mask for one in prepared))
-        fetched = [one.fetched for one in prepared]
+        plan = replace(plan, masks=tuple(scene_mask.mask for scene_mask in prepared))
+        fetched = [scene_mask.fetched for scene_mask in prepared]
         filled = _write(plan, stack, sources, fetched, options, target, tasks, staging, progress)
         if options.stac:
             _write_item(outputs[1], target, plan, stack, staging)
         older = partial(filter, has_tags, [target.with_suffix(".json")]) if options.overwrite else tuple
         staging.commit(last=target, retired=older, overwrite=options.overwrite)
-    shown, item = days if all(stack.days) else [""] * len(days), outputs[1] if options.stac else None
-    return Composite(target, tuple(shown), filled, item)
+    shown_days, item = days if all(stack.days) else [""] * len(days), outputs[1] if options.stac else None
+    return Composite(target, tuple(shown_days), filled, item)
 
 
 def _outputs(target: Path, options: CompositeOptions) -> list[Path]:
-    """What is written; UsageError for a suffix that is none of a GeoTIFF."""
+    """The files to write, the GeoTIFF first; UsageError if its suffix is not that of a GeoTIFF."""
     if target.suffix.lower() not in (".tif", ".tiff"):
         raise UsageError(f"{target} has the suffix {target.suffix or 'none'}; a GeoTIFF is written: name it .tif")
     if not options.stac:
@@ -164,13 +165,13 @@ def _outputs(target: Path, options: CompositeOptions) -> list[Path]:
 
 
 def _mask_files(options: CompositeOptions) -> list[str]:
-    """The files of the folder of masks, and of the model."""
+    """The files in the folder of masks, and those of the model."""
     masks = [] if options.masks is None else [str(path) for path in mask_folder(options.masks).glob("*")]
     return [*masks, *model_files(options.model)]
 
 
-def _touching(stack: Stack, window: Window) -> Stack:
-    """The stack with those scenes alone that have pixels in a window of its grid; InputError where none has."""
+def _only_overlapping(stack: Stack, window: Window) -> Stack:
+    """The stack with only the scenes that have pixels in a window of its grid; InputError if none has."""
     frame, kept = frame_of_window(window, stack.georef), []
     for number, scene in enumerate(stack.scenes):
         try:
@@ -186,7 +187,7 @@ def _touching(stack: Stack, window: Window) -> Stack:
 
 
 def _check_near(stack: Stack) -> None:
-    """InputError where the grid would be nearly empty."""
+    """InputError if the grid would be nearly empty, because the scenes are far apart."""
     height, width = stack.georef.shape
     if height * width > MOST_EMPTY * sum(scene.georef.shape[0] * scene.georef.shape[1] for scene in stack.scenes):
         raise InputError(
@@ -195,7 +196,7 @@ def _check_near(stack: Stack) -> None:
         )
 
 
-def _write(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that it holds
+def _write(  # noqa: PLR0913, PLR0917 - one step of `composite`, which needs all its variables
     plan: Mosaic,
     stack: Stack,
     sources: Sequence[Source],
@@ -206,7 +207,7 @@ def _write(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that i
     staging: Staging,
     progress: Progress,
 ) -> float:
-    """Write the composite part by part; returns the percent of pixels with data that are filled."""
+    """Write the composite part by part; returns the percent of pixels with data that are clear on any date."""
     frame = plan.frame(stack)
     writer = TileWriter(
         staging.scratch(target, target.name), window_georef(stack.georef, frame), _product(stack), _tags(plan, stack)
@@ -228,27 +229,30 @@ def _write(  # noqa: PLR0913, PLR0917 - one step of `composite`, with all that i
 
 
 def _names(sources: Sequence[Source]) -> list[str]:
-    """Paths and URLs; UsageError for what other processes cannot open."""
-    held = next((source for source in sources if not isinstance(source, str | os.PathLike)), None)
-    if held is not None:
-        raise UsageError(f"a {type(held).__name__} cannot be opened by other processes; give scenes by path or URL")
+    """The paths and URLs of scenes; UsageError for a source that another process cannot open."""
+    in_memory = next((source for source in sources if not isinstance(source, str | os.PathLike)), None)
+    if in_memory is not None:
+        raise UsageError(
+            f"a {type(in_memory).__name__} cannot be opened by other processes; give scenes by path or URL"
+        )
     return [os.fspath(source) for source in sources if isinstance(source, str | os.PathLike)]
 
 
 def _product(stack: Stack) -> RasterFormat:
+    """Format of the composite: float32, the bands of the stack, then `count` and `date`."""
     names = (*stack.bands, "count", "date")
     return RasterFormat("NEAREST", "YES", "float32", float("nan"), len(names), names=names)
 
 
 def _tags(plan: Mosaic, stack: Stack) -> dict[str, str]:
-    """Provenance: of what, by which masks, how."""
-    kept = ("GEOCLOUD_MODEL", "GEOCLOUD_MODEL_SHA256", "GEOCLOUD_THRESHOLD", "GEOCLOUD_CLASSES", "GEOCLOUD_SERIES")
-    found: dict[str, dict[str, None]] = {key: {} for key in kept}
+    """Provenance tags: the scenes, the method, and the models of the masks."""
+    keys = ("GEOCLOUD_MODEL", "GEOCLOUD_MODEL_SHA256", "GEOCLOUD_THRESHOLD", "GEOCLOUD_CLASSES", "GEOCLOUD_SERIES")
+    values: dict[str, dict[str, None]] = {key: {} for key in keys}
     for place in plan.masks:
         with MaskFile(place.mask) as mask:
-            for key in kept:
-                found[key][mask.tags.get(key, "")] = None
-    masks = {key: ",".join(text for text in texts if text) for key, texts in found.items()}
+            for key in keys:
+                values[key][mask.tags.get(key, "")] = None
+    masks = {key: ",".join(text for text in texts if text) for key, texts in values.items()}
     dated = all(stack.days)
     tags = {
         "GEOCLOUD_VERSION": __version__,
@@ -263,7 +267,7 @@ def _tags(plan: Mosaic, stack: Stack) -> dict[str, str]:
 
 
 def _write_item(path: Path, target: Path, plan: Mosaic, stack: Stack, staging: Staging) -> None:
-    """The STAC item beside the composite."""
+    """Write the STAC item beside the composite."""
     sources = [seen_from(path, scene.describe().get("item") or scene.source) for scene in stack.scenes]
     asset = Asset(
         staging.path(target), target.name, "Cloud-free composite, reflectance", COG, ("data", "reflectance"),

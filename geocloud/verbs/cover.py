@@ -1,4 +1,4 @@
-"""Cover: how much of each zone is cloud, on each date."""
+"""Cover: measure the cloud cover of zones in one or more masks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 COLUMNS = ("mask", "date", "cloud_percent", "shadow_percent", "valid_percent")
 MAX_STRIP_PIXELS = 4 << 20
-"""Pixels of a zone that are measured at once."""
+"""Maximum number of pixels of a zone that are measured at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,9 @@ class CoverOptions:
     """How to measure cover."""
 
     encoding: MaskEncoding | None = None
-    """The masks' codes; None: as their tags say, else geocloud's own."""
+    """Encoding of the masks; None: the one that their tags name, else geocloud's own."""
     overwrite: bool = False
+    """Replace an existing table; otherwise it is an error."""
 
 
 def cover(
@@ -55,24 +56,24 @@ def cover(
     *,
     progress: Progress = no_progress,
 ) -> geopandas.GeoDataFrame:
-    """The cloud cover of zones: a row for each zone and mask, the zone's own columns before ours.
+    """The cloud cover of zones: one row per zone and mask, with the zone's own columns before those below.
 
-    Each pixel counts by the exact share of it that lies in the zone; on a grid in degrees also by its area. Masks are
-    read by strips and never held whole.
+    Each pixel is weighted by the exact share of it that lies in the zone, and on a grid in degrees also by its area.
+    Masks are read in strips, never as a whole.
 
     | column | |
     |---|---|
-    | mask | the mask's file name |
-    | date | YYYY-MM-DD, empty where neither tags, STAC item nor name tell it |
-    | cloud_percent | cloud, thick or thin, of the zone's valid part; NaN where none is valid |
-    | shadow_percent | the same of cloud shadow; NaN also where the mask was made without that class |
-    | valid_percent | the zone's part that is in the mask and no nodata |
+    | mask | file name of the mask |
+    | date | YYYY-MM-DD from the mask's tags, STAC item or name; empty if none of them has it |
+    | cloud_percent | thick and thin cloud, in percent of the valid part of the zone; NaN if no part is valid |
+    | shadow_percent | the same for cloud shadow; NaN also if the mask was made without this class |
+    | valid_percent | percent of the zone that is inside the mask and not nodata |
 
     Args:
-        masks: a mask that geocloud wrote, or any raster of class codes; or several.
-        zones: polygons in any vector format and CRS, or a frame.
-        out: table to write: .gpkg, .parquet, or .csv without the polygons; None: none.
-        options: how; defaults where None.
+        masks: one or several masks: files that geocloud wrote, or any rasters of class codes.
+        zones: polygons in any vector format and CRS, or a GeoDataFrame.
+        out: the table to write: .gpkg, .parquet, or .csv without the polygons; None: no file.
+        options: how to measure; None: the defaults.
         progress: called after each mask; may raise Cancelled.
 
     Raises:
@@ -92,8 +93,8 @@ def cover(
     parts = []
     for done, path in enumerate(masks):
         progress(done, len(masks), "cover")
-        parts.append(_figures(frame, Path(path), options.encoding))
-    table = _with_figures(frame, parts)
+        parts.append(_cover_in(frame, Path(path), options.encoding))
+    table = _with_cover(frame, parts)
     if target is not None:
         with staged(target.stem) as staging:
             write_table(table, staging.path(target), {"GEOCLOUD_VERSION": __version__}, "cover")
@@ -103,50 +104,54 @@ def cover(
 
 
 @dataclass(frozen=True, slots=True)
-class _Figures:
-    """What one mask says of each zone."""
+class _MaskCover:
+    """The cover of all zones in one mask."""
 
     mask: str
     date: str
     percents: tuple[Floats, Floats, Floats]
-    """(n,) each: cloud, shadow, valid."""
+    """Percent of cloud, of shadow, and of valid pixels, (zones,) each."""
 
 
-def _with_figures(frame: geopandas.GeoDataFrame, parts: Sequence[_Figures]) -> geopandas.GeoDataFrame:
-    """The zones with the figures of all masks, zone by zone, the masks of each in the order given."""
+def _with_cover(frame: geopandas.GeoDataFrame, parts: Sequence[_MaskCover]) -> geopandas.GeoDataFrame:
+    """The zones with their cover in all masks, zone by zone; for each zone, masks are in the order given."""
     table = frame.iloc[np.repeat(np.arange(len(frame)), len(parts))].reset_index(drop=True)
     table = table.rename(columns={name: f"{name}_zone" for name in COLUMNS if name in table.columns})
     names = [[part.mask for part in parts] * len(frame), [part.date for part in parts] * len(frame)]
     percents = [np.stack(figure, axis=1).ravel().round(4) for figure in zip(*(p.percents for p in parts), strict=True)]
-    own = [name for name in table.columns if name != table.geometry.name]
+    zone_columns = [name for name in table.columns if name != table.geometry.name]
     table = table.assign(**dict(zip(COLUMNS, [*names, *percents], strict=True)))
-    return table[[*own, *COLUMNS, table.geometry.name]]
+    return table[[*zone_columns, *COLUMNS, table.geometry.name]]
 
 
-def _figures(frame: geopandas.GeoDataFrame, path: Path, encoding: MaskEncoding | None) -> _Figures:
-    """The figures of one mask."""
+def _cover_in(frame: geopandas.GeoDataFrame, path: Path, encoding: MaskEncoding | None) -> _MaskCover:
+    """The cover of all zones in one mask."""
     with MaskFile(path, encoding) as mask:
         valid, cloud, shadow, whole = _measure(mask, frame)
         day, knows_shadow = mask_day(path, mask.tags), _has_shadow(mask) or shadow.any()
     with np.errstate(divide="ignore", invalid="ignore"):
-        shaded = 100 * shadow / valid if knows_shadow else np.full(len(frame), np.nan)
-        return _Figures(path.name, day, (100 * cloud / valid, shaded, np.minimum(100 * valid / whole, 100)))
+        shadow_percent = 100 * shadow / valid if knows_shadow else np.full(len(frame), np.nan)
+        return _MaskCover(path.name, day, (100 * cloud / valid, shadow_percent, np.minimum(100 * valid / whole, 100)))
 
 
 def _has_shadow(mask: MaskFile) -> bool:
-    """Whether a mask that holds no shadow was made by one who looks for it."""
+    """Whether a mask without shadow pixels was made by a method that can detect shadow."""
     if "GEOCLOUD_MODEL" in mask.tags:
         return "shadow" in mask.tags.get("GEOCLOUD_CLASSES", "").split(",")
     return mask.encoding != "geocloud" and TAG not in mask.tags
 
 
 def _measure(mask: MaskFile, frame: geopandas.GeoDataFrame) -> tuple[Floats, Floats, Floats, Floats]:
-    """(n,) areas of each zone's valid, cloudy and shaded part and of the whole zone, in one unit."""
+    """(zones,) areas of the valid, the cloudy and the shadow part of each zone, and of the whole zone.
+
+    The unit is m² on a grid in degrees, otherwise pixels.
+    """
     pixels = to_pixel_coordinates(frame, mask.georef, str(mask.path))
     in_degrees = CRS.from_wkt(mask.georef.crs_wkt).is_geographic
     whole = _square_metres(pixels, mask.georef) if in_degrees else shapely.area(pixels)
-    times = _beyond(frame, mask.georef)
-    whole = np.where(np.isinf(times), 1, whole) * np.where(np.isinf(times), 1, times)  # of none nothing is valid
+    ratio = _area_ratios(frame, mask.georef)
+    # a zone with an infinite ratio has no valid part, so that any finite area will do
+    whole = np.where(np.isinf(ratio), 1, whole) * np.where(np.isinf(ratio), 1, ratio)
     sums: Floats = np.zeros((3, len(pixels)))
     for zone, shape in enumerate(pixels):
         if shapely.is_empty(shape):
@@ -157,37 +162,38 @@ def _measure(mask: MaskFile, frame: geopandas.GeoDataFrame) -> tuple[Floats, Flo
             if in_degrees:
                 share *= _row_areas(mask.georef, window)[:, None]
             codes = mask.read(window.row, window.height, window.col, window.width)
-            masks = codes != NODATA, np.isin(codes, COUNTED), codes == SHADOW
-            sums[:, zone] += [share[where].sum() for where in masks]
+            classes = codes != NODATA, np.isin(codes, COUNTED), codes == SHADOW
+            sums[:, zone] += [share[class_pixels].sum() for class_pixels in classes]
     return sums[0], sums[1], sums[2], whole
 
 
-def _beyond(frame: geopandas.GeoDataFrame, georef: Georef) -> Floats:
-    """(n,) how many times the part of it near the raster each zone is, see `cut_to_surroundings`; 1 for nearly all.
+def _area_ratios(frame: geopandas.GeoDataFrame, georef: Georef) -> Floats:
+    """(zones,) area of each zone divided by the area of its part near the raster, see `cut_to_surroundings`.
 
-    Infinity where it has no such part.
+    It is 1 for zones that were not cut, and infinite for zones without such a part.
     """
     zones = frame.geometry.to_numpy()
-    times: Floats = np.ones(len(zones))
+    ratio: Floats = np.ones(len(zones))
     if CRS.from_wkt(georef.crs_wkt).equals(frame.crs, ignore_axis_order=True):
-        return times
+        return ratio
     near = cut_to_surroundings(zones, frame.crs, georef)
-    cut = np.array([n for n, (one, other) in enumerate(zip(zones, near, strict=True)) if one is not other], dtype=int)
-    if frame.crs.is_geographic:  # longitude and the sine of latitude keep areas
-        sines = [shapely.transform(shapes[cut], _to_sines) for shapes in (zones, near)]
+    cut = np.array([n for n, (zone, part) in enumerate(zip(zones, near, strict=True)) if zone is not part], dtype=int)
+    if frame.crs.is_geographic:  # longitude and the sine of latitude are an equal-area projection
+        equal_area = [shapely.transform(shapes[cut], _to_equal_area) for shapes in (zones, near)]
     else:
-        sines = [zones[cut], near[cut]]
+        equal_area = [zones[cut], near[cut]]
     with np.errstate(divide="ignore"):
-        times[cut] = shapely.area(sines[0]) / shapely.area(sines[1])
-    return times
+        ratio[cut] = shapely.area(equal_area[0]) / shapely.area(equal_area[1])
+    return ratio
 
 
-def _to_sines(xy: Floats) -> Floats:
+def _to_equal_area(xy: Floats) -> Floats:
+    """(n, 2) longitude in radians and sine of latitude, from (n, 2) longitude and latitude in degrees."""
     return np.column_stack([np.radians(xy[:, 0]), np.sin(np.radians(xy[:, 1]))])
 
 
 def _windows(bounds: Floats, shape: tuple[int, int]) -> Iterator[Window]:
-    """The part of a raster within bounds (columns and rows), in strips of whole rows of it."""
+    """The part of a raster of this shape within bounds (left, top, right, bottom in pixels), as strips of rows."""
     left, top, right, bottom = bounds
     col, row = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
     width, stop = min(shape[1], int(np.ceil(right))) - col, min(shape[0], int(np.ceil(bottom)))
@@ -199,14 +205,14 @@ def _windows(bounds: Floats, shape: tuple[int, int]) -> Iterator[Window]:
 
 
 def _square_metres(pixels: NDArray[Any], georef: Georef) -> Floats:
-    """(n,) geodesic areas of polygons of any number of parts, given in pixels."""
+    """(n,) geodesic areas in m² of (multi)polygons in pixel coordinates."""
     parts, owner = shapely.get_parts(pixels, return_index=True)
     areas = geodesic_areas(to_crs_coordinates(parts, georef), georef)
     return np.bincount(owner, areas, len(pixels)).astype(np.float64)
 
 
 def _row_areas(georef: Georef, window: Window) -> Floats:
-    """(height,) m² of a pixel in each row of a window, of its middle column."""
+    """(height,) area in m² of a pixel in each row of a window, taken at its middle column."""
     rows, col = np.arange(window.row, window.stop_row), window.col + window.width // 2
     squares: NDArray[Any] = shapely.box(col, rows, col + 1, rows + 1)
     return geodesic_areas(to_crs_coordinates(squares, georef), georef)

@@ -1,4 +1,4 @@
-"""Search: which scenes a STAC API has of an area and time, as a list that a batch takes."""
+"""Search: find the scenes of an area and time in a STAC API, and write them as a list for `batch`."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     import pystac_client
 
 ATTEMPTS, BACKOFF_SECONDS, TIMEOUT_SECONDS = 5, 1.0, 30
-"""Of a request that a server answers with 429 or a failure of its own; a Retry-After of the server is kept to."""
+"""Retries, backoff and timeout of requests that fail with 429 or a server error; Retry-After headers are obeyed."""
 PAGE = 100
-"""Items asked for at once."""
+"""Number of items per request."""
 MAX_VERTICES = 500
-"""Of an area that is sent to a server; a finer one is sent as its hull, and what lies beside it is left out here."""
+"""Maximum vertices of an area that is sent to a server. Of a finer one the hull is sent, and the result is filtered."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """What is looked for."""
+    """What to search for."""
 
     collections: tuple[str, ...]
     """Ids of the API's collections, such as sentinel-2-l2a."""
     datetime: str | None = None
-    """A day, month, year or time, or two of them with / between, either of them `..`; None: any time."""
+    """A time, day, month or year, or two of them separated by `/`, one of which may be `..`; None: any time."""
     aoi: AreaSource | None = None
-    """As of `detect`; None: anywhere."""
+    """The area, as in `detect`; None: anywhere."""
     max_cloud: float | None = None
-    """Percent of cloud that the items may state at most; items that state none are left out then."""
+    """Maximum cloud cover of an item in percent; items without cloud cover are then left out. None: any."""
     limit: int = 100
-    """Scenes at most."""
+    """Maximum number of scenes."""
     overwrite: bool = False
-    """Replace a list that exists."""
+    """Replace an existing list; otherwise it is an error."""
 
     def __post_init__(self) -> None:
-        """Numbers and names a user can mistype."""
+        """UsageError for values that are not allowed."""
         if not self.collections:
             raise UsageError("no collection is given; name one, as sentinel-2-l2a, or several")
         if self.limit < 1:
@@ -62,13 +62,13 @@ class FoundScene:
     """An item that a search found."""
 
     url: str
-    """Of the item itself: a scene for `detect` and `batch`."""
+    """URL of the item, which `detect` and `batch` take as a scene."""
     name: str
     collection: str
     date: str
-    """YYYY-MM-DD; empty where the item states none."""
+    """YYYY-MM-DD; empty if the item has no date."""
     cloud_percent: float | None
-    """As the item states it."""
+    """Cloud cover that the item states, in percent; None if it states none."""
 
 
 def search(
@@ -78,24 +78,24 @@ def search(
     *,
     progress: Progress = no_progress,
 ) -> tuple[FoundScene, ...]:
-    """The scenes that a STAC API has, in the order of time; no pixel is read.
+    """Find scenes in a STAC API, sorted by time; no pixels are read.
 
     Args:
-        api: its URL, such as https://earth-search.aws.element84.com/v1.
-        out: text file to write, an item's URL a line, for `batch --list`; None: none.
-        options: what is looked for.
+        api: URL of the API, such as https://earth-search.aws.element84.com/v1.
+        out: text file to write for `batch --list`, with one item URL per line; None: no file.
+        options: what to search for.
         progress: called after each scene found; may raise Cancelled.
 
     Raises:
-        InputError: it is no STAC API, does not answer, or does not have such a collection.
-        UsageError: a time that is none, or `out` exists or is the file of the area.
+        InputError: `api` is not a STAC API, does not answer, or does not have one of the collections.
+        UsageError: the time is not valid, or `out` exists or is the file of the area.
         MissingExtraError: pystac-client is not installed.
     """
     target = None if out is None else Path(out)
     if target is not None:
         check_outputs([target], area_files(options.aoi), overwrite=options.overwrite)
     found = []
-    for scene in _found(api, options):
+    for scene in _matching(api, options):
         found.append(scene)
         progress(len(found), options.limit, "search")
         if len(found) == options.limit:
@@ -111,7 +111,7 @@ def search(
 
 
 def table_of(found: list[FoundScene] | tuple[FoundScene, ...]) -> str:
-    """The scenes for a person, one per line."""
+    """The scenes as a table for people, one per line."""
     rows = [
         (
             scene.date or "-",
@@ -123,37 +123,37 @@ def table_of(found: list[FoundScene] | tuple[FoundScene, ...]) -> str:
     return "\n".join(f"{day:<10}  {cloud:>7}  {name}" for day, cloud, name in (("date", "% cloud", "scene"), *rows))
 
 
-def _found(api: str, options: SearchOptions) -> Iterator[FoundScene]:
-    """Items that fit, as the server gives them, page by page."""
+def _matching(api: str, options: SearchOptions) -> Iterator[FoundScene]:
+    """Items that match, in the order of the server, page by page."""
     client = _connect(api)
     shape = None if options.aoi is None else shapely.union_all(read_area(options.aoi).to_crs(4326).geometry.to_numpy())
     seen: set[str] = set()
     try:
-        wanted = client.search(
+        results = client.search(
             collections=list(options.collections),
             datetime=options.datetime,
             limit=min(PAGE, options.limit),
-            **_place(shape, options),
-            **_cloud(client, options),
+            **_area_parameters(shape, options),
+            **_cloud_parameters(client, options),
         )
     except Exception as error:
         reason = _reason(error)
         raise UsageError(
             f"this is no search ({reason}); give --datetime as 2023-08 or 2023-08-01/2023-08-31"
         ) from error
-    for item in _items(api, wanted):
+    for item in _items(api, results):
         scene = _scene(api, item)
-        beside = shape is not None and not _meets(api, item, shape)
-        cloudy = options.max_cloud is not None and not _at_most(scene.cloud_percent, options.max_cloud)
-        if scene.url not in seen and not beside and not cloudy:
+        outside = shape is not None and not _intersects(api, item, shape)
+        too_cloudy = options.max_cloud is not None and not _at_most(scene.cloud_percent, options.max_cloud)
+        if scene.url not in seen and not outside and not too_cloudy:
             seen.add(scene.url)
             yield scene
     if not seen:
         _check_collections(api, client, options.collections)
 
 
-def _meets(api: str, item: dict[str, Any], shape: Any) -> bool:  # noqa: ANN401 - shapely is untyped
-    """Whether an item's outline meets the area; one without an outline may. InputError for one that is none."""
+def _intersects(api: str, item: dict[str, Any], shape: Any) -> bool:  # noqa: ANN401 - shapely is untyped
+    """Whether an item's outline intersects the area; True without an outline, InputError for an invalid one."""
     try:
         outline = shapely.make_valid(shapely.geometry.shape(item["geometry"])) if item.get("geometry") else shape
         return bool(shapely.intersects(shape, outline))
@@ -162,11 +162,12 @@ def _meets(api: str, item: dict[str, Any], shape: Any) -> bool:  # noqa: ANN401 
 
 
 def _at_most(cloud: float | None, limit: float) -> bool:
+    """Whether a cloud cover is known and at most `limit`."""
     return cloud is not None and cloud <= limit
 
 
 def _connect(api: str) -> pystac_client.Client:
-    """The API, with patience and manners."""
+    """A client of the API that repeats failed requests and names geocloud in its headers."""
     try:
         import pystac_client
         from pystac_client.stac_api_io import StacApiIO
@@ -179,9 +180,9 @@ def _connect(api: str) -> pystac_client.Client:
         total=ATTEMPTS, backoff_factor=BACKOFF_SECONDS, status_forcelist=(408, 425, 429, 500, 502, 503, 504),
         allowed_methods=None,
     )  # fmt: skip
-    manners = StacApiIO(headers={"User-Agent": f"geocloud/{__version__}"}, max_retries=retry, timeout=TIMEOUT_SECONDS)
+    stac_io = StacApiIO(headers={"User-Agent": f"geocloud/{__version__}"}, max_retries=retry, timeout=TIMEOUT_SECONDS)
     try:
-        client = pystac_client.Client.open(api, stac_io=manners)
+        client = pystac_client.Client.open(api, stac_io=stac_io)
     except Exception as error:
         raise InputError(
             f"{api} is no STAC API that answers ({_reason(error)}); give the URL of its landing page, as "
@@ -192,28 +193,30 @@ def _connect(api: str) -> pystac_client.Client:
     return client
 
 
-def _place(shape: Any, options: SearchOptions) -> dict[str, Any]:  # noqa: ANN401 - shapely is untyped
-    """The area as the server is asked for it."""
+def _area_parameters(shape: Any, options: SearchOptions) -> dict[str, Any]:  # noqa: ANN401 - shapely is untyped
+    """Parameters of the request for the area."""
     if options.aoi is None:
         return {}
     box = box_of(options.aoi)
     if box is not None:
         return {"bbox": list(box)}
-    few = shape if shapely.get_num_coordinates(shape) <= MAX_VERTICES else shapely.convex_hull(shape).simplify(0.001)
-    return {"intersects": shapely.geometry.mapping(few)}
+    simplified = (
+        shape if shapely.get_num_coordinates(shape) <= MAX_VERTICES else shapely.convex_hull(shape).simplify(0.001)
+    )
+    return {"intersects": shapely.geometry.mapping(simplified)}
 
 
-def _cloud(client: pystac_client.Client, options: SearchOptions) -> dict[str, Any]:
-    """The cloud cover, where the server can be asked for it: it leaves fewer pages to fetch."""
+def _cloud_parameters(client: pystac_client.Client, options: SearchOptions) -> dict[str, Any]:
+    """Parameters of the request for the cloud cover, if the server supports them; they save pages."""
     if options.max_cloud is None or not client.conforms_to("QUERY"):
         return {}
     return {"query": {"eo:cloud_cover": {"lte": options.max_cloud}}}
 
 
-def _items(api: str, wanted: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - an ItemSearch
-    """The items as dictionaries; InputError where the server fails on the way."""
+def _items(api: str, results: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - an ItemSearch
+    """The items as dictionaries; InputError if the server fails."""
     try:
-        yield from wanted.items_as_dicts()
+        yield from results.items_as_dicts()
     except GeneratorExit:
         raise
     except Exception as error:
@@ -222,7 +225,7 @@ def _items(api: str, wanted: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 -
 
 
 def _scene(api: str, item: dict[str, Any]) -> FoundScene:
-    """One item; InputError where it has no address of its own on a network, or is no item."""
+    """The scene of an item; InputError if it is not an item, or has no URL of its own."""
     try:
         url = next((str(link["href"]) for link in item.get("links") or () if link.get("rel") == "self"), "")
         properties = item.get("properties") or {}
@@ -241,10 +244,10 @@ def _scene(api: str, item: dict[str, Any]) -> FoundScene:
 
 
 def _check_collections(api: str, client: pystac_client.Client, names: tuple[str, ...]) -> None:
-    """InputError for a collection that the API does not have: an empty answer would hide it."""
+    """InputError for a collection that the API does not have, which otherwise gives an empty answer."""
     try:
         known = [collection.id for collection in client.get_collections()]
-    except Exception:  # noqa: BLE001 - it cannot list them
+    except Exception:  # noqa: BLE001 - the API cannot list them
         return
     missing = next((name for name in names if name not in known), None)
     if missing is not None:
@@ -252,5 +255,6 @@ def _check_collections(api: str, client: pystac_client.Client, names: tuple[str,
 
 
 def _reason(error: Exception) -> str:
+    """First line of an error, at most 200 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200] if lines else type(error).__name__

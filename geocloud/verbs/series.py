@@ -1,4 +1,4 @@
-"""Series: several dates of one place, each freed of cloud with the help of the others."""
+"""Series: mask cloud and cloud shadow on several dates of one place, comparing each date with the others."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ from geocloud.writers.tiles import TileWriter
 
 Counts = NDArray[np.int64]
 ALL_CLOUDY = 0.8
-"""Share of cloud on every date from which they may all be overcast."""
+"""If the cloud cover (0 to 1) of every date is higher, the sky may be overcast on all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesOptions:
-    """How to mask a series; the defaults need nothing."""
+    """How to mask a series; the defaults work without any choice."""
 
     model: str | os.PathLike[str] = DEFAULT_MODEL
-    """Gives each date its score by itself."""
+    """The model that scores each date by itself."""
     scene: SceneOptions = field(default_factory=SceneOptions)
-    """Bands, scale and offset where the scenes do not say."""
+    """Bands, scale and offset, if the scenes do not define them."""
     aoi: AreaSource | None = None
-    """As of `detect`: only the area is masked. What sets the dates apart is then learned in and round the area."""
+    """The area to mask, as in `detect`; the dates are then compared in the area and around it. None: everything."""
     bounds: Box | None = None
-    """The same as (west, south, east, north) in the scenes' own CRS."""
+    """The area as (west, south, east, north) in the scenes' own CRS; None: see `aoi`."""
     overwrite: bool = False
     """Replace masks that exist; otherwise they are an error."""
     device: str = "auto"
@@ -78,7 +78,7 @@ class SeriesOptions:
     """Scoring threads; None: one per core."""
 
     def __post_init__(self) -> None:
-        """Wishes that contradict."""
+        """UsageError if both `aoi` and `bounds` are given."""
         if self.aoi is not None and self.bounds is not None:
             raise UsageError("--aoi and --bounds are two ways to give an area; give one of them")
 
@@ -90,15 +90,15 @@ class SeriesDate:
     scene: str
     """The source as the user named it."""
     date: str
-    """YYYY-MM-DD; empty where no scene tells it."""
+    """YYYY-MM-DD; empty if the scenes have no dates."""
     mask_path: Path
-    """uint8 COG: 0 clear, 1 cloud, 5 cloud shadow, 255 nodata; with the sidecars that name and colour its classes."""
+    """uint8 COG: 0 clear, 1 cloud, 5 cloud shadow, 255 nodata. Sidecars with names and colours are beside it."""
     cloud_percent: float
-    """Of the valid pixels; NaN where there are none."""
+    """Cloud cover, in percent of the valid pixels; NaN if there are none."""
     shadow_percent: float
-    """Of the valid pixels; NaN where there are none."""
+    """Cloud shadow, in percent of the valid pixels; NaN if there are none."""
     single_cloud_percent: float
-    """Cloud of the valid pixels as the date alone has it."""
+    """Cloud cover by the date's own score, in percent of the valid pixels; NaN if there are none."""
 
 
 def detect_series(
@@ -111,20 +111,21 @@ def detect_series(
 ) -> tuple[SeriesDate, ...]:
     """Write a mask of cloud and cloud shadow for each of several dates of one place, earliest first.
 
-    Each date is scored by itself, then held against what the others show; `geocloud.series.explain` has the method.
-    All dates are on one grid and read window by window: memory grows neither with the scene nor with the dates.
+    Each date is scored by itself and then compared with the others; `geocloud.series.explain` describes the method. All
+    dates must be on the same grid. They are read window by window, so that memory depends neither on the size of the
+    scenes nor on the number of dates.
 
     Args:
-        scenes: three or more dates, in any order where they tell their dates.
-        out: folder for the masks, NAME_cloudmask.tif of each scene.
-        options: how; defaults where None.
+        scenes: three or more dates, in any order if the scenes have dates.
+        out: folder for the masks, one NAME_cloudmask.tif per scene.
+        options: how to mask; None: the defaults.
         scorer: a loaded model to use instead of `options.model`.
-        progress: called as work goes on; may raise Cancelled.
+        progress: called with the work done so far; may raise Cancelled.
 
     Raises:
-        UsageError: too few dates, one twice, or a mask exists.
-        InputError: the scenes are not on one grid, or two of them hold the same pixels.
-        ModelError, OutputError: as detect.
+        UsageError: there are too few dates, a date is given twice, or a mask exists.
+        InputError: the scenes are not on the same grid, or two of them hold the same pixels.
+        ModelError, OutputError: as in detect.
     """
     options, folder = options or SeriesOptions(), Path(out)
     scorer = checked(scorer) if scorer else load_scorer(options.model, options.device)
@@ -149,36 +150,36 @@ def detect_series(
             alone.append(_detect_alone(KeptOpen(scene, stack.bands), scratch, options, scorer, place))
         work = _Series(stack, place, tuple(alone))
         with rasterio.Env(GDAL_CACHEMAX=CACHE):
-            counts, own = _write_masks(work, finals, staging, progress)
+            counts, single_counts = _write_masks(work, finals, staging, progress)
         staging.commit(last=finals[-1], retired=older, overwrite=options.overwrite)
     valid = np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)
-    _tell_if_all_cloudy(own / valid, counts[:, 1] / valid)
+    _warn_if_all_cloudy(single_counts / valid, counts[:, 1] / valid)
     return tuple(
         SeriesDate(scene.source, day, final, 100 * cloud / n, 100 * shadow / n, 100 * single / n)
         for scene, day, final, cloud, shadow, n, single in zip(
-            stack.scenes, stack.days, finals, counts[:, 1], counts[:, 2], valid, own, strict=True
+            stack.scenes, stack.days, finals, counts[:, 1], counts[:, 2], valid, single_counts, strict=True
         )
     )
 
 
 def _older(finals: Sequence[Path], read: Sequence[str]) -> list[Path]:
-    """What earlier runs left beside the masks, which goes; UsageError where one is an input."""
-    found = [path for final in finals for path in earlier_products(final)]
-    check_not_read(found, read)
-    return found
+    """Files of earlier runs to delete with the old masks; UsageError if one of them is an input."""
+    products = [path for final in finals for path in earlier_products(final)]
+    check_not_read(products, read)
+    return products
 
 
-def _tell_if_all_cloudy(alone: NDArray[np.float64], together: NDArray[np.float64]) -> None:
-    """Warn where every date by itself is cloudy and the dates together are not: a sky that stays overcast is alike too.
+def _warn_if_all_cloudy(alone: NDArray[np.float64], together: NDArray[np.float64]) -> None:
+    """Warn if every date is cloudy by its own score but not after the comparison: overcast dates also look alike.
 
     Args:
-        alone: (date,) share of cloud by the date alone, NaN where it has no data.
-        together: (date,) the same by all dates.
+        alone: (date,) share of cloud, 0 to 1, by the date's own score; NaN if it has no data.
+        together: (date,) share of cloud after the comparison.
     """
-    known = np.isfinite(alone)
-    if known.any() and alone[known].min() > ALL_CLOUDY > together[known].mean():
+    seen = np.isfinite(alone)
+    if seen.any() and alone[seen].min() > ALL_CLOUDY > together[seen].mean():
         note = (
-            f"each by itself is cloudy ({100 * alone[known].min():.0f} % at least), but they look alike, so that what "
+            f"each by itself is cloudy ({100 * alone[seen].min():.0f} % at least), but they look alike, so that what "
             "they show is taken for ground, such as salt or snow; if all of them are overcast, add clear dates"
         )
         tell("the dates", [Warn(note)])
@@ -186,19 +187,19 @@ def _tell_if_all_cloudy(alone: NDArray[np.float64], together: NDArray[np.float64
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What of the grid is masked, and what is read for it."""
+    """The part of the grid that is masked, and the part that is read for it."""
 
     area: Area | None
     frame: Window
-    """What is masked."""
+    """The window that is masked."""
     limit: Window
-    """What is scored and read: the frame with so much round it that its dates can be compared."""
+    """The window that is scored and read: the frame with enough around it to compare the dates."""
     georef: Georef
-    """Of the whole grid."""
+    """Georeference of the whole grid."""
 
     @classmethod
     def of(cls, stack: Stack, area: Area | None, scorer: Scorer) -> Self:
-        """All of the grid, or an area with its surroundings."""
+        """For an area with its surroundings; None: for the whole grid."""
         frame = stack.frame if area is None else area.window
         blocks = partial(blocks_of, georef=stack.georef, scorer=scorer)
         return cls(area, frame, find_limit(frame, stack.georef.shape, blocks), stack.georef)
@@ -206,28 +207,28 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """All that is known of a series before its dates are held against each other."""
+    """A series whose dates have been scored, but not compared yet."""
 
     stack: Stack
     place: _Place
     alone: tuple[Detection, ...]
-    """Of each date: mask and P(cloud) of the limit."""
+    """For each date, mask and P(cloud) of `place.limit` by its own score."""
 
     @property
     def spool(self) -> Spool:
-        """How it is taken through memory."""
+        """The division of the series into parts and windows."""
         dates, bands = len(self.stack.scenes), len(self.stack.bands)
         return Spool(dates, bands + 3, REACH, self.place.frame, self.place.limit, window_pixels(dates, bands))
 
     def read(self, number: int, window: Window) -> FloatArray:
-        """(plane, h, w) of a date: its bands, NaN where not seen; P(cloud), NaN where not scored; P(shadow)."""
+        """(band + 2, h, w) of a date: its bands, NaN where not seen; P(cloud), NaN where not scored; P(shadow)."""
         row, col = window.row - self.place.limit.row, window.col - self.place.limit.col
         with MaskFile(self.alone[number].mask_path) as mask:
             shadow = np.where(mask.read(row, window.height, col, window.width) == SHADOW, SHADED, LIT)
         return np.concatenate([self.stack.read(number, window), self.clouds(number, window)[None], shadow[None]])
 
     def clouds(self, number: int, window: Window) -> FloatArray:
-        """(h, w) P(cloud) of a date by itself, NaN where not scored, as beyond the limit."""
+        """(h, w) single-date P(cloud) of a date, NaN where not scored and outside the limit."""
         with MaskFile(self.alone[number].mask_path) as mask:
             score, limit = ScoreFile(self.alone[number].files["score"], mask.georef), self.place.limit
             try:
@@ -240,12 +241,12 @@ class _Series:
                 score.close()
 
     def read_with_casts(self, number: int, window: Window, casts: Sequence[Cast]) -> FloatArray:
-        """The same as `read`, and P(cloud) where shadows would be cast from."""
+        """(band + 3, h, w): `read`, and P(cloud) at the place that would cast a shadow on each pixel."""
         return np.concatenate([self.read(number, window), self.clouds(number, casts[number].source(window))[None]])
 
 
 def _finals(stack: Stack, folder: Path) -> list[Path]:
-    """Where the masks go; UsageError where two would have one name."""
+    """The paths of the masks; UsageError if two would have the same name."""
     names = [scene.name for scene in stack.scenes]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -254,20 +255,22 @@ def _finals(stack: Stack, folder: Path) -> list[Path]:
 
 
 def _detect_alone(scene: SceneReader, folder: Path, options: SeriesOptions, scorer: Scorer, place: _Place) -> Detection:
-    """Mask and P(cloud) of one date; without shadow where the model cannot tell it."""
+    """Mask and P(cloud) of one date by its own score, without shadow if the model cannot detect it."""
     aoi = None if place.area is None else frame_of_window(place.limit, place.georef)
-    wish = DetectOptions(polygons="none", score=True, classes=("cloud", "shadow"), threads=options.threads, aoi=aoi)
+    detect_options = DetectOptions(
+        polygons="none", score=True, classes=("cloud", "shadow"), threads=options.threads, aoi=aoi
+    )
     try:
-        return detect(scene, folder, wish, scorer=scorer)
+        return detect(scene, folder, detect_options, scorer=scorer)
     except ModelError:
-        return detect(scene, folder, replace(wish, classes=("cloud",)), scorer=scorer)
+        return detect(scene, folder, replace(detect_options, classes=("cloud",)), scorer=scorer)
 
 
 def _write_masks(work: _Series, finals: Sequence[Path], staging: Staging, progress: Progress) -> tuple[Counts, Counts]:
-    """Write all masks part by part.
+    """Compare the dates and write all masks, part by part.
 
     Returns:
-        (date, 3) pixels that are clear, cloud and shadow; (date,) those that are cloud by the date alone.
+        (date, 3) numbers of clear, cloud and shadow pixels; (date,) number of cloud pixels by the date's own score.
     """
     frame, spool = work.place.frame, work.spool
     georef = window_georef(work.stack.georef, frame) if work.place.area else work.stack.georef
@@ -275,10 +278,10 @@ def _write_masks(work: _Series, finals: Sequence[Path], staging: Staging, progre
         TileWriter(staging.scratch(final, f"{final.stem}.tif"), georef, mask_product(SERIES_CODES), _tags(work, date))
         for date, final in enumerate(finals)
     ]
-    counts, own = np.zeros((len(finals), 3), dtype=np.int64), np.zeros(len(finals), dtype=np.int64)
+    counts, single_counts = np.zeros((len(finals), 3), dtype=np.int64), np.zeros(len(finals), dtype=np.int64)
     usual, parts, scratch = _learn(work), spool.parts(), staging.scratch(finals[0], "dates")
     read = partial(work.read_with_casts, casts=usual.casts)
-    made = CodesOnDisk(staging.scratch(finals[0], "codes"))
+    codes_of_part = CodesOnDisk(staging.scratch(finals[0], "codes"))
     for done, part in enumerate(parts):
         for window, area, values in spool.windows(part, read, scratch):
             inner = window.slices((area.row, area.col))
@@ -286,14 +289,14 @@ def _write_masks(work: _Series, finals: Sequence[Path], staging: Staging, progre
             codes = np.ascontiguousarray(to_codes(explain(dates, usual))[:, *inner])
             if work.place.area is not None:
                 codes[:, ~work.place.area.inside(window)] = NODATA
-            made.add(window, codes)
+            codes_of_part.add(window, codes)
             counts += [[np.count_nonzero(date == code) for code in SERIES_CODES[:3]] for date in codes]
             single = values[:, -3, *inner] >= np.float32(0.5)
-            own += (single & (codes != NODATA)).sum(axis=(1, 2))
-        place = replace(part, row=part.row - frame.row, col=part.col - frame.col)
+            single_counts += (single & (codes != NODATA)).sum(axis=(1, 2))
+        target = replace(part, row=part.row - frame.row, col=part.col - frame.col)
         for date, writer in enumerate(writers):
-            writer.write(place, made.of_date(date, part))
-        made.clear()
+            writer.write(target, codes_of_part.of_date(date, part))
+        codes_of_part.clear()
         progress(done + 1, len(parts), "series")
     for writer, final, (clear, cloud, shadow) in zip(writers, finals, counts.tolist(), strict=True):
         writer.finish(
@@ -302,11 +305,11 @@ def _write_masks(work: _Series, finals: Sequence[Path], staging: Staging, progre
         _, table, style = mask_files({"mask": final})
         write_attribute_table(staging.path(table), SERIES_CODES)
         write_qgis_style(staging.path(style), SERIES_CODES)
-    return counts, own
+    return counts, single_counts
 
 
 def _tags(work: _Series, date: int) -> dict[str, str]:
-    """Of a date's mask: those of the date alone, and what is of the series."""
+    """Tags of the mask of a date: those of its own detection, and those of the series."""
     with MaskFile(work.alone[date].mask_path) as mask:
         tags = {**mask.provenance, "GEOCLOUD_CLASSES": ",".join(wanted_classes(("cloud", "shadow")))}
     tags |= {"GEOCLOUD_SERIES": f"{len(work.alone)} dates"}
@@ -315,7 +318,7 @@ def _tags(work: _Series, date: int) -> dict[str, str]:
 
 
 def _learn(work: _Series) -> Usual:
-    """What sets the dates apart, from windows all over the limit side by side."""
+    """Properties of the dates, measured on sample windows; see `learn_usual`."""
     windows = sample_windows(work.place.limit, work.spool.pixels)
     dates = _samples(work, windows)
     usual, sky = learn_usual(dates, windows[0].width, poleward(work.stack.georef))
@@ -328,13 +331,13 @@ def _learn(work: _Series) -> Usual:
 
 
 def _samples(work: _Series, windows: Sequence[Window]) -> Dates:
-    """Windows of all dates side by side."""
+    """The sample windows of all dates, side by side along the columns; InputError if two dates are equal."""
     height, width = windows[0].shape
     values: FloatArray = np.empty(
         (len(work.alone), work.spool.planes - 1, height, width * len(windows)), dtype=np.float32
     )
     for date, planes in enumerate(values):
-        for place, window in enumerate(windows):
-            planes[..., place * width : (place + 1) * width] = in_a_thread(work.read, date, window)
+        for index, window in enumerate(windows):
+            planes[..., index * width : (index + 1) * width] = in_a_thread(work.read, date, window)
     check_different(values, [scene.source for scene in work.stack.scenes])
     return to_dates(values, work.stack.bands)

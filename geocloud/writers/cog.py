@@ -1,4 +1,4 @@
-"""Rasters on the scene's grid, written row by row and copied to a cloud-optimised GeoTIFF; and a mask's sidecars."""
+"""Write rasters row by row and copy them to cloud-optimised GeoTIFFs (COG); and write the sidecars of a mask."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from geocloud.raster import Georef
 from geocloud.writers.staging import NO_ROOM, check_readable, write_reason
 
 BLOCK, TALL = 512, 128
-"""Sides of a COG's tiles; height of a plain file's, as rows come a few at a time."""
+"""Side of the tiles of a COG; height of the tiles of a plain file, which is lower because few rows come at a time."""
 COPY_CACHE = 32 << 20
-"""Bytes of GDAL's block cache while copying; its default, a share of the machine's memory, fills with height."""
+"""Bytes of GDAL's block cache while copying; tall rasters fill its default, a share of the machine's memory."""
 SCORE_SCALE = 0.004
 """P(cloud) = DN * 0.004, DN 0-250, 255 nodata."""
 
 
 @dataclass(frozen=True, slots=True)
 class RasterFormat:
-    """What kind of raster is written."""
+    """The kind of raster to write."""
 
     resampling: str
-    """Of overviews: `MODE` for codes, `AVERAGE` for numbers."""
+    """Resampling of overviews: `MODE` for codes, `AVERAGE` for numbers."""
     predictor: str
-    """`NO` or `YES`, TIFF's differencing before compression."""
+    """`YES` or `NO`: whether TIFF takes differences before compression."""
     dtype: str = "uint8"
     nodata: float | None = 255
     bands: int = 1
     scale: float = 1.0
     codes: tuple[int, ...] = ()
-    """Class codes to give a palette; empty for numbers."""
+    """Class codes of the palette; empty for numbers."""
     names: tuple[str, ...] = ()
-    """Of the bands; empty: they have none."""
+    """Names of the bands; empty: none."""
     domains: bool = False
-    """Copy tags of domains of their own; GDAL's COG driver then drops statistics and the bands' plain tags."""
+    """Whether to copy tags in domains of their own; GDAL's COG driver then drops statistics and plain tags of bands."""
 
 
 MASK_FORMAT = RasterFormat("MODE", "NO", codes=(0, 1, 255), names=("cloud mask",))
@@ -59,12 +59,12 @@ SPREAD_SCALE = 0.002
 """Standard deviation of P(cloud) = DN * 0.002, DN 0-250, 255 nodata."""
 UNCERTAINTY_FORMAT = RasterFormat("AVERAGE", "YES", scale=SPREAD_SCALE, names=("standard deviation of P(cloud)",))
 REFLECTANCE_SCALE = 1e-4
-"""Reflectance = DN * 0.0001, DN 1-65535, 0 nodata: as Sentinel-2 L2A products have it."""
+"""Reflectance = DN * 0.0001, DN 1-65535, 0 nodata, as in Sentinel-2 L2A products."""
 
 
 @contextmanager
 def raster_errors(path: Path) -> Iterator[None]:
-    """Turn GDAL's and the system's failures to write into one sentence."""
+    """Turn errors of GDAL and of the system while writing into OutputError."""
     try:
         yield
     except (RasterioError, CPLE_BaseError, OSError) as error:
@@ -76,8 +76,8 @@ def raster_errors(path: Path) -> Iterator[None]:
 class RowWriter:
     """Writes full-width rows of a raster to a plain tiled GeoTIFF, from the top.
 
-    Rows are held until they fill tiles, so that each tile is written once: of one that is written in parts GDAL may
-    lose a part, where another thread's reading puts it out of the cache that all files share.
+    Rows are kept until they fill tiles, so that each tile is written once. GDAL may lose a part of a tile that is
+    written in parts, if reads by another thread evict the tile from the cache that all files share.
     """
 
     def __init__(self, path: Path, georef: Georef, product: RasterFormat, tags: Mapping[str, str]) -> None:
@@ -94,12 +94,13 @@ class RowWriter:
             "bigtiff": "if_safer", "interleave": "pixel", **_quick(product),
         }  # fmt: skip
         self._row = 0
-        self._held: NDArray[Any] = np.zeros((product.bands, 0, georef.shape[1]), product.dtype)
+        self._kept: NDArray[Any] = np.zeros((product.bands, 0, georef.shape[1]), product.dtype)
         with raster_errors(path):
             self._file = rasterio.open(path, "w+", **profile, **location(georef))
             self._describe(tags)
 
     def _describe(self, tags: Mapping[str, str]) -> None:
+        """Set tags, band names, scales and colours."""
         self._file.update_tags(**tags)
         if self._product.names:
             self._file.descriptions = self._product.names
@@ -110,41 +111,42 @@ class RowWriter:
             self._file.colorinterp = [ColorInterp.palette]
 
     def add_tags(self, tags: Mapping[str, str]) -> None:
-        """Tags that are known only when rows are written."""
+        """Add tags that become known while rows are written."""
         with raster_errors(self.path):
             self._file.update_tags(**tags)
 
     def write(self, row: int, rows: NDArray[Any]) -> None:
-        """Rows (h, width) or (band, h, width), beginning at the raster's row `row`."""
+        """Write rows (h, width) or (band, h, width) from the raster's row `row` on; OutputError if that fails."""
         cube = rows if rows.ndim == 3 else rows[None]
-        if row != self._row + self._held.shape[1]:
+        if row != self._row + self._kept.shape[1]:
             self._flush()
             self._row = row
-        held = np.concatenate([self._held, cube], axis=1)
-        end = self._row + held.shape[1]
-        whole = held.shape[1] if end == self._file.height else max(0, end - end % TALL - self._row)
-        self._put(held[:, :whole])
-        self._row, self._held = self._row + whole, held[:, whole:].copy()
+        kept = np.concatenate([self._kept, cube], axis=1)
+        end = self._row + kept.shape[1]
+        complete = kept.shape[1] if end == self._file.height else max(0, end - end % TALL - self._row)
+        self._put(kept[:, :complete])
+        self._row, self._kept = self._row + complete, kept[:, complete:].copy()
 
     def _flush(self) -> None:
-        """Write what is held."""
-        self._put(self._held)
-        self._row, self._held = self._row + self._held.shape[1], self._held[:, :0]
+        """Write the rows that are kept."""
+        self._put(self._kept)
+        self._row, self._kept = self._row + self._kept.shape[1], self._kept[:, :0]
 
     def _put(self, cube: NDArray[Any]) -> None:
+        """Write rows (band, h, width) at the current row."""
         if cube.size:
             with raster_errors(self.path):
                 self._file.write(cube, window=RasterioWindow(0, self._row, cube.shape[2], cube.shape[1]))
 
     def read(self, row: int, height: int) -> NDArray[Any]:
-        """Rows (h, width) of the first band already written."""
+        """Read rows (h, width) of the first band that were written before."""
         self._flush()
         with raster_errors(self.path):
             rows: NDArray[Any] = self._file.read(1, window=RasterioWindow(0, row, self._file.width, height))
         return rows
 
     def close(self) -> None:
-        """Flush the file."""
+        """Write the remaining rows and close the file."""
         try:
             self._flush()
         finally:
@@ -153,10 +155,17 @@ class RowWriter:
 
 
 def copy_to_cog(source: Path, target: Path, product: RasterFormat, squares: int = 1) -> None:
-    """Copy a GeoTIFF to a COG with overviews and statistics; OutputError where it cannot be written.
+    """Copy a GeoTIFF to a COG with overviews and statistics.
 
-    `squares`: the side of the squares of one value each that it is made of. Where it is even, the first overview needs
-    neither mode nor mean, which take most of the time: the source is given it, and those below it, beforehand.
+    Args:
+        source: the GeoTIFF.
+        target: the COG.
+        product: the kind of raster.
+        squares: side of the squares of one value, in pixels, that the source consists of. If it is even, the first
+            overview is made by picking pixels, without computing modes or means, which take most of the time.
+
+    Raises:
+        OutputError: the source is incomplete, or the COG cannot be written.
     """
     check_stored(source)
     with raster_errors(target), rasterio.Env(GDAL_CACHEMAX=COPY_CACHE):
@@ -167,35 +176,36 @@ def copy_to_cog(source: Path, target: Path, product: RasterFormat, squares: int 
 
 
 def _add_overviews(source: Path, product: RasterFormat) -> None:
-    """Overviews of a GeoTIFF made of squares of 2x2 pixels, beside it: the first of one pixel each, the others of that.
+    """Write the overviews of a GeoTIFF that consists of 2x2 squares of one value to a file beside it (`.ovr`).
 
-    By writing and copying files, for rasterio keeps Python's lock while it builds overviews.
+    The first overview has one pixel per square; the others are computed from it. They are made by writing and copying
+    files, because rasterio holds Python's global lock while it builds overviews.
     """
     half = source.with_suffix(".half.tif")
-    with rasterio.open(source) as whole:
-        height, width = (-(-side // 2) for side in whole.shape)
-        if max(whole.shape) <= BLOCK:
+    with rasterio.open(source) as full:
+        height, width = (-(-side // 2) for side in full.shape)
+        if max(full.shape) <= BLOCK:
             return
-        with rasterio.open(half, "w", **whole.profile | {"height": height, "width": width} | _quick(product)) as picked:
+        with rasterio.open(half, "w", **full.profile | {"height": height, "width": width} | _quick(product)) as reduced:
             for row in range(0, height, TALL):
                 rows = min(TALL, height - row)
-                squares = RasterioWindow(0, 2 * row, whole.width, min(2 * rows, whole.height - 2 * row))
-                pixels = whole.read(window=squares, out_shape=(whole.count, rows, width))
-                picked.write(pixels, window=RasterioWindow(0, row, width, rows))
+                squares = RasterioWindow(0, 2 * row, full.width, min(2 * rows, full.height - 2 * row))
+                pixels = full.read(window=squares, out_shape=(full.count, rows, width))
+                reduced.write(pixels, window=RasterioWindow(0, row, width, rows))
     check_stored(half)
     _to_cog(half, Path(f"{source}.ovr"), product, level="1")
 
 
 def _quick(product: RasterFormat) -> dict[str, Any]:
-    """How files that are soon read again and deleted are compressed: codes come in runs, numbers do not."""
+    """Fast compression of temporary files, as profile options: run lengths for codes, deflate for numbers."""
     return {"compress": "packbits"} if product.codes else {"compress": "deflate", "zlevel": 1}
 
 
 def _to_cog(source: Path, target: Path, product: RasterFormat, **options: str) -> None:
-    """Copy a GeoTIFF to a COG, with overviews of its own where it has none.
+    """Copy a GeoTIFF to a COG, and make overviews if it has none.
 
-    On one thread: where one of GDAL's own finds no memory to compress a block of an overview, it reports nothing and
-    the block comes out blank.
+    It uses one thread: if one of GDAL's threads has no memory to compress a block of an overview, it reports no error
+    and the block is blank.
     """
     copy(
         str(source), str(target), driver="COG", compress="DEFLATE", overview_resampling=product.resampling,
@@ -205,29 +215,29 @@ def _to_cog(source: Path, target: Path, product: RasterFormat, **options: str) -
 
 
 def quantise(p: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """P(cloud) 0..1 as 0-250, NaN as 255; rounded down, so that 125 and more is exactly what the mask calls cloud."""
+    """P(cloud) 0..1 as 0-250, NaN as 255; rounded down, so that values >= 125 are exactly P(cloud) >= 0.5."""
     return np.where(np.isnan(p), np.float32(255), np.floor(p * np.float32(250))).astype(np.uint8)
 
 
 def mask_product(codes: tuple[int, ...]) -> RasterFormat:
-    """A mask that may hold these codes."""
+    """Format of a mask that can hold these codes."""
     return replace(MASK_FORMAT, codes=codes)
 
 
 def class_score_product(names: Sequence[str]) -> RasterFormat:
-    """The probability of each of these classes, a band each."""
+    """Format of the probabilities of these classes, one band per class."""
     return replace(SCORE_FORMAT, bands=len(names), names=tuple(f"P({name})" for name in names))
 
 
 def quantise_spread(deviation: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Standard deviations of P(cloud) 0..0.5 as 0-250, NaN as 255."""
+    """Standard deviations of P(cloud), 0..0.5, as 0-250, NaN as 255."""
     return np.where(np.isnan(deviation), np.float32(255), np.rint(deviation / np.float32(SPREAD_SCALE))).astype(
         np.uint8
     )
 
 
 def clear_sky_product(bands: Sequence[str]) -> RasterFormat:
-    """A cloud-free estimate of these bands."""
+    """Format of a cloud-free estimate of these bands."""
     return RasterFormat("AVERAGE", "YES", "uint16", 0, len(bands), REFLECTANCE_SCALE, names=tuple(bands))
 
 
@@ -238,7 +248,7 @@ def reflectance_counts(reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def location(georef: Georef) -> dict[str, Any]:
-    """CRS with transform or GCPs, as rasterio's profile takes them."""
+    """CRS and transform, or CRS and GCPs, as entries of a rasterio profile."""
     crs = CRS.from_wkt(georef.crs_wkt) if georef.crs_wkt else None
     if georef.gcps:
         points = [GroundControlPoint(row=r, col=c, x=x, y=y, z=z) for r, c, x, y, z in georef.gcps]
@@ -247,14 +257,14 @@ def location(georef: Georef) -> dict[str, Any]:
 
 
 def colormap(codes: tuple[int, ...]) -> dict[int, Colour]:
-    """A TIFF palette: it has no alpha, so clear is drawn dark there and only styles make it transparent."""
+    """The palette of a TIFF. It has no alpha: clear is drawn dark, and only styles make it transparent."""
     return {entry.code: (*entry.colour[:3], 255) for entry in classes_of(codes)}
 
 
 def write_attribute_table(path: Path, codes: tuple[int, ...], values: Mapping[int, int] = NO_VALUES) -> None:
-    """Write GDAL's sidecar `.tif.aux.xml` at `path`: class names and colours of a mask (PAM, GDAL's data model).
+    """Write the class names and colours of a mask to GDAL's sidecar file (PAM), whose name ends with `.tif.aux.xml`.
 
-    `values` maps codes to what is written for them in another encoding.
+    `values` maps geocloud's codes to the values of another encoding.
     """
     fields = (
         ("Value", 0, 5),
@@ -281,7 +291,7 @@ def write_attribute_table(path: Path, codes: tuple[int, ...], values: Mapping[in
 
 
 def write_qgis_style(path: Path, codes: tuple[int, ...], values: Mapping[int, int] = NO_VALUES) -> None:
-    """Write a QGIS layer style at `path` (`.qml`): named classes, clear transparent."""
+    """Write a QGIS layer style (`.qml`) with named classes, clear being transparent; `values` as above."""
     entries = "\n".join(
         f'        <paletteEntry value="{entry.code}" color="#{entry.colour[0]:02x}{entry.colour[1]:02x}'
         f'{entry.colour[2]:02x}" alpha="{entry.colour[3]}" label={quoteattr(entry.name)}/>'
@@ -319,13 +329,13 @@ zoomedOutResamplingMethod="nearestNeighbour" maxOversampling="2"/>
 
 
 def check_stored(path: Path) -> None:
-    """OutputError where a plain GeoTIFF lacks a block, which would be read as nodata, or ends before one does."""
+    """OutputError if a block of a plain GeoTIFF is missing, which would be read as nodata, or truncated."""
     size = path.stat().st_size
     with rasterio.open(path) as dataset:
         bands = dataset.indexes if str(dataset.profile.get("interleave", "band")).lower() == "band" else [1]
         for band in bands:
             for (row, col), _ in dataset.block_windows(band):
-                place = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
+                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
                 length = dataset.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=band)
-                if place is None or int(place) + int(length or 0) > size:
+                if offset is None or int(offset) + int(length or 0) > size:
                     raise OutputError(f"{path} cannot be written; {NO_ROOM}")

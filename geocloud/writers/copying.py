@@ -1,4 +1,4 @@
-"""Copies of a raster, or of parts of it, that keep what it says of itself."""
+"""Copy a raster, or parts of it, together with its metadata."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from geocloud.writers.cog import BLOCK, raster_errors
 
 LOSSLESS = ("deflate", "lzw", "zstd", "packbits", "lzma")
 _STRUCTURE = ("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "xml:VRT", "TIFF")
-"""Tag domains that GDAL makes itself."""
+"""Tag domains that GDAL writes itself."""
 _STALE = ("STATISTICS_",)
-"""Tags that a change of pixels makes wrong."""
+"""Prefixes of tags that are wrong after pixels change."""
 
 
 def copy_profile(source: Any) -> dict[str, Any]:  # noqa: ANN401 - rasterio is untyped
@@ -41,7 +41,7 @@ def copy_profile(source: Any) -> dict[str, Any]:  # noqa: ANN401 - rasterio is u
 
 
 def copy_description(source: Any, target: Any) -> None:  # noqa: ANN401 - rasterio is untyped
-    """Give a new raster the tags, names, units, scales, colours and RPCs of another with the same bands."""
+    """Copy tags, band names, units, scales, colours and RPCs to a new raster with the same bands."""
     for domain in ("", *(name for name in source.tag_namespaces() if name not in _STRUCTURE)):
         _copy_tags(source, target, 0, domain)
     target.colorinterp = source.colorinterp
@@ -58,27 +58,34 @@ def copy_description(source: Any, target: Any) -> None:  # noqa: ANN401 - raster
 
 
 def has_domains(source: Any) -> bool:  # noqa: ANN401 - rasterio is untyped
-    """True where tags stand in domains of their own, and no band has plain tags, which count for more."""
+    """True if there are tags in domains of their own that a COG should keep, and no band has plain tags.
+
+    GDAL's COG driver can keep only one of the two, and plain tags have priority.
+    """
     plain = any(not key.startswith(_STALE) for band in source.indexes for key in source.tags(band))
     bands = (0, *source.indexes)
     return not plain and any(set(source.tag_namespaces(band)) - set(_STRUCTURE) - {"RPC"} for band in bands)
 
 
 def _copy_tags(source: Any, target: Any, band: int, domain: str) -> None:  # noqa: ANN401 - rasterio is untyped
-    where = {"ns": domain} if domain else {}
-    tags = {key: text for key, text in source.tags(band, **where).items() if not key.startswith(_STALE)}
+    """Copy the tags of a domain (empty: the default one) of a band (0: the whole raster), without stale ones."""
+    namespace = {"ns": domain} if domain else {}
+    tags = {key: text for key, text in source.tags(band, **namespace).items() if not key.startswith(_STALE)}
     if tags:
-        target.update_tags(band, **where, **tags)
+        target.update_tags(band, **namespace, **tags)
 
 
 def turn_over(source: Path, georef: Georef) -> Path:
-    """A copy beside a GeoTIFF that geocloud wrote, its rows in reverse, on the grid they then have."""
+    """Copy a GeoTIFF that geocloud wrote, with its rows in reverse order; returns the path of the copy beside it.
+
+    `georef` is the grid of the copy.
+    """
     target = source.with_suffix(".turned.tif")
     with raster_errors(target), rasterio.open(source) as before:
         profile = before.profile | {"transform": georef.transform, "bigtiff": "if_safer"}
         with rasterio.open(target, "w", **profile) as after:
             copy_description(before, after)
-            for row in range(0, before.height, BLOCK):  # whole tiles of the copy: none is written twice
+            for row in range(0, before.height, BLOCK):  # whole tiles of the copy, so that none is written twice
                 rows = min(BLOCK, before.height - row)
                 window = Window(0, before.height - row - rows, before.width, rows)
                 after.write(before.read(window=window)[:, ::-1], window=Window(0, row, before.width, rows))

@@ -1,4 +1,4 @@
-"""What GDAL leaves open about a GeoPackage: its date, its names, and whether it is whole. Imported only with one."""
+"""What GDAL does not handle in a GeoPackage: a fixed date, long file names, and a check that the file is complete."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 GEOPACKAGE_DATE = "2000-01-01T00:00:00.000Z"
+"""Written into every GeoPackage, so that equal polygons give equal files."""
 
 
 def geopackage_is_whole(path: Path, count: int) -> bool:
-    """Whether all features, their index, and the extent, which comes last, are there; OSError where unreadable."""
+    """Whether a file holds `count` features, their spatial index, and the extent, which is written last.
+
+    Raises:
+        OSError: SQLite cannot read it.
+    """
     try:
         return _is_whole(path, count)
     except sqlite3.Error as error:
@@ -19,20 +24,24 @@ def geopackage_is_whole(path: Path, count: int) -> bool:
 
 
 def _is_whole(path: Path, count: int) -> bool:
+    """`geopackage_is_whole`, with errors of SQLite."""
     with closing(sqlite3.connect(path)) as database:
         (layer, west), *_ = database.execute("SELECT table_name, min_x FROM gpkg_contents").fetchall() or [("", None)]
         indexes = f"rtree_{layer}_geom_rowid"
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
         if not {layer, indexes} <= tables or (count and west is None):
             return False
-        count_of = 'SELECT count(*) FROM "{}"'  # names that GDAL has just written for us
+        count_of = 'SELECT count(*) FROM "{}"'  # the names are those that GDAL has just written
         counts = [database.execute(count_of.format(name)).fetchone()[0] for name in (layer, indexes)]
         return counts == [count, count]
 
 
 @contextmanager
 def scratch_name(path: Path) -> Iterator[Path]:
-    """A name beside a file for GDAL, which adds to names while it writes; the file's own may be as long as can be."""
+    """A short path beside `path` to write to, which is moved to `path` at the end.
+
+    GDAL appends to file names while it writes, and the final name may already have the maximum length.
+    """
     short = path.with_name(f"scratch{path.suffix}")
     try:
         yield short
@@ -43,7 +52,7 @@ def scratch_name(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def fixed_date() -> Iterator[None]:
-    """GeoPackage notes when it was written; a fixed date there lets the same input give the same bytes."""
+    """Set the date that GDAL writes into GeoPackages, so that the same input gives the same bytes."""
     from pyogrio import get_gdal_config_option, set_gdal_config_options
 
     before = get_gdal_config_option("OGR_CURRENT_DATE")

@@ -210,11 +210,7 @@ class Staging:
         self._finals: dict[Path, Path] = {}
 
     def path(self, final: Path) -> Path:
-        """The path to write to, for a file that will become `final`.
-
-        Raises:
-            OutputError: the folder of `final` cannot be made or used.
-        """
+        """The path to write to, for what will become `final`; OutputError if its folder cannot be made or used."""
         folder = self._folder(final.parent)
         staged = folder / final.name
         self._finals[staged] = final

@@ -1,4 +1,4 @@
-"""A raster that is written square by square, and is open only while a square is: of hundreds none costs memory."""
+"""Write a raster square by square. It is open only during a write, so that hundreds of rasters take no memory."""
 
 from __future__ import annotations
 
@@ -16,24 +16,33 @@ from geocloud.writers.cog import BLOCK, RasterFormat, RowWriter, copy_to_cog, ra
 
 
 class TileWriter:
-    """Writes squares of whole tiles to a plain GeoTIFF, each once, and copies it to a COG."""
+    """Writes squares of whole tiles, each once, to a plain GeoTIFF, and copies that to a COG."""
 
     def __init__(self, path: Path, georef: Georef, product: RasterFormat, tags: Mapping[str, str]) -> None:
-        """Create the file; OutputError where it cannot be created."""
+        """Create the file at `path`; OutputError if that fails."""
         self.path, self._product = path, product
         RowWriter(path, georef, product, tags).close()
 
     def write(self, window: Window, values: NDArray[Any]) -> None:
-        """(h, w) or (band, h, w) of a window that begins and ends with a tile, or at the raster's edge."""
+        """Write a window, which must begin and end at borders of tiles or at the raster's edge.
+
+        Args:
+            window: the pixels.
+            values: (h, w) or (band, h, w).
+
+        Raises:
+            ValueError: the window does not begin at a border of tiles.
+            OutputError: it cannot be written.
+        """
         if window.row % BLOCK or window.col % BLOCK:
             raise ValueError(f"{window} does not begin with a tile of {BLOCK} pixels")
         cube = values if values.ndim == 3 else values[None]
-        place = RasterioWindow(window.col, window.row, window.width, window.height)
+        target = RasterioWindow(window.col, window.row, window.width, window.height)
         with raster_errors(self.path), rasterio.open(self.path, "r+") as file:
-            file.write(np.ascontiguousarray(cube), window=place)
+            file.write(np.ascontiguousarray(cube), window=target)
 
     def finish(self, target: Path, tags: Mapping[str, str]) -> None:
-        """Copy it to a COG, with tags that are known only now."""
+        """Add the last tags and copy the raster to a COG at `target`; OutputError if that fails."""
         with raster_errors(self.path), rasterio.open(self.path, "r+") as file:
             file.update_tags(**tags)
         copy_to_cog(self.path, target, self._product)

@@ -1,4 +1,4 @@
-"""Polygons as vector files: GeoJSON, GeoPackage, FlatGeobuf and GeoParquet."""
+"""Write polygons as vector files: GeoJSON, GeoPackage, FlatGeobuf and GeoParquet."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet", "none"]
 VECTOR_SUFFIXES = tuple(f".{name}" for name in get_args(VectorFormat) if name != "none")
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 DIGITS, SHORTEST_EDGE = 7, 1e-6
-"""Digits of a degree, and the shortest edge in degrees that they cannot break."""
+"""Decimal places of degrees, and the shortest edge in degrees that such rounding cannot spoil."""
 FEATURES_AT_ONCE = 1_000
-"""Features that are turned to degrees, or into text, at once."""
+"""Number of features that are projected, or converted to text, at once."""
 _DRIVERS = {"gpkg": "GPKG", "fgb": "FlatGeobuf"}
 Tables = Callable[[], "Iterator[PolygonTable]"]
-"""Gives the parts of a table from the first on, as often as it is called."""
+"""A function that gives the parts of a table, from the first one, each time it is called."""
 
 
 def vector_format(path: Path) -> VectorFormat:
-    """The format that a file's suffix asks for; UsageError with those there are."""
+    """The format of a path's suffix; UsageError for an unknown suffix."""
     suffix = path.suffix.lstrip(".").lower()
     suffix = "geojson" if suffix == "json" else suffix
     kinds = [kind for kind in get_args(VectorFormat) if kind != "none"]
@@ -57,17 +57,21 @@ def write_vectors(
     layer: str = "clouds",
     geometry_type: str = "Polygon",
 ) -> None:
-    """Write a frame by the path's suffix: .gpkg, .fgb or .parquet.
+    """Write a frame in the format of the path's suffix: .gpkg, .fgb or .parquet.
 
-    `tags` tell where the polygons come from: in GeoPackage and FlatGeobuf the layer's metadata, in GeoParquet the
-    schema's.
+    Args:
+        frame: the polygons.
+        path: the file to write.
+        tags: provenance; written as metadata of the layer, or of the schema in GeoParquet.
+        layer: name of the layer.
+        geometry_type: of the layer, `Polygon` or `MultiPolygon`.
 
     Raises:
         OutputError: the file cannot be written.
         MissingExtraError: .parquet without pyarrow.
     """
     kind = _suffix(path)
-    with _written(path):
+    with _vector_errors(path):
         if kind == "parquet":
             _write_parquet(frame, path, tags)
         else:
@@ -81,96 +85,94 @@ def write_vectors(
                     geometry_type=geometry_type,
                     layer_metadata=dict(tags) or None,
                 )
-        _check_written(path, len(frame))
+        _check_complete(path, len(frame))
 
 
 def write_polygons(tables: Tables, path: Path, tags: Mapping[str, str] = NO_TAGS) -> int:
-    """Write tables, one after the other, as one file; returns how many features.
+    """Write tables, one after the other, into one file; returns the number of features.
 
-    The path's suffix chooses the format: .gpkg, .fgb and .parquet are as `write_vectors` has them; .geojson (RFC 7946
-    where it has a CRS) holds the tags as a member `geocloud` of the collection, which RFC 7946 allows.
-
-    Memory holds one table, and of FlatGeobuf the index (some 0.1 kB for each polygon).
+    One table is in memory at a time, and for FlatGeobuf also its index (about 0.1 kB per polygon).
 
     Args:
-        tables: gives the tables from the first on, as often as it is called; one or more.
-        path: its suffix chooses the format.
-        tags: as in `write_vectors`.
+        tables: gives the tables; there is at least one.
+        path: its suffix chooses the format: .gpkg, .fgb and .parquet as in `write_vectors`; .geojson follows RFC 7946
+            if the tables have a CRS.
+        tags: as in `write_vectors`; in GeoJSON a member `geocloud` of the collection, which RFC 7946 allows.
 
     Raises:
         OutputError, MissingExtraError: as `write_vectors`.
     """
     write = {"gpkg": _append_all, "fgb": _write_indexed, "parquet": _write_row_groups}.get(_suffix(path), write_geojson)
     if write is not write_geojson:
-        begun = tables()
-        first, second = next(begun), next(begun, None)
+        iterator = tables()
+        first, second = next(iterator), next(iterator, None)
         if second is None:
             write_vectors(first.frame(), path, tags)
             return len(first)
-        del first, second, begun
-    with _written(path):
+        del first, second, iterator
+    with _vector_errors(path):
         count = write(tables, path, tags)
-        _check_written(path, count)
+        _check_complete(path, count)
     return count
 
 
 def _append_all(tables: Tables, path: Path, tags: Mapping[str, str], **options: str) -> int:
-    """A GeoPackage that grows, with GDAL's options for its layer; returns its features."""
+    """Write a GeoPackage table by table, with these options of GDAL for its layer; returns the number of features."""
     from geocloud.writers.geopackage import fixed_date, scratch_name
 
     count = 0
     with fixed_date(), scratch_name(path) as short:
         for number, frame in enumerate(_frames(tables)):
-            more: dict[str, Any] = {"mode": "a"} if number else {"layer_metadata": dict(tags) or None, **options}
-            frame.to_file(short, driver="GPKG", layer="clouds", geometry_type="Polygon", **more)
+            extra: dict[str, Any] = {"mode": "a"} if number else {"layer_metadata": dict(tags) or None, **options}
+            frame.to_file(short, driver="GPKG", layer="clouds", geometry_type="Polygon", **extra)
             count += len(frame)
     return count
 
 
 def _write_indexed(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
-    """A FlatGeobuf file; returns its features.
+    """Write a FlatGeobuf file; returns the number of features.
 
-    It cannot grow, for its index comes first. So features pass through a GeoPackage beside it, and GDAL streams them
-    from the one into the other.
+    Nothing can be appended to it, because its index comes first. So the features are written to a temporary GeoPackage,
+    and GDAL streams them from there.
     """
     from pyogrio import raw
 
     from geocloud.writers.geopackage import scratch_name
 
-    waiting = path.with_name("scratch-waiting.gpkg")
+    temporary = path.with_name("scratch-waiting.gpkg")
     try:
-        count = _append_all(tables, waiting, NO_TAGS, SPATIAL_INDEX="NO")
-        with raw.open_arrow(waiting, use_pyarrow=False) as (about, features), scratch_name(path) as short:
+        count = _append_all(tables, temporary, NO_TAGS, SPATIAL_INDEX="NO")
+        with raw.open_arrow(temporary, use_pyarrow=False) as (layer, features), scratch_name(path) as short:
             raw.write_arrow(
                 features,
                 short,
                 driver="FlatGeobuf",
                 layer="clouds",
-                geometry_name=about["geometry_name"],
+                geometry_name=layer["geometry_name"],
                 geometry_type="Polygon",
-                crs=about["crs"],
+                crs=layer["crs"],
                 layer_metadata=dict(tags) or None,
             )
     finally:
-        waiting.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return count
 
 
 def _write_row_groups(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
-    """GeoParquet, a row group a frame; returns its features."""
+    """Write GeoParquet with one row group per table; returns the number of features."""
     parquet = _require_pyarrow()
     bounds = np.array([shapely.total_bounds(table.geometry) for table in tables()])
     extent = [*bounds[:, :2].min(axis=0).tolist(), *bounds[:, 2:].max(axis=0).tolist()]
-    plain = {key.encode(): text.encode() for key, text in tags.items()}
+    metadata = {key.encode(): text.encode() for key, text in tags.items()}
     writer, count = None, 0
     for frame in _frames(tables):
         content = BytesIO()
         frame.to_parquet(content, index=False)
         table = parquet.read_table(content)
         if writer is None:
-            about = json.loads(table.schema.metadata[b"geo"])
-            about["columns"][about["primary_column"]]["bbox"] = extent
-            schema = table.schema.with_metadata({b"geo": json.dumps(about).encode(), **plain})
+            geo = json.loads(table.schema.metadata[b"geo"])
+            geo["columns"][geo["primary_column"]]["bbox"] = extent
+            schema = table.schema.with_metadata({b"geo": json.dumps(geo).encode(), **metadata})
             writer = parquet.ParquetWriter(path, schema, compression="snappy")
         writer.write_table(table.cast(schema))
         count += len(frame)
@@ -184,12 +186,13 @@ def _frames(tables: Tables) -> Iterator[geopandas.GeoDataFrame]:
 
 
 def _suffix(path: Path) -> str:
+    """The suffix in lower case, without the dot."""
     return path.suffix.lstrip(".").lower()
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[None]:
-    """OutputError for what may go wrong while a file is written."""
+def _vector_errors(path: Path) -> Iterator[None]:
+    """Turn errors while a file is written into OutputError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -198,8 +201,8 @@ def _written(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_written(path: Path, count: int) -> None:
-    """OSError where the file ends early: what fails while a file is closed raises nothing."""
+def _check_complete(path: Path, count: int) -> None:
+    """OSError if the file is incomplete: GDAL does not report errors that occur while it closes a file."""
     kind, whole = _suffix(path), True
     if kind == "geojson":
         with path.open("rb") as file:
@@ -209,7 +212,7 @@ def _check_written(path: Path, count: int) -> None:
         from geocloud.writers.geopackage import geopackage_is_whole
 
         whole = geopackage_is_whole(path, count)
-    elif kind == "fgb" and count:  # Parquet ends with what it is opened by
+    elif kind == "fgb" and count:  # Parquet needs no check: without its footer it cannot be opened
         import pyogrio
 
         whole = len(pyogrio.read_dataframe(path, skip_features=count - 1, read_geometry=True)) == 1
@@ -225,7 +228,7 @@ def _write_parquet(frame: geopandas.GeoDataFrame, path: Path, tags: Mapping[str,
 
 
 def _require_pyarrow() -> Any:  # noqa: ANN401 - pyarrow is untyped
-    """Its module for Parquet; MissingExtraError where it is not installed."""
+    """The module pyarrow.parquet; MissingExtraError if pyarrow is not installed."""
     try:
         from pyarrow import parquet
     except ImportError as error:
@@ -234,12 +237,11 @@ def _require_pyarrow() -> Any:  # noqa: ANN401 - pyarrow is untyped
 
 
 def write_geojson(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
-    """Write tables: as RFC 7946 wants it where they have a CRS, else in their own coordinates.
+    """Write tables by RFC 7946 if they have a CRS, otherwise in their own coordinates; returns the number of features.
 
-    Returns how many features there are. `tags` become a member `geocloud` of the collection.
-
-    GDAL cuts at the antimeridian, and tests whether rounding broke a polygon, so it writes what is across the
-    antimeridian, round a pole, or has edges hardly longer than what is rounded. It takes ten times as long.
+    `tags` become a member `geocloud` of the collection. GDAL writes the file if polygons cross the antimeridian, are
+    near a pole, or have edges so short that rounding may spoil them: it cuts at the antimeridian and checks polygons
+    after rounding, but takes ten times as long.
 
     Raises:
         OSError, RuntimeError: the file cannot be written.
@@ -254,7 +256,7 @@ def write_geojson(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
     if count == 1 and converted is not None:
         parts: Iterable[PolygonTable] = [converted]
     else:
-        parts = (_placed(_in_degrees(table, extents)) for table in tables())
+        parts = (_required(_in_degrees(table, extents)) for table in tables())
     head = {"type": "FeatureCollection", "name": path.stem} | ({"geocloud": dict(tags)} if tags else {})
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "features": [')
@@ -267,7 +269,7 @@ def write_geojson(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
 
 
 def _write_by_gdal(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
-    """Each frame as a file that GDAL writes; the lines of features of the others go into the first."""
+    """GDAL writes each table to a file; the features of the second and later files are appended to the first."""
     members = json.dumps({"type": "FeatureCollection", "geocloud": dict(tags)}, ensure_ascii=False)
     options = {"NATIVE_DATA": members, "NATIVE_MEDIA_TYPE": "application/vnd.geo+json"} if tags else {}
     part, count = path.with_name("scratch-part.geojson"), 0
@@ -275,9 +277,9 @@ def _write_by_gdal(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
         target = part if number else path
         frame.to_file(target, driver="GeoJSON", geometry_type="Polygon", RFC7946="YES", **options)
         if number:
-            with path.open("rb+") as whole, part.open("rb") as more:
+            with path.open("rb+") as whole, part.open("rb") as other:
                 whole.seek(-len(b"\n]\n}\n"), os.SEEK_END)
-                features = (line for line in more if line.startswith(b'{ "type": "Feature", '))
+                features = (line for line in other if line.startswith(b'{ "type": "Feature", '))
                 whole.write(b",\n" + b"".join(features).removesuffix(b"\n") + b"\n]\n}\n")
             part.unlink()
         count += len(frame)
@@ -285,7 +287,7 @@ def _write_by_gdal(tables: Tables, path: Path, tags: Mapping[str, str]) -> int:
 
 
 def _features(table: PolygonTable) -> Iterator[str]:
-    """Each feature as a line."""
+    """Each feature as a line of JSON."""
     as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     for start in range(0, len(table), FEATURES_AT_ONCE):
         part = table.take(slice(start, start + FEATURES_AT_ONCE))
@@ -296,23 +298,23 @@ def _features(table: PolygonTable) -> Iterator[str]:
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401 - any that JSON has
-    """JSON has no NaN: null there."""
+    """The value, or null for NaN, which JSON lacks."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _in_degrees(table: PolygonTable, extents: list[NDArray[np.float64]]) -> PolygonTable | None:
-    """The table in degrees to 7 digits (1 cm), outer rings counterclockwise; None where GDAL has to see to it.
+    """The table in degrees, rounded to 7 decimals (1 cm), exteriors counterclockwise; None if GDAL has to write it.
 
-    `extents` are those in degrees of what belongs into the same file; this table's are added.
+    `extents` holds the extents, in degrees, of all that goes into the same file; those of this table are appended.
     """
     if table.crs is None or not len(table):
         return table
-    change = to_degrees(table.crs)
+    transformer = to_degrees(table.crs)
 
     def project(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(change.transform(xy[:, 0], xy[:, 1]))
+        return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
 
-    written = []
+    converted = []
     for start in range(0, len(table), FEATURES_AT_ONCE):
         geometry = shapely.transform(table.geometry[start : start + FEATURES_AT_ONCE], project)
         extents.append(shapely.total_bounds(geometry))
@@ -321,19 +323,19 @@ def _in_degrees(table: PolygonTable, extents: list[NDArray[np.float64]]) -> Poly
         if not _is_plain(extents) or edges.min() < SHORTEST_EDGE:
             return None
         rounded = shapely.transform(geometry, lambda xy: xy.round(DIGITS))
-        written.append(shapely.orient_polygons(rounded))
-    return replace(table, geometry=np.concatenate(written))
+        converted.append(shapely.orient_polygons(rounded))
+    return replace(table, geometry=np.concatenate(converted))
 
 
-def _placed(table: PolygonTable | None) -> PolygonTable:
-    """What was in degrees before, and is again."""
+def _required(table: PolygonTable | None) -> PolygonTable:
+    """The table; RuntimeError for None, because every table was converted once before."""
     if table is None:
         raise RuntimeError("the polygons changed while they were written")
     return table
 
 
 def _is_plain(extents: list[NDArray[np.float64]]) -> bool:
-    """True where extents (west, south, east, north) in degrees, taken together, leave antimeridian and poles aside."""
+    """True if the union of extents (west, south, east, north), in degrees, is far from antimeridian and poles."""
     west, south = np.min(extents, axis=0)[:2]
     east, north = np.max(extents, axis=0)[2:]
     return bool(west >= -180 and east <= 180 and east - west < 180 and south > -89 and north < 89)
