@@ -1,4 +1,4 @@
-"""Which scenes a batch runs, and which are done already."""
+"""Plan a batch: which scenes to run, and which are done already."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from geocloud.readers.files.paths import is_virtual, local_path
 from geocloud.writers.staging import check_not_read, check_outputs, fold_name
 
 CHECKS_AT_ONCE = 16
-"""Threads that check files: on a network each check waits."""
+"""Number of threads that check files, because on a network each check takes time."""
 
 
 @dataclass(frozen=True, slots=True)
 class SceneTask:
-    """What a worker needs to know of a scene."""
+    """The work on one scene, as a worker gets it."""
 
     source: str
     stem: str
-    """Outputs are named after it."""
+    """The beginning of the names of its outputs."""
     folder: Path
-    """Where outputs go."""
+    """Folder of the outputs."""
     options: BatchOptions
     parameters: str
-    """Hash of model and options, as the client has them."""
+    """Hash of the client's model and options."""
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -42,7 +42,7 @@ class SceneTask:
 
     @property
     def files(self) -> list[Path]:
-        """All of them, the mask's sidecars too."""
+        """All output files, including the sidecars of the mask."""
         return [*mask_files(self.paths), *self.paths.values()]
 
 
@@ -52,23 +52,24 @@ class Plan:
 
     todo: tuple[SceneTask, ...]
     kept: tuple[Record, ...]
-    """Done before, and still whole."""
+    """Records of scenes that were done before and whose files are unchanged."""
 
 
 def make_plan(
     scenes: Iterable[str | os.PathLike[str]], folder: Path, options: BatchOptions, known: dict[str, Record]
 ) -> Plan:
-    """What is to be done.
+    """Decide which scenes to run.
 
     Args:
-        scenes: paths and URLs; where empty and `options.retry_failed`, all scenes that failed.
-        folder: where outputs go.
-        options: how.
-        known: the folder's manifest.
+        scenes: paths and URLs; if empty with `options.retry_failed`, all scenes that failed.
+        folder: folder of the outputs.
+        options: of the batch.
+        known: records of the folder's manifest.
 
     Raises:
-        UsageError: no scenes, two that would write the same files, or a folder in use without a word on what to do.
-        ModelError: there is no such model.
+        UsageError: there are no scenes, two scenes would write the same files, or the folder is in use and no option
+            says what to do with it.
+        ModelError: the model does not exist.
     """
     sources = list(dict.fromkeys(_absolute(scene) for scene in scenes))
     if not sources and options.retry_failed:
@@ -94,13 +95,13 @@ def make_plan(
 
 
 def _absolute(scene: str | os.PathLike[str]) -> str:
-    """A path as any worker finds it."""
+    """The absolute path of a scene, or its URL."""
     text = local_path(os.fspath(scene))
     return text if is_virtual(text) else str(Path(text).absolute())
 
 
 def _tasks(sources: Sequence[str], folder: Path, options: BatchOptions) -> list[SceneTask]:
-    """One task per scene; UsageError where two would write the same files."""
+    """One task per scene; UsageError if two would write the same files."""
     parameters = parameter_hash(options.of_scene())
     named = [(source, outputs_name(source)) for source in sources]
     check_stems(named, folder)
@@ -108,10 +109,12 @@ def _tasks(sources: Sequence[str], folder: Path, options: BatchOptions) -> list[
 
 
 def _failed(record: Record | None) -> bool:
+    """Whether a scene has a record and failed."""
     return record is not None and record.status == "failed"
 
 
 def _is_done(task: SceneTask, record: Record | None) -> bool:
+    """Whether a scene is done with the same parameters, the same input and unchanged outputs."""
     try:
         return (
             record is not None
@@ -125,19 +128,19 @@ def _is_done(task: SceneTask, record: Record | None) -> bool:
 
 
 def _existing(tasks: Sequence[SceneTask], folder: Path) -> list[Path]:
-    """The files of the batch that exist, by one listing of the folder: on a network each check waits."""
+    """Files of the batch that exist, by one listing of the folder, because on a network each check takes time."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    alike = {fold_name(name) for name in names}
+    folded = {fold_name(name) for name in names}
     wanted = chain((path for task in tasks for path in task.files), (folder / name for name in BATCH_FILES))
     return [
         path
         for path in wanted
-        if path.name in names or (fold_name(path.name) in alike and os.path.lexists(path))  # where case is nothing
+        if path.name in names or (fold_name(path.name) in folded and os.path.lexists(path))  # if case is ignored
     ]
 
 
 def _refuse_used(used: Sequence[Path], folder: Path, known: dict[str, Record]) -> None:
-    """UsageError where the folder holds a batch, or files that this one would replace; an empty manifest is none."""
+    """UsageError if the folder holds a batch or files that this batch would replace; an empty manifest is no batch."""
     if known:
         raise UsageError(
             f"{folder / MANIFEST} lists {len(known)} scenes; pass --resume to go on, --retry-failed for those that "

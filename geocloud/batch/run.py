@@ -1,4 +1,4 @@
-"""A plan on a Dask client: tasks handed on, records taken in as they come."""
+"""Run a plan on a Dask client: submit tasks and collect their records."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 WINDOW = 1000
-"""Scenes handed to the scheduler at once, at least: it stays small however many there are, and clusters can grow."""
+"""Minimum number of submitted scenes: enough for clusters to grow, while the scheduler stays small."""
 TICK_SECONDS = 1.0
 
 
 def run_plan(
     plan: Plan, client: Client, manifest: Manifest, progress: BatchProgress
 ) -> tuple[tuple[Record, ...], float]:
-    """Run all that is to be done; the records in the order they ended, and the seconds it took.
+    """Run the scenes of a plan; returns their records, in the order in which they ended, and the duration in seconds.
 
     Raises:
         EnvironmentProblem: the scheduler was lost.
@@ -35,12 +35,12 @@ def run_plan(
     run = _Run(client, plan)
     records = []
     try:
-        progress(run.tally(), None)
+        progress(run.counts(), None)
         for record in run.records():
             if record is not None:
                 manifest.add(record)
                 records.append(record)
-            progress(run.tally(), record)
+            progress(run.counts(), record)
     except BaseException:
         run.cancel()
         raise
@@ -48,12 +48,12 @@ def run_plan(
 
 
 class _Run:
-    """Futures under way."""
+    """The futures of a plan that is running."""
 
     def __init__(self, client: Client, plan: Plan) -> None:
         self._client, self._plan = client, plan
         self._waiting = iter(plan.todo)
-        self._under_way: dict[Future[Any], SceneTask] = {}
+        self._running: dict[Future[Any], SceneTask] = {}
         self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
         self._group, self._number = f"geocloud-{uuid.uuid4().hex[:12]}", 0
         self._done = self._failed = self._pixels = 0
@@ -62,25 +62,27 @@ class _Run:
 
     @property
     def seconds(self) -> float:
+        """Time since the start."""
         return time.perf_counter() - self._started
 
-    def tally(self) -> BatchCounts:
+    def counts(self) -> BatchCounts:
+        """The progress so far."""
         return BatchCounts(
             len(self._plan.todo), len(self._plan.kept), self._done, self._failed,
-            min(self._threads, len(self._under_way)), self._pixels, self.seconds,
+            min(self._threads, len(self._running)), self._pixels, self.seconds,
         )  # fmt: skip
 
     def records(self) -> Iterator[Record | None]:
-        """Each record as its scene ends; None about once a second where nothing ends."""
+        """Yields the record of each scene when it ends, and None about once per second while none ends."""
         self._fill()
-        while self._under_way:
+        while self._running:
             try:
                 future = self._ended.get(timeout=TICK_SECONDS)
             except Empty:
-                self._look_at_workers()
+                self._count_threads()
                 yield None
                 continue
-            task = self._under_way.pop(future)
+            task = self._running.pop(future)
             record = self._take(future, task)
             if record is not None:
                 self._count(record)
@@ -88,14 +90,15 @@ class _Run:
             self._fill()
 
     def cancel(self) -> None:
-        """Take back what no worker has begun."""
+        """Cancel the tasks that no worker has begun."""
         if self._client.status == "running":
-            self._client.cancel(list(self._under_way))
+            self._client.cancel(list(self._running))
 
     def _fill(self) -> None:
+        """Submit scenes until enough of them are running or waiting."""
         if not self._threads:
-            self._look_at_workers()
-        while len(self._under_way) < max(WINDOW, 4 * self._threads):
+            self._count_threads()
+        while len(self._running) < max(WINDOW, 4 * self._threads):
             task = next(self._waiting, None)
             if task is None:
                 return
@@ -103,15 +106,16 @@ class _Run:
 
     def _submit(self, function: Callable[..., Any], task: SceneTask, *arguments: Any) -> Future[Any]:  # noqa: ANN401
         self._number += 1
-        key = (self._group, self._number)  # one task group: Dask then keeps waiting tasks on the scheduler
+        key = (self._group, self._number)  # one task group, so that Dask keeps waiting tasks on the scheduler
         return self._client.submit(function, *arguments, key=key, retries=task.options.retries, pure=False)
 
     def _watch(self, future: Future[Any], task: SceneTask) -> None:
-        self._under_way[future] = task
+        """Put a future into the queue when it ends."""
+        self._running[future] = task
         future.add_done_callback(self._ended.put)
 
     def _take(self, future: Future[Any], task: SceneTask) -> Record | None:
-        """The record of a future that ended; None where its scene goes on in bands."""
+        """The record of a future that ended; None if its scene is split, and then submits its strips."""
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
@@ -129,7 +133,7 @@ class _Run:
             raise EnvironmentProblem(
                 f"the scheduler was lost or dropped {task.source} ({error.reason}); start it again and pass --resume"
             ) from error
-        except Exception as error:  # noqa: BLE001 - what Dask itself makes of one task fails no other
+        except Exception as error:  # noqa: BLE001 - an error of Dask in one task must not stop the others
             return Record(task.source, "failed", task.parameters, error=f"{type(error).__name__}: {error}")
         if isinstance(result, Record):
             return result
@@ -139,11 +143,13 @@ class _Run:
         return None
 
     def _count(self, record: Record) -> None:
+        """Add a record to the counts."""
         self._done += record.status == "done"
         self._failed += record.status == "failed"
         self._pixels += record.pixels
 
-    def _look_at_workers(self) -> None:
+    def _count_threads(self) -> None:
+        """Count the threads of the workers; EnvironmentProblem if the scheduler is gone."""
         if self._client.status not in ("running", "connecting"):
             raise EnvironmentProblem("the connection to the Dask scheduler was lost; start it again and pass --resume")
         if self._client.status == "running":

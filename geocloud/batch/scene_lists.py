@@ -1,4 +1,4 @@
-"""Lists of scenes: a text file, or the items of a STAC Collection."""
+"""Read lists of scenes from a text file or a STAC Collection."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from geocloud.readers.files.paths import resolve
 from geocloud.readers.products.stac_item import is_item, load_document
 
 MAX_DEPTH = 16
-"""Collections within collections are followed this deep."""
+"""Maximum depth of nested collections."""
 MAX_PAGES = 100_000
-"""More pages of items than this are taken for a server that goes in circles."""
+"""A server with more pages of items than this is assumed to repeat itself."""
 LONGEST = 8192
-"""Letters of a path or a URL, signature included: a longer line is of no list of scenes."""
+"""Maximum length of a path or a URL with its signature; a file with longer lines is not a list of scenes."""
 
 
 def read_list(path: str) -> list[str]:
-    """One scene per line; empty lines and those that begin with # are skipped. `-` is standard input.
+    """Scenes of a text file, one per line; empty lines and those that begin with # are skipped. `-`: standard input.
 
     Raises:
-        UsageError: it cannot be read, names no scene, or has a line that is longer than any path or URL.
+        UsageError: the file cannot be read, names no scene, or has a line longer than LONGEST characters.
         InputError: it is a device, or a pipe that no shell holds open.
     """
     try:
@@ -44,20 +44,21 @@ def read_list(path: str) -> list[str]:
 
 
 def read_collection(source: str, *, allow_external: bool = False) -> list[str]:
-    """Paths or URLs of the items of a STAC Collection or Catalog, its children included, or of an ItemCollection.
+    """Paths or URLs of the items of a STAC Collection or Catalog, with all its children, or of an ItemCollection.
 
-    A server's `items` link and its pages are followed. The reading rule of `geocloud.readers.files.paths` holds.
+    A server's `items` link and its pages are followed. The rules of `geocloud.readers.files.paths` apply to links.
 
     Raises:
-        InputError: it is none of these, or one of its documents cannot be read.
+        InputError: `source` is none of these, or a document cannot be read.
     """
-    found = list(dict.fromkeys(_items(source, allow_external=allow_external, deep=MAX_DEPTH)))
-    if not found:
+    items = list(dict.fromkeys(_items(source, allow_external=allow_external, deep=MAX_DEPTH)))
+    if not items:
         raise InputError(f"{source} has no items; give a STAC Collection with items, or a saved search")
-    return found
+    return items
 
 
 def _items(source: str, *, allow_external: bool, deep: int) -> Iterator[str]:
+    """The items of a document, which may be repeated; children are followed to a depth of `deep`."""
     document = load_document(source)
     if isinstance(document, dict) and document.get("type") == "FeatureCollection":
         yield from _pages(source, document, allow_external=allow_external)
@@ -69,12 +70,12 @@ def _items(source: str, *, allow_external: bool, deep: int) -> Iterator[str]:
     served = _links(document, "items")
     yield from (resolve(source, href, allow_external=allow_external) for href in _links(document, "item"))
     for href in served or _links(document, "child"):
-        place = resolve(source, href, allow_external=allow_external)
-        yield from _items(place, allow_external=allow_external, deep=deep - 1)
+        target = resolve(source, href, allow_external=allow_external)
+        yield from _items(target, allow_external=allow_external, deep=deep - 1)
 
 
 def _pages(source: str, page: dict[str, Any], *, allow_external: bool) -> Iterator[str]:
-    """The items of an ItemCollection by their own links, page after page."""
+    """The items of an ItemCollection, by their links to themselves, page by page."""
     for _ in range(MAX_PAGES):
         features = page.get("features") if isinstance(page, dict) else None
         for feature in features if isinstance(features, list) else ():
@@ -92,7 +93,7 @@ def _pages(source: str, page: dict[str, Any], *, allow_external: bool) -> Iterat
 
 
 def _links(document: dict[str, Any], rel: str) -> list[str]:
-    """Hrefs of a document's links of one kind."""
+    """Hrefs of the links of a document with this `rel`."""
     links = document.get("links")
     found = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
     return [str(link["href"]) for link in found if link.get("rel") == rel and link.get("href")]

@@ -1,4 +1,4 @@
-"""Very large rasters: scored in bands of rows, a task each, kept as files, and read back as one through a VRT."""
+"""Score very large rasters in strips of rows, one task per strip, and join the scores of the strips through a VRT."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from geocloud.writers.cog import RasterFormat, RowWriter
 from geocloud.writers.staging import staged
 
 STRIPS = 12
-"""So many bands would the largest raster have that is not split: each of 50,000 x 50,000 / 12 pixels, 0.2 Gpx."""
+"""Number of strips of a raster with `split` x `split` pixels; with the default, a strip has 50,000² / 12 = 0.2 Gpx."""
 STORED = RasterFormat("AVERAGE", "NO", dtype="float32", nodata=float("nan"), names=("score",))
 NOT_SCORED = np.float32(-np.inf)
-"""Stands in the files for valid pixels without a score; nodata is NaN."""
+"""Value in the files of valid pixels without a score; nodata is NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,21 @@ class Split:
     """How a raster is split."""
 
     folder: Path
-    """Where the bands' scores are kept until they are joined; named by the scene, its fingerprint and parameters."""
+    """Folder of the scores of the strips until they are joined; its name holds scene, fingerprint and parameters."""
     bands: tuple[range, ...]
-    """Rows of blocks of each band."""
+    """For each strip, its range of rows of blocks."""
     step: int
-    """Rows of the scene that a row of blocks stands for."""
+    """Number of rows of the scene per row of blocks."""
     piece: int
-    """Rows of it handed on at once."""
+    """Number of rows of the scene that are passed on at once."""
 
     def file(self, number: int) -> Path:
-        """The scores of a band."""
+        """Path of the scores of a strip."""
         return self.folder / f"band-{number:04d}.tif"
 
 
 def split_scene(task: SceneTask, scene: SceneReader, scorer: Scorer, fingerprint: str) -> Split:
-    """Bands of whole rows of blocks."""
+    """Divide a scene into strips of whole rows of blocks."""
     factor = aggregation_factor(scene.georef, scorer, task.options.detect.resolution)
     height, width = scene.georef.shape
     step = PatchGrid((height, width), scorer.card.block).side * factor
@@ -60,7 +60,7 @@ def split_scene(task: SceneTask, scene: SceneReader, scorer: Scorer, fingerprint
 
 
 def score_strip(scene: SceneReader, scorer: Scorer, split: Split, number: int, resolution: float | None) -> None:
-    """Write the scores of a band, whole or not at all; one that an earlier run wrote is kept."""
+    """Write the scores of a strip, all or none; nothing is done if an earlier run wrote them."""
     target, blocks = split.file(number), split.bands[number]
     if target.exists():
         return
@@ -78,7 +78,7 @@ def score_strip(scene: SceneReader, scorer: Scorer, split: Split, number: int, r
 
 
 def stored_rows(split: Split, shape: tuple[int, int]) -> Generator[ScoredRows, None, None]:
-    """The scene's rows from the top, as scoring it whole would give them, read through a VRT of all bands."""
+    """The scene's scored rows from the top, read through a VRT of all strips: the same as without splitting."""
     mosaic = split.folder / "scores.vrt"
     write_vrt(mosaic, split, shape)
     with rasterio.open(mosaic) as dataset:
@@ -91,7 +91,7 @@ def stored_rows(split: Split, shape: tuple[int, int]) -> Generator[ScoredRows, N
 
 
 def write_vrt(path: Path, split: Split, shape: tuple[int, int]) -> None:
-    """A virtual raster of the bands' files, one below the other (GDAL's VRT format)."""
+    """Write a virtual raster (GDAL's VRT) of all strips, one below the other; `shape`: (height, width) of the scene."""
     root = Element("VRTDataset", rasterXSize=str(shape[1]), rasterYSize=str(shape[0]))
     band = SubElement(root, "VRTRasterBand", dataType="Float32", band="1")
     SubElement(band, "NoDataValue").text = "nan"
@@ -106,6 +106,6 @@ def write_vrt(path: Path, split: Split, shape: tuple[int, int]) -> None:
 
 
 def clear_strips(split: Split) -> None:
-    """Remove the bands of a scene that is joined, of earlier parameters too."""
+    """Delete the strips of a scene, also those of earlier parameters."""
     for folder in split.folder.parent.glob(f"{split.folder.name[:-16].replace('[', '[[]')}????????????????"):
         shutil.rmtree(folder, ignore_errors=True)

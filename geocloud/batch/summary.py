@@ -1,4 +1,4 @@
-"""What a folder of masks holds, in one place: summary.csv, footprints.gpkg and a STAC Collection."""
+"""Summarise a folder of masks in summary.csv, footprints.gpkg and a STAC Collection."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ COLUMNS = ("scene", "status", "cloud_percent", "pixels", "datetime", "mask", "po
 
 @dataclass(frozen=True, slots=True)
 class PlacedScene:
-    """A record with what its STAC item knows."""
+    """A record, with outline and time from its STAC item."""
 
     record: Record
     geometry: Any
-    """A shapely geometry in longitude and latitude; None without georeference, or where the scene failed."""
+    """A shapely geometry in longitude and latitude; None without georeference, or if the scene failed."""
     taken: datetime | None
+    """Time of the scene; None if unknown."""
 
     def output(self, key: str) -> str:
-        """A file's path relative to the folder, or empty."""
+        """Path of an output relative to the folder; empty if there is none."""
         file = self.record.outputs.get(key)
         return file.path if file else ""
 
 
 def write_summary(folder: Path, records: Sequence[Record]) -> None:
-    """Write the three files, each whole or not at all; rows are sorted by scene, so that two equal batches agree.
+    """Write the three files, all or none. Rows are sorted by scene, so that equal batches give equal files.
 
     Raises:
         OutputError: they cannot be written.
@@ -54,7 +55,7 @@ def write_summary(folder: Path, records: Sequence[Record]) -> None:
 
 
 def _place(folder: Path, record: Record) -> PlacedScene:
-    """Outline and time as the scene's item gives them; an item that is damaged gives none."""
+    """A record with outline and time from the scene's STAC item; without them if the item cannot be read."""
     file = record.outputs.get("stac")
     if file is None or not (folder / file.path).is_file():
         return PlacedScene(record, None, None)
@@ -68,23 +69,24 @@ def _place(folder: Path, record: Record) -> PlacedScene:
 
 
 def _cell(value: object) -> object:
-    """A cell of a table: a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    """The value, with an apostrophe before a text that a spreadsheet would read as a formula."""
     if isinstance(value, str) and value.startswith(FORMULA_SIGNS):
         return f"'{value}"
     return value
 
 
 def _text(text: str) -> str:
-    """A name as UTF-8 has it: bytes that are none are written as numbers."""
+    """A text as valid UTF-8: other bytes are written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _write_csv(path: Path, placed: Sequence[PlacedScene]) -> None:
+    """Write the table of all scenes."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        for one in placed:
-            record = one.record
+        for scene in placed:
+            record = scene.record
             table.writerow(
                 _cell(value)
                 for value in (
@@ -92,16 +94,16 @@ def _write_csv(path: Path, placed: Sequence[PlacedScene]) -> None:
                     record.status,
                     record.cloud_percent,
                     record.pixels,
-                    _iso(one.taken),
-                    one.output("mask"),
-                    one.output("polygons"),
+                    _iso(scene.taken),
+                    scene.output("mask"),
+                    scene.output("polygons"),
                     record.error,
                 )
             )
 
 
 def _write_footprints(path: Path, placed: Sequence[PlacedScene]) -> None:
-    """A layer of the scenes that are done, with cloud %."""
+    """Write a GeoPackage of the outlines of all scenes that are done, with cloud cover."""
     frame = footprints(placed)
     try:
         frame.to_file(path, driver="GPKG", layer="footprints", geometry_type="MultiPolygon", promote_to_multi=True)
@@ -110,29 +112,29 @@ def _write_footprints(path: Path, placed: Sequence[PlacedScene]) -> None:
 
 
 def footprints(placed: Sequence[PlacedScene]) -> geopandas.GeoDataFrame:
-    """Columns scene, cloud_percent, datetime, mask and outline, EPSG:4326; scenes without georeference have none."""
+    """The scenes that are done: scene, cloud_percent, datetime, mask and outline (EPSG:4326; None if unknown)."""
     import geopandas
     import numpy as np
 
-    done = [one for one in placed if one.record.status == "done"]
-    cover = [np.nan if one.record.cloud_percent is None else one.record.cloud_percent for one in done]
+    done = [scene for scene in placed if scene.record.status == "done"]
+    cover = [np.nan if scene.record.cloud_percent is None else scene.record.cloud_percent for scene in done]
     return geopandas.GeoDataFrame(
         {
-            "scene": np.array([_text(one.record.scene) for one in done], dtype=object),
+            "scene": np.array([_text(scene.record.scene) for scene in done], dtype=object),
             "cloud_percent": np.array(cover, dtype=float),
-            "datetime": np.array([_iso(one.taken) for one in done], dtype=object),
-            "mask": np.array([_text(one.output("mask")) for one in done], dtype=object),
+            "datetime": np.array([_iso(scene.taken) for scene in done], dtype=object),
+            "mask": np.array([_text(scene.output("mask")) for scene in done], dtype=object),
         },
-        geometry=np.array([one.geometry for one in done], dtype=object),
+        geometry=np.array([scene.geometry for scene in done], dtype=object),
         crs="EPSG:4326",
     )
 
 
 def _write_collection(path: Path, name: str, placed: Sequence[PlacedScene]) -> None:
-    """A STAC 1.1 Collection that links the items beside it."""
+    """Write a STAC 1.1 Collection that links to the items beside it."""
     import pystac
 
-    done = [one for one in placed if one.record.status == "done"]
+    done = [scene for scene in placed if scene.record.status == "done"]
     collection = pystac.Collection(
         id=name or "batch",
         title="Cloud masks",
@@ -143,11 +145,11 @@ def _write_collection(path: Path, name: str, placed: Sequence[PlacedScene]) -> N
     tables = {FOOTPRINTS: (MEDIA_TYPES[".gpkg"], "Footprints with cloud cover"), CSV: ("text/csv", "Summary")}
     for file, (kind, title) in tables.items():
         collection.add_asset(Path(file).stem, pystac.Asset(f"./{file}", title, media_type=kind, roles=["metadata"]))
-    covers = [one.record.cloud_percent for one in done if one.record.cloud_percent is not None]
+    covers = [scene.record.cloud_percent for scene in done if scene.record.cloud_percent is not None]
     if covers:
         collection.summaries.add("eo:cloud_cover", {"minimum": min(covers), "maximum": max(covers)})
-    for one in done:
-        collection.add_link(pystac.Link("item", f"./{one.output('stac')}", media_type="application/geo+json"))
+    for scene in done:
+        collection.add_link(pystac.Link("item", f"./{scene.output('stac')}", media_type="application/geo+json"))
     content = collection.to_dict(include_self_link=False, transform_hrefs=False)
     path.write_text(
         json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="backslashreplace"
@@ -155,17 +157,19 @@ def _write_collection(path: Path, name: str, placed: Sequence[PlacedScene]) -> N
 
 
 def _bounds(done: Sequence[PlacedScene]) -> list[float]:
-    """West, south, east, north of all outlines; the whole Earth where none is known."""
-    outlines = [one.geometry for one in done if one.geometry is not None]
+    """(west, south, east, north) of all outlines in degrees; the whole Earth if there are none."""
+    outlines = [scene.geometry for scene in done if scene.geometry is not None]
     if not outlines:
         return [-180.0, -90.0, 180.0, 90.0]
     return [float(bound) for bound in shapely.total_bounds(outlines)]
 
 
 def _times(done: Sequence[PlacedScene]) -> tuple[datetime | None, datetime | None]:
-    taken = [one.taken for one in done if one.taken is not None]
+    """First and last time of all scenes; None and None if no time is known."""
+    taken = [scene.taken for scene in done if scene.taken is not None]
     return (min(taken), max(taken)) if taken else (None, None)
 
 
 def _iso(time: datetime | None) -> str:
+    """A time as ISO 8601; empty for None."""
     return time.isoformat().replace("+00:00", "Z") if time else ""

@@ -1,4 +1,4 @@
-"""The pictures of training and evaluation, as PNG; matplotlib is imported only when one is drawn."""
+"""Draw the plots of training and evaluation as PNG; matplotlib is imported only when one is drawn."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BARS = 80
+"""Number of bars of a histogram."""
 INNER = (0.15, 0.14, 0.82, 0.77)
-"""Left, bottom, width and height of the axes, as shares of the picture; finding the best ones doubles the time."""
+"""Left, bottom, width and height of the axes, as shares of the figure; an automatic layout doubles the time."""
 Named = Sequence[tuple[str, Curve]]
 
 
 def plot_loss(losses: Sequence[float], path: Path) -> None:
-    """Mean loss by epoch."""
+    """Draw the mean loss of each epoch."""
     figure, axes = new_figure("epoch", "loss")
     axes.plot(np.arange(1, len(losses) + 1), losses, marker="o", markersize=3)
     if min(losses, default=0) >= 0:
@@ -33,7 +34,7 @@ def plot_loss(losses: Sequence[float], path: Path) -> None:
 
 
 def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str) -> None:
-    """Histogram of the errors of normal data, with the threshold drawn, as in the paper; raw scores in `clear`."""
+    """Draw the histogram of errors of normal data and the threshold, as in the paper; raw scores are in `clear`."""
     figure, axes = new_figure("raw score", "share")
     edges = _edges(errors, threshold)
     axes.stairs(_shares(errors.edges, errors.clear, edges), edges, fill=True)
@@ -44,7 +45,7 @@ def plot_errors(errors: ScoreHistogram, threshold: float, path: Path, title: str
 
 
 def plot_scores(scores: ScoreHistogram, threshold: float, sign: float, path: Path, title: str) -> None:
-    """Histograms of clear and cloudy raw scores (sign * score), each adding up to 1, with the threshold drawn."""
+    """Draw the histograms of clear and cloudy raw scores (sign * score), each with a sum of 1, and the threshold."""
     figure, axes = new_figure("raw score", "share")
     edges = np.sort(sign * _edges(scores, threshold))
     for name, numbers in (("clear", scores.clear), ("cloud", scores.cloud)):
@@ -56,7 +57,7 @@ def plot_scores(scores: ScoreHistogram, threshold: float, sign: float, path: Pat
 
 
 def plot_roc(curves: Named, path: Path, title: str) -> None:
-    """Recall against false alarms, a line per model."""
+    """Draw recall against false alarms, one line per model."""
     figure, axes = new_figure("false alarms", "recall")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
     _draw(curves, axes, title)
@@ -64,14 +65,14 @@ def plot_roc(curves: Named, path: Path, title: str) -> None:
 
 
 def plot_precision_recall(curves: Named, path: Path, title: str) -> None:
-    """Precision against recall, a line per model."""
+    """Draw precision against recall, one line per model."""
     figure, axes = new_figure("recall", "precision")
     _draw(curves, axes, title)
     save(figure, path)
 
 
 def new_figure(x: str, y: str) -> tuple[Figure, Axes]:
-    """One pair of axes; the object API needs no window system."""
+    """A figure with one pair of axes; matplotlib's object API needs no window system."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 3.6), dpi=120)
@@ -82,7 +83,7 @@ def new_figure(x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the picture. Names of others are no formulas, and of letters that the font lacks nothing is said."""
+    """Write the figure, without reading names as formulas and without warnings of letters that the font lacks."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
@@ -93,7 +94,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def _draw(curves: Named, axes: Axes, title: str) -> None:
-    """The lines; of a long curve one point in n, which the eye cannot tell from all."""
+    """Draw the curves; of a long one only every n-th point, which looks the same."""
     for name, curve in curves:
         step = max(1, len(curve.x) // 2000)
         axes.plot(np.append(curve.x[::step], curve.x[-1:]), np.append(curve.y[::step], curve.y[-1:]), label=name)
@@ -104,37 +105,38 @@ def _draw(curves: Named, axes: Axes, title: str) -> None:
 
 
 def _shares(values: FloatArray, numbers: IntArray, edges: DoubleArray) -> DoubleArray:
-    """What share of `numbers` of values lies between each two edges."""
+    """(bars,) share of the values, each counted `numbers` times, between each two edges."""
     return np.histogram(values, bins=edges, weights=numbers / max(numbers.sum(), 1))[0]
 
 
 def _edges(scores: ScoreHistogram, threshold: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Bars over the range of the scores."""
+    """(BARS + 1,) edges of bars over the range of the scores."""
     return np.linspace(*score_range(scores, threshold), BARS + 1)
 
 
 def score_range(scores: ScoreHistogram, threshold: float) -> tuple[float, float]:
-    """From the 0.5th to the 99.5th percentile of the scores, the threshold in sight, and some room."""
+    """Range from the 0.5th to the 99.5th percentile of the scores, including the threshold, with a margin of 5 %."""
     numbers = np.cumsum(scores.clear + scores.cloud)
     if not len(numbers):
         return 0.0, 1.0
-    ends = scores.edges[np.searchsorted(numbers, numbers[-1] * np.array([0.005, 0.995]))]
-    low, high = float(min(ends[0], threshold)), float(max(ends[1], threshold))
-    room = (high - low or abs(high) or 1.0) * 0.05
-    return low - room, high + room
+    percentiles = scores.edges[np.searchsorted(numbers, numbers[-1] * np.array([0.005, 0.995]))]
+    low, high = float(min(percentiles[0], threshold)), float(max(percentiles[1], threshold))
+    margin = (high - low or abs(high) or 1.0) * 0.05
+    return low - margin, high + margin
 
 
 POINTS = 200
+"""Number of thresholds of a sweep."""
 
 
 def plot_reliability(models: Sequence[tuple[str, Reliability]], path: Path, title: str) -> None:
-    """Share that is cloud against predicted P(cloud), with the ideal diagonal. Fuller bins have larger dots."""
+    """Draw the share of cloud against predicted P(cloud), with the ideal diagonal; larger dots are fuller bins."""
     figure, axes = new_figure("predicted P(cloud)", "share that is cloud")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
     for name, reliability in models:
-        full = reliability.number > 0
-        number = reliability.number[full]
-        predicted, observed = reliability.predicted[full] / number, reliability.observed[full] / number
+        filled = reliability.number > 0
+        number = reliability.number[filled]
+        predicted, observed = reliability.predicted[filled] / number, reliability.observed[filled] / number
         (line,) = axes.plot(predicted, observed, linewidth=1, label=f"{name}, ECE {reliability.error:.3f}")
         axes.scatter(predicted, observed, s=4 + 120 * number / number.sum(), color=line.get_color(), alpha=0.6)
     axes.set_xlim(-0.02, 1.02)
@@ -145,7 +147,7 @@ def plot_reliability(models: Sequence[tuple[str, Reliability]], path: Path, titl
 
 
 def plot_sweep(scores: ScoreHistogram, threshold: float, sign: float, path: Path, title: str) -> None:
-    """Balanced accuracy, recall, false alarms and IoU of every threshold (sign * score), and the one in force."""
+    """Draw balanced accuracy, recall, false alarms and IoU against the threshold, sign * score; and mark the current one."""
     figure, axes = new_figure("threshold, raw score", "share")
     low, high = score_range(scores, threshold)
     thresholds = np.linspace(low, high, POINTS)

@@ -1,4 +1,4 @@
-"""A STAC item beside a mask: what was found, from what, by what."""
+"""Write the STAC item of a mask or composite: its files, its properties and its provenance."""
 
 from __future__ import annotations
 
@@ -40,54 +40,54 @@ MEDIA_TYPES = {
 }
 PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 EDGE_POINTS = 9
-"""Points along each side of the footprint: a straight side in a projection is bent in longitude and latitude."""
+"""Points along each side of the footprint: a side that is straight in a projection is curved in degrees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file that an item names."""
+    """One file of an item."""
 
     staged: Path
-    """Where it is while the item is written."""
+    """Path of the file while the item is written."""
     name: str
-    """Its name in the end, beside the item."""
+    """Final name of the file, beside the item."""
     title: str
     media_type: str
-    """Empty where there is none."""
+    """Empty: none."""
     roles: tuple[str, ...]
     raster: RasterFormat | None = None
-    """Of a raster: type, nodata, scale and number of bands."""
+    """Type, nodata, scale and bands of a raster; None: not a raster."""
     classes: tuple[MaskClass, ...] = ()
-    """Of a mask: its codes, as written."""
+    """Classes of a mask, with the codes that are written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """What an item says."""
+    """The content of an item."""
 
     name: str
-    """The scene's name, with which the item's id begins."""
+    """Name of the scene; the item's id begins with it."""
     georef: Georef
     cloud_cover: float
-    """Percent of the valid pixels, NaN where there are none."""
+    """Cloud cover in percent of the valid pixels; NaN if there are none."""
     taken: str
-    """When the scene was taken, ISO 8601, or empty."""
+    """Acquisition time of the scene, ISO 8601, or empty."""
     source: str
     """Path or URL of the scene or of its STAC item."""
     tags: Mapping[str, str]
     """The provenance tags of the mask."""
     assets: Mapping[str, Asset] = field(default_factory=dict)
-    """By key: mask, score, and so on."""
+    """Key (mask, score, ...) -> file."""
     properties: Mapping[str, object] = field(default_factory=dict)
-    """What else the item says, JSON values by name."""
+    """Further properties: name -> JSON value."""
     suffix: str = "_cloudmask"
-    """With which the item's id ends."""
+    """End of the item's id."""
     lineage: str = ""
-    """How it was made; empty: by the model that the tags name."""
+    """How the result was made, in words; empty: by the model that the tags name."""
     further_sources: tuple[str, ...] = ()
-    """As `source`, where there are several scenes."""
+    """Further scenes, as `source`."""
     period: tuple[str, str] | None = None
-    """First and last day of what several scenes show, YYYY-MM-DD; then `taken` is the first."""
+    """First and last day of several scenes, YYYY-MM-DD; `taken` is then the first."""
 
 
 def write_item(path: Path, record: ItemRecord) -> None:
@@ -112,11 +112,11 @@ def write_item(path: Path, record: ItemRecord) -> None:
     item.stac_extensions.append(PROCESSING)
     _locate(item, record)
     for key, asset in record.assets.items():
-        plain = pystac.Asset(
+        item_asset = pystac.Asset(
             f"./{asset.name}", title=asset.title, media_type=asset.media_type or None, roles=list(asset.roles)
         )
-        item.add_asset(key, plain)
-        _describe_asset(plain, asset)
+        item.add_asset(key, item_asset)
+        _describe_asset(item_asset, asset)
     for source in (record.source, *record.further_sources):
         item.add_link(pystac.Link("derived_from", without_secrets(source)))
     text = json.dumps(item.to_dict(include_self_link=False, transform_hrefs=False), indent=2, ensure_ascii=False)
@@ -124,7 +124,7 @@ def write_item(path: Path, record: ItemRecord) -> None:
 
 
 def require_pystac() -> None:
-    """MissingExtraError where pystac is not installed, so that a run can say so before it begins."""
+    """MissingExtraError if pystac is not installed; called before a run begins."""
     try:
         import pystac  # noqa: F401 - only to say what is missing
     except ImportError as error:
@@ -134,7 +134,7 @@ def require_pystac() -> None:
 def footprint(georef: Georef) -> dict[str, Any] | None:
     """The scene's outline as GeoJSON in longitude and latitude, cut at the antimeridian; None without georeference.
 
-    Exterior rings run counterclockwise (RFC 7946, 3.1.6), which cutting does not keep.
+    Exterior rings run counterclockwise (RFC 7946, 3.1.6).
     """
     if not georef.located:
         return None
@@ -142,21 +142,21 @@ def footprint(georef: Georef) -> dict[str, Any] | None:
     steps = np.linspace(0, 1, EDGE_POINTS)[:-1]
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height), (0, 0)], dtype=float)
     ring = np.concatenate([start + np.outer(steps, end - start) for start, end in pairwise(corners)])
-    placed = to_crs_coordinates(np.array([shapely.Polygon(ring[::-1])]), georef)[0]
+    in_crs = to_crs_coordinates(np.array([shapely.Polygon(ring[::-1])]), georef)[0]
     crs = CRS.from_wkt(georef.crs_wkt)
-    lons, lats = transform(crs, "EPSG:4326", *shapely.get_coordinates(placed).T)
+    lons, lats = transform(crs, "EPSG:4326", *shapely.get_coordinates(in_crs).T)
     lons = np.unwrap(lons, period=360)
     if abs(lons[-1] - lons[0]) < 180:
         outline = _cut(shapely.Polygon(zip(lons, lats, strict=True)))
-    else:  # round a pole
+    else:  # the scene surrounds a pole
         outline = shapely.geometry.shape(
-            transform_geom(crs, "EPSG:4326", shapely.geometry.mapping(placed), antimeridian_cutting=True, precision=7)
+            transform_geom(crs, "EPSG:4326", shapely.geometry.mapping(in_crs), antimeridian_cutting=True, precision=7)
         )
     return dict(shapely.geometry.mapping(shapely.orient_polygons(outline)))
 
 
 def _cut(outline: shapely.Geometry) -> shapely.Geometry:
-    """With longitudes past 180 or -180 brought to the other side."""
+    """The outline, with the parts beyond longitudes of 180 or -180 moved to the other side."""
     turns = range(math.floor((outline.bounds[0] + 180) / 360), math.ceil((outline.bounds[2] - 180) / 360) + 1)
     parts = [
         translate(outline & shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90), -360 * turn) for turn in turns
@@ -165,29 +165,34 @@ def _cut(outline: shapely.Geometry) -> shapely.Geometry:
 
 
 def _bbox(outline: dict[str, Any] | None) -> list[float] | None:
-    """(west, south, east, north); west is greater than east where it crosses the antimeridian (RFC 7946, 5.2)."""
+    """(west, south, east, north); west is greater than east if it crosses the antimeridian (RFC 7946, 5.2)."""
     if outline is None:
         return None
     shape = shapely.geometry.shape(outline)
     west, south, east, north = shape.bounds
     parts = [part.bounds for part in getattr(shape, "geoms", [shape])]
-    left, right = [b for b in parts if b[2] < 0 or b[0] == -180], [b for b in parts if b[0] > 0 or b[2] == 180]
-    if west == -180 and east == 180 and len(left) + len(right) == len(parts) > 1 and not set(left) & set(right):
-        west, east = min(b[0] for b in right), max(b[2] for b in left)
+    western, eastern = [b for b in parts if b[2] < 0 or b[0] == -180], [b for b in parts if b[0] > 0 or b[2] == 180]
+    if (
+        west == -180
+        and east == 180
+        and len(western) + len(eastern) == len(parts) > 1
+        and not set(western) & set(eastern)
+    ):
+        west, east = min(b[0] for b in eastern), max(b[2] for b in western)
     return [west, south, east, north]
 
 
 def parse_time(text: str) -> datetime | None:
-    """An ISO 8601 time as UTC, or None where it is none; a date is its beginning."""
+    """An ISO 8601 time in UTC, or None if the text is none; a date gives the beginning of the day."""
     try:
         time = datetime.fromisoformat(text[:26] + "Z" if len(text) > 27 and text.endswith("Z") else text)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter at the ends of the calendar
+    except (ValueError, OverflowError):  # OverflowError at the ends of the calendar
         return None
 
 
 def seen_from(document: Path, source: str) -> str:
-    """A source as a link in a document has it: a URL as it is, a local path relative to the document."""
+    """The link to a source in a document: a URL unchanged, a local path relative to the document."""
     if is_virtual(source) or not Path(source).exists():
         return source
     try:
@@ -197,7 +202,7 @@ def seen_from(document: Path, source: str) -> str:
 
 
 def _properties(record: ItemRecord, now: datetime, *, dated: bool) -> dict[str, Any]:
-    """Processing, and what geocloud alone knows."""
+    """Properties of the processing, those of geocloud, and those of the record."""
     own = {f"geocloud:{key.removeprefix('GEOCLOUD_').lower()}": text for key, text in record.tags.items() if text}
     properties = {
         "created": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -214,7 +219,7 @@ def _properties(record: ItemRecord, now: datetime, *, dated: bool) -> dict[str, 
 
 
 def _locate(item: pystac.Item, record: ItemRecord) -> None:
-    """Cloud cover and projection."""
+    """Set cloud cover and projection."""
     from pystac.extensions.eo import EOExtension
     from pystac.extensions.projection import ProjectionExtension
 
@@ -232,7 +237,7 @@ def _locate(item: pystac.Item, record: ItemRecord) -> None:
 
 
 def _describe_asset(item_asset: pystac.Asset, asset: Asset) -> None:
-    """File size and hash; of rasters the type, nodata, scale and classes."""
+    """Set file size and hash; for rasters also type, nodata, scale and classes."""
     from pystac.extensions.classification import Classification, ClassificationExtension
     from pystac.extensions.eo import Band, EOExtension
     from pystac.extensions.file import FileExtension
