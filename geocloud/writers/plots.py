@@ -147,7 +147,7 @@ def plot_reliability(models: Sequence[tuple[str, Reliability]], path: Path, titl
 
 
 def plot_sweep(scores: ScoreHistogram, threshold: float, sign: float, path: Path, title: str) -> None:
-    """Draw balanced accuracy, recall, false alarms and IoU against the threshold, sign * score; and mark the current one."""
+    """Draw balanced accuracy, recall, false alarms and IoU against the threshold, and mark the current one."""
     figure, axes = new_figure("threshold, raw score", "share")
     low, high = score_range(scores, threshold)
     thresholds = np.linspace(low, high, POINTS)
