@@ -1,4 +1,4 @@
-"""Trains the classifier whose features `features` uses: subfolders are its classes, and none needs to know of cloud."""
+"""Trains the classifier whose features the kind `features` uses: subfolders are classes, and none need be cloud."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from geocloud.training.patches.loop import EpochOptions, TaggedPatches, fit
 from geocloud.training.patches.trainer import epoch_options, split_patches
 
 LEAST_GAIN, LARGEST_GAIN = 0.2, 1.2
-"""Gains that pictures are shown at: they are stretched, and scenes are not."""
+"""Range of random gains of pictures, because pictures are stretched and scenes are not."""
 TINT = 0.05
 """Standard deviation of the log gain of a band."""
 
 
 def train_backbone(data: Path, folder: Path, options: TrainOptions, listener: Listener) -> Trained:
-    """Train a classifier of the subfolders; its accuracy on held-out pictures goes into the card.
+    """Train a classifier of the subfolders; the card has its accuracy on held-out pictures.
 
     Raises:
-        InputError: the data cannot be read. UsageError: fewer than two subfolders.
+        InputError: the data cannot be read.
+        UsageError: there are fewer than two subfolders.
     """
     patches, classes = read_classes(data, options, listener)
     seen, unseen = split_patches(patches, options)
@@ -42,7 +43,7 @@ def train_backbone(data: Path, folder: Path, options: TrainOptions, listener: Li
     network = Backbone(seen.data.shape[1], **architecture)
     loop = epoch_options(data, folder, options)
     losses = fit(network, seen, classification_loss, loop, listener)
-    right = accuracy(network, unseen, loop)
+    share = accuracy(network, unseen, loop)
     licence = options.licence or "not given"
     record = TrainingRecord(
         "T0",
@@ -59,14 +60,19 @@ def train_backbone(data: Path, folder: Path, options: TrainOptions, listener: Li
         architecture=architecture,
         calibration=Calibration(0.0),
         training=record,
-        metrics={"held-out pictures": {"number": len(unseen), "accuracy": round(right, 4)}},
+        metrics={"held-out pictures": {"number": len(unseen), "accuracy": round(share, 4)}},
         description="Classifier of land cover, for its features; it does not score cloud.",
     )
     return Trained(network, card, tuple(losses), dtype=torch.float16)
 
 
 def read_classes(data: Path, options: TrainOptions, listener: Listener) -> tuple[Patches, tuple[str, ...]]:
-    """All pictures, each tagged with the number of its class, and the names of the classes."""
+    """All pictures, tagged with the numbers of their classes, and the names of the classes.
+
+    Raises:
+        InputError: the data cannot be read.
+        UsageError: there are fewer than two subfolders.
+    """
     request = PatchRequest(options.bands, (), "resize", options.max_patches, options.seed, options.scene)
     with DataSet(data, options.folders) as source:
         classes = source.classes
@@ -78,20 +84,20 @@ def read_classes(data: Path, options: TrainOptions, listener: Listener) -> tuple
 
 
 def classification_loss(network: nn.Module, batch: TaggedPatches) -> Tensor:
-    """Cross entropy of pictures turned, flipped, dimmed and tinted at random, the same way for a whole batch."""
+    """() cross entropy. The whole batch is rotated and flipped at random; each picture has its own gain and tint."""
     n, bands = batch.x.shape[:2]
     gain = torch.empty(n, 1, 1, 1).uniform_(LEAST_GAIN, LARGEST_GAIN) * (TINT * torch.randn(n, bands, 1, 1)).exp()
-    turned = torch.rot90(batch.x * gain.to(batch.x), int(torch.randint(0, 4, ())), (2, 3))
-    logits = network(turned.flip(-1) if torch.rand(()) < 0.5 else turned)
+    rotated = torch.rot90(batch.x * gain.to(batch.x), int(torch.randint(0, 4, ())), (2, 3))
+    logits = network(rotated.flip(-1) if torch.rand(()) < 0.5 else rotated)
     return F.cross_entropy(logits, batch.tag, label_smoothing=0.05)
 
 
 @torch.no_grad()
 def accuracy(network: nn.Module, patches: Patches, options: EpochOptions) -> float:
-    """Share of pictures, as they are, whose class it says."""
-    right = 0
+    """Share of pictures, without augmentation, that are classified correctly."""
+    correct = 0
     for start in range(0, len(patches), options.batch_size):
         x = torch.from_numpy(patches.data[start : start + options.batch_size]).to(options.device)
-        said = network(x).argmax(dim=1).cpu().numpy()
-        right += int((said == patches.tags[start : start + len(said)]).sum())
-    return right / len(patches)
+        predicted = network(x).argmax(dim=1).cpu().numpy()
+        correct += int((predicted == patches.tags[start : start + len(predicted)]).sum())
+    return correct / len(patches)

@@ -1,4 +1,4 @@
-"""Fits the linear autoencoder of `features`: the principal components of what a pretrained network sees."""
+"""Fits the linear autoencoder of `features`: the principal components of the features of a pretrained network."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from geocloud.training.patches.loop import EpochOptions
 
 @torch.no_grad()
 def fit_features(network: nn.Module, patches: Patches, options: EpochOptions, listener: Listener) -> list[float]:
-    """Take the shipped backbone, then mean, scale and principal components of its features of all patches.
+    """Load the shipped backbone, and compute mean, scale and principal components of its features over all patches.
 
     Returns:
         One loss: the mean error of the patches.
 
     Raises:
-        ModelError: the components span everything, so that no error would be left.
+        ModelError: there are so many components that no error is left.
     """
     linear = cast("FeatureAutoencoder", network)
     load_backbone(linear.backbone)
@@ -36,21 +36,21 @@ def fit_features(network: nn.Module, patches: Patches, options: EpochOptions, li
         listener.progress(done, len(patches), "features")
     mean = total / count
     covariance = squares / count - mean[:, None] * mean
-    scale = covariance.diagonal().clamp(min=1e-6).sqrt()  # a feature that never fires has none
+    scale = covariance.diagonal().clamp(min=1e-6).sqrt()  # a feature that is always 0 has no variance
     values, vectors = torch.linalg.eigh(covariance / scale[:, None] / scale)  # ascending
     kept = len(linear.directions)
-    left = float(values[:-kept].sum() / len(values))
-    if not left > 0:
+    error = float(values[:-kept].sum() / len(values))
+    if not error > 0:
         raise ModelError(f"{kept} components leave no error; lower --components")
     linear.mean.copy_(mean)
     linear.scale.copy_(scale)
     linear.directions.copy_(vectors[:, -kept:].T)
-    listener.epoch(1, left)
-    return [left]
+    listener.epoch(1, error)
+    return [error]
 
 
 def _batches(linear: FeatureAutoencoder, patches: Patches, options: EpochOptions) -> Iterator[tuple[int, Tensor]]:
-    """Patches done, and (m, size) their features."""
+    """Number of patches so far, and (m, size) features of the pixels of a batch."""
     for start in range(0, len(patches), options.batch_size):
         x = torch.from_numpy(patches.data[start : start + options.batch_size]).to(options.device)
         yield start + len(x), linear.vectors(x).permute(0, 2, 3, 1).flatten(0, 2)

@@ -1,7 +1,7 @@
-"""Fits the adversarial autoencoder: GANomaly's three losses of the autoencoder, and the critic it must deceive.
+"""Fits the adversarial autoencoder: GANomaly's three losses of the autoencoder, and the loss of its critic.
 
-Both are trained by one optimiser in one step. What must not flow is cut instead: the critic sees drawn patches without
-their history, and the autoencoder sees the critic with its weights held fixed.
+One optimiser trains both in one step. Gradients that must not flow are cut: the critic gets detached reconstructions,
+and the autoencoder's losses use the critic with fixed weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CRITIC_WIDTHS, CRITIC_FEATURES = (16, 32, 64), 64
 
 
 class Critic(nn.Module):
-    """Tells real patches from drawn ones, by features whose mean over the patch it judges."""
+    """Classifies patches as real or reconstructed, by the means of features over the patch."""
 
     def __init__(self, channels: int) -> None:
         """Random weights."""
@@ -39,46 +39,55 @@ class Critic(nn.Module):
 
 
 class Adversaries(nn.Module):
-    """Both in one module, so that one checkpoint holds them."""
+    """Autoencoder and critic in one module, so that one checkpoint holds both."""
 
     def __init__(self, autoencoder: GanAutoencoder, channels: int) -> None:
-        """A fresh critic beside the autoencoder."""
+        """The autoencoder with a new critic of random weights."""
         super().__init__()
         self.autoencoder = autoencoder
         self.critic = Critic(channels)
 
 
 def fit_gan(network: nn.Module, patches: Patches, options: EpochOptions, listener: Listener) -> list[float]:
-    """Train the autoencoder against a critic, which is thrown away; losses are of both together."""
+    """Train the autoencoder with a critic, which is then discarded; returns the mean sum of losses of each epoch."""
     both = Adversaries(cast("GanAutoencoder", network), patches.data.shape[1])
     return fit(both, patches, adversarial_loss, options, listener)
 
 
 def adversarial_loss(network: nn.Module, batch: TaggedPatches) -> Tensor:
-    """The sum of all losses; its gradient is each part's own."""
+    """() the sum of all losses; each network gets the gradient of its own losses only."""
     both = cast("Adversaries", network)
-    drawn, code, again = both.autoencoder(batch.x, batch.present)
-    return autoencoder_loss(both.critic, batch.x, drawn, (code - again).square().mean()) + critic_loss(
+    drawn, code, recoded = both.autoencoder(batch.x, batch.present)
+    return autoencoder_loss(both.critic, batch.x, drawn, (code - recoded).square().mean()) + critic_loss(
         both.critic, batch.x, drawn
     )
 
 
 def autoencoder_loss(critic: Critic, x: Tensor, drawn: Tensor, code: Tensor) -> Tensor:
-    """Draw what was seen, keep its code, and have the critic's features of real patches; leaves the critic alone."""
+    """() weighted sum of three errors: of the reconstruction, of its code, and of the critic's features of it.
+
+    Args:
+        critic: gets no gradient.
+        x: (n, channel, 64, 64) patches.
+        drawn: their reconstructions, in the same shape.
+        code: () mean squared difference between the codes of both.
+    """
     fixed = {name: value.detach() for name, value in critic.named_parameters()}
-    _, wanted = functional_call(critic, fixed, (x,))
-    _, had = functional_call(critic, fixed, (drawn,))
+    _, target = functional_call(critic, fixed, (x,))
+    _, features = functional_call(critic, fixed, (drawn,))
     loss: Tensor = (
-        DRAWN_WEIGHT * (drawn - x).abs().mean() + CODE_WEIGHT * code + DECEIVED_WEIGHT * (had - wanted).square().mean()
+        DRAWN_WEIGHT * (drawn - x).abs().mean()
+        + CODE_WEIGHT * code
+        + DECEIVED_WEIGHT * (features - target).square().mean()
     )
     return loss
 
 
 def critic_loss(critic: Critic, x: Tensor, drawn: Tensor) -> Tensor:
-    """Tell them apart; leaves the autoencoder alone."""
+    """() cross entropy of the critic, real against reconstructed patches; the autoencoder gets no gradient."""
     real, _ = critic(x)
-    false, _ = critic(drawn.detach())
+    fake, _ = critic(drawn.detach())
     return (
         F.binary_cross_entropy_with_logits(real, ones_like(real))
-        + F.binary_cross_entropy_with_logits(false, zeros_like(false))
+        + F.binary_cross_entropy_with_logits(fake, zeros_like(fake))
     ) / 2

@@ -25,39 +25,39 @@ Piece = tuple[FloatArray, BoolArray]
 
 @dataclass(frozen=True, slots=True)
 class LabelTags:
-    """Label rasters that tag the patches of scenes: clear where none of a patch is cloud, cloudy where all of it is."""
+    """Label rasters that tag patches of scenes: clear if no pixel of a patch is cloud, cloudy if all are."""
 
     files: Mapping[str, Path]
-    """Name of each scene to its label; scenes without one are left out."""
+    """Name of a scene -> path of its label; scenes without a label are left out."""
     codes: LabelCodes
     wanted: Tag | None
-    """None: any patch."""
+    """Tag of the patches to take; None: all patches."""
 
     def choose(self, file: DataFile, windows: Sequence[Window]) -> list[Window]:
-        """The patches of a scene that have the wanted tag throughout, by wholly known labels."""
+        """The windows of a scene in which every pixel is labelled and has the wanted tag."""
         if self.wanted is None:
             return list(windows)
         cloud, known = read_truth(self.files[file.name], self.codes)
-        shows = cloud if self.wanted == "cloudy" else ~cloud
-        return [w for w in windows if (shows & known)[w.slices()].all()]
+        matches = cloud if self.wanted == "cloudy" else ~cloud
+        return [w for w in windows if (matches & known)[w.slices()].all()]
 
 
 @dataclass(frozen=True, slots=True)
 class PatchRequest:
-    """What patches are wanted."""
+    """Which patches to cut."""
 
     bands: tuple[str, ...] = PICTURE_BANDS
-    """Bands every file must have, in channel order."""
+    """Bands that every file must have, in channel order."""
     optional_bands: tuple[str, ...] = ()
     """Bands that may be missing, in channel order after `bands`."""
     fit: Fit = "cut"
     limit: int = 10_000
-    """Most patches in all; where there are more, as many are drawn from each file, by the seed."""
+    """Largest number of patches; if there are more, equally many are drawn from each file, by the seed."""
     seed: int = 0
     scene: SceneOptions = field(default_factory=SceneOptions)
-    """How scenes are to be read."""
+    """How scenes are read."""
     labels: LabelTags | None = None
-    """Of labelled scenes: which patches are wanted; None: all."""
+    """For labelled scenes: which patches to take; None: all."""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -72,11 +72,11 @@ class Patches:
     data: FloatArray
     """(n, channel, 64, 64) reflectance; missing channels 0."""
     present: BoolArray
-    """(n, channel); False = the file lacks that band."""
+    """(n, channel) False where the file lacks that band."""
     files: tuple[str, ...]
-    """Name of the file each patch was cut from."""
+    """(n,) name of the file that each patch was cut from."""
     tags: TagArray
-    """(n,) number of what each shows: TAG_NUMBERS, or a class's."""
+    """(n,) number of the tag of each, as in TAG_NUMBERS, or of its class."""
 
     def __len__(self) -> int:
         """Number of patches."""
@@ -86,20 +86,20 @@ class Patches:
 def cut_patches(
     data: DataSet, files: Sequence[DataFile], request: PatchRequest, progress: Progress = no_progress
 ) -> Patches:
-    """All patches of the files, without any that touches nodata.
+    """All patches of the files that have no nodata, or `request.limit` of them.
 
     Raises:
-        InputError: a file cannot be read, lacks a band, or no patch is left.
+        InputError: a file cannot be read or lacks a band, or no patch is left.
     """
     share = max(1, -(-request.limit // len(files)))
     pieces: list[Piece] = []
     names: list[str] = []
-    for done, file in enumerate(files):
+    for i, file in enumerate(files):
         cut = _cut_scene if request.labels or data.is_scene(file) else _cut_picture
-        found = cut(data, file, request, share)
-        pieces += found
-        names += [file.name] * len(found)
-        progress(done + 1, len(files), "reading")
+        cut_pieces = cut(data, file, request, share)
+        pieces += cut_pieces
+        names += [file.name] * len(cut_pieces)
+        progress(i + 1, len(files), "reading")
     wanted = request.labels.wanted if request.labels else None
     if not pieces:
         tag = f" that its label calls {wanted} throughout" if wanted else ""
@@ -114,26 +114,26 @@ def cut_patches(
 
 
 def join_patches(parts: Sequence[Patches]) -> Patches:
-    """All of them, in order."""
+    """All patches of the parts, in order."""
     data, present, tags = (np.concatenate([getattr(p, name) for p in parts]) for name in ("data", "present", "tags"))
     return Patches(data, present, tuple(name for part in parts for name in part.files), tags)
 
 
 def take(patches: Patches, chosen: BoolArray) -> Patches:
-    """Those that are chosen."""
-    files = tuple(name for name, yes in zip(patches.files, chosen, strict=True) if yes)
+    """The patches where `chosen` (n,) is True."""
+    files = tuple(name for name, keep in zip(patches.files, chosen, strict=True) if keep)
     return Patches(patches.data[chosen], patches.present[chosen], files, patches.tags[chosen])
 
 
 def by_bands(patches: Patches, channels: Sequence[str]) -> Iterator[tuple[FloatArray, tuple[str, ...]]]:
-    """(n, band, 64, 64) patches that have the same bands, and the names of those."""
+    """Groups of patches (n, band, 64, 64) that have the same bands, each with the names of these."""
     for present in np.unique(patches.present, axis=0):
         alike = (patches.present == present).all(axis=1)
         yield patches.data[alike][:, present], tuple(compress(channels, present))
 
 
 def _cut_picture(data: DataSet, file: DataFile, request: PatchRequest, share: int) -> list[Piece]:
-    """One patch of the whole picture, or those on its grid; a picture smaller than a patch is always resized."""
+    """The whole picture resized to one patch, or the patches of its grid; small pictures are always resized."""
     picture = data.read(file, PATCH if request.fit == "resize" else None)
     if min(picture.shape[1:]) < PATCH:
         picture = data.read(file, PATCH)
@@ -143,7 +143,7 @@ def _cut_picture(data: DataSet, file: DataFile, request: PatchRequest, share: in
 
 
 def _cut_scene(data: DataSet, file: DataFile, request: PatchRequest, share: int) -> list[Piece]:  # noqa: ARG001
-    """Patches on the scene's grid that are wholly data."""
+    """At most `share` patches of the scene's grid without nodata, in random order."""
     pieces: list[Piece] = []
     with open_scene(file.path, request.scene) as scene:
         _require(request.bands, scene.bands, file)
@@ -161,7 +161,7 @@ def _cut_scene(data: DataSet, file: DataFile, request: PatchRequest, share: int)
 
 
 def _arrange(data: FloatArray, bands: Sequence[str], request: PatchRequest, file: DataFile) -> Piece:
-    """The patch in channel order, missing optional bands 0."""
+    """The patch with its bands in channel order, 0 in optional bands that are missing; InputError for others."""
     _require(request.bands, bands, file)
     patch = np.zeros((len(request.channels), PATCH, PATCH), dtype=np.float32)
     for channel, band in enumerate(request.channels):
@@ -170,24 +170,27 @@ def _arrange(data: FloatArray, bands: Sequence[str], request: PatchRequest, file
     return patch, np.array([band in bands for band in request.channels])
 
 
-def _require(wanted: Sequence[str], there: Sequence[str], file: DataFile) -> None:
-    """InputError where a band is missing."""
-    missing = [band for band in wanted if band not in there]
+def _require(wanted: Sequence[str], available: Sequence[str], file: DataFile) -> None:
+    """InputError if a wanted band is missing."""
+    missing = [band for band in wanted if band not in available]
     if missing:
         raise InputError(
-            f"{file.name} has no {', '.join(missing)} among its bands {', '.join(there)}; leave it out, or name "
+            f"{file.name} has no {', '.join(missing)} among its bands {', '.join(available)}; leave it out, or name "
             "other --channels"
         )
 
 
 def _whole_windows(shape: Sequence[int]) -> list[Window]:
-    """The patches that lie wholly inside."""
+    """The windows of the patch grid that lie wholly inside a raster of this shape (rows, columns)."""
     height, width = shape
     return [w for w in PatchGrid((height, width)) if w.stop_row <= height and w.stop_col <= width]
 
 
 def _draw(count: int, limit: int, seed: int, name: str) -> list[int]:
-    """At most `limit` of `count` numbers, in a random order fixed by seed and name; all in order where they fit."""
+    """At most `limit` of the numbers below `count`, in a random order that depends on seed and name.
+
+    If all fit and the name is `all`, they are in ascending order.
+    """
     if count <= limit and name == "all":
         return list(range(count))
     generator = np.random.default_rng([seed, *name.encode()])

@@ -17,18 +17,18 @@ from geocloud.training.patches.data import Patches
 
 
 class TaggedPatches(NamedTuple):
-    """Patches that a step is made of."""
+    """The patches of one step."""
 
     x: Tensor
-    """(n, channel, 64, 64) reflectance, missing bands 0."""
+    """(n, channel, 64, 64) reflectance, 0 in missing bands."""
     present: Tensor
-    """(n, channel) False = that patch lacks the band."""
+    """(n, channel) bool, False if the patch lacks the band."""
     tag: Tensor
-    """(n,) number of what each shows."""
+    """(n,) number of the tag or class of each."""
 
 
 Loss = Callable[[nn.Module, TaggedPatches], Tensor]
-"""A scalar."""
+"""(network, batch) -> loss, a scalar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +41,32 @@ class EpochOptions:
     seed: int
     device: torch.device
     folder: Path
-    """Where the checkpoint lies."""
+    """Folder of the checkpoint."""
     identity: str = ""
-    """Options and data in words; a checkpoint of another run is refused."""
+    """Options and data as text; a checkpoint with another identity is refused."""
     resume: bool = False
 
 
 def mean_squared_error(network: nn.Module, batch: TaggedPatches) -> Tensor:
-    """The paper's loss, over the bands that are there."""
-    x, there = batch.x, batch.present.to(batch.x.dtype)[:, :, None, None]  # (n, channel, 1, 1)
-    squares = (network(x) - x).square() * there
-    loss: Tensor = squares.sum() / (there.sum() * x[0, 0].numel())
+    """() the paper's loss, over the bands that are present."""
+    x, flags = batch.x, batch.present.to(batch.x.dtype)[:, :, None, None]  # (n, channel, 1, 1)
+    squares = (network(x) - x).square() * flags
+    loss: Tensor = squares.sum() / (flags.sum() * x[0, 0].numel())
     return loss
 
 
 def fit_autoencoder(network: nn.Module, patches: Patches, options: EpochOptions, listener: Listener) -> list[float]:
-    """Train a network that draws its input again; see `fit`."""
+    """Train a network that reconstructs its input; see `fit`."""
     return fit(network, patches, mean_squared_error, options, listener)
 
 
 def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: EpochOptions, listener: Listener) -> list[float]:
-    """Train the network in place with Adam and return the mean loss of each epoch.
+    """Train the network in place with Adam, and return the mean loss of each epoch.
 
-    Batches depend on seed and epoch alone, so a resumed run ends with the weights of one never interrupted.
+    Batches depend only on seed and epoch, so a resumed run ends with the weights of an uninterrupted one.
 
     Raises:
-        ModelError: the loss is no longer a number, or there is nothing to resume from.
+        ModelError: the loss is not finite, or there is nothing to resume from.
     """
     network.to(options.device).train()
     state = TrainingState(network, torch.optim.Adam(network.parameters(), lr=options.lr))
@@ -76,7 +76,7 @@ def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: EpochOptio
         load_checkpoint(options.folder, state, identity)
     else:
         begin(options.folder)
-    total = 0.0  # of this epoch: losses of batches, each times its patches
+    total = 0.0  # sum over this epoch's batches of loss times number of patches
 
     def loss(step: int) -> Terms:
         return {"loss": loss_of(network, epochs.batch(step))}
@@ -97,28 +97,28 @@ def fit(network: nn.Module, patches: Patches, loss_of: Loss, options: EpochOptio
 
 
 class _Epochs:
-    """All patches in batches, each epoch in an order of its own."""
+    """All patches in batches; each epoch has its own random order."""
 
     def __init__(self, patches: Patches, options: EpochOptions) -> None:
         self.data, self.present, self.tags = map(torch.from_numpy, (patches.data, patches.present, patches.tags))
         self.options = options
         self.steps = -(-len(patches) // options.batch_size)
-        """Of an epoch."""
+        """Steps of an epoch."""
         self.order = torch.arange(0)
 
     def size(self, step: int) -> int:
-        """Patches of the batch of a step, counted from 0 over all epochs."""
+        """Number of patches in the batch of a step; steps are counted from 0 over all epochs."""
         start = step % self.steps * self.options.batch_size
         return min(self.options.batch_size, len(self.data) - start)
 
     def batch(self, step: int) -> TaggedPatches:
-        """The batch of a step; steps come one after another, the first of them at the start of an epoch."""
-        epoch, place = divmod(step, self.steps)
-        if place == 0:
+        """The batch of a step. Steps must be consecutive, and the first one must begin an epoch."""
+        epoch, position = divmod(step, self.steps)
+        if position == 0:
             seed = self.options.seed * 1_000_003 + epoch
-            torch.manual_seed(seed)  # for losses that draw at random
+            torch.manual_seed(seed)  # for losses with random numbers
             self.order = torch.randperm(len(self.data), generator=torch.Generator().manual_seed(seed))
-        start, device = place * self.options.batch_size, self.options.device
+        start, device = position * self.options.batch_size, self.options.device
         chosen = self.order[start : start + self.options.batch_size]
         return TaggedPatches(
             self.data[chosen].to(device), self.present[chosen].to(device), self.tags[chosen].to(device)

@@ -1,4 +1,4 @@
-"""Trains every kind that learns from patches in memory: read, split by file, fit, cut."""
+"""Trains the kinds that learn from patches in memory: read patches, split them by file, fit, choose a threshold."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ from geocloud.training.threshold import held_out_scores, threshold_by_rule
 
 
 def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: Listener) -> Trained:
-    """Train on the patches that are not held out; choose the threshold on those that are.
+    """Train on the patches that are not held out, and choose the threshold on those that are.
 
     Raises:
-        InputError: the data cannot be read, or hold no patch of a tag. UsageError: the classes are not there.
-        ModelError: nothing to resume, or the network cannot be built or fitted.
+        InputError: the data cannot be read, or have no patch of a tag.
+        UsageError: the named subfolders do not exist.
+        ModelError: there is nothing to resume, or the network cannot be built or fitted.
     """
     kind = KINDS[options.kind]
-    sides: tuple[Tag, ...] = ("clear", "cloudy") if kind.both else (options.normal,)
-    halves = [split_patches(read_patches(data, side, options, listener), options) for side in sides]
-    seen, unseen = (join_patches([half[i] for half in halves]) for i in range(2))
+    tags: tuple[Tag, ...] = ("clear", "cloudy") if kind.both else (options.normal,)
+    splits = [split_patches(read_patches(data, tag, options, listener), options) for tag in tags]
+    seen, unseen = (join_patches([split[i] for split in splits]) for i in range(2))
     torch.manual_seed(options.seed)
     network = build_network(options.kind, seen.data.shape[1], architecture_of(options))
     loop = epoch_options(data, folder, options)
@@ -71,21 +72,21 @@ def train_on_patches(data: Path, folder: Path, options: TrainOptions, listener: 
 
 
 def architecture_of(options: TrainOptions) -> dict[str, object]:
-    """The arguments of the network that were given, as JSON values."""
-    given: dict[str, object] = {
+    """The arguments of the network that the options set, as JSON values."""
+    values: dict[str, object] = {
         "widths": list(options.widths),
         "latent": options.latent,
         "output": options.output,
         "components": options.components,
         "on": options.on,
     }
-    return {name: given[name] for name in KINDS[options.kind].arguments if given[name]}
+    return {name: values[name] for name in KINDS[options.kind].arguments if values[name]}
 
 
 def _compare(
     network: torch.nn.Module, card: ModelCard, data: Path, options: TrainOptions, listener: Listener
 ) -> float | None:
-    """How far bfloat16 agrees on patches of any tag; None where those that training did not need cannot be read."""
+    """Agreement of bfloat16 with fp32 on patches of any tag, 0..1; None if patches of other tags cannot be read."""
     try:
         patches = read_patches(data, None, replace(options, max_patches=MIN_SCORES), listener)
     except InputError:
@@ -94,7 +95,7 @@ def _compare(
 
 
 def read_patches(data: Path, tag: Tag | None, options: TrainOptions, listener: Listener) -> Patches:
-    """The patches of one tag, by labels where there are any, else by the names of subfolders; None: of any."""
+    """The patches of one tag, by labels if there are any, else by the names of subfolders; None: of any tag."""
     kind = KINDS[options.kind]
     limit = options.max_patches // (2 if kind.both and tag else 1)
     request = PatchRequest(
@@ -107,27 +108,30 @@ def read_patches(data: Path, tag: Tag | None, options: TrainOptions, listener: L
             request = replace(request, labels=LabelTags(dict(opened.labels), options.codes, tag))
         elif tag and (kind.both or not options.folders):
             files = _of_tag(opened, tag, both=kind.both)
-        found = cut_patches(opened.source, files, request, listener.progress)
-    return replace(found, tags=np.full(len(found), TAG_NUMBERS[tag] if kind.both and tag else 0))
+        patches = cut_patches(opened.source, files, request, listener.progress)
+    return replace(patches, tags=np.full(len(patches), TAG_NUMBERS[tag] if kind.both and tag else 0))
 
 
 def _of_tag(opened: LabelledData, tag: Tag, *, both: bool) -> tuple[DataFile, ...]:
-    """Files by the names of their subfolders; all of them where no name tells, for a kind that takes one tag."""
+    """The files of a tag, by the names of their subfolders; InputError if there is none.
+
+    For a kind that takes one tag, all files, if the names of the subfolders separate none.
+    """
     source, cloudy = opened.source, opened.cloudy
     if not both and (not cloudy or set(cloudy) == set(source.classes)):
         return opened.files
     files = tuple(file for file in opened.files if (file.tag in cloudy) == (tag == "cloudy"))
     if not files:
-        there = ", ".join(filter(None, source.classes)) or "none"
+        names = ", ".join(filter(None, source.classes)) or "none"
         raise InputError(
-            f"{source.path} holds nothing tagged {tag} among its subfolders ({there}); name those of cloud with "
+            f"{source.path} holds nothing tagged {tag} among its subfolders ({names}); name those of cloud with "
             "--cloudy, or give --labels"
         )
     return files
 
 
 def split_patches(patches: Patches, options: TrainOptions) -> tuple[Patches, Patches]:
-    """Patches to train on and held-out ones, by file; of too few files the last patches are held out."""
+    """Patches to train on and held-out patches, split by file; with too few files, the last patches are held out."""
     held = np.array([is_held_out(name, options.held_out, options.seed) for name in patches.files])
     if held.all() or not held.any():
         held = np.arange(len(patches)) >= len(patches) * (1 - options.held_out)
@@ -137,10 +141,10 @@ def split_patches(patches: Patches, options: TrainOptions) -> tuple[Patches, Pat
 
 
 def epoch_options(data: Path, folder: Path, options: TrainOptions) -> EpochOptions:
-    """The loop's part of the options; a resumed run must share all of them but how long it runs and how it is read."""
-    free = ("epochs", "resume", "overwrite", "device", "name", "licence", "rule", "quantile")
-    kept = {name: value for name, value in asdict(options).items() if name not in free}
-    identity = f"data={data.name} " + " ".join(f"{name}={value}" for name, value in kept.items())
+    """Options of the training loop. A resumed run must have the same options, except those that may change."""
+    may_change = ("epochs", "resume", "overwrite", "device", "name", "licence", "rule", "quantile")
+    fixed = {name: value for name, value in asdict(options).items() if name not in may_change}
+    identity = f"data={data.name} " + " ".join(f"{name}={value}" for name, value in fixed.items())
     device = choose_device(options.device)
     return EpochOptions(
         options.epochs, options.batch_size, options.lr, options.seed, device, folder, identity, options.resume
@@ -155,11 +159,11 @@ def _describe(options: TrainOptions) -> str:
 
 
 def _record(data: Path, options: TrainOptions, steps: int) -> TrainingRecord:
-    """What the network saw."""
+    """Record of the training for the card: data, command, seed and steps."""
     kind = KINDS[options.kind]
-    shown = "clear and cloudy" if kind.both else options.normal
+    tag = "clear and cloudy" if kind.both else options.normal
     classes = ", ".join(options.folders) or "all"
-    lines = [f"{data.name} (classes {classes}, as {shown}; licence: {options.licence or 'not given'})"]
+    lines = [f"{data.name} (classes {classes}, as {tag}; licence: {options.licence or 'not given'})"]
     if options.kind == "features":
         from geocloud.models.pretrained import backbone_card
 

@@ -1,7 +1,7 @@
-"""Training of the network that tells cloud shadow, beside an unmixing one whose scores it leaves as they are.
+"""Training of the network that detects cloud shadow. The scores of the unmixing network beside it do not change.
 
-Clouds with an edge are laid over ground that is known to be clear, and their shadows beside them. No label of a shadow
-is read: what is shaded is what was simulated.
+Clouds with sharp edges and their shadows are simulated over ground that is known to be clear. No labels of shadow are
+read: the simulation is the ground truth.
 """
 
 from pathlib import Path
@@ -30,39 +30,40 @@ from geocloud.training.unmix.simulator import (
 from geocloud.training.unmix.steps import LogReport, autocast, start_or_resume, train_by_config, weighted_mean
 
 LIT_LOSS, SHADED_LOSS = 0.03, 0.15
-"""Share of light lost up to which ground counts as lit, and from which as shaded; between, nothing is asked."""
+"""Share of light lost up to which ground counts as lit, and from which as shaded; in between there is no target."""
 VEILED = 0.06
-"""Opacity above which a pixel is the cloud's own, and nothing is asked of it."""
+"""Opacity from which a pixel belongs to the cloud itself and has no target."""
 VISIBLE_CHANGE = 0.015
-"""Change of reflectance, in the band that shows most, below which a shadow cannot be seen: over water, for one."""
+"""Change of reflectance, in the band that changes most, up to which a shadow is invisible, such as over water."""
 SKY = (0.6, 0.75, 0.88, 1.0, 1.0, 1.0, 1.0)
-"""Of the light lost where the sky lights nothing, what is lost in each band: the sky is blue. To a random power."""
+"""Share of the loss of direct light that is lost in each band; skylight, which is blue, replaces the rest. It is raised
+to a random power."""
 FARTHEST = 60
-"""Pixels between a cloud and its shadow."""
+"""Largest distance between a cloud and its shadow, in pixels."""
 LAKES = 0.3
-"""Share of patches with one."""
+"""Share of patches with a lake."""
 CROPS_TRIED = 3
-"""Crops of which the clearest is taken."""
+"""Number of random crops of which the clearest is used."""
 
 
 class ShadowBatch(NamedTuple):
-    """What the network is shown and what it should say."""
+    """Input and targets of a step."""
 
     x: Tensor
-    """(n, 7, h, w) reflectance, absent bands 0."""
+    """(n, 7, h, w) reflectance, 0 in missing bands."""
     present: Tensor
-    """(n, 7) 1 where a band is shown."""
+    """(n, 7) 1 if the band is present, else 0."""
     shaded: Tensor
-    """(n, 1, h, w) 1 in shadow, 0 in the light."""
+    """(n, 1, h, w) the target: 1 in shadow, 0 in the light."""
     weight: Tensor
-    """(n, 1, h, w) 1 where that is known, else 0."""
+    """(n, 1, h, w) 1 where the target is known, else 0."""
 
 
 class ShadowBatches:
     """An endless source of batches."""
 
     def __init__(self, scenes: list[TrainingScene], config: UnmixConfig, rng: Generator) -> None:
-        """Index the clear ground; InputError where there is none."""
+        """Find the odds of each scene, by its clear ground; InputError if no scene has any."""
         self.scenes, self.config, self.rng = scenes, config, rng
         clear = torch.tensor([float(known_clear(scene.target, scene.weight).mean()) for scene in scenes])
         if not clear.sum() > 0:
@@ -74,7 +75,7 @@ class ShadowBatches:
         self.odds = torch.stack(odds)
 
     def draw(self) -> ShadowBatch:
-        """One batch: three patches of four under clouds, and of those nine of ten with shadows."""
+        """A random batch: three quarters of the patches have clouds, and nine tenths of those have shadows."""
         n, size, rng = self.config.batch, self.config.size, self.rng
         ground, present, clear = self._ground()
         small = chance(n, self.config.small, rng)
@@ -83,26 +84,26 @@ class ShadowBatches:
         cloud, _ = procedural_cloud(n, size, rng)
         sky = torch.tensor(SKY).view(1, -1, 1, 1) ** uniform((n, 1, 1, 1), 0, 1.6, rng)
         x = mix(ground, cloud, opacity, shadow * sky)
-        shown = present[..., None, None]
-        change = ((x - ground).abs() * shown).amax(1, keepdim=True)
+        flags = present[..., None, None]
+        change = ((x - ground).abs() * flags).amax(1, keepdim=True)
         shaded = (shadow > SHADED_LOSS) & (change > VISIBLE_CHANGE)
         known = (opacity < VEILED) & (shaded | (shadow < LIT_LOSS))
-        grain = uniform((n, 7, 1, 1), -0.012, 0.012, rng) * torch.randn(n, 1, size, size, generator=rng)
-        return ShadowBatch((x + grain).clamp(0, BRIGHTEST) * shown, present, shaded.float(), known * clear)
+        noise = uniform((n, 7, 1, 1), -0.012, 0.012, rng) * torch.randn(n, 1, size, size, generator=rng)
+        return ShadowBatch((x + noise).clamp(0, BRIGHTEST) * flags, present, shaded.float(), known * clear)
 
     def _ground(self) -> tuple[Tensor, Tensor, Tensor]:
-        """(n, 7, h, w) reflectance, some of it under a lake, (n, 7) bands shown, (n, 1, h, w) 1 where known clear."""
+        """(n, 7, h, w) reflectance, some with lakes; (n, 7) 1 if a band is present; (n, 1, h, w) 1 if known clear."""
         n, rng = self.config.batch, self.rng
-        picked = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
-        planes = torch.stack([self._clearest(scene) for scene in picked])
-        counts = [tuple(min(count, SHADOW_BANDS) for count in scene.bands) for scene in picked]
-        present = torch.stack([surfaces.draw_bands(some, rng) for some in counts])
-        dry = surfaces.as_shown(picked, planes, self.config.gain, self.config.unaugmented_share, rng)
+        chosen = [self.scenes[int(i)] for i in torch.multinomial(self.odds, n, replacement=True, generator=rng)]
+        planes = torch.stack([self._clearest(scene) for scene in chosen])
+        counts = [tuple(min(count, SHADOW_BANDS) for count in scene.bands) for scene in chosen]
+        present = torch.stack([surfaces.draw_bands(allowed, rng) for allowed in counts])
+        dry = surfaces.as_shown(chosen, planes, self.config.gain, self.config.unaugmented_share, rng)
         ground = torch.where(chance(n, LAKES, rng), flood(dry, rng), dry)
         return ground, present, known_clear(planes[:, 7:8], planes[:, 8:])
 
     def _clearest(self, scene: TrainingScene) -> Tensor:
-        """(9, size, size) of a few random crops the one with most ground that is known to be clear."""
+        """(9, size, size) the random crop, of a few, that has the most ground known to be clear."""
         crops = [surfaces.crop(scene, self.config.size, self.rng) for _ in range(CROPS_TRIED)]
         return max(crops, key=lambda planes: float(known_clear(planes[7], planes[8]).mean()))
 
@@ -110,14 +111,19 @@ class ShadowBatches:
 def train_shadow(
     config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, report: LogReport, network: UnmixNet
 ) -> UnmixNet:
-    """Give an unmixing network one that tells shadow; taken up again from the checkpoint in `out_dir` if there is one.
+    """Train a network that detects shadow and add it to an unmixing network, which is returned.
+
+    A checkpoint in `out_dir` is resumed.
 
     Args:
         config: a recipe with `shadow_widths`.
         scenes: those that the recipe names.
-        out_dir: where the checkpoint is kept.
+        out_dir: folder of the checkpoint.
         report: called every 50 steps.
-        network: what it stands beside; nothing else of it is changed.
+        network: the unmixing network; only its `shadow` is changed.
+
+    Raises:
+        InputError: no scene has ground that is known to be clear.
     """
     torch.manual_seed(config.seed)
     shadow = CellNet(widths=config.shadow_widths)
@@ -128,8 +134,8 @@ def train_shadow(
         batch = batches.draw()
         with autocast(config):
             logit = shadow.score(batch.x, batch.present)
-        wrong = F.binary_cross_entropy_with_logits(logit, batch.shaded, reduction="none")
-        return {"shadow": weighted_mean(wrong, batch.weight)}
+        entropy = F.binary_cross_entropy_with_logits(logit, batch.shaded, reduction="none")
+        return {"shadow": weighted_mean(entropy, batch.weight)}
 
     train_by_config(state, loss, config, out_dir, report)
     network.shadow = cast("CellNet", state.average)

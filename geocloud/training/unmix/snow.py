@@ -1,8 +1,8 @@
-"""Fits what tells clear snow from cloud by texture, beside an unmixing network whose weights stay as they are.
+"""Fits the regression that separates clear snow from cloud by texture; the network's other weights do not change.
 
-Windows are sorted by two tags that a person can give at a glance: whether there is snow in the scene, and what the
-patch shows (wholly clear or wholly cloud). Clear windows of snowy scenes are snow. Their cloudy windows are not, nor is
-any window of another scene, whatever lies in it: small clouds over dark ground are as rough as snow.
+Windows are labelled by two tags that a person can give at a glance: whether there is snow in the scene, and what a
+patch shows (wholly clear or wholly cloud). Clear windows of snowy scenes are snow. Their cloudy windows are not, and
+neither are any windows of other scenes: small clouds over dark ground are as rough as snow.
 """
 
 from typing import NamedTuple
@@ -17,33 +17,33 @@ from geocloud.models.networks.unmix import SnowTexture
 from geocloud.training.unmix.scenes import TrainingScene
 
 SCALES = (1.0, 0.6)
-"""Sizes that scenes are shown at: pixels of 40 m are shown as such of 67 m as well."""
+"""Factors by which scenes are resized: pixels of 40 m count as such, and as pixels of 67 m."""
 TAGGED_SHARE = 0.95
-"""Share of a window's pixels that must be tagged, and tagged alike, for it to count."""
+"""Share of a window's pixels that must be tagged, and share of those that must have one tag, for it to be used."""
 SNOW_ODDS = 3.0
-"""Weight of windows of snow, where others have 1: they are few."""
+"""Weight of windows of snow, which are few; others have 1."""
 CAUTION = 1.5
-"""Logits that the chance is held back by: cloud over snow is to be found all the same."""
+"""Logits subtracted from the log odds of snow, so that cloud over snow is still detected."""
 RIDGE = 10.0
-"""Weight of the squared coefficients, against the sum over windows; scenes count by the root of their windows."""
+"""Weight of the squared coefficients against the sum of losses; a scene of k windows weighs as the root of k."""
 
 
 class Windows(NamedTuple):
-    """What is fitted to."""
+    """k windows and their labels."""
 
     figures: Tensor
-    """(k, TEXTURES) of each window."""
+    """(k, TEXTURES) features of texture."""
     snow: Tensor
-    """(k,) 1 where it shows clear snow, else 0."""
+    """(k,) 1 for clear snow, else 0."""
     weight: Tensor
-    """(k,) how much it counts."""
+    """(k,) weight in the loss."""
 
 
 def fit_snow_texture(scenes: list[TrainingScene]) -> SnowTexture:
-    """The regression, fitted to all scenes by Newton steps on the log loss; nothing is drawn at random.
+    """The regression, fitted to all scenes by Newton steps on the log loss; the result is deterministic.
 
     Raises:
-        InputError: no scene has clear snow, or none has anything else.
+        InputError: no window shows clear snow, or all do.
     """
     parts = [windows_of(scene, size, scale) for scene in scenes for size in SCALES for scale in scene.scales]
     figures, snow, weight = (torch.cat(part).double() for part in zip(*parts, strict=True))
@@ -54,23 +54,23 @@ def fit_snow_texture(scenes: list[TrainingScene]) -> SnowTexture:
     for name, value in (("middle", mean), ("spread", (figures - mean).square().mean(0).sqrt() + 1e-4)):
         getattr(texture, name).copy_(value.view(1, -1, 1, 1))
     z = texture.double().standardised(figures[..., None, None])[..., 0, 0]
-    known = torch.cat([z, torch.ones(len(z), 1, dtype=z.dtype)], 1)
+    design = torch.cat([z, torch.ones(len(z), 1, dtype=z.dtype)], 1)  # (k, TEXTURES + 1), the intercept last
     weight = weight * torch.where(snow > 0, SNOW_ODDS, 1.0)
-    ridge = torch.full((known.shape[1],), RIDGE, dtype=z.dtype)
+    ridge = torch.full((design.shape[1],), RIDGE, dtype=z.dtype)
     ridge[-1] = 0
-    found = torch.zeros(known.shape[1], dtype=z.dtype)
+    coefficients = torch.zeros(design.shape[1], dtype=z.dtype)
     for _ in range(30):
-        chance = torch.sigmoid(known @ found)
-        slope = known.T @ (weight * (chance - snow)) + ridge * found
-        curve = (known * (weight * chance * (1 - chance))[:, None]).T @ known + torch.diag(ridge + 1e-9)
-        found = found - torch.linalg.solve(curve, slope)
-    texture.weight.copy_(found[:-1].view(1, -1, 1, 1))
-    texture.bias.copy_(found[-1] - CAUTION)
+        p = torch.sigmoid(design @ coefficients)
+        gradient = design.T @ (weight * (p - snow)) + ridge * coefficients
+        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + torch.diag(ridge + 1e-9)
+        coefficients = coefficients - torch.linalg.solve(hessian, gradient)
+    texture.weight.copy_(coefficients[:-1].view(1, -1, 1, 1))
+    texture.bias.copy_(coefficients[-1] - CAUTION)
     return texture.float()
 
 
 def windows_of(scene: TrainingScene, size: float, scale: float) -> Windows:
-    """The windows of a scene, shown smaller by `size` and darker by `scale`, that its tags say something of."""
+    """The labelled windows of a scene that is resized by `size` and whose reflectance is multiplied by `scale`."""
     planes = torch.cat([scene.data[:3].float() * scale, scene.target[None].float(), (scene.weight[None] == 1).float()])
     if size < 1:
         planes = F.interpolate(planes[None], scale_factor=size, mode="bilinear", antialias=True)[0]

@@ -1,4 +1,4 @@
-"""Simulated cloud over tagged scenes: what a threshold can be chosen on without a single pixel label."""
+"""Simulated cloud over tagged scenes, on which a threshold can be chosen without any pixel labels."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from geocloud.training.unmix.batches import CLEAR_OPACITY, CLOUD_OPACITY
 from geocloud.training.unmix.simulator import simulate
 
 CASE_CONTRAST = 0.03
-"""Change of visible reflectance below which a veil cannot be seen, such as white over snow: not asked either."""
+"""Change of visible reflectance below which cloud is invisible, such as white over snow, so the truth is unknown."""
 MAX_SIDE = 1024
-"""Pixels per side of a scene that are used, from its middle."""
+"""Largest side of a scene, in pixels; of larger scenes the middle is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaggedScene:
-    """A scene of which whole patches are known."""
+    """A scene whose patches are tagged."""
 
     name: str
     data: FloatArray
@@ -35,10 +35,10 @@ class TaggedScene:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCase:
-    """A question with its answer."""
+    """A scene, as it is or under simulated cloud, with its ground truth."""
 
     data: FloatArray
-    """(band, h, w) reflectance, of the scene's bands that the simulator knows."""
+    """(band, h, w) reflectance, in those of the scene's bands that the simulator has."""
     bands: tuple[str, ...]
     truth: BoolArray
     """(h, w) True = cloud."""
@@ -47,33 +47,38 @@ class SimulatedCase:
 
 
 def patch_tags(cloud: BoolArray, known: BoolArray) -> tuple[BoolArray, BoolArray]:
-    """(h, w) where patches are wholly clear and where wholly cloudy; a patch with an unknown pixel is neither."""
+    """(h, w) True in wholly clear patches, and in wholly cloudy ones; a patch with an unknown pixel is neither.
+
+    Args:
+        cloud: (h, w) True where the labels have cloud.
+        known: (h, w) True where the labels are known.
+    """
     clear, cloudy = np.zeros_like(cloud), np.zeros_like(cloud)
     for row in range(0, cloud.shape[0], PATCH):
         for column in range(0, cloud.shape[1], PATCH):
-            cell = (slice(row, row + PATCH), slice(column, column + PATCH))
-            if known[cell].all():
-                clear[cell], cloudy[cell] = not cloud[cell].any(), cloud[cell].all()
+            patch = (slice(row, row + PATCH), slice(column, column + PATCH))
+            if known[patch].all():
+                clear[patch], cloudy[patch] = not cloud[patch].any(), cloud[patch].all()
     return clear, cloudy
 
 
 def simulate_case(scene: TaggedScene, draws: int, seed: int = 0) -> list[SimulatedCase]:
-    """The scene as it is, and under `draws` simulated clouds; the same ones for a name and seed.
+    """The scene as it is, and under each of `draws` simulated clouds, which depend only on its name and the seed.
 
-    Clear patches are clear as they are, cloud where the simulated veil is visible, and not asked about where it is
-    thin; cloudy patches are cloud in any case.
+    Patches tagged cloudy are always cloud. In patches tagged clear, pixels are cloud where the simulated cloud is dense
+    and visible, clear where there is next to none, and unknown in between. The list is empty without any tagged patch.
     """
     scene = _known_bands(_middle(scene))
     known = scene.clear | scene.cloudy
-    posed = [SimulatedCase(scene.data, scene.bands, scene.cloudy, known)] if known.any() else []
+    unchanged = [SimulatedCase(scene.data, scene.bands, scene.cloudy, known)] if known.any() else []
     if not scene.clear.any():
-        return posed
+        return unchanged
     rng = torch.Generator().manual_seed(int.from_bytes(scene.name.encode()[-6:]) ^ seed)
-    return posed + [_under_cloud(scene, rng) for _ in range(draws)]
+    return unchanged + [_under_cloud(scene, rng) for _ in range(draws)]
 
 
 def _under_cloud(scene: TaggedScene, rng: torch.Generator) -> SimulatedCase:
-    """One simulated cloud over all of it."""
+    """The scene under simulated cloud."""
     height, width = scene.clear.shape
     veil = simulate(1, max(height, width), rng)
     index = [BANDS.index(band) for band in scene.bands]
@@ -82,26 +87,26 @@ def _under_cloud(scene: TaggedScene, rng: torch.Generator) -> SimulatedCase:
     mixed = veil.over(clean)[0, index, :height, :width].clamp(0, 1.5).numpy()
     opacity = veil.opacity[0, :3, :height, :width].mean(dim=0).numpy()
     visible = [scene.bands.index(band) for band in BANDS[:3] if band in scene.bands] or list(range(len(scene.bands)))
-    seen = np.abs(mixed - scene.data)[visible].mean(axis=0) >= CASE_CONTRAST
-    cloud = (opacity >= CLOUD_OPACITY) & seen
+    contrast = np.abs(mixed - scene.data)[visible].mean(axis=0) >= CASE_CONTRAST
+    cloud = (opacity >= CLOUD_OPACITY) & contrast
     known = scene.cloudy | (scene.clear & (cloud | (opacity <= CLEAR_OPACITY)))
     return SimulatedCase(mixed.astype(np.float32), scene.bands, (cloud & scene.clear) | scene.cloudy, known)
 
 
 def _middle(scene: TaggedScene) -> TaggedScene:
-    """At most MAX_SIDE pixels per side."""
+    """The middle of the scene, at most MAX_SIDE pixels per side."""
     height, width = scene.clear.shape
     top, left = max(0, (height - MAX_SIDE) // 2), max(0, (width - MAX_SIDE) // 2)
-    cell = (slice(top, top + MAX_SIDE), slice(left, left + MAX_SIDE))
-    return TaggedScene(scene.name, scene.data[:, *cell], scene.bands, scene.clear[cell], scene.cloudy[cell])
+    middle = (slice(top, top + MAX_SIDE), slice(left, left + MAX_SIDE))
+    return TaggedScene(scene.name, scene.data[:, *middle], scene.bands, scene.clear[middle], scene.cloudy[middle])
 
 
 def _known_bands(scene: TaggedScene) -> TaggedScene:
-    """Without bands that the simulator does not know."""
+    """The scene without bands that the simulator does not have."""
     return _with_bands(scene, [band for band in scene.bands if band in BANDS])
 
 
 def _with_bands(scene: TaggedScene, bands: Sequence[str]) -> TaggedScene:
-    """Of these bands alone."""
+    """The scene in these of its bands."""
     index = [scene.bands.index(band) for band in bands]
     return TaggedScene(scene.name, scene.data[index], tuple(bands), scene.clear, scene.cloudy)

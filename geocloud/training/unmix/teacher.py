@@ -1,4 +1,4 @@
-"""The teacher: the running average of the student's weights, which answers where supervision is silent."""
+"""The teacher: the running average of the trained weights, which predicts targets where there are no labels."""
 
 from dataclasses import replace
 from math import log
@@ -14,42 +14,45 @@ from geocloud.training.unmix.batches import CLEAR_OPACITY, CLOUD_OPACITY
 from geocloud.training.unmix.scenes import TrainingScene
 
 DETECT_GAIN, DETECT_LOGIT = 1.5, -2.0
-"""P(cloud) in training = sigmoid(gain * (logit of opacity - detect logit)); -2 is the logit of an opacity of 0.12."""
+"""P(cloud) in training is sigmoid(DETECT_GAIN * (logit of opacity - DETECT_LOGIT)); -2 is an opacity of 0.12."""
 
 
 class TeacherTargets(NamedTuple):
-    """What a teacher makes of the training scenes."""
+    """The training scenes with the teacher's predictions."""
 
     scenes: list[TrainingScene]
-    """The scenes with its answers where there are no labels."""
+    """The scenes, with predictions as targets where there are no labels."""
     errors: Tensor
-    """(scene,) mean difference between its answer and the labels, 0..1; 0 where there are none."""
+    """(scene,) mean absolute difference between predictions and labels, 0..1; 0 for scenes without labels."""
 
 
 def ask_teacher(
     teacher: CellNet, scenes: list[TrainingScene], labelled: list[Tensor], teacher_weight: float
 ) -> TeacherTargets:
-    """Ask for every scene: mean of two flips, weighted by its confidence.
+    """Predict P(cloud) of every scene. Where there is no label, it becomes the target, weighted by its confidence.
 
     Args:
         teacher: the averaged network, in evaluation mode.
-        scenes: as trained on last.
-        labelled: (h, w) per scene, True where there is a label.
-        teacher_weight: weight of a fully confident answer.
+        scenes: the training scenes with their present targets.
+        labelled: (h, w) bool per scene, True where there is a label.
+        teacher_weight: weight of a fully confident prediction; that of a label is 1.
     """
     taught, errors = [], []
-    for scene, sure in zip(scenes, labelled, strict=True):
-        answer = detect_probability(teacher, scene.data, max(scene.bands))
-        target = torch.where(sure, scene.target, answer.half())
-        weight = torch.where(sure, 1.0, teacher_weight * (2 * answer - 1).abs()).half()
+    for scene, label in zip(scenes, labelled, strict=True):
+        predicted = detect_probability(teacher, scene.data, max(scene.bands))
+        target = torch.where(label, scene.target, predicted.half())
+        weight = torch.where(label, 1.0, teacher_weight * (2 * predicted - 1).abs()).half()
         taught.append(replace(scene, target=target, weight=weight))
-        errors.append(((answer - target.float()).abs() * sure).sum() / sure.sum().clamp(min=1))
+        errors.append(((predicted - target.float()).abs() * label).sum() / label.sum().clamp(min=1))
     return TeacherTargets(taught, torch.stack(errors))
 
 
 @torch.inference_mode()
 def detect_probability(network: CellNet, data: Tensor, bands: int) -> Tensor:
-    """(h, w) probability of cloud of a whole scene (band, h, w), mean over itself and its mirror image."""
+    """(h, w) P(cloud) of a whole scene (band, h, w), whose logits are averaged over the scene and its mirror image.
+
+    Only the first `bands` of BANDS count as present.
+    """
     x = F.pad(data.float(), (0, 0, 0, 0, 0, len(BANDS) - len(data)))[None].clamp(0, 1.5)
     height, width = x.shape[-2:]
     x = F.pad(x, (0, -width % GRID, 0, -height % GRID), mode="reflect")
@@ -63,10 +66,11 @@ SPREAD = 1 / DETECT_GAIN
 
 
 def opacity_midpoint() -> Calibration:
-    """Simulated pixels count as clear up to CLEAR_OPACITY and as cloud from CLOUD_OPACITY on; the threshold is between.
+    """A calibration whose threshold is half-way between the opacities of simulated clear and cloudy pixels.
 
-    It is the middle of their logits, to a tenth, and P(cloud) is as steep there as in training. No label and no tag is
-    used. The alternative `equal` is where training takes cloud and clear for equally likely.
+    Simulated pixels are clear up to CLEAR_OPACITY and cloud from CLOUD_OPACITY. The threshold is the mean of the logits
+    of both, rounded to a tenth; P(cloud) is as steep there as in training. No labels or tags are used. The alternative
+    `equal` is the threshold at which P(cloud) in training is 0.5.
     """
     threshold = round((_logit(CLEAR_OPACITY) + _logit(CLOUD_OPACITY)) / 2, 1)
     figure = f"opacity: clear up to {CLEAR_OPACITY:g}, cloud from {CLOUD_OPACITY:g}"
@@ -76,5 +80,5 @@ def opacity_midpoint() -> Calibration:
 
 
 def _logit(share: float) -> float:
-    """Logarithm of the odds."""
+    """Log odds of a share, 0 < share < 1."""
     return log(share / (1 - share))

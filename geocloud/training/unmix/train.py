@@ -1,8 +1,9 @@
-"""Training of the unmixing autoencoder, read from top to bottom.
+"""Training of the unmixing autoencoder.
 
-A batch is made of crops of real scenes, most of them under a simulated cloud. What is known of a pixel (from tags of
-patches, or from pixel labels for the supervised twin, or from a teacher where it is confident) and what was simulated
-are joined into one target. The teacher is the running average of the weights, asked anew every so many steps.
+A batch consists of crops of real scenes, most of them under simulated cloud. What is known of a pixel is combined with
+the simulation into one target. It is known from tags of patches, from pixel labels (for the supervised variant), or
+from a teacher where that is confident. The teacher is the running average of the weights; it predicts anew every
+`teach_every` steps.
 """
 
 from copy import deepcopy
@@ -24,23 +25,26 @@ from geocloud.training.unmix.steps import LogReport, autocast, start_or_resume, 
 from geocloud.training.unmix.teacher import DETECT_GAIN, DETECT_LOGIT, ask_teacher
 
 RGB_COUNT = 3
-"""Of BANDS, the first so many are always shown."""
+"""The first so many of BANDS are always present."""
 
 
 def train_unmix(
     config: UnmixConfig, scenes: list[TrainingScene], out_dir: Path, report: LogReport, start: UnmixNet | None = None
 ) -> UnmixNet:
-    """Train a recipe on scenes; taken up again from ``out_dir/checkpoint.safetensors`` where there is one.
+    """Train on scenes by a recipe. A checkpoint in `out_dir` is resumed.
 
     Args:
         config: the recipe.
-        scenes: those that the recipe names, without what is held back for evaluation.
-        out_dir: where the checkpoint is kept.
+        scenes: those that the recipe names, without the ones held out for evaluation.
+        out_dir: folder of the checkpoint.
         report: called every 50 steps.
-        start: network of an earlier training to go on from; None for random weights.
+        start: trained network to continue from; None: random weights.
 
     Returns:
         The averaged network, in evaluation mode.
+
+    Raises:
+        UsageError: the recipe needs a network to start from, and there is none.
     """
     torch.manual_seed(config.seed)
     if (config.keep_rgb or config.start_share) and start is None:
@@ -73,7 +77,7 @@ def train_unmix(
 
 @torch.no_grad()
 def _keep_rgb(batch: UnmixBatch, kept: UnmixNet, config: UnmixConfig) -> UnmixBatch:
-    """The batch, its crops in RGB alone with the answers of the network that the training began with for a target."""
+    """The batch, in which crops of RGB alone have as targets the P(cloud) of the network that training started from."""
     rgb = batch.present[:, RGB_COUNT:].sum(1) == 0
     target, weight = batch.target.clone(), batch.weight.clone()
     if rgb.any():
@@ -85,32 +89,32 @@ def _keep_rgb(batch: UnmixBatch, kept: UnmixNet, config: UnmixConfig) -> UnmixBa
 
 
 def losses(logit: Tensor, parts: Unmixed, batch: UnmixBatch, corner: tuple[int, int]) -> dict[str, Tensor]:
-    """The terms of the loss, weighted: detection leads; the parts of the mixture and their sum keep it physical.
+    """The weighted terms of the loss, scalars: detection dominates; the parts and the reconstruction keep it physical.
 
     Args:
-        logit: (n, 1, h, w) of the opacity.
-        parts: the mixture at one pixel of each cell.
-        batch: what was shown and wanted.
-        corner: row and column of that pixel.
+        logit: (n, 1, h, w) logit of the opacity.
+        parts: the predicted parts at one pixel per cell.
+        batch: input and targets.
+        corner: row and column of that pixel in its cell.
     """
-    raised = DETECT_GAIN * (logit - DETECT_LOGIT)
-    loss = F.binary_cross_entropy_with_logits(raised, batch.target, reduction="none")
-    return {"detect": 1.5 * weighted_mean(loss, batch.weight)} | _mixture_losses(parts, batch, corner)
+    scaled = DETECT_GAIN * (logit - DETECT_LOGIT)
+    entropy = F.binary_cross_entropy_with_logits(scaled, batch.target, reduction="none")
+    return {"detect": 1.5 * weighted_mean(entropy, batch.weight)} | _mixture_losses(parts, batch, corner)
 
 
 def _mixture_losses(parts: Unmixed, batch: UnmixBatch, corner: tuple[int, int]) -> dict[str, Tensor]:
-    """Each part against what was simulated where the ground is known to be clear; their sum everywhere."""
+    """Errors of the parts against the simulation, where they are known, and of the reconstruction everywhere."""
     x, clean, opacity, cloud, shadow, clear = (
         part[..., corner[0] :: CELL, corner[1] :: CELL]
         for part in (batch.x, batch.clean, batch.veil.opacity, batch.veil.cloud, batch.veil.shadow, batch.known_clear)
     )
-    shown, opacity = batch.present[..., None, None], opacity[:, :3].mean(1, keepdim=True)
-    laid, veiled = (opacity > CLOUD_OPACITY).float(), clear * (opacity.amax((2, 3), keepdim=True) > 0)
+    flags, opacity = batch.present[..., None, None], opacity[:, :3].mean(1, keepdim=True)
+    cloudy, veiled = (opacity > CLOUD_OPACITY).float(), clear * (opacity.amax((2, 3), keepdim=True) > 0)
     return {
         "opacity": 0.5 * weighted_mean((parts.opacity - opacity).abs(), clear),
-        "remix": weighted_mean((parts.reconstruction() - x).abs(), shown.expand_as(x)),
-        "surface": weighted_mean((parts.surface - clean).abs(), clear * shown),
-        "cloud": 0.3 * weighted_mean((parts.cloud - cloud).abs(), laid * opacity * shown),
-        "slope": 0.1 * weighted_mean((parts.slope - batch.veil.slope).abs(), laid),
+        "remix": weighted_mean((parts.reconstruction() - x).abs(), flags.expand_as(x)),
+        "surface": weighted_mean((parts.surface - clean).abs(), clear * flags),
+        "cloud": 0.3 * weighted_mean((parts.cloud - cloud).abs(), cloudy * opacity * flags),
+        "slope": 0.1 * weighted_mean((parts.slope - batch.veil.slope).abs(), cloudy),
         "shadow": 0.3 * weighted_mean(F.binary_cross_entropy(parts.shadow, shadow, reduction="none"), veiled),
     }
