@@ -103,11 +103,11 @@ def alone(shown: FloatArray, network: UnmixNet) -> FloatArray:
 def one_look(shown: FloatArray, network: UnmixNet) -> FloatArray:
     """(h, w) the shipped score of all seven bands, if the network looked only once, with the cirrus band."""
     second, nothing = network._without_cirrus, lambda x, *_: torch.full_like(x[:, :1], -torch.inf)
-    network._without_cirrus = nothing  # type: ignore[method-assign]
+    network._without_cirrus = nothing
     given = np.ascontiguousarray(shown)
     with torch.inference_mode():
         found: FloatArray = network.raw_score(torch.from_numpy(given)[None], ALL)[0].numpy()
-    network._without_cirrus = second  # type: ignore[method-assign]
+    network._without_cirrus = second
     return found
 
 

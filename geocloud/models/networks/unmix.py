@@ -61,7 +61,7 @@ PENALTY, DOUBT = 6.0, 5.0
 """Logits subtracted where short-wave infrared shows snow, and at most where only texture does."""
 HALF_WAY_LOGIT, DOUBT_WIDTH, GAIN, LOSS, FAINT, SWIR_LOGITS, PASSES = -2.6, 2.0, 1.2, 1.5, 2.0, 0.5, 2
 """Logit half-way between clear and cloud; distance from it within which a score is in doubt; weights of unlikeness and
-likeness to clear ground; with short-wave infrared, logits added to all pixels and taken off faint ones; passes."""
+likeness to clear ground; with short-wave infrared, logits that faint pixels lose and all gain, in doubt; passes."""
 PALE, BLANK, UNSURE = 0.25, 0.003, -2.4
 """Mean visible reflectance from which a window can be a snow field (small clouds over dark ground are as rough); mean
 difference of neighbours below which a white window is saturated, and the logit that it gets: P(cloud) 0.57."""
