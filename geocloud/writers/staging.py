@@ -27,6 +27,20 @@ from geocloud.writers.locks import NEW, PREFIX, is_alive, label_of, locked, lock
 Identity = tuple[object, ...]
 _TAGS = (b"GEOCLOUD_VERSION", b"geocloud:version")
 """Every file that geocloud writes for a scene holds one of these, except the sidecars of a mask."""
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:[/\\]|/vsi[a-z0-9]+/")
+"""A URL, or a path in one of GDAL's virtual file systems."""
+NO_ROOM = "the file is incomplete: make room on the disk, or choose another folder"
+FRESH_SECONDS = 600
+"""A staging folder that is not locked yet may belong to a living run for so long."""
+_SIDECARS = {
+    ".tif": (".aux.xml", ".ovr", ".msk"),
+    ".png": (".aux.xml",),
+    ".gpkg": ("-wal", "-shm", "-journal"),
+}
+"""Suffix of a file -> suffixes that GDAL and SQLite append to its whole name."""
+FULL_BYTES = 1 << 20
+"""If a file could not be written and less space is free, the disk counts as full."""
+_BUSY = "another run is at work in {} (it holds {}); wait for its end, or choose another folder"
 
 
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]] = (), *, overwrite: bool) -> None:
@@ -164,11 +178,6 @@ def fold_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-_ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:[/\\]|/vsi[a-z0-9]+/")
-"""A URL, or a path in one of GDAL's virtual file systems."""
-NO_ROOM = "the file is incomplete: make room on the disk, or choose another folder"
-
-
 def check_readable(path: Path) -> None:
     """OutputError if a block of a COG or of its overviews cannot be decoded; deflate's checksums show damage."""
     try:
@@ -185,19 +194,6 @@ def check_readable(path: Path) -> None:
 def _read_all(dataset: rasterio.DatasetReader) -> None:
     for _, window in dataset.block_windows(1):
         dataset.read(window=window)
-
-
-FRESH_SECONDS = 600
-"""A staging folder that is not locked yet may belong to a living run for so long."""
-_SIDECARS = {
-    ".tif": (".aux.xml", ".ovr", ".msk"),
-    ".png": (".aux.xml",),
-    ".gpkg": ("-wal", "-shm", "-journal"),
-}
-"""Suffix of a file -> suffixes that GDAL and SQLite append to its whole name."""
-FULL_BYTES = 1 << 20
-"""If a file could not be written and less space is free, the disk counts as full."""
-_BUSY = "another run is at work in {} (it holds {}); wait for its end, or choose another folder"
 
 
 class Staging:
