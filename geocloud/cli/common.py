@@ -10,12 +10,14 @@ import logging
 import math
 import os
 import re
+import signal
 import sys
 import warnings
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
@@ -116,6 +118,47 @@ class StoppableGroup(click.Group):
         except KeyboardInterrupt:
             print_error(Cancelled("cancelled"))
             sys.exit(Cancelled.exit_code)
+
+
+_STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def _already(number: int, frame: FrameType | None) -> None:
+    """A further signal, while the first one is obeyed."""
+
+
+def hear_signals() -> None:
+    """A first signal stops the run, which then clears up undisturbed; what the starter ignores (nohup) stays so."""
+    heard = [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal has it
+        for other in heard:
+            signal.signal(other, _already)  # not SIG_IGN: Python complains of one that is on its way
+        raise KeyboardInterrupt
+
+    for number in heard:
+        signal.signal(number, stop)
+
+
+def hear_no_more() -> None:
+    """Ignore signals from now on, so that none changes the exit code."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once, when all files are closed.
+
+    Python would first take everything apart, for a second or so. A signal then would give another exit code, and a
+    thread of GDAL or torch that is still busy could crash.
+    """
+    hear_no_more()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 def print_error(error: Exception | str) -> None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import difflib
 import functools
-import signal
 import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from types import FrameType
 from typing import Any, TypeVar, cast, get_args
 
 import click
@@ -21,6 +19,9 @@ from geocloud.cli.common import (
     bound_heaps,
     examples,
     explained,
+    hear_no_more,
+    hear_signals,
+    leave,
     lost_stdout,
     mend_streams,
     print_error,
@@ -197,7 +198,7 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
         @functools.wraps(function)
         def run(**given: Any) -> None:  # noqa: ANN401 - click's own values
             mend_streams()
-            _hear_signals()
+            hear_signals()
             reporter = make_reporter(
                 given.pop("progress", "auto"),
                 stop_on_stdin_eof=given.pop("stop_on_stdin_eof", False),
@@ -223,7 +224,7 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
                 print_error(f"the results cannot be printed ({reason}), but the outputs are complete")
                 code = 1
             if code == Cancelled.exit_code:
-                _hear_no_more()
+                hear_no_more()
             if code:
                 sys.exit(code)
 
@@ -233,33 +234,6 @@ def shell(*, watch: bool = False, answers: bool = False, shares: Shares = DETECT
         return run  # type: ignore[return-value]
 
     return decorate
-
-
-def _already(number: int, frame: FrameType | None) -> None:
-    """A further signal, while the first one is obeyed."""
-
-
-def _hear_no_more() -> None:
-    """While Python ends it gives signals their own effect again: one more would make another exit code."""
-    stopping = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
-    for number in stopping:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _hear_signals() -> None:
-    """A first signal stops the run, which then clears up undisturbed; what the starter ignores (nohup) stays so."""
-    stopping = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    heard = [number for number in stopping if signal.getsignal(number) is not signal.SIG_IGN]
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal has it
-        for other in heard:
-            signal.signal(other, _already)  # not SIG_IGN: Python complains of one that is on its way
-        raise KeyboardInterrupt
-
-    for number in heard:
-        signal.signal(number, stop)
 
 
 def _verbosity(*, quiet: bool, verbose: bool) -> Verbosity:
@@ -337,14 +311,18 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: defends against a leaked environment, then runs the command."""
+    """Entry point: defends against a leaked environment, runs the command, and ends the process."""
     protect_environment()
     bound_heaps()
     try:
         cli(prog_name="geocloud")
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        leave(end.code)
     except Exception as error:
         problem = error if isinstance(error, GeocloudError) else explained(error) or unprinted(error)  # before its run
         if problem is None:
             raise
         print_error(problem)
-        sys.exit(problem.exit_code)
+        leave(problem.exit_code)

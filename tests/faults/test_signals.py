@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -59,7 +60,7 @@ def test_a_signal_before_and_after_the_work_is_one_word_too(number: signal.Signa
     code = (
         "import os, signal, sys; from geocloud.cli import main\n"
         f"signal.signal({int(number)}, signal.default_int_handler)\n"  # whoever started this test may ignore it
-        f"def strike():\n    main._hear_signals(); os.kill(os.getpid(), {int(number)}); return ''\n"
+        f"def strike():\n    main.hear_signals(); os.kill(os.getpid(), {int(number)}); return ''\n"
         f"{before}\nmain.main()"
     )
     done = subprocess.run(
@@ -67,6 +68,18 @@ def test_a_signal_before_and_after_the_work_is_one_word_too(number: signal.Signa
         capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (130, "cancelled\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_after_the_result_changes_nothing_that_was_said(tmp_path: Path, number: signal.Signals) -> None:
+    """Taking Python and torch apart took a second, in which a signal gave its own exit code to finished work."""
+    run = start(write_scene(tmp_path / "s.tif"), tmp_path / "out", "--model", "default")
+    assert json.loads(run.stdout.readline())["mask"]
+    time.sleep(0.15)
+    run.send_signal(number)
+    assert (run.wait(timeout=PATIENCE), run.stderr.read().count("Traceback")) == (0, 0)
+    run.stdout.close()
+    run.stderr.close()
 
 
 def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
