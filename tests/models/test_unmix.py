@@ -274,6 +274,21 @@ def test_a_cirrus_band_that_shows_nothing_hides_no_thin_cloud():
     assert (seven - six).mean() > -0.25  # looking once, it is 1.4 lower
 
 
+def test_ice_so_high_that_the_cirrus_band_shows_it_is_no_cloud():
+    plateau = torch.tensor([0.84, 0.72, 0.77, 0.82, 0.2, 0.23, 0.19]).view(1, 7, 1, 1)  # a Landsat scene of Antarctica
+    rng = torch.Generator().manual_seed(2)
+    light = torch.randn((3, 1, 4, 4), generator=rng)
+    light = torch.nn.functional.interpolate(light, size=256, mode="bicubic", align_corners=True)
+    x = plateau * (1 + 0.05 * light) + 0.004 * torch.randn((3, 7, 256, 256), generator=rng)
+    folder = model_folder("default")
+    default = load_network(folder, read_card(folder)).eval()
+
+    with torch.inference_mode():
+        found = default.raw_score(x, torch.ones(7, dtype=torch.bool))
+
+    assert found.max() < read_card(folder).calibration.threshold
+
+
 def test_the_raw_score_leaves_absent_bands_out_and_gives_the_same_logit():
     x = torch.rand((1, 7, 64, 64), generator=torch.Generator().manual_seed(0))
     for bands in ([0, 1, 2], [0, 1, 2, 3], [0, 1, 2, 3, 4, 5], [0, 1, 2, 4, 6]):

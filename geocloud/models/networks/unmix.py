@@ -8,17 +8,15 @@ dust (rising). The score is the logit of the opacity; the mask depends on it alo
 
 A decoder that mixes is the idea of GAN-CDM (Li et al. 2022) and, for anomalies in general, of DRAEM (Zavrtanik et
 al. 2021): an autoencoder that has to repair its input learns what to repair. Solved for the opacity, the formula is
-affine in x. Its coefficients depend on the colours of ground and cloud, which vary smoothly. So the network predicts
-them per cell of 4x4 pixels (`cells.py`): outlines are sharp to the pixel, and the grid has a sixteenth of the pixels.
-
-The ``shadow`` head only serves the reconstruction. Cloud shadow is detected by a smaller network of the same design.
+affine in x. Its coefficients vary smoothly, with the colours of ground and cloud, so the network predicts them per cell
+of 4x4 pixels (`cells.py`). The ``shadow`` head only serves the reconstruction; a smaller network detects cloud shadow.
 
 The logit is lowered where infrared shows snow, or, without it, where texture does. Snow absorbs at 1.6 micrometres,
 where water clouds reflect. Ice clouds reflect little there too, but they are bright in the cirrus band, and ground at
 common altitudes is not (Hall et al. 1995; Dozier 1989). In near infrared, snow is a little darker than in red, the more
 so the coarser its grains; cloud is not (Wiscombe and Warren 1980).
-Pixels that are neither surely clear nor surely cloud are compared with the clear ground around them. With a cirrus band
-the network runs twice, once without it, and the higher logit counts: thin low cloud is as dark there as ground.
+Pixels that are neither surely clear nor surely cloud are compared with the clear ground around them. Where the cirrus
+band is dark, the network looks again without it, and the higher logit counts: thin low cloud is dark there too.
 """
 
 from collections.abc import Sequence
@@ -66,7 +64,7 @@ PALE, BLANK, UNSURE = 0.25, 0.003, -2.4
 """Mean visible reflectance from which a window can be a snow field (small clouds over dark ground are as rough); mean
 difference of neighbours below which a white window is saturated, and the logit that it gets: P(cloud) 0.57."""
 COARSEST = 80.0
-"""Largest pixel size in metres at which texture alone detects snow: it was fitted at 40 and 67 m, fails at 120 m."""
+"""Largest pixel size in metres at which texture alone detects snow (fitted at 40 and 67): at 120 cloud is as rough."""
 
 
 def fine_enough(pixel_size: float | None) -> bool:
@@ -98,6 +96,11 @@ class Snow(NamedTuple):
         return self.ground * plausible * torch.sigmoid((self.ndsi - SNOWY) / 0.02)
 
 
+def low_cirrus(cirrus: Tensor) -> Tensor:
+    """How surely nothing is so high that the cirrus band shows it, 0 to 1, from the band's reflectance."""
+    return torch.sigmoid((BRIGHTEST_CIRRUS - cirrus) / 0.004)
+
+
 def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
     """What the infrared bands show of snow; arguments as in `ground_features`."""
     bands = range(len(BANDS)) if shown is None else torch.nonzero(shown).flatten().tolist()
@@ -105,8 +108,7 @@ def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
     green, zero = planes[1], x.new_zeros(1, 1, 1, 1, dtype=torch.float32)
     nir, swir, cirrus = (planes.get(band, zero) for band in (NIR, SWIR, CIRRUS))
     has_nir, has_swir, has_cirrus = (present[:, band, None, None, None].float() for band in (NIR, SWIR, CIRRUS))
-    low_cirrus = 1 - has_cirrus + has_cirrus * torch.sigmoid((BRIGHTEST_CIRRUS - cirrus) / 0.004)
-    ground = has_nir * has_swir * torch.sigmoid((nir - DARKEST_NIR) / 0.01) * low_cirrus
+    ground = has_nir * has_swir * torch.sigmoid((nir - DARKEST_NIR) / 0.01) * low_cirrus(cirrus)
     limit = has_cirrus * SURELY_SNOWY + (1 - has_cirrus) * SNOWY_WITHOUT_CIRRUS
     return Snow(green, nir, (green - swir) / (green + swir + 1e-3), ground, limit)
 
@@ -122,7 +124,6 @@ class SnowTexture(nn.Module):
 
     The weights are fitted by `geocloud.training.unmix.snow`; before that the probability is 0. Near infrared adds to
     the log odds by a published property of snow, not by a fit: too few scenes of snow have it without 1.6 micrometres.
-    In pixels of more than COARSEST metres, clouds are as rough as snow: near infrared is needed there.
     """
 
     def __init__(self) -> None:
@@ -263,8 +264,8 @@ class UnmixNet(CellNet):
             corner: row and column of that pixel in its cell, 0..3 each.
 
         Returns:
-            (n, 1, h, w) logit as of ``score``, and maps of (h/4, w/4): those of ``forward`` at ``[..., row::4,
-            column::4]``, except that its logit is not refined and the cloud's colour, a smooth map, is approximate.
+            (n, 1, h, w) logit as of ``score``, and ``[..., row::4, column::4]`` of the maps of ``forward``, except
+            that the logit is not refined and the cloud's colour, a smooth map, is approximate.
         """
         # A head gives each cell 16 values, one per pixel, in channels k = 4 * row + column. So channel k, together with
         # every fourth pixel of x from (row, column) on, gives every fourth pixel of the maps.
@@ -321,10 +322,10 @@ class UnmixNet(CellNet):
         return logit if blank is None else logit.lerp(torch.full_like(logit, UNSURE), (1 - has_swir) * blank)
 
     def _without_cirrus(self, x: Tensor, present: Tensor, shown: Tensor | None) -> Tensor:
-        """(n, 1, h, w) logit of x, whose last band is cirrus, as if that band were missing."""
+        """(n, 1, h, w) logit as if cirrus, the last band of x, were missing; low where that band is bright."""
         others = torch.arange(len(BANDS), device=x.device) != CIRRUS
         code, _, _ = self._encode(x[:, :-1], present * others, others if shown is None else shown & others)
-        return self._logit(code, x)
+        return self._logit(code, x) - PENALTY * (1 - low_cirrus(x[:, -1:].float()))
 
     def snow_evidence(self, x: Tensor, present: Tensor, *, fine: bool = True) -> Tensor:
         """(n, 1, h, w) evidence of snow, 0 to 1; arguments as in ``forward``."""
