@@ -28,7 +28,7 @@ from geocloud.readers.bands.spec import (
     average,
     find_valid,
     is_nodata,
-    land_level,
+    medians_of,
     most_common,
 )
 from geocloud.readers.products.assembly import given_radiometry, with_options
@@ -302,7 +302,7 @@ def _probe(
     numbers = {band: np.concatenate(kept) for band, kept in seen.items()}
     padded = fill == 0 or bool((corners == fill).all(axis=0).any())
     every = np.concatenate(list(numbers.values()))
-    samples = Samples(every, dtypes, *((fill, share) if padded else (0.0, 0.0)), land_level(numbers)).without_fill()
+    samples = Samples(every, dtypes, *((fill, share) if padded else (0.0, 0.0)), medians_of(numbers)).without_fill()
     if not samples.values.size:  # nothing but nodata in these chunks: no scale can do harm there, and others are alike
         unknown = Radiometry(1e-4, 0.0, "read as reflectance x 10000", guessed=True)
         return [known or unknown for known in found.values()], None

@@ -70,6 +70,14 @@ def test_wrong_scale_and_wrong_order_are_told(seen: TrainingDomain, change: obje
     assert all(text.startswith("the scene is unlike the training data, ") for text in warnings)
 
 
+def test_brighter_water_than_any_is_told(seen: TrainingDomain) -> None:
+    spread = np.random.default_rng(3).uniform(0.9, 1.1, (4000, 4))
+    for levels, told in (((0.33, 0.25, 0.2, 0.1), True), ((0.14, 0.1, 0.08, 0.05), False)):
+        check = DomainCheck(seen)
+        check.add_pixels((spread * levels).astype(np.float32), np.zeros(4000, dtype=bool), BANDS)
+        assert any("its water is 0.3" in text and "--scale" in text for text in check.warnings()) == told
+
+
 def test_red_edge_bands_in_the_place_of_infrared_are_told(seen: TrainingDomain) -> None:
     shown = ground(np.random.default_rng(2), 4000)
     red, nir = shown[:, 2], shown[:, 3]

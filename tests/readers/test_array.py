@@ -32,6 +32,12 @@ def twin() -> dict[str, np.ndarray]:
     return {band: values / 10000 for band, values in zip(BANDS, NUMBERS, strict=True)}
 
 
+def apart(mapping: str, **attrs: str):
+    """A variable a band, and the reference system as a variable too, as `xarray.open_dataset` leaves it."""
+    names = {band: cube().sel(band=band, drop=True).drop_vars("spatial_ref").assign_attrs(attrs) for band in BANDS}
+    return xarray.Dataset({**names, mapping: xarray.DataArray(0, attrs=WKT_ATTRS if mapping != "unused" else {})})
+
+
 VALID = NUMBERS[0] > 0
 LAYOUTS = {
     "labels": cube,
@@ -44,6 +50,9 @@ LAYOUTS = {
     "epsg coordinate": lambda: cube().drop_vars("spatial_ref").assign_coords(epsg=32633),
     "crs attribute": lambda: cube(crs="EPSG:32633").drop_vars("spatial_ref"),
     "dataset": lambda: xarray.Dataset({band: cube().sel(band=band, drop=True) for band in BANDS}),
+    "dataset with the reference system as a variable": lambda: apart("spatial_ref", grid_mapping="spatial_ref"),
+    "dataset with the reference system as a variable of another name": lambda: apart("crs"),
+    "dataset with a reference system of all": lambda: apart("unused").assign_attrs(crs="EPSG:32633"),
     "dataset of one": lambda: cube().to_dataset(name="reflectance"),
     "dask": lambda: cube().chunk({"y": 16, "x": 16}) if importlib_has("dask") else cube(),
 }
@@ -70,6 +79,20 @@ def test_attributes_and_nan_tell_scale_and_nodata() -> None:
     with open_scene(decoded) as scene:
         assert_twin(scene, twin(), VALID)
         assert "already reflectance" in scene.notes[0]
+
+
+def test_attributes_of_the_whole_dataset_hold_for_variables_that_state_none() -> None:
+    bands = {band: values.assign_attrs(_FillValue=9999999) for band, values in apart("spatial_ref").items()}
+    del bands["spatial_ref"]
+    bands["red"] = bands["red"].assign_attrs(scale_factor=3e-4)
+    whole = xarray.Dataset(bands, attrs={"scale_factor": 2e-4, "add_offset": -0.1, "nodata": 300})
+    with open_scene(whole) as scene:
+        found = dict(zip(scene.bands, read_all(scene).data, strict=True))
+    np.testing.assert_allclose(found["blue"], NUMBERS[0] * 2e-4 - 0.1, atol=1e-6)
+    np.testing.assert_allclose(found["red"], NUMBERS[2] * 3e-4, atol=1e-6)
+    plain = xarray.Dataset({band: values.drop_attrs() for band, values in bands.items()}, attrs={"nodata": 0})
+    with open_scene(plain) as scene:
+        assert (read_all(scene).valid == VALID).all()
 
 
 def test_a_grid_that_goes_up_stays_so() -> None:

@@ -29,6 +29,10 @@ def scored(names: list[str], texts: str = "") -> dict[str, int]:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
+        (
+            ["COASTAL", "BLUE", "GREEN", "YELLOW", "RED", "REDEDGE", "NEAR-IR1", "NEAR-IR2"],
+            {"blue": 2, "green": 3, "red": 5, "nir": 7},
+        ),
         (["blue", "green", "red", "nir"], FOUR),
         (["Blue", "GREEN", "Red", "NIR08"], FOUR),
         (["B02", "B03", "B04", "B08"], FOUR),

@@ -217,6 +217,36 @@ class TestNodata:
         with open_scene(path, SceneOptions(scale=1e-4)) as scene:
             assert (read_all(scene).valid == (np.arange(60) >= 20)[:, None]).all()
 
+    def test_a_wide_soft_edge_of_alpha_is_no_measurement(self, tmp_path: Path) -> None:
+        data = np.random.default_rng(1).integers(20, 250, (4, 60, 60)).astype(np.uint8)
+        data[3] = np.clip(10 * (np.arange(60) - 15), 0, 255)[:, None]
+        data[:3, data[3] == 0] = 0
+        path = write_scene(tmp_path / "a.tif", data=data, names=None, photometric="rgb", alpha="yes")
+        with open_scene(path) as scene:
+            assert (read_all(scene).valid == (data[3] > 0)).all()
+
+    @pytest.mark.parametrize("dtype", ["float32", "uint16"])
+    def test_a_last_band_of_0_and_1_masks_in_floats_too(self, tmp_path: Path, dtype: str) -> None:
+        data = np.concatenate([stack(4), np.ones((1, 60, 60))]) * ([[[1e-4]]] * 4 + [[[1.0]]])
+        data[:, :20] = 0
+        data = (data if dtype == "float32" else data * ([[[1e4]]] * 4 + [[[1]]])).astype(dtype)
+        path = write_scene(tmp_path / "a.tif", data=data, names=None)
+        with open_scene(path, SceneOptions({"blue": 1, "green": 2, "red": 3, "nir": 4})) as scene:
+            assert (read_all(scene).valid == (np.arange(60) >= 20)[:, None]).all()
+            assert any("is read as a mask" in note for note in scene.notes)
+
+    @pytest.mark.parametrize(
+        ("dtype", "fill"), [("uint16", 0), ("uint16", 65535), ("int16", 32767), ("float32", 0), ("float32", 9999)]
+    )
+    def test_padding_in_a_corner_of_a_small_scene(self, tmp_path: Path, dtype: str, fill: float) -> None:
+        data = np.random.default_rng(2).uniform(300, 8000, (4, 200, 220))
+        data = (data if dtype != "float32" else data * 1e-4).astype(dtype)
+        data[:, :52, :60] = fill  # 7 % of it
+        with open_scene(write_scene(tmp_path / "a.tif", data=data, names=("blue", "green", "red", "nir"))) as scene:
+            raster = read_all(scene)
+        assert (raster.valid == (data[0] != fill)).all()
+        assert 0.5 < raster.data[:, raster.valid].max() < 0.9
+
     @pytest.mark.parametrize("bands", [{}, {"red": 1, "green": 2, "blue": 3, "nir": 4}])
     def test_near_infrared_that_is_tagged_alpha_is_none(self, tmp_path: Path, bands: dict[str, int]) -> None:
         data = np.random.default_rng(1).integers(0, 255, (4, 60, 60)).astype(np.uint8)

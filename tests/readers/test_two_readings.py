@@ -43,7 +43,35 @@ class TestScale:
         path = write_scene(tmp_path / "a.tif", data=noise(1200, 15000).astype(np.uint16), names=WORDS)
         with open_scene(path) as scene:
             assert isinstance(scene.notes[0], Warn)
-            assert "so bright, they may be over 32768 or 65535" in scene.notes[0]
+            assert "so bright, they may be over 20000, 32768 or 65535" in scene.notes[0]
+
+    @pytest.mark.parametrize(
+        ("levels", "names", "doubted"),
+        [
+            ((0.33, 0.25, 0.2, 0.1), WORDS, True),  # water over 32768
+            ((0.1, 0.12, 0.1, 0.05), WORDS, False),
+            ((0.12, 0.2, 0.24, 0.47), WORDS, True),  # land over 20000 or 32768
+            ((0.12, 0.2, 0.24, 0.47), ("B2", "B3", "B4", "B8"), False),  # bright crops of Sentinel-2
+            ((0.06, 0.1, 0.08, 0.3), WORDS, False),
+        ],
+    )
+    def test_brighter_water_or_land_than_is_usual_is_doubted(
+        self, tmp_path: Path, levels: tuple[float, ...], names: tuple[str, ...], *, doubted: bool
+    ) -> None:
+        spread = noise(0.7, 1.3)
+        spread[:, :2, :8] *= 9  # a few clouds, so that they are no detector's numbers
+        data = (1e4 * spread * np.array(levels)[:, None, None]).clip(0, 11500).astype(np.uint16)
+        data[:, 50:, 50:] = 200  # shadow
+        with open_scene(write_scene(tmp_path / "a.tif", data=data, names=names)) as scene:
+            assert ("so bright, they may be over 20000, 32768" in scene.notes[0]) == doubted
+            assert isinstance(scene.notes[0], Warn) == doubted
+
+    def test_values_that_were_stretched_below_0_are_refused(self, tmp_path: Path) -> None:
+        path = write_scene(tmp_path / "a.tif", data=noise(-0.8, 0.7).astype(np.float32), names=WORDS)
+        with pytest.raises(InputError, match=r"\d+ % of its values would be a reflectance below -0\.05 .*--scale"):
+            open_scene(path)
+        dark = write_scene(tmp_path / "b.tif", data=noise(-0.04, 0.7).astype(np.float32), names=WORDS)
+        open_scene(dark).close()
 
     def test_a_scene_of_one_brightness_may_be_a_cloud(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "a.tif", data=np.full((4, 60, 60), 9000, np.uint16), names=WORDS)

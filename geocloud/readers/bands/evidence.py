@@ -55,8 +55,6 @@ class BandHint:
     """Common name, if the metadata have a field for it; `-`: none of the common bands."""
     colour: str = ""
     """`red`, `green` or `blue` if the file tags the band so; else empty."""
-    sure: bool = True
-    """False if the common name is only inferred from the order of bands that a file name implies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,8 @@ _WORDS = {
     "green": "green xs1 g grn greenii grün grüner grüne gruen gruener vert verte verde groen groene grön grøn",
     "red": "red xs2 r rot roter rote rouge rojo roja vermelho vermelha rosso rossa rood rode röd rød",
     "rededge": "rededge rededge1 vegetationrededge vegetationrededge1 re re1",
-    "nir": "nir broadnir xs3 n nir1 nir08 nearinfrared nearinfrared1 infrared nearir nir08m widenir nirwide narrownir "
-    "nirnarrow vnir nearinfra nearinfrarouge infrarouge procheinfrarouge infrarougeproche pir infrarrojo "
+    "nir": "nir broadnir xs3 n nir1 nir08 nearinfrared nearinfrared1 infrared nearir nearir1 nir08m widenir nirwide "
+    "narrownir nirnarrow vnir nearinfra nearinfrarouge infrarouge procheinfrarouge infrarougeproche pir infrarrojo "
     "infrarrojocercano infrarosso infrarossovicino vicinoinfrarosso infravermelho infravermelhopróximo "
     "infravermelhoproximo infrarot nahesinfrarot nahinfrarot infrarood nabijinfrarood närainfraröd nærinfrarød",
     "swir16": "swir16 swir1 shortwaveinfrared1 shortwaveinfrared16 swirone shortinfrared1 shortwaveir1 swiri mir1 "
@@ -65,8 +65,8 @@ _WORDS = {
     "kurzwelligesinfrarot2 infrarougeàondescourtes2 infrarougeaondescourtes2 infrarrojodeondacorta2 "
     "infravermelhodeondascurtas2 infrarossoaondecorte2",
     "cirrus": "cirrus cirrusband",
-    "": "yellow greeni green1 farred nir2 nearinfrared2 nir09 watervapour watervapor rededge2 rededge3 rededge4 "
-    "vegetationrededge2 vegetationrededge3 re2 re3 thermalinfrared thermal infra shortwaveinfrared "
+    "": "yellow greeni green1 farred nir2 nearinfrared2 nearir2 nir09 watervapour watervapor rededge2 rededge3 "
+    "rededge4 vegetationrededge2 vegetationrededge3 re2 re3 thermalinfrared thermal infra shortwaveinfrared "
     "swir alpha thermalir midinfrared cloudmask mask notred lwir pan panchromatic",
 }
 WORDS = {word: common for common, words in _WORDS.items() for word in words.split()}

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from geocloud.readers.bands.sensors import (
     Sensor,
     named_product,
 )
-from geocloud.readers.bands.spec import Radiometry, Samples
+from geocloud.readers.bands.spec import LEAST_REFLECTANCE, Radiometry, Samples
 
 EIGHT_BIT = Radiometry(WHITE / 255, 0.0, f"8-bit values, 255 read as reflectance {WHITE}", guessed=True)
 DARKEST_SCALED, BRIGHTEST_SCALED = 0.05, 2.0
@@ -49,6 +48,8 @@ when the numbers of a file are rescaled."""
 EVEN = 1.1
 """If the 99th percentile is at most this many times the lowest number, the scene has one brightness, which tells
 nothing about an offset."""
+NEGATIVE, NEGATIVE_SHARE = -0.05, 0.05
+"""Correction of the air leaves water and shadow a little below 0; no scene has a larger share of lower values."""
 PERCENT = 0.01
 PERCENT_MAX, PERCENT_TOP = 130.0, 160.0
 """Numbers with fractions are percent if their 99th percentile and their highest are at most these (bytes reach 255)."""
@@ -56,15 +57,18 @@ PERCENT_BYTES, PERCENT_LOW = 100, 5
 """Bytes can be percent if none is above the first: true of 12 % of the cloud catalogue's 282 pictures. If some are also
 as low as the second, the user is asked: true of none of these pictures, and of 77 % of scenes in percent."""
 LAND_NIR = 0.1, 0.55
-"""Bounds of land's reflectance in near infrared (`land_level`): it is 0.12 to 0.44 in the 182 of 287 scenes that show
+"""Bounds of land's reflectance in near infrared (`land_of`): it is 0.12 to 0.44 in the 182 of 287 scenes that show
 land."""
+OFTEN_LAND, WATER = 0.4, 0.25
+"""Land is rarely brighter in near infrared: in 1 of these 182 scenes. Water (`water_of`) is never brighter in blue or
+red: it reaches 0.19 in the 53 scenes that show it."""
 _TCI_NAME = re.compile(r"(?:^|[/\\_\s])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
 _BASELINE = re.compile(r"_N(\d{2})\d{2}_", re.IGNORECASE)
 _DATE = re.compile(r"(?:S2[A-D]_|T\d{2}[A-Z]{3}_|S2[A-D]_\d{2}[A-Z]{3}_|MSIL[12][AC]_)(20\d{6})", re.IGNORECASE)
 _WAYS_OUT = (
     "say how reflectance = DN * scale + offset, such as --scale 0.0001 (reflectance x 10000), --scale 0.01 (percent), "
-    "--scale 0.00314 (8-bit values), --scale 0.0000305 (x 32768) or --scale 0.0000275 --offset -0.2 (Landsat "
-    "Collection 2 Level 2)"
+    "--scale 0.00314 (8-bit values), --scale 0.0000305 (x 32768), --scale 0.0000153 (x 65535) or --scale 0.0000275 "
+    "--offset -0.2 (Landsat Collection 2 Level 2)"
 )
 
 
@@ -174,8 +178,8 @@ def other_reading(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
     doubts = (  # (doubt, whether it applies, the scale it would mean)
         ("they may be bytes or radiance", guess.scale == PERCENT, guess.scale),
         (
-            "so bright, they may be over 32768 or 65535 instead",
-            x10000 and high * guess.scale > OFTEN_BRIGHTEST,
+            "so bright, they may be over 20000, 32768 or 65535 instead",
+            x10000 and _is_bright(samples, guess.scale, evidence),
             1 / 32768,
         ),
         (
@@ -198,6 +202,13 @@ def other_reading(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
     return next((text for text, applies, scale in doubts if applies and _has_usual_land(samples, scale)), "")
 
 
+def _is_bright(samples: Samples, scale: float, evidence: ScaleEvidence) -> bool:
+    """True if the scene, its water or, if its sensor is unknown, its land would be brighter than is usual."""
+    high = float(np.percentile(samples.values[samples.values > 0], 99))
+    land = samples.land * scale > OFTEN_LAND and evidence.sensor is None
+    return high * scale > OFTEN_BRIGHTEST or samples.water * scale > WATER or land
+
+
 def from_values(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
     """The scale (1, 0.01 or 0.0001) that fits the highest values; InputError if it gives impossible reflectance."""
     source, high = evidence.source, samples.percentile(99)
@@ -209,6 +220,7 @@ def from_values(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
     else:
         guess = Radiometry(1e-4, 0.0, f"values up to {high:g}, read as reflectance x 10000", guessed=True)
     _check_level(guess, high, "reflectance x 10000" if guess.scale != 1 else "", source)
+    _check_negative(samples, guess, source)
     if guess.scale == SENTINEL2_BEFORE_04.scale and evidence.sensor is not SENTINEL2:
         _check_levels(samples, guess, evidence)
     return guess
@@ -220,6 +232,17 @@ def _check_level(guess: Radiometry, high: float, read: str, source: str) -> None
     if not DARKEST_SCALED <= top <= BRIGHTEST_SCALED:
         reason = f"read as {read} they would be {top:.3g}" if read else "that is no scene"
         raise InputError(f"{source} does not state its scale, and its values go up to {high:g} ({reason}); {_WAYS_OUT}")
+
+
+def _check_negative(samples: Samples, guess: Radiometry, source: str) -> None:
+    """InputError if much of the scene would be darker than nothing, as after standardising or a stretch to -1 to 1."""
+    levels = samples.values * guess.scale
+    dark = (levels < NEGATIVE) & (levels >= LEAST_REFLECTANCE)
+    if dark.mean() > NEGATIVE_SHARE:
+        raise InputError(
+            f"{source} does not state its scale, and {100 * dark.mean():.0f} % of its values would be a reflectance "
+            f"below {NEGATIVE} with {guess.formula}, which no ground has; undo the stretch, or {_WAYS_OUT}"
+        )
 
 
 def _check_levels(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) -> None:
@@ -327,15 +350,3 @@ def _sentinel2(samples: Samples, evidence: ScaleEvidence) -> Radiometry | None:
         origin = f"values from {low:g} on, read as reflectance x 10000; --offset -0.1 if of baseline 04.00 or later"
         return Radiometry(old.scale, 0.0, origin, guessed=True)
     return None
-
-
-def tagged_radiometry(dataset: Any, index: int) -> Radiometry | None:  # noqa: ANN401 - rasterio is untyped
-    """Scale and offset that a file's tags state for one band (`index` from 1); None if they state nothing."""
-    scale, offset = dataset.scales[index - 1], dataset.offsets[index - 1]
-    if (scale, offset) != (1.0, 0.0):
-        return Radiometry(scale, offset, "the file's tags")
-    factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor", "") if dataset.driver == "ENVI" else ""
-    try:
-        return Radiometry(1 / float(factor), 0.0, "its header's reflectance scale factor")
-    except (ValueError, ZeroDivisionError):
-        return None

@@ -23,7 +23,9 @@ SATURATED = 1.7
 """Highest reflectance that clouds can have all over a scene: Landsat Collection 2 Level 2 ends at 1.602."""
 LAND_RATIO = 1.5
 """Land with any plants is brighter in near infrared than in blue and red by this factor; water, snow, clouds and sand
-are not."""
+are not. Water is darker by it; snow, clouds and sand are not."""
+Medians = tuple[float, float, float]
+"""Of blue, red and near infrared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +252,18 @@ class Samples:
     """DN that may be padding: the most common of those that all bands have at the same valid pixels."""
     fill_share: float = 0.0
     """Share of the sampled pixels that have it."""
-    land: float = float("nan")
-    """Brightness (DN) of land in near infrared; NaN if the scene shows hardly any, see `land_level`."""
+    medians: Medians = (0.0, 0.0, 0.0)
+    """Median DN of blue, red and near infrared; 0 without that band, and where bands differ in scale."""
+
+    @property
+    def land(self) -> float:
+        """Brightness (DN) of land in near infrared; NaN if the scene shows hardly any."""
+        return land_of(self.medians)
+
+    @property
+    def water(self) -> float:
+        """Brightness (DN) of water in blue or red; NaN if the scene shows hardly any."""
+        return water_of(self.medians)
 
     def percentile(self, q: float) -> float:
         """The q-th percentile of `values`, which must not be empty."""
@@ -297,16 +309,27 @@ def common_fill(fills: Sequence[Fill]) -> Fill:
     return (fills[0][0], min(share for _, share in fills)) if len(numbers) == 1 else (0.0, 0.0)
 
 
-def land_level(numbers: Mapping[str, NDArray[Any]]) -> float:
-    """The median of near infrared if it is far above the medians of blue and red; else NaN.
+def medians_of(numbers: Mapping[str, NDArray[Any]]) -> Medians:
+    """The medians of blue, red and near infrared; 0 for a band that is not there.
 
     Args:
         numbers: band -> numbers that are proportional to reflectance.
     """
-    bands = (numbers.get(band, np.empty(0)) for band in ("blue", "red", "nir"))
-    return land_of([float(np.median(values)) if values.size else 0.0 for values in bands])
+    blue, red, nir = (numbers.get(band, np.empty(0)) for band in ("blue", "red", "nir"))
+    return _median(blue), _median(red), _median(nir)
 
 
-def land_of(medians: Sequence[float]) -> float:
-    """Of the medians of blue, red and near infrared, the last if it is far above the others; else NaN."""
-    return medians[-1] if min(medians) > 0 and medians[-1] > LAND_RATIO * max(medians[:-1]) else float("nan")
+def _median(values: NDArray[Any]) -> float:
+    return float(np.median(values)) if values.size else 0.0
+
+
+def land_of(medians: Medians) -> float:
+    """Near infrared, if it is far above blue and red; else NaN."""
+    blue, red, nir = medians
+    return nir if min(medians) > 0 and nir > LAND_RATIO * max(blue, red) else np.nan
+
+
+def water_of(medians: Medians) -> float:
+    """The brighter of blue and red, if it is far above near infrared; else NaN."""
+    blue, red, nir = medians
+    return max(blue, red) if min(medians) > 0 and max(blue, red) > LAND_RATIO * nir else np.nan

@@ -19,7 +19,7 @@ from geocloud.readers.bands.spec import (
     Samples,
     common_fill,
     is_nodata,
-    land_level,
+    medians_of,
     most_common,
 )
 from geocloud.readers.files.opening import open_raster, read_bands, read_errors
@@ -43,8 +43,9 @@ NO_NUMBER = 1e9
 NEARLY_WHITE, NEARLY_SHARE, MOSTLY_WHITE = 230, 0.03, 0.9
 """Clouds that saturate have at least that share of their white pixels at this level and up to white; a picture that is
 mostly white is overcast or snow."""
-ALPHA_SHARE = 0.2
-"""Share of values other than 0 and the highest from which a band tagged alpha is none: an edge has few."""
+ALPHA_SHARE, OPAQUE_SHARE = 0.2, 0.2
+"""Share of values other than 0 and the highest from which a band tagged alpha is none: an edge has few. A wide soft
+edge has more: such a band is alpha if the pixels at 0 show nothing, and this share is at the highest and does."""
 
 
 def sample_files(sources: Sequence[BandSource], *, allow_external: bool = False) -> Samples:
@@ -59,8 +60,8 @@ def sample_files(sources: Sequence[BandSource], *, allow_external: bool = False)
         values.append(seen)
         fills.append(fill)
         pixels |= there
-    level = land_level(pixels)
-    return Samples(np.concatenate(values), tuple(dtypes), *common_fill(fills), level).without_fill()
+    medians = medians_of(pixels)
+    return Samples(np.concatenate(values), tuple(dtypes), *common_fill(fills), medians).without_fill()
 
 
 def sample_arrays(arrays: Mapping[str, xarray.DataArray], nodata: Mapping[str, float | None]) -> Samples:
@@ -78,7 +79,7 @@ def sample_arrays(arrays: Mapping[str, xarray.DataArray], nodata: Mapping[str, f
             found = whole[~is_nodata(whole, nodata[band])][: ARRAY_SIDE**2]
         seen[band] = found.astype(np.float64)
     dtypes = tuple(str(array.dtype) for array in arrays.values())
-    return Samples(np.concatenate(list(seen.values())), dtypes, *common_fill(fills), land_level(seen)).without_fill()
+    return Samples(np.concatenate(list(seen.values())), dtypes, *common_fill(fills), medians_of(seen)).without_fill()
 
 
 def mask_band(dataset: Any, users: Collection[int] = ()) -> tuple[int, bool]:  # noqa: ANN401 - rasterio is untyped
@@ -95,23 +96,35 @@ def mask_band(dataset: Any, users: Collection[int] = ()) -> tuple[int, bool]:  #
     if tagged:
         seen = _seen(dataset, tagged[0])
         between = (seen > 0) & (seen < seen.max(initial=0))
-        return (tagged[0] if float(between.mean()) < ALPHA_SHARE else 0), False
+        masks = float(between.mean()) < ALPHA_SHARE or _hides(dataset, tagged[0], seen)
+        return (tagged[0] if masks else 0), False
     last = dataset.count
     dtype, name = dataset.dtypes[last - 1], (dataset.descriptions[last - 1] or "").lower()
     called = re.sub(r"[^a-z]", "", name) in MASK_NAMES
-    nameless = not name and dataset.colorinterp[last - 1] is ColorInterp.undefined and dtype in ("uint8", "uint16")
+    tops = {"uint8": (1, 255), "uint16": (1, 65535), "float32": (1,), "float64": (1,)}
+    nameless = not name and dataset.colorinterp[last - 1] is ColorInterp.undefined and dtype in tops
     if last < LEAST_WITH_MASK or last in users or not (called or nameless):
         return 0, False
     seen = _seen(dataset, last)
     top = seen.max(initial=0)
     two = top > 0 and bool(((seen == 0) | (seen == top)).all())
-    return (last, True) if two and (called or top in (1, np.iinfo(dtype).max)) else (0, False)
+    return (last, True) if two and (called or top in tops[dtype]) else (0, False)
 
 
 def _is_alpha(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is untyped
     """True for a band that is tagged or called alpha."""
     name = (dataset.descriptions[index - 1] or "").strip().lower()
     return dataset.colorinterp[index - 1] is ColorInterp.alpha or name == "alpha"
+
+
+def _hides(dataset: Any, index: int, seen: NDArray[Any]) -> bool:  # noqa: ANN401 - rasterio is untyped
+    """True if all other bands have one number where this one is 0, and vary where it is highest, in a large part."""
+    others = [_seen(dataset, other) for other in dataset.indexes if other != index]
+    hidden, opaque = seen == 0, seen == seen.max(initial=0)
+    if not hidden.any() or float(opaque.mean()) < OPAQUE_SHARE:
+        return False
+    one = all(bool((values[hidden] == values[hidden][0]).all()) for values in others)
+    return one and all(len(np.unique(values[opaque])) > 2 for values in others)
 
 
 def _seen(dataset: Any, index: int) -> NDArray[Any]:  # noqa: ANN401 - rasterio is untyped
@@ -207,8 +220,14 @@ def _part(
 
 
 def _windows(dataset: Any) -> Iterator[Window]:  # noqa: ANN401 - rasterio is untyped
-    """Small windows spread over a file."""
-    size = min(WINDOW_SIDE, dataset.width), min(WINDOW_SIDE, dataset.height)
-    for row in np.unique(np.linspace(0, max(dataset.height - WINDOW_SIDE, 0), WINDOWS).astype(int)):
-        for col in np.unique(np.linspace(0, max(dataset.width - WINDOW_SIDE, 0), WINDOWS).astype(int)):
-            yield Window(int(col), int(row), *size)
+    """Small windows spread over a file; all of a small file, each pixel once, so that shares are those of the file."""
+    for row, height in _spans(dataset.height):
+        for col, width in _spans(dataset.width):
+            yield Window(col, row, width, height)
+
+
+def _spans(size: int) -> list[tuple[int, int]]:
+    """(start, length) of the windows along a side of so many pixels."""
+    if size <= WINDOWS * WINDOW_SIDE:
+        return [(start, min(WINDOW_SIDE, size - start)) for start in range(0, size, WINDOW_SIDE)]
+    return [(int(start), WINDOW_SIDE) for start in np.linspace(0, size - WINDOW_SIDE, WINDOWS)]

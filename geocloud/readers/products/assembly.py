@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from math import isnan
+from typing import Any
 
 import numpy as np
 from rasterio.enums import MaskFlags
@@ -284,3 +285,15 @@ def _check_alignment(scene: str, source: BandSource, georef: Georef, finest: Ban
     left, bottom, right, top = georef.bounds
     if min(east, right) <= max(west, left) or min(north, top) <= max(south, bottom):
         raise InputError(f"{scene} holds bands of different places: {source.band} and {finest.band} do not overlap")
+
+
+def tagged_radiometry(dataset: Any, index: int) -> Radiometry | None:  # noqa: ANN401 - rasterio is untyped
+    """Scale and offset that a file's tags state for one band (`index` from 1); None if they state nothing."""
+    scale, offset = dataset.scales[index - 1], dataset.offsets[index - 1]
+    if (scale, offset) != (1.0, 0.0):
+        return Radiometry(scale, offset, "the file's tags")
+    factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor", "") if dataset.driver == "ENVI" else ""
+    try:
+        return Radiometry(1 / float(factor), 0.0, "its header's reflectance scale factor")
+    except (ValueError, ZeroDivisionError):
+        return None

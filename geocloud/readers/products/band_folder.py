@@ -9,13 +9,13 @@ from geocloud.errors import InputError
 from geocloud.readers.bands.choosing import ChosenBands, check_blue, choose_bands, given_bands
 from geocloud.readers.bands.evidence import BandHint, NamedBand, named_at_all, read_evidence
 from geocloud.readers.bands.names import VISIBLE
-from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
+from geocloud.readers.bands.radiometry import ScaleEvidence
 from geocloud.readers.bands.sensors import LANDSAT_L1, QUALITY
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import open_raster
 from geocloud.readers.files.paths import scene_name
 from geocloud.readers.files.tree import Tree, first_text, parse_xml
-from geocloud.readers.products.assembly import ProductDescription, assemble, inspect, require_visible
+from geocloud.readers.products.assembly import ProductDescription, assemble, inspect, require_visible, tagged_radiometry
 from geocloud.readers.products.geotiff import unnamed_note
 from geocloud.readers.products.sentinel2 import tile_radiometry
 from geocloud.readers.products.stac_item import read_items_beside

@@ -13,13 +13,13 @@ from geocloud.errors import InputError
 from geocloud.readers.bands.choosing import SPECTROMETER_BANDS, ChosenBands, choose_bands, given_bands, nearest_hints
 from geocloud.readers.bands.evidence import ALPHA, BandHint
 from geocloud.readers.bands.names import to_micrometres
-from geocloud.readers.bands.radiometry import ScaleEvidence, tagged_radiometry
+from geocloud.readers.bands.radiometry import ScaleEvidence
 from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import check_blocks, check_size, open_raster, read_errors
 from geocloud.readers.files.paths import is_virtual, scene_name
 from geocloud.readers.files.sampling import has_data, mask_band
 from geocloud.readers.files.tree import MAX_METADATA_BYTES, local_name, parse_xml, texts
-from geocloud.readers.products.assembly import ProductDescription, assemble
+from geocloud.readers.products.assembly import ProductDescription, assemble, tagged_radiometry
 from geocloud.readers.reader import SceneOptions
 
 _PLANET = re.compile(r"(.*?)_[13][AB]_(?:Analytic|Visual|Basic|Pansharp).*", re.IGNORECASE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 PLANES = (("y", "x"), ("lat", "lon"), ("latitude", "longitude"), ("northing", "easting"), ("Y", "X"))
 """Names of the two dimensions of the ground, as usual in the field."""
+_OF_ALL = (("scale_factor", "add_offset"), ("_FillValue", "nodata", "missing_value"), ("crs",))
+"""Attributes of a dataset that hold for each variable that has none of the same group."""
 REGULAR = 1e-3
 """Steps between coordinates may differ by this share of a step."""
 
@@ -40,8 +43,32 @@ def array_georef(array: xarray.DataArray) -> Georef:
 
 def grid_mapping(array: xarray.DataArray) -> Mapping[str, Any]:
     """Attributes of the CF grid mapping variable, `spatial_ref` by rioxarray's habit; empty where there is none."""
-    name = array.encoding.get("grid_mapping") or array.attrs.get("grid_mapping") or "spatial_ref"
-    return array.coords[name].attrs if name in array.coords else {}
+    name = next((name for name in _mapping_names(array) if name in array.coords), None)
+    return {} if name is None else array.coords[name].attrs
+
+
+def _mapping_names(array: xarray.DataArray) -> list[str]:
+    """What the variable of the reference system may be called: as the array says, else by habit (openEO: crs)."""
+    stated = array.encoding.get("grid_mapping") or array.attrs.get("grid_mapping")
+    return [str(stated)] if stated else ["spatial_ref", "crs"]
+
+
+def planar_variables(dataset: xarray.Dataset, plane: tuple[Hashable, Hashable]) -> dict[str, xarray.DataArray]:
+    """Name -> variable with the dimensions `plane`, with what the dataset says of all of them.
+
+    That is the variable of the reference system, which xarray does not make a coordinate unless it is told to, and
+    among the dataset's attributes the reference system, scale, offset and nodata, unless the variable says its own.
+    """
+    found = {}
+    for name, values in dataset.data_vars.items():
+        if not set(plane) <= set(values.dims):
+            continue
+        own = {**values.attrs, **values.encoding}
+        groups = [group for group in _OF_ALL if not any(key in own for key in group)]
+        whole = values.assign_attrs({key: dataset.attrs[key] for key in chain(*groups) if key in dataset.attrs})
+        mapping = next((key for key in _mapping_names(values) if key in dataset.data_vars), None)
+        found[str(name)] = whole if mapping is None else whole.assign_coords({mapping: dataset[mapping]})
+    return found
 
 
 def crs_wkt(array: xarray.DataArray, mapping: Mapping[str, Any]) -> str:

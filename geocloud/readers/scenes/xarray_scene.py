@@ -29,7 +29,7 @@ from geocloud.readers.files.sampling import ARRAY_SIDE, sample_arrays
 from geocloud.readers.products.assembly import understood, with_options
 from geocloud.readers.products.geotiff import unnamed_note
 from geocloud.readers.reader import BaseScene, SceneOptions, SceneReader
-from geocloud.readers.scenes.xarray_grid import array_georef, plane_of
+from geocloud.readers.scenes.xarray_grid import array_georef, planar_variables, plane_of
 
 if TYPE_CHECKING:
     import xarray
@@ -235,7 +235,7 @@ def _layers(array: xarray.DataArray | xarray.Dataset) -> list[tuple[str, xarray.
 
     y, x = plane_of(array)
     if isinstance(array, xarray.Dataset):
-        planar = {str(name): values for name, values in array.data_vars.items() if {y, x} <= set(values.dims)}
+        planar = planar_variables(array, (y, x))
         if len(planar) != 1:
             return [(_variable_label(name, values), _flat(values, y, x), None) for name, values in planar.items()]
         return _layers(next(iter(planar.values())))
