@@ -1,6 +1,6 @@
-"""The kinds of model, in one table: what each takes and gives, and where its code is. Nothing here imports torch.
+"""The table of model kinds: inputs, outputs and where the code of each is. It is read without importing torch.
 
-A new kind is three files: its network, what fits it, and an entry here.
+A new kind is three files: its network, its training, and an entry here.
 """
 
 from __future__ import annotations
@@ -18,47 +18,47 @@ TrainRule = Literal["paper", "quantile", "equal"]
 LastLayer = Literal["sigmoid", "linear"]
 """Last layer of an autoencoder."""
 On = Literal["bands", "codes"]
-"""What a Gaussian mixture is of."""
+"""What a Gaussian mixture is fitted to."""
 _PATCHES = "geocloud.training.patches.trainer:train_on_patches"
 _AUTOENCODER = "geocloud.training.patches.loop:fit_autoencoder"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. Code is named as `module:name`, for `pkgutil.resolve_name` to import when it is needed."""
+    """One kind. Code is named `module:name`; `pkgutil.resolve_name` imports it when it is needed."""
 
     help: str
-    """What it is, for `geocloud train --help`."""
+    """A short description for `geocloud train --help`."""
     network: str
-    """Its class; see geocloud.models.networks. Empty: it does not score cloud."""
+    """Its class; see geocloud.models.networks. Empty: this kind does not score cloud."""
     trainer: str = _PATCHES
     """(data, folder, options, listener) -> Trained."""
     fitter: str = _AUTOENCODER
-    """Of a kind that is trained on patches: (network, patches, options, listener) -> mean loss of each epoch."""
+    """For a kind trained on patches: (network, patches, options, listener) -> mean loss of each epoch."""
     arguments: tuple[str, ...] = ()
-    """Training options that are passed on to the network's constructor where they are given."""
+    """Training options that, if given, are passed to the network's constructor."""
     text: str = ""
-    """What a high score means, for the card; `{normal}` is the tag of the training data."""
+    """The card's description of the score; `{normal}` is the tag of the training data."""
     unit: str = ""
-    """Of its raw score."""
+    """Unit of its raw score."""
     level: Level = "pixel"
     block: int = 8
     halo: int = 0
-    """Context in pixels round a block, a multiple of the network's stride."""
+    """Context around a block in pixels, a multiple of the network's stride."""
     min_resolution: float = 0.0
-    """Metres: finer pixels are averaged up to this size before they are scored; 0: never."""
+    """Pixel size in metres: smaller pixels are averaged to this size before they are scored; 0: never."""
     fit: Fit = "cut"
-    """How pictures become patches."""
+    """How pictures are made into patches."""
     rules: tuple[TrainRule, ...] = ("quantile",)
-    """Rules that can choose its threshold, the usual one first; a kind by recipe knows none."""
+    """Rules that can choose its threshold, the default first; a kind trained by a recipe has none."""
     bands: tuple[str, ...] = ()
     """The only bands it takes; empty: any."""
     whole_bands: bool = False
-    """It needs all its bands in every scene."""
+    """Whether every scene must have all its bands."""
     both: bool = False
-    """Trained on clear and on cloudy patches together."""
+    """Whether it is trained on clear and cloudy patches together."""
     by_recipe: bool = False
-    """A recipe file holds its options, and it writes its own log."""
+    """Whether a recipe file holds its options; such a kind writes its own log."""
 
 
 KINDS = {
@@ -80,7 +80,7 @@ KINDS = {
         arguments=("widths", "latent", "output"),
         text="Convolutional autoencoder of {normal} patches; its reconstruction error, per pixel",
         unit="mean squared error",
-        halo=32,  # codes up to two strides of 8 away draw a pixel, and each sees 15 pixels further: 31
+        halo=32,  # a pixel depends on codes up to two strides of 8 away, each of which sees 15 pixels further: 31
         rules=("quantile", "paper"),
     ),
     "contrast": Kind(
@@ -100,7 +100,7 @@ KINDS = {
         fitter="geocloud.training.alternatives.gan:fit_gan",
         arguments=("widths", "latent"),
         text="Adversarially trained autoencoder of {normal} patches (GANomaly); "
-        "how far the code of what it draws lies off",
+        "distance between the codes of input and reconstruction",
         unit="mean absolute difference of codes",
         halo=64,  # 8 of the interpolation, 15 of the second encoder, 31 of what it reads
     ),
@@ -146,7 +146,7 @@ KINDS = {
 
 
 def kind_of(name: str) -> Kind:
-    """The kind of a name; UsageError with the names there are."""
+    """The kind of this name; UsageError lists the names."""
     if name not in KINDS:
         raise UsageError(f"kind {name!r} is unknown; there are {', '.join(KINDS)}")
     return KINDS[name]

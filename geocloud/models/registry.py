@@ -1,4 +1,4 @@
-"""Names to scorers: the shipped models, baselines and other people's, and models of the user's own."""
+"""From a model's name to its scorer: shipped models, baselines, other people's detectors, and the user's own models."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from geocloud.scorers.onnx_card import CARD_SUFFIX, SUFFIX, model_card
 
 SHIPPED = Path(__file__).parent / "shipped"
 DEFAULT_MODEL = "default"
-"""Read as the name in `shipped/DEFAULT`."""
+"""Stands for the name in `shipped/DEFAULT`."""
 ADAPTERS = {
     "ukis-csmask": "geocloud.scorers.peers:ukis_csmask",
     "ukis-csmask-l2a": "geocloud.scorers.peers:ukis_csmask_l2a",
     "s2cloudless": "geocloud.scorers.peers:s2cloudless",
     "omnicloudmask": "geocloud.scorers.peers:omnicloudmask",
 }
-"""Other people's detectors by name, run by their own packages where these are installed."""
+"""Other people's detectors by name; their own packages, which must be installed, run them."""
 GROUP = "geocloud.scorers"
-"""Entry points by which a package offers scorers: each names a callable without arguments that gives one."""
+"""Entry points by which a package offers scorers; each is a callable without arguments that returns a scorer."""
 
 
 def default_name() -> str:
-    """Name of the model that is used when none is asked for."""
+    """Name of the model that is used if none is named."""
     return (SHIPPED / "DEFAULT").read_text(encoding="utf-8").strip()
 
 
@@ -42,12 +42,12 @@ def shipped_cards() -> list[ModelCard]:
 
 
 def own_folder() -> Path:
-    """Where the user keeps models that are then known by their names: $GEOCLOUD_MODELS, or ~/.geocloud/models."""
+    """Folder of the models that the user can give by name: $GEOCLOUD_MODELS, or ~/.geocloud/models."""
     return Path(os.environ.get("GEOCLOUD_MODELS") or Path.home() / ".geocloud" / "models")
 
 
 def own_models() -> dict[str, Path]:
-    """Name -> model folder or ONNX file in the user's own folder; those of a name that is taken are left out."""
+    """Name -> model folder or ONNX file in the user's own folder, but for names that are taken."""
     found = [*own_folder().glob(f"*/{CARD_FILE}"), *own_folder().glob(f"*{SUFFIX}")]
     places = [path.parent if path.name == CARD_FILE else path for path in sorted(found)]
     named = {path.stem if path.suffix == SUFFIX else path.name: path for path in places}
@@ -56,7 +56,7 @@ def own_models() -> dict[str, Path]:
 
 @lru_cache(maxsize=1)
 def installed_scorers() -> dict[str, EntryPoint]:
-    """Name -> entry point of the scorers that packages offer; those of a name that is taken are left out."""
+    """Name -> entry point of the scorers that packages offer, but for names that are taken."""
     adapters = [EntryPoint(name, place, GROUP) for name, place in ADAPTERS.items()]
     others = [point for point in entry_points(group=GROUP) if not _is_ours(point.name) and point.name not in ADAPTERS]
     return {point.name: point for point in [*adapters, *others]}
@@ -77,10 +77,10 @@ def model_names() -> list[str]:
 
 
 def model_path(model: str | os.PathLike[str]) -> Path:
-    """The folder, or the ONNX file, of a shipped model's name, of a name of the user's own, or of a path.
+    """The folder or ONNX file of a model, given by the name of a shipped or own model, or by path.
 
     Raises:
-        ModelError: there is none; the sentence has the names there are.
+        ModelError: there is no such model; the sentence lists the names.
     """
     name = os.fspath(model)
     plain = "/" not in name and "\\" not in name
@@ -100,7 +100,7 @@ def model_path(model: str | os.PathLike[str]) -> Path:
 
 
 def model_folder(model: str | os.PathLike[str]) -> Path:
-    """As `model_path`, of a model of geocloud's own kinds; ModelError for an ONNX file or a scorer of a package."""
+    """As `model_path`, for a model of geocloud's own kinds; ModelError for an ONNX file or a package's scorer."""
     name = os.fspath(model)
     path = None if _is_installed(name) else model_path(name)
     if path is None or path.suffix == SUFFIX:
@@ -109,7 +109,7 @@ def model_folder(model: str | os.PathLike[str]) -> Path:
 
 
 def model_paths(model: str | os.PathLike[str]) -> list[Path]:
-    """The files that a model is read from; none for a baseline or a scorer of a package."""
+    """The files from which a model is read; none for a baseline or a package's scorer."""
     name = os.fspath(model)
     if name in BASELINES or _is_installed(name):
         return []
@@ -127,7 +127,7 @@ def card_of(model: str | os.PathLike[str]) -> ModelCard:
 
 
 def identity_of(model: str | os.PathLike[str]) -> Any:  # noqa: ANN401 - any JSON value
-    """What tells a model from another of its name: its card with the hash of its weights, and a package's version."""
+    """What distinguishes models of one name: the card with the hash of the weights, and the package's version."""
     name = os.fspath(model)
     if name in BASELINES:
         return name
@@ -138,20 +138,20 @@ def identity_of(model: str | os.PathLike[str]) -> Any:  # noqa: ANN401 - any JSO
 
 
 def _is_installed(name: str) -> bool:
-    """Whether a package offers it: a folder or file of that name in the working directory does not hide it."""
+    """Whether a package offers it; a folder or file of that name in the working directory makes no difference."""
     return not _is_ours(name) and "/" not in name and not name.endswith(SUFFIX) and name in installed_scorers()
 
 
 def load_scorer(
     model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto", precision: Precision = "auto"
 ) -> Scorer:
-    """The scorer of a name, model folder or ONNX file; torch is imported only where it is needed.
+    """The scorer of a name, model folder or ONNX file; torch is imported only if it is needed.
 
     Args:
         model: name of a shipped model, a baseline, an installed scorer or a model of the user's own; a model folder; or
             an ONNX file with its card beside it.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        precision: `fp32`, `bf16`, or `auto`: bf16 where card and machine allow it; of geocloud's own kinds.
+        precision: `fp32`, `bf16`, or `auto`: bf16 if card and machine allow it; only for geocloud's own kinds.
 
     Raises:
         ModelError: there is no such model, or its weights or card are damaged.
@@ -178,7 +178,7 @@ def load_scorer(
 
 
 def _load_installed(point: EntryPoint) -> Scorer:
-    """The scorer that an entry point gives; ModelError where it gives none."""
+    """The scorer that an entry point returns; ModelError if it returns none."""
     try:
         scorer = point.load()()
     except GeocloudError:
@@ -191,7 +191,7 @@ def _load_installed(point: EntryPoint) -> Scorer:
 
 
 def checked(scorer: Any, source: str = "the scorer") -> Scorer:  # noqa: ANN401 - what others give
-    """A scorer, its answers checked where it is not geocloud's own; ModelError, naming its source, for no scorer."""
+    """The scorer, its results checked if it is not geocloud's own; ModelError naming `source` if it is no scorer."""
     if type(scorer).__module__.partition(".")[0] == __name__.partition(".")[0]:
         return cast("Scorer", scorer)
     from geocloud.scorers.guard import guarded
@@ -201,7 +201,7 @@ def checked(scorer: Any, source: str = "the scorer") -> Scorer:  # noqa: ANN401 
 
 _LOCK = threading.Lock()
 MODELS_KEPT = 4
-"""Models that a process keeps."""
+"""Number of models that a process keeps loaded."""
 
 
 def shared_scorer(
@@ -210,12 +210,12 @@ def shared_scorer(
     precision: Precision = "auto",
     identity: str = "",
 ) -> Scorer:
-    """As `load_scorer`; `identity` tells a model apart from another that stood in the same folder before."""
+    """As `load_scorer`, kept; `identity` differs if another model was in the same folder before."""
     with _LOCK:
         return load_once(os.fspath(model), device, precision, identity)
 
 
 @lru_cache(maxsize=MODELS_KEPT)
 def load_once(model: str, device: str, precision: Precision, identity: str) -> Scorer:  # noqa: ARG001 - part of the key
-    """Not for several threads at once: each would load."""
+    """One thread at a time may call it, otherwise each loads the model."""
     return load_scorer(model, device, precision)

@@ -1,7 +1,7 @@
-"""Two convolutional autoencoders, one of clear ground and one of cloud: which of them draws a pixel better?
+"""Two convolutional autoencoders, of clear ground and of cloud: which of them reconstructs a pixel better?
 
-The paper says once that normal is clear and once that normal is cloud; this is both readings at once. The score is the
-log ratio of their errors, each averaged over a small window first, for a ratio of single pixels is mostly noise.
+The paper calls clear ground normal in one place and cloud in another; this kind uses both readings. The score is the
+log ratio of the two errors. Each is first averaged over a small window: the ratio of single pixels is mostly noise.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from geocloud.models.networks.cells import with_absent
 from geocloud.models.networks.conv import ConvAutoencoder
 
 WIDEST = 17
-"""Widest window that the halo holds."""
+"""Side in pixels of the largest window that fits into the halo."""
 FLOOR = 1e-6
-"""Added to both errors, reflectance²: below it both are drawn perfectly."""
+"""Added to both errors, reflectance²: smaller errors count as none."""
 
 
 class ContrastNetwork(nn.Module):
-    """A pair of autoencoders of one shape."""
+    """Two autoencoders of the same shape."""
 
     def __init__(self, channels: int, widths: Sequence[int] = (24, 48, 96), latent: int = 16, window: int = 9) -> None:
-        """Build both.
+        """Random weights; ValueError if the window is even or larger than WIDEST.
 
         Args:
             channels: bands.
             widths: see ConvAutoencoder.
             latent: see there.
-            window: odd number of pixels per side that errors are averaged over.
+            window: side in pixels, odd, of the window over which errors are averaged.
         """
         super().__init__()
         if window % 2 == 0 or not 1 <= window <= WIDEST:
@@ -40,14 +40,14 @@ class ContrastNetwork(nn.Module):
         self.cloudy = ConvAutoencoder(channels, widths, latent)
 
     def errors(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, h, w) mean squared error of the autoencoder of clear ground, and of that of cloud."""
+        """(n, h, w) mean squared errors of the autoencoders of clear ground and of cloud, reflectance²."""
         return self.clear.error(x, present), self.cloudy.error(x, present)
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
-        """(n, h, w) log of the first error over the second: above 0 cloud explains the pixel better."""
+        """(n, h, w) log of the first error over the second: above 0, the autoencoder of cloud fits the pixel better."""
         clear, cloudy = (self._smooth(error.float()) for error in self.errors(with_absent(x, present), present))
         return ((clear + FLOOR) / (cloudy + FLOOR)).log()
 
     def _smooth(self, error: Tensor) -> Tensor:
-        """Mean over the window."""
+        """(n, h, w) error averaged over the window."""
         return F.avg_pool2d(error, self.window, stride=1, padding=self.window // 2, count_include_pad=False)

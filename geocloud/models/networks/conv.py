@@ -1,4 +1,4 @@
-"""The convolutional sister of the paper's network: any number of bands, an error for every pixel."""
+"""The paper's autoencoder with convolutions: any number of bands, and an error for every pixel."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from geocloud.models.kinds import LastLayer
 from geocloud.models.networks.cells import with_absent
 
 STRIDE = 8
-"""Pixels per side that one code vector stands for; a block and its halo are multiples of it."""
+"""Side in pixels of the square that one code vector describes; a block and its halo are multiples of it."""
 
 
 class ConvAutoencoder(nn.Module):
-    """Three halvings to a code map and three doublings back; no skip connections, which would let anything through.
+    """Halves the resolution three times to a map of codes, and doubles it three times back.
 
-    Nothing in it looks at a whole patch (no normalisation over pixels), so a pixel's error depends on its
-    surroundings within the halo only.
+    It has no skip connections: with them it could reconstruct anything. No layer normalises over pixels, so the error
+    of a pixel depends only on its surroundings within the halo.
     """
 
     def __init__(
         self, channels: int, widths: Sequence[int] = (24, 48, 96), latent: int = 16, output: LastLayer = "linear"
     ) -> None:
-        """Build the layers.
+        """Random weights; ValueError if an argument is out of its range.
 
         Args:
             channels: bands.
@@ -41,8 +41,8 @@ class ConvAutoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, h, w), h and w multiples of 8 → its reconstruction, of the same shape."""
-        drawn: Tensor = self.squash(self.decoder(self.encoder(x)))
-        return drawn
+        reconstruction: Tensor = self.squash(self.decoder(self.encoder(x)))
+        return reconstruction
 
     def error(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, h, w) mean squared error over the bands that are there, reflectance².
@@ -60,27 +60,27 @@ class ConvAutoencoder(nn.Module):
 
 
 def conv_encoder(channels: int, widths: Sequence[int], latent: int) -> nn.Sequential:
-    """(n, channels, h, w) → (n, latent, h/8, w/8); it sees 15 pixels on each side of a cell."""
+    """(n, channels, h, w) → (n, latent, h/8, w/8); a code sees 15 pixels beyond each side of its square."""
     half, quarter, eighth = widths
     return nn.Sequential(*_down(channels, half), *_down(half, quarter), *_down(quarter, eighth), _conv(eighth, latent))
 
 
 def conv_decoder(channels: int, widths: Sequence[int], latent: int) -> nn.Sequential:
-    """(n, latent, h/8, w/8) → (n, channels, h, w); it mixes codes up to two cells away."""
+    """(n, latent, h/8, w/8) → (n, channels, h, w); a pixel depends on codes up to two squares away."""
     half, quarter, eighth = widths
     return nn.Sequential(*_up(latent, eighth), *_up(eighth, quarter), *_up(quarter, half), _conv(half, channels))
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution that keeps the size or divides it by its stride."""
+    """A 3x3 convolution; it divides the height and width by its stride."""
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, padding_mode="reflect")
 
 
 def _down(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
-    """Half the resolution."""
+    """Layers that halve the resolution."""
     return _conv(inputs, outputs, stride=2), nn.SiLU()
 
 
 def _up(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
-    """Features, then double the resolution."""
+    """Layers that double the resolution."""
     return _conv(inputs, outputs), nn.SiLU(), nn.Upsample(scale_factor=2, mode="nearest")

@@ -1,7 +1,7 @@
-"""The paper's network: a 64x64 picture as one long vector, squeezed through a short code and drawn again.
+"""The paper's network: a 64x64 picture as one vector, reduced to a short code and reconstructed.
 
 Cherif, Ziada, Habib, "Image anomaly detection": a fully connected encoder, code and decoder on 64x64x3 = 12288 values,
-trained to reproduce normal pictures; what it reproduces badly is an anomaly.
+trained to reconstruct normal pictures; what it reconstructs badly is an anomaly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from geocloud.raster import PATCH
 
 
 class DenseAutoencoder(nn.Module):
-    """Fully connected autoencoder of single patches; its raw score is their mean squared error."""
+    """Fully connected autoencoder of single patches; the raw score of a patch is its mean squared error."""
 
     def __init__(
         self, channels: int, widths: Sequence[int] = (512,), latent: int = 128, output: LastLayer = "sigmoid"
@@ -44,8 +44,8 @@ class DenseAutoencoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, 64, 64) → its reconstruction, of the same shape."""
         code = self.encoder(x.flatten(1))  # (n, latent)
-        drawn: Tensor = self.squash(self.decoder(torch.relu(code)))  # (n, channels*64*64)
-        return drawn.view(-1, self.channels, PATCH, PATCH)
+        reconstructed: Tensor = self.squash(self.decoder(torch.relu(code)))  # (n, channels*64*64)
+        return reconstructed.view(-1, self.channels, PATCH, PATCH)
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:  # noqa: ARG002 - it needs all its bands
         """(n, channels, h, w) → (n, h/64, w/64): mean squared error of each patch, reflectance²."""
@@ -58,7 +58,7 @@ class DenseAutoencoder(nn.Module):
 
 
 def _layers(sizes: Sequence[int]) -> nn.Sequential:
-    """Linear layers from size to size, ReLU between them and none at the end."""
+    """A linear layer from each size to the next, with ReLU between layers but not after the last."""
     layers: list[nn.Module] = []
     for size, following in pairwise(sizes):
         layers += [nn.Linear(size, following), nn.ReLU()]

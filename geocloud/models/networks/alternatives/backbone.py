@@ -1,4 +1,4 @@
-"""A small classifier of pictures whose lower layers `features` stands on: transfer learning in its plainest form."""
+"""A small picture classifier; the kind `features` uses its lower layers (transfer learning)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Backbone(nn.Module):
-    """Three halvings, each of two convolutions, then one linear layer on the mean of the last map."""
+    """Halves the resolution three times, each by two convolutions; then a linear layer on the mean of the last map."""
 
     def __init__(self, channels: int = 3, widths: Sequence[int] = (24, 48, 96), classes: int = 10) -> None:
         """Random weights.

@@ -1,7 +1,7 @@
 """A linear autoencoder on the features of a network that was trained on another task.
 
 The best linear autoencoder is the projection on the first principal components (Baldi and Hornik 1989), so it is
-fitted in one step (geocloud.training.alternatives.features); its error is what they leave over.
+fitted in one step (geocloud.training.alternatives.features); its error is the part that they do not explain.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ FEATURE_STRIDE = 4
 
 
 class FeatureAutoencoder(nn.Module):
-    """Frozen features, their mean and scale, and the directions that normal ones spread along."""
+    """Frozen features, their mean and scale, and the directions in which normal features vary."""
 
     def __init__(self, channels: int, components: int = 16, widths: Sequence[int] = (24, 48, 96)) -> None:
-        """Unfitted: no direction is known.
+        """An unfitted model without directions; ValueError for a number of components out of range.
 
         Args:
             channels: bands of the backbone.
-            components: principal components kept.
+            components: number of principal components.
             widths: of the backbone.
         """
         super().__init__()
@@ -45,7 +45,7 @@ class FeatureAutoencoder(nn.Module):
         return self.backbone.features(x)
 
     def residual(self, vectors: Tensor) -> Tensor:
-        """(m, size) features to (m,) mean squared error of their reconstruction, in standard deviations²."""
+        """(m,) mean squared error of the reconstruction of (m, size) features, in standard deviations²."""
         scaled = (vectors - self.mean) / self.scale
         error: Tensor = (scaled - scaled @ self.directions.T @ self.directions).square().mean(dim=1)
         return error

@@ -1,8 +1,8 @@
 """An adversarially trained autoencoder: GANomaly (Akçay, Atapour-Abarghouei, Breckon 2018), a score per pixel.
 
-Encoder, decoder, and a second encoder that reads what was drawn. Trained on normal patches together with a critic
-(`training/alternatives/gan.py`), it draws what looks normal; the code of what it drew then differs from the code of
-what it saw where that was not normal.
+An encoder, a decoder, and a second encoder that reads the reconstruction. It is trained on normal patches together with
+a critic (`training/alternatives/gan.py`), so reconstructions look normal. Where the input is not normal, the codes of
+input and reconstruction differ.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from geocloud.models.networks.conv import STRIDE, conv_decoder, conv_encoder
 
 
 class GanAutoencoder(nn.Module):
-    """Encoder, decoder, encoder; its raw score is the distance of the two codes."""
+    """Encoder, decoder, encoder; the raw score is the distance between the two codes."""
 
     def __init__(self, channels: int, widths: Sequence[int] = (24, 48, 96), latent: int = 16) -> None:
-        """Build the layers; see ConvAutoencoder for the arguments."""
+        """Random weights; arguments and ValueError as of ConvAutoencoder."""
         super().__init__()
         if len(widths) != 3 or min(*widths, latent) < 1:
             raise ValueError(f"three widths and a latent of at least 1 are needed, not {widths} and {latent}")
@@ -29,19 +29,19 @@ class GanAutoencoder(nn.Module):
         self.second = conv_encoder(channels, widths, latent)
 
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw a batch.
+        """Reconstruct a batch.
 
         Args:
             x: (n, channels, h, w) reflectance, h and w multiples of 8, missing bands 0.
             present: (channels,) for all or (n, channels) for each.
 
         Returns:
-            (n, channels, h, w) what was drawn, missing bands 0, and the codes (n, latent, h/8, w/8) before and after.
+            (n, channels, h, w) reconstruction, missing bands 0; (n, latent, h/8, w/8) codes of the input and of it.
         """
         there = present.to(x.dtype).expand(x.shape[0], x.shape[1])[:, :, None, None]
         code = self.encoder(x)
-        drawn = self.decoder(code) * there
-        return drawn, code, self.second(drawn)
+        reconstruction = self.decoder(code) * there
+        return reconstruction, code, self.second(reconstruction)
 
     def raw_score(self, x: Tensor, present: Tensor) -> Tensor:
         """(n, h, w) mean absolute difference of the codes, interpolated between their 8x8 cells (the paper's eq. 5)."""
