@@ -175,11 +175,13 @@ def other_reading(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
     high, top = (float(np.percentile(positive, q)) for q in (99, 99.9))
     low = _lowest(samples)
     x10000 = guess.scale == SENTINEL2_BEFORE_04.scale
+    land = samples.land * guess.scale > OFTEN_LAND and evidence.sensor is None
+    bright = high * guess.scale > OFTEN_BRIGHTEST or samples.water * guess.scale > WATER or land
     doubts = (  # (doubt, whether it applies, the scale it would mean)
         ("they may be bytes or radiance", guess.scale == PERCENT, guess.scale),
         (
             "so bright, they may be over 20000, 32768 or 65535 instead",
-            x10000 and _is_bright(samples, guess.scale, evidence),
+            x10000 and bright,
             1 / 32768,
         ),
         (
@@ -200,13 +202,6 @@ def other_reading(samples: Samples, guess: Radiometry, evidence: ScaleEvidence) 
         ),
     )
     return next((text for text, applies, scale in doubts if applies and _has_usual_land(samples, scale)), "")
-
-
-def _is_bright(samples: Samples, scale: float, evidence: ScaleEvidence) -> bool:
-    """True if the scene, its water or, if its sensor is unknown, its land would be brighter than is usual."""
-    high = float(np.percentile(samples.values[samples.values > 0], 99))
-    land = samples.land * scale > OFTEN_LAND and evidence.sensor is None
-    return high * scale > OFTEN_BRIGHTEST or samples.water * scale > WATER or land
 
 
 def from_values(samples: Samples, evidence: ScaleEvidence) -> Radiometry:
