@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import atexit
 import ctypes
 import errno
 import io
@@ -12,6 +14,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from contextlib import suppress
 from importlib.util import find_spec
@@ -140,6 +143,30 @@ def hear_signals() -> None:
         signal.signal(number, stop)
 
 
+def _strike(number: signal.Signals) -> None:
+    """Send a signal to the main thread, so that what it waits for is interrupted too."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        _thread.interrupt_main(number)
+
+
+def repeat_lost_signals() -> None:
+    """Stop the run also if its signal comes in a destructor, where Python drops what is raised; called once."""
+    report = sys.unraisablehook
+
+    def repeat(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            report(dropped)
+            return
+        hear_signals()
+        number = next((number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN), None)
+        if number is not None:
+            threading.Timer(0.01, _strike, [number]).start()  # once the destructor is done
+
+    sys.unraisablehook = repeat
+
+
 def hear_no_more() -> None:
     """Ignore signals from now on, so that none changes the exit code."""
     if hasattr(signal, "pthread_sigmask"):
@@ -151,10 +178,11 @@ def hear_no_more() -> None:
 def leave(code: int) -> NoReturn:
     """End the process at once, when all files are closed.
 
-    Python would first take everything apart, for a second or so. A signal then would give another exit code, and a
+    Python would first take all modules apart, for a second or so. A signal then would give another exit code, and a
     thread of GDAL or torch that is still busy could crash.
     """
     hear_no_more()
+    atexit._run_exitfuncs()  # noqa: SLF001 - else Dask's processes leave semaphores, with a warning
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -26,6 +26,7 @@ from geocloud.cli.common import (
     mend_streams,
     print_error,
     protect_environment,
+    repeat_lost_signals,
     unprinted,
 )
 from geocloud.cli.reporter import DETECT_SHARES, ProgressMode, Shares, Verbosity, make_reporter, scene_notes
@@ -314,6 +315,7 @@ def main() -> None:
     """Entry point: defends against a leaked environment, runs the command, and ends the process."""
     protect_environment()
     bound_heaps()
+    repeat_lost_signals()
     try:
         cli(prog_name="geocloud")
     except SystemExit as end:

@@ -49,16 +49,22 @@ def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, signals: list[sign
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("moment", ["before its module", "as its options are read", "after its work"])
+@pytest.mark.parametrize(
+    "moment", ["before its module", "as its options are read", "in a destructor", "after its work"]
+)
 def test_a_signal_before_and_after_the_work_is_one_word_too(number: signal.Signals, moment: str) -> None:
     """Where no reporter hears it: click says Aborted! and ends with 1."""
     before = {
         "before its module": "main.import_module = lambda name: strike()",
         "as its options are read": "main.Command.parse_args = lambda *given: strike()",
+        "in a destructor": (  # where Python drops exceptions: the signal was lost, and so were all that followed
+            "class Last: __del__ = lambda self: strike()\n"
+            f"main.import_module = lambda name: (bool(Last()), time.sleep({PATIENCE}))"
+        ),
         "after its work": "main.lost_stdout = strike",
     }[moment]
     code = (
-        "import os, signal, sys; from geocloud.cli import main\n"
+        "import os, signal, sys, time; from geocloud.cli import main\n"
         f"signal.signal({int(number)}, signal.default_int_handler)\n"  # whoever started this test may ignore it
         f"def strike():\n    main.hear_signals(); os.kill(os.getpid(), {int(number)}); return ''\n"
         f"{before}\nmain.main()"
