@@ -78,7 +78,8 @@ def export_model(
         _add_metadata(staging.path(path), card, ordered)
         if side - 2 * card.halo >= PATCH:
             write_onnx_card(_card(card, ordered, side), staging.path(card_path))
-        staging.commit(last=path, overwrite=overwrite)
+        older = [card_path] if overwrite else []  # it would be wrong beside a tile too small for a card
+        staging.commit(last=path, retired=lambda: older, overwrite=overwrite)
     return path
 
 

@@ -44,3 +44,12 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
         export_model("hot", tmp_path / "m.onnx", BANDS)
     with pytest.raises(UsageError, match="multiple of 64"):
         export_model("default", tmp_path / "m.onnx", BANDS, side=100)
+
+
+def test_a_file_that_is_replaced_keeps_no_card_of_another_size(tmp_path: Path) -> None:
+    """Tiles no larger than the halo have no card; an older one would run them as what they are not."""
+    pytest.importorskip("onnx", reason="needs pip install 'geocloud[onnx]'")
+    export_model("default", tmp_path / "m.onnx", BANDS, side=128)
+    assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", "m.toml"}
+    export_model("default", tmp_path / "m.onnx", BANDS, side=64, overwrite=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"m.onnx"}
