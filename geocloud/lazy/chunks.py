@@ -26,12 +26,13 @@ from geocloud.readers.bands.spec import (
     Radiometry,
     Samples,
     average,
+    common_fill,
+    common_numbers,
     find_valid,
     is_nodata,
     medians_of,
-    most_common,
 )
-from geocloud.readers.products.assembly import given_radiometry, with_options
+from geocloud.readers.products.assembly import given_radiometry, unless_applied, with_options
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_scene import array_nodata, stated_radiometry
 from geocloud.scorers.card import Precision
@@ -248,7 +249,7 @@ def _numbers(
     found = {band: given or stated_radiometry(layer) for band, layer in layers.items()}
     if given is None and options.offset is not None:
         found = {band: known and replace(known, offset=options.offset) for band, known in found.items()}
-    if all(found.values()):
+    if all(found.values()) and (given is not None or stack.dtype.kind != "f"):
         if options.nodata is None and None in nodata and stack.dtype.kind in "iu":
             tell(
                 evidence.source, ["nothing states what is nodata, and no pixel is looked at: if some is, give nodata="]
@@ -298,14 +299,16 @@ def _probe(
             kept.append(values[here].astype(np.float64))
         alike.append(part[0][(part == part[0]).all(axis=0) & valid.all(axis=0)])
         looked += part[0].size
-    fill, share = most_common(np.concatenate(alike), looked)
+    fills = common_numbers(np.concatenate(alike), looked)
     numbers = {band: np.concatenate(kept) for band, kept in seen.items()}
-    padded = fill == 0 or bool((corners == fill).all(axis=0).any())
+    fill = common_fill([[one for one in fills if one[0] == 0 or (corners == one[0]).all(axis=0).any()]])
     every = np.concatenate(list(numbers.values()))
-    samples = Samples(every, dtypes, *((fill, share) if padded else (0.0, 0.0)), medians_of(numbers)).without_fill()
+    samples = Samples(every, dtypes, *fill, medians_of(numbers)).without_fill()
     if not samples.values.size:  # nothing but nodata in these chunks: no scale can do harm there, and others are alike
         unknown = Radiometry(1e-4, 0.0, "read as reflectance x 10000", guessed=True)
         return [known or unknown for known in found.values()], None
+    if all(dtype.startswith("float") for dtype in dtypes):
+        found = unless_applied(found, lambda: samples)
     scales = with_options(found, evidence, options, lambda: samples)
     notes = [Warn(f"reflectance = {scale}") for scale in dict.fromkeys(scales.values()) if scale.guessed]
     padding, said = samples.padding(set(scales.values())) if options.nodata is None else (None, "")

@@ -12,6 +12,7 @@ from testutils import write_scene
 import geocloud
 from geocloud import DetectOptions, SceneOptions, open_scene
 from geocloud.errors import InputError, UsageError
+from geocloud.progress import Warn
 
 xarray = pytest.importorskip("xarray")
 BANDS = ("blue", "green", "red", "nir")
@@ -93,6 +94,32 @@ def test_attributes_of_the_whole_dataset_hold_for_variables_that_state_none() ->
     plain = xarray.Dataset({band: values.drop_attrs() for band, values in bands.items()}, attrs={"nodata": 0})
     with open_scene(plain) as scene:
         assert (read_all(scene).valid == VALID).all()
+
+
+def test_a_scale_that_was_applied_before_is_not_applied_again() -> None:
+    stated = {"scale_factor": 1e-4, "add_offset": -0.1}
+    reflectance = (cube().where(VALID) / 10000).astype(np.float32).assign_attrs(stated)
+    for array in (reflectance, reflectance.chunk({"y": 25})):
+        with open_scene(array) as scene:
+            assert_twin(scene, twin(), VALID)
+            assert isinstance(scene.notes[0], Warn)
+            assert "DN * 0.0001 - 0.1 of the array's attributes was applied before" in scene.notes[0]
+    numbers = cube().where(VALID).astype(np.float32).assign_attrs(stated)
+    with open_scene(numbers) as scene:
+        np.testing.assert_allclose(read_all(scene).data[1][VALID], NUMBERS[1][VALID] * 1e-4 - 0.1, atol=1e-6)
+    masks = [geocloud.mask(array).to_numpy() for array in (reflectance.drop_attrs(), reflectance.chunk({"y": 25}))]
+    np.testing.assert_array_equal(*masks)
+
+
+@pytest.mark.parametrize(("fill", "dtype"), [(0, np.uint16), (-999, np.int16)])
+def test_padding_is_found_where_the_commonest_number_of_a_band_is_another(fill: int, dtype: type) -> None:
+    numbers = NUMBERS.clip(200, 900).astype(dtype)
+    numbers[3] = np.random.default_rng(4).integers(1, 4, numbers[3].shape)  # water in near infrared
+    numbers[:, :20, :20] = fill
+    array = cube().drop_attrs().copy(data=numbers)
+    for one in (array, array.chunk({"y": 25})):
+        mask = geocloud.mask(one).to_numpy()
+        np.testing.assert_array_equal(mask == 255, numbers[0] == fill)
 
 
 def test_a_grid_that_goes_up_stays_so() -> None:

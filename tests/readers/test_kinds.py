@@ -114,6 +114,7 @@ class TestScale:
         "stem",
         [
             "LC08_L2SP_044034_20140318_20200911_02_T1_SR_B{}.TIF",
+            "LC08_L2SP_044034_20140318_02_T1_B{}.TIF",
             "LC08_CU_003008_20161026_20210502_02_SR_B{}.TIF",
             "scene_SR_B{}.tif",
             "SR_B{}.tif",
@@ -224,6 +225,15 @@ class TestNodata:
         path = write_scene(tmp_path / "a.tif", data=data, names=None, photometric="rgb", alpha="yes")
         with open_scene(path) as scene:
             assert (read_all(scene).valid == (data[3] > 0)).all()
+
+    def test_padding_of_band_files_though_their_commonest_numbers_differ(self, tmp_path: Path) -> None:
+        water = stack(4, 300, 1500)
+        water[3] = stack(4, 1, 3)[3]
+        water[:, :15] = 0
+        names = ("blue.tif", "green.tif", "red.tif", "nir.tif")
+        write_files(tmp_path / "a", dict(zip(names, water, strict=True)))
+        with open_scene(tmp_path / "a") as scene:
+            assert (read_all(scene).valid == (water[0] > 0)).all()
 
     @pytest.mark.parametrize("dtype", ["float32", "uint16"])
     def test_a_last_band_of_0_and_1_masks_in_floats_too(self, tmp_path: Path, dtype: str) -> None:

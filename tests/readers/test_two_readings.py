@@ -167,15 +167,26 @@ class TestScale:
         with open_scene(tmp_path / "i.json") as scene:
             assert read_all(scene).data.max() == pytest.approx(0.08)
 
-    def test_tags_that_outlived_the_scaling_are_doubted(self, tmp_path: Path) -> None:
-        data = np.random.default_rng(0).uniform(0.02, 0.6, (4, 60, 60)).astype(np.float32)
+    @pytest.mark.parametrize(
+        ("factor", "dtype", "doubt"),
+        [
+            (1, np.float32, "was applied before"),
+            (100, np.uint8, "goes up to 0.005"),
+            (1e6, np.float32, "goes up to 59"),
+        ],
+    )
+    def test_tags_that_outlived_the_scaling_are_doubted(
+        self, tmp_path: Path, factor: float, dtype: type, doubt: str
+    ) -> None:
+        data = (np.random.default_rng(0).uniform(0.02, 0.6, (4, 60, 60)) * factor).astype(dtype)
         path = write_scene(tmp_path / "a.tif", data=data, names=WORDS)
         with rasterio.open(path, "r+") as dataset:
-            dataset.scales = [1e-4] * 4
+            dataset.scales = [1e-4 if factor < 1e6 else 1e-3] * 4
         with open_scene(path) as scene:
-            assert any(isinstance(note, Warn) and "goes up to" in note and "--scale" in note for note in scene.notes)
-        with open_scene(path, SceneOptions(scale=1)) as scene:
-            assert not any("goes up to" in note for note in scene.notes)
+            assert any(isinstance(note, Warn) and doubt in note and "--scale" in note for note in scene.notes)
+            assert factor > 1 or read_all(scene).data.max() == data.max()
+        with open_scene(path, SceneOptions(scale=1 / factor)) as scene:
+            assert not any(doubt in note for note in scene.notes)
 
     def test_a_scene_without_data_is_no_guess(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "a.tif", data=np.zeros((4, 60, 60), np.uint16), names=WORDS, nodata=0)

@@ -236,7 +236,7 @@ SENTINEL2_FROM_04 = Product("Sentinel-2 from baseline 04.00 on", 1e-4, -0.1, 0)
 """ESA, Sentinel-2 Products Specification Document 14.9: reflectance = (DN + ADD_OFFSET) / QUANTIFICATION_VALUE."""
 LANDSAT_C2_L2 = Product(
     *("Landsat Collection 2 Level 2", 2.75e-5, -0.2, 0, 0),
-    r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}_\d{8}_02|L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_SR"
+    r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}(?:_\d{8})?_02|L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_SR"
     r"|L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_02_\w\w_(?:sr|toa)_band\d",
 )
 """USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide (LSDS-1619), section 6; ARD and on demand the same."""

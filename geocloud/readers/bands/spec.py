@@ -295,18 +295,22 @@ class Samples:
         return None, Warn(f"{share_text}: if that is nodata, give --nodata {self.fill:g}{white}")
 
 
-def most_common(values: NDArray[Any], looked: int) -> Fill:
-    """The most common of the values, and its count divided by `looked`, the number of sampled pixels."""
-    if not values.size:
-        return 0.0, 0.0
+def common_numbers(values: NDArray[Any], looked: int) -> list[Fill]:
+    """The numbers that are at least FILL_SHARE of `looked`, the number of sampled pixels, each with its share."""
     numbers, counts = np.unique(values, return_counts=True)
-    return float(numbers[counts.argmax()]), float(counts.max()) / max(looked, 1)
+    shares = counts / max(looked, 1)
+    return [(float(number), float(share)) for number, share in zip(numbers, shares, strict=True) if share >= FILL_SHARE]
 
 
-def common_fill(fills: Sequence[Fill]) -> Fill:
-    """The fill of a scene of several files: the number that fills every file and its least share; else (0, 0)."""
-    numbers = {number for number, _ in fills}
-    return (fills[0][0], min(share for _, share in fills)) if len(numbers) == 1 else (0.0, 0.0)
+def common_fill(fills: Sequence[Sequence[Fill]]) -> Fill:
+    """The fill of a scene of several files: the number that fills most of every file, and its least share.
+
+    Args:
+        fills: for each file, the numbers that may fill it; if none is in all files, the fill is (0, 0).
+    """
+    shares = [dict(each) for each in fills]
+    both = set.intersection(*map(set, shares)) if shares else set()
+    return max(((number, min(each[number] for each in shares)) for number in both), key=lambda f: f[1], default=(0, 0))
 
 
 def medians_of(numbers: Mapping[str, NDArray[Any]]) -> Medians:

@@ -18,9 +18,9 @@ from geocloud.readers.bands.spec import (
     Fill,
     Samples,
     common_fill,
+    common_numbers,
     is_nodata,
     medians_of,
-    most_common,
 )
 from geocloud.readers.files.opening import open_raster, read_bands, read_errors
 
@@ -67,19 +67,23 @@ def sample_files(sources: Sequence[BandSource], *, allow_external: bool = False)
 def sample_arrays(arrays: Mapping[str, xarray.DataArray], nodata: Mapping[str, float | None]) -> Samples:
     """Some valid values of (y, x) arrays, a band each."""
     seen: dict[str, NDArray[np.float64]] = {}
-    fills = []
+    planes, filled = [], []
     for band, array in arrays.items():
         steps = {dim: slice(None, None, max(1, size // ARRAY_SIDE)) for dim, size in array.sizes.items()}
         values = array.isel(steps).to_numpy()
         found = values[~is_nodata(values, nodata[band])]
-        number, share = most_common(found, values.size)
-        fills.append((number, share if number == 0 or number in values[np.ix_((0, -1), (0, -1))] else 0.0))
+        planes.append(values)
+        filled.append(~is_nodata(values, nodata[band]))
         if not found.size:  # little data in a large frame: look at all of it
             whole = array.to_numpy()
             found = whole[~is_nodata(whole, nodata[band])][: ARRAY_SIDE**2]
         seen[band] = found.astype(np.float64)
     dtypes = tuple(str(array.dtype) for array in arrays.values())
-    return Samples(np.concatenate(list(seen.values())), dtypes, *common_fill(fills), medians_of(seen)).without_fill()
+    alike = np.logical_and.reduce([valid & (values == planes[0]) for values, valid in zip(planes, filled, strict=True)])
+    corners = planes[0][np.ix_((0, -1), (0, -1))][alike[np.ix_((0, -1), (0, -1))]]
+    numbers = common_numbers(planes[0][alike], alike.size)
+    fill = common_fill([[(number, share) for number, share in numbers if number == 0 or number in corners]])
+    return Samples(np.concatenate(list(seen.values())), dtypes, *fill, medians_of(seen)).without_fill()
 
 
 def mask_band(dataset: Any, users: Collection[int] = ()) -> tuple[int, bool]:  # noqa: ANN401 - rasterio is untyped
@@ -143,8 +147,8 @@ def has_data(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is un
 def _sample(
     dataset: Any,  # noqa: ANN401 - rasterio is untyped
     sources: Sequence[BandSource],
-) -> tuple[NDArray[np.float64], Fill, dict[str, NDArray[np.float64]]]:
-    """Valid values of some bands of one file; what may fill it, a number that all have in one corner; each band's."""
+) -> tuple[NDArray[np.float64], list[Fill], dict[str, NDArray[np.float64]]]:
+    """Valid values of some bands of one file; what may fill it: 0, or a number of a corner; the values of each band."""
     parts = [_part(dataset, sources, window) for window in _windows(dataset)]
     if not any(valid.any() for _, valid in parts):
         side = max(dataset.height, dataset.width)
@@ -157,13 +161,17 @@ def _sample(
     alike = np.concatenate(
         [values[0][(values == values[0]).all(axis=0) & valid.all(axis=0)] for values, valid in parts]
     )
-    number, share = most_common(alike, looked)
-    corner = number == 0 or (_in_corner(dataset, sources, number) and not _saturates(parts, number, share))
+    corners = _corners(dataset, sources)
+    fills = [
+        (number, share)
+        for number, share in common_numbers(alike, looked)
+        if number == 0 or ((corners == number).all(axis=1).any() and not _saturates(parts, number, share))
+    ]
     pixels = {
         source.band: np.concatenate([values[n][valid[n]] for values, valid in parts])
         for n, source in enumerate(sources)
     }
-    return np.concatenate(kept).astype(np.float64), (number, share if corner else 0.0), pixels
+    return np.concatenate(kept).astype(np.float64), fills, pixels
 
 
 def _saturates(parts: Sequence[tuple[NDArray[Any], BoolArray]], number: float, share: float) -> bool:
@@ -177,11 +185,11 @@ def _saturates(parts: Sequence[tuple[NDArray[Any], BoolArray]], number: float, s
     return share > MOSTLY_WHITE or nearly > NEARLY_SHARE * share * looked
 
 
-def _in_corner(dataset: Any, sources: Sequence[BandSource], number: float) -> bool:  # noqa: ANN401
-    """True where a corner of the file has that number in all bands, as padding has and saturated clouds seldom."""
+def _corners(dataset: Any, sources: Sequence[BandSource]) -> NDArray[Any]:  # noqa: ANN401 - rasterio is untyped
+    """(4, band) the pixels in the corners of the file, which padding fills and saturated clouds seldom do."""
     indexes = [source.index for source in sources]
-    places = ((row, col) for row in (0, dataset.height - 1) for col in (0, dataset.width - 1))
-    return any((read_bands(dataset, indexes, Window(col, row, 1, 1)) == number).all() for row, col in places)
+    places = [(row, col) for row in (0, dataset.height - 1) for col in (0, dataset.width - 1)]
+    return np.stack([read_bands(dataset, indexes, Window(col, row, 1, 1))[:, 0, 0] for row, col in places])
 
 
 def _first_with_data(

@@ -16,7 +16,15 @@ from geocloud.errors import InputError
 from geocloud.progress import Warn
 from geocloud.raster import Georef
 from geocloud.readers.bands.names import SCORED, VISIBLE, band_order
-from geocloud.readers.bands.radiometry import ScaleEvidence, choose_radiometry, implausible, known_nodata
+from geocloud.readers.bands.radiometry import (
+    BRIGHTEST_SCALED,
+    DARKEST_SCALED,
+    LEAST_STATED,
+    ScaleEvidence,
+    choose_radiometry,
+    implausible,
+    known_nodata,
+)
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, Samples, SceneInfo
 from geocloud.readers.files.opening import (
     check_blocks,
@@ -151,6 +159,9 @@ def assemble(
         return sampled[0]
 
     known = stated or {source.band: source.radiometry for source in ordered}
+    floats = all(stored[source.path].dtypes[source.index - 1].startswith("float") for source in ordered)
+    if floats and given_radiometry(options) is None:
+        known = unless_applied(known, sample)
     scales = with_options(known, product.scale, options, sample)
     filled = [replace(source, radiometry=scales[source.band]) for source in filled]
     untold = any(
@@ -186,6 +197,21 @@ def assemble(
 def says_nodata(source: BandSource) -> bool:
     """True if nodata, an internal mask or an alpha band tells which pixels have no data: then no sample is needed."""
     return source.nodata is not None or source.masked or bool(source.alpha)
+
+
+def unless_applied(stated: Mapping[str, Radiometry | None], sample: TakeSamples) -> Mapping[str, Radiometry | None]:
+    """The scales that are stated for bands of floats, or 1 if these are reflectance already.
+
+    Whoever computes reflectance from numbers often keeps the attributes by which they did, as xarray does by default.
+    """
+    scale = next(iter(stated.values()), None)
+    if scale is None or set(stated.values()) != {scale} or not sample().values.size:
+        return stated
+    high = sample().percentile(99)
+    if not (DARKEST_SCALED <= high <= BRIGHTEST_SCALED and high * scale.scale + scale.offset < LEAST_STATED):
+        return stated
+    origin = f"values up to {high:.3g}, so {scale.formula} of {scale.origin} was applied before"
+    return dict.fromkeys(stated, Radiometry(1.0, 0.0, origin, guessed=True))
 
 
 def with_options(

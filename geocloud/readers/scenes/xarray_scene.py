@@ -26,7 +26,7 @@ from geocloud.readers.bands.spec import (
 )
 from geocloud.readers.files.opening import check_place, check_size
 from geocloud.readers.files.sampling import ARRAY_SIDE, sample_arrays
-from geocloud.readers.products.assembly import understood, with_options
+from geocloud.readers.products.assembly import given_radiometry, understood, unless_applied, with_options
 from geocloud.readers.products.geotiff import unnamed_note
 from geocloud.readers.reader import BaseScene, SceneOptions, SceneReader
 from geocloud.readers.scenes.xarray_grid import array_georef, planar_variables, plane_of
@@ -71,6 +71,9 @@ class ArrayScene(BaseScene):
                 sampled.append(sample_arrays(self._arrays, nodata))
             return sampled[0]
 
+        floats = all(array.dtype.kind == "f" for array in self._arrays.values())
+        if floats and given_radiometry(options) is None:
+            known = dict(unless_applied(known, sample))
         scales = with_options(known, evidence, options, sample)
         numbers, why = chosen.numbers, chosen.why
         sources = tuple(
