@@ -23,7 +23,8 @@ from geocloud.errors import ModelError, UsageError
 from geocloud.models.kinds import KINDS
 from geocloud.models.networks import Network
 from geocloud.models.networks.cells import ExactConv2d, to_grid, with_absent
-from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet, fine_enough
+from geocloud.models.networks.snow import fine_enough
+from geocloud.models.networks.unmix import WAVELENGTHS, UnmixNet
 from geocloud.raster import FloatArray, Parts, PatchBatch
 from geocloud.scorers.card import ModelCard, Precision, read_card, require_bands
 from geocloud.scorers.contract import Scorer, Unmixer

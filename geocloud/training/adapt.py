@@ -22,7 +22,8 @@ from torch import Generator, Tensor
 from geocloud.errors import ModelError, UsageError
 from geocloud.models.network_scorer import WEIGHTS_FILE, save_weights
 from geocloud.models.networks.cells import BANDS, BRIGHTEST
-from geocloud.models.networks.unmix import UnmixNet, fine_enough
+from geocloud.models.networks.snow import fine_enough
+from geocloud.models.networks.unmix import UnmixNet
 from geocloud.pipeline.tiling import pixel_side
 from geocloud.scorers.card import CARD_FILE, ModelCard, write_card
 from geocloud.training.checkpoint import TrainingState, begin, load_checkpoint

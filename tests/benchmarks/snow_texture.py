@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from geocloud.models.network_scorer import load_network, read_card
-from geocloud.models.networks.unmix import DOUBT, UNSURE, SnowTexture, UnmixNet
+from geocloud.models.networks.snow import DOUBT, UNSURE, SnowTexture
+from geocloud.models.networks.unmix import UnmixNet
 from geocloud.models.registry import DEFAULT_MODEL, model_folder
 from geocloud.readers.bands.radiometry import EIGHT_BIT
 from geocloud.training.unmix.scenes import CATALOGUE_WHITE, TrainingScene, load_folder

@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 from geocloud import score
 from geocloud.models.network_scorer import folded, load_network
 from geocloud.models.networks.cells import faintness, ground_features, spectral_indices, unlikeness
-from geocloud.models.networks.unmix import SnowTexture, UnmixNet, find_snow, fine_enough, mix
+from geocloud.models.networks.snow import SnowTexture, find_snow, fine_enough
+from geocloud.models.networks.unmix import UnmixNet, mix
 from geocloud.models.registry import model_folder
 from geocloud.scorers.card import read_card
 from geocloud.training.unmix.batches import UnmixBatches

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22", "cirrus")
 """Channel order of every input and output, fixed."""
+NIR, SWIR, CIRRUS = (BANDS.index(name) for name in ("nir", "swir16", "cirrus"))
 OPTIONAL = BANDS[3:]
 """Bands that a scene may lack: they are then 0, and a plane of its own per band flags that."""
 BRIGHTEST, CELL, GRID = 1.5, 4, 64
@@ -23,14 +24,8 @@ BRIGHTEST, CELL, GRID = 1.5, 4, 64
 pixels; heights and widths must be multiples of GRID."""
 BLOCKS, INDICES = (0, 1, 2, 2, 1), 7
 """Residual blocks of each level on the way down; number of spectral indices."""
-SNOW_BRIGHTNESS, SNOW_COLOUR_RANGE = 0.4, 0.15
-"""A pixel is white from this mean visible reflectance, if its bands differ by at most this share of the mean."""
 DETAIL = 10.0
 """Logits per unit of reflectance that a pixel is brighter than its surroundings, where the coefficient is 1."""
-TEXTURE_WINDOW, TEXTURE_STRIDE = 16, 8
-"""Side and stride of the windows in which texture is measured, in cells: 64 and 32 pixels."""
-GLARE, DARK, TEXTURES = 0.7, 0.12, 14
-"""Visible reflectance above which a pixel is glaring, and below which it is dark; number of features of a window."""
 CLEAR_LOGIT, CLOUD_LOGIT, GROUND_CELL, GROUND_WINDOWS = -3.4, -0.5, 16, (5, 13)
 """Logits below which a pixel is clear ground, and above which it is cloud; side in pixels of the squares over which
 both are averaged; sides in squares of the windows around a pixel: 80 and 208 pixels."""
@@ -128,50 +123,6 @@ def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
         (20 * cirrus).clamp(max=2),
     )
     return torch.cat(planes, 1)
-
-
-def whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
-    """(n, 1, h, w) how far a pixel is bright and without colour, 0 to 1; arguments of that shape, reflectance."""
-    brightest, darkest = torch.maximum(torch.maximum(blue, green), red), torch.minimum(torch.minimum(blue, green), red)
-    mean = (blue + green + red) * (1 / 3)
-    return torch.sigmoid((mean - SNOW_BRIGHTNESS) / 0.02) * torch.sigmoid(
-        (SNOW_COLOUR_RANGE - (brightest - darkest) / (mean + 0.05)) / 0.01
-    )
-
-
-def over_windows(cells: Tensor) -> Tensor:
-    """(n, c, h/8, w/8) means of cells (n, c, h, w) over windows of 16x16 of them."""
-    margin = (TEXTURE_WINDOW - TEXTURE_STRIDE) // 2
-    return F.avg_pool2d(cells, TEXTURE_WINDOW, TEXTURE_STRIDE, margin, count_include_pad=False)
-
-
-def textures(x: Tensor) -> Tensor:
-    """(n, TEXTURES, h/32, w/32) features of windows of reflectance (n, 3 or more, h, w), h and w multiples of GRID."""
-    # Steps are absolute differences of neighbours. They and their squares are computed at scales of 1, 2, 4 and 8
-    # pixels and brought to the grid of cells (4 pixels): 1 and 2 are averaged, 4 fits, 8 is repeated 2x2.
-    #
-    #   channels of `means`: 3 colours, 1 blue - red, 2 shares of glare and dark, 4 steps, 4 squares of steps
-    #
-    # They are averaged over windows of 16x16 cells, one every 8. The roots of the squares are taken last.
-    visible = x[:, :3].float()
-    bright = visible.mean(1, keepdim=True)
-    steps, scaled = [], bright
-    for scale in (1, 2, 4, 8):
-        step = _steps(scaled)
-        steps.append(F.avg_pool2d(step, CELL // scale) if scale < CELL else step)
-        steps.append(F.avg_pool2d(step.square(), CELL // scale) if scale < CELL else step.square())
-        scaled = F.avg_pool2d(scaled, 2)
-    steps[6:] = [F.interpolate(step, scale_factor=2.0) for step in steps[6:]]
-    cells = [F.avg_pool2d(plane, CELL) for plane in (visible, (bright > GLARE).float(), (bright < DARK).float())]
-    means = torch.cat([cells[0], cells[0][:, :1] - cells[0][:, 2:], *cells[1:], *steps[0::2], *steps[1::2]], 1)
-    pooled = over_windows(means)
-    return torch.cat([pooled[:, :10], pooled[:, 10:].clamp(min=0).add(1e-12).sqrt()], 1)
-
-
-def _steps(plane: Tensor) -> Tensor:
-    """(n, 1, h, w) sum of the absolute differences from the right and the lower neighbour; 0 without a neighbour."""
-    across = F.pad((plane[..., 1:] - plane[..., :-1]).abs(), (0, 1))
-    return across + F.pad((plane[..., 1:, :] - plane[..., :-1, :]).abs(), (0, 0, 0, 1))
 
 
 def unlikeness(features: Features, logit: Tensor) -> Tensor:

@@ -11,12 +11,9 @@ al. 2021): an autoencoder that has to repair its input learns what to repair. So
 affine in x. Its coefficients vary smoothly, with the colours of ground and cloud, so the network predicts them per cell
 of 4x4 pixels (`cells.py`). The ``shadow`` head only serves the reconstruction; a smaller network detects cloud shadow.
 
-The logit is lowered where infrared shows snow, or, without it, where texture does. Snow absorbs at 1.6 micrometres,
-where water clouds reflect. Ice clouds reflect little there too, but they are bright in the cirrus band, and ground at
-common altitudes is not (Hall et al. 1995; Dozier 1989). In near infrared, snow is a little darker than in red, the more
-so the coarser its grains; cloud is not (Wiscombe and Warren 1980).
-Pixels that are neither surely clear nor surely cloud are compared with the clear ground around them. Where the cirrus
-band is dark, the network looks again without it, and the higher logit counts: thin low cloud is dark there too.
+The logit is lowered on snow (`snow.py`). Pixels that are neither surely clear nor surely cloud are compared with the
+clear ground around them. Where the cirrus band is dark, the network looks again without it, and the higher logit
+counts: thin low cloud is dark there too.
 """
 
 from collections.abc import Sequence
@@ -30,150 +27,21 @@ from torch import Tensor, nn
 from geocloud.models.networks.cells import (
     BANDS,
     CELL,
-    GLARE,
-    TEXTURES,
+    CIRRUS,
+    NIR,
+    SWIR,
     CellNet,
     faintness,
     ground_features,
-    over_windows,
-    textures,
     to_grid,
     unlikeness,
-    whiteness,
 )
+from geocloud.models.networks.snow import DOUBT, PENALTY, UNSURE, SnowTexture, find_snow, low_cirrus, whiteness
 from geocloud.readers.bands.names import CENTRES
 
-NIR, SWIR, CIRRUS = (BANDS.index(name) for name in ("nir", "swir16", "cirrus"))
-SNOWY, SURELY_SNOWY, SNOWY_WITHOUT_CIRRUS = 0.4, 0.6, 0.75
-"""Thresholds of the normalised difference snow index (green against 1.6 micrometres): for snow on clear ground, for
-snow whatever the network says, and for the latter if no cirrus band rules out ice cloud."""
-DARKEST_NIR, BRIGHTEST_CIRRUS = 0.11, 0.035
-"""Reflectance that snow, unlike water, exceeds in near infrared, and reflectance that it stays below in cirrus."""
-NIR_OF_SNOW, DARKEST_GREEN = (0.65, 1.15), 0.1
-"""Range of the ratio of near infrared to green for snow (below it is bright water, above it silt or plants), and
-reflectance that snow, also in woods, exceeds in green."""
-GRAINS, GRAINS_ODDS = 0.03, 2.5
-"""By what share the white of a window is darker in near infrared than in red where it is surely snow, and what this
-adds to the log odds by texture. White that is brighter by that share is cloud."""
-PENALTY, DOUBT = 6.0, 5.0
-"""Logits subtracted where short-wave infrared shows snow, and at most where only texture does."""
 HALF_WAY_LOGIT, DOUBT_WIDTH, GAIN, LOSS, FAINT, SWIR_LOGITS, PASSES = -2.6, 2.0, 1.2, 1.5, 2.0, 0.5, 2
 """Logit half-way between clear and cloud; distance from it within which a score is in doubt; weights of unlikeness and
 likeness to clear ground; with short-wave infrared, logits that faint pixels lose and all gain, in doubt; passes."""
-PALE, BLANK, UNSURE = 0.25, 0.003, -2.4
-"""Mean visible reflectance from which a window can be a snow field (small clouds over dark ground are as rough); mean
-difference of neighbours below which a white window is saturated, and the logit that it gets: P(cloud) 0.57."""
-COARSEST = 80.0
-"""Largest pixel size in metres at which texture alone detects snow (fitted at 40 and 67): at 120 cloud is as rough."""
-
-
-def fine_enough(pixel_size: float | None) -> bool:
-    """Whether texture alone can detect snow at this pixel size in metres; None: unknown, treated as small."""
-    return pixel_size is None or pixel_size <= COARSEST
-
-
-class Snow(NamedTuple):
-    """What infrared bands show of snow; maps of (n, 1, h, w), except `limit`."""
-
-    green: Tensor
-    nir: Tensor
-    ndsi: Tensor
-    """Normalised difference of green and 1.6 micrometres."""
-    ground: Tensor
-    """0 to 1: bright in near infrared and dark in cirrus, so snow if the index is high; 0 if a band is missing."""
-    limit: Tensor
-    """(n, 1, 1, 1) the index from which a pixel is surely snow."""
-
-    def correction(self) -> Tensor:
-        """(n, 1, h, w) logits to subtract from the score."""
-        return PENALTY * self.ground * torch.sigmoid((self.ndsi - self.limit) / 0.02)
-
-    def evidence(self) -> Tensor:
-        """(n, 1, h, w) evidence of snow on pixels that are not cloud, 0 to 1."""
-        ratio = self.nir / (self.green + 1e-3)
-        plausible = torch.sigmoid((ratio - NIR_OF_SNOW[0]) / 0.03) * torch.sigmoid((NIR_OF_SNOW[1] - ratio) / 0.03)
-        plausible = plausible * torch.sigmoid((self.green - DARKEST_GREEN) / 0.01)
-        return self.ground * plausible * torch.sigmoid((self.ndsi - SNOWY) / 0.02)
-
-
-def low_cirrus(cirrus: Tensor) -> Tensor:
-    """How surely nothing is so high that the cirrus band shows it, 0 to 1, from the band's reflectance."""
-    return torch.sigmoid((BRIGHTEST_CIRRUS - cirrus) / 0.004)
-
-
-def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
-    """What the infrared bands show of snow; arguments as in `ground_features`."""
-    bands = range(len(BANDS)) if shown is None else torch.nonzero(shown).flatten().tolist()
-    planes = {band: x[:, i : i + 1].float() for i, band in enumerate(bands)}
-    green, zero = planes[1], x.new_zeros(1, 1, 1, 1, dtype=torch.float32)
-    nir, swir, cirrus = (planes.get(band, zero) for band in (NIR, SWIR, CIRRUS))
-    has_nir, has_swir, has_cirrus = (present[:, band, None, None, None].float() for band in (NIR, SWIR, CIRRUS))
-    ground = has_nir * has_swir * torch.sigmoid((nir - DARKEST_NIR) / 0.01) * low_cirrus(cirrus)
-    limit = has_cirrus * SURELY_SNOWY + (1 - has_cirrus) * SNOWY_WITHOUT_CIRRUS
-    return Snow(green, nir, (green - swir) / (green + swir + 1e-3), ground, limit)
-
-
-class SnowTexture(nn.Module):
-    """Probability of clear snow from the texture of a window of 64x64 pixels, by logistic regression.
-
-    Snow fields are rough at the scale of a pixel, for relief and trees show, and smooth at larger scales; clouds are
-    the opposite:
-
-        cells of 4x4 pixels:  mean colour, shares of glare and dark, differences of neighbours at 1, 2, 4 and 8 pixels
-        windows of 16x16 cells, one every 8:  means of these -> one probability -> interpolated to every pixel
-
-    The weights are fitted by `geocloud.training.unmix.snow`; before that the probability is 0. Near infrared adds to
-    the log odds by a published property of snow, not by a fit: too few scenes of snow have it without 1.6 micrometres.
-    """
-
-    def __init__(self) -> None:
-        """Weights for which the probability is 0 everywhere."""
-        super().__init__()
-        self.middle: Tensor
-        self.spread: Tensor
-        self.weight: Tensor
-        self.bias: Tensor
-        for name, value in (("middle", 0.0), ("spread", 1.0), ("weight", 0.0)):
-            self.register_buffer(name, torch.full((1, TEXTURES, 1, 1), value))
-        self.register_buffer("bias", torch.tensor(-20.0))
-
-    def forward(self, x: Tensor, has_nir: Tensor | None = None, *, fine: bool = True) -> tuple[Tensor, Tensor]:
-        """Score a batch.
-
-        Args:
-            x: (n, 3 or more, h, w) reflectance: blue, green, red, then any near infrared; h, w multiples of GRID.
-            has_nir: (n, 1, 1, 1) 1 if the scene has near infrared, else 0; None: no scene has.
-            fine: see `fine_enough`.
-
-        Returns:
-            (n, 1, h, w) probability of snow, and (n, 1, h, w) how far the window is white without texture, 0 to 1.
-        """
-        features = textures(x)
-        log_odds = (self.standardised(features) * self.weight).sum(1, keepdim=True) + self.bias
-        trust = torch.full_like(log_odds, float(fine))
-        if has_nir is not None and x.shape[1] > NIR:
-            darker = has_nir * _darker_in_nir(x)
-            log_odds, trust = log_odds + GRAINS_ODDS * darker.clamp(min=0), (trust + darker).clamp(0, 1)
-        pale = torch.sigmoid((features[:, :3].mean(1, keepdim=True) - PALE) / 0.02)
-        white = torch.sigmoid((features[:, :3].amin(1, keepdim=True) - GLARE) / 0.01)
-        blank = white * torch.sigmoid((BLANK - features[:, 6:7]) / 0.0005)
-        both = torch.cat([torch.sigmoid(log_odds) * pale * trust, blank], 1)
-        both = F.interpolate(both, size=x.shape[-2:], mode="bilinear", align_corners=False)
-        return both[:, :1], both[:, 1:]
-
-    def standardised(self, features: Tensor) -> Tensor:
-        """(n, TEXTURES, ...) features minus their mean in training, divided by their spread, clipped to -4..4."""
-        return ((features - self.middle) / self.spread).clamp(-4, 4)
-
-
-def _darker_in_nir(x: Tensor) -> Tensor:
-    """(n, 1, h/32, w/32) whether the white of a window is darker (1) or brighter (-1) in near infrared than in red."""
-    blue, green, red, nir = torch.split(F.avg_pool2d(x[:, : NIR + 1].float(), CELL), 1, 1)
-    white = whiteness(blue, green, red)
-    infrared, visible = torch.split(over_windows(torch.cat([white * nir, white * red], 1)), 1, 1)
-    return ((1 - (infrared + 1e-6) / (visible + 1e-6)) / GRAINS).clamp(-1, 1)
-
-
 WAVELENGTHS, REFERENCE_WAVELENGTH = tuple(CENTRES[band] for band in BANDS), 0.56
 """Centre wavelengths of BANDS in micrometres (Sentinel-2 MSI; Landsat's are within 0.02 of them), and of green."""
 SHADOW_BANDS = 4

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from geocloud.models.networks.cells import BANDS, BRIGHTEST
-from geocloud.models.networks.unmix import SWIR
+from geocloud.models.networks.cells import BANDS, BRIGHTEST, SWIR
 from geocloud.training.unmix import scenes as surfaces
 from geocloud.training.unmix.recipe import UnmixConfig
 from geocloud.training.unmix.scenes import TrainingScene

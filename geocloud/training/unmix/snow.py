@@ -12,8 +12,8 @@ import torch.nn.functional as F  # noqa: N812 - the name that every reader of to
 from torch import Tensor
 
 from geocloud.errors import InputError
-from geocloud.models.networks.cells import CELL, GRID, TEXTURE_STRIDE, textures
-from geocloud.models.networks.unmix import SnowTexture
+from geocloud.models.networks.cells import CELL, GRID
+from geocloud.models.networks.snow import TEXTURE_STRIDE, SnowTexture, textures
 from geocloud.training.unmix.scenes import TrainingScene
 
 SCALES = (1.0, 0.6)
