@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -53,6 +54,8 @@ PROBED_CHUNKS = 4
 """Chunks that tell the scale of values where nothing else does."""
 MAX_PROBED_SIDE = 256
 """Every nth pixel of a probed chunk, so that at most this many per side are read."""
+_TOLD: set[tuple[str, str]] = set()
+"""Token of an array and kind of note, for all notes that were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,9 @@ class BlockPlan:
 
 
 def lazy_blocks(
-    plan: BlockPlan, layers: Sequence[xarray.DataArray], options: SceneOptions, evidence: ScaleEvidence
+    plan: BlockPlan, layers: Sequence[xarray.DataArray], options: SceneOptions, evidence: ScaleEvidence, whole: str = ""
 ) -> dask.array.Array:
-    """(y, x) array of the plan's product; `layers` are (y, x), one per band of the plan."""
+    """(y, x) array of the plan's product; `layers` are (y, x), one per band of the plan; `whole`: see `tell_once`."""
     import dask.array
     from dask.array.overlap import overlap
 
@@ -97,7 +100,7 @@ def lazy_blocks(
         plan=plan,
         starts=starts,
         nodata=nodata,
-        numbers=_numbers(dict(zip(plan.bands, layers, strict=True)), nodata, options, stack, evidence),
+        numbers=_numbers(dict(zip(plan.bands, layers, strict=True)), nodata, options, stack, evidence, whole),
         drop_axis=0,
         chunks=tuple(wanted),
         dtype=plan.dtype,
@@ -161,15 +164,15 @@ class AloneMaps:
 
 
 def lazy_reflectance(
-    layers: Mapping[str, xarray.DataArray], options: SceneOptions, evidence: ScaleEvidence
+    layers: Mapping[str, xarray.DataArray], options: SceneOptions, evidence: ScaleEvidence, whole: str = ""
 ) -> dask.array.Array:
-    """(band, y, x) reflectance of (y, x) layers by band, NaN where nodata."""
+    """(band, y, x) reflectance of (y, x) layers by band, NaN where nodata; `whole`: see `tell_once`."""
     import dask.array
 
     chunks = next(iter(layers.values())).chunks or ()
     stack = dask.array.stack([layer.data.rechunk(chunks) for layer in layers.values()]).rechunk({0: -1})
     nodata = [array_nodata(layer, options, evidence) for layer in layers.values()]
-    numbers = _numbers(layers, nodata, options, stack, evidence)
+    numbers = _numbers(layers, nodata, options, stack, evidence, whole)
     found: dask.array.Array = stack.map_blocks(
         _reflect_block, nodata=nodata, numbers=numbers, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
     )
@@ -241,6 +244,7 @@ def _numbers(
     options: SceneOptions,
     stack: dask.array.Array,
     evidence: ScaleEvidence,
+    whole: str,
 ) -> Any:  # noqa: ANN401 - a list, or a delayed one
     """How numbers are read: as given or by attributes; else by some chunks once they are computed."""
     from dask.delayed import delayed
@@ -251,14 +255,24 @@ def _numbers(
         found = {band: known and replace(known, offset=options.offset) for band, known in found.items()}
     if all(found.values()) and (given is not None or stack.dtype.kind != "f"):
         if options.nodata is None and None in nodata and stack.dtype.kind in "iu":
-            tell(
-                evidence.source, ["nothing states what is nodata, and no pixel is looked at: if some is, give nodata="]
-            )
+            tell_once(whole, ["nothing states what is nodata, and no pixel is looked at: if some is, give nodata="])
         return list(found.values()), None
     blocks = [stack.blocks[(0, *index)] for index in _spread_out(stack.numblocks[1:])]
     corners = stack[:, [0, -1]][:, :, [0, -1]]
-    dtypes = tuple(str(layer.dtype) for layer in layers.values())
-    return delayed(_probe, pure=True)((blocks, corners), found, nodata, dtypes, evidence, options)
+    types = [str(layer.dtype) for layer in layers.values()]
+    known = {band: (found[band], empty, dtype) for band, empty, dtype in zip(found, nodata, types, strict=True)}
+    return delayed(_probe, pure=True)((blocks, corners), known, evidence, options, whole)
+
+
+def tell_once(whole: str, notes: Sequence[str]) -> None:
+    """Tell each kind of note on an array once in this process, whatever the numbers in it.
+
+    Its dates have much the same notes, and so has each computation; `whole` is the token of the array with all of its
+    dates (see `Given`), and if it is empty, all notes are told.
+    """
+    kinds = {(whole, re.sub(r"[\d.]+", "", note)): note for note in notes}
+    tell("the array", [note for kind, note in kinds.items() if not whole or kind not in _TOLD])
+    _TOLD.update(kinds)
 
 
 def _spread_out(counts: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -270,11 +284,10 @@ def _spread_out(counts: tuple[int, ...]) -> list[tuple[int, int]]:
 
 def _probe(
     probed: tuple[Sequence[NDArray[Any]], NDArray[Any]],
-    found: Mapping[str, Radiometry | None],
-    nodata: Sequence[float | None],
-    dtypes: tuple[str, ...],
+    known: Mapping[str, tuple[Radiometry | None, float | None, str]],
     evidence: ScaleEvidence,
     options: SceneOptions,
+    whole: str,
 ) -> Numbers:
     """One scale for all bands that have none, and what pads them, from every nth valid value of some chunks.
 
@@ -282,13 +295,14 @@ def _probe(
 
     Args:
         probed: chunks (band, h, w), and the pixels in the four corners (band, 2, 2).
-        found: band -> what is known of its scale.
-        nodata: of each band.
-        dtypes: that bands are stored in.
+        known: band -> what is known of its scale, its nodata value, and the type it is stored in.
         evidence: what may tell the scale.
         options: the user's word.
+        whole: see `tell_once`.
     """
     blocks, corners = probed
+    found: Mapping[str, Radiometry | None] = {band: scale for band, (scale, _, _) in known.items()}
+    nodata, dtypes = ([each[1] for each in known.values()], tuple(each[2] for each in known.values()))
     seen: dict[str, list[NDArray[np.float64]]] = {band: [] for band in found}
     alike, looked = [], 0
     for block in blocks:
@@ -312,5 +326,5 @@ def _probe(
     scales = with_options(found, evidence, options, lambda: samples)
     notes = [Warn(f"reflectance = {scale}") for scale in dict.fromkeys(scales.values()) if scale.guessed]
     padding, said = samples.padding(set(scales.values())) if options.nodata is None else (None, "")
-    tell(evidence.source, [*notes, said] if said else notes)
+    tell_once(whole, [*notes, said] if said else notes)
     return list(scales.values()), padding

@@ -64,7 +64,7 @@ def compose(  # noqa: PLR0913 - as `mask`
 
     if "time" not in getattr(array, "sizes", {}):
         raise UsageError("the array has no dimension time, so there is nothing to compose; give several dates")
-    given = Given(bands, scale, offset, nodata)
+    given = Given(bands, scale, offset, nodata).of(array)
     codes = mask
     if codes is None:
         codes = mask_array(array, bands=bands, scale=scale, offset=offset, nodata=nodata, model=model)

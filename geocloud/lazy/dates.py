@@ -131,7 +131,7 @@ class ArrayDate:
 
     def __init__(self, array: Array, given: Given) -> None:
         """Its bands are looked up; no pixel is read."""
-        self._array, self._options = array, given.options()
+        self._array, self._options, self._whole = array, given.options(), given.whole
         found = choose_layers(array, self._options)
         self.layers, self._evidence = found.arrays(), found.evidence("the array")
         self._lazy = next(iter(self.layers.values())).chunks is not None
@@ -144,7 +144,7 @@ class ArrayDate:
             return np.where(raster.valid, raster.data, np.float32(np.nan))
         places = [tuple(self.layers).index(band) for band in bands]
         layers = dict(zip(self.layers, self._ordered(self.layers), strict=True))
-        return lazy_reflectance(layers, self._options, self._evidence)[places][:, *limit.slices()]
+        return lazy_reflectance(layers, self._options, self._evidence, self._whole)[places][:, *limit.slices()]
 
     def planes(self, bands: Sequence[str], limit: Window, wanted: Wanted, scorer: Scorer) -> Any:  # noqa: ANN401
         """(plane, y, x) of a part, numpy or Dask: see `to_dates`."""
@@ -159,7 +159,8 @@ class ArrayDate:
 
         georef = array_georef(self.layers[bands[0]])
         plan = plan_blocks(georef, scorer, tuple(bands), replace(wanted, product="alone"))
-        scored = lazy_blocks(plan, self._ordered(plan.bands), self._options, self._evidence)[limit.slices()]
+        ordered = self._ordered(plan.bands)
+        scored = lazy_blocks(plan, ordered, self._options, self._evidence, self._whole)[limit.slices()]
         stacked = dask.array.concatenate([data, scored[None]]).rechunk({0: -1})
         return stacked.map_blocks(
             _split_alone, chunks=((len(bands) + 2,), *stacked.chunks[1:]), dtype=np.float32,

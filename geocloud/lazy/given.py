@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from geocloud.classes import ENCODINGS
@@ -33,6 +33,16 @@ class Given:
     scale: float | None
     offset: float | None
     nodata: float | None
+    whole: str = ""
+    """Dask's token of the whole array, all its dates together, by which notes on it are told once; else empty."""
+
+    def of(self, array: Any) -> Given:  # noqa: ANN401 - of any kind
+        """The same with the token of this array if it is Dask's and none is set."""
+        if self.whole or not getattr(array, "chunks", None):
+            return self
+        from dask.base import tokenize
+
+        return replace(self, whole=tokenize(array))
 
     def options(self) -> SceneOptions:
         """Bands by number from 1."""

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from geocloud.classes import ENCODINGS, EncodingName
 from geocloud.errors import UsageError
-from geocloud.lazy.chunks import cut_to_area, finish, lazy_blocks
+from geocloud.lazy.chunks import cut_to_area, finish, lazy_blocks, tell_once
 from geocloud.lazy.dates import are_together, mask_together
 from geocloud.lazy.given import Given, GivenBands, Wanted, attributes, coords_of, fill, from_north, plan_blocks
 from geocloud.models.registry import DEFAULT_MODEL, shared_scorer
 from geocloud.pipeline.detection import choose_threshold
 from geocloud.pipeline.scoring import score_scene
-from geocloud.progress import Warn, tell
+from geocloud.progress import Warn
 from geocloud.raster import FloatArray
 from geocloud.readers import open_scene
 from geocloud.readers.area import AreaSource, Box
@@ -138,7 +138,7 @@ def mask(  # noqa: PLR0913 - as `score`
     given = Given(bands, scale, offset, nodata)
     if isinstance(array, np.ndarray) or not are_together(array, wish=together):
         return _of_any(array, given, plan)
-    return from_north(array, lambda turned: mask_together(turned, given, plan))
+    return from_north(array, lambda turned: mask_together(turned, given.of(array), plan))
 
 
 def _of_any(array: Any, given: Given, wanted: Wanted) -> Any:  # noqa: ANN401 - checked here
@@ -148,7 +148,7 @@ def _of_any(array: Any, given: Given, wanted: Wanted) -> Any:  # noqa: ANN401 - 
     if isinstance(array, np.ndarray):
         return _of_xarray(_named(array, given), given, wanted).to_numpy()
     if hasattr(array, "dims") and hasattr(array, "sizes"):
-        return _of_xarray(array, given, wanted)
+        return _of_xarray(array, given.of(array), wanted)
     raise UsageError(
         f"a {type(array).__name__} is no array of a scene: give numpy (band, y, x), an xarray.DataArray or an "
         "xarray.Dataset, and for a file use detect"
@@ -206,10 +206,11 @@ def _of_one(array: Array, given: Given, wanted: Wanted) -> xarray.DataArray:
         with part_of(open_scene(array, options), wanted.aoi, wanted.bounds) as opened:
             values = finish(*score_scene(opened, scorer), calibration, product)
     else:
-        tell("the array", [Warn(f"{found.chosen.guess}; if it is wrong, give bands=")] if found.chosen.guess else [])
+        guess = found.chosen.guess
+        tell_once(given.whole, [Warn(f"{guess}; if it is wrong, give bands=")] if guess else [])
         plan = plan_blocks(array_georef(first), scorer, bands, wanted)
         ordered = [layers[band].transpose(y, x) for band in bands]
-        values = lazy_blocks(plan, ordered, options, found.evidence("the array"))
+        values = lazy_blocks(plan, ordered, options, found.evidence("the array"), given.whole)
         if area is not None:
             values = cut_to_area(values, area, fill(product) if product in ENCODINGS else np.nan)
     name = "cloudmask" if product in ENCODINGS else "cloudscore"

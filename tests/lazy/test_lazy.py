@@ -52,6 +52,20 @@ def test_scores_are_those_of_detect(big: Path, model: str, chunks: int) -> None:
     np.testing.assert_allclose(lazy.to_numpy(), reference(big, model), atol=1e-5, equal_nan=True)
 
 
+def test_each_kind_of_note_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(11)
+    dates = np.stack([rng.integers(1200, 5000 + 1000 * date, (4, 60, 60)).astype(np.uint16) for date in range(4)])
+    coords = {"band": ["blue", "green", "red", "nir"], "time": np.arange("2020-05-01", "2020-05-05", dtype="M8[D]")}
+    series = xarray.DataArray(dates, coords, ("time", "band", "y", "x")).chunk({"y": 30})
+    for _ in range(2):
+        geocloud.mask(series, model="hot").to_numpy()
+    said = [record.message for record in caplog.records if "read as reflectance x 10000" in record.message]
+    assert len(said) == 1
+    geocloud.mask(series + np.uint16(1), model="hot").to_numpy()  # another array
+    said = [record.message for record in caplog.records if "read as reflectance x 10000" in record.message]
+    assert len(said) == 2
+
+
 @pytest.mark.parametrize("metres", [20, 120])
 def test_chunks_know_the_size_of_their_pixels(metres: int) -> None:
     """Rough white in RGB is snow in small pixels, and cloud in large ones."""

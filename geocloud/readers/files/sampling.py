@@ -122,13 +122,13 @@ def _is_alpha(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is u
 
 
 def _hides(dataset: Any, index: int, seen: NDArray[Any]) -> bool:  # noqa: ANN401 - rasterio is untyped
-    """True if all other bands have one number where this one is 0, and vary where it is highest, in a large part."""
+    """True if all other bands have one number where this one is 0, and one varies where this is highest, in much."""
     others = [_seen(dataset, other) for other in dataset.indexes if other != index]
     hidden, opaque = seen == 0, seen == seen.max(initial=0)
     if not hidden.any() or float(opaque.mean()) < OPAQUE_SHARE:
         return False
     one = all(bool((values[hidden] == values[hidden][0]).all()) for values in others)
-    return one and all(len(np.unique(values[opaque])) > 2 for values in others)
+    return one and any(len(np.unique(values[opaque])) > 2 for values in others)
 
 
 def _seen(dataset: Any, index: int) -> NDArray[Any]:  # noqa: ANN401 - rasterio is untyped
