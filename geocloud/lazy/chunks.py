@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,6 +57,7 @@ MAX_PROBED_SIDE = 256
 """Every nth pixel of a probed chunk, so that at most this many per side are read."""
 _TOLD: set[tuple[str, str]] = set()
 """Token of an array and kind of note, for all notes that were told."""
+_TELLING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +273,10 @@ def tell_once(whole: str, notes: Sequence[str]) -> None:
     dates (see `Given`), and if it is empty, all notes are told.
     """
     kinds = {(whole, re.sub(r"[\d.]+", "", note)): note for note in notes}
-    tell("the array", [note for kind, note in kinds.items() if not whole or kind not in _TOLD])
-    _TOLD.update(kinds)
+    with _TELLING:
+        new = [note for kind, note in kinds.items() if not whole or kind not in _TOLD]
+        _TOLD.update(kinds)
+    tell("the array", new)
 
 
 def _spread_out(counts: tuple[int, ...]) -> list[tuple[int, int]]:
