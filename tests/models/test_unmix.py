@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from geocloud import score
 from geocloud.models.network_scorer import folded, load_network
-from geocloud.models.networks.cells import faintness, ground_features, spectral_indices, unlikeness
+from geocloud.models.networks.cells import faintness, ground_features, high_cloud, spectral_indices, unlikeness
 from geocloud.models.networks.snow import SnowTexture, find_snow, fine_enough
 from geocloud.models.networks.unmix import UnmixNet, mix
 from geocloud.models.registry import model_folder
@@ -273,6 +273,32 @@ def test_a_cirrus_band_that_shows_nothing_hides_no_thin_cloud():
         seven, six = (default.raw_score(x[:, :bands], torch.arange(7) < bands)[0, 36:92, 36:92] for bands in (7, 6))
 
     assert (seven - six).mean() > -0.25  # looking once, it is 1.4 lower
+
+
+@pytest.mark.parametrize("ground", [0.003, 0.1])
+def test_cirrus_is_what_is_brighter_in_its_band_than_the_ground_around(ground):
+    cirrus = torch.full((1, 1, 256, 256), ground)
+    cirrus[..., 64:192, 64:192] += 0.02
+
+    found = high_cloud(cirrus)[0, 0]
+
+    assert found[80:176, 80:176].min() > 0.9
+    assert found[:48].max() < 0.01
+
+
+def test_a_thin_veil_that_the_cirrus_band_shows_is_likelier_cloud():
+    land = ground(1, 256, 4)
+    infrared = land[:, 3:] * torch.tensor([0.8, 0.5]).view(1, 2, 1, 1)
+    veil = torch.zeros(1, 1, 256, 256)
+    veil[..., 64:192, 64:192] = 0.02
+    x = torch.cat([land, infrared, torch.full_like(veil, 0.003)], 1) + veil
+    folder = model_folder("default")
+    default = load_network(folder, read_card(folder)).eval()
+
+    with torch.inference_mode():
+        seven, six = (default.raw_score(x[:, :bands], torch.arange(7) < bands)[0, 80:176, 80:176] for bands in (7, 6))
+
+    assert (seven - six).mean() > 1
 
 
 def test_ice_so_high_that_the_cirrus_band_shows_it_is_no_cloud():

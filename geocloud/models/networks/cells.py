@@ -34,6 +34,8 @@ LEAST_SPREAD = (0.1, 0.05, 0.03), (0.1, 0.1, 0.1, 0.2)
 USUAL_DISTANCE, LEAST_DISTANCE, MOST_UNLIKE, LEAST_SHARE = 2.0, 0.3, 1.9, 0.02
 """Squared distance to the clear ground, in spreads, from which a pixel is unlike it; what is added to each distance;
 bound of unlikeness; share of the windows that must be clear, or cloud, for it to count in full."""
+LEAST_CIRRUS = 0.012
+"""Reflectance by which thin high cloud is brighter in the cirrus band than the ground (the least that Sen2Cor asks)."""
 LEAST_OPACITY, LEAST_CONTRAST = 0.04, 0.05
 """Opacity up to which a pixel is faint; contrast of cloud and ground from which faintness counts, at twice it fully."""
 Features = tuple[list[Tensor], Tensor, Tensor]
@@ -180,6 +182,19 @@ def faintness(x: Tensor, logit: Tensor) -> Tensor:
     opacity = bright * _upscale(per_opacity, GROUND_CELL) - _upscale(dark * per_opacity, GROUND_CELL)
     trust = _upscale(shares * (contrast / LEAST_CONTRAST - 1).clamp(0, 1), GROUND_CELL)
     return torch.sigmoid((LEAST_OPACITY - opacity) / 0.015) * trust
+
+
+def high_cloud(cirrus: Tensor) -> Tensor:
+    """(n, 1, h, w) 0 to 1: near 1 where the cirrus band (n, 1, h, w) shows high cloud, however thin.
+
+    High ground, and any ground under dry air, shows in it too: what counts is how much brighter a pixel is than the
+    darkest square of the window around it.
+    """
+    near, far = GROUND_WINDOWS
+    darkest = -F.max_pool2d(-F.avg_pool2d(cirrus, GROUND_CELL), far, 1, far // 2)
+    darkest = F.avg_pool2d(darkest, near, 1, near // 2, count_include_pad=False)
+    fine = F.avg_pool2d(cirrus, 5, 1, 2, count_include_pad=False)  # hides the edges of pixels of 60 m
+    return torch.sigmoid((fine - _upscale(darkest, GROUND_CELL) - LEAST_CIRRUS) / 0.002)
 
 
 def ground_features(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Features:

@@ -69,6 +69,10 @@ class Snow(NamedTuple):
         """(n, 1, h, w) logits to subtract from the score."""
         return PENALTY * self.ground * torch.sigmoid((self.ndsi - self.limit) / 0.02)
 
+    def bare(self) -> Tensor:
+        """(n, 1, h, w) 0 to 1: how surely the index shows that a pixel is not snow."""
+        return torch.sigmoid((SNOWY - self.ndsi) / 0.02)
+
     def evidence(self) -> Tensor:
         """(n, 1, h, w) evidence of snow on pixels that are not cloud, 0 to 1."""
         ratio = self.nir / (self.green + 1e-3)

@@ -33,12 +33,15 @@ from geocloud.models.networks.cells import (
     CellNet,
     faintness,
     ground_features,
+    high_cloud,
     to_grid,
     unlikeness,
 )
 from geocloud.models.networks.snow import DOUBT, PENALTY, UNSURE, SnowTexture, find_snow, low_cirrus, whiteness
 from geocloud.readers.bands.names import CENTRES
 
+HIGH = 2.0
+"""Logits that high cloud gains where the cirrus band shows it and the snow index no snow."""
 HALF_WAY_LOGIT, DOUBT_WIDTH, GAIN, LOSS, FAINT, SWIR_LOGITS, PASSES = -2.6, 2.0, 1.2, 1.5, 2.0, 0.5, 2
 """Logit half-way between clear and cloud; distance from it within which a score is in doubt; weights of unlikeness and
 likeness to clear ground; with short-wave infrared, logits that faint pixels lose and all gain, in doubt; passes."""
@@ -173,13 +176,18 @@ class UnmixNet(CellNet):
         """(n, 1, h, w) logit from the code of the cells, lowered on snow; `refine`: also the steps after training."""
         logit, blank = self._logit(code, x), None
         has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
-        if refine and (shown is None or shown[CIRRUS]):
+        has_cirrus = refine and (shown is None or bool(shown[CIRRUS]))
+        if has_cirrus:
             logit = torch.maximum(logit, self._without_cirrus(x, present, shown))
         if shown is None or (shown[NIR] and shown[SWIR]):
-            logit = logit - find_snow(x, present, shown).correction()
+            snow = find_snow(x, present, shown)
+            logit = logit - snow.correction()
+            if has_cirrus:
+                there = present[:, (NIR, SWIR, CIRRUS)].prod(1)[:, None, None, None]
+                logit = logit + HIGH * there * high_cloud(x[:, -1:].float()) * snow.bare()
         if shown is None or not shown[SWIR]:
-            snow, blank = self.texture(x, has_nir, fine=fine)
-            logit = logit - (1 - has_swir) * DOUBT * snow
+            snowy, blank = self.texture(x, has_nir, fine=fine)
+            logit = logit - (1 - has_swir) * DOUBT * snowy
         if refine:
             features, first = ground_features(x, present, shown), logit
             doubt = torch.exp(-((first - HALF_WAY_LOGIT) / DOUBT_WIDTH).square())
