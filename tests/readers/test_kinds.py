@@ -226,6 +226,24 @@ class TestNodata:
         with open_scene(path) as scene:
             assert (read_all(scene).valid == (data[3] > 0)).all()
 
+    @pytest.mark.parametrize(("dtype", "fill"), [("uint16", 65535), ("int16", 32767), ("float32", 9999)])
+    def test_a_small_corner_of_a_number_far_above_all_others(self, tmp_path: Path, dtype: str, fill: float) -> None:
+        data = np.random.default_rng(2).uniform(100, 1500, (4, 200, 220))
+        data = (data if dtype != "float32" else data * 1e-4).astype(dtype)
+        data[:, :30, :30] = fill  # 2 % of it
+        with open_scene(write_scene(tmp_path / "a.tif", data=data, names=("blue", "green", "red", "nir"))) as scene:
+            raster = read_all(scene)
+            assert any(f"2 % of it is {fill:g} in every band and is read as nodata" in note for note in scene.notes)
+        assert (raster.valid == (data[0] != fill)).all()
+        assert 0.1 < raster.data[:, raster.valid].max() < 0.2
+
+    def test_saturated_clouds_in_a_corner_are_no_padding(self, tmp_path: Path) -> None:
+        data = np.random.default_rng(2).uniform(300, 60000, (4, 200, 220)).astype(np.uint16)
+        data[:, :30, :30] = 65535
+        path = write_scene(tmp_path / "a.tif", data=data, names=("blue", "green", "red", "nir"))
+        with open_scene(path, SceneOptions(scale=1.6e-5)) as scene:
+            assert read_all(scene).valid.all()
+
     def test_padding_of_band_files_though_their_commonest_numbers_differ(self, tmp_path: Path) -> None:
         water = stack(4, 300, 1500)
         water[3] = stack(4, 1, 3)[3]

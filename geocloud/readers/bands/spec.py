@@ -19,6 +19,8 @@ FILL_SHARE, BYTE_MAX, MOST_WHITE = 0.05, 255, 0.5
 """From FILL_SHARE on, such a number is reported. In an 8-bit picture, white (BYTE_MAX) in a corner, with little that is
 nearly white, is padding up to MOST_WHITE: true of none of the cloud catalogue's 282 pictures, and of 2 of the 742 made
 by stretching these until a twentieth or more is white."""
+LEAST_FILL, APART = 0.005, 2.0
+"""A smaller share is enough for a number that is higher than all others by this factor (65535, 9999): it is padding."""
 SATURATED = 1.7
 """Highest reflectance that clouds can have all over a scene: Landsat Collection 2 Level 2 ends at 1.602."""
 LAND_RATIO = 1.5
@@ -269,10 +271,19 @@ class Samples:
         """The q-th percentile of `values`, which must not be empty."""
         return float(np.percentile(self.values, q))
 
+    @property
+    def is_filled(self) -> bool:
+        """True if enough of the scene has the number `fill`, or some of it and that number stands apart."""
+        if self.fill_share >= FILL_SHARE:
+            return True
+        rest = self.values[self.values != self.fill]
+        apart = bool(rest.size) and self.fill > APART * max(float(rest.max()), 0)
+        return apart and self.fill_share >= LEAST_FILL and "uint8" not in self.dtypes
+
     def without_fill(self) -> Samples:
         """Leave out padding, which says nothing of the scale; zeros are kept, since dark ground has them too."""
         rest = self.values[self.values != self.fill]
-        return replace(self, values=rest) if self.fill and self.fill_share >= FILL_SHARE and rest.any() else self
+        return replace(self, values=rest) if self.fill and self.is_filled and rest.any() else self
 
     def padding(self, radiometry: Collection[Radiometry]) -> tuple[float | None, str]:
         """The DN that pads the scene although nothing states it, or None; and a note on it, empty if there is none.
@@ -281,7 +292,7 @@ class Samples:
         pictures 0 can be dark ground: there white is padding, with a warning, if it covers at most half of the scene,
         and every other number is only reported.
         """
-        if self.fill_share < FILL_SHARE:
+        if not self.is_filled:
             return None, ""
         share_text = f"{100 * self.fill_share:.0f} % of it is {self.fill:g} in every band"
         note = f"{share_text} and is read as nodata; --nodata nan if it is data"
@@ -296,10 +307,10 @@ class Samples:
 
 
 def common_numbers(values: NDArray[Any], looked: int) -> list[Fill]:
-    """The numbers that are at least FILL_SHARE of `looked`, the number of sampled pixels, each with its share."""
+    """The numbers that are at least LEAST_FILL of `looked`, the number of sampled pixels, each with its share."""
     numbers, counts = np.unique(values, return_counts=True)
     shares = counts / max(looked, 1)
-    return [(float(number), float(share)) for number, share in zip(numbers, shares, strict=True) if share >= FILL_SHARE]
+    return [(float(number), float(share)) for number, share in zip(numbers, shares, strict=True) if share >= LEAST_FILL]
 
 
 def common_fill(fills: Sequence[Sequence[Fill]]) -> Fill:
