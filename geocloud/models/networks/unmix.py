@@ -176,25 +176,20 @@ class UnmixNet(CellNet):
         """(n, 1, h, w) logit from the code of the cells, lowered on snow; `refine`: also the steps after training."""
         logit, blank = self._logit(code, x), None
         has_nir, has_swir = (present[:, band, None, None, None].float() for band in (NIR, SWIR))
-        has_cirrus = refine and (shown is None or bool(shown[CIRRUS]))
-        if has_cirrus:
+        use_cirrus = refine and (shown is None or bool(shown[CIRRUS]))
+        if use_cirrus:
             logit = torch.maximum(logit, self._without_cirrus(x, present, shown))
         if shown is None or (shown[NIR] and shown[SWIR]):
             snow = find_snow(x, present, shown)
             logit = logit - snow.correction()
-            if has_cirrus:
+            if use_cirrus:
                 there = present[:, (NIR, SWIR, CIRRUS)].prod(1)[:, None, None, None]
                 logit = logit + HIGH * there * high_cloud(x[:, -1:].float()) * snow.bare()
         if shown is None or not shown[SWIR]:
             snowy, blank = self.texture(x, has_nir, fine=fine)
             logit = logit - (1 - has_swir) * DOUBT * snowy
         if refine:
-            features, first = ground_features(x, present, shown), logit
-            doubt = torch.exp(-((first - HALF_WAY_LOGIT) / DOUBT_WIDTH).square())
-            shift = has_swir * (SWIR_LOGITS - FAINT * faintness(x, first)) if shown is None or shown[SWIR] else 0.0
-            for _ in range(PASSES):
-                unlike = unlikeness(features, logit)
-                logit = first + doubt * (unlike * torch.where(unlike > 0, GAIN, LOSS) + shift)
+            logit = _against_ground(logit, x, present, shown)
         return logit if blank is None else logit.lerp(torch.full_like(logit, UNSURE), (1 - has_swir) * blank)
 
     def _without_cirrus(self, x: Tensor, present: Tensor, shown: Tensor | None) -> Tensor:
@@ -224,3 +219,17 @@ class UnmixNet(CellNet):
         slope = torch.tanh(raw[:, 1:2]) * 2
         dim = torch.cat([torch.zeros_like(raw[:, :4]), F.softplus(raw[:, 5:8])], 1)
         return F.softplus(raw[:, :1]) * torch.exp(slope * self.log_ratio - dim), slope
+
+
+def _against_ground(logit: Tensor, x: Tensor, present: Tensor, shown: Tensor | None) -> Tensor:
+    """(n, 1, h, w) logit, changed where it is in doubt by how like the clear ground around a pixel is."""
+    features = ground_features(x, present, shown)
+    doubt = torch.exp(-((logit - HALF_WAY_LOGIT) / DOUBT_WIDTH).square())
+    shift: Tensor | float = 0.0
+    if shown is None or shown[SWIR]:
+        shift = present[:, SWIR, None, None, None].float() * (SWIR_LOGITS - FAINT * faintness(x, logit))
+    changed = logit
+    for _ in range(PASSES):  # the second time by the ground that is clear after the first
+        unlike = unlikeness(features, changed)
+        changed = logit + doubt * (unlike * torch.where(unlike > 0, GAIN, LOSS) + shift)
+    return changed
