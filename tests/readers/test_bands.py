@@ -183,11 +183,19 @@ def test_bands_without_names_are_refused_with_lines_of_products_that_have_so_man
             *("S2A2A_20190723_022_Barbados_BOA_10.tif", 11, "sen2r"),
             {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 10, "swir22": 11},
         ),
+        (
+            *("S2A2A_20190723_022_Barbados_BOA_10.tif", 12, "sen2r"),  # Level 2A has no cirrus band
+            {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 11, "swir22": 12},
+        ),
+        (
+            *("S2A1C_20190723_022_Barbados_TOA_10.tif", 12, "sen2r"),
+            {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 11, "swir22": 12, "cirrus": 10},
+        ),
     ],
 )
 def test_a_files_name_tells_the_order_of_its_bands(name: str, count: int, product: str, bands: dict[str, int]) -> None:
     chosen = choose_bands([BandHint()] * count, [""] * count, name, file_name=name)
-    assert {band: n for band, n in chosen.numbers.items() if band in SIX} == bands
+    assert {band: n for band, n in chosen.numbers.items() if band in {*SIX, "cirrus"}} == bands
     assert product in chosen.guess
 
 

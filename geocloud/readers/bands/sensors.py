@@ -188,7 +188,7 @@ class Order:
     """Common name by band number from 1; empty for bands that models do not take."""
 
 
-_SEN2R = r"(?:^|[/\\])S2[A-D][12][AC]_\d{8}_\d{3}_[^_]*_[BT]OA_"  # S2A2A_20190723_022_Place_BOA_10.tif
+_SEN2R = r"(?:^|[/\\])S2[A-D][12][AC]_\d{8}_\d{3}_[^_]*_(?=[BT]OA_)"  # S2A2A_20190723_022_Place_BOA_10.tif
 
 
 def _in_order(text: str) -> tuple[str, ...]:
@@ -205,7 +205,8 @@ ORDERS = (
     Order("Planet's normalised mosaics", r"_normalized_analytic_", _in_order("blue green red nir")),
     Order("NAIP", r"(?:^|[^a-z0-9])m_\d{7}_(?:ne|nw|se|sw)_\d{2}_", _in_order("red green blue nir")),
     Order("sen2r", _SEN2R, _in_order("coastal blue green red rededge . . nir . swir16 swir22")),
-    Order("sen2r", _SEN2R, _in_order("coastal blue green red rededge . . nir . cirrus swir16 swir22")),
+    Order("sen2r", f"{_SEN2R}B", _in_order("coastal blue green red rededge . . nir . . swir16 swir22")),
+    Order("sen2r", f"{_SEN2R}T", _in_order("coastal blue green red rededge . . nir . cirrus swir16 swir22")),
 )
 """A file must have that number of bands."""
 
