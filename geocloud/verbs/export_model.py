@@ -18,7 +18,7 @@ from geocloud.errors import MissingExtraError, ModelError, UsageError
 from geocloud.models.registry import load_scorer
 from geocloud.pipeline.places import model_files
 from geocloud.raster import PATCH
-from geocloud.scorers.onnx_card import CARD_SUFFIX, LARGEST_PATCH, OnnxCard, write_onnx_card
+from geocloud.scorers.onnx_card import CARD_SUFFIX, LARGEST_PATCH, SUFFIX, OnnxCard, read_onnx_card, write_onnx_card
 from geocloud.writers.staging import check_outputs, staged, write_errors
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def export_model(
         Path of the file.
 
     Raises:
-        UsageError: the side is not allowed, or the file exists or is one of the model's.
+        UsageError: the side or the suffix is not allowed, the file exists or is one of the model's, or a TOML file of
+            another kind has the name of its card.
         ModelError: the model has no network, scores whole patches, or needs other bands.
         MissingExtraError: onnx is not installed.
         OutputError: the file cannot be written.
@@ -63,8 +64,11 @@ def export_model(
         raise MissingExtraError("onnx", "onnx", "exporting a model")
     if not PATCH <= side <= LARGEST_PATCH or side % PATCH:
         raise UsageError(f"side {side} must be a multiple of {PATCH} pixels, up to {LARGEST_PATCH}")
+    if path.suffix.lower() != SUFFIX:
+        raise UsageError(f"{path} must end in {SUFFIX}, since an ONNX file is written")
     card_path = path.with_suffix(CARD_SUFFIX)
     check_outputs([card_path, path], model_files(model), overwrite=overwrite)
+    _check_card(path)
     from geocloud.models.network_scorer import NetworkScorer
 
     scorer = load_scorer(model, "cpu", "fp32")
@@ -78,9 +82,20 @@ def export_model(
         _add_metadata(staging.path(path), card, ordered)
         if side - 2 * card.halo >= PATCH:
             write_onnx_card(_card(card, ordered, side), staging.path(card_path))
-        older = [card_path] if overwrite else []  # it would be wrong beside a tile too small for a card
+        older = [card_path] if overwrite else []  # a tile too small for a card must not have an older one
         staging.commit(last=path, retired=lambda: older, overwrite=overwrite)
     return path
+
+
+def _check_card(path: Path) -> None:
+    """UsageError if the card beside an ONNX file, which is replaced with it, is another TOML file."""
+    card = path.with_suffix(CARD_SUFFIX)
+    if not card.exists():
+        return
+    try:
+        read_onnx_card(path)
+    except ModelError as error:
+        raise UsageError(f"{card} is no card of an ONNX file, so it is not replaced; choose another path") from error
 
 
 def _trace(network: Module, card: ModelCard, bands: tuple[str, ...], side: int, path: Path) -> None:

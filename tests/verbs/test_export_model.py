@@ -53,3 +53,14 @@ def test_a_file_that_is_replaced_keeps_no_card_of_another_size(tmp_path: Path) -
     assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", "m.toml"}
     export_model("default", tmp_path / "m.onnx", BANDS, side=64, overwrite=True)
     assert {path.name for path in tmp_path.iterdir()} == {"m.onnx"}
+
+
+def test_only_an_onnx_file_and_its_own_card_are_replaced(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="needs pip install 'geocloud[onnx]'")
+    for name in ("weights.safetensors", "pyproject.toml"):
+        (tmp_path / name).write_text("theirs = 1")
+    with pytest.raises(UsageError, match=r"must end in \.onnx"):
+        export_model("default", tmp_path / "weights.safetensors", BANDS, overwrite=True)
+    with pytest.raises(UsageError, match=r"pyproject\.toml is no card of an ONNX file, so it is not replaced"):
+        export_model("default", tmp_path / "pyproject.onnx", BANDS, side=128, overwrite=True)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"theirs = 1"}
