@@ -155,17 +155,23 @@ def _local(workers: int, retries: int) -> Iterator[Client]:
         "distributed.scheduler.http.routes": [],  # no pages, which would show the names of scenes to anyone
         "distributed.worker.http.routes": [],
     }
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=free_bytes() // workers,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            security=security,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+
+    def started() -> LocalCluster:
+        try:
+            return LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=free_bytes() // workers,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                security=security,
+            )
+        except (OSError, RuntimeError) as error:
+            raise EnvironmentProblem(
+                "the workers cannot be started; give fewer --workers, or allow this shell more files and processes "
+                "(ulimit)"
+            ) from error
+
+    with dask.config.set(settings), started() as cluster, Client(cluster) as client:
         yield client

@@ -270,10 +270,18 @@ def explained(error: BaseException) -> GeocloudError | None:
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return GeocloudError(too_long(str(error.filename)))
     try:
+        check_current_folder()
+    except GeocloudError as problem:
+        return problem
+    return None
+
+
+def check_current_folder() -> None:
+    """GeocloudError if the current folder was deleted; torch's libraries would end the process in it."""
+    try:
         Path.cwd()
     except FileNotFoundError:
-        return GeocloudError("the current folder was deleted; change to one that exists")
-    return None
+        raise GeocloudError("the current folder was deleted; change to one that exists") from None
 
 
 def unprinted(error: BaseException) -> GeocloudError | None:

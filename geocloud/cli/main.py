@@ -17,6 +17,7 @@ import click
 from geocloud.cli.common import (
     StoppableGroup,
     bound_heaps,
+    check_current_folder,
     examples,
     explained,
     hear_no_more,
@@ -317,6 +318,7 @@ def main() -> None:
     bound_heaps()
     repeat_lost_signals()
     try:
+        check_current_folder()
         cli(prog_name="geocloud")
     except SystemExit as end:
         if not isinstance(end.code, int):

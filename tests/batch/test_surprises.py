@@ -43,6 +43,19 @@ def test_the_workers_of_a_batch_listen_to_it_alone() -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.skipif(os.name == "nt", reason="ulimit")
+def test_workers_that_cannot_be_started_are_one_sentence(tmp_path: Path) -> None:
+    scene, program = write_scene(tmp_path / "s.tif"), f"{sys.executable} -m geocloud"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"ulimit -n 20; {program} batch {scene} --model brightness --workers 1 --out {tmp_path}/out"],
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: the workers cannot be started; give fewer --workers")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.faults
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")
 def test_a_name_that_is_no_utf8_costs_one_scene(tmp_path: Path) -> None:
     scenes = [write_scene(tmp_path / f"s{n}.tif") for n in (1, 2)]

@@ -43,6 +43,14 @@ def test_a_current_folder_that_was_deleted_is_one_sentence(tmp_path: Path, monke
     assert result.stderr == "error: the current folder was deleted; change to one that exists\n"
 
 
+def test_a_verb_that_loads_torch_in_a_deleted_folder_is_one_sentence_too(tmp_path: Path) -> None:
+    """Intel's library would end the process with words of its own."""
+    out = tmp_path / "m"
+    result = shell(f"mkdir {tmp_path}/d; cd {tmp_path}/d; rmdir {tmp_path}/d; GEOCLOUD train {tmp_path} --out {out}")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "error: the current folder was deleted; change to one that exists\n"
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("where", [">&-", "> /dev/full", "| head -c 0"])
 def test_a_stdout_that_fails_loses_no_output(tmp_path: Path, where: str) -> None:

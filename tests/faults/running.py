@@ -29,12 +29,12 @@ def detect(scene: object, out: Path, *more: str, before: Callable[[], None] | No
 def start(scene: object, out: Path, *more: str) -> subprocess.Popen:
     """The same, started, and deaf to no signal: tests in the background or under nohup would hand that on."""
     command = [sys.executable, "-m", "geocloud", "detect", str(scene), "--out", str(out), *NULL, *more]
-    before = _hear_signals if os.name == "posix" else None
+    before = hear_signals if os.name == "posix" else None
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, **pipes, preexec_fn=before)  # noqa: PLW1509 - no thread of a test holds a lock
 
 
-def _hear_signals() -> None:
+def hear_signals() -> None:
     """In a child: every signal that stops a program does what it does at first."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
