@@ -210,7 +210,7 @@ def _differences(mask: MaskFile, scene: SceneReader, scorer: Scorer, options: De
         differences.append(f"scene {mask.tags['GEOCLOUD_SOURCE']} instead of {scene.source}")
     elif not _on_one_grid(mask.georef, own_georef(scene)):
         differences.append("another grid than the scene")
-    elif _changed_since(scene, mask.path):
+    elif _changed_since(scene, Path(mask.path)):
         differences.append("an older state of the scene")
     return differences
 

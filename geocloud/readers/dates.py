@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from geocloud.readers.files.paths import scene_name
 from geocloud.readers.reader import SceneReader
 
 TAKEN_TAG = "GEOCLOUD_TAKEN"
@@ -36,11 +38,14 @@ def scene_day(scene: SceneReader) -> str:
     return day_in(str(scene.describe().get("taken") or "")) or day_in(scene.name) or day_in(scene.source)
 
 
-def mask_day(path: Path, tags: Mapping[str, str]) -> str:
+def mask_day(path: str | os.PathLike[str], tags: Mapping[str, str]) -> str:
     """YYYY-MM-DD of a mask by its tag, the STAC item beside it, its name or its source; empty where none says."""
     source = re.split(r"[/\\]", tags.get("GEOCLOUD_SOURCE", "").rstrip("/"))[-1]
     return (
-        day_in(tags.get(TAKEN_TAG, "")) or _item_day(path.with_suffix(".json")) or day_in(path.name) or day_in(source)
+        day_in(tags.get(TAKEN_TAG, ""))
+        or _item_day(Path(path).with_suffix(".json"))
+        or day_in(scene_name(os.fspath(path)))
+        or day_in(source)
     )
 
 

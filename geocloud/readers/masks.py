@@ -33,14 +33,16 @@ def mask_folder(path: str | os.PathLike[str]) -> Path:
 class MaskFile:
     """A mask that is open for reading."""
 
-    def __init__(self, path: Path, encoding: MaskEncoding | None = None) -> None:
-        """Open it; `encoding` None: as its tags say, else geocloud's own codes, which `read` then checks.
+    def __init__(self, path: str | os.PathLike[str], encoding: MaskEncoding | None = None) -> None:
+        """Open it: a file or a URL.
+
+        `encoding` None: as its tags say, else geocloud's own codes, which `read` then checks.
 
         Raises:
             InputError: it is no raster of one band of whole numbers.
         """
-        self.path = path
-        self._dataset = open_raster(str(path))
+        self.path = path = os.fspath(path)
+        self._dataset = open_raster(path)
         count, dtype = self._dataset.count, self._dataset.dtypes[0]
         if count != 1 or dtype not in _WHOLE:
             self._dataset.close()
@@ -53,20 +55,20 @@ class MaskFile:
         self.encoding: MaskEncoding = encoding or cast("EncodingName", tagged if tagged in ENCODINGS else "geocloud")
         ours = any(key.startswith("GEOCLOUD_") for key in self.tags) or self._dataset.nodata == NODATA
         self._unstated = encoding is None and not ours
-        self.georef: Georef = raster_georef(self._dataset, str(path))
-        check_size(str(path), self.georef.shape)
+        self.georef: Georef = raster_georef(self._dataset, path)
+        check_size(path, self.georef.shape)
 
     @property
     def provenance(self) -> dict[str, str]:
         """Tags that geocloud wrote: the model, its threshold, the source; of another's mask only its path."""
         own = {key: text for key, text in self.tags.items() if key.startswith("GEOCLOUD_") and key != TAG}
         own = {key: text for key, text in own.items() if not key.endswith(PERCENT_TAG)}  # of these pixels alone
-        return own or {"GEOCLOUD_VERSION": __version__, "GEOCLOUD_MASK": str(self.path)}
+        return own or {"GEOCLOUD_VERSION": __version__, "GEOCLOUD_MASK": self.path}
 
     def read(self, row: int, height: int, col: int = 0, width: int | None = None) -> ByteArray:
         """Rows (height, width) of our codes; `width` None: all columns from `col` on."""
         window = RasterioWindow(col, row, width or self._dataset.width - col, height)
-        with read_errors(str(self.path)):
+        with read_errors(self.path):
             values = self._dataset.read(1, window=window)
         codes = decode(values, self.encoding)
         nodata = self._dataset.nodata
@@ -109,11 +111,11 @@ class MaskFile:
 class ScoreFile:
     """P(cloud) of a scene, open for reading."""
 
-    def __init__(self, path: Path, georef: Georef) -> None:
+    def __init__(self, path: str | os.PathLike[str], georef: Georef) -> None:
         """Open it; InputError where it is not on the given grid."""
-        self.path = path
-        self._dataset = open_raster(str(path))
-        own = raster_georef(self._dataset, str(path))
+        self.path = path = os.fspath(path)
+        self._dataset = open_raster(path)
+        own = raster_georef(self._dataset, path)
         shape = own.shape
         placed = own.located and georef.located
         if placed and not (same_crs(own, georef) and own.transform.almost_equals(georef.transform, 1e-6)):
@@ -132,7 +134,7 @@ class ScoreFile:
     def read(self, row: int, height: int, col: int = 0, width: int | None = None) -> FloatArray:
         """Rows (height, width) of P(cloud) 0..1, NaN where nodata; `width` None: all columns from `col` on."""
         window = RasterioWindow(col, row, width or self._dataset.width - col, height)
-        with read_errors(str(self.path)):
+        with read_errors(self.path):
             values = self._dataset.read(1, window=window, masked=True)
         p = values.astype(np.float32) * np.float32(self._dataset.scales[0])
         return np.asarray(p.filled(np.nan), dtype=np.float32)

@@ -86,7 +86,7 @@ def apply_mask(
     options, target, name = options or ApplyOptions(), Path(out), local_path(os.fspath(scene))
     if target.suffix.lower() not in (".tif", ".tiff"):
         raise UsageError(f"{target} must end in .tif or .tiff, since a GeoTIFF is written")
-    with MaskFile(Path(mask), options.encoding) as codes:
+    with MaskFile(mask, options.encoding) as codes:
         check_outputs([target], [*local_files(name), *protected_files(os.fspath(mask))], overwrite=options.overwrite)
         removed = _apply(name, codes, target, options, progress)
     height, width = codes.georef.shape

@@ -23,6 +23,7 @@ from geocloud.progress import Progress, no_progress
 from geocloud.raster import NODATA, Georef, Window
 from geocloud.readers.dates import mask_day
 from geocloud.readers.dispatch import protected_files
+from geocloud.readers.files.paths import is_virtual
 from geocloud.readers.masks import STRIP, MaskFile
 from geocloud.readers.polygons import cut_to_surroundings, read_polygons, to_pixel_coordinates
 from geocloud.version import __version__
@@ -70,7 +71,7 @@ def cover(
     | valid_percent | percent of the zone that is inside the mask and not nodata |
 
     Args:
-        masks: one or several masks: files that geocloud wrote, or any rasters of class codes.
+        masks: one or several masks, files or URLs: what geocloud wrote, or any rasters of class codes.
         zones: polygons in any vector format and CRS, or a GeoDataFrame.
         out: the table to write: .gpkg, .parquet, or .csv without the polygons; None: no file.
         options: how to measure; None: the defaults.
@@ -93,7 +94,7 @@ def cover(
     parts = []
     for done, path in enumerate(masks):
         progress(done, len(masks), "cover")
-        parts.append(_cover_in(frame, Path(path), options.encoding))
+        parts.append(_cover_in(frame, os.fspath(path), options.encoding))
     table = _with_cover(frame, parts)
     if target is not None:
         with staged(target.stem) as staging:
@@ -124,14 +125,15 @@ def _with_cover(frame: geopandas.GeoDataFrame, parts: Sequence[_MaskCover]) -> g
     return table[[*zone_columns, *COLUMNS, table.geometry.name]]
 
 
-def _cover_in(frame: geopandas.GeoDataFrame, path: Path, encoding: MaskEncoding | None) -> _MaskCover:
+def _cover_in(frame: geopandas.GeoDataFrame, path: str, encoding: MaskEncoding | None) -> _MaskCover:
     """The cover of all zones in one mask."""
     with MaskFile(path, encoding) as mask:
         valid, cloud, shadow, whole = _measure(mask, frame)
         day, knows_shadow = mask_day(path, mask.tags), _has_shadow(mask) or shadow.any()
     with np.errstate(divide="ignore", invalid="ignore"):
         shadow_percent = 100 * shadow / valid if knows_shadow else np.full(len(frame), np.nan)
-        return _MaskCover(path.name, day, (100 * cloud / valid, shadow_percent, np.minimum(100 * valid / whole, 100)))
+        name = Path(path.partition("?")[0] if is_virtual(path) else path).name
+        return _MaskCover(name, day, (100 * cloud / valid, shadow_percent, np.minimum(100 * valid / whole, 100)))
 
 
 def _has_shadow(mask: MaskFile) -> bool:
@@ -146,7 +148,7 @@ def _measure(mask: MaskFile, frame: geopandas.GeoDataFrame) -> tuple[Floats, Flo
 
     The unit is m² on a grid in degrees, otherwise pixels.
     """
-    pixels = to_pixel_coordinates(frame, mask.georef, str(mask.path))
+    pixels = to_pixel_coordinates(frame, mask.georef, mask.path)
     in_degrees = CRS.from_wkt(mask.georef.crs_wkt).is_geographic
     whole = _square_metres(pixels, mask.georef) if in_degrees else shapely.area(pixels)
     ratio = _area_ratios(frame, mask.georef)

@@ -52,7 +52,7 @@ def polygonize(
     The mask is read strip by strip, so memory does not grow with its height.
 
     Args:
-        mask: a mask that geocloud wrote, or any raster of class codes.
+        mask: a mask that geocloud wrote, or any raster of class codes; a file or a URL.
         out: the vector file; its suffix chooses the format: .geojson, .gpkg, .fgb or .parquet.
         options: how; None: the defaults.
         progress: called after each strip; may raise Cancelled.
@@ -72,7 +72,7 @@ def polygonize(
     vector_format(target)
     inputs = [*protected_files(os.fspath(mask)), *([options.score] if options.score is not None else [])]
     check_outputs([target], inputs, overwrite=options.overwrite)
-    with MaskFile(Path(mask), options.encoding) as codes, staged(target.stem) as staging:
+    with MaskFile(mask, options.encoding) as codes, staged(target.stem) as staging:
         georef, min_area = codes.georef, options.min_area
         if min_area and not georef.located:
             raise UsageError(f"{mask} has no georeference, so areas in m² are unknown; leave out --min-area")
@@ -88,7 +88,7 @@ def polygonize(
 def _trace(mask: MaskFile, options: PolygonizeOptions, folder: Path, progress: Progress) -> ShapeStore:
     """Trace all polygons; `folder` holds scratch files if they are many."""
     height, width = mask.georef.shape
-    score = ScoreFile(Path(options.score), mask.georef) if options.score is not None else None
+    score = ScoreFile(options.score, mask.georef) if options.score is not None else None
     try:
         if score is not None and options.outline == "smooth":
             side = _square_side(score, height)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import geopandas
@@ -12,18 +13,21 @@ import pytest
 import rasterio
 import shapely
 from rasterio.transform import from_origin
+from servers import serve
 from testutils import run_cli
 
-from geocloud import cover
+from geocloud import PolygonizeOptions, cover, polygonize
 from geocloud.errors import InputError, UsageError
 
 ORIGIN = 500_000.0, 5_000_000.0
 
 
-def write_mask(path: Path, codes: np.ndarray, crs: str = "EPSG:32633", **tags: str) -> Path:
+def write_mask(path: Path, codes: np.ndarray, crs: str = "EPSG:32633", *, tiled: bool = False, **tags: str) -> Path:
     degrees = crs == "EPSG:4326"
     transform = from_origin(15, 60, 1e-3, 1e-3) if degrees else from_origin(*ORIGIN, 10, 10)
     profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "nodata": 255, "crs": crs, "transform": transform}
+    if tiled:
+        profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}
     with rasterio.open(path, "w", height=codes.shape[0], width=codes.shape[1], **profile) as dataset:
         dataset.write(codes, 1)
         dataset.update_tags(**tags)
@@ -200,6 +204,23 @@ def test_an_existing_table_is_kept_and_another_suffix_refused(tmp_path: Path) ->
     with pytest.raises(UsageError, match=r"\.xlsx"):
         cover([mask], ZONES, tmp_path / "cover.xlsx")
     assert (tmp_path / "cover.csv").read_text() == "mine"
+
+
+def test_a_mask_on_a_server_is_read_under_the_zones_alone(tmp_path: Path) -> None:
+    side, tile = 2048, 256
+    zones = geopandas.GeoDataFrame(geometry=[zone((300, 300), (480, 300), (480, 500))], crs="EPSG:32633")
+    made = np.random.default_rng(0).choice([0, 1, 255], (side, side)).astype(np.uint8)
+    local = write_mask(tmp_path / "site_2023-08-13.tif", made, tiled=True)
+    with serve(tmp_path / "served") as site:
+        shutil.copy(local, site.folder / local.name)
+        far = cover(f"{site.url}/{local.name}?sig=20200101", zones)
+        assert site.sent <= 1.3 * tile**2 + (32 << 10)  # the zone lies in one tile; the header and its directory
+        polygons = polygonize(f"{site.url}/{local.name}", tmp_path / "clouds.gpkg", PolygonizeOptions(min_area=2000))
+    near = cover(local, zones)
+    assert list(far["mask"]) == list(near["mask"]) == ["site_2023-08-13.tif"]
+    assert list(far["date"]) == ["2023-08-13"]
+    assert list(far["cloud_percent"]) == list(near["cloud_percent"])
+    assert polygons > 0
 
 
 def test_the_command(tmp_path: Path) -> None:
