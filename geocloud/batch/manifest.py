@@ -205,8 +205,9 @@ class Manifest:
             self._file.flush()
 
     def close(self) -> None:
-        """Close the file, so that another batch can write it."""
-        self._file.close()
+        """Close the file, so that another batch can write it; OutputError if a line was not written."""
+        with write_errors(self.path):
+            self._file.close()
 
     def __enter__(self) -> Self:
         """The manifest itself."""

@@ -15,7 +15,7 @@ import shapely
 from geocloud.batch.manifest import COLLECTION, CSV, FOOTPRINTS, Record
 from geocloud.errors import OutputError
 from geocloud.writers.stac import MEDIA_TYPES, parse_time
-from geocloud.writers.staging import staged
+from geocloud.writers.staging import staged, write_errors
 from geocloud.writers.tables import FORMULA_SIGNS
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def write_summary(folder: Path, records: Sequence[Record]) -> None:
         OutputError: they cannot be written.
     """
     placed = [_place(folder, record) for record in sorted(records, key=lambda record: record.scene)]
-    with staged("summary") as staging:
+    with staged("summary") as staging, write_errors(folder):
         _write_csv(staging.path(folder / CSV), placed)
         _write_footprints(staging.path(folder / FOOTPRINTS), placed)
         _write_collection(staging.path(folder / COLLECTION), folder.name, placed)

@@ -187,3 +187,21 @@ def test_a_list_from_windows_and_one_that_is_no_utf8(tmp_path: Path) -> None:
 
 def test_a_time_at_the_end_of_the_calendar_is_none() -> None:
     assert parse_time("9999-12-31T23:59:59-12:00") is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of a process")
+def test_a_manifest_or_summary_that_cannot_grow_is_named(tmp_path: Path) -> None:
+    """Closing a file writes what it still holds, and a bare OSError blamed the text on stdout."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    record = Record("s.tif", "failed", "p", error="no")
+    manifest = Manifest(tmp_path)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        for write in (lambda: manifest.add(record), manifest.close, lambda: write_summary(tmp_path, [record])):
+            with pytest.raises(OutputError, match=r"cannot be written \(File too large\)"):
+                write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not [path.name for path in tmp_path.iterdir() if path.name != "manifest.jsonl"]
