@@ -149,5 +149,6 @@ def _refuse_used(used: Sequence[Path], folder: Path, known: dict[str, Record]) -
     foreign = [path for path in used if path.name != MANIFEST or path.stat().st_size]
     if foreign:
         raise UsageError(
-            f"{foreign[0]} exists and is in no manifest; pass --overwrite to replace it, or give another folder"
+            f"{foreign[0]} exists and is in no manifest; pass --resume to go on after a run that was stopped, "
+            "--overwrite to replace it, or give another folder"
         )

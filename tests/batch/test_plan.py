@@ -116,8 +116,12 @@ class TestRefused:
     def test_masks_of_others(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "a.tif")
         geocloud.detect(path, tmp_path / "out", FAST.detect)
-        with pytest.raises(UsageError, match=r"a_cloudmask\.tif exists and is in no manifest; pass --overwrite"):
+        with pytest.raises(UsageError, match=r"a_cloudmask\.tif exists and is in no manifest; pass --resume to go on"):
             geocloud.detect_many([path], tmp_path / "out", FAST)
+
+        resumed = geocloud.detect_many([path], tmp_path / "out", replace(FAST, resume=True))
+
+        assert [record.scene for record in resumed.done] == [str(path)]
 
     def test_an_unknown_model(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="no model 'none'"):
