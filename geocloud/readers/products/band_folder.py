@@ -38,7 +38,7 @@ _PREFERRED = (("_FRE_", "_SRE_"),)
 
 
 def rasters_of(tree: Tree) -> list[str]:
-    """Names of the rasters of a folder or archive, its folders included where it holds none itself, without masks."""
+    """Names of the rasters of a folder or archive, without masks; those of its folders only if it holds none itself."""
     own = [name for name in tree.names() if RASTER.fullmatch(name) and not _NO_BAND.fullmatch(name)]
     if own:
         return own
@@ -46,12 +46,12 @@ def rasters_of(tree: Tree) -> list[str]:
 
 
 def _beside(tree: Tree) -> list[str]:
-    """Names of the rasters of a folder that are no bands."""
+    """Names of the rasters in a folder that are not bands."""
     return [name for name in tree.names() if RASTER.fullmatch(name) and _NO_BAND.fullmatch(name)]
 
 
 def lone_raster(tree: Tree) -> list[str]:
-    """The only picture, or the only file with a header of ENVI's beside it, of a folder or archive; else none."""
+    """The only picture, or the only file with an ENVI header beside it, of a folder or archive; else none."""
     names = tree.names()
     headers = {name[:-4] for name in names if name.lower().endswith(".hdr")}
     found = [
@@ -62,7 +62,7 @@ def lone_raster(tree: Tree) -> list[str]:
 
 
 def is_band_set(names: Sequence[str]) -> bool:
-    """True where the names of files are those of bands: two of blue, green and red at least."""
+    """True if file names are those of bands: at least two of blue, green and red."""
     stems = [_stem(name) for name in names]
     hints = [BandHint(stem) for stem in stems]
     found = read_evidence(hints, " ".join(names), numbers_mean_bands=True)
@@ -71,7 +71,7 @@ def is_band_set(names: Sequence[str]) -> bool:
 
 
 def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneInfo:
-    """What a folder of band files of any resolutions says.
+    """The spec of a folder of band files, of any resolutions.
 
     Scale and offset come from the options, else from a STAC item in the folder that names the files, else from
     Sentinel-2's metadata in it or above it, else from each file's tags, else they are assumed for all files together.
@@ -120,14 +120,14 @@ def describe_folder(source: str, tree: Tree, options: SceneOptions) -> SceneInfo
 
 
 def _theia_radiometry(tree: Tree) -> Radiometry | None:
-    """Scale by the metadata file of Theia's products; None where there is none that tells it."""
+    """Scale from the metadata file of a Theia product; None without such a file."""
     name = next((name for name in tree.names() if name.upper().endswith("_MTD_ALL.XML")), "")
     text = first_text(parse_xml(tree.read(name), name), "REFLECTANCE_QUANTIFICATION_VALUE") if name else ""
     return Radiometry(1 / int(text), 0.0, name) if text.isdigit() and int(text) else None
 
 
 def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -> ChosenBands:
-    """Which file is read for which band, by number from 1 in the order of `files`, the finest of several.
+    """Band -> number from 1, in the order of `files`, of the file that is read for it: the finest of several.
 
     Raises:
         InputError: bands are unknown, or two files of one resolution claim a band.
@@ -165,7 +165,7 @@ def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -
 
 
 def _why_not(band: NamedBand | None, numbers: Mapping[str, int], names: Sequence[str]) -> str:
-    """Why a file is not read."""
+    """The reason why a file is not read."""
     if band is None:
         return "nothing says which band it is"
     read = numbers.get(band.band)
@@ -173,7 +173,7 @@ def _why_not(band: NamedBand | None, numbers: Mapping[str, int], names: Sequence
 
 
 def _hints(stems: Sequence[str], texts: str) -> list[BandHint]:
-    """The names of files; without the words that all share where they tell no more: `blue_patch_1`, `red_patch_1`."""
+    """File names as hints; words that all share are left out if that helps: `blue_patch_1`, `red_patch_1`."""
     words = [re.split(r"[-_. ]+", stem) for stem in stems]
     shared = set(words[0]).intersection(*words) if words else set()
     apart = [BandHint("_".join(word for word in name if word not in shared)) for name in words]
@@ -183,9 +183,9 @@ def _hints(stems: Sequence[str], texts: str) -> list[BandHint]:
 
 
 def join_tiles(names: Sequence[str]) -> str:
-    """The name that files such as `NAME-0000000000-0000006912.tif` share, as Earth Engine cuts exports; else empty.
+    """The common name of files such as `NAME-0000000000-0000006912.tif`, as Earth Engine cuts exports; else empty.
 
-    InputError where two have one place, as Google Drive keeps those of an export that was run twice: `... (1).tif`.
+    InputError if two have the same place, as Google Drive keeps those of an export that was run twice: `... (1).tif`.
     """
     found = [_TILE.fullmatch(name.rpartition("/")[2]) for name in names]
     stems = {match[1] for match in found if match}
@@ -200,7 +200,7 @@ def join_tiles(names: Sequence[str]) -> str:
 
 
 def _all_prefixed(stems: Sequence[str]) -> bool:
-    """True where names of files are more than a number: `scene_B1` is a band's name, `B1` alone may be a number."""
+    """True if file names are more than a number: `scene_B1` is a band's name, `B1` alone may be a number."""
     return all(re.search(r"[a-z0-9]{3,}.*b\d", stem, re.IGNORECASE) for stem in stems)
 
 

@@ -28,7 +28,7 @@ _SURFACE = re.compile(r"_SR|_toar", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What was found; keys are band numbers from 1."""
+    """What metadata files beside a raster say; keys are band numbers from 1."""
 
     radiometry: dict[int, Radiometry] = field(default_factory=dict)
     wavelengths: dict[int, float] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Beside:
 
 
 def read_beside(source: str) -> Beside:
-    """What metadata files beside a raster say of it; nothing where there are none, or it is not on a disk here."""
+    """Read the metadata files beside a raster; empty without such files, or if it is not on a local disk."""
     if is_virtual(source):
         return Beside()
     path = Path(source)
@@ -59,7 +59,7 @@ def read_beside(source: str) -> Beside:
 
 
 def _dimap(path: Path) -> Beside:
-    """DIMAP of Pléiades and SPOT 6 and 7: the bands in order, and whether numbers are reflectance."""
+    """DIMAP of Pléiades, SPOT 6 and 7: the bands in order, and whether the numbers are reflectance."""
     elements = _root(path)
     bands = {
         int(number[0]): name[0]
@@ -97,7 +97,7 @@ def _enmap(path: Path) -> Beside:
 
 
 def _root(path: Path) -> list[Any]:
-    """All elements of a metadata file; none where it is too large or no XML."""
+    """All elements of a metadata file; none if it is too large or not XML."""
     if not path.is_file() or path.stat().st_size > MAX_METADATA_BYTES:
         return []
     try:
@@ -113,7 +113,7 @@ _NAME_KEYS = ("description", "band_name", "bandname", "long_name", "name")
 
 
 def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
-    """What one raster file says of itself.
+    """The spec of one raster file.
 
     Raises:
         InputError: no such file, not a raster, fewer than 3 bands, bands or scale unknown, located by RPCs only.
@@ -148,7 +148,7 @@ def describe_raster(source: str, options: SceneOptions) -> SceneInfo:
 
 
 def unnamed_note(chosen: ChosenBands) -> tuple[str, ...]:
-    """A sentence on bands of which nothing says which they are, where there are a few."""
+    """A sentence on bands that nothing identifies, if there are only a few."""
     if not 0 < len(chosen.unnamed) <= SPECTROMETER_BANDS:
         return ()
     more = "s" if len(chosen.unnamed) > 1 else ""
@@ -156,7 +156,7 @@ def unnamed_note(chosen: ChosenBands) -> tuple[str, ...]:
 
 
 def _last_names(source: str) -> list[str]:
-    """The file's name and those of its folders, as far as they tell products apart."""
+    """The names of the file and of its folders, as far as they identify products."""
     return source.replace("\\", "/").split("/")[-4:]
 
 
@@ -168,7 +168,7 @@ def _bands(
     beside: Beside,
     options: SceneOptions,
 ) -> ChosenBands:
-    """As given, else by all that the file says."""
+    """Band -> number: as given, else from all that the file says."""
     if options.bands:
         return given_bands(options.bands, labels, source)
     alpha, _ = mask_band(dataset)
@@ -193,13 +193,13 @@ def _bands(
 
 
 def _label(dataset: Any, index: int) -> str:  # noqa: ANN401 - rasterio is untyped
-    """What the file calls a band: its description, else a tag of that kind, as openEO writes."""
+    """The name of a band in the file: its description, else a tag of that kind, as openEO writes."""
     tags = {key.lower(): value for key, value in dataset.tags(index).items()}
     return dataset.descriptions[index - 1] or next((tags[key] for key in _NAME_KEYS if tags.get(key)), "")
 
 
 def _sources_of_vrt(dataset: Any) -> list[str]:  # noqa: ANN401 - rasterio is untyped
-    """Names of the files that a virtual raster's bands are made of, one each (gdalbuildvrt -separate); else empty."""
+    """Names of the files of a virtual raster with one file per band (gdalbuildvrt -separate); else empty."""
     text = dataset.tags(ns="xml:VRT").get("xml:VRT", "") if dataset.driver == "VRT" else "<none/>"
     bands = [
         element for element in parse_xml(text.encode(), dataset.name).iter() if "RasterBand" in local_name(element)
@@ -210,7 +210,7 @@ def _sources_of_vrt(dataset: Any) -> list[str]:  # noqa: ANN401 - rasterio is un
 
 
 def _wavelength(dataset: Any, index: int) -> float | None:  # noqa: ANN401 - rasterio is untyped
-    """The centre that a band's tags state, in micrometres."""
+    """Centre wavelength that a band's tags state, in micrometres."""
     tags = {key.lower(): value for key, value in {**dataset.tags(index), **dataset.tags(index, ns="IMAGERY")}.items()}
     unit = next((tags[key] for key in _UNIT_KEYS if key in tags), "")
     found = ((key, tags[key]) for key in _WAVELENGTH_KEYS if tags.get(key))

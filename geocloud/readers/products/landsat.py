@@ -101,19 +101,19 @@ def mtl_radiometry(groups: Groups, band: str, source: str) -> Radiometry:
 
 
 def _sine(sun_elevation: float) -> float:
-    """Of an elevation in degrees; ValueError by night."""
+    """Sine of an elevation in degrees; ValueError if the sun is below the horizon."""
     if not 0 < sun_elevation <= 90:
         raise ValueError(f"sun elevation {sun_elevation:g} is not above the horizon")
     return math.sin(math.radians(sun_elevation))
 
 
 def _preference(name: str) -> int:
-    """The text file is the one that every collection has."""
+    """Sort key: text first, because every collection has it."""
     return ("txt", "xml", "json").index(name.rpartition(".")[2].lower())
 
 
 def _file_name(groups: Groups, band: str) -> str:
-    """A band's file as the MTL names it."""
+    """File name of a band in the MTL."""
     return lookup(groups, f"FILE_NAME_BAND_{band.removeprefix('B')}", *_CONTENTS)
 
 

@@ -1,4 +1,4 @@
-"""Tiles of one export joined to one raster, by a virtual raster in memory."""
+"""Joins the tiles of one export to one raster, by a virtual raster in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TYPES = {"uint8": "Byte", "int8": "Int8", "uint16": "UInt16", "int16": "Int16",
 
 
 def join(paths: Sequence[str], name: str, *, allow_external: bool = False) -> str:
-    """A path that rasterio opens of tiles on one grid; InputError where they are not alike."""
+    """A path by which rasterio opens tiles on one grid as one raster; InputError if they are not alike."""
     key = hashlib.sha256("\n".join(paths).encode()).hexdigest()[:16]
     if key not in _KEPT:
         text = _document(paths, allow_external=allow_external)
@@ -28,7 +28,7 @@ def join(paths: Sequence[str], name: str, *, allow_external: bool = False) -> st
 
 
 def _document(paths: Sequence[str], *, allow_external: bool) -> str:
-    """The virtual raster's XML."""
+    """XML of the virtual raster."""
     tiles = []
     for path in paths:
         with open_raster(path, allow_external=allow_external) as dataset:

@@ -16,7 +16,7 @@ _LINE = re.compile(r"\s*(\w+)\s*=\s*(.*?)\s*$")
 
 
 def read_mtl(content: bytes, name: str) -> Groups:
-    """The groups of an MTL file; InputError where it is none.
+    """The groups of an MTL file; InputError if it is not one.
 
     A Level 2 file repeats the keys of its Level 1 ancestor in groups of their own, so groups are kept apart.
     """
@@ -28,7 +28,7 @@ def read_mtl(content: bytes, name: str) -> Groups:
 
 
 def lookup(groups: Mapping[str, Mapping[str, str]], key: str, *preferred: str) -> str:
-    """A key's value, from the preferred groups first and then from any; empty where there is none."""
+    """Value of a key, first from the preferred groups, then from any; empty if no group has it."""
     ordered = [*(groups[name] for name in preferred if name in groups), *groups.values()]
     return next((group[key] for group in ordered if key in group), "")
 

@@ -97,13 +97,13 @@ def describe_safe(source: str, tree: Tree, options: SceneOptions) -> SceneInfo:
 
 
 def _why_not(band: str, chosen: Mapping[str, str]) -> str:
-    """Why a band of the product is not read."""
+    """The reason why a band of the product is not read."""
     name = SENTINEL2.bands[band]
     return f"{band}: {f'{name}, of which {chosen[name]} is read' if name in chosen else 'none that models take'}"
 
 
 def tile_radiometry(source: str, tree: Tree) -> dict[str, Radiometry]:
-    """Common name -> scale and offset of a part of a product, by its metadata above it or AWS's tileInfo.json."""
+    """Common name -> scale and offset of a part of a product, from metadata above it or AWS's tileInfo.json."""
     info = next((name for name in tree.names() if name.lower() in ("tileinfo.json", "productinfo.json")), "")
     found = _BASELINE.search(tree.read(info).decode("utf-8", "replace")) if info else None
     if found:
@@ -186,14 +186,14 @@ def safe_radiometry(root: Element, band: str, source: str) -> Radiometry:
 
 
 def safe_nodata(root: Element) -> float:
-    """The DN that the product's special values call NODATA; 0 where they do not."""
+    """The DN that the product's special values call NODATA; 0 if they name none."""
     values = dict(zip(texts(root, "SPECIAL_VALUE_TEXT"), texts(root, "SPECIAL_VALUE_INDEX"), strict=False))
     text = values.get("NODATA", "")
     return float(text) if text.isdigit() else 0.0
 
 
 def _band_number(root: Element, band: str) -> str:
-    """A band's number in the metadata, as they list it or else as all products number bands."""
+    """Number of a band as the metadata list it, else as all products number bands."""
     for element in root.iter():
         if local_name(element) == "Spectral_Information" and element.get("physicalBand") == band:
             return element.get("bandId", "")
@@ -201,7 +201,7 @@ def _band_number(root: Element, band: str) -> str:
 
 
 def _major(baseline: str) -> int:
-    """The number before the dot, -1 where there is none."""
+    """The number before the dot; -1 without one."""
     head = baseline.partition(".")[0]
     return int(head) if head.isdigit() else -1
 

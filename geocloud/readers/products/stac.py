@@ -38,7 +38,7 @@ _AZURE = ".blob.core.windows.net"
 
 
 def signed(path: str, item: Mapping[str, Any]) -> str:
-    """The address of an asset with a token, where its item comes from the Planetary Computer; else as it is.
+    """The address of an asset, with a token if its item comes from the Planetary Computer.
 
     Raises:
         MissingExtraError: planetary-computer is not installed.
@@ -64,7 +64,7 @@ def signed(path: str, item: Mapping[str, Any]) -> str:
 def describe_item(source: str, options: SceneOptions) -> SceneInfo:
     """The spec of a STAC item.
 
-    Links (root, collection, parent) are never followed, so that broken ones are no obstacle.
+    Links (root, collection, parent) are never followed, so broken links do not matter.
 
     Raises:
         InputError: no STAC item, an asset that is missing or may not be read, no blue, green or red.
@@ -113,7 +113,7 @@ def describe_item(source: str, options: SceneOptions) -> SceneInfo:
 
 
 def _left_out(item: Mapping[str, Any], chosen: Mapping[str, AssetBand], options: SceneOptions) -> tuple[str, ...]:
-    """Assets and their bands that are not read, a sentence each."""
+    """One sentence for each asset, or band of one, that is not read."""
     read = {(band.key, band.index) for band in chosen.values()}
     known = asset_bands(item, options.bands)
     left = [
@@ -129,7 +129,7 @@ def _left_out(item: Mapping[str, Any], chosen: Mapping[str, AssetBand], options:
 
 
 def choose_assets(item: Mapping[str, Any], bands: Mapping[str, int | str] | None = None) -> dict[str, AssetBand]:
-    """Common name -> the asset to read: data before pictures, GeoTIFF before JP2, the wide band, the finest."""
+    """Common name -> asset to read: data before pictures, GeoTIFF before JP2, the wide band, the finest."""
     found: dict[str, AssetBand] = {}
     for band in sorted(asset_bands(item, bands), key=lambda band: band.rank):
         found.setdefault(band.band, band)
@@ -137,7 +137,7 @@ def choose_assets(item: Mapping[str, Any], bands: Mapping[str, int | str] | None
 
 
 def _dangling(source: str, asset: AssetBand, path: str, *, needed: bool) -> str:
-    """What to say of an asset that does not exist; empty where it does, or where opening it will tell."""
+    """A sentence on an asset that does not exist; empty if it exists, or if opening it will tell."""
     if not is_virtual(path) and path_exists(path):
         return ""
     if is_virtual(path) and (needed or not is_remote(path) or not is_absent(path)):
@@ -146,7 +146,7 @@ def _dangling(source: str, asset: AssetBand, path: str, *, needed: bool) -> str:
 
 
 def _tags(asset: AssetBand, path: str, options: SceneOptions) -> Radiometry | None:
-    """Scale and offset by the file's tags, where the item says nothing."""
+    """Scale and offset from the file's tags, for items that state none."""
     if options.scale is not None:
         return None
     with open_raster(path, allow_external=options.allow_external) as dataset:
@@ -154,7 +154,7 @@ def _tags(asset: AssetBand, path: str, options: SceneOptions) -> Radiometry | No
 
 
 def _fill(source: str, item: Mapping[str, Any], options: SceneOptions) -> FillSource | None:
-    """Landsat's quality asset, where there is one that can be read."""
+    """The Landsat quality asset, if there is one that can be read."""
     for key, asset in item["assets"].items():
         href = asset.get("href", "") if isinstance(asset, dict) else ""
         if (

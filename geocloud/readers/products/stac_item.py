@@ -1,4 +1,4 @@
-"""STAC items as documents: loading them, and what their assets say of bands, scale and nodata (1.0 and 1.1)."""
+"""STAC items as documents: loads them, and reads bands, scale and nodata of their assets (1.0 and 1.1)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AssetBand:
 
 
 def load_item(source: str) -> dict[str, Any]:
-    """A STAC item from a path or URL; InputError where it is none. Its links are never followed."""
+    """A STAC item from a path or URL; InputError if it is not one. Its links are never followed."""
     item = load_document(source)
     if not is_item(item):
         kind = item.get("type", "JSON") if isinstance(item, dict) else "JSON"
@@ -53,7 +53,7 @@ def load_item(source: str) -> dict[str, Any]:
 
 
 def load_document(source: str) -> Any:  # noqa: ANN401 - any JSON value
-    """A STAC document from a path or URL; InputError where it cannot be read."""
+    """A STAC document from a path or URL; InputError if it cannot be read."""
     check_plain(source)
     try:
         content = fetch(source) if is_remote(source) else Path(source).read_bytes()
@@ -98,7 +98,7 @@ def _read_entries(
     entries: Sequence[tuple[str, int, Mapping[str, Any], Mapping[str, Any]]],
     bands: Mapping[str, int | str],
 ) -> list[AssetBand]:
-    """The bands among (asset's key, number in it, asset, band) of an item."""
+    """The recognised bands among an item's entries (asset's key, number in it, asset, band)."""
     labels = [_label(key, entry) for key, _, _, entry in entries]
     if bands:
         numbers = {
@@ -118,12 +118,12 @@ def _read_entries(
 
 
 def stated_texts(item: Mapping[str, Any]) -> str:
-    """All in an item that may state the sensor: platform, constellation, collection, id."""
+    """All texts of an item that may state the sensor: platform, constellation, collection, id."""
     return " ".join(str(text) for text in (_stated(_properties(item)), item.get("collection"), item.get("id")) if text)
 
 
 def _stated(properties: Mapping[str, Any]) -> str:
-    """What properties say of the platform."""
+    """Platform and constellation in the properties."""
     stated = [properties.get(key) for key in ("platform", "constellation", "instruments", "mission", "eo:platform")]
     return " ".join(str(text) for text in stated if text)
 
@@ -134,7 +134,7 @@ def _label(key: str, entry: Mapping[str, Any]) -> str:
 
 
 def _hint(key: str, entry: Mapping[str, Any]) -> BandHint:
-    """What an item says of one band; its asset's key where its name says nothing."""
+    """What an item says of one band; the key of its asset if the name says nothing."""
     name = str(entry.get("name") or "")
     wavelength = entry.get("eo:center_wavelength") or entry.get("center_wavelength")
     common = str(entry.get("eo:common_name") or entry.get("common_name") or "")
@@ -145,7 +145,7 @@ def _hint(key: str, entry: Mapping[str, Any]) -> BandHint:
 def _rank(
     key: str, asset: Mapping[str, Any], *, narrow: bool, distance: float
 ) -> tuple[bool, bool, bool, bool, float, float]:
-    """Lower is better: data before pictures, GeoTIFF before JP2, the wide band, the finest, nearest to the centre."""
+    """Rank, lower first: data before pictures, GeoTIFF before JP2, wide band, finest, nearest to the centre."""
     roles, kind, href = set(asset.get("roles") or ()), str(asset.get("type", "")).lower(), str(asset["href"]).lower()
     return (
         bool(roles & _PICTURES) or key.lower().startswith(tuple(_PICTURES)),
@@ -180,7 +180,7 @@ def _numbers(
 
 
 def _radiometry(properties: Mapping[str, Any], scale: object, offset: object) -> Radiometry | None:
-    """An item's scale and offset; the offset is dropped where the item says that it is applied already."""
+    """Scale and offset of an item; no offset if the item says that it has been applied."""
     applied = any(properties.get(key) is True for key in OFFSET_APPLIED)
     if scale is None and offset is None:
         return _sentinel2_default(properties, applied=applied)
@@ -204,7 +204,7 @@ def _sentinel2_default(properties: Mapping[str, Any], *, applied: bool) -> Radio
 
 
 def _baseline(properties: Mapping[str, Any]) -> str:
-    """Sentinel-2's processing baseline, such as `05.09`; empty where none is stated, or of another sensor."""
+    """Sentinel-2's processing baseline, such as `05.09`; empty if none is stated or the sensor is another."""
     baseline = str(next((properties[key] for key in BASELINE_KEYS if properties.get(key)), ""))
     of_it = "s2:processing_baseline" in properties or SENTINEL2 in stated_sensors(_stated(properties))
     return baseline if of_it and baseline.replace(".", "", 1).isdigit() else ""
@@ -216,12 +216,12 @@ def _late(properties: Mapping[str, Any]) -> bool:
 
 
 def item_baseline(item: Mapping[str, Any]) -> str:
-    """Sentinel-2's processing baseline by an item; empty where it states none."""
+    """Sentinel-2's processing baseline in an item; empty if it states none."""
     return _baseline(_properties(item))
 
 
 def _properties(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An item's properties; none where they are no JSON object."""
+    """Properties of an item; empty if they are not a JSON object."""
     properties = item.get("properties")
     return properties if isinstance(properties, dict) else {}
 
@@ -251,11 +251,11 @@ def read_items_beside(tree: Tree) -> tuple[dict[str, Radiometry], str]:
 
 
 def item_name(item: Mapping[str, Any]) -> str:
-    """The item's id as the stem of files: what could lead out of a folder is replaced."""
+    """The item's id as a stem of file names; characters that could lead out of a folder are replaced."""
     return re.sub(r"[/\\\0:]", "_", str(item.get("id") or "")).lstrip(".") or "item"
 
 
 def item_time(item: Mapping[str, Any]) -> str:
-    """When the item's scene was taken, ISO 8601; empty where it does not say."""
+    """Time at which the item's scene was taken, ISO 8601; empty if not stated."""
     properties = _properties(item)
     return str(properties.get("datetime") or properties.get("start_datetime") or "")
