@@ -53,7 +53,7 @@ LEAST_SIDE = 64
 
 
 def are_together(array: Any, *, wish: bool | None) -> bool:  # noqa: ANN401 - of any kind
-    """Whether an array's times are to be masked together; UsageError where they shall be, and are too few."""
+    """Whether an array's times are to be masked together; UsageError if they shall be, and are too few."""
     times = int(array.sizes["time"]) if hasattr(array, "sizes") and "time" in array.sizes else 0
     few = f"{times} dates are too few: what is ground shows from {MIN_DATES} dates of one place on"
     if wish and times < MIN_DATES:
@@ -64,7 +64,7 @@ def are_together(array: Any, *, wish: bool | None) -> bool:  # noqa: ANN401 - of
 
 
 def mask_together(array: Array, given: Given, wanted: Wanted) -> xarray.DataArray:
-    """Codes (time, y, x) of a series whose first row lies in the north, lazy where the array is."""
+    """Codes (time, y, x) of a series whose first row lies in the north, lazy if the array is."""
     import xarray
 
     order, names = dates_in_order(array)

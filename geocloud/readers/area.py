@@ -43,7 +43,7 @@ class Area:
     """What the area is, for tags; see `area_text`."""
 
     def inside(self, window: Window) -> BoolArray:
-        """(height, width) True where a pixel's centre lies in the area, for a window of the scene within the area's."""
+        """(height, width) True if a pixel's centre lies in the area, for a window of the scene within the area's."""
         if self.shape is None:
             return np.ones(window.shape, dtype=bool)
         burnt = features.rasterize(
@@ -164,7 +164,7 @@ def _commas(box: Box) -> str:
 
 
 def _window(shape: Any, size: tuple[int, int]) -> Window | None:  # noqa: ANN401 - shapely is untyped
-    """The pixels whose centres lie within a shape's bounds and the scene of (height, width); None where none do."""
+    """The pixels whose centres lie within a shape's bounds and the scene of (height, width); None if none do."""
     if shapely.is_empty(shape):
         return None
     left, top, right, bottom = shapely.bounds(shape)

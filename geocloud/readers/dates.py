@@ -19,7 +19,7 @@ MAX_ITEM_BYTES = 1 << 20
 
 
 def day_in(text: str) -> str:
-    """The first YYYYMMDD, YYYY-MM-DD or YYYY_MM_DD in a text that is a day, as YYYY-MM-DD; empty where none is."""
+    """The first YYYYMMDD, YYYY-MM-DD or YYYY_MM_DD in a text that is a day, as YYYY-MM-DD; empty if none is."""
     found = (f"{match[1]}-{match[3]}-{match[4]}" for match in _DAY.finditer(text))
     return next((day for day in found if _is_day(day)), "")
 
@@ -39,7 +39,7 @@ def scene_day(scene: SceneReader) -> str:
 
 
 def mask_day(path: str | os.PathLike[str], tags: Mapping[str, str]) -> str:
-    """YYYY-MM-DD of a mask by its tag, the STAC item beside it, its name or its source; empty where none says."""
+    """YYYY-MM-DD of a mask by its tag, the STAC item beside it, its name or its source; empty if none says."""
     source = re.split(r"[/\\]", tags.get("GEOCLOUD_SOURCE", "").rstrip("/"))[-1]
     return (
         day_in(tags.get(TAKEN_TAG, ""))
@@ -50,7 +50,7 @@ def mask_day(path: str | os.PathLike[str], tags: Mapping[str, str]) -> str:
 
 
 def _item_day(item: Path) -> str:
-    """The day in the `datetime` of a STAC item; empty where there is no such file or it is no item."""
+    """The day in the `datetime` of a STAC item; empty if there is no such file or it is no item."""
     try:
         if not item.is_file() or item.stat().st_size > MAX_ITEM_BYTES:
             return ""

@@ -24,7 +24,7 @@ _FOREIGN = ("binary", "omnicloudmask")
 
 
 def mask_folder(path: str | os.PathLike[str]) -> Path:
-    """A folder of masks; InputError where there is none."""
+    """A folder of masks; InputError if there is none."""
     if not Path(path).is_dir():
         raise InputError(f"{os.fspath(path)} is no folder of masks; give a folder that holds NAME_cloudmask.tif")
     return Path(path)
@@ -112,7 +112,7 @@ class ScoreFile:
     """P(cloud) of a scene, open for reading."""
 
     def __init__(self, path: str | os.PathLike[str], georef: Georef) -> None:
-        """Open it; InputError where it is not on the given grid."""
+        """Open it; InputError if it is not on the given grid."""
         self.path = path = os.fspath(path)
         self._dataset = open_raster(path)
         own = raster_georef(self._dataset, path)

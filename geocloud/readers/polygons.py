@@ -120,7 +120,7 @@ def _polygons_of(shape: Any) -> Any:  # noqa: ANN401 - shapely is untyped
 
 
 def check_grid_on_earth(georef: Georef, name: str, what: str, *, placed: bool) -> None:
-    """InputError where a raster has GCPs, or is not `placed`: what is given in coordinates has no place on its grid."""
+    """InputError if a raster has GCPs, or is not `placed`: what is given in coordinates has no place on its grid."""
     if georef.gcps:
         raise InputError(
             f"{name} is placed by ground control points, so {what} have no place on its grid; warp it, as with gdalwarp"

@@ -229,7 +229,7 @@ class Product:
     """Types that it is stored in; floats are scaled already."""
     way_out: str = ""
     sure: bool = True
-    """False where no public document states the scale: it is told as a guess."""
+    """False if no public document states the scale: it is told as a guess."""
 
 
 SENTINEL2_BEFORE_04 = Product("Sentinel-2 before baseline 04.00", 1e-4, 0.0, 0)
@@ -334,7 +334,7 @@ def stated_sensors(texts: str) -> tuple[Sensor, ...]:
 
 
 def lacks_blue(texts: str) -> str:
-    """The sensor that file names or ids speak of and that has no blue band; empty where they speak of none."""
+    """The sensor that file names or ids speak of and that has no blue band; empty if they speak of none."""
     found = (name for name, known in WITHOUT_BLUE.items() if re.search(known, texts, re.IGNORECASE))
     return next(found, "")
 

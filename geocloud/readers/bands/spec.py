@@ -157,7 +157,7 @@ def find_valid(
     radiometry: Sequence[Radiometry],
     padding: float | None = None,
 ) -> BoolArray:
-    """(height, width) bool: True where a pixel has data in every band.
+    """(height, width) bool: True if a pixel has data in every band.
 
     A nodata value of 0 is special, because dark ground can have it too: a pixel has no data only where all bands with
     this nodata value are 0. Numbers that give an impossible reflectance are never data, nor are pixels with the value
@@ -187,7 +187,7 @@ def find_valid(
 
 
 def is_nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
-    """True where a band has its nodata value, NaN or infinity; the shape of `values`."""
+    """True if a band has its nodata value, NaN or infinity; the shape of `values`."""
     whole = values.dtype.kind in "iu"
     if nodata is None or np.isnan(nodata):
         empty: BoolArray = np.zeros(values.shape, dtype=bool)
@@ -197,7 +197,7 @@ def is_nodata(values: NDArray[Any], nodata: float | None) -> BoolArray:
 
 
 def impossible(values: NDArray[Any], radiometry: Radiometry) -> BoolArray:
-    """True where a number would give an impossible reflectance; the shape of `values`.
+    """True if a number would give an impossible reflectance; the shape of `values`.
 
     Integers are never too high, because an integer type ends where a band saturates.
     """

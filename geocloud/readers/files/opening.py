@@ -51,7 +51,7 @@ def cache_bytes(file_block: tuple[int, int, int], width: int, rows: int) -> int:
 
 
 def check_place(source: str, georef: Georef) -> None:
-    """InputError where a pixel's place on the Earth cannot be computed."""
+    """InputError if a pixel's place on the Earth cannot be computed."""
     if not georef.located:
         return
     try:
@@ -180,7 +180,7 @@ def safe_drivers(source: str) -> Sequence[str]:
 
 
 def is_absent(url: str) -> bool:
-    """True where a server answers that it has no such file; False where it has, or cannot be asked."""
+    """True if a server answers that it has no such file; False if it has, or cannot be asked."""
     try:
         open_quietly(url).close()
     except RasterioError as error:
@@ -189,7 +189,7 @@ def is_absent(url: str) -> bool:
 
 
 def check_members(dataset: Any, source: str, *, allow_external: bool = False) -> None:  # noqa: ANN401
-    """InputError where an open raster is a document, or is made of files, that the reading rule forbids."""
+    """InputError if an open raster is a document, or is made of files, that the reading rule forbids."""
     if source.startswith(f"/vsimem/{JOINED}"):
         return
     if dataset.driver not in safe_drivers(source):
@@ -209,7 +209,7 @@ def check_members(dataset: Any, source: str, *, allow_external: bool = False) ->
 
 
 def _check_tags(dataset: Any, source: str) -> None:  # noqa: ANN401 - rasterio is untyped
-    """InputError where metadata, which may stand in the file or beside it, name rasters to read instead."""
+    """InputError if metadata, which may stand in the file or beside it, name rasters to read instead."""
     for domain, key in (("OVERVIEWS", "OVERVIEW_FILE"), ("GEOLOCATION", "X_DATASET"), ("GEOLOCATION", "Y_DATASET")):
         levels = (dataset.tags(ns=domain), *(dataset.tags(index, ns=domain) for index in dataset.indexes))
         if any(key in tags for tags in levels):
@@ -220,7 +220,7 @@ def _check_tags(dataset: Any, source: str) -> None:  # noqa: ANN401 - rasterio i
 
 
 def _check_beside(source: str, member: str) -> None:
-    """InputError where a file that GDAL reads with a raster is elsewhere, or a document."""
+    """InputError if a file that GDAL reads with a raster is elsewhere, or a document."""
     check_named(source, member)
     check_plain(member)
     if is_vrt(member) or member.lower().endswith((".ovr", ".msk")):
@@ -228,7 +228,7 @@ def _check_beside(source: str, member: str) -> None:
 
 
 def check_remote(source: str, members: Sequence[str]) -> None:
-    """InputError where a remote file that a virtual raster names is a document too, or cannot be opened."""
+    """InputError if a remote file that a virtual raster names is a document too, or cannot be opened."""
     for member in members:
         try:
             with open_quietly(member) as dataset:
@@ -279,7 +279,7 @@ def check_size(source: str, shape: tuple[int, int], max_pixels: int = MAX_PIXELS
 
 
 def check_blocks(dataset: Any, source: str) -> None:  # noqa: ANN401 - rasterio is untyped
-    """InputError where the file's blocks, each read whole, are too large for the memory, or hold no real numbers."""
+    """InputError if the file's blocks, each read whole, are too large for the memory, or hold no real numbers."""
     if not dataset.count:
         raise InputError(
             f"{source} holds {len(dataset.subdatasets)} rasters and none of its own; give one of several bands, or "
@@ -316,7 +316,7 @@ def raster_georef(dataset: Any, source: str) -> Georef:  # noqa: ANN401 - raster
 
 
 def same_crs(one: Georef, other: Georef) -> bool:
-    """True where two grids lie in one reference system, or neither says in which."""
+    """True if two grids lie in one reference system, or neither says in which."""
     if one.crs_wkt == other.crs_wkt or not one.crs_wkt or not other.crs_wkt:
         return one.crs_wkt == other.crs_wkt
     return bool(CRS.from_wkt(one.crs_wkt) == CRS.from_wkt(other.crs_wkt))

@@ -55,7 +55,7 @@ def is_remote(path: str) -> bool:
 
 
 def is_virtual(path: str) -> bool:
-    """True where the path is no plain path of this machine's file system."""
+    """True if the path is no plain path of this machine's file system."""
     return "://" in path or path.startswith("/vsi")
 
 
@@ -165,7 +165,7 @@ def resolve(document: str, href: str, *, allow_external: bool = False) -> str:
 
 
 def check_named(document: str, target: str, *, allow_external: bool = False) -> None:
-    """InputError where a document may not name a target, given as a path from here or a URL."""
+    """InputError if a document may not name a target, given as a path from here or a URL."""
     if _surely_remote(target):
         return
     if is_remote(document):
@@ -215,7 +215,7 @@ _METADATA = (
 
 
 def check_beside(path: str) -> None:
-    """InputError where a pipe or a device stands beside a raster of this machine and would be read with it."""
+    """InputError if a pipe or a device stands beside a raster of this machine and would be read with it."""
     here = Path(path)
     with suppress(OSError, ValueError):
         for name in _pipes_in(here.parent, here.parent.stat().st_mtime_ns):

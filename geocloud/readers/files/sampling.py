@@ -136,7 +136,7 @@ def _seen(dataset: Any, index: int) -> NDArray[Any]:  # noqa: ANN401 - rasterio 
 
 
 def has_data(dataset: Any, index: int) -> bool:  # noqa: ANN401 - rasterio is untyped
-    """True where any of the looked-at pixels of a band is finite, not nodata and not 0."""
+    """True if any of the looked-at pixels of a band is finite, not nodata and not 0."""
     for window in _windows(dataset):
         seen = dataset.read(index, window=window, masked=True).compressed()
         if (np.isfinite(seen) & (seen != 0)).any():

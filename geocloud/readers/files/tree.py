@@ -19,7 +19,7 @@ from geocloud.readers.files.paths import archive_prefix
 
 
 def parse_xml(content: bytes, name: str) -> Element:
-    """The root element; InputError where it is no XML, or XML that declares entities."""
+    """The root element; InputError if it is no XML, or XML that declares entities."""
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
@@ -36,7 +36,7 @@ def texts(root: Element, tag: str) -> list[str]:
 
 
 def first_text(root: Element, *tags: str) -> str:
-    """Text of the first element that has one of the tags, in the order of the tags; empty where there is none."""
+    """Text of the first element that has one of the tags, in the order of the tags; empty if there is none."""
     return next((found[0] for tag in tags if (found := texts(root, tag))), "")
 
 
@@ -74,7 +74,7 @@ class Tree(Protocol):
         """The path rasterio opens of a file that exists, or None."""
 
     def read(self, relative: str) -> bytes:
-        """A small file's content; InputError where it is missing or too large."""
+        """A small file's content; InputError if it is missing or too large."""
 
 
 class FolderTree:
@@ -127,7 +127,7 @@ class ArchiveTree:
     """A product in a zip or tar, read in place; a single folder in it that holds all else is the product's own."""
 
     def __init__(self, archive: Path) -> None:
-        """List the archive; InputError where it is damaged."""
+        """List the archive; InputError if it is damaged."""
         self._archive = archive
         try:
             members = {name.replace("\\", "/"): name for name in _members(archive)}
@@ -163,7 +163,7 @@ class ArchiveTree:
 
 
 def open_tree(path: Path) -> Tree:
-    """The files of a folder or archive; InputError where it cannot be listed."""
+    """The files of a folder or archive; InputError if it cannot be listed."""
     if not path.is_dir():
         return ArchiveTree(path)
     inner = [entry for entry in path.iterdir() if entry.is_dir() and entry.suffix.lower() == ".safe"]

@@ -96,7 +96,7 @@ _WARP_OPTIONS = (
 
 
 def check_grammar(document: str, text: bytes, root: Element) -> None:
-    """InputError where a virtual raster holds anything that is not on the list."""
+    """InputError if a virtual raster holds anything that is not on the list."""
     if any(sign in text for sign in _NO_TEXT_BETWEEN) or _DECLARATION.search(text):
         raise _refusal(document, "a comment, CDATA, a numbered character, a document type or another encoding")
     if local_name(root) != "VRTDataset":

@@ -34,7 +34,7 @@ class AssetBand:
     """Band number in the asset's file, from 1."""
     asset: Mapping[str, Any]
     radiometry: Radiometry | None
-    """None where the item says nothing."""
+    """None if the item says nothing."""
     nodata: float | None
     rank: tuple[bool, bool, bool, bool, float, float]
     """Of several assets with one band the lowest is read."""

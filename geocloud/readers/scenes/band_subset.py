@@ -15,7 +15,7 @@ class BandSubset(BaseScene):
     """Any reader, with fewer bands; closing it closes that one."""
 
     def __init__(self, scene: SceneReader, bands: tuple[str, ...]) -> None:
-        """`bands` are those that are shown; InputError where the scene lacks one."""
+        """`bands` are those that are shown; InputError if the scene lacks one."""
         missing = [band for band in bands if band not in scene.bands]
         if missing:
             raise InputError(f"{scene.name} has no {', '.join(missing)} among its bands {', '.join(scene.bands)}")

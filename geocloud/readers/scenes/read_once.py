@@ -93,7 +93,7 @@ class ReadOnce(KeptOpen):
         return DigitalNumbers(values, valid, kind.radiometry)
 
     def fetch(self, window: Window, asked: Bands) -> bool:
-        """Keep all squares that a window touches; False where there is no room for more."""
+        """Keep all squares that a window touches; False if there is no room for more."""
         missing = [cell for cell in self._cells(window) if (asked, cell) not in self._places]
         if missing and self._used >= self._room:
             return False

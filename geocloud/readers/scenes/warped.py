@@ -40,7 +40,7 @@ class Warp:
         self._scale = {"XSCALE": min(1.0, ratio[0]), "YSCALE": min(1.0, ratio[1])} if scaled else {}
 
     def source_window(self, window: Window) -> Window | None:
-        """The raster's pixels that a window of the grid needs; None where the raster has none there."""
+        """The raster's pixels that a window of the grid needs; None if the raster has none there."""
         if self.shift is not None:
             found = replace(window, row=window.row + self.shift[0], col=window.col + self.shift[1])
         else:

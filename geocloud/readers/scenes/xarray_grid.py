@@ -25,7 +25,7 @@ REGULAR = 1e-3
 
 
 def plane_of(array: xarray.DataArray | xarray.Dataset) -> tuple[Hashable, Hashable]:
-    """Names of the (row, column) dimensions; InputError where they are not recognised."""
+    """Names of the (row, column) dimensions; InputError if they are not recognised."""
     for y, x in PLANES:
         if y in array.dims and x in array.dims:
             return y, x
@@ -42,7 +42,7 @@ def array_georef(array: xarray.DataArray) -> Georef:
 
 
 def grid_mapping(array: xarray.DataArray) -> Mapping[str, Any]:
-    """Attributes of the CF grid mapping variable, `spatial_ref` by rioxarray's habit; empty where there is none."""
+    """Attributes of the CF grid mapping variable, `spatial_ref` by rioxarray's habit; empty if there is none."""
     name = next((name for name in _mapping_names(array) if name in array.coords), None)
     return {} if name is None else array.coords[name].attrs
 
@@ -72,7 +72,7 @@ def planar_variables(dataset: xarray.Dataset, plane: tuple[Hashable, Hashable]) 
 
 
 def crs_wkt(array: xarray.DataArray, mapping: Mapping[str, Any]) -> str:
-    """The CRS as WKT: from the grid mapping, an `epsg` coordinate or the attribute `crs`; empty where there is none."""
+    """The CRS as WKT: from the grid mapping, an `epsg` coordinate or the attribute `crs`; empty if there is none."""
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
@@ -115,7 +115,7 @@ def _corner_shift(stated: object, corner: tuple[float, float], step: tuple[float
 
 
 def _axis(centres: NDArray[np.float64], name: Hashable) -> tuple[float, float]:
-    """(first edge, step) of evenly spaced centres; InputError where they are not."""
+    """(first edge, step) of evenly spaced centres; InputError if they are not."""
     step = float(centres[-1] - centres[0]) / (len(centres) - 1)
     if not step or np.abs(np.diff(centres) - step).max() > REGULAR * abs(step):
         raise InputError(f"the coordinates along {name} are not evenly spaced; bring the array to a regular grid first")

@@ -196,7 +196,7 @@ def choose_layers(array: xarray.DataArray | xarray.Dataset, options: SceneOption
 
 
 def _has_data(array: xarray.DataArray) -> bool:
-    """True where any of the looked-at pixels is finite, not nodata and not 0."""
+    """True if any of the looked-at pixels is finite, not nodata and not 0."""
     y, x = plane_of(array)
     steps = {dim: slice(None, None, max(1, array.sizes[dim] // ARRAY_SIDE)) for dim in (y, x)}
     seen = array.isel(steps).to_numpy()

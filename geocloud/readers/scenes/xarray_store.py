@@ -94,7 +94,7 @@ def _open(source: str, **more: Any) -> xarray.Dataset:  # noqa: ANN401 - xarray'
 
 
 def _checked(dataset: xarray.Dataset, source: str, *, file: bool = False) -> xarray.Dataset:
-    """InputError where no variable lies on the ground, with the way out."""
+    """InputError if no variable lies on the ground, with the way out."""
     planar = [name for name, values in dataset.data_vars.items() if any({y, x} <= set(values.dims) for y, x in PLANES)]
     if not planar:
         there = f"it has {', '.join(map(str, dataset.dims))}" if dataset.dims else "only groups"
@@ -108,7 +108,7 @@ def _checked(dataset: xarray.Dataset, source: str, *, file: bool = False) -> xar
 
 
 def _check_chunks(values: xarray.DataArray, source: str) -> None:
-    """InputError where a variable's chunks, each read whole, are too large for the memory."""
+    """InputError if a variable's chunks, each read whole, are too large for the memory."""
     chunks = values.encoding.get("chunks") or values.encoding.get("chunksizes") or ()
     if all(isinstance(side, int) for side in chunks) and math.prod(chunks) * values.dtype.itemsize > MAX_BLOCK_BYTES:
         raise InputError(
@@ -118,7 +118,7 @@ def _check_chunks(values: xarray.DataArray, source: str) -> None:
 
 
 def _eopf(source: str, attributes: dict[Any, Any]) -> xarray.Dataset | None:
-    """The bands of an EOPF product at 10 m, short-wave infrared brought to that grid; None where it is none."""
+    """The bands of an EOPF product at 10 m, short-wave infrared brought to that grid; None if it is none."""
     try:
         fine = _open(source, engine="zarr", group=f"{_EOPF}/r10m")
         coarse = _open(source, engine="zarr", group=f"{_EOPF}/r20m")
@@ -138,7 +138,7 @@ def _eopf(source: str, attributes: dict[Any, Any]) -> xarray.Dataset | None:
 
 
 def _epsg(attributes: dict[Any, Any]) -> int | str:
-    """The EPSG code that EOPF metadata state, at whatever depth; empty where they state none."""
+    """The EPSG code that EOPF metadata state, at whatever depth; empty if they state none."""
     for key, value in attributes.items():
         if key in ("proj:epsg", "horizontal_CRS_code", "proj:code") and value:
             code = str(value).rpartition(":")[2]
@@ -150,7 +150,7 @@ def _epsg(attributes: dict[Any, Any]) -> int | str:
 
 
 def _check_links(source: str) -> None:
-    """InputError where an HDF5 file takes data from other files."""
+    """InputError if an HDF5 file takes data from other files."""
     try:
         import h5py
     except ImportError as error:
@@ -182,7 +182,7 @@ def _check_links(source: str) -> None:
 
 
 def _check_store(source: str, *, allow_external: bool) -> None:
-    """InputError where a local store's chunk is no plain file, or a link out of it: its bytes would be pixels."""
+    """InputError if a local store's chunk is no plain file, or a link out of it: its bytes would be pixels."""
     root = os.path.realpath(source)
     for folder, folders, files in os.walk(source):
         for name in (*folders, *files):
