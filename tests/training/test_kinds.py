@@ -36,8 +36,8 @@ KINDS = {
     "features": {"components": 4},
 }
 TOLD = {name: "W" if name == "contrast" else "T1" for name in KINDS}
-MARGIN = 0.3
-"""Above chance, in AUROC; the weakest kind reaches 0.4 on these skies."""
+LEAST_AUROC = dict.fromkeys(KINDS, 0.8) | {"features": 0.65}
+"""What each kind exceeds on these skies: 0.07 and more below the lowest of ten seeds (`tests/benchmarks/seeds.py`)."""
 ROUNDING = {
     "features": {"rtol": 1e-3, "atol": 1e-4},
     "gmm codes": {"rtol": 1e-3, "atol": 1e-3},
@@ -78,7 +78,7 @@ def models(skies, tmp_path_factory):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_simulated_cloud_is_told_from_ground_never_seen(models, name):
-    assert separation(load_scorer(str(models(name))), HELD_OUT_SKIES) > 0.5 + MARGIN
+    assert separation(load_scorer(str(models(name))), HELD_OUT_SKIES) > LEAST_AUROC[name]
 
 
 @pytest.mark.parametrize("name", KINDS)
