@@ -165,7 +165,8 @@ def usage_sentence(error: click.UsageError) -> str:
         names = [name for p in error.ctx.command.params for name in p.opts] if error.ctx is not None else []
         sentence = f"no option {error.option_name}{did_you_mean(error.option_name, names)}"
     else:
-        text = error.format_message().rstrip(".")
+        text = " ".join(error.format_message().split()).rstrip(".")  # click lists the choices of an option in lines
+        text = text.replace(". Choose from:", ", one of")
         sentence = text[:1].lower() + text[1:] + next((out for end, out in _WAYS_OUT.items() if text.endswith(end)), "")
     path = error.ctx.command_path if error.ctx is not None else "geocloud"
     return f"{sentence} See {path} --help" if sentence.endswith("?") else f"{sentence}; see {path} --help"

@@ -84,6 +84,7 @@ def test_the_tab_key_completes_options_and_model_names() -> None:
         (["detect", "a.tif", "--treshold", "1"], "no option --treshold: did you mean --threshold?"),
         (["detect", "a.tif", "--model", "brihgtness"], "no model 'brihgtness': did you mean brightness?"),
         (["models", "show", "defualt"], "no model 'defualt': did you mean default?"),
+        (["calibrate", "default", ".", "--out", "k"], "missing option '--rule', one of paper, quantile, "),
     ],
 )
 def test_a_mistyped_name_gets_one_suggestion_in_the_one_error_style(words: list[str], meant: str) -> None:
