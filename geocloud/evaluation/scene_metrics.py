@@ -12,7 +12,7 @@ from geocloud.evaluation.samples import Sample
 from geocloud.evaluation.suite import Conditions
 from geocloud.metrics.confusion import ConfusionCounts, Reliability, count, reliability
 from geocloud.metrics.histogram import ScoreHistogram, histogram
-from geocloud.readers.bands.sensors import WHITE
+from geocloud.readers.bands.known_products import WHITE
 
 SATURATED = 0.98 * WHITE
 """An 8-bit picture whose median visible reflectance reaches this is saturated white and says nothing about cloud."""

@@ -28,12 +28,11 @@ from geocloud.readers.bands.spec import (
     Radiometry,
     Samples,
     average,
-    common_fill,
-    common_numbers,
     find_valid,
     is_nodata,
     medians_of,
 )
+from geocloud.readers.files.sampling import common_fill, filling
 from geocloud.readers.products.assembly import given_radiometry, unless_applied, with_options
 from geocloud.readers.reader import SceneOptions
 from geocloud.readers.scenes.xarray_scene import array_nodata, stated_radiometry
@@ -317,11 +316,10 @@ def _probe(
             kept.append(values[here].astype(np.float64))
         alike.append(part[0][(part == part[0]).all(axis=0) & valid.all(axis=0)])
         looked += part[0].size
-    fills = common_numbers(np.concatenate(alike), looked)
     numbers = {band: np.concatenate(kept) for band, kept in seen.items()}
-    fill = common_fill([[one for one in fills if one[0] == 0 or (corners == one[0]).all(axis=0).any()]])
-    every = np.concatenate(list(numbers.values()))
-    samples = Samples(every, dtypes, *fill, medians_of(numbers)).without_fill()
+    every = list(numbers.values())
+    fills = filling(np.concatenate(alike), every, corners[0][(corners == corners[0]).all(axis=0)], looked)
+    samples = Samples(np.concatenate(every), dtypes, *common_fill([fills]), medians_of(numbers)).without_fill()
     if not samples.values.size:  # nothing but nodata in these chunks: no scale can do harm there, and others are alike
         unknown = Radiometry(1e-4, 0.0, "read as reflectance x 10000", guessed=True)
         return [known or unknown for known in found.values()], None

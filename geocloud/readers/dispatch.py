@@ -15,6 +15,8 @@ from rasterio.errors import RasterioError
 
 from geocloud.errors import GeocloudError, InputError, UsageError
 from geocloud.progress import tell
+from geocloud.readers.bands.choosing import last_name
+from geocloud.readers.bands.sensors import no_scene
 from geocloud.readers.bands.spec import SceneInfo
 from geocloud.readers.files.opening import open_quietly, open_raster
 from geocloud.readers.files.paths import (
@@ -148,6 +150,9 @@ def _describe_tree(source: str, root: Path, options: SceneOptions) -> SceneInfo:
 
 def _no_raster_message(source: str, tree: Tree) -> str:
     """The error message for a folder or archive without rasters, depending on what else it holds."""
+    what = no_scene(last_name(source), files=[name.rpartition("/")[2] for name in tree.below()])
+    if what:
+        return f"by its names, {source} is {what}"
     endings = {name.lower().rpartition(".")[2] for name in tree.below()}
     if endings & {"nc", "hdf", "h5", "he5"}:
         return (
@@ -252,6 +257,9 @@ def product_reader(source: str, tree: Tree) -> Describe | None:
     if any(MTL_FILE.fullmatch(name) for name in names):
         return describe_landsat
     if source.rstrip("/").lower().endswith((".safe", ".safe.zip")) and not is_band_set(rasters_of(tree)):
+        what = no_scene(last_name(source))
+        if what:
+            raise InputError(f"by its names, {source} is {what}")
         raise InputError(
             f"{source} has no MTD_MSIL1C.xml or MTD_MSIL2A.xml, so it is no Sentinel-2 product or an incomplete one; "
             "fetch it again"

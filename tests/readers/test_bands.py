@@ -128,6 +128,13 @@ def test_what_is_stated_decides_between_sensors() -> None:
     assert scored(["Band 1", "Band 2", "Band 3"], "LT05_L2SP_1.tif") == {}
 
 
+def test_short_wave_infrared_without_a_number_is_the_first_beside_the_second() -> None:
+    names = ["blue", "green", "red", "nir", "SWIR", "SWIR2"]
+    assert scored(names) == {"blue": 1, "green": 2, "red": 3, "nir": 4, "swir16": 5, "swir22": 6}
+    alone = choose_bands([BandHint(name) for name in names[:5]], names[:5], "scene.tif")
+    assert alone.unnamed == ("SWIR",)
+
+
 def test_a_wavelength_goes_before_a_name_and_the_nearest_is_read() -> None:
     hints = [
         BandHint("B2", 0.49),
@@ -190,6 +197,15 @@ def test_bands_without_names_are_refused_with_lines_of_products_that_have_so_man
         (
             *("S2A1C_20190723_022_Barbados_TOA_10.tif", 12, "sen2r"),
             {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 11, "swir22": 12, "cirrus": 10},
+        ),
+        ("T33TUN_20200601T100031_TCI_10m.jp2", 3, "Sentinel-2's true colour", {"red": 1, "green": 2, "blue": 3}),
+        (
+            *("GF1_PMS1_E116.5_N39.4_20200601_L1A0004837-MSS1.tiff", 4, "Gaofen"),
+            {"blue": 1, "green": 2, "red": 3, "nir": 4},
+        ),
+        (
+            *("20JUN01101010-M2AS-010203040010_01_P001.TIF", 8, "Maxar"),
+            {"blue": 2, "green": 3, "red": 5, "nir": 7},
         ),
     ],
 )

@@ -230,6 +230,25 @@ class TestNodata:
     def test_a_small_corner_of_a_number_far_above_all_others(self, tmp_path: Path, dtype: str, fill: float) -> None:
         self.check_padded_corner(tmp_path, dtype, fill, (30, 30), 1500)  # 2 % of it
 
+    @pytest.mark.parametrize(("fill", "dtype"), [(0, "uint16"), (-1, "int16"), (0, "float32")])
+    @pytest.mark.parametrize("rows", [slice(0, 4), slice(30, 34)])
+    def test_a_small_part_of_0_or_less_in_every_band(self, tmp_path: Path, fill: int, dtype: str, rows: slice) -> None:
+        data = (stack(4) / {"float32": 10000}.get(dtype, 1)).astype(dtype)
+        data[:, rows, :20] = fill
+        path = write_scene(tmp_path / "a.tif", data=data)
+        with open_scene(path) as scene:
+            assert (read_all(scene).valid == (data[0] > 0)).all()
+            assert any(f"2 % of it is {fill} in every band and is read as nodata" in note for note in scene.notes)
+        with open_scene(path, SceneOptions(nodata=float("nan"))) as scene:
+            assert read_all(scene).valid.all()
+
+    def test_dark_ground_that_is_0_in_some_bands_more_often_is_no_padding(self, tmp_path: Path) -> None:
+        data = stack(4, 100, 3000)
+        data[3, 10:30] = 0
+        data[:, 12:14, :30] = 0
+        with open_scene(write_scene(tmp_path / "a.tif", data=data), SceneOptions(scale=1e-4)) as scene:
+            assert read_all(scene).valid.all()
+
     def test_saturated_clouds_in_a_corner_are_no_padding(self, tmp_path: Path) -> None:
         data = np.random.default_rng(2).uniform(300, 60000, (4, 200, 220)).astype(np.uint16)
         data[:, :30, :30] = 65535

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from products import band_file, read_all
 from testutils import write_scene
 
-from geocloud import open_scene
+from geocloud import SceneOptions, open_scene
 from geocloud.errors import InputError
 from geocloud.progress import Warn
 
@@ -46,6 +47,23 @@ def bytes_of(path: Path, content: bytes) -> Path:
     return path
 
 
+def bands_of(path: Path, *names: str) -> Path:
+    for name in names:
+        band_file(path / f"{name}.tiff", np.full((9, 9), 1000, np.uint16))
+    return path
+
+
+def ones(count: int) -> np.ndarray:
+    return np.ones((count, 9, 9), np.float32)
+
+
+def palette(path: Path) -> Path:
+    with rasterio.open(path, "w", driver="PNG", count=1, height=9, width=9, dtype="uint8") as file:
+        file.write(np.ones((1, 9, 9), np.uint8))
+        file.write_colormap(1, {0: (0, 0, 0, 255), 1: (0, 128, 0, 255)})
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -56,6 +74,25 @@ def bytes_of(path: Path, content: bytes) -> Path:
         (lambda t: folder_of(t / "f"), "f holds no raster; give"),
         (lambda t: folder_of(t / "f", "a.png", "b.png"), "several pictures"),
         (lambda t: folder_of(t / "S3A.SEN3", "Oa01_radiance.nc"), "netCDF or HDF files; .*SNAP"),
+        (lambda t: bands_of(t / "S1A_IW_GRDH_1SDV_20200601T051522.SAFE", "measurement/vv"), "is radar, .* give"),
+        (lambda t: bands_of(t / "pair", "s1a-iw-grd-vv-20200601", "s1a-iw-grd-vh-20200601"), "is radar, .* give"),
+        (lambda t: folder_of(t / "S5P_OFFL_L2__NO2____20200601", "a.nc"), "is a product of gases"),
+        (
+            lambda t: write_scene(t / "dem.tif", data=np.ones((1, 9, 9), np.float32), names=()),
+            "is a temperature, .* give",
+        ),
+        (lambda t: write_scene(t / "SCL.tif", data=np.ones((1, 9, 9), np.uint8), names=()), "a map of classes; give"),
+        (
+            lambda t: write_scene(t / "a.tif", data=ones(3), names=("VV", "VH", "angle")),
+            "is radar, .* name them: --bands",
+        ),
+        (
+            lambda t: write_scene(t / "a.tif", data=ones(3), names=("NDVI_1", "NDVI_2", "NDVI_3")),
+            "which is no reflectance",
+        ),
+        (lambda t: palette(t / "a.png"), "table of colours: .*gdal_translate -expand rgb"),
+        (lambda t: bytes_of(t / "a.laz", b"LASF"), "is a point cloud"),
+        (lambda t: bytes_of(t / "a.parquet", b"PAR1"), r"is a table \(Parquet\)"),
         (lambda t: bytes_of(t / "a.7z", b"7z\xbc\xaf\x27\x1c"), "is a 7z archive; unpack it"),
         (lambda t: bytes_of(t / "a.rar", b"Rar!\x1a\x07"), "is a RAR archive; unpack it"),
         (lambda t: bytes_of(t / "a.tif.gz", b"\x1f\x8b\x08"), "is packed with gzip; unpack it"),
@@ -76,6 +113,19 @@ def test_pictures_in_false_colour_are_known_by_their_names(tmp_path: Path, name:
     with pytest.raises(InputError, match=r"is in false colour by its name: .*--bands red=1,green=2,blue=3 if"):
         open_scene(path)
     open_scene(write_scene(tmp_path / "circle.tif", data=data, names=(), photometric="RGB")).close()
+
+
+@pytest.mark.parametrize(("name", "maker"), [("a.jpg", "FLIR Systems AB"), ("DJI_20230601_0001_T.JPG", "DJI")])
+def test_a_picture_of_heat(tmp_path: Path, name: str, maker: str) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = maker
+    seen = Image.fromarray(np.random.default_rng(0).integers(1, 255, (40, 40, 3)).astype(np.uint8))
+    seen.save(tmp_path / name, exif=exif)
+    with pytest.raises(InputError, match=r"is a picture of heat by its .*--bands red=1,green=2,blue=3"):
+        open_scene(tmp_path / name)
+    open_scene(tmp_path / name, SceneOptions({"red": 1, "green": 2, "blue": 3})).close()
+    seen.save(tmp_path / "DJI_0001.JPG", exif=Image.Exif())
+    open_scene(tmp_path / "DJI_0001.JPG").close()
 
 
 @pytest.mark.parametrize(

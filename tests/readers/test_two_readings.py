@@ -73,6 +73,21 @@ class TestScale:
         dark = write_scene(tmp_path / "b.tif", data=noise(-0.04, 0.7).astype(np.float32), names=WORDS)
         open_scene(dark).close()
 
+    @pytest.mark.parametrize("stretch", ["ends", "equalised"])
+    def test_floats_stretched_from_0_to_1_are_doubted(self, tmp_path: Path, stretch: str) -> None:
+        ground = noise(0, 0.4) ** 2
+        if stretch == "ends":
+            low, high = (edge(ground, axis=(1, 2), keepdims=True) for edge in (np.min, np.max))
+            data = (ground - low) / (high - low)
+        else:
+            data = ground.reshape(4, -1).argsort().argsort().reshape(ground.shape) / ground[0].size
+        path = write_scene(tmp_path / "a.tif", data=data.astype(np.float32), names=WORDS)
+        with open_scene(path) as scene:
+            assert isinstance(scene.notes[0], Warn)
+            assert "they may be stretched from 0 to 1" in scene.notes[0]
+        with open_scene(path, SceneOptions(scale=0.5)) as scene:
+            assert not any(isinstance(note, Warn) for note in scene.notes)
+
     def test_a_scene_of_one_brightness_may_be_a_cloud(self, tmp_path: Path) -> None:
         path = write_scene(tmp_path / "a.tif", data=np.full((4, 60, 60), 9000, np.uint16), names=WORDS)
         with open_scene(path) as scene:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from geocloud.errors import InputError, UsageError
-from geocloud.readers.bands.evidence import ALPHA, BandEvidence, BandHint, order_hints, read_evidence
+from geocloud.readers.bands.evidence import ALPHA, BandEvidence, BandHint, read_evidence
+from geocloud.readers.bands.known_products import FALSE_COLOUR
 from geocloud.readers.bands.names import CENTRES, COMMON_NAMES, RANGES, SCORED, VISIBLE, band_order, wavelength_in
-from geocloud.readers.bands.sensors import FALSE_COLOUR, Sensor, lacks_blue, named_order
+from geocloud.readers.bands.sensors import Sensor, lacks_blue, named_order, no_scene
 
 OWN_NAME = re.compile(r"b\d{1,2}a?")
 """Names of bands without a common name, such as b09 and b8a, for models that use these bands."""
@@ -139,8 +140,9 @@ def choose_bands(
     known = read_evidence(hints, texts)
     numbers, guess = known.numbers(), known.guess
     order = named_order(file_name, sum(hint.text != ALPHA for hint in hints))
-    if order is not None and not known.readings and not _covers(numbers, order.bands):
-        by_order = read_evidence([*order_hints(order), *hints[len(order.bands) :]])
+    if order is not None and not known.readings and not _covers(numbers, order.bands.split()):
+        ordered = [BandHint(common=band) for band in order.bands.split()]
+        by_order = read_evidence([*ordered, *hints[len(ordered) :]])
         evidence = f"order of {order.product} files"
         known = BandEvidence(tuple(band and replace(band, evidence=evidence) for band in by_order.bands), known.sensor)
         numbers, guess = known.numbers(), f"order of {order.product} files, by the file's name"
@@ -245,6 +247,10 @@ def _refusal(known: BandEvidence, hints: Sequence[BandHint], labels: Sequence[st
     """The message that says why the bands are not known, with the `--bands` options that may fit."""
     seen = _listed([f"{number}={label!r}" if label else f"{number}" for number, label in enumerate(labels, start=1)])
     head = f"{source} does not say which of its bands are blue, green and red ({seen}); "
+    examples = ", ".join(_EXAMPLES.get(sum(hint.text != ALPHA for hint in hints), _EXAMPLES[4]))
+    what = no_scene(last_name(source), labels)
+    if what:
+        return f"by its names, {source} is {what}; if it has these bands, name them: {examples}"
     if len(hints) > SPECTROMETER_BANDS:
         return (
             f"{head}give the file that holds their wavelengths beside it (ENVI header, EnMAP's METADATA.XML), or name "
@@ -265,8 +271,12 @@ def _refusal(known: BandEvidence, hints: Sequence[BandHint], labels: Sequence[st
             f"{source} has {', '.join(present)}, but no {absent} ({seen}); a scene needs blue, green and red: if it "
             "has them, --bands blue=N,green=N,red=N"
         )
-    examples = _EXAMPLES.get(sum(hint.text != ALPHA for hint in hints), _EXAMPLES[4])
-    return f"{head}name them by your product's document: {', '.join(examples)}"
+    return f"{head}name them by your product's document: {examples}"
+
+
+def last_name(source: str) -> str:
+    """The name of a file or folder without those above it."""
+    return re.split(r"[/\\]", source.rstrip("/\\"))[-1]
 
 
 def _left_out(

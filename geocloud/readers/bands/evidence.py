@@ -35,7 +35,7 @@ from geocloud.readers.bands.names import (
     wavelength_in,
     within,
 )
-from geocloud.readers.bands.sensors import SENSORS, SHARED_FAMILIES, Order, Sensor, stated_sensors
+from geocloud.readers.bands.sensors import SENSORS, SHARED_FAMILIES, Sensor, stated_sensors
 
 _COUNTED = re.compile(r"(.*[a-z])[ _.-](\d+)", re.IGNORECASE)
 _BRACKETED = re.compile(r"(?:b|band|layer|channel|ch)?[ _#.-]*\d+ ?\((.*)\)", re.IGNORECASE)
@@ -183,11 +183,6 @@ def _without_counter(hints: Sequence[BandHint]) -> Sequence[BandHint]:
     return [replace(hint, text=match[1]) for hint, match in zip(hints, matches, strict=True)]
 
 
-def order_hints(order: Order) -> list[BandHint]:
-    """Hints for bands without names in the file, by the order of bands in a product's documentation."""
-    return [BandHint(common=band or "-") for band in order.bands]
-
-
 def _foreign_signs(sensor: Sensor, layers: Sequence[str]) -> bool:
     """True if there is a layer such as SCL that products of other sensors have, and those of this sensor have not."""
     return any(_is_layer(layer) and not (sensor.signs and _is_sign(sensor.signs, layer)) for layer in layers)
@@ -208,13 +203,19 @@ def _own_names(hints: Sequence[BandHint]) -> list[NamedBand | None]:
 
     If there is a `swir3`, the numbers of the short-wave infrared bands differ from the common ones. Without a `swir1`,
     as in Digital Earth Australia's Sentinel-2, `swir2` is at 1.6 micrometres; otherwise the numbers say nothing.
+    Beside `swir2` alone, `swir` is at 1.6.
     """
     named = [_own_name(hint) for hint in hints]
     words = [name_word(hint.text) for hint in hints]
     compacted = ["".join(compact(hint.text)) for hint in hints]
-    if not any(text.endswith("swir3") for text in compacted):
+    ends = {text[-5:] for text in compacted}
+    if "swir2" in ends and not ends & {"swir1", "swir3"}:
+        plain = [n for n, text in enumerate(compacted) if text.endswith("swir") and named[n] is None]
+        for n in plain[:1] if len(plain) == 1 else ():
+            named[n] = NamedBand("swir16", f"word in {hints[n].text!r}, beside swir2")
+    if "swir3" not in ends:
         return named
-    shifted = not any(text.endswith("swir1") for text in compacted)
+    shifted = "swir1" not in ends
     for index, (text, word) in enumerate(zip(compacted, words, strict=True)):
         if not text.endswith(("swir1", "swir2", "swir3")) or (named[index] and word is None and not shifted):
             continue

@@ -66,8 +66,8 @@ _WORDS = {
     "infravermelhodeondascurtas2 infrarossoaondecorte2",
     "cirrus": "cirrus cirrusband",
     "": "yellow greeni green1 farred nir2 nearinfrared2 nearir2 nir09 watervapour watervapor rededge2 rededge3 "
-    "rededge4 vegetationrededge2 vegetationrededge3 re2 re3 thermalinfrared thermal infra shortwaveinfrared "
-    "swir alpha thermalir midinfrared cloudmask mask notred lwir pan panchromatic",
+    "rededge4 vegetationrededge2 vegetationrededge3 re2 re3 thermalinfrared thermal infra "
+    "alpha thermalir midinfrared cloudmask mask notred lwir pan panchromatic",
 }
 WORDS = {word: common for common, words in _WORDS.items() for word in words.split()}
 """Word in a description, without spaces -> common name; empty for a band that is none of the common ones."""

@@ -1,15 +1,27 @@
-"""What is known of sensors and their products, as data: names of bands, scales, nodata, fill bits, file names.
+"""What is known of sensors, as data: the names of their bands, and how names of files, ids and platforms state them.
 
-To add a sensor, add a `Sensor` to SENSORS; to add a product whose numbers are read otherwise, a `Product` to PRODUCTS;
-to add a file whose bands have an order but no names, an `Order` to ORDERS. Nothing else has to change.
+To add a sensor, add a `Sensor` to SENSORS. Nothing else has to change; products are in `known_products.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from geocloud.readers.bands.known_products import (
+    NO_SCENES,
+    ORDERS,
+    PRODUCTS,
+    TRUE_COLOUR,
+    WITHOUT_BLUE,
+    NoScene,
+    Order,
+    Product,
+)
+from geocloud.readers.bands.spec import Radiometry
+
+_TCI_NAME = re.compile(r"(?:^|[/\\_\s])TCI(?P<metres>_[126]0m)?\.[^/\\]*$", re.IGNORECASE)
 FAMILIES = {
     "dea": r"(?:^|[^a-z0-9])(?:nbart?|oa)_([a-z_]+(?:_\d)?)$",
     "modis": r"(?:sur_refl_b0?|nadir_reflectance_band|brdf\w*_band_?|\d ?m surface reflectance band )(\d)(?:$|[^0-9])",
@@ -163,148 +175,6 @@ SENSORS = (
     *(SENTINEL2, LANDSAT_8_9, LANDSAT_4_7, CBERS_MUX, CBERS_WFI, CBERS_WPM, AMAZONIA_WFI, PLEIADES, VENUS, ALI),
     *(OLCI, MODIS, VIIRS, DEA_SENTINEL2, DEA_LANDSAT),
 )
-WITHOUT_BLUE = {
-    "Landsat's Multispectral Scanner (MSS)": r"(?:^|[^a-z0-9])LM0[1-5]_",
-    "ASTER": r"(?:^|[^a-z0-9])AST_(?:L1|0[79])",
-    "Resourcesat's LISS or AWiFS": r"(?:^|[^a-z0-9])(?:LISS[-_ ]?(?:[34]|III|IV)|AWIFS|BAND_META\.txt)(?:$|[^a-z0-9])",
-    "SPOT 1 to 5": r"(?:^|[^a-z0-9])SPOT[-_ ]?[1-5](?:$|[-_ ])",
-    "Pléiades Neo's file of near infrared, red edge and deep blue": r"PNEO\d_.*_NED(?:$|[^a-z])",
-    "LandsatLook's natural colour (both infrareds and red)": r"L[COTE]0[4-9]_L1\w\w_\d{6}_.*_refl\.",
-    "CBERS's PAN10M": r"CBERS_4A?_PAN10M",
-}
-"""Sensors that have no blue band -> regular expression, case ignored, found in names of their products."""
-FALSE_COLOUR = r"(?:^|[^a-z])(?:f?cir|irc|irf|irrg|irg|nrg|nir[-_]?rg|false[-_ ]?colou?r)(?:$|[^a-z0-9])"
-"""Regular expression, case ignored, found in names of pictures whose three bands are near infrared, red and green."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A product whose bands have no names in the file but an order in its document."""
-
-    product: str
-    file_name: str
-    """Regular expression, case ignored, found in the file's name."""
-    bands: tuple[str, ...]
-    """Common name by band number from 1; empty for bands that models do not take."""
-
-
-_SEN2R = r"(?:^|[/\\])S2[A-D][12][AC]_\d{8}_\d{3}_[^_]*_(?=[BT]OA_)"  # S2A2A_20190723_022_Place_BOA_10.tif
-
-
-def _in_order(text: str) -> tuple[str, ...]:
-    """`blue green . nir` as an order of bands."""
-    return tuple(text.replace(".", "").split(" "))
-
-
-ORDERS = (
-    Order("PlanetScope, 8 bands", r"_AnalyticMS(?:_SR|_DN)?_8b", _in_order("coastal blue . green . red rededge nir")),
-    Order("PlanetScope, 4 bands", r"_[13][AB]_AnalyticMS", _in_order("blue green red nir")),
-    Order("PlanetScope, 3 bands", r"_[13][AB]_Analytic(?:_|\.|$)", _in_order("red green blue")),
-    Order("RapidEye", r"_3A_Analytic(?:_SR)?(?:_|\.|$)", _in_order("blue green red rededge nir")),
-    Order("SkySat", r"_ssc?\d?.*_analytic|ssc\d+d\d.*analytic", _in_order("blue green red nir")),
-    Order("Planet's normalised mosaics", r"_normalized_analytic_", _in_order("blue green red nir")),
-    Order("NAIP", r"(?:^|[^a-z0-9])m_\d{7}_(?:ne|nw|se|sw)_\d{2}_", _in_order("red green blue nir")),
-    Order("sen2r", _SEN2R, _in_order("coastal blue green red rededge . . nir . swir16 swir22")),
-    Order("sen2r", f"{_SEN2R}B", _in_order("coastal blue green red rededge . . nir . . swir16 swir22")),
-    Order("sen2r", f"{_SEN2R}T", _in_order("coastal blue green red rededge . . nir . cirrus swir16 swir22")),
-)
-"""A file must have that number of bands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """How the numbers in one kind of product are to be read."""
-
-    product: str
-    scale: float
-    """Reflectance = DN * scale + offset; NaN: it stands in a metadata file, as `way_out` says."""
-    offset: float
-    nodata: float | None
-    """DN that means no data."""
-    fill_bit: int | None = None
-    """Bit of the quality band that is set where there is no data."""
-    file_name: str = ""
-    """Regular expression, case ignored, found in names of its files; empty: known otherwise."""
-    dtypes: tuple[str, ...] = field(default=("uint16", "int16", "int32", "uint32"))
-    """Types that it is stored in; floats are scaled already."""
-    way_out: str = ""
-    sure: bool = True
-    """False if no public document states the scale: it is told as a guess."""
-
-
-SENTINEL2_BEFORE_04 = Product("Sentinel-2 before baseline 04.00", 1e-4, 0.0, 0)
-SENTINEL2_FROM_04 = Product("Sentinel-2 from baseline 04.00 on", 1e-4, -0.1, 0)
-"""ESA, Sentinel-2 Products Specification Document 14.9: reflectance = (DN + ADD_OFFSET) / QUANTIFICATION_VALUE."""
-LANDSAT_C2_L2 = Product(
-    *("Landsat Collection 2 Level 2", 2.75e-5, -0.2, 0, 0),
-    r"L[COTE]0[4-9]_L2S[PR]_\d{6}_\d{8}(?:_\d{8})?_02|L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_SR"
-    r"|L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_02_\w\w_(?:sr|toa)_band\d",
-)
-"""USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide (LSDS-1619), section 6; ARD and on demand the same."""
-LANDSAT_L1 = Product(
-    *("Landsat Level 1", float("nan"), float("nan"), 0, 0),
-    r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_\d\d_\w\w_b\d",
-    ("uint8", "uint16", "int16"),
-    "its gains stand in its MTL file: fetch that, or give --scale and --offset",
-)
-"""USGS, Landsat Collection 1 and 2 Level 1 Data Format Control Books: gains differ by scene and stand in the MTL."""
-PRODUCTS = (
-    *(LANDSAT_C2_L2, LANDSAT_L1),
-    Product(
-        *("Landsat Collection 2 ARD, top of atmosphere", 2.75e-5, -0.2, 0),
-        file_name=r"L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_02_TOA?",
-        sure=False,  # USGS's LaSRC code writes both reflectances so; their format book (LSDS-1435) was not to be had
-    ),
-    Product(
-        *("Landsat Collection 1 ARD", 1e-4, 0.0, -9999),
-        file_name=r"L[COTE]0[4-9]_(?:CU|AK|HI)_\d{6}_\d{8}_\d{8}_C01_V\d\d_(?:SR|TA)",
-    ),
-    Product(
-        *("Landsat Collection 1 reflectance on demand", 1e-4, 0.0, -9999),
-        file_name=r"L[COTE]0[4-9]_L1\w\w_\d{6}_\d{8}_\d{8}_01_\w\w_(?:sr|toa)_band\d",
-    ),  # USGS, Landsat 8 Collection 1 LaSRC Product Guide (LSDS-1368), surface and top of atmosphere alike
-    Product("Planet's normalised mosaics", 1e-4, 0.0, 0, file_name=r"_normalized_analytic_"),
-    Product("Harmonized Landsat Sentinel-2", 1e-4, 0.0, -9999, file_name=r"HLS\.[LS]30\."),
-    Product("Copernicus Browser, raw values", 1 / 65535, 0.0, 0, file_name=r"_\(Raw\)", dtypes=("uint16",)),
-    Product("PlanetScope reflectance", 1e-4, 0.0, 0, file_name=r"_Analytic(?:MS)?(?:_SR|.*_toar)"),
-    Product(
-        *("PlanetScope radiance", float("nan"), 0.0, 0),
-        file_name=r"_Analytic(?:MS)?(?:_8b|_DN)?(?:_harmonized|_clip|_file_format)*\.",
-        way_out="put its ..._metadata.xml, which holds the reflectance coefficients, beside it, or give --scale",
-    ),
-    Product(
-        *("radiance of OLCI or ALI", float("nan"), 0.0, 0),
-        file_name=r"Oa\d\d_radiance|(?:^|[^a-z0-9])EO1A\d",
-        dtypes=("uint16", "int16", "float32", "float64"),
-        way_out="turn it into reflectance first, as SNAP's Rad2Refl does for OLCI, or give --scale and --offset",
-    ),
-    Product(
-        *("radiance of EnMAP or DESIS", float("nan"), 0.0, None),
-        file_name=r"(?:ENMAP|DESIS).*[-_]L1[ABC]",
-        way_out="take its Level 2A, or turn it into reflectance first, or give --scale and --offset",
-    ),
-    Product("Digital Earth Australia", 1e-4, 0.0, -999, file_name=r"ga_(?:ls[5-9][tec]|s2[abc]m?)_"),
-    Product(
-        "MODIS surface reflectance", 1e-4, 0.0, -28672, file_name=r"M[OYC]D(?:09|43)|sur_refl_b|Nadir_Reflectance_Band"
-    ),
-    Product("FORCE", 1e-4, 0.0, -9999, file_name=r"_LEVEL2_(?:SEN2|LND0)\w*_(?:BOA|TOA)"),
-    Product(
-        *("Theia MAJA", 1e-4, 0.0, -10000),
-        file_name=r"(?:SENTINEL2[A-DX]|LANDSAT\d\S*)_\d{8}-.*_L[23]A_.*_(?:FRE|SRE|FRC)_B",
-    ),
-    Product(
-        *("VENµS of Theia", float("nan"), 0.0, -10000),
-        file_name=r"VENUS(?:-XS)?_\d{8}-.*_L[23]A_.*_(?:FRE|SRE|FRC)_B",
-        way_out="put its ..._MTD_ALL.xml, which holds it, beside the bands, or give --scale",
-    ),
-)
-"""Products that are known by the names of their files or folders; the first that fits counts."""
-DETECTOR_NUMBERS = (
-    r"(?:^|[/\\_])(?:(?:IMG_|DIM_)?(?:PHR1[AB]|PNEO\d|SPOT[67])|GF[-_]?\d(?=[-_])|CBERS|AMAZONIA_1|WV0[1-4]|QB02|GE01"
-    r"|\d\d[A-Z]{3}\d{8}-[MS]\d[A-Z]{2}[-_])"
-)
-"""Names of products that come as reflectance or as detector numbers (12 bits or fewer), with the same names."""
-DETECTOR_BITS_MAX = 4096
 SENTINEL2_BANDS = tuple(SENTINEL2.bands)
 """Sentinel-2's bands by the number that product metadata give them, from 0."""
 SENTINEL2_BASELINES = range(6)
@@ -320,12 +190,6 @@ BASELINE_KEYS = (
 """Properties of STAC items that hold Sentinel-2's processing baseline; the last is of other sensors too."""
 QUALITY = r"(?:.*_)?(?:QA_PIXEL|BQA|PIXELQA)(?:\.tiff?)?"
 """Regular expression, case ignored, of names of Landsat's quality band."""
-WHITE = 0.8
-"""Reflectance that 255 of an 8-bit picture is read as: where forests and oceans of the Sentinel-2 Cloud Mask Catalogue
-agree with the top of the atmosphere, and where its clouds are detected best (docs/ablation.md)."""
-TRUE_COLOUR = {"L1C": (0.3558, 0.3558), "L2A": (0.2, 0.3)}
-"""Of a Sentinel-2 true-colour image: reflectance that 255 stands for (Copernicus, Sentinel-2 definitions, "TCI"), and
-what saturated pixels are read as: cut off at 0.2, clouds would pass for bright ground (docs/ablation.md)."""
 
 
 def stated_sensors(texts: str) -> tuple[Sensor, ...]:
@@ -339,6 +203,23 @@ def lacks_blue(texts: str) -> str:
     return next(found, "")
 
 
+def no_scene(name: str, labels: Sequence[str] = (), files: Sequence[str] = ()) -> str:
+    """What a file or folder is that holds no optical scene, and the way out; empty if its names do not tell.
+
+    Args:
+        name: of the file or folder, without the folders above it.
+        labels: the names of its bands.
+        files: the names of its files.
+    """
+
+    def fits(known: NoScene) -> bool:
+        found = [re.search(known.names, text, re.IGNORECASE) is not None for text in (name, *files)]
+        alike = [bool(known.labels and re.fullmatch(known.labels, label, re.IGNORECASE)) for label in labels]
+        return found[0] or (any(found[1:]) and all(found[1:])) or (any(alike) and all(alike))
+
+    return next((known.what for known in NO_SCENES if fits(known)), "")
+
+
 def named_product(texts: str) -> Product | None:
     """The product that the names of its files tell, or None."""
     return next((known for known in PRODUCTS if re.search(known.file_name, texts, re.IGNORECASE)), None)
@@ -346,5 +227,20 @@ def named_product(texts: str) -> Product | None:
 
 def named_order(file_name: str, count: int) -> Order | None:
     """The order of `count` bands that a file's name tells, or None."""
-    fitting = (order for order in ORDERS if len(order.bands) == count)
+    fitting = (order for order in ORDERS if len(order.bands.split()) == count)
     return next((order for order in fitting if re.search(order.file_name, file_name, re.IGNORECASE)), None)
+
+
+def true_colour(name: str) -> Radiometry | None:
+    """The scale of a Sentinel-2 true-colour image, recognised by the path of its file; None for any other file.
+
+    File names of Level 2A hold the pixel size. Without it, the last level in the path counts, or else it is Level 1C.
+    """
+    match = _TCI_NAME.search(name)
+    if not match:
+        return None
+    levels = re.findall("L1C|L2A", name.upper())
+    level = "L2A" if match["metres"] else (levels or ["L1C"])[-1]
+    top, white = TRUE_COLOUR[level]
+    origin = f"a true-colour image of Sentinel-2 {level}, 255 read as reflectance {white}; --scale if not"
+    return Radiometry(top / 255, 0.0, origin, beyond=white - top)

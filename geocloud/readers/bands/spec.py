@@ -19,8 +19,10 @@ FILL_SHARE, BYTE_MAX, MOST_WHITE = 0.05, 255, 0.5
 """From FILL_SHARE on, such a number is reported. In an 8-bit picture, white (BYTE_MAX) in a corner, with little that is
 nearly white, is padding up to MOST_WHITE: true of none of the cloud catalogue's 282 pictures, and of 2 of the 742 made
 by stretching these until a twentieth or more is white."""
-LEAST_FILL, APART = 0.005, 2.0
-"""A smaller share is enough for a number that is higher than all others by this factor (65535, 9999): it is padding."""
+LEAST_FILL, APART, ALONE = 0.005, 2.0, 2.0
+"""A smaller share is enough for a number that is higher than all others by the first factor (65535, 9999), and for 0 or
+less in a corner, or if single bands have it at most as often again: dark ground is 0 in one band before it is in all.
+Of 361 files of scenes, only padding is 0 in every band."""
 SATURATED = 1.7
 """Highest reflectance that clouds can have all over a scene: Landsat Collection 2 Level 2 ends at 1.602."""
 LAND_RATIO = 1.5
@@ -273,8 +275,8 @@ class Samples:
 
     @property
     def is_filled(self) -> bool:
-        """True if enough of the scene has the number `fill`, or some of it and that number stands apart."""
-        if self.fill_share >= FILL_SHARE:
+        """True if enough of the scene has the number `fill`; or some of it, and no reflectance is as low or high."""
+        if self.fill_share >= FILL_SHARE or (self.fill <= 0 and self.fill_share and "uint8" not in self.dtypes):
             return True
         rest = self.values[self.values != self.fill]
         apart = bool(rest.size) and self.fill > APART * max(float(rest.max()), 0)
@@ -304,24 +306,6 @@ class Samples:
             return self.fill, Warn(note)
         white = ", and if it is saturated, snow and cloud look alike there" if self.fill > 0 else ""
         return None, Warn(f"{share_text}: if that is nodata, give --nodata {self.fill:g}{white}")
-
-
-def common_numbers(values: NDArray[Any], looked: int) -> list[Fill]:
-    """The numbers that are at least LEAST_FILL of `looked`, the number of sampled pixels, each with its share."""
-    numbers, counts = np.unique(values, return_counts=True)
-    shares = counts / max(looked, 1)
-    return [(float(number), float(share)) for number, share in zip(numbers, shares, strict=True) if share >= LEAST_FILL]
-
-
-def common_fill(fills: Sequence[Sequence[Fill]]) -> Fill:
-    """The fill of a scene of several files: the number that fills most of every file, and its least share.
-
-    Args:
-        fills: for each file, the numbers that may fill it; if none is in all files, the fill is (0, 0).
-    """
-    shares = [dict(each) for each in fills]
-    both = set.intersection(*map(set, shares)) if shares else set()
-    return max(((number, min(each[number] for each in shares)) for number in both), key=lambda f: f[1], default=(0, 0))
 
 
 def medians_of(numbers: Mapping[str, NDArray[Any]]) -> Medians:

@@ -13,12 +13,13 @@ from rasterio.windows import Window
 
 from geocloud.raster import BoolArray
 from geocloud.readers.bands.spec import (
+    ALONE,
     BYTE_MAX,
+    FILL_SHARE,
+    LEAST_FILL,
     BandSource,
     Fill,
     Samples,
-    common_fill,
-    common_numbers,
     is_nodata,
     medians_of,
 )
@@ -81,9 +82,42 @@ def sample_arrays(arrays: Mapping[str, xarray.DataArray], nodata: Mapping[str, f
     dtypes = tuple(str(array.dtype) for array in arrays.values())
     alike = np.logical_and.reduce([valid & (values == planes[0]) for values, valid in zip(planes, filled, strict=True)])
     corners = planes[0][np.ix_((0, -1), (0, -1))][alike[np.ix_((0, -1), (0, -1))]]
-    numbers = common_numbers(planes[0][alike], alike.size)
-    fill = common_fill([[(number, share) for number, share in numbers if number == 0 or number in corners]])
+    fill = common_fill([filling(planes[0][alike], list(seen.values()), corners, alike.size)])
     return Samples(np.concatenate(list(seen.values())), dtypes, *fill, medians_of(seen)).without_fill()
+
+
+def filling(alike: NDArray[Any], every: Sequence[NDArray[Any]], cornered: NDArray[Any], looked: int) -> list[Fill]:
+    """The numbers that may fill a file, each with its share of the sampled pixels, if that is at least LEAST_FILL.
+
+    They stand in a corner, or are 0 or less and seldom in one band without the others; 0 also where it fills much.
+
+    Args:
+        alike: the valid pixels where all bands have one number.
+        every: the valid numbers of each band.
+        cornered: the numbers that all bands have in a corner.
+        looked: the number of sampled pixels.
+    """
+    found = []
+    for number, count in zip(*np.unique(alike, return_counts=True), strict=True):
+        share = int(count) / max(looked, 1)
+        if share < LEAST_FILL:
+            continue
+        often = sum(np.count_nonzero(values == number) for values in every)
+        alone = number <= 0 and often <= ALONE * len(every) * count
+        if number in cornered or alone or (number == 0 and share >= FILL_SHARE):
+            found.append((float(number), share))
+    return found
+
+
+def common_fill(fills: Sequence[Sequence[Fill]]) -> Fill:
+    """The fill of a scene of several files: the number that fills most of every file, and its least share.
+
+    Args:
+        fills: for each file, the numbers that may fill it; if none is in all files, the fill is (0, 0).
+    """
+    shares = [dict(each) for each in fills]
+    both = set.intersection(*map(set, shares)) if shares else set()
+    return max(((number, min(each[number] for each in shares)) for number in both), key=lambda f: f[1], default=(0, 0))
 
 
 def mask_band(dataset: Any, users: Collection[int] = ()) -> tuple[int, bool]:  # noqa: ANN401 - rasterio is untyped
@@ -161,16 +195,14 @@ def _sample(
     alike = np.concatenate(
         [values[0][(values == values[0]).all(axis=0) & valid.all(axis=0)] for values, valid in parts]
     )
-    corners = _corners(dataset, sources)
-    fills = [
-        (number, share)
-        for number, share in common_numbers(alike, looked)
-        if number == 0 or ((corners == number).all(axis=1).any() and not _saturates(parts, number, share))
-    ]
     pixels = {
         source.band: np.concatenate([values[n][valid[n]] for values, valid in parts])
         for n, source in enumerate(sources)
     }
+    corners = _corners(dataset, sources)
+    cornered = corners[(corners == corners[:, :1]).all(axis=1), 0]
+    fills = filling(alike, list(pixels.values()), cornered, looked)
+    fills = [(number, share) for number, share in fills if number == 0 or not _saturates(parts, number, share)]
     return np.concatenate(kept).astype(np.float64), fills, pixels
 
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.choosing import ChosenBands, check_blue, choose_bands, given_bands
+from geocloud.readers.bands.choosing import ChosenBands, check_blue, choose_bands, given_bands, last_name
 from geocloud.readers.bands.evidence import BandHint, NamedBand, named_at_all, read_evidence
+from geocloud.readers.bands.known_products import LANDSAT_L1
 from geocloud.readers.bands.names import VISIBLE
 from geocloud.readers.bands.radiometry import ScaleEvidence
-from geocloud.readers.bands.sensors import LANDSAT_L1, QUALITY
+from geocloud.readers.bands.sensors import QUALITY, no_scene
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import open_raster
 from geocloud.readers.files.paths import scene_name
@@ -142,6 +143,9 @@ def choose_files(files: Mapping[str, str], source: str, options: SceneOptions) -
     check_blue(source, texts)
     evidence = read_evidence(hints, texts, numbers_mean_bands=_all_prefixed(stems))
     found = named_at_all(hints, texts)
+    what = no_scene(last_name(source), files=stems)
+    if what and not set(VISIBLE) <= found:
+        raise InputError(f"by its names, {source} is {what}")
     if found and not evidence.readings:
         require_visible(source, tuple(found), {}, f"its files are {', '.join(names[:8])}; --bands names others")
     chosen = choose_bands(hints, [name.rpartition("/")[2] for name in names], source, texts, once=False)

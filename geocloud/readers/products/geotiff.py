@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,19 @@ from typing import Any
 from rasterio.enums import ColorInterp
 
 from geocloud.errors import InputError
-from geocloud.readers.bands.choosing import SPECTROMETER_BANDS, ChosenBands, choose_bands, given_bands, nearest_hints
+from geocloud.readers.bands.choosing import (
+    SPECTROMETER_BANDS,
+    ChosenBands,
+    choose_bands,
+    given_bands,
+    last_name,
+    nearest_hints,
+)
 from geocloud.readers.bands.evidence import ALPHA, BandHint
+from geocloud.readers.bands.known_products import THERMAL_CAMERAS, THERMAL_NAMES
 from geocloud.readers.bands.names import to_micrometres
 from geocloud.readers.bands.radiometry import ScaleEvidence
+from geocloud.readers.bands.sensors import no_scene
 from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import check_blocks, check_size, open_raster, read_errors
 from geocloud.readers.files.paths import is_virtual, scene_name
@@ -171,13 +181,11 @@ def _bands(
     """Band -> number: as given, else from all that the file says."""
     if options.bands:
         return given_bands(options.bands, labels, source)
+    _check_camera(dataset, source)
     alpha, _ = mask_band(dataset)
     count = len(labels) - (alpha > 0)
     if count < 3:
-        raise InputError(
-            f"{source} has {count} band{'s' if count != 1 else ''}; a scene needs at least blue, green and "
-            "red: give the folder where bands are files of their own"
-        )
+        raise InputError(_too_few(dataset, source, count, labels))
     hints = [
         BandHint(ALPHA)
         if index == alpha
@@ -189,7 +197,33 @@ def _bands(
         for index, label in enumerate(labels, start=1)
     ]
     hints = nearest_hints(hints, words, lambda number: has_data(dataset, number))
-    return choose_bands(hints, labels, source, words, file_name=_last_names(source)[-1])
+    return choose_bands(hints, labels, source, words, file_name=last_name(source))
+
+
+def _too_few(dataset: Any, source: str, count: int, labels: Sequence[str]) -> str:  # noqa: ANN401 - rasterio is untyped
+    """Why a raster of one or two bands is no scene, and the way out."""
+    if dataset.colorinterp[0] is ColorInterp.palette:
+        return (
+            f"{source} has 1 band with a table of colours: a map of classes, or a picture in few colours, to be "
+            "expanded first, as with gdal_translate -expand rgb"
+        )
+    what = no_scene(last_name(source), labels)
+    if what:
+        return f"by its names, {source} is {what}"
+    return (
+        f"{source} has {count} band{'s' if count != 1 else ''}; a scene needs at least blue, green and red: give the "
+        "folder where bands are files of their own"
+    )
+
+
+def _check_camera(dataset: Any, source: str) -> None:  # noqa: ANN401 - rasterio is untyped
+    """InputError for a picture of heat, by the camera that took it or by the name that the camera gave it."""
+    maker = dataset.tags().get("EXIF_Make", "").strip()
+    if re.search(THERMAL_CAMERAS, maker, re.IGNORECASE) or re.search(THERMAL_NAMES, source, re.IGNORECASE):
+        raise InputError(
+            f"{source} is a picture of heat by its {f'camera ({maker})' if maker else 'name'}; give one in natural "
+            "colour, or --bands red=1,green=2,blue=3 if it is one"
+        )
 
 
 def _label(dataset: Any, index: int) -> str:  # noqa: ANN401 - rasterio is untyped

@@ -6,8 +6,9 @@ import math
 
 from geocloud.errors import InputError
 from geocloud.readers.bands.choosing import given_bands
+from geocloud.readers.bands.known_products import LANDSAT_C2_L2, LANDSAT_L1
 from geocloud.readers.bands.radiometry import ScaleEvidence
-from geocloud.readers.bands.sensors import LANDSAT_C2_L2, LANDSAT_FAMILIES, LANDSAT_L1, Sensor, stated_sensors
+from geocloud.readers.bands.sensors import LANDSAT_FAMILIES, Sensor, stated_sensors
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.paths import scene_name
 from geocloud.readers.files.tree import Tree

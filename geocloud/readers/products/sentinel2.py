@@ -13,15 +13,10 @@ from typing import TYPE_CHECKING
 
 from geocloud.errors import InputError
 from geocloud.readers.bands.choosing import given_bands
+from geocloud.readers.bands.known_products import SENTINEL2_BEFORE_04, SENTINEL2_FROM_04
 from geocloud.readers.bands.names import product_band
 from geocloud.readers.bands.radiometry import ScaleEvidence
-from geocloud.readers.bands.sensors import (
-    SENTINEL2,
-    SENTINEL2_BANDS,
-    SENTINEL2_BASELINES,
-    SENTINEL2_BEFORE_04,
-    SENTINEL2_FROM_04,
-)
+from geocloud.readers.bands.sensors import SENTINEL2, SENTINEL2_BANDS, SENTINEL2_BASELINES
 from geocloud.readers.bands.spec import BandSource, Radiometry, SceneInfo
 from geocloud.readers.files.paths import is_virtual, scene_name
 from geocloud.readers.files.tree import Tree, first_text, local_name, parse_xml, texts

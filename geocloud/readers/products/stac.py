@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from geocloud.errors import InputError, MissingExtraError
 from geocloud.progress import Warn
+from geocloud.readers.bands.known_products import LANDSAT_L1
 from geocloud.readers.bands.names import VISIBLE
 from geocloud.readers.bands.radiometry import ScaleEvidence
-from geocloud.readers.bands.sensors import LANDSAT_L1, stated_sensors
+from geocloud.readers.bands.sensors import stated_sensors
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import is_absent, open_raster, path_exists
 from geocloud.readers.files.paths import is_remote, is_virtual, resolve

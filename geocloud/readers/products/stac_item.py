@@ -12,8 +12,9 @@ from typing import Any
 from geocloud.errors import InputError
 from geocloud.readers.bands.choosing import given_bands
 from geocloud.readers.bands.evidence import BandHint, NamedBand, read_evidence
+from geocloud.readers.bands.known_products import SENTINEL2_FROM_04
 from geocloud.readers.bands.names import name_word, product_token, to_micrometres
-from geocloud.readers.bands.sensors import BASELINE_KEYS, OFFSET_APPLIED, SENTINEL2, SENTINEL2_FROM_04, stated_sensors
+from geocloud.readers.bands.sensors import BASELINE_KEYS, OFFSET_APPLIED, SENTINEL2, stated_sensors
 from geocloud.readers.bands.spec import Radiometry
 from geocloud.readers.files.http import fetch
 from geocloud.readers.files.paths import check_plain, is_remote

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geocloud.errors import InputError, MissingExtraError
+from geocloud.readers.bands.sensors import no_scene
 from geocloud.readers.files.opening import MAX_BLOCK_BYTES
 from geocloud.readers.files.paths import is_hdf5, scene_name
 from geocloud.readers.reader import SceneOptions
@@ -97,6 +99,9 @@ def _checked(dataset: xarray.Dataset, source: str, *, file: bool = False) -> xar
     """InputError if no variable lies on the ground, with the way out."""
     planar = [name for name, values in dataset.data_vars.items() if any({y, x} <= set(values.dims) for y, x in PLANES)]
     if not planar:
+        what = no_scene("/".join(re.split(r"[/\\]", source)[-2:]))
+        if what:
+            raise InputError(f"by its names, {source} is {what}")
         there = f"it has {', '.join(map(str, dataset.dims))}" if dataset.dims else "only groups"
         raise InputError(
             f"{source} has no variables with dimensions y and x, or lat and lon, at its root ({there}); "
