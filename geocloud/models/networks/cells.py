@@ -127,6 +127,16 @@ def spectral_indices(mean: Tensor, spread: Tensor, present: Tensor) -> Tensor:
     return torch.cat(planes, 1)
 
 
+def above(value: Tensor, limit: Tensor | float, width: float) -> Tensor:
+    """How surely values are above a limit, 0 to 1: 0.5 at the limit, 0.73 at `width` above it, 0.27 below it."""
+    return torch.sigmoid((value - limit) / width)
+
+
+def below(value: Tensor, limit: Tensor | float, width: float) -> Tensor:
+    """How surely values are below a limit, 0 to 1; see `above`."""
+    return torch.sigmoid((limit - value) / width)
+
+
 def unlikeness(features: Features, logit: Tensor) -> Tensor:
     """(n, 1, h, w) log of each pixel's distance from the clear ground around it, relative to the usual distance.
 
@@ -142,7 +152,7 @@ def unlikeness(features: Features, logit: Tensor) -> Tensor:
     # Their ratios give mean and spread of the clear ground; both are interpolated to the pixels. The distance is
     # (f - mean)^2 / spread^2, averaged over features.
     planes, least, present = features
-    clear = torch.sigmoid((CLEAR_LOGIT - logit) / 0.3)
+    clear = below(logit, CLEAR_LOGIT, 0.3)
     squares = [F.avg_pool2d(clear * power, GROUND_CELL) for f in planes for power in (f, f.square())]
     sums = torch.cat([F.avg_pool2d(clear, GROUND_CELL), *squares], 1)
     share, means = _window_means(sums)
@@ -154,7 +164,7 @@ def unlikeness(features: Features, logit: Tensor) -> Tensor:
         distance += difference.square_().mul_(_upscale(weight[:, i : i + 1], GROUND_CELL))
     distance = F.avg_pool2d(distance, 3, 1, 1, count_include_pad=False)  # without it, masks have three times the specks
     unlike = (distance / USUAL_DISTANCE).log().clamp(-MOST_UNLIKE, MOST_UNLIKE)
-    bright = torch.sigmoid((planes[0] - _upscale(mean[:, :1], GROUND_CELL)) / 0.05)
+    bright = above(planes[0], _upscale(mean[:, :1], GROUND_CELL), 0.05)
     return torch.where(unlike > 0, unlike * bright, unlike) * _upscale((share / LEAST_SHARE).clamp(max=1), GROUND_CELL)
 
 
@@ -173,7 +183,7 @@ def faintness(x: Tensor, logit: Tensor) -> Tensor:
     bright = F.avg_pool2d(_brightness(x).float(), 3, 1, 1, count_include_pad=False)
     (clear, ground), (cloudy, cloud) = (
         _window_means(F.avg_pool2d(torch.cat([weight, weight * bright, weight * bright.square()], 1), GROUND_CELL))
-        for weight in (torch.sigmoid((CLEAR_LOGIT - logit) / 0.3), torch.sigmoid((logit - CLOUD_LOGIT) / 0.3))
+        for weight in (below(logit, CLEAR_LOGIT, 0.3), above(logit, CLOUD_LOGIT, 0.3))
     )
     mean = ground[:, :1]
     contrast, dark = cloud[:, :1] - mean, mean - (ground[:, 1:] - mean.square()).clamp(min=0).sqrt()
@@ -181,7 +191,7 @@ def faintness(x: Tensor, logit: Tensor) -> Tensor:
     per_opacity = 1 / contrast.clamp(min=LEAST_CONTRAST)
     opacity = bright * _upscale(per_opacity, GROUND_CELL) - _upscale(dark * per_opacity, GROUND_CELL)
     trust = _upscale(shares * (contrast / LEAST_CONTRAST - 1).clamp(0, 1), GROUND_CELL)
-    return torch.sigmoid((LEAST_OPACITY - opacity) / 0.015) * trust
+    return below(opacity, LEAST_OPACITY, 0.015) * trust
 
 
 def high_cloud(cirrus: Tensor) -> Tensor:
@@ -194,7 +204,7 @@ def high_cloud(cirrus: Tensor) -> Tensor:
     darkest = -F.max_pool2d(-F.avg_pool2d(cirrus, GROUND_CELL), far, 1, far // 2)
     darkest = F.avg_pool2d(darkest, near, 1, near // 2, count_include_pad=False)
     fine = F.avg_pool2d(cirrus, 5, 1, 2, count_include_pad=False)  # hides the edges of pixels of 60 m
-    return torch.sigmoid((fine - _upscale(darkest, GROUND_CELL) - LEAST_CIRRUS) / 0.002)
+    return above(fine - _upscale(darkest, GROUND_CELL), LEAST_CIRRUS, 0.002)
 
 
 def ground_features(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Features:

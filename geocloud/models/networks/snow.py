@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every reader of torch code knows
 from torch import Tensor, nn
 
-from geocloud.models.networks.cells import BANDS, CELL, CIRRUS, NIR, SWIR
+from geocloud.models.networks.cells import BANDS, CELL, CIRRUS, NIR, SWIR, above, below
 
 SNOWY, SURELY_SNOWY, SNOWY_WITHOUT_CIRRUS = 0.4, 0.6, 0.75
 """Thresholds of the normalised difference snow index (green against 1.6 micrometres): for snow on clear ground, for
@@ -48,9 +48,8 @@ def whiteness(blue: Tensor, green: Tensor, red: Tensor) -> Tensor:
     """(n, 1, h, w) how far a pixel is bright and without colour, 0 to 1; arguments of that shape, reflectance."""
     brightest, darkest = torch.maximum(torch.maximum(blue, green), red), torch.minimum(torch.minimum(blue, green), red)
     mean = (blue + green + red) * (1 / 3)
-    return torch.sigmoid((mean - SNOW_BRIGHTNESS) / 0.02) * torch.sigmoid(
-        (SNOW_COLOUR_RANGE - (brightest - darkest) / (mean + 0.05)) / 0.01
-    )
+    colour = (brightest - darkest) / (mean + 0.05)
+    return above(mean, SNOW_BRIGHTNESS, 0.02) * below(colour, SNOW_COLOUR_RANGE, 0.01)
 
 
 class Snow(NamedTuple):
@@ -67,23 +66,23 @@ class Snow(NamedTuple):
 
     def correction(self) -> Tensor:
         """(n, 1, h, w) logits to subtract from the score."""
-        return PENALTY * self.ground * torch.sigmoid((self.ndsi - self.limit) / 0.02)
+        return PENALTY * self.ground * above(self.ndsi, self.limit, 0.02)
 
     def bare(self) -> Tensor:
         """(n, 1, h, w) 0 to 1: how surely the index shows that a pixel is not snow."""
-        return torch.sigmoid((SNOWY - self.ndsi) / 0.02)
+        return below(self.ndsi, SNOWY, 0.02)
 
     def evidence(self) -> Tensor:
         """(n, 1, h, w) evidence of snow on pixels that are not cloud, 0 to 1."""
         ratio = self.nir / (self.green + 1e-3)
-        plausible = torch.sigmoid((ratio - NIR_OF_SNOW[0]) / 0.03) * torch.sigmoid((NIR_OF_SNOW[1] - ratio) / 0.03)
-        plausible = plausible * torch.sigmoid((self.green - DARKEST_GREEN) / 0.01)
-        return self.ground * plausible * torch.sigmoid((self.ndsi - SNOWY) / 0.02)
+        plausible = above(ratio, NIR_OF_SNOW[0], 0.03) * below(ratio, NIR_OF_SNOW[1], 0.03)
+        plausible = plausible * above(self.green, DARKEST_GREEN, 0.01)
+        return self.ground * plausible * above(self.ndsi, SNOWY, 0.02)
 
 
 def low_cirrus(cirrus: Tensor) -> Tensor:
     """How surely nothing is so high that the cirrus band shows it, 0 to 1, from the band's reflectance."""
-    return torch.sigmoid((BRIGHTEST_CIRRUS - cirrus) / 0.004)
+    return below(cirrus, BRIGHTEST_CIRRUS, 0.004)
 
 
 def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
@@ -93,7 +92,7 @@ def find_snow(x: Tensor, present: Tensor, shown: Tensor | None = None) -> Snow:
     green, zero = planes[1], x.new_zeros(1, 1, 1, 1, dtype=torch.float32)
     nir, swir, cirrus = (planes.get(band, zero) for band in (NIR, SWIR, CIRRUS))
     has_nir, has_swir, has_cirrus = (present[:, band, None, None, None].float() for band in (NIR, SWIR, CIRRUS))
-    ground = has_nir * has_swir * torch.sigmoid((nir - DARKEST_NIR) / 0.01) * low_cirrus(cirrus)
+    ground = has_nir * has_swir * above(nir, DARKEST_NIR, 0.01) * low_cirrus(cirrus)
     limit = has_cirrus * SURELY_SNOWY + (1 - has_cirrus) * SNOWY_WITHOUT_CIRRUS
     return Snow(green, nir, (green - swir) / (green + swir + 1e-3), ground, limit)
 
@@ -139,9 +138,9 @@ class SnowTexture(nn.Module):
         if has_nir is not None and x.shape[1] > NIR:
             darker = has_nir * _darker_in_nir(x)
             log_odds, trust = log_odds + GRAINS_ODDS * darker.clamp(min=0), (trust + darker).clamp(0, 1)
-        pale = torch.sigmoid((features[:, :3].mean(1, keepdim=True) - PALE) / 0.02)
-        white = torch.sigmoid((features[:, :3].amin(1, keepdim=True) - GLARE) / 0.01)
-        blank = white * torch.sigmoid((BLANK - features[:, 6:7]) / 0.0005)
+        pale = above(features[:, :3].mean(1, keepdim=True), PALE, 0.02)
+        white = above(features[:, :3].amin(1, keepdim=True), GLARE, 0.01)
+        blank = white * below(features[:, 6:7], BLANK, 0.0005)
         both = torch.cat([torch.sigmoid(log_odds) * pale * trust, blank], 1)
         both = F.interpolate(both, size=x.shape[-2:], mode="bilinear", align_corners=False)
         return both[:, :1], both[:, 1:]
