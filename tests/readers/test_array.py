@@ -128,6 +128,24 @@ def test_a_grid_that_goes_up_stays_so() -> None:
         assert scene.georef.transform.f == 4999500
 
 
+@pytest.mark.parametrize(
+    ("dims", "attributes", "epsg"),
+    [
+        (("y", "x"), {"epsg": 32633}, "EPSG:32633"),
+        (("lat", "lon"), {}, "EPSG:4326"),
+        (("latitude", "longitude"), {}, "EPSG:4326"),
+    ],
+)
+def test_the_reference_system_by_an_attribute_or_by_degrees(
+    dims: tuple[str, str], attributes: dict[str, int], epsg: str
+) -> None:
+    along = 0.01 * np.arange(20)
+    coordinates = {"band": ["blue", "green", "red"], dims[0]: 45 - along, dims[1]: 14 + along}
+    cube = xarray.DataArray(np.full((3, 20, 20), 0.1), coordinates, ("band", *dims), attrs=attributes)
+    with open_scene(cube) as scene:
+        assert scene.describe()["crs"] == epsg
+
+
 def test_without_coordinates_there_is_no_georeference() -> None:
     with open_scene(xarray.DataArray(NUMBERS, {"band": list(BANDS)}, ("band", "y", "x"))) as scene:
         assert not scene.georef.located

@@ -268,6 +268,18 @@ def test_sentinel_2_wavelengths(micrometres: float, name: str) -> None:
     assert name_wavelength(micrometres) == name
 
 
+def test_bands_of_an_item_are_given_by_asset_or_by_name() -> None:
+    labels = ["B02_10m B02", "B03_10m B03", "B04_10m B04"]
+    for given in ("B04_10m", "B04", "B04_10m B04"):
+        assert given_bands({"red": given}, labels, "item.json").numbers == {"red": 3}
+
+
+def test_nine_running_numbers_may_be_landsat_8_with_its_panchromatic_band() -> None:
+    names = [f"B{n}" for n in range(1, 10)]
+    with pytest.raises(InputError, match=r"Sentinel-2's, --bands .*nir=8; if they are Landsat 8-9's, --bands .*nir=5,"):
+        choose_bands([BandHint(name) for name in names], names, "scene.tif")
+
+
 def test_bands_are_given_with_and_without_a_zero() -> None:
     assert given_bands({"blue": "B02", "nir": "b8a"}, ["B2", "B8", "B8A"], "a").numbers == {"blue": 1, "nir": 3}
     assert given_bands({"blue": "B2"}, ["B02", "B12"], "a").numbers == {"blue": 1}

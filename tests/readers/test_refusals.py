@@ -205,3 +205,21 @@ def test_the_dimap_document_of_pleiades_names_bands_and_radiometry(tmp_path: Pat
         assert isinstance(scene.notes[0], Warn)
         assert scene.bands == WORDS
         np.testing.assert_allclose(read_all(scene).data, data[[2, 1, 0, 3]] / 10000, atol=1e-6)
+
+
+@pytest.mark.parametrize("document", ["IMD", "XML"])
+def test_maxars_metadata_beside_a_file_or_its_tiles_name_the_bands(tmp_path: Path, document: str) -> None:
+    data = np.random.default_rng(0).integers(200, 2000, (4, 40, 40)).astype(np.uint16)
+    path = write_scene(tmp_path / "21JUN01101010-S2AS_R1C1-010203040010_01_P001.TIF", data=data, names=())
+    with pytest.raises(InputError, match="--bands"):
+        open_scene(path)
+    text = {
+        "IMD": "".join(f"BEGIN_GROUP = BAND_{band}\n\tabsCalFactor = 1;\nEND_GROUP = BAND_{band}\n" for band in "RGBN"),
+        "XML": f"<isd><IMD>{''.join(f'<BAND_{b}><TDILEVEL>1</TDILEVEL></BAND_{b}>' for b in 'RGBN')}</IMD></isd>",
+    }[document]
+    (tmp_path / f"21JUN01101010-S2AS-010203040010_01_P001.{document}").write_text(text)
+    with pytest.raises(InputError, match=r"may hold a detector's numbers .*--scale"):
+        open_scene(path)
+    with open_scene(path, SceneOptions(scale=1e-3)) as scene:
+        assert scene.bands == WORDS
+        np.testing.assert_allclose(read_all(scene).data, data[[2, 1, 0, 3]] / 1000, atol=1e-6)

@@ -90,8 +90,12 @@ def _number_of(name: str, value: int | str, labels: Sequence[str], source: str) 
             raise UsageError(f"band {name}={value} is not in {source}, which has bands 1 to {len(labels)}")
         return value
     wanted = value.lower()
-    # the whole label, then without its file suffix, then its last part, then `B02` as `b2`, at last one of its words
-    for key in (str.lower, lambda text: text.lower().rpartition(".")[0], lambda text: _last_part(text.lower()), _short):
+    # the whole label, then without its file suffix, then its last part, then `B02` as `b2`, then its first word (an
+    # item's asset), at last one of its words
+    for key in (
+        *(str.lower, lambda text: text.lower().rpartition(".")[0], lambda text: _last_part(text.lower()), _short),
+        lambda text: text.lower().partition(" ")[0],
+    ):
         target = _short(wanted) if key is _short else wanted
         matches = [number for number, label in enumerate(labels, start=1) if label and key(label) == target]
         if len(matches) == 1:
@@ -257,7 +261,7 @@ def _refusal(known: BandEvidence, hints: Sequence[BandHint], labels: Sequence[st
             "the bands nearest 490, 560, 665, 842, 1610 and 2200 nm: --bands blue=N,green=N,red=N,nir=N,swir16=N,"
             "swir22=N"
         )
-    by_number = read_evidence(hints, texts, numbers_mean_bands=True)
+    by_number = read_evidence(hints, texts, numbers_mean_bands=True, alone=True)
     readings = known.readings or by_number.readings or {}
     if not readings and by_number.sensor and set(VISIBLE) <= set(by_number.numbers()):
         readings = {by_number.sensor.sensor: by_number.numbers()}

@@ -95,7 +95,9 @@ def choose(bands: Sequence[NamedBand | None]) -> dict[str, int]:
     return dict(sorted(best.items(), key=lambda item: COMMON_NAMES.index(item[0])))
 
 
-def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_bands: bool = False) -> BandEvidence:
+def read_evidence(
+    hints: Sequence[BandHint], texts: str = "", *, numbers_mean_bands: bool = False, alone: bool = False
+) -> BandEvidence:
     """Recognise the bands.
 
     Args:
@@ -103,6 +105,7 @@ def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_ba
         texts: file name, folder, product id, platform: all that can state the sensor.
         numbers_mean_bands: True: `B1`, `B2`, `B3` in this order are a sensor's names even if no sensor is stated;
             False: they are then only running numbers.
+        alone: names of bands that are usually used alone (panchromatic) do not rule a sensor out.
     """
     stated, hints = stated_sensors(texts), _without_counter(_unbracketed(hints))
     named = _own_names(hints)
@@ -110,7 +113,7 @@ def read_evidence(hints: Sequence[BandHint], texts: str = "", *, numbers_mean_ba
     running = are_running([hint.text for hint in hints])
     if running and not numbers_mean_bands and not (stated and all(_is_plain(hint.text) for hint in hints)):
         tokens = [None] * len(hints)
-    readings, by_statement = _readings(hints, tokens, named, stated)
+    readings, by_statement = _readings(hints, tokens, named, stated, alone=alone)
     if not by_statement and all(_is_odd(sensor, bands, tokens) for sensor, bands in readings.items()):
         readings, _ = _readings(hints, tokens, named, stated, alone=True)
     chosen, guess = _without_odd(readings, tokens)

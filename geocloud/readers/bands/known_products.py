@@ -83,9 +83,26 @@ class Order:
 
 _SEN2R = r"(?:^|[/\\])S2[A-D][12][AC]_\d{8}_\d{3}_[^_]*_(?=[BT]OA_)"  # S2A2A_20190723_022_Place_BOA_10.tif
 _MAXAR = r"(?:^|[/\\])(?:\w+_)?\d\d[A-Z]{3}\d{8}-M\d[A-Z]{2}[-_]"  # 20JUN01101010-M2AS-010203040_01_P001.TIF
+MAXAR = r"\d\d[A-Z]{3}\d{8}-[MS]\d[A-Z]{2}[-_]"
+"""Regular expression, case ignored, found in names of files of Maxar's satellites, sharpened ones too."""
+MAXAR_BANDS = {
+    "C": "coastal",
+    "B": "blue",
+    "G": "green",
+    "Y": "yellow",
+    "R": "red",
+    "RE": "red edge",
+    "N": "nir",
+    "N2": "nir 2",
+}
+"""How an IMD file calls the bands of Maxar's satellites -> the words for them."""
 ORDERS = (
-    Order("PlanetScope, 8 bands", r"_AnalyticMS(?:_SR|_DN)?_8b", "coastal blue - green - red rededge nir"),
-    Order("PlanetScope, 4 bands", r"_[13][AB]_AnalyticMS", "blue green red nir"),
+    Order(
+        "PlanetScope, 8 bands",
+        r"_AnalyticMS(?:_SR|_DN)?_8b|_analytic_8b",
+        "coastal blue - green - red rededge nir",
+    ),
+    Order("PlanetScope, 4 bands", r"_[13][AB]_AnalyticMS|_analytic_4b", "blue green red nir"),
     Order("PlanetScope, 3 bands", r"_[13][AB]_Analytic(?:_|\.|$)", "red green blue"),
     Order("RapidEye", r"_3A_Analytic(?:_SR)?(?:_|\.|$)", "blue green red rededge nir"),
     Order("SkySat", r"_ssc?\d?.*_analytic|ssc\d+d\d.*analytic", "blue green red nir"),
@@ -162,10 +179,10 @@ PRODUCTS = (
     Product("Planet's normalised mosaics", 1e-4, 0.0, 0, file_name=r"_normalized_analytic_"),
     Product("Harmonized Landsat Sentinel-2", 1e-4, 0.0, -9999, file_name=r"HLS\.[LS]30\."),
     Product("Copernicus Browser, raw values", 1 / 65535, 0.0, 0, file_name=r"_\(Raw\)", dtypes=("uint16",)),
-    Product("PlanetScope reflectance", 1e-4, 0.0, 0, file_name=r"_Analytic(?:MS)?(?:_SR|.*_toar)"),
+    Product("PlanetScope reflectance", 1e-4, 0.0, 0, file_name=r"_Analytic(?:MS)?(?:_SR|.*_toar|_\db_sr)"),
     Product(
         *("PlanetScope radiance", float("nan"), 0.0, 0),
-        file_name=r"_Analytic(?:MS)?(?:_8b|_DN)?(?:_harmonized|_clip|_file_format)*\.",
+        file_name=r"_Analytic(?:MS)?(?:_[48]b|_DN)?(?:_harmonized|_clip|_file_format)*\.",
         way_out="put its ..._metadata.xml, which holds the reflectance coefficients, beside it, or give --scale",
     ),
     Product(

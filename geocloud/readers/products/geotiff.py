@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from geocloud.readers.bands.choosing import (
     nearest_hints,
 )
 from geocloud.readers.bands.evidence import ALPHA, BandHint
-from geocloud.readers.bands.known_products import THERMAL_CAMERAS, THERMAL_NAMES
+from geocloud.readers.bands.known_products import MAXAR, MAXAR_BANDS, THERMAL_CAMERAS, THERMAL_NAMES
 from geocloud.readers.bands.names import to_micrometres
 from geocloud.readers.bands.radiometry import ScaleEvidence
 from geocloud.readers.bands.sensors import no_scene
@@ -33,6 +33,7 @@ from geocloud.readers.products.assembly import ProductDescription, assemble, tag
 from geocloud.readers.reader import SceneOptions
 
 _PLANET = re.compile(r"(.*?)_[13][AB]_(?:Analytic|Visual|Basic|Pansharp).*", re.IGNORECASE)
+_TILE_OF_MAXAR = re.compile(r"_R\d+C\d+(?=-)", re.IGNORECASE)
 _SURFACE = re.compile(r"_SR|_toar", re.IGNORECASE)
 
 
@@ -54,18 +55,25 @@ def read_beside(source: str) -> Beside:
         return Beside()
     path = Path(source)
     try:
-        files = [entry for entry in path.parent.iterdir() if entry.suffix.lower() == ".xml"]
+        files = [entry for entry in path.parent.iterdir() if entry.suffix.lower() in (".xml", ".imd")]
     except OSError:
         return Beside()
-    planet = _PLANET.fullmatch(path.stem)
-    for file in sorted(files):
-        if planet and file.name.lower().startswith(planet[1].lower()) and file.stem.lower().endswith("_metadata"):
-            return Beside() if _SURFACE.search(path.stem) else _planet(file)
-        if file.stem.upper().endswith("-METADATA") and path.stem.upper().startswith(file.stem.upper()[:-9]):
-            return _enmap(file)
-        if file.stem.upper().startswith("DIM_") and path.stem.upper().startswith(f"IMG_{file.stem.upper()[4:]}"):
-            return _dimap(file)
-    return Beside()
+    readers = ((file, read) for file in sorted(files) if (read := _reader_of(file, path)))
+    file, read = next(readers, (path, None))
+    return read(file) if read else Beside()
+
+
+def _reader_of(file: Path, raster: Path) -> Callable[[Path], Beside] | None:
+    """What reads a metadata file, if it belongs to the raster; else None."""
+    stem, name = file.stem.lower(), raster.stem.lower()
+    planet = _PLANET.fullmatch(name)
+    if planet and stem.startswith(planet[1]) and stem.endswith("_metadata"):
+        return None if _SURFACE.search(name) else _planet
+    if stem.endswith("-metadata") and name.startswith(stem[:-9]):
+        return _enmap
+    if stem.startswith("dim_") and name.startswith(f"img_{stem[4:]}"):
+        return _dimap
+    return _maxar if re.search(MAXAR, stem, re.IGNORECASE) and stem == _TILE_OF_MAXAR.sub("", name) else None
 
 
 def _dimap(path: Path) -> Beside:
@@ -82,6 +90,16 @@ def _dimap(path: Path) -> Beside:
     kinds = [(element.text or "").strip() for element in elements if local_name(element) == "RADIOMETRIC_PROCESSING"]
     scale = Radiometry(1e-4, 0.0, f"reflectance by {path.name}, read as x 10000", guessed=True)
     return Beside(dict.fromkeys(bands, scale) if "REFLECTANCE" in kinds else {}, names=bands)
+
+
+def _maxar(path: Path) -> Beside:
+    """Maxar's IMD file, or the XML file that holds the same: the bands in order, by groups such as BAND_B."""
+    if path.suffix.lower() == ".imd":
+        found = re.findall(r"BEGIN_GROUP = BAND_(\w+)", path.read_text("utf-8", "replace")[:MAX_METADATA_BYTES])
+    else:
+        groups = [local_name(element) for element in _root(path) if len(element)]
+        found = [group.removeprefix("BAND_") for group in groups if group.startswith("BAND_")]
+    return Beside(names={n: MAXAR_BANDS.get(code, code) for n, code in enumerate(found, start=1)})
 
 
 def _planet(path: Path) -> Beside:

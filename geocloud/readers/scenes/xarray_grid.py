@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 PLANES = (("y", "x"), ("lat", "lon"), ("latitude", "longitude"), ("northing", "easting"), ("Y", "X"))
 """Names of the two dimensions of the ground, as usual in the field."""
-_OF_ALL = (("scale_factor", "add_offset"), ("_FillValue", "nodata", "missing_value"), ("crs",))
+_OF_ALL = (("scale_factor", "add_offset"), ("_FillValue", "nodata", "missing_value"), ("crs", "epsg"))
 """Attributes of a dataset that hold for each variable that has none of the same group."""
+_ON_EARTH, _DEGREES = (("lat", "lon"), ("latitude", "longitude")), "EPSG:4326"
+"""Dimensions that are degrees by the CF conventions, and the reference system of such arrays that state none."""
 REGULAR = 1e-3
 """Steps between coordinates may differ by this share of a step."""
 
@@ -72,12 +74,16 @@ def planar_variables(dataset: xarray.Dataset, plane: tuple[Hashable, Hashable]) 
 
 
 def crs_wkt(array: xarray.DataArray, mapping: Mapping[str, Any]) -> str:
-    """The CRS as WKT: from the grid mapping, an `epsg` coordinate or the attribute `crs`; empty if there is none."""
+    """The CRS as WKT: from the grid mapping, a coordinate `epsg`, or attributes; degrees for dimensions lat and lon.
+
+    Empty if there is none.
+    """
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
     epsg = array.coords["epsg"].item() if "epsg" in array.coords and array.coords["epsg"].ndim == 0 else None
     given = mapping.get("crs_wkt") or mapping.get("spatial_ref") or epsg or array.attrs.get("crs")
+    given = given or array.attrs.get("epsg") or (_DEGREES if plane_of(array) in _ON_EARTH else None)
     try:
         if given:
             return str(CRS.from_user_input(given).to_wkt())
