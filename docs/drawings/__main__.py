@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import dates
 import scene
 import threshold
 import tiling
@@ -21,7 +22,7 @@ def main(arguments: list[str]) -> None:
     """Write each picture into the folder and print its name."""
     folder = Path(arguments[0]) if arguments else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    makers = [*scene.PICTURES, *tiling.PICTURES, *unmixing.PICTURES, *threshold.PICTURES]
+    makers = [*scene.PICTURES, *tiling.PICTURES, *unmixing.PICTURES, *threshold.PICTURES, *dates.PICTURES]
     for name, make in makers:
         make(folder / name)
         print(folder / name)

@@ -1,11 +1,10 @@
-"""Histogram and sweep of a model's scores over the sample scene, whose true mask is known."""
+"""Histogram and sweep of a model's scores over the sample scene, which has labels."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import rasterio
-from style import SAMPLE
 
 from geocloud import open_scene
 from geocloud.metrics.histogram import ScoreHistogram, histogram
@@ -13,16 +12,18 @@ from geocloud.models.registry import load_scorer
 from geocloud.pipeline.scoring import score_scene
 from geocloud.writers.plots import plot_scores, plot_sweep
 
+SAMPLE = Path(__file__).parents[2] / "sample_data"
 MODEL = "hot"
 
 
 def scores() -> ScoreHistogram:
-    """Of the pixels that hold data."""
+    """Of the pixels that hold data and have a label."""
     with open_scene(SAMPLE / "scene.tif") as reader:
         score, valid = score_scene(reader, load_scorer(MODEL))
-    with rasterio.open(SAMPLE / "scene_truth.tif") as dataset:
-        truth = dataset.read(1)
-    return histogram(score[valid], truth[valid] == 1)
+    with rasterio.open(SAMPLE / "scene_labels.tif") as dataset:
+        labels = dataset.read(1)
+    known = valid & (labels != 255)
+    return histogram(score[known], labels[known] == 1)
 
 
 def histogram_picture(path: Path) -> None:

@@ -20,10 +20,9 @@ from geocloud.cli.reporter import Reporter
 from geocloud.readers.dispatch import scenes_in
 
 _OWN = {
-    "scenes", "out", "stac", "threads", "overwrite", "mask_file", "polygons_file", "score_file",
-    "clear_sky_file", "progress", "stop_on_stdin_eof", "as_json", "quiet", "verbose",
+    "scenes", "out", "stac", "threads", "overwrite", "progress", "stop_on_stdin_eof", "as_json", "quiet", "verbose",
 }  # fmt: skip
-"""Parameters of `detect` that a batch does not have, or that mean something else here."""
+"""Parameters of `detect` that mean something else here; nor does a batch have `--..._file`, paths for one scene."""
 
 _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_failed", "split")
 """Options with the same name in BatchOptions."""
@@ -31,7 +30,11 @@ _BATCH = ("workers", "scheduler", "scheduler_file", "retries", "resume", "retry_
 
 @click.command(
     cls=Command,
-    params=[parameter for parameter in detect_command.params if parameter.name not in _OWN],
+    params=[
+        parameter
+        for parameter in detect_command.params
+        if not (parameter.name in _OWN or str(parameter.name).endswith("_file"))
+    ],
     epilog=examples(
         "geocloud batch *.SAFE --out masks",
         "geocloud batch --list scenes.txt --out masks --scheduler tcp://10.0.0.4:8786",

@@ -31,7 +31,12 @@ def models() -> None:
     """List the models, show a model's card, or export a network."""
 
 
-@models.command("list", cls=Command, epilog=examples("geocloud models list", "geocloud models list --json"))
+@models.command(
+    "list",
+    cls=Command,
+    short_help="List the models.",
+    epilog=examples("geocloud models list", "geocloud models list --json"),
+)
 @shell(answers=True)
 def list_models(reporter: Reporter) -> None:
     """List the shipped and installed models, and those in ~/.geocloud/models; * marks the default."""
@@ -78,7 +83,11 @@ def _own(name: str) -> dict[str, str]:
         return {"name": name, "kind": "damaged", "description": str(error)}
 
 
-@models.command(cls=Command, epilog=examples("geocloud models show unmix", "geocloud models show unmix --json"))
+@models.command(
+    cls=Command,
+    short_help="Show a model's card.",
+    epilog=examples("geocloud models show unmix", "geocloud models show unmix --json"),
+)
 @click.argument("model", type=ModelName())
 @shell(answers=True)
 def show(reporter: Reporter, model: str) -> None:

@@ -56,7 +56,7 @@ def threshold(reporter: Reporter, scenes: tuple[str, ...], out: Path, keep: Path
     page = threshold_page(scenes, out, options, progress=reporter.progress)
     record = {"out": page.path, "model": options.model, "option": page.option, "cloud_percent": page.cover}
     many = f"{len(scenes)} scenes" if len(scenes) > 1 else scenes[0]
-    reporter.result(record, f"{many}: open it in a browser {arrow()} {page.path}")
+    reporter.result(record, f"page of {many}, to open in a browser {arrow()} {page.path}")
 
 
 def _keep(

@@ -234,9 +234,14 @@ def _weigh(
         )  # fmt: skip
         shadow_by_itself = dates.shadow[date].clip(-BOUND, BOUND)
         from_clouds = usual.few_clouds[date] + _for_cast(dates.cast[date], usual.casts[date])
+        # beside a ground that shows the clouds of the other dates, a clear pixel is dark without being in shadow
+        lit_known = known_here * np.minimum(ground.clear_dates, 1)
         odds = [
-            np.exp((known_here * combined + (1 - known_here) * single + extra).clip(-30, 30))
-            for combined, single, extra in ((for_cloud, by_itself, 0), (for_shadow, shadow_by_itself, from_clouds))
+            np.exp((share * combined + (1 - share) * single + extra).clip(-30, 30))
+            for share, combined, single, extra in (
+                (known_here, for_cloud, by_itself, 0),
+                (lit_known, for_shadow, shadow_by_itself, from_clouds),
+            )
         ]
         total = 1 + odds[0] + odds[1]
         cloud[date], shadow[date] = odds[0] / total, odds[1] / total

@@ -35,6 +35,8 @@ class Ground:
     """(h, w) logit of the P(cloud) that the single-date detector gives to this ground."""
     variance: FloatArray
     """(band, h, w) variance of clear pixels around `data`."""
+    clear_dates: FloatArray
+    """(h, w) sum of the clearness of the neighbouring dates: near 0, `data` shows their clouds."""
 
 
 def find_ground(date: int, data: FloatArray, logits: FloatArray, clearness: FloatArray, seen: BoolArray) -> Ground:
@@ -56,7 +58,7 @@ def find_ground(date: int, data: FloatArray, logits: FloatArray, clearness: Floa
     spread = np.float32(1.25) * box_means(spread, SPREAD_REACH)
     slope = sum(np.gradient(ground, axis=axis) ** 2 for axis in (1, 2)) if min(ground.shape[1:]) > 1 else 0
     variance = NOISE[0] ** 2 + (NOISE[1] * ground) ** 2 + spread**2 + MISPLACED**2 * slope
-    return Ground(ground, median[-1], variance.astype(np.float32))
+    return Ground(ground, median[-1], variance.astype(np.float32), clearness[near].sum(axis=0))
 
 
 def weighted_median(values: FloatArray, weights: FloatArray) -> FloatArray:

@@ -50,6 +50,15 @@ def test_each_option_says_what_it_does(name: tuple[str, ...]) -> None:
             assert parameter.help, parameter.opts
 
 
+def test_a_batch_takes_no_path_for_the_output_of_one_scene() -> None:
+    assert [name for name in option_names("batch") if name.endswith("-file") and name != "--scheduler-file"] == []
+    assert "--uncertainty-file" in option_names("detect")
+
+
+def option_names(verb: str) -> set[str]:
+    return {name for parameter in VERBS[(verb,)].params for name in parameter.opts}
+
+
 GIVEN_BACK = {("adapt", "masks"), ("adapt", "polygons"), ("adapt", "overcast")}
 """Options that take a file of what the option of that name elsewhere writes or names."""
 

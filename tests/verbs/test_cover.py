@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 from servers import serve
 from testutils import run_cli
 
-from geocloud import PolygonizeOptions, cover, polygonize
+from geocloud import ApplyOptions, PolygonizeOptions, apply_mask, cover, polygonize
 from geocloud.errors import InputError, UsageError
 
 ORIGIN = 500_000.0, 5_000_000.0
@@ -221,6 +221,33 @@ def test_a_mask_on_a_server_is_read_under_the_zones_alone(tmp_path: Path) -> Non
     assert list(far["date"]) == ["2023-08-13"]
     assert list(far["cloud_percent"]) == list(near["cloud_percent"])
     assert polygons > 0
+
+
+def test_masks_and_scores_on_a_server_give_the_same_polygons_and_scene(tmp_path: Path) -> None:
+    rows, cols = np.mgrid[:90, :110]
+    near = np.clip(1.3 - np.hypot(rows - 40, cols - 50) / 40, 0, 1)
+    places: dict[str, list[Path | str]] = {}
+    with serve(tmp_path / "served") as site:
+        for name, values in (("mask", near >= 0.5), ("score", 250 * near), ("scene", 100 + rows)):
+            file = write_mask(site.folder / f"{name}.tif", values.astype(np.uint8))
+            places[name] = [file, f"{site.url}/{name}.tif"]
+        with rasterio.open(places["score"][0], "r+") as dataset:
+            dataset.scales = (0.004,)
+        for number in (0, 1):
+            mask, score, scene = (places[name][number] for name in ("mask", "score", "scene"))
+            options = PolygonizeOptions(score=score, outline="smooth")
+            assert polygonize(mask, tmp_path / f"{number}.geojson", options) == 1
+            apply_mask(scene, mask, tmp_path / f"{number}.tif", ApplyOptions(nodata=0))
+    local, remote = (geopandas.read_file(tmp_path / f"{number}.geojson") for number in (0, 1))
+    assert 0.7 < local["mean_score"][0] < 1
+    assert remote["mean_score"][0] == local["mean_score"][0]
+    assert remote.geometry[0].equals(local.geometry[0])
+    written = []
+    for number in (0, 1):
+        with rasterio.open(tmp_path / f"{number}.tif") as dataset:
+            written.append(dataset.read(1))
+    np.testing.assert_array_equal(*written)
+    assert (written[0] == np.where(near >= 0.5, 0, 100 + rows)).all()
 
 
 def test_the_command(tmp_path: Path) -> None:
