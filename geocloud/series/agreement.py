@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,20 +12,41 @@ from geocloud.series.ground import NEAR, box_means
 
 Pairs = dict[tuple[int, int], FloatArray]
 """(h, w) map of each pair of dates, (earlier, later)."""
-Known = list[FloatArray]
-"""(h, w) map of each date, 0 to 1: whether the near dates agree on a ground."""
 ALIKE = np.float32(0.012), np.float32(0.07), 2
 """Spread of two dates that agree: reflectance, and share of the reflectance. Last, the pixels on each side that must
 agree as well: two clouds seldom look alike over many pixels."""
 
 
-def find_agreement(levelled: FloatArray, seen: BoolArray) -> Pairs:
-    """How well the pixels and their surroundings agree, (h, w) 0 to 1, for each pair of dates at most 2 NEAR apart.
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Which dates show the same."""
+
+    pairs: Pairs
+    """How well two dates agree, 0 to 1."""
+    known: list[FloatArray]
+    """(h, w) map of each date, 0 to 1: whether the near dates agree on a ground."""
+    among_others: list[FloatArray]
+    """The same without the date itself, and stricter: the others may all be cloudy, and two clouds may look alike."""
+
+
+def find_agreement(levelled: FloatArray, seen: BoolArray) -> Agreement:
+    """Compare the dates of a window.
 
     Args:
         levelled: (date, band, h, w) reflectance, divided by the gain.
         seen: (date, h, w) True = data.
     """
+    pairs, known, among_others = _find_pairs(levelled, seen), [], []
+    for date in range(len(levelled)):
+        near = range(max(0, date - NEAR), min(len(levelled), date + NEAR + 1))
+        known.append(_find_known(near, max(1, len(near) // 3), pairs))
+        others = [other for other in near if other != date]
+        among_others.append(_find_known(others, max(1, -(-2 * (len(others) - 1) // 3)), pairs))
+    return Agreement(pairs, known, among_others)
+
+
+def _find_pairs(levelled: FloatArray, seen: BoolArray) -> Pairs:
+    """How well the pixels and their surroundings agree, for each pair of dates at most 2 NEAR apart."""
     agreement = {}
     for first in range(len(levelled)):
         for second in range(first + 1, min(first + 2 * NEAR + 1, len(levelled))):
@@ -40,29 +62,23 @@ def find_alike(first: FloatArray, second: FloatArray, seen: BoolArray) -> FloatA
     return agreement
 
 
-def find_lasting(date: int, dates: int, agreement: Pairs) -> FloatArray:
+def find_lasting(date: int, dates: int, pairs: Pairs) -> FloatArray:
     """(h, w) 0 to 1: agreement of a date with the one before or after, whichever is higher; there are at least two."""
-    pairs = [
-        agreement[min(date, neighbour), max(date, neighbour)]
+    both = [
+        pairs[min(date, neighbour), max(date, neighbour)]
         for neighbour in (date - 1, date + 1)
         if 0 <= neighbour < dates
     ]
-    return np.maximum(pairs[0], pairs[-1])
+    return np.maximum(both[0], both[-1])
 
 
-def find_known(dates: int, agreement: Pairs) -> Known:
-    """(h, w) 0 to 1 of each date: whether the near dates agree on a ground.
-
-    At least one of them must agree with a third of them. Dates that are all cloudy agree only by chance.
-    """
-    known = []
-    for date in range(dates):
-        near = range(max(0, date - NEAR), min(dates, date + NEAR + 1))
-        best = np.zeros_like(next(iter(agreement.values())))
-        for candidate in near:
-            others = [agreement[min(candidate, other), max(candidate, other)] for other in near if other != candidate]
-            best = np.maximum(best, _largest(others, max(1, len(near) // 3)))
-        known.append(np.minimum(2 * best, np.float32(1)))  # noise keeps the agreement of clear pairs near 0.5
+def _find_known(dates: Sequence[int], count: int, pairs: Pairs) -> FloatArray:
+    """(h, w) 0 to 1: whether one of the dates agrees with `count` of the rest; cloudy dates do only by chance."""
+    best = np.zeros_like(next(iter(pairs.values())))
+    for candidate in dates:
+        rest = [pairs[min(candidate, other), max(candidate, other)] for other in dates if other != candidate]
+        best = np.maximum(best, _largest(rest, count))
+    known: FloatArray = np.minimum(2 * best, np.float32(1))  # noise keeps the agreement of clear pairs near 0.5
     return known
 
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from geocloud.raster import BoolArray, FloatArray
-from geocloud.series.agreement import Known, Pairs, find_agreement, find_alike, find_known, find_lasting
+from geocloud.series.agreement import Agreement, find_agreement, find_alike, find_lasting
 from geocloud.series.casts import Cast, Sky, blurred, find_darkness
 from geocloud.series.ground import POOL_REACH, Ground, box_means, find_gains, find_ground, middle_of
 
@@ -149,10 +149,9 @@ def explain(dates: Dates, usual: Usual) -> Explained:
     """
     levelled = dates.data / usual.gain[..., None, None]
     agreement = find_agreement(levelled, dates.seen)
-    known = find_known(len(levelled), agreement)
     clearness = _single_clearness(dates)
     for _ in range(ROUNDS):
-        cloud, shadow = _weigh(levelled, dates, usual, agreement, known, clearness)
+        cloud, shadow = _weigh(levelled, dates, usual, agreement, clearness)
         clearness = (1 - cloud) * (1 - shadow) * dates.seen
     nodata = np.float32(np.nan)
     return Explained(np.where(dates.seen, cloud, nodata), np.where(dates.seen, shadow, nodata))
@@ -201,7 +200,7 @@ def _single_clearness(dates: Dates) -> FloatArray:
 
 
 def _weigh(
-    levelled: FloatArray, dates: Dates, usual: Usual, agreement: Pairs, known: Known, clearness: FloatArray
+    levelled: FloatArray, dates: Dates, usual: Usual, agreement: Agreement, clearness: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """P(cloud) and P(shadow), (date, h, w) each, by one iteration.
 
@@ -209,8 +208,7 @@ def _weigh(
         levelled: (date, band, h, w) reflectance divided by the gain.
         dates: the input.
         usual: of the whole scene.
-        agreement: of the pairs of dates.
-        known: (h, w) of each date, 0 to 1: whether the dates agree on a ground.
+        agreement: of the dates with each other.
         clearness: (date, h, w) 0 to 1, by the iteration before.
     """
     cloud, shadow = np.empty_like(dates.cloud), np.empty_like(dates.cloud)
@@ -218,8 +216,8 @@ def _weigh(
     for date in range(len(levelled)):
         ground = find_ground(date, levelled, dates.cloud, clearness, dates.seen)
         expected = find_alike(levelled[date], ground.data, dates.seen[date])
-        lasting = np.maximum(find_lasting(date, len(levelled), agreement) - expected, 0)
-        by_itself, known_here = dates.cloud[date].clip(-BOUND, BOUND), known[date]
+        lasting = np.maximum(find_lasting(date, len(levelled), agreement.pairs) - expected, 0)
+        by_itself, known_here = dates.cloud[date].clip(-BOUND, BOUND), agreement.known[date]
         fit = _fit(levelled[date], ground, usual.noise[date], dates.seen[date], clouds)
         over_ground = (dates.cloud[date] - ground.logit).clip(-BOUND, BOUND)
         ground_score = ground.logit.clip(0, BOUND)  # false alarm of the detector on clear ground
@@ -234,8 +232,8 @@ def _weigh(
         )  # fmt: skip
         shadow_by_itself = dates.shadow[date].clip(-BOUND, BOUND)
         from_clouds = usual.few_clouds[date] + _for_cast(dates.cast[date], usual.casts[date])
-        # beside a ground that shows the clouds of the other dates, a clear pixel is dark without being in shadow
-        lit_known = known_here * np.minimum(ground.clear_dates, 1)
+        # where the other dates are all cloudy, their ground shows clouds, beside which a clear pixel is dark unshaded
+        lit_known = known_here * np.maximum(np.minimum(ground.clear_dates, 1), agreement.among_others[date])
         odds = [
             np.exp((share * combined + (1 - share) * single + extra).clip(-30, 30))
             for share, combined, single, extra in (
@@ -252,8 +250,7 @@ def _weigh_once(
     levelled: FloatArray, dates: Dates, usual: Usual, clearness: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """`_weigh` for a `levelled` that is used once; the maps of agreement are freed on return."""
-    agreement = find_agreement(levelled, dates.seen)
-    return _weigh(levelled, dates, usual, agreement, find_known(len(levelled), agreement), clearness)
+    return _weigh(levelled, dates, usual, find_agreement(levelled, dates.seen), clearness)
 
 
 def _for_cast(clouds: FloatArray, cast: Cast) -> FloatArray:
