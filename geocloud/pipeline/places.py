@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from glob import escape as glob_escape
@@ -179,7 +181,7 @@ def existing_detection(
     existing = [path for path in wanted if os.path.lexists(path)]
     if options.overwrite or not existing:
         return None
-    missing = [path for path in wanted if path not in existing]
+    missing = [path for path in wanted if not path.exists()]  # also a link that leads nowhere
     if missing:
         raise UsageError(
             f"{existing[0]} exists and {missing[0]} does not; pass --overwrite to make all anew, or choose another "
@@ -192,7 +194,36 @@ def existing_detection(
         raise UsageError(
             f"{paths['mask']} exists with {', '.join(differs)}; pass --overwrite, or choose another folder"
         )
+    tags = run_tags(scene, scorer, options)
+    for path in wanted:
+        if path not in mask_files(paths) and not _has_run(path, tags):
+            raise UsageError(
+                f"{path} exists and is not of the run that made {paths['mask']}; pass --overwrite, or choose another "
+                "folder"
+            )
     return kept
+
+
+_RUN_TAGS = ("MODEL", "MODEL_SHA256", "THRESHOLD", "CLASSES", "DILATE", "MIN_AREA", "RESOLUTION", "OUTLINE")
+"""Tags by which the outputs of one run are told from those of another."""
+
+
+def _has_run(path: Path, tags: Mapping[str, str]) -> bool:
+    """Whether an output holds a run's tags; every format keeps them as text, the value soon after the key."""
+    end = b"" if path.suffix == ".png" else rb"(?![\w.])"  # a checksum follows in PNG
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            for key in _RUN_TAGS:
+                name = rf"(?:GEOCLOUD_{key}|geocloud:{key.lower()})\b".encode()
+                value = tags.get(f"GEOCLOUD_{key}")
+                if value is not None and not re.fullmatch(r"[\w.,-]+", value, re.ASCII):  # formats escape other letters
+                    continue
+                pattern = name + rb"\W{1,12}?" + re.escape(value).encode() + end if value else name
+                if bool(re.search(pattern, content)) != (value is not None):
+                    return False
+    except (OSError, ValueError):  # a folder, or empty
+        return False
+    return True
 
 
 def _differences(mask: MaskFile, scene: SceneReader, scorer: Scorer, options: DetectOptions) -> list[str]:

@@ -320,12 +320,19 @@ def protected_files(source: str) -> list[str]:
     return list(files)
 
 
+def _world_files(path: Path) -> list[Path]:
+    """Where the world file of a raster may stand, also if its own georeference comes first."""
+    letters = path.suffix[1:]
+    return [path.with_suffix(f".{end}") for end in ("wld", f"{letters[:1]}{letters[-1:]}w", f"{letters}w") if letters]
+
+
 def _collect(path: str, files: dict[str, None]) -> None:
     """Add to `files` a file, its sidecar files, and the files that it names."""
     if path in files or len(files) > MAX_FILES:
         return
     files[path] = None
     files.update((f"{path}{suffix}", None) for suffix in (*BESIDE, *files_within(path)))
+    files.update((os.fspath(world), None) for world in _world_files(Path(path)))
     if is_vrt(path):
         with suppress(GeocloudError, OSError):
             for target in named_files(path, Path(path).read_bytes()):

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
+import zipfile
+from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +18,7 @@ from pyproj import CRS, Transformer
 
 from geocloud.errors import InputError, MissingExtraError
 from geocloud.geometry.geodesy import pixel_area, transform_points
+from geocloud.progress import tell
 from geocloud.raster import Georef
 from geocloud.readers.files.paths import check_beside, check_plain
 
@@ -82,13 +88,26 @@ def _read(name: str) -> geopandas.GeoDataFrame:
             return geopandas.read_parquet(name)
         _check_table(name)
         _check_text(name)
-        driver = pyogrio.read_info(name)["driver"]
+        _check_database(name)
+        driver = pyogrio.read_info(name, layer=0)["driver"]
+        if driver in ("GPKG", "SQLite") and not _is_database(Path(name)):
+            raise InputError(f"{name} holds a database in an archive; unpack it, and give that")
         if driver not in DRIVERS:
             raise InputError(f"{name} is read by GDAL's {driver} driver, which may name other files; give a GeoPackage")
-        return geopandas.read_file(name)
+        layers = pyogrio.list_layers(name)
+        if len(layers) > 1:
+            tell(name, [f"of its {len(layers)} layers the first, {layers[0][0]}, is read"])
+        return geopandas.read_file(name, layer=0)
     except ImportError as error:
         raise MissingExtraError("pyarrow", "parquet", "GeoParquet") from error
-    except (ValueError, OSError, RuntimeError, pyogrio.errors.DataSourceError, shapely.errors.ShapelyError) as error:
+    except (
+        ValueError,
+        OSError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        pyogrio.errors.DataSourceError,
+        shapely.errors.ShapelyError,
+    ) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{name} is not a vector file that can be read ({reason}); give a GeoPackage") from error
 
@@ -108,8 +127,78 @@ def _check_text(name: str) -> None:
         return
     with Path(name).open("rb") as file:
         head = file.read(1 << 12)
-        if b"<OGR" in head or b"<OGC" in head:
+        if b"<OGR" in head or b"<OGC" in head or head.startswith(b"-- SQL"):
             raise InputError(f"{name} is a document of GDAL that names other files or a server; give a GeoPackage")
+
+
+DATABASE = b"SQLite format 3\0"
+"""The first bytes of a GeoPackage and of SpatiaLite's files."""
+OWN_TABLES = ("rtree", "fts3", "fts4", "fts5", "virtualspatialindex", "virtualelementary", "virtualknn", "virtualknn2")
+"""Modules of virtual tables that hold what is in the database itself; others, as VirtualShape, read any file."""
+VIEW_WORDS = (
+    *(
+        "as",
+        "in",
+        "on",
+        "and",
+        "or",
+        "not",
+        "using",
+        "exists",
+        "values",
+        "when",
+        "then",
+        "else",
+        "case",
+        "from",
+        "join",
+    ),
+    *("select", "where", "distinct", "union", "all", "cast", "coalesce", "ifnull", "nullif", "upper", "lower", "trim"),
+    *("round", "abs", "count", "sum", "min", "max", "avg", "length", "substr"),
+)
+"""What may stand before a parenthesis in a view; other functions may read files, ask servers or never end."""
+
+
+def _check_database(name: str) -> None:
+    """InputError for a database that is made of other files, or whose views may do anything but choose."""
+    if zipfile.is_zipfile(name):
+        _check_archive(name)
+    path = Path(name)
+    if not _is_database(path):
+        return
+    alone = not any(Path(f"{name}{end}").exists() for end in ("-wal", "-journal"))  # then nothing is written beside it
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as database:
+            entries = database.execute("SELECT type, name, sql FROM sqlite_master WHERE sql NOT NULL").fetchall()
+    except sqlite3.Error as error:
+        raise InputError(f"{name} is a database that cannot be read ({error}); give a GeoPackage") from error
+    for kind, entry, sql in entries:
+        plain = re.sub(r"[\"`\[\]]", "", str(sql)).lower()
+        module = re.match(r"\s*create\s+virtual\s+table\b.*?\busing\s+(\w+)", plain, re.DOTALL)
+        if "virtual" in plain[:40] and (module is None or module[1] not in OWN_TABLES):
+            raise InputError(
+                f"{name} holds the table {entry}, which reads other files; give one whose tables are its own"
+            )
+        odd = {*re.findall(r"(\w+)\s*\(", plain)} - {*VIEW_WORDS} or re.search(r"\bwith\b|--|/\*", plain)
+        if kind == "view" and odd:
+            raise InputError(
+                f"{name} holds the view {entry}, which does more than choose rows; save its rows as a table"
+            )
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") if path.is_file() else BytesIO() as file:
+        return file.read(len(DATABASE)) == DATABASE
+
+
+def _check_archive(name: str) -> None:
+    """InputError for an archive with a database in it, which could be checked only once unpacked."""
+    with zipfile.ZipFile(name) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                if file.read(len(DATABASE)) == DATABASE:
+                    raise InputError(f"{name} holds the database {member.filename}; unpack it, and give that")
 
 
 def _polygons_of(shape: Any) -> Any:  # noqa: ANN401 - shapely is untyped

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -146,6 +149,73 @@ def test_hostile_zones_are_one_sentence(tmp_path: Path, name: str, content: str,
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=told):
         read_polygons(tmp_path / name)
+
+
+@pytest.mark.parametrize("form", ["table", "view of it", "in an archive", "GeoPackage"])
+def test_zones_whose_tables_are_other_files_are_refused(tmp_path: Path, form: str) -> None:
+    """SpatiaLite's VirtualShape shows any shapefile as a table of the database, its features as those of the zones."""
+    box = geopandas.GeoDataFrame({"word": ["canary"]}, geometry=[shapely.box(15, 45, 16, 46)], crs=4326)
+    (tmp_path / "elsewhere").mkdir()
+    box.to_file(tmp_path / "elsewhere" / "t.shp")
+    zones = tmp_path / ("z.gpkg" if form == "GeoPackage" else "z.sqlite")
+    box.to_file(zones, driver="GPKG" if form == "GeoPackage" else "SQLite", layer="z")
+    assert list(read_polygons(zones)["word"]) == ["canary"]
+    with closing(sqlite3.connect(zones)) as database:
+        table = f"CREATE VIRTUAL TABLE other USING VirtualShape('{tmp_path}/elsewhere/t', UTF-8, 4326)"
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("INSERT INTO sqlite_master VALUES ('table', 'other', 'other', 0, ?)", (table,))
+        if form != "GeoPackage":
+            database.execute("CREATE VIEW shown AS SELECT 1 AS ogc_fid, word, geometry FROM other")
+            database.execute("UPDATE geometry_columns SET f_table_name = ?", ("other" if form == "table" else "shown",))
+        database.commit()
+    if form == "in an archive":
+        with zipfile.ZipFile(tmp_path / "z.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(zones, "z.sqlite")
+        zones = tmp_path / "z.zip"
+    with pytest.raises(InputError, match=r"which reads other files|holds the database"):
+        read_polygons(zones)
+
+
+@pytest.mark.parametrize(
+    ("view", "fits"),
+    [
+        ("SELECT fid, geom, word FROM z WHERE upper(\"word\") IN ('CANARY')", True),
+        ("WITH c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS fid, geom FROM c, z", False),
+        ("SELECT fid, geom, ogr_datasource_load_layers('elsewhere/t.shp') AS word FROM z", False),
+        ("SELECT fid, geom, \"readfile\" ('/etc/passwd') AS word FROM z", False),
+    ],
+    ids=["chosen", "endless", "of GDAL", "of a file"],
+)
+def test_a_view_of_the_zones_only_chooses_among_them(tmp_path: Path, view: str, *, fits: bool) -> None:
+    zones = tmp_path / "z.gpkg"
+    box = geopandas.GeoDataFrame({"word": ["canary"]}, geometry=[shapely.box(15, 45, 16, 46)], crs=4326)
+    box.to_file(zones, layer="z")
+    with closing(sqlite3.connect(zones)) as database:
+        database.execute(f"CREATE VIEW v AS {view}")
+        for table in ("gpkg_contents", "gpkg_geometry_columns"):
+            columns = [str(row[1]) for row in database.execute(f"PRAGMA table_info({table})")]
+            same = ", ".join("'v'" if name in ("table_name", "identifier") else name for name in columns)
+            database.execute(f"INSERT INTO {table} SELECT {same} FROM {table}")  # noqa: S608 - of the test's own
+        database.execute("DELETE FROM gpkg_geometry_columns WHERE table_name = 'z'")
+        database.execute("DELETE FROM gpkg_contents WHERE table_name = 'z'")
+        database.commit()
+    if fits:
+        assert list(read_polygons(zones)["word"]) == ["canary"]
+    else:
+        with pytest.raises(InputError, match="holds the view v, which does more than choose rows"):
+            read_polygons(zones)
+
+
+def test_zones_of_several_layers_say_which_is_read(tmp_path: Path) -> None:
+    """In a note, not in a warning of the library."""
+    for layer in ("fields", "woods"):
+        box = geopandas.GeoDataFrame({"word": [layer]}, geometry=[shapely.box(15, 45, 16, 46)], crs=4326)
+        box.to_file(tmp_path / "z.gpkg", layer=layer)
+    write_scene(tmp_path / "s.tif")
+    done = run_program("detect", "s.tif", "--model", "brightness", "--aoi", "z.gpkg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "of its 2 layers the first, fields, is read" in done.stderr
+    assert "UserWarning" not in done.stderr
 
 
 @pytest.mark.parametrize("suffix", ["dbf", "shx", "prj", "cpg"])

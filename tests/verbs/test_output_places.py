@@ -103,6 +103,17 @@ def test_an_output_that_is_a_part_of_the_scene_is_refused(scene: Path) -> None:
         detect(vrt, {"mask": scene}, ANEW)
 
 
+@pytest.mark.parametrize("name", ["s.tfw", "s.tifw", "s.wld"])
+def test_an_output_that_is_the_scene_s_world_file_is_refused(scene: Path, name: str) -> None:
+    """Also where the scene's own place on the Earth comes first: another program may read it otherwise."""
+    world = scene.with_name(name)
+    world.write_text("10\n0\n0\n-10\n500005\n4999995\n")
+    for outputs in ({"mask": world}, {"mask": scene.with_name("m.tif"), "score": world}):
+        with pytest.raises(UsageError, match="is the input"):
+            detect(scene, outputs, ANEW)
+    assert world.read_text().startswith("10\n")
+
+
 def test_an_output_that_is_the_area_of_interest_is_refused(scene: Path) -> None:
     area = scene.with_name("area.geojson")
     ring = [[500_100, 4_999_200], [500_900, 4_999_200], [500_900, 4_999_900], [500_100, 4_999_200]]
@@ -156,6 +167,36 @@ def test_what_differs_from_what_stands_there_is_said(scene: Path, tmp_path: Path
     with pytest.raises(UsageError, match="exists"):
         detect(scene, out, replace(first, **change))
     assert contents(out) == before
+
+
+@pytest.mark.parametrize("stranger", ["text", "broken link", "empty", "of another threshold", "dilated"])
+@pytest.mark.parametrize("kind", ["score", "polygons", "quicklook", "stac"])
+def test_a_product_that_is_not_of_the_mask_s_run_is_not_kept(scene: Path, kind: str, stranger: str) -> None:
+    """Nor taken for what was asked: a mask alone says nothing of the file beside it."""
+    if kind == "stac":
+        pytest.importorskip("pystac")
+    options = DetectOptions(model="brightness", score=True, quicklook=True, stac=True)
+    product = detect(scene, scene.parent / "out", options).files[kind]
+    assert detect(scene, scene.parent / "out", options).kept
+    if stranger == "of another threshold":
+        shutil.copy(detect(scene, scene.parent / "other", replace(options, threshold=0.9)).files[kind], product)
+    elif stranger == "dilated":
+        shutil.copy(detect(scene, scene.parent / "other", replace(options, dilate=3)).files[kind], product)
+    else:
+        product.unlink()
+        if stranger == "broken link":
+            product.symlink_to("nowhere")
+        else:
+            product.write_text("precious" if stranger == "text" else "")
+    with pytest.raises(UsageError, match=f"{product.name} (does not|exists and is not of the run)"):
+        detect(scene, scene.parent / "out", options)
+
+
+@pytest.mark.parametrize("form", ["geojson", "gpkg", "fgb", "parquet"])
+def test_what_one_run_made_is_kept_in_every_format(scene: Path, form: str) -> None:
+    options = DetectOptions(model="brightness", polygons=form, score=True, quicklook=True, dilate=2, min_area=500.0)
+    detect(scene, scene.parent / "out", options)
+    assert detect(scene, scene.parent / "out", options).kept
 
 
 def test_overwrite_leaves_no_product_of_the_older_run(scene: Path, tmp_path: Path) -> None:
