@@ -128,6 +128,11 @@ def test_what_is_stated_decides_between_sensors() -> None:
     assert scored(["Band 1", "Band 2", "Band 3"], "LT05_L2SP_1.tif") == {}
 
 
+def test_a_wavelength_after_swir() -> None:
+    names = ["blue", "green", "red", "nir", "swir_1600", "swir_2200"]
+    assert scored(names) == {"blue": 1, "green": 2, "red": 3, "nir": 4, "swir16": 5, "swir22": 6}
+
+
 def test_short_wave_infrared_without_a_number_is_the_first_beside_the_second() -> None:
     names = ["blue", "green", "red", "nir", "SWIR", "SWIR2"]
     assert scored(names) == {"blue": 1, "green": 2, "red": 3, "nir": 4, "swir16": 5, "swir22": 6}

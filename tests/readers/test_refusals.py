@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -142,6 +143,29 @@ def test_products_without_blue_that_look_like_pictures(tmp_path: Path, name: str
     path = write_scene(tmp_path / name, data=data, names=(), photometric="RGB")
     with pytest.raises(InputError, match=f"is of {product}.*has no blue band"):
         open_scene(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "platform", "sentence"),
+    [
+        ("S1A_IW_GRDH_1SDV_20210601", "sentinel-1a", "is radar, .* give"),
+        ("Copernicus_DSM_COG_10_N45_00_E014_00_DEM", "tandem-x", "a height, which is no reflectance; give"),
+    ],
+)
+def test_items_of_radar_and_heights(tmp_path: Path, name: str, platform: str, sentence: str) -> None:
+    band_file(tmp_path / "vv.tif", np.full((9, 9), 1000, np.uint16))
+    item = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": name,
+        "geometry": None,
+        "links": [],
+        "properties": {"datetime": "2021-06-01T10:11:12Z", "platform": platform},
+        "assets": {"vv": {"href": "./vv.tif", "type": "image/tiff"}, "manifest": {"href": "./manifest.safe"}},
+    }
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    with pytest.raises(InputError, match=sentence):
+        open_scene(tmp_path / "item.json")
 
 
 def test_resourcesat_by_the_metadata_beside_its_bands(tmp_path: Path) -> None:

@@ -82,8 +82,8 @@ _NANOMETRES = re.compile(
     r"(?:^|[^0-9.])(?:(\d{3,4})\s*[-–]\s*)?(\d{3,4}(?:\.\d+)?)\s*(?:nm|nanomet\w*)\b"  # noqa: RUF001
     r"|(?:rho[stw]|rrs|refl)_(\d{3,4})(?!\d)"
 )
-_AFTER_WORD = re.compile(r"([a-z][a-z ]*)[ _-](\d{3})")
-"""`blue-444`, `red edge-705`: a number after a word; it is nanometres if it is near the wavelength of that word."""
+_AFTER_WORD = re.compile(r"([a-z][a-z ]*)[ _-](\d{3,4})")
+"""`blue-444`, `red edge-705`, `swir_1600`: a number after a word; it is nanometres if that word can have them."""
 _NEAR = 0.06
 _MICROMETRES = re.compile(r"(?:(\d?\.\d+)\s*[-–]\s*)?(\d?\.\d+)\s*(?:um|µm|μm|micromet\w*|microns?)\b")  # noqa: RUF001
 _QUALITY = re.compile(
@@ -162,9 +162,13 @@ def wavelength_in(text: str) -> float | None:
 def _wavelength_after_word(text: str) -> float | None:
     match = _AFTER_WORD.fullmatch(text)
     word = name_word(match[1]) if match else None
-    if match is None or not word or not word[0]:
+    if match is None:
         return None
     micrometres = int(match[2]) / 1000
+    if match[1].strip() in ("swir", "mir") and name_wavelength(micrometres) in ("swir16", "swir22"):
+        return micrometres
+    if not word or not word[0]:
+        return None
     return micrometres if abs(micrometres - CENTRES[word[0]]) < _NEAR else None
 
 

@@ -12,7 +12,7 @@ from geocloud.progress import Warn
 from geocloud.readers.bands.known_products import LANDSAT_L1
 from geocloud.readers.bands.names import VISIBLE
 from geocloud.readers.bands.radiometry import ScaleEvidence
-from geocloud.readers.bands.sensors import stated_sensors
+from geocloud.readers.bands.sensors import no_scene, stated_sensors
 from geocloud.readers.bands.spec import BandSource, FillSource, Radiometry, SceneInfo
 from geocloud.readers.files.opening import is_absent, open_raster, path_exists
 from geocloud.readers.files.paths import is_remote, is_virtual, resolve
@@ -75,6 +75,9 @@ def describe_item(source: str, options: SceneOptions) -> SceneInfo:
     chosen = choose_assets(item, options.bands)
     listed = f"not among its assets {', '.join(list(item['assets'])[:20])}"
     missing = dict.fromkeys(VISIBLE, listed)
+    what = no_scene(stated_texts(item))
+    if what and not set(VISIBLE) <= set(chosen):
+        raise InputError(f"by its names, {source} is {what}")
     require_visible(source, tuple(chosen), missing, _WAY_OUT)
     sources, notes = [], []
     stated: dict[str, Radiometry | None] = {}
