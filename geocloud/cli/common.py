@@ -314,8 +314,8 @@ def protect_environment() -> None:
         os.environ.pop(name, None)
     if "CPL_DEBUG" not in os.environ:
         os.environ.setdefault("CPL_LOG", os.devnull)  # GDAL prints messages besides the errors that it returns
-    for message in ("Dataset has no geotransform", "The given matrix is equal to Affine.identity"):
-        warnings.filterwarnings("ignore", message=message)  # the commands have messages of their own for this
+    for message in ("Dataset has no geotransform", "The given matrix is equal to Affine.identity", "Use `@` matmul"):
+        warnings.filterwarnings("ignore", message=message)  # also if PYTHONWARNINGS makes them errors
 
 
 M_ARENA_MAX = -8

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from testutils import clean_environment, run_cli, run_program
+from testutils import clean_environment, run_cli, run_program, write_scene
 
 import geocloud
 from geocloud.models.registry import SHIPPED, default_name
@@ -23,6 +23,14 @@ def test_a_sound_installation_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert geocloud.__version__ in result.stdout
     assert "GDAL_HTTP_USERPWD" in result.stdout
     assert "secret" not in result.stdout
+
+
+@pytest.mark.parametrize("command", ["doctor", "patches"])
+def test_no_command_fails_where_warnings_are_errors(tmp_path: Path, command: str) -> None:
+    """Those of other libraries."""
+    more = (write_scene(tmp_path / "s.tif"), "--out", tmp_path / "patches") if command == "patches" else ()
+    done = run_program(command, *more, env=clean_environment(PYTHONWARNINGS="error"))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="copies the package")
