@@ -68,7 +68,7 @@ class JsonReporter:
         """Draw nothing; Cancelled if the user stopped the run."""
         self._cancellation.check()
 
-    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401
+    def event(self, name: str, /, **fields: Any) -> None:  # noqa: ANN401
         """Write one event."""
         print_json({"event": name, **fields})
 

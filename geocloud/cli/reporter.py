@@ -87,7 +87,7 @@ class Reporter(Protocol):
     def bar(self, done: int, total: int, text: str) -> None:
         """Move the bar to a share of the whole, with a text of its own; nothing for programs."""
 
-    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
+    def event(self, name: str, /, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
         """An event of the protocol; nothing for people."""
 
     def line(self, text: str) -> None:
@@ -182,7 +182,7 @@ class TextReporter:
         self._cancellation.check()
         self._bar.show(percent_of(done, total, WHOLE), text)
 
-    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401
+    def event(self, name: str, /, **fields: Any) -> None:  # noqa: ANN401
         """Nothing: it is for programs."""
 
     def line(self, text: str) -> None:

@@ -128,6 +128,16 @@ def test_a_batch_reads_the_list(api: Any, tmp_path: Path) -> None:
     assert CliRunner().invoke(cli, [*arguments, "--overwrite"]).exit_code == 0
 
 
+def test_for_programs_each_scene_is_a_result(api: Any) -> None:
+    arguments = ["search", api.url, "--collection", "land", "--limit", "3", "--progress", "json"]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    results = [event for event in events if event["event"] == "result"]
+    found = search(api.url, None, SearchOptions(("land",), limit=3))
+    assert [one["name"] for one in results] == [scene.name for scene in found]
+
+
 def test_nothing_found_writes_nothing(api: Any, tmp_path: Path) -> None:
     out = tmp_path / "scenes.txt"
     assert search(api.url, out, SearchOptions(("land",), aoi="-60,-10,-59,-9")) == ()
