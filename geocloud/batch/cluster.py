@@ -169,9 +169,16 @@ def _local(workers: int, retries: int) -> Iterator[Client]:
             )
         except (OSError, RuntimeError) as error:
             raise EnvironmentProblem(
-                "the workers cannot be started; give fewer --workers, or allow this shell more files and processes "
-                "(ulimit)"
+                f"the workers cannot be started ({_first_cause(error)}); give fewer --workers, allow this shell more "
+                "files and processes (ulimit), or make /dev/shm and the current folder accessible"
             ) from error
 
     with dask.config.set(settings), started() as cluster, Client(cluster) as client:
         yield client
+
+
+def _first_cause(error: BaseException) -> str:
+    """The message of the error that an error began with."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return " ".join(str(getattr(error, "strerror", None) or error).split())

@@ -51,7 +51,7 @@ def test_workers_that_cannot_be_started_are_one_sentence(tmp_path: Path) -> None
         capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: the workers cannot be started; give fewer --workers")
+    assert done.stderr.startswith("error: the workers cannot be started (Too many open files); give fewer --workers")
     assert done.stderr.count("\n") == 1
 
 
