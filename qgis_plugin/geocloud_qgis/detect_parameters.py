@@ -84,7 +84,7 @@ def _detection() -> Iterator[Entry]:
     )
     yield (
         number("RESOLUTION", tr("Resolution (metres per pixel)"), optional=True, minValue=0),
-        tr("score at this pixel size; coarser is faster. Empty: as coarse as the model loses little by."),
+        tr("score at this pixel size; coarser is faster. Empty: the coarsest that costs little accuracy."),
         True,
     )
 

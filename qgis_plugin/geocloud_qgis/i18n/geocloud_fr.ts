@@ -420,7 +420,7 @@
       <translation>les nuages du masque sont agrandis de ce nombre de pixels.</translation>
     </message>
     <message>
-      <source>score at this pixel size; coarser is faster. Empty: as coarse as the model loses little by.</source>
+      <source>score at this pixel size; coarser is faster. Empty: the coarsest that costs little accuracy.</source>
       <translation>calculer le score à cette taille de pixel ; plus grossier est plus rapide. Vide : aussi grossier que le modèle le permet sans grande perte.</translation>
     </message>
     <message>
