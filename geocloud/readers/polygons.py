@@ -135,26 +135,9 @@ DATABASE = b"SQLite format 3\0"
 """The first bytes of a GeoPackage and of SpatiaLite's files."""
 OWN_TABLES = ("rtree", "fts3", "fts4", "fts5", "virtualspatialindex", "virtualelementary", "virtualknn", "virtualknn2")
 """Modules of virtual tables that hold what is in the database itself; others, as VirtualShape, read any file."""
-VIEW_WORDS = (
-    *(
-        "as",
-        "in",
-        "on",
-        "and",
-        "or",
-        "not",
-        "using",
-        "exists",
-        "values",
-        "when",
-        "then",
-        "else",
-        "case",
-        "from",
-        "join",
-    ),
-    *("select", "where", "distinct", "union", "all", "cast", "coalesce", "ifnull", "nullif", "upper", "lower", "trim"),
-    *("round", "abs", "count", "sum", "min", "max", "avg", "length", "substr"),
+VIEW_WORDS = frozenset(
+    "as in on and or not using exists values when then else case from join select where distinct union all cast coalesce "
+    "ifnull nullif upper lower trim round abs count sum min max avg length substr".split()
 )
 """What may stand before a parenthesis in a view; other functions may read files, ask servers or never end."""
 
@@ -180,7 +163,7 @@ def _check_database(name: str) -> None:
             raise InputError(
                 f"{name} holds the table {entry}, which reads other files; give one whose tables are its own"
             )
-        odd = {*re.findall(r"(\w+)\s*\(", plain)} - {*VIEW_WORDS} or re.search(r"\bwith\b|--|/\*", plain)
+        odd = {*re.findall(r"(\w+)\s*\(", plain)} - VIEW_WORDS or re.search(r"\bwith\b|--|/\*", plain)
         if kind == "view" and odd:
             raise InputError(
                 f"{name} holds the view {entry}, which does more than choose rows; save its rows as a table"
