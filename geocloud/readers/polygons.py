@@ -135,10 +135,11 @@ DATABASE = b"SQLite format 3\0"
 """The first bytes of a GeoPackage and of SpatiaLite's files."""
 OWN_TABLES = ("rtree", "fts3", "fts4", "fts5", "virtualspatialindex", "virtualelementary", "virtualknn", "virtualknn2")
 """Modules of virtual tables that hold what is in the database itself; others, as VirtualShape, read any file."""
-VIEW_WORDS = frozenset(
-    "as in on and or not using exists values when then else case from join select where distinct union all cast coalesce "
-    "ifnull nullif upper lower trim round abs count sum min max avg length substr".split()
-)
+VIEW_WORDS = {
+    "as", "in", "on", "and", "or", "not", "using", "exists", "values", "when", "then", "else", "case", "from", "join",
+    "select", "where", "distinct", "union", "all", "cast", "coalesce", "ifnull", "nullif", "upper", "lower", "trim",
+    "round", "abs", "count", "sum", "min", "max", "avg", "length", "substr",
+}  # fmt: skip
 """What may stand before a parenthesis in a view; other functions may read files, ask servers or never end."""
 
 
