@@ -214,8 +214,8 @@ def _own_names(hints: Sequence[BandHint]) -> list[NamedBand | None]:
     ends = {text[-5:] for text in compacted}
     if "swir2" in ends and not ends & {"swir1", "swir3"}:
         plain = [n for n, text in enumerate(compacted) if text.endswith("swir") and named[n] is None]
-        for n in plain[:1] if len(plain) == 1 else ():
-            named[n] = NamedBand("swir16", f"word in {hints[n].text!r}, beside swir2")
+        if len(plain) == 1:
+            named[plain[0]] = NamedBand("swir16", f"word in {hints[plain[0]].text!r}, beside swir2")
     if "swir3" not in ends:
         return named
     shifted = "swir1" not in ends

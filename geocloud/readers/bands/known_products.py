@@ -214,11 +214,10 @@ PRODUCTS = (
 """Products that are known by the names of their files or folders; the first that fits counts."""
 DETECTOR_NUMBERS = (
     r"(?:^|[/\\_])(?:(?:IMG_|DIM_)?(?:PHR1[AB]|PNEO\d|SPOT[67])|GF[-_]?\d(?=[-_])|CBERS|AMAZONIA_1|WV0[1-4]|QB02|GE01"
-    r"|\d\d[A-Z]{3}\d{8}-[MS]\d[A-Z]{2}[-_])"
+    rf"|{MAXAR})"
 )
 """Names of products that come as reflectance or as detector numbers (12 bits or fewer), with the same names."""
 DETECTOR_BITS_MAX = 4096
-
 WHITE = 0.8
 """Reflectance that 255 of an 8-bit picture is read as: where forests and oceans of the Sentinel-2 Cloud Mask Catalogue
 agree with the top of the atmosphere, and where its clouds are detected best (docs/ablation.md)."""

@@ -1,6 +1,7 @@
 """What is known of sensors, as data: the names of their bands, and how names of files, ids and platforms state them.
 
-To add a sensor, add a `Sensor` to SENSORS. Nothing else has to change; products are in `known_products.py`.
+To add a sensor, add a `Sensor` to SENSORS. Nothing else has to change. The functions at the end recognise sensors, and
+the products whose data are in `known_products.py`, by names.
 """
 
 from __future__ import annotations
@@ -213,9 +214,9 @@ def no_scene(name: str, labels: Sequence[str] = (), files: Sequence[str] = ()) -
     """
 
     def fits(known: NoScene) -> bool:
-        found = [re.search(known.names, text, re.IGNORECASE) is not None for text in (name, *files)]
-        alike = [bool(known.labels and re.fullmatch(known.labels, label, re.IGNORECASE)) for label in labels]
-        return found[0] or (any(found[1:]) and all(found[1:])) or (any(alike) and all(alike))
+        by_name, *by_files = (re.search(known.names, text, re.IGNORECASE) is not None for text in (name, *files))
+        by_labels = [re.fullmatch(known.labels, label, re.IGNORECASE) is not None for label in labels if known.labels]
+        return by_name or any(bool(each) and all(each) for each in (by_files, by_labels))
 
     return next((known.what for known in NO_SCENES if fits(known)), "")
 
