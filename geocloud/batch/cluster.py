@@ -178,7 +178,7 @@ def _local(workers: int, retries: int) -> Iterator[Client]:
 
 
 def _first_cause(error: BaseException) -> str:
-    """The message of the error that an error began with."""
+    """The message of the error that an error began with, or its type where it has none."""
     while (before := error.__cause__ or error.__context__) is not None:
         error = before
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
+    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
